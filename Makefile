@@ -1,0 +1,55 @@
+# Every way of working on this project is a target here; `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DECK_VERSION := v1.51.1
+TOOLS  := build/tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench lock clean deck
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY) ## Make .venv with the locked packages
+
+demo: $(READY) ## Run the main job on real servers and clients, and print what happened
+	@$(BIN)/python tests/demo/demo.py
+
+test: $(READY) ## Run all tests (on a real Kong too, where `kong` is on the PATH)
+	@$(BIN)/python -m pytest
+
+check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
+
+format: $(READY) ## Format the code and mend what can be mended
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+deck: ## Install the pinned decK into build/tools where Go is present
+	@mkdir -p build
+	@if command -v go >/dev/null && ! test -x $(TOOLS)/deck-$(DECK_VERSION); then \
+		echo "building decK $(DECK_VERSION)"; \
+		GOBIN=$(abspath $(TOOLS)) go install github.com/kong/deck@$(DECK_VERSION) && \
+		mv $(TOOLS)/deck $(TOOLS)/deck-$(DECK_VERSION); fi
+
+bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
+	@$(BIN)/python tests/bench/run.py
+
+lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
+		--extra dev --python-version 3.11 pyproject.toml --output-file requirements.lock
+
+clean: ## Remove what was built, the virtual environment too
+	rm -rf $(VENV) build dist
