@@ -1,0 +1,198 @@
+"""The decision over one request: which lane it takes, what the next hop is told, or why it goes no further.
+
+This is the whole of what the guard does, as a function of bytes, headers, policy and principal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from mcp_core import envelope, methods
+from mcp_core import headers as http
+from mcp_core.envelope import Envelope
+from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
+from mcp_core.methods import METHODS, Era, Kind, Lane
+from mcp_core.outcome import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    RESOURCE_NOT_FOUND,
+    SESSION_NOT_FOUND,
+    Reject,
+)
+from mcp_core.policy import Policy, View
+from mcp_core.seal import Session
+
+_SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The settings of one guarded server that decisions need."""
+
+    policy: Policy
+    enforce: bool = True
+    limits: Limits = DEFAULT_LIMITS
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The request may go on: by `lane`, with `method` and `name` as the truth for Mcp-Method and Mcp-Name.
+
+    `would_refuse` holds what monitor mode let through. `session` is the opened session of a legacy request.
+    """
+
+    lane: Lane
+    era: Era
+    version: str
+    method: str
+    name: str | None
+    id: str | int | None
+    session: Session | None = None
+    would_refuse: tuple[Reject, ...] = field(default=())
+
+
+Decision: TypeAlias = Admitted | Reject
+OpenSession: TypeAlias = Callable[[str], Session | None]
+
+
+def decide_post(
+    guard: Guard, view: View, http_headers: http.Headers, body: bytes, open_session: OpenSession
+) -> Decision:
+    """Decide over a POST. `open_session` opens a sealed session id for the caller, or returns None."""
+    read = envelope.read(http_headers, body, guard.limits)
+    if isinstance(read, Reject):
+        return read
+    refusals = []
+    for message in read.messages:
+        refusal = authorise(message, read, guard.policy, view)
+        if refusal is None:
+            continue
+        # Monitor mode lets pass what the policy forbids, never what the protocol forbids.
+        if guard.enforce or refusal.reason not in _POLICY_REASONS:
+            return refusal
+        refusals.append(refusal)
+    session = _session(read.session, open_session)
+    if isinstance(session, Reject):
+        return replace(session, id=envelope.request_id(read.messages[0]))
+    method, name = _truth(read)
+    return Admitted(
+        lane=_lane(read.messages),
+        era=read.era,
+        version=read.version,
+        method=method,
+        name=name,
+        id=envelope.request_id(read.messages[0]) if not read.batch else None,
+        session=session,
+        would_refuse=tuple(refusals),
+    )
+
+
+def decide_stream(http_method: str, http_headers: http.Headers, open_session: OpenSession) -> Decision:
+    """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405."""
+    version = http.single(http_headers, methods.VERSION_HEADER)
+    legacy = version is None or version in methods.LEGACY_VERSIONS
+    if http_method not in ("GET", "DELETE") or not legacy:
+        allow = "POST, GET, DELETE" if legacy else "POST"
+        text = f"Use one of these HTTP methods here: {allow}."
+        return Reject(INVALID_REQUEST, text, "http-method", status=405, headers={"Allow": allow})
+    if http.single(http_headers, "content-length") not in (None, "0") or "transfer-encoding" in http_headers:
+        return Reject(INVALID_REQUEST, f"A {http_method} carries no body here.", "stream-body")
+    for header in (methods.METHOD_HEADER, methods.NAME_HEADER):
+        if (refusal := http.agree(http_headers, header, None, required=False)) is not None:
+            return refusal
+    session = _session(http.single(http_headers, methods.SESSION_HEADER), open_session)
+    if isinstance(session, Reject):
+        return session
+    lane = Lane.INSPECT if http_method == "GET" else Lane.CALL
+    return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
+
+
+_POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
+
+
+def authorise(message: Message, read: Envelope, policy: Policy, view: View) -> Reject | None:
+    """Refuse what the policy does not allow, with the answer that an unknown item or method would get."""
+    if isinstance(message, Response):
+        return None
+    method = METHODS.get(message.method)
+    notification = isinstance(message, Notification)
+    if method is None or read.era not in method.eras or method.notification != notification:
+        if method is None and policy.methods.matches(message.method):
+            return None
+        return _unknown_method(message)
+    if method.kind is not None and method.param is not None:
+        return _authorise_item(message, message.params.get(method.param), method.kind, read, view)
+    if message.method == methods.COMPLETE:
+        return _authorise_completion(message, read, view)
+    return None
+
+
+def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, view: View) -> Reject | None:
+    id_ = envelope.request_id(message)
+    if not isinstance(name, str):
+        field_name = "uri" if kind is Kind.RESOURCE else "name"
+        return Reject(
+            INVALID_PARAMS, f"params.{field_name} is a string.", "item-name", id=id_, status=_params_status(read)
+        )
+    if view.allows(kind, name):
+        return None
+    if kind is Kind.RESOURCE and read.era is Era.LEGACY:
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", "denied-item", id=id_, data={"uri": name})
+    text = f"Unknown {_SINGULAR[kind]}: {name}"
+    return Reject(INVALID_PARAMS, text, "denied-item", id=id_, status=_params_status(read))
+
+
+def _params_status(read: Envelope) -> int:
+    """Answer bad params as each era's servers do: legacy errors are 200 answers, modern ones 400."""
+    return 200 if read.era is Era.LEGACY else 400
+
+
+def _authorise_completion(message: Request | Notification, read: Envelope, view: View) -> Reject | None:
+    """Completions speak of a prompt or a resource template: what is hidden has none (all revisions, completion)."""
+    ref = message.params.get("ref")
+    if isinstance(ref, dict):
+        if ref.get("type") == "ref/prompt" and "uri" not in ref:
+            return _authorise_item(message, ref.get("name"), Kind.PROMPT, read, view)
+        if ref.get("type") == "ref/resource" and "name" not in ref:
+            return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, view)
+    text = "params.ref is a ref/prompt with a name, or a ref/resource with a uri."
+    return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
+
+
+def _unknown_method(message: Request | Notification) -> Reject:
+    if isinstance(message, Notification):
+        return Reject(INVALID_REQUEST, f"Notification not accepted: {message.method[:64]}", "denied-method")
+    return Reject(METHOD_NOT_FOUND, "Method not found", "denied-method", id=message.id, data=message.method[:256])
+
+
+def _session(token: str | None, open_session: OpenSession) -> Session | Reject | None:
+    if token is None:
+        return None
+    session = open_session(token)
+    if session is None:
+        return Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session")
+    return session
+
+
+def _lane(messages: tuple[Message, ...]) -> Lane:
+    for message in messages:
+        if isinstance(message, Response):
+            continue
+        method = METHODS.get(message.method)
+        # What only the policy knows may carry a surface for all the gateway can tell.
+        if method is None or method.lane is Lane.INSPECT:
+            return Lane.INSPECT
+    return Lane.CALL
+
+
+def _truth(read: Envelope) -> tuple[str, str | None]:
+    if read.batch:
+        return methods.BATCH_METHOD, None
+    message = read.messages[0]
+    if isinstance(message, Response):
+        return methods.RESPONSE_METHOD, None
+    return message.method, envelope.item_name(message)

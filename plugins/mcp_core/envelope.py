@@ -1,0 +1,144 @@
+"""What a request is: its era, its revision, and whether its headers and body tell the same story.
+
+The ladder of the modern era follows 2026-07-28, basic/transports/streamable-http (server validation) and
+basic/index (per-request protocol fields); the legacy rules follow basic/transports of each older revision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcp_core import headers as http
+from mcp_core import methods
+from mcp_core.jsonrpc import Batch, Limits, Message, Notification, Request, Response, parse
+from mcp_core.methods import Era
+from mcp_core.outcome import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_VERSION, Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A request that was read: `messages` holds what its body says (one, or several of a batch)."""
+
+    era: Era
+    version: str
+    messages: tuple[Message, ...]
+    batch: bool
+    session: str | None
+
+
+def read(http_headers: http.Headers, body: bytes, limits: Limits) -> Envelope | Reject:
+    """Read the headers and body of one POST, whose headers passed `headers.check`, or say why not."""
+    if (refusal := http.check_body_headers(http_headers)) is not None:
+        return refusal
+    parsed = parse(body, limits)
+    if isinstance(parsed, Reject):
+        return parsed
+    version = http.single(http_headers, methods.VERSION_HEADER)
+    if isinstance(parsed, Batch):
+        envelope = _read_batch(parsed, version)
+    elif version in methods.MODERN_VERSIONS:
+        envelope = _read_modern(parsed, http_headers, version)
+    elif version is None or version in methods.LEGACY_VERSIONS:
+        envelope = _read_legacy(parsed, http_headers, version)
+    else:
+        return unsupported(version, request_id(parsed))
+    if isinstance(envelope, Reject):
+        return envelope
+    session = http.single(http_headers, methods.SESSION_HEADER)
+    if session is not None and envelope.era is Era.MODERN:
+        return Reject(INVALID_REQUEST, "This revision has no sessions: do not send Mcp-Session-Id.", "session-modern")
+    return replace(envelope, session=session)
+
+
+def unsupported(requested: str, id_: str | int | None = None) -> Reject:
+    """Refuse a revision that the gateway does not know (2026-07-28, basic/versioning)."""
+    return Reject(
+        UNSUPPORTED_VERSION,
+        "Unsupported protocol version",
+        "version",
+        id=id_,
+        data={"supported": list(methods.MODERN_VERSIONS), "requested": requested},
+    )
+
+
+def request_id(message: Message) -> str | int | None:
+    """Return the id that a refusal of this message must carry."""
+    return message.id if isinstance(message, Request) else None
+
+
+def item_name(message: Message) -> str | None:
+    """Return the name that Mcp-Name must carry for this message, where it has one."""
+    if isinstance(message, Response):
+        return None
+    method = methods.METHODS.get(message.method)
+    if method is None or method.param is None:
+        return None
+    name = message.params.get(method.param)
+    return name if isinstance(name, str) else None
+
+
+def _meta_version(message: Message) -> Any:
+    if isinstance(message, Response):
+        return None
+    meta = message.params.get("_meta")
+    return meta.get(methods.META_VERSION) if isinstance(meta, dict) else None
+
+
+def _read_batch(batch: Batch, version: str | None) -> Envelope | Reject:
+    spoken = version or methods.ASSUMED_VERSION
+    if spoken not in methods.BATCH_VERSIONS:
+        return Reject(INVALID_REQUEST, "This revision has no batches: send one message per POST.", "batch")
+    for message in batch.messages:
+        if isinstance(message, Request) and message.method == methods.INITIALIZE:
+            return Reject(INVALID_REQUEST, "initialize may not stand in a batch.", "batch-initialize", id=message.id)
+        if _meta_version(message) is not None:
+            return _version_mismatch(message)
+    return Envelope(Era.LEGACY, spoken, batch.messages, batch=True, session=None)
+
+
+def _read_legacy(message: Message, http_headers: http.Headers, version: str | None) -> Envelope | Reject:
+    if _meta_version(message) is not None:
+        return _version_mismatch(message)
+    method = None if isinstance(message, Response) else message.method
+    for header, expected in ((methods.METHOD_HEADER, method), (methods.NAME_HEADER, item_name(message))):
+        if (refusal := http.agree(http_headers, header, expected, required=False)) is not None:
+            return replace(refusal, id=request_id(message))
+    return Envelope(Era.LEGACY, version or methods.ASSUMED_VERSION, (message,), batch=False, session=None)
+
+
+def _read_modern(message: Message, http_headers: http.Headers, version: str) -> Envelope | Reject:
+    if isinstance(message, Response):
+        return Reject(INVALID_REQUEST, "In this revision a client sends no responses.", "modern-response")
+    envelope = Envelope(Era.MODERN, version, (message,), batch=False, session=None)
+    notification = isinstance(message, Notification)
+    if not notification and (refusal := _check_meta(message, version)) is not None:
+        return refusal
+    named = message.method in methods.NAME_HEADER_METHODS
+    for header, expected, required in (
+        (methods.METHOD_HEADER, message.method, not notification),
+        (methods.NAME_HEADER, item_name(message), named),
+    ):
+        if (refusal := http.agree(http_headers, header, expected, required=required)) is not None:
+            return replace(refusal, id=request_id(message))
+    if notification and _meta_version(message) not in (None, version):
+        return _version_mismatch(message)
+    return envelope
+
+
+def _check_meta(message: Request | Notification, version: str) -> Reject | None:
+    meta = message.params.get("_meta")
+    id_ = request_id(message)
+    if not isinstance(meta, dict) or methods.META_VERSION not in meta or methods.META_CAPABILITIES not in meta:
+        wanted = f"{methods.META_VERSION} and {methods.META_CAPABILITIES}"
+        return Reject(INVALID_PARAMS, f"params._meta must carry {wanted}.", "modern-meta", id=id_)
+    if meta[methods.META_VERSION] != version:
+        return _version_mismatch(message)
+    if not isinstance(meta[methods.META_CAPABILITIES], dict):
+        return Reject(INVALID_PARAMS, f"{methods.META_CAPABILITIES} is an object.", "modern-meta", id=id_)
+    return None
+
+
+def _version_mismatch(message: Message) -> Reject:
+    text = "Header mismatch: MCP-Protocol-Version does not say what the body says."
+    return Reject(HEADER_MISMATCH, text, "version-mismatch", id=request_id(message))

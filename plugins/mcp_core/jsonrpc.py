@@ -1,0 +1,307 @@
+"""Strict reading of JSON-RPC 2.0 from the wire: bytes in, messages or one rejection out.
+
+The laws: exactly one JSON document, exactly UTF-8, no key twice at any depth, no key that another reader could
+take for a protocol key, no value that two readers read differently. What fails a law is refused whole; nothing is
+skipped, repaired or guessed. Cost is linear in the body. Sources: RFC 8259, the JSON-RPC 2.0 specification, and
+docs/specification/REVISION/basic of modelcontextprotocol/modelcontextprotocol.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeAlias
+
+from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
+
+SAFE_INTEGER: Final = 2**53 - 1
+"""The largest integer that every JSON reader holds exactly (RFC 8259, section 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one body may hold. Sizes are bytes of the body, or characters where said."""
+
+    body: int = 4 * 1024 * 1024
+    depth: int = 64
+    keys: int = 100_000
+    batch: int = 50
+    id_length: int = 256
+    digits: int = 300
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message that wants an answer."""
+
+    id: RequestId
+    method: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that wants none."""
+
+    method: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: exactly one of `result` and `error` is not None."""
+
+    id: RequestId | None
+    result: Any
+    error: dict[str, Any] | None
+
+
+Message: TypeAlias = Request | Notification | Response
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several messages in one body, in order (2025-03-26 and before)."""
+
+    messages: tuple[Message, ...]
+
+
+class NotStrictError(ValueError):
+    """The text is not strict JSON; the message says which law it breaks. Shows none of the text."""
+
+
+_ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_PARAMS_KEYS: Final = frozenset({"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion"})
+_META_KEYS: Final = frozenset(
+    {"io.modelcontextprotocol/protocolversion", "io.modelcontextprotocol/clientcapabilities", "progresstoken"}
+)
+_META_SPELLING: Final = frozenset(
+    {"io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", "progressToken"}
+)
+_FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
+
+# A number this long, or with such an exponent, overflows or rounds in some reader: look closer only when one occurs.
+_ODD_NUMBER: Final = re.compile(r"[0-9]{17}|[0-9][eE][+-]?[0-9]{3}")
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotStrictError(f"{name} is not JSON")
+
+
+def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Return the one JSON value of `body`.
+
+    Raises:
+        NotStrictError: the body breaks a law of this module (size, encoding, depth, duplicate key, number, syntax).
+    """
+    if len(body) > limits.body:
+        raise NotStrictError(f"more than {limits.body} bytes")
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise NotStrictError("a byte order mark before the JSON text")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise NotStrictError("the text is not UTF-8") from None
+    _check_depth(body, limits.depth)
+    try:
+        value = _decoder(text, limits).decode(text)
+    except NotStrictError:
+        raise
+    except (ValueError, RecursionError):
+        raise NotStrictError("the text is not one JSON document") from None
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def _decoder(text: str, limits: Limits) -> json.JSONDecoder:
+    left = limits.keys
+
+    def pairs_hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal left
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            raise NotStrictError("a key stands twice in one object")
+        left -= len(pairs)
+        if left < 0:
+            raise NotStrictError(f"more than {limits.keys} keys")
+        return value
+
+    if not _ODD_NUMBER.search(text):
+        return json.JSONDecoder(object_pairs_hook=pairs_hook, parse_constant=_constant)
+
+    def parse_int(digits: str) -> int:
+        if len(digits) > limits.digits:
+            raise NotStrictError(f"a number of more than {limits.digits} digits")
+        return int(digits)
+
+    def parse_float(digits: str) -> float:
+        value = float(digits)
+        if len(digits) > limits.digits or value - value != 0:  # infinity minus itself is not zero
+            raise NotStrictError("a number beyond what every reader can hold")
+        return value
+
+    return json.JSONDecoder(
+        object_pairs_hook=pairs_hook, parse_constant=_constant, parse_int=parse_int, parse_float=parse_float
+    )
+
+
+def _check_depth(body: bytes, depth: int) -> None:
+    """Peel one nesting level per pass: each pass is one scan of what is left, so the whole stays linear."""
+    if body.count(b"{") + body.count(b"[") <= depth:
+        return
+    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    for _ in range(depth):
+        if not brackets:
+            return
+        peeled = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(peeled) == len(brackets):
+            break
+        brackets = peeled
+    if brackets:
+        raise NotStrictError(f"nested deeper than {depth}, or brackets that do not match")
+
+
+def _check_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise NotStrictError("a lone surrogate, which is no character") from None
+
+
+def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Reject:
+    """Read one HTTP body as a JSON-RPC message or batch, or say why not.
+
+    Rejections carry -32700 for what is not strict JSON and -32600 for what is not JSON-RPC 2.0, and the request's id
+    where it could be read.
+    """
+    if len(body) > limits.body:
+        return Reject(
+            INVALID_REQUEST,
+            f"The body is larger than {limits.body} bytes: send less, or raise the guard's limits.body.",
+            "too-large",
+            status=413,
+        )
+    try:
+        value = load(body, limits)
+    except NotStrictError as error:
+        return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", "not-strict-json")
+    if isinstance(value, list):
+        return _batch(value, limits)
+    return message(value, limits)
+
+
+def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
+    if not values:
+        return Reject(INVALID_REQUEST, "An empty batch asks nothing.", "batch-empty")
+    if len(values) > limits.batch:
+        return Reject(INVALID_REQUEST, f"A batch may hold {limits.batch} messages at most.", "batch-too-long")
+    messages = []
+    for value in values:
+        read = message(value, limits)
+        if isinstance(read, Reject):
+            return read
+        messages.append(read)
+    ids = [one.id for one in messages if isinstance(one, Request)]
+    if len({(type(one), one) for one in ids}) != len(ids):
+        return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", "batch-ids")
+    return Batch(tuple(messages))
+
+
+def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
+    """Read one JSON value as a JSON-RPC message, or say why not."""
+    if not isinstance(value, dict):
+        return _invalid("A JSON-RPC message is an object.", None)
+    id_ = value.get("id")
+    has_id = "id" in value
+    readable = id_ if _is_id(id_, limits) else None
+    if variant := _variant(value, _ENVELOPE_KEYS, _ENVELOPE_KEYS):
+        return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", readable)
+    if value.get("jsonrpc") != "2.0":
+        return _invalid('The member "jsonrpc" must be "2.0".', readable)
+    if has_id and readable is None and not ("error" in value and id_ is None):
+        return _invalid("An id is a string or an integer, within bounds.", None)
+    if "method" in value:
+        return _call(value, readable, has_id=has_id)
+    return _response(value, readable)
+
+
+def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Request | Notification | Reject:
+    if "result" in value or "error" in value:
+        return _invalid("A message is a call or an answer, not both.", id_)
+    method = value["method"]
+    if not isinstance(method, str) or not method:
+        return _invalid("The method is a non-empty string.", id_)
+    params = value.get("params", _ABSENT)
+    if params is _ABSENT:
+        params = {}
+    elif not isinstance(params, dict):
+        return _invalid("The params are an object.", id_)
+    elif variant := _variant(params, _PARAMS_KEYS, _FOLDED_PARAMS):
+        return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", id_)
+    meta = params.get("_meta")
+    if meta is not None:
+        if not isinstance(meta, dict):
+            return _invalid("params._meta is an object.", id_)
+        if variant := _variant(meta, _META_SPELLING, _META_KEYS):
+            return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", id_)
+    if has_id and id_ is not None:
+        if method.startswith("notifications/"):
+            return _invalid("A notification has no id.", id_)
+        return Request(id_, method, params)
+    if not method.startswith("notifications/"):
+        return _invalid("A request has an id.", None)
+    return Notification(method, params)
+
+
+def _response(value: dict[str, Any], id_: RequestId | None) -> Response | Reject:
+    if "params" in value or ("result" in value) == ("error" in value):
+        return _invalid("A message has a method, or else exactly one of result and error.", id_)
+    if "error" in value:
+        error = value["error"]
+        if (
+            not isinstance(error, dict)
+            or not _is_integer(error.get("code"))
+            or not isinstance(error.get("message"), str)
+        ):
+            return _invalid("An error is an object with an integer code and a message.", id_)
+        return Response(id_, None, error)
+    result = value["result"]
+    if id_ is None or not isinstance(result, dict):
+        return _invalid("A result is an object, and its message has an id.", id_)
+    return Response(id_, result, None)
+
+
+_ABSENT: Final = object()
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_id(value: Any, limits: Limits) -> bool:
+    if isinstance(value, str):
+        return len(value) <= limits.id_length
+    return _is_integer(value) and -SAFE_INTEGER <= value <= SAFE_INTEGER
+
+
+def _variant(mapping: dict[str, Any], spelled: frozenset[str], folded: frozenset[str]) -> str | None:
+    """Return a key that is not one of `spelled` but that a lax reader would fold or cut to one of them.
+
+    Lax readers fold case (Go's encoding/json also folds the long s and the Kelvin sign) and C readers cut at NUL.
+    """
+    for key in mapping:
+        if key not in spelled and key.partition("\0")[0].strip().casefold() in folded:
+            return key[:64]
+    return None
+
+
+def _invalid(text: str, id_: RequestId | None) -> Reject:
+    return Reject(INVALID_REQUEST, text, "not-json-rpc", id=id_)

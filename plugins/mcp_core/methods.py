@@ -1,0 +1,152 @@
+"""The vocabulary of the wire: revisions, header names, method names, and what each method is to a gateway.
+
+No other module writes a header or method name. Sources are the published specifications of
+modelcontextprotocol/modelcontextprotocol, docs/specification/REVISION.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""Revisions with the initialize handshake and sessions, oldest first."""
+
+MODERN_VERSIONS: Final = ("2026-07-28",)
+"""Stateless revisions: every request carries its version and capabilities."""
+
+BATCH_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26"})
+"""Revisions in which one POST may carry several messages."""
+
+ASSUMED_VERSION: Final = "2025-03-26"
+"""What a request without MCP-Protocol-Version speaks (2025-06-18, basic/transports, protocol version header)."""
+
+# Header names, lower-case, as Kong and ASGI give them.
+VERSION_HEADER: Final = "mcp-protocol-version"
+METHOD_HEADER: Final = "mcp-method"
+NAME_HEADER: Final = "mcp-name"
+SESSION_HEADER: Final = "mcp-session-id"
+LAST_EVENT_HEADER: Final = "last-event-id"
+CONTEXT_HEADER: Final = "mcp-gateway-context"
+"""The guard's signed word to the sidecar; an agent that sends it is refused."""
+AFFINITY_HEADER: Final = "mcp-affinity"
+"""What Kong hashes to find the replica of a session (`hash_on_header: mcp_affinity`); never taken from an agent."""
+INTERNAL_KEY_HEADER: Final = "x-mcp-internal-key"
+"""The sidecar's credential on Kong's internal route."""
+
+SINGLE_HEADERS: Final = frozenset(
+    {
+        VERSION_HEADER,
+        METHOD_HEADER,
+        NAME_HEADER,
+        SESSION_HEADER,
+        LAST_EVENT_HEADER,
+        "accept-encoding",
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "origin",
+        "transfer-encoding",
+    }
+)
+"""Headers of which two copies would be read differently by different readers."""
+
+OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
+"""Headers that only the gateway writes."""
+
+OVERRIDE_HEADERS: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
+"""Headers with which some frameworks let a POST become another method."""
+
+# Keys of params._meta in the modern era (2026-07-28, basic/index, per-request protocol fields).
+META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
+META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
+
+BATCH_METHOD: Final = "batch"
+"""What Mcp-Method says of a body with several messages; no revision defines a method of this name."""
+RESPONSE_METHOD: Final = "response"
+"""What Mcp-Method says of an agent's answer to a server's request; no revision defines a method of this name."""
+
+
+class Era(StrEnum):
+    """Which of the protocol's two shapes a request has."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+class Lane(StrEnum):
+    """Which way a request takes through the gateway."""
+
+    CALL = "call"
+    INSPECT = "inspect"
+
+
+class Kind(StrEnum):
+    """What a policy rules over."""
+
+    TOOL = "tools"
+    PROMPT = "prompts"
+    RESOURCE = "resources"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One client-to-server method: its lane, the eras that define it, and what it names.
+
+    `kind` and `param` say that `params[param]` is the name of an item the policy rules over.
+    """
+
+    name: str
+    lane: Lane
+    eras: frozenset[Era]
+    kind: Kind | None = None
+    param: str | None = None
+    notification: bool = False
+
+
+_BOTH = frozenset({Era.LEGACY, Era.MODERN})
+_LEGACY = frozenset({Era.LEGACY})
+_MODERN = frozenset({Era.MODERN})
+
+INITIALIZE: Final = "initialize"
+COMPLETE: Final = "completion/complete"
+
+METHODS: Final = {
+    method.name: method
+    for method in (
+        Method(INITIALIZE, Lane.INSPECT, _LEGACY),
+        Method("ping", Lane.CALL, _LEGACY),
+        Method("tools/list", Lane.INSPECT, _BOTH),
+        Method("tools/call", Lane.CALL, _BOTH, Kind.TOOL, "name"),
+        Method("prompts/list", Lane.INSPECT, _BOTH),
+        Method("prompts/get", Lane.CALL, _BOTH, Kind.PROMPT, "name"),
+        Method("resources/list", Lane.INSPECT, _BOTH),
+        Method("resources/templates/list", Lane.INSPECT, _BOTH),
+        Method("resources/read", Lane.CALL, _BOTH, Kind.RESOURCE, "uri"),
+        Method("resources/subscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
+        Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
+        Method(COMPLETE, Lane.CALL, _BOTH),
+        Method("logging/setLevel", Lane.CALL, _LEGACY),
+        Method("server/discover", Lane.INSPECT, _MODERN),
+        Method("subscriptions/listen", Lane.INSPECT, _MODERN),
+        Method("notifications/initialized", Lane.CALL, _LEGACY, notification=True),
+        Method("notifications/cancelled", Lane.CALL, _BOTH, notification=True),
+        Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),
+        Method("notifications/roots/list_changed", Lane.CALL, _LEGACY, notification=True),
+    )
+}
+"""Every method that a client may send, by name. What is not here passes only where the policy names it."""
+
+NAME_HEADER_METHODS: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Methods that must carry Mcp-Name in the modern era (2026-07-28, streamable-http, standard request headers)."""
+
+SURFACE_KEYS: Final = {
+    "tools": (Kind.TOOL, "name"),
+    "prompts": (Kind.PROMPT, "name"),
+    "resources": (Kind.RESOURCE, "uri"),
+    "resourceTemplates": (Kind.RESOURCE, "uriTemplate"),
+}
+"""Result key of each list -> what the policy rules it by and the field of an item that it compares."""

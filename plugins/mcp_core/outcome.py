@@ -1,0 +1,86 @@
+"""What the core decides about one message, and the one table from error code to HTTP status.
+
+A refusal is a value, never an exception: it travels from wherever it was found to the edge that writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+RequestId: TypeAlias = str | int
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+SESSION_NOT_FOUND: Final = -32001
+RESOURCE_NOT_FOUND: Final = -32002
+FORBIDDEN: Final = -32003
+UNAVAILABLE: Final = -32004
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_VERSION: Final = -32022
+
+STATUS: Final = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    METHOD_NOT_FOUND: 404,
+    INVALID_PARAMS: 400,
+    INTERNAL_ERROR: 500,
+    SESSION_NOT_FOUND: 404,
+    RESOURCE_NOT_FOUND: 200,
+    FORBIDDEN: 403,
+    UNAVAILABLE: 503,
+    HEADER_MISMATCH: 400,
+    UNSUPPORTED_VERSION: 400,
+}
+"""JSON-RPC error code -> HTTP status, unless a rule of the transport asks for another (405, 413, 415, 431)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The message goes on as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutated:
+    """The message goes on with `message` (JSON values) in its place."""
+
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The message goes no further, and this is what its sender hears.
+
+    `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses).
+    `reason` is a short stable word for logs and metrics; it never reaches the sender.
+    """
+
+    code: int
+    message: str
+    reason: str
+    id: RequestId | None = None
+    status: int = 0
+    data: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def http_status(self) -> int:
+        """Return the HTTP status: the rule's own, or the table's."""
+        return self.status or STATUS[self.code]
+
+    def body(self) -> bytes:
+        """Return the JSON-RPC error response as UTF-8 JSON."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            error["data"] = self.data
+        document: dict[str, Any] = {"jsonrpc": "2.0"}
+        if self.id is not None:
+            document["id"] = self.id
+        document["error"] = error
+        return json.dumps(document, separators=(",", ":")).encode()
+
+
+Outcome: TypeAlias = Pass | Mutated | Reject

@@ -1,0 +1,185 @@
+"""Who may see and call what: allow and deny globs for tools, prompts and resources, by consumer and group.
+
+Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
+an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from mcp_core.methods import Kind
+
+Globs: TypeAlias = tuple[str, ...]
+
+_LIST_KEYS: Final = frozenset({"allow", "deny"})
+
+
+class PolicyError(ValueError):
+    """The policy cannot be used; the message names the field and says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the name of a Kong consumer, or None for nobody known, and the groups it is in."""
+
+    name: str | None = None
+    groups: frozenset[str] = frozenset()
+
+
+NOBODY: Final = Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The globs of one kind of item."""
+
+    allow: Globs = ()
+    deny: Globs = ()
+
+    def __add__(self, other: Access) -> Access:
+        """Return what both together allow and deny."""
+        return Access(self.allow + other.allow, self.deny + other.deny)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Globs for some principals only: those named by `consumers`, and those in one of `groups`."""
+
+    consumers: frozenset[str]
+    groups: frozenset[str]
+    access: Mapping[Kind, Access]
+
+    def concerns(self, principal: Principal) -> bool:
+        """Return whether the rule speaks of this principal."""
+        return principal.name in self.consumers or not self.groups.isdisjoint(principal.groups)
+
+
+class Matcher:
+    """Many globs, asked as one. The cost of an answer is linear in the name for each glob with a `*`."""
+
+    __slots__ = ("_any", "_exact", "_split")
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self._any = "*" in globs
+        self._exact = frozenset(glob for glob in globs if "*" not in glob)
+        self._split = tuple(tuple(glob.split("*")) for glob in globs if "*" in glob)
+
+    def matches(self, name: str) -> bool:
+        """Return whether any of the globs stands for this name."""
+        return self._any or name in self._exact or any(_matches(parts, name) for parts in self._split)
+
+
+def _matches(parts: tuple[str, ...], name: str) -> bool:
+    """Place the literal parts of a glob leftmost in turn: if any placing fits, this one does."""
+    first, *middle, last = parts
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in middle:
+        found = name.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+class View:
+    """What one principal may see and call: the same answer in both directions and both eras."""
+
+    __slots__ = ("_matchers", "access")
+
+    def __init__(self, access: Mapping[Kind, Access]) -> None:
+        self.access = {kind: access.get(kind, Access()) for kind in Kind}
+        self._matchers = {kind: (Matcher(one.allow), Matcher(one.deny)) for kind, one in self.access.items()}
+
+    def allows(self, kind: Kind, name: str) -> bool:
+        """Return whether an item of this kind and name exists for the principal."""
+        allow, deny = self._matchers[kind]
+        return allow.matches(name) and not deny.matches(name)
+
+    def to_json(self) -> dict[str, dict[str, list[str]]]:
+        """Return the view as JSON values: kind -> allow and deny globs."""
+        return {kind.value: {"allow": list(one.allow), "deny": list(one.deny)} for kind, one in self.access.items()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> View:
+        """Return the view that `to_json` wrote. Raises PolicyError on anything else."""
+        return cls({kind: _access(value.get(kind.value), kind.value) for kind in Kind})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A server's whole policy. `methods` are globs of methods and notifications beyond those MCP defines."""
+
+    access: Mapping[Kind, Access]
+    rules: tuple[Rule, ...] = ()
+    methods: Matcher = field(default_factory=lambda: Matcher(()))
+    _views: dict[tuple[int, ...], View] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def by_principal(self) -> bool:
+        """Whether the answer depends on who asks."""
+        return bool(self.rules)
+
+    def view(self, principal: Principal) -> View:
+        """Return what this principal may see and call. Views are kept by the rules they come from."""
+        concerned = tuple(number for number, rule in enumerate(self.rules) if rule.concerns(principal))
+        view = self._views.get(concerned)
+        if view is None:
+            access = {kind: self.access.get(kind, Access()) for kind in Kind}
+            for number in concerned:
+                for kind, more in self.rules[number].access.items():
+                    access[kind] += more
+            view = self._views[concerned] = View(access)
+        return view
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Policy:
+        """Read the policy fields of the guard's configuration: tools, prompts, resources, methods, rules.
+
+        Raises:
+            PolicyError: naming the field that cannot be used.
+        """
+        rules = config.get("rules")
+        if rules is not None and not isinstance(rules, list):
+            raise PolicyError("rules: write a list of rules")
+        return cls(
+            {kind: _access(config.get(kind.value), kind.value) for kind in Kind},
+            tuple(_rule(rule, f"rules[{number}]") for number, rule in enumerate(rules or ())),
+            Matcher(_access(config.get("methods"), "methods").allow),
+        )
+
+
+def _access(value: Any, where: str) -> Access:
+    if value is None:
+        return Access()
+    if not isinstance(value, Mapping):
+        raise PolicyError(f"{where}: write {{allow: [...], deny: [...]}}")
+    if unknown := set(value) - _LIST_KEYS:
+        raise PolicyError(f"{where}: {min(map(str, unknown))!r} is not known; write allow and deny")
+    return Access(_names(value.get("allow"), f"{where}.allow"), _names(value.get("deny"), f"{where}.deny"))
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    if value is None or value == {}:  # Kong's JSON writes an empty list as an empty object
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one for one in value):
+        raise PolicyError(f"{where}: write a list of non-empty strings")
+    return tuple(value)
+
+
+def _rule(value: Any, where: str) -> Rule:
+    if not isinstance(value, Mapping):
+        raise PolicyError(f"{where}: write an object with consumers or groups, and tools, prompts or resources")
+    known = {"consumers", "groups", *(kind.value for kind in Kind)}
+    if unknown := set(value) - known:
+        raise PolicyError(f"{where}: {min(map(str, unknown))!r} is not known; write {', '.join(sorted(known))}")
+    consumers = frozenset(_names(value.get("consumers"), f"{where}.consumers"))
+    groups = frozenset(_names(value.get("groups"), f"{where}.groups"))
+    if not consumers and not groups:
+        raise PolicyError(f"{where}: name the consumers or groups it is for; rules for everyone stand beside rules")
+    access = {kind: _access(value[kind.value], f"{where}.{kind.value}") for kind in Kind if value.get(kind.value)}
+    return Rule(consumers, groups, access)

@@ -1,0 +1,165 @@
+"""Keys, and the two things that are made with them: the guard's signed word to the sidecar, and sealed session ids.
+
+Randomness, clocks and the AEAD cipher are arguments. Every key of a ring opens and verifies; the first one seals and
+signs: put a new key in front, and take the old one away once everything it sealed has aged out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol
+
+MIN_KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+
+
+class KeyRingError(ValueError):
+    """The keys cannot be used. The message says what to write, and shows none of them."""
+
+
+class Cipher(Protocol):
+    """An AEAD as `cryptography` shapes it (RFC 5116): 12-byte nonce, tag at the end, an exception on forgery."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes: ...  # noqa: D102 - RFC 5116
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes: ...  # noqa: D102 - RFC 5116
+
+
+def parse_keys(text: str) -> tuple[bytes, ...]:
+    """Read a ring of keys: base64, at least 32 bytes each, comma between them.
+
+    Raises:
+        KeyRingError: there is no key, or one that is short or not base64.
+    """
+    keys = []
+    for number, part in enumerate(filter(None, (piece.strip() for piece in text.split(","))), 1):
+        try:
+            key = base64.b64decode(part, validate=True)
+        except binascii.Error:
+            raise KeyRingError(f"key {number} is not base64: make one with `openssl rand -base64 32`") from None
+        if len(key) < MIN_KEY_BYTES:
+            raise KeyRingError(f"key {number} is shorter than {MIN_KEY_BYTES} bytes: `openssl rand -base64 32`")
+        keys.append(key)
+    if not keys:
+        raise KeyRingError("there is no key: make one with `openssl rand -base64 32`")
+    return tuple(keys)
+
+
+def derive(key: bytes, purpose: str) -> bytes:
+    """Return a 32-byte key for one purpose only, so that no use of a key can serve another (RFC 5869, expand)."""
+    return hmac.digest(key, purpose.encode() + b"\x01", "sha256")
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes | None:
+    """Return the bytes of canonical unpadded base64url, or None."""
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if _b64(data) == text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the guard tells the sidecar of one request.
+
+    `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
+    request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
+    what Kong hashes to find the replica; `expires` a Unix time in seconds.
+    """
+
+    server: str
+    principal: str | None
+    era: str
+    version: str
+    http_method: str
+    method: str
+    id: str | int | None
+    body: str
+    enforce: bool
+    view: dict[str, Any]
+    session: str | None
+    affinity: str
+    expires: int
+
+
+class ContextSigner:
+    """Signs contexts, and believes only what one of its keys signed and time has not passed over."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [derive(key, "kong-mcp context") for key in keys]
+
+    def sign(self, context: Context) -> str:
+        """Return the header value: base64url JSON, a dot, base64url HMAC-SHA256 (RFC 2104)."""
+        payload = _b64(json.dumps(asdict(context), separators=(",", ":")).encode())
+        return f"{payload}.{_b64(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
+
+    def verify(self, value: str, *, now: float, body: bytes) -> Context | None:
+        """Return the context, or None for anything not signed here, expired, or signed for another body."""
+        payload, dot, mac = value.partition(".")
+        given = _unb64(mac)
+        if not dot or given is None or not payload.isascii():
+            return None
+        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
+        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
+        raw = _unb64(payload) if any(good) else None
+        if raw is None:
+            return None
+        context = Context(**json.loads(raw))
+        if context.expires < now or context.body != hashlib.sha256(body).hexdigest():
+            return None
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A legacy session: who opened it on which server, the upstream's id of it, and the replica's affinity key."""
+
+    server: str
+    principal: str | None
+    upstream: str
+    affinity: str
+    opened: int
+
+
+class SessionSealer:
+    """Makes the session id that an agent holds: all that any gateway node must know, unreadable and unforgeable.
+
+    A session is not authentication: it opens only for the principal that it was sealed for.
+    """
+
+    def __init__(self, keys: Sequence[bytes], cipher: Callable[[bytes], Cipher], forged: type[Exception]) -> None:
+        """Take the AEAD's constructor, and the exception with which it answers a forgery."""
+        self._ciphers = [cipher(derive(key, "kong-mcp session")) for key in keys]
+        self._forged = forged
+
+    def seal(self, session: Session, nonce: bytes) -> str:
+        """Return the id for the agent. `nonce` is 12 fresh random bytes."""
+        fields = [session.principal, session.upstream, session.affinity, session.opened]
+        data = json.dumps(fields, separators=(",", ":")).encode()
+        return _b64(nonce + self._ciphers[0].encrypt(nonce, data, session.server.encode()))
+
+    def open(self, token: str, server: str, principal: str | None, *, now: float, max_age: int) -> Session | None:
+        """Return the session, or None for a forged, foreign, aged or malformed id. `max_age` is in seconds."""
+        sealed = _unb64(token) if token.isascii() else None
+        if sealed is None or len(sealed) <= NONCE_BYTES:
+            return None
+        for cipher in self._ciphers:
+            try:
+                data = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], server.encode())
+            except self._forged:
+                continue
+            owner, upstream, affinity, opened = json.loads(data)
+            if owner != principal or opened + max_age < now:
+                return None
+            return Session(server, owner, upstream, affinity, opened)
+        return None

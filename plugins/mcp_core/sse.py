@@ -1,0 +1,126 @@
+"""Server-sent events, sans-IO: bytes in, events out, and events back to bytes in one canonical form.
+
+Reads every line end and the byte order mark as the HTML standard does (section 9.2.6, interpreting an event stream),
+so that nothing stands in a stream that another reader would see and this one would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+DEFAULT_MAX_EVENT: Final = 16 * 1024 * 1024
+
+
+class StreamTooLargeError(ValueError):
+    """One event holds more than the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: None where the stream said nothing. A comment has only `comment`; `retry` is milliseconds, as sent."""
+
+    data: str | None = None
+    event: str | None = None
+    id: str | None = None
+    retry: str | None = None
+    comment: bool = False
+
+    def encode(self) -> bytes:
+        """Return the event as UTF-8 with LF line ends."""
+        if self.comment:
+            return b":\n\n"
+        lines = []
+        for name, value in (("event", self.event), ("id", self.id), ("retry", self.retry)):
+            if value is not None:
+                lines.append(f"{name}: {value}\n")
+        if self.data is not None:
+            lines.extend(f"data: {line}\n" for line in self.data.split("\n"))
+        return ("".join(lines) + "\n").encode()
+
+
+class Decoder:
+    """Turns the bytes of one stream into events as they complete.
+
+    What is unfinished at the end is dropped, as the standard has it.
+    """
+
+    def __init__(self, max_event: int = DEFAULT_MAX_EVENT) -> None:
+        self._max = max_event
+        self._buffer = b""
+        self._start = True
+        self._skip_lf = False
+        self._held = 0
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._data: list[str] = []
+        self._event: str | None = None
+        self._id: str | None = None
+        self._retry: str | None = None
+        self._held = 0
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Take the next bytes and return the events that they complete.
+
+        Raises:
+            StreamTooLargeError: an event or line outgrew the limit.
+            UnicodeDecodeError: the stream is not UTF-8.
+        """
+        events: list[Event] = []
+        for line in self._lines(chunk):
+            self._held += len(line)
+            if self._held > self._max:
+                raise StreamTooLargeError(f"an event of more than {self._max} bytes")
+            if (event := self._line(line.decode())) is not None:
+                events.append(event)
+        if len(self._buffer) + self._held > self._max:
+            raise StreamTooLargeError(f"an event of more than {self._max} bytes")
+        return events
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        if self._skip_lf and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._skip_lf = False
+        if self._start:
+            chunk = self._buffer + chunk
+            if len(chunk) < 3 and b"\xef\xbb\xbf".startswith(chunk):
+                self._buffer = chunk
+                return []
+            self._buffer = b""
+            self._start = False
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+        # A CR that ends the chunk already ends its line; an LF that follows it belongs to it.
+        self._skip_lf = chunk.endswith(b"\r")
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" not in chunk:
+            self._buffer += chunk
+            return []
+        *lines, rest = chunk.split(b"\n")
+        lines[0] = self._buffer + lines[0]
+        self._buffer = rest
+        return lines
+
+    def _line(self, line: str) -> Event | None:
+        if not line:
+            return self._dispatch()
+        if line.startswith(":"):
+            return Event(comment=True)
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        elif name == "id" and "\0" not in value:
+            self._id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self._retry = value
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data = "\n".join(self._data) if self._data else None
+        event = Event(data, self._event, self._id, self._retry)
+        self._fresh()
+        return None if event == Event() else event

@@ -1,0 +1,163 @@
+"""mcp-guard's access phase: one request in, one outcome carried out.
+
+The order of PDK calls is the speed of the gateway: an allowed tools/call makes at most four (get_headers, get_raw_body,
+set_upstream, set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin
+server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp_core import headers as http
+from mcp_core import methods
+from mcp_core.decide import Admitted, Decision, decide_post, decide_stream
+from mcp_core.methods import Era, Lane
+from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.policy import NOBODY, Principal
+from mcp_core.seal import Context, Session
+from mcp_kong.pdk import Kong
+from mcp_kong.proofs import HttpMethods, Principals
+from mcp_kong.settings import read_settings
+
+MAX_HEADERS: Final = 100
+CONTEXT_SECONDS: Final = 30
+"""How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
+
+REFUSAL: Final = (
+    503,
+    {"Content-Type": "application/json", "Retry-After": "1"},
+    Reject(UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", "failed").body(),
+)
+"""What the plugin server answers when the guard fails: (status, headers, body)."""
+
+
+class Guard:
+    """One instance of the plugin: one configuration, one guarded server."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Read the configuration and the keys. Raises SettingsError, which leaves the route closed."""
+        self._settings = read_settings(config, os.environ)
+        one_route = self._settings.route_id is not None
+        self._methods = HttpMethods(time.monotonic, one_route=one_route)
+        self._principals = Principals(time.monotonic, one_route=one_route)
+
+    def access(self, kong: Kong) -> None:
+        """Decide over the request and carry the decision out."""
+        settings = self._settings
+        http_method = self._methods.of(kong)
+        headers = kong.request.get_headers(MAX_HEADERS)
+        refusal = http.check(headers, origins=settings.guard.origins, most=MAX_HEADERS)
+        if refusal is not None:
+            _refuse(kong, refusal)
+            return
+        body = _body(kong) if http_method == "POST" else b""
+        principal = self._principal(kong, headers)
+        decision = self._decide(http_method, headers, body, principal or NOBODY)
+        if isinstance(decision, Reject):
+            _refuse(kong, decision)
+            return
+        for would in decision.would_refuse:
+            kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
+        for name in settings.hide_headers:
+            if name in headers:
+                kong.service.request.clear_header(name)
+        if decision.lane is Lane.CALL:
+            self._call(kong, headers, decision)
+        else:
+            # The session that an initialize opens is bound to its principal, so here it is always asked for.
+            asker = principal or self._principals.of(kong, headers)
+            self._inspect(kong, http_method, body, asker, decision)
+
+    def _principal(self, kong: Kong, headers: http.Headers) -> Principal | None:
+        """Ask who calls where the decision depends on it; None where it does not, and nobody was asked."""
+        if self._settings.guard.policy.by_principal or methods.SESSION_HEADER in headers:
+            return self._principals.of(kong, headers)
+        return None
+
+    def _decide(self, http_method: str, headers: http.Headers, body: bytes, principal: Principal) -> Decision:
+        settings = self._settings
+
+        def open_session(token: str) -> Session | None:
+            return settings.sealer.open(
+                token, settings.server, principal.name, now=time.time(), max_age=settings.session_max_age
+            )
+
+        if http_method != "POST":
+            return decide_stream(http_method, headers, open_session)
+        view = settings.guard.policy.view(principal)
+        return decide_post(settings.guard, view, headers, body, open_session)
+
+    def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
+        """Open the way to the server's replicas."""
+        if not kong.service.set_upstream(self._settings.upstream):
+            _refuse(kong, _missing(self._settings.upstream, admitted))
+            return
+        truth = _truth(admitted)
+        if any(headers.get(name.lower()) != value for name, value in truth.items()):
+            kong.service.request.set_headers(truth)
+
+    def _inspect(self, kong: Kong, http_method: str, body: bytes, principal: Principal, admitted: Admitted) -> None:
+        """Open the way to the sidecar, with the signed context that it acts on."""
+        settings = self._settings
+        if not kong.service.set_upstream(settings.sidecar):
+            _refuse(kong, _missing(settings.sidecar, admitted))
+            return
+        truth = _truth(admitted)
+        context = Context(
+            server=settings.server,
+            principal=principal.name,
+            era=admitted.era.value,
+            version=admitted.version,
+            http_method=http_method,
+            method=admitted.method,
+            id=admitted.id,
+            body=hashlib.sha256(body).hexdigest(),
+            enforce=settings.guard.enforce,
+            view=settings.guard.policy.view(principal).to_json(),
+            session=admitted.session.upstream if admitted.session else None,
+            affinity=admitted.session.affinity if admitted.session else secrets.token_hex(8),
+            expires=int(time.time()) + CONTEXT_SECONDS,
+        )
+        truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
+        kong.service.request.set_path(f"/inspect/{settings.server}")
+        kong.service.request.set_headers(truth)
+
+
+def _body(kong: Kong) -> bytes:
+    body = kong.request.get_raw_body()
+    if body is None:
+        return b""
+    return body.encode() if isinstance(body, str) else body
+
+
+def _truth(admitted: Admitted) -> dict[str, str]:
+    """Return the headers that tell Kong's other plugins and the next hop what this request is."""
+    truth = {}
+    if admitted.method:
+        truth["Mcp-Method"] = http.encode_value(admitted.method)
+    if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
+        truth["Mcp-Name"] = http.encode_value(admitted.name)
+    if admitted.session is not None:
+        truth["Mcp-Session-Id"] = admitted.session.upstream
+        truth["Mcp-Affinity"] = admitted.session.affinity
+    return truth
+
+
+def _missing(upstream: str, admitted: Admitted) -> Reject:
+    text = "This server is not available: the gateway's operator must add its upstream to the configuration."
+    return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
+
+
+def _refuse(kong: Kong, refusal: Reject) -> None:
+    kong.log.set_serialize_value("mcp", {"refused": refusal.reason, "code": refusal.code})
+    kong.response.exit(
+        refusal.http_status(),
+        refusal.body().decode(),
+        {"Content-Type": "application/json", **refusal.headers},
+    )

@@ -1,0 +1,54 @@
+"""The part of Kong's plugin development kit that this package calls, as types.
+
+Both plugin servers serve it: kong_pluginserver, and kong-pdk's own with --no-lua-style. Errors are raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class KongRequest(Protocol):  # noqa: D101 - Kong documents these methods
+    def get_method(self) -> str: ...  # noqa: D102
+    def get_headers(self, max_headers: int, /) -> Mapping[str, str | list[str]]: ...  # noqa: D102
+    def get_raw_body(self) -> bytes | str | None: ...  # noqa: D102
+
+
+class KongServiceRequest(Protocol):  # noqa: D101
+    def set_headers(self, headers: Mapping[str, str], /) -> None: ...  # noqa: D102
+    def clear_header(self, name: str, /) -> None: ...  # noqa: D102
+    def set_path(self, path: str, /) -> None: ...  # noqa: D102
+
+
+class KongService(Protocol):  # noqa: D101
+    request: KongServiceRequest
+
+    def set_upstream(self, name: str, /) -> bool | None: ...  # noqa: D102
+
+
+class KongResponse(Protocol):  # noqa: D101
+    def exit(self, status: int, body: str, headers: Mapping[str, str], /) -> None: ...  # noqa: D102
+
+
+class KongClient(Protocol):  # noqa: D101
+    def get_consumer(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+class KongRouter(Protocol):  # noqa: D101
+    def get_route(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+class KongLog(Protocol):  # noqa: D101
+    def set_serialize_value(self, key: str, value: Any, /) -> None: ...  # noqa: D102
+
+
+class Kong(Protocol):
+    """What a phase is given."""
+
+    request: KongRequest
+    service: KongService
+    response: KongResponse
+    client: KongClient
+    router: KongRouter
+    log: KongLog

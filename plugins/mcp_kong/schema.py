@@ -1,0 +1,139 @@
+"""The fields of mcp-guard's configuration, as Kong's schema language has them. Kong fills the defaults in.
+
+Kong wants every description to be 10 to 500 characters long.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mcp_core.jsonrpc import DEFAULT_LIMITS
+
+_GLOB: Final = "`*` stands for any run of characters; everything else is compared exactly."
+
+
+def _names(description: str) -> dict[str, Any]:
+    element = {"type": "string", "len_min": 1}
+    return {"type": "array", "elements": element, "required": True, "default": [], "description": description}
+
+
+def _access(what: str) -> dict[str, Any]:
+    return {
+        "type": "record",
+        "description": f"Which {what} exist for callers. What no allow list names is hidden and refused as unknown.",
+        "fields": [
+            {"allow": _names(f"Globs of the {what} that callers may see and use. {_GLOB}")},
+            {"deny": _names(f"Globs of {what} that stay hidden and refused, whatever allows them. {_GLOB}")},
+        ],
+    }
+
+
+def _limit(default: int, at_most: int, description: str) -> dict[str, Any]:
+    return {
+        "type": "integer",
+        "required": True,
+        "default": default,
+        "between": [1, at_most],
+        "description": description,
+    }
+
+
+_RULE: Final = {
+    "type": "record",
+    "fields": [
+        {"consumers": _names("Names of the Kong consumers that this rule is for (their username).")},
+        {"groups": _names("Groups that this rule is for: a consumer is in group g when it is tagged group:g.")},
+        {"tools": _access("tools")},
+        {"prompts": _access("prompts")},
+        {"resources": _access("resources")},
+    ],
+}
+
+GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
+    {
+        "server": {
+            "type": "string",
+            "required": True,
+            "match": "^[a-z0-9][a-z0-9-]*$",
+            "description": "Name of the MCP server behind this route; the sidecar's internal route carries it too.",
+        }
+    },
+    {
+        "upstream": {
+            "type": "string",
+            "required": True,
+            "len_min": 1,
+            "description": "Kong upstream that holds the server's replicas. Only an admitted call is sent there.",
+        }
+    },
+    {
+        "sidecar": {
+            "type": "string",
+            "required": True,
+            "default": "mcp-sidecar",
+            "description": "Kong upstream that holds the sidecars, which filter whatever carries a surface.",
+        }
+    },
+    {
+        "mode": {
+            "type": "string",
+            "required": True,
+            "default": "enforce",
+            "one_of": ["enforce", "monitor"],
+            "description": "enforce refuses what the policy forbids; monitor lets it pass and logs what it would refuse.",
+        }
+    },
+    {"tools": _access("tools")},
+    {"prompts": _access("prompts")},
+    {"resources": _access("resources")},
+    {
+        "methods": {
+            "type": "record",
+            "description": "Methods and notifications beyond those that MCP defines; without this they are refused.",
+            "fields": [{"allow": _names(f"Globs of further methods that may pass. {_GLOB}")}],
+        }
+    },
+    {
+        "rules": {
+            "type": "array",
+            "required": True,
+            "default": [],
+            "elements": _RULE,
+            "description": "More globs for some consumers and groups only, added to those above. Deny wins over allow.",
+        }
+    },
+    {
+        "origins": _names(
+            "Values of the Origin header that may pass, exactly, or * for any. Requests without Origin always may."
+        )
+    },
+    {
+        "hide_headers": {
+            "type": "array",
+            "elements": {"type": "string", "len_min": 1},
+            "required": True,
+            "default": ["authorization", "cookie"],
+            "description": "Headers of the agent that never reach the server: its credentials are for the gateway.",
+        }
+    },
+    {
+        "session_max_age": _limit(
+            86400, 31_536_000, "Seconds after which a session of the legacy era must be opened again."
+        )
+    },
+    {
+        "limits": {
+            "type": "record",
+            "description": "How much one request may hold; what holds more is refused before anything reads it.",
+            "fields": [
+                {"body": _limit(DEFAULT_LIMITS.body, 16 * 1024 * 1024, "Bytes of a request body, 4 MiB by default.")},
+                {"depth": _limit(DEFAULT_LIMITS.depth, 512, "Nesting depth of objects and arrays in a body.")},
+                {"keys": _limit(DEFAULT_LIMITS.keys, 1_000_000, "Number of object keys in a whole body.")},
+                {"batch": _limit(DEFAULT_LIMITS.batch, 1000, "Messages in a batch, for the revisions that have them.")},
+                {"id_length": _limit(DEFAULT_LIMITS.id_length, 4096, "Characters of a request id that is a string.")},
+                {"digits": _limit(DEFAULT_LIMITS.digits, 4000, "Digits of one number anywhere in a body.")},
+            ],
+        }
+    },
+]
+"""Kong schema of `config`: a list of one-key records, as kong-pdk plugins give it."""

@@ -1,0 +1,95 @@
+"""The guard's configuration and keys, read once when Kong starts a plugin instance.
+
+Raises for whatever cannot be used: an instance that does not start leaves its route closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mcp_core.decide import Guard
+from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
+from mcp_core.policy import Policy, PolicyError
+from mcp_core.seal import ContextSigner, KeyRingError, SessionSealer, parse_keys
+
+KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
+"""Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
+
+MAX_VIEW_BYTES: Final = 16 * 1024
+"""The globs of one principal travel in a header of the inspect lane: more than this would not fit beside the rest."""
+
+
+class SettingsError(ValueError):
+    """The guard cannot start with these settings; the message names the field and what to write."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything one guarded route needs. `route_id` is None when the guard is not set on a route itself."""
+
+    server: str
+    upstream: str
+    sidecar: str
+    guard: Guard
+    hide_headers: frozenset[str]
+    session_max_age: int
+    route_id: str | None
+    signer: ContextSigner
+    sealer: SessionSealer
+
+
+def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Read the plugin instance's configuration as Kong sends it, its defaults filled in.
+
+    Raises:
+        SettingsError: naming the field or variable that cannot be used.
+    """
+    try:
+        keys = parse_keys(environment.get(KEYS_VARIABLE, ""))
+    except KeyRingError as error:
+        raise SettingsError(f"{KEYS_VARIABLE} in the plugin server's environment: {error}") from None
+    try:
+        policy = Policy.from_config(config)
+    except PolicyError as error:
+        raise SettingsError(f"config.{error}") from None
+    globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
+    if len(json.dumps(globs)) > MAX_VIEW_BYTES:
+        raise SettingsError(
+            f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON"
+        )
+    mode = config.get("mode", "enforce")
+    if mode not in ("enforce", "monitor"):
+        raise SettingsError("config.mode: write enforce or monitor")
+    return Settings(
+        server=_text(config, "server"),
+        upstream=_text(config, "upstream"),
+        sidecar=_text(config, "sidecar", "mcp-sidecar"),
+        guard=Guard(policy, mode == "enforce", _limits(config.get("limits")), tuple(config.get("origins") or ())),
+        hide_headers=frozenset(name.lower() for name in config.get("hide_headers", ["authorization", "cookie"])),
+        session_max_age=config.get("session_max_age", 86400),
+        route_id=config.get("route_id"),
+        signer=ContextSigner(keys),
+        sealer=SessionSealer(keys, AESGCM, InvalidTag),
+    )
+
+
+def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> str:
+    value = config.get(field, default)
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"config.{field}: write a non-empty string")
+    return value
+
+
+def _limits(value: Mapping[str, Any] | None) -> Limits:
+    if not value:
+        return DEFAULT_LIMITS
+    try:
+        return Limits(**value)
+    except TypeError:
+        raise SettingsError("config.limits: an unknown limit") from None
