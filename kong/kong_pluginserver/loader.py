@@ -1,0 +1,197 @@
+"""Plugin files: found, loaded and held to what Kong will demand of them later, so that a mistake stops the start.
+
+A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `class Plugin`. Two more names
+are known here:
+
+    refusal = (status, headers, body)   what the client gets when the plugin fails; a 503 in JSON otherwise
+    buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from kong_pluginserver.errors import PluginServerError
+from kong_pluginserver.pdk import exit_frames
+
+PHASES: Final = ("certificate", "rewrite", "access", "response", "preread", "log")
+PROTOCOL: Final = "ProtoBuf:1"
+_SHORTEST_DESCRIPTION: Final = 10
+_LONGEST_DESCRIPTION: Final = 500
+_REFUSAL: Final = (
+    503,
+    {"Content-Type": "application/json; charset=utf-8"},
+    b'{"message":"The request was refused because a plugin could not decide on it."}',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One loaded plugin file; `refusal` is ready to send."""
+
+    name: str
+    cls: type
+    version: str
+    priority: int
+    schema: list[dict[str, Any]]
+    phases: tuple[str, ...]
+    refusal: bytes
+
+    def info(self) -> dict[str, Any]:
+        """Return what Kong wants to know of the plugin, as it stands in the dump."""
+        return {
+            "Name": self.name,
+            "Phases": list(self.phases),
+            "Priority": self.priority,
+            "Version": self.version,
+            "Schema": {"name": self.name, "fields": [{"config": {"type": "record", "fields": self.schema}}]},
+        }
+
+
+class _UnfitError(Exception):
+    """A loaded module is no plugin that can be served; the text says why."""
+
+
+DEFAULT_REFUSAL: Final = exit_frames(_REFUSAL[0], _REFUSAL[2], _REFUSAL[1])
+
+
+def load_all(directory: Path) -> dict[str, Plugin]:
+    """Return the plugins of `directory` by name.
+
+    Raises:
+        PluginServerError: one of them is not fit to be served, or there is none.
+    """
+    if not directory.is_dir():
+        raise PluginServerError(f"{directory}: no such directory; --plugins names the directory of the plugin files")
+    files = sorted(
+        path for path in directory.iterdir() if path.suffix == ".py" and path.name[0] != "_" and path.is_file()
+    )
+    if not files:
+        raise PluginServerError(f"{directory}: no plugin file (*.py) in it; --plugins names the wrong directory")
+    return {path.stem: load(path) for path in files}
+
+
+def load(path: Path) -> Plugin:
+    """Return the plugin in `path`.
+
+    Raises:
+        PluginServerError: the file is missing, does not load, or is not fit to be served.
+    """
+    if not path.is_file():
+        raise PluginServerError(f"{path}: no such plugin file")
+    module = _execute(path)
+    try:
+        return _checked(path.stem, module)
+    except _UnfitError as unfit:
+        raise PluginServerError(f"{path}: {unfit}") from None
+
+
+def dump(plugins: list[Plugin]) -> str:
+    """Return the document that Kong's query command reads."""
+    return json.dumps({"Protocol": PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False)
+
+
+@contextlib.contextmanager
+def stdout_on_stderr() -> Iterator[int]:
+    """Let everything that is printed meanwhile, by child processes too, go to standard error.
+
+    Yields:
+        A descriptor of the real standard output, open as long as the context.
+    """
+    sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield real
+    finally:
+        sys.stdout.flush()
+        os.dup2(real, 1)
+        os.close(real)
+
+
+def _execute(path: Path) -> ModuleType:
+    directory = str(path.parent.resolve())
+    if directory not in sys.path:
+        sys.path.append(directory)
+    # A private name, so that a plugin file called json.py is never what `import json` finds.
+    name = "_kong_plugin_" + re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginServerError(f"{path}: Python cannot load this file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:  # noqa: BLE001 - a plugin file may end in anything, SystemExit too
+        where = next((f for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), None)
+        line = (
+            f" (line {where.lineno})" if where else f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        )
+        raise PluginServerError(f"{path}: does not load{line}: {type(error).__name__}: {error}") from None
+    return module
+
+
+def _checked(name: str, module: ModuleType) -> Plugin:
+    for needed in ("Plugin", "Schema", "version", "priority"):
+        if not hasattr(module, needed):
+            raise _UnfitError(f"lacks `{needed}`")
+    cls, schema, version, priority = module.Plugin, module.Schema, module.version, module.priority
+    if not isinstance(cls, type):
+        raise _UnfitError("`Plugin` must be a class")
+    if not isinstance(schema, list):
+        raise _UnfitError("`Schema` must be a list of fields, each a dict of one name and its definition")
+    if not isinstance(version, str):
+        raise _UnfitError('`version` must be a string such as "1.0.0"')
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise _UnfitError("`priority` must be an integer")
+    phases = tuple(phase for phase in PHASES if hasattr(cls, phase))
+    if not phases:
+        raise _UnfitError(f"`Plugin` has no phase; write at least one of the methods {', '.join(PHASES)}")
+    if "response" in phases and getattr(module, "buffers_responses", False) is not True:
+        raise _UnfitError(
+            "`Plugin` has an attribute `response`: Kong would buffer every response of its routes. "
+            "Rename it, or set `buffers_responses = True` in the module if that is meant"
+        )
+    _check_descriptions(schema, "Schema")
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise _UnfitError(f"`Schema` is no JSON: {error}") from None
+    return Plugin(name, cls, version, priority, schema, phases, _refusal(module))
+
+
+def _check_descriptions(node: Any, where: str) -> None:
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            _check_descriptions(item, f"{where}[{index}]")
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "description" and isinstance(value, str):
+                # Kong counts bytes, people count characters: it must be right for both.
+                if len(value) < _SHORTEST_DESCRIPTION or len(value.encode()) > _LONGEST_DESCRIPTION:
+                    raise _UnfitError(f"{where}: a description must have 10 to 500 characters, not {len(value)}")
+            else:
+                _check_descriptions(value, f"{where}.{key}")
+
+
+def _refusal(module: ModuleType) -> bytes:
+    given = getattr(module, "refusal", None)
+    if given is None:
+        return DEFAULT_REFUSAL
+    match given:
+        case (int(status), dict(headers), bytes(body)) if 400 <= status <= 599 and all(
+            isinstance(name, str) and isinstance(value, str) for name, value in headers.items()
+        ):
+            return exit_frames(status, body, headers)
+    raise _UnfitError("`refusal` must be (status from 400 to 599, dict of header names and values, body as bytes)")

@@ -1,0 +1,81 @@
+"""The calls that Kong sends and what it is answered, by field number (names do not travel on the wire).
+
+Pure. One RpcCall opens every exchange; all but an event are answered with one RpcReturn of the same sequence number.
+Read from Kong 3.9.1: kong/include/kong/pluginsocket.proto and rpc/pb_rpc.lua.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kong_pluginserver import wire
+from kong_pluginserver.errors import MalformedFrame
+
+GET_NAMES: Final = 31
+GET_INFO: Final = 32
+START: Final = 33
+STATUS: Final = 34
+CLOSE: Final = 35
+EVENT: Final = 36
+_COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One RpcCall: the sequence number to echo, which command, and its fields where it has them."""
+
+    sequence: int
+    command: int
+    instance_id: int = 0
+    name: str = ""
+    config: bytes = b""
+
+
+def parse_call(data: bytes) -> Call:
+    """Return the call in `data`; `name` is the phase of an event, else the plugin.
+
+    Raises:
+        MalformedFrame: it is no RpcCall, or of a command that is not known.
+    """
+    sequence = command = 0
+    body = b""
+    for number, value in wire.scan(data):
+        if number in _COMMANDS:
+            command, body = number, wire.raw(value)
+        elif number == 1:
+            sequence = wire.signed(value)
+    if not command:
+        raise MalformedFrame("a call without a known command")
+    fields = dict(wire.scan(body))
+    if command in {EVENT, STATUS, CLOSE}:
+        return Call(sequence, command, wire.signed(fields.get(1, 0)), wire.text(fields.get(2, b"")))
+    return Call(sequence, command, 0, wire.text(fields.get(1, b"")), wire.raw(fields.get(2, b"")))
+
+
+def returned(sequence: int, payload: bytes = b"") -> bytes:
+    """Return the RpcReturn to `sequence`, framed; `payload` is one of the three below, or nothing."""
+    return wire.frame(wire.integer(1, sequence) + payload)
+
+
+def event_end(sequence: int) -> bytes:
+    """Return what ends an event: the empty method name, and the RpcReturn."""
+    return wire.frame(b"") + returned(sequence)
+
+
+def names(plugins: list[str]) -> bytes:
+    """Return the PluginNames field."""
+    return wire.chunk(31, b"".join(wire.chunk(1, name.encode()) for name in plugins))
+
+
+def info(name: str, phases: tuple[str, ...], version: str, priority: int, schema: dict[str, Any]) -> bytes:
+    """Return the PluginInfo field; the schema travels as JSON."""
+    body = wire.chunk(1, name.encode()) + b"".join(wire.chunk(4, phase.encode()) for phase in phases)
+    body += wire.chunk(5, version.encode()) + wire.integer(6, priority) + wire.chunk(7, json.dumps(schema).encode())
+    return wire.chunk(32, body)
+
+
+def status(name: str, instance_id: int, started_at: int) -> bytes:
+    """Return the InstanceStatus field, without the configuration: it can hold secrets and Kong has it already."""
+    return wire.chunk(33, wire.chunk(1, name.encode()) + wire.integer(2, instance_id) + wire.integer(4, started_at))

@@ -1,0 +1,156 @@
+"""What a worker does with a connection: calls in, events run, and every failure turned into an answer that refuses.
+
+Why a failed event is answered and never just dropped: Kong takes a connection that closes without an answer for a dead
+plugin server, starts the instance anew and sends the event again, without end. That path is used on purpose for one
+case only, an instance id that nobody knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from time import monotonic
+from typing import Any, Final
+
+from kong_pluginserver import log, rpc
+from kong_pluginserver.connection import Connection
+from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished
+from kong_pluginserver.instances import Instance, Instances
+from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
+from kong_pluginserver.pdk import Namespace
+
+# Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
+_NO_EXIT: Final = frozenset({"certificate", "log"})
+_LAST_WORDS: Final = 2.0
+# While Kong still reads a slow client's body, for a PDK call that took too long; nginx gives the client 60 s.
+_LINGER: Final = 60.0
+_MOST_CAUSES: Final = 256
+
+
+class Service:
+    """Serves connections.
+
+    Attributes:
+        ended: connections that have ended.
+        draining: every connection is closed as soon as its event is over.
+    """
+
+    def __init__(self, plugins: dict[str, Plugin], instances: Instances, kong: Namespace, deadline: float) -> None:
+        self.ended = 0
+        self.draining = False
+        self._plugins = plugins
+        self._instances = instances
+        self._kong = kong
+        self._deadline = deadline
+        self._told: set[bytes] = set()
+
+    def serve(self, connection: Connection) -> None:
+        """Serve one connection until it ends. Nothing is ever raised: this is the edge."""
+        try:
+            while self._exchange(connection):
+                pass
+        except (PeerVanished, MalformedFrame) as error:
+            log.line("warning", "connection_lost", **log.cause(error))
+        except DeadlineExceeded:
+            pass  # an idle connection, told to end
+        except Exception as error:  # noqa: BLE001 - the outermost edge of a connection
+            log.line("error", "connection_failed", **log.cause(error))
+        finally:
+            connection.end()
+            connection.close()
+            self.ended += 1
+
+    def _exchange(self, connection: Connection) -> bool:
+        data = connection.next_call()
+        if data is None or connection.closing:
+            return False
+        call = rpc.parse_call(data)
+        if call.command == rpc.EVENT:
+            return self._event(connection, call) and not self.draining
+        if call.command == rpc.START:
+            return self._start(connection, call)
+        if call.command == rpc.CLOSE:
+            self._instances.close(call.instance_id)
+            connection.send(rpc.returned(call.sequence, rpc.status("", call.instance_id, 0)))
+        elif call.command == rpc.STATUS:
+            name = self._instances.name(call.instance_id)
+            connection.send(rpc.returned(call.sequence, rpc.status(name or "", call.instance_id if name else 0, 0)))
+        elif call.command == rpc.GET_NAMES:
+            connection.send(rpc.returned(call.sequence, rpc.names(list(self._plugins))))
+        else:
+            connection.send(rpc.returned(call.sequence, self._info(call.name)))
+        return not self.draining
+
+    def _info(self, name: str) -> bytes:
+        plugin = self._plugins.get(name)
+        if plugin is None:
+            return b""
+        return rpc.info(name, plugin.phases, plugin.version, plugin.priority, plugin.info()["Schema"])
+
+    def _start(self, connection: Connection, call: rpc.Call) -> bool:
+        connection.begin(monotonic() + self._deadline, can_exit=False)
+        try:
+            instance_id = self._instances.start(call.name, call.config)
+        except BaseException as error:  # noqa: BLE001 - a plugin's constructor may end in anything, SystemExit too
+            # The protocol has no way to say no to a start. Kong logs a closed connection and answers 500, once for
+            # each request and without trying again, so that a repaired configuration or environment works at once.
+            connection.end()
+            self._tell_once(call, error)
+            return False
+        connection.end()
+        connection.send(rpc.returned(call.sequence, rpc.status(call.name, instance_id, int(time.time()))))
+        return not self.draining
+
+    def _tell_once(self, call: rpc.Call, error: BaseException) -> None:
+        cause = {"plugin": call.name[:100], **log.cause(error)}
+        if isinstance(error, KeyError) and call.name not in self._plugins:
+            cause["error"] = "no plugin of this name"
+        key = hashlib.sha256(repr(cause).encode() + call.config).digest()
+        if key not in self._told and len(self._told) < _MOST_CAUSES:
+            self._told.add(key)
+            log.line("error", "instance_not_started", **cause)
+
+    def _event(self, connection: Connection, call: rpc.Call) -> bool:
+        connection.begin(monotonic() + self._deadline, can_exit=call.name not in _NO_EXIT)
+        instance: Instance | None = None
+        try:
+            instance = self._instances.get(call.instance_id)
+            if instance is None:
+                connection.end()
+                log.line("info", "unknown_instance", instance=call.instance_id)
+                return False
+            _run(connection, instance, call.name, self._kong)
+        except BaseException as error:  # noqa: BLE001 - the outermost edge of a phase: whatever it was, it refuses
+            connection.end()
+            return self._failed(connection, call, instance, error)
+        connection.end()
+        connection.send(rpc.event_end(call.sequence))
+        return True
+
+    def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
+        if isinstance(error, Exited):
+            return False
+        told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
+        log.line("error", "event_refused" if connection.can_exit else "event_failed", **told, **log.cause(error))
+        if connection.over or connection.torn or isinstance(error, PeerVanished):
+            return False
+        connection.deadline = monotonic() + _LAST_WORDS
+        connection.expired = False
+        if connection.can_exit:
+            connection.send(instance.plugin.refusal if instance else DEFAULT_REFUSAL)
+        else:
+            connection.send(rpc.event_end(call.sequence))
+        if connection.owed:
+            connection.linger(_LINGER)
+        connection.end()
+        return not connection.can_exit and not connection.owed
+
+
+def _run(connection: Connection, instance: Instance, phase: str, kong: Namespace) -> None:
+    instance.phases[phase](kong)
+    if connection.over:
+        raise Exited
+    if connection.stop is not None:
+        raise connection.stop
+    if connection.expired:
+        raise DeadlineExceeded

@@ -1,0 +1,32 @@
+"""The settings of one server, with their defaults: the only place where a default is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        plugins: directory of the plugin files.
+        socket: path of the socket that Kong connects to.
+        workers: processes that run plugins.
+        deadline: seconds that one event may take.
+        drain: seconds that events in flight may take once the server is told to end.
+        max_body: bytes of the largest request body, or of any other reply of Kong's, that is read.
+    """
+
+    plugins: Path
+    socket: Path
+    workers: int = 2
+    deadline: float = 5.0
+    drain: float = 10.0
+    max_body: int = 16 * 1024 * 1024
+
+    @property
+    def tick(self) -> float:
+        """Seconds between two looks at the deadlines."""
+        return min(max(self.deadline / 10, 0.02), 0.25)

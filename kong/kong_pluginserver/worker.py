@@ -1,0 +1,122 @@
+"""One worker process: it gets connections from the supervisor and serves them until it is told to drain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from time import monotonic
+from typing import Final
+
+from kong_pluginserver import control, log
+from kong_pluginserver.bodies import body_reader
+from kong_pluginserver.connection import Connection
+from kong_pluginserver.hub import Hub
+from kong_pluginserver.instances import Instances
+from kong_pluginserver.loader import Plugin
+from kong_pluginserver.pdk import build
+from kong_pluginserver.service import Service
+from kong_pluginserver.settings import Settings
+
+_BEAT: Final = 0.5
+_HALF_CLOSED: Final = 0.5
+_FRAME_MARGIN: Final = 1024 * 1024
+
+
+class Worker:
+    """The process behind one pair of sockets to the supervisor (see control)."""
+
+    def __init__(
+        self, control_end: socket.socket, ask: socket.socket, plugins: dict[str, Plugin], settings: Settings
+    ) -> None:
+        self._control = control_end
+        self._settings = settings
+        self._hub = Hub(settings.tick, self._on_tick)
+        self._instances = Instances(plugins, control.Supervisor(ask))
+        kong = build(self._hub, body_reader(settings.max_body))
+        self._service = Service(plugins, self._instances, kong, settings.deadline)
+        self._reported = 0
+        self._next_beat = 0.0
+        self._asked_to_drain = False
+        self._drain_until = 0.0
+
+    def run(self) -> None:
+        """Serve until drained."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._control.setblocking(False)
+        self._hub.watch(self._control.fileno(), self._on_control)
+        self._hub.arm()
+        self._hub.run()
+
+    def _on_sigterm(self, _signal: int, _frame: object) -> None:
+        self._asked_to_drain = True
+
+    def _on_control(self) -> None:
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 64, 1, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            if not message:
+                # The supervisor is gone; without it this worker would never get work or an end.
+                self._hub.unwatch(self._control.fileno())
+                self._drain()
+                return
+            if descriptors:
+                self._add(descriptors[0])
+            elif message[:1] == control.FORGET:
+                self._instances.forget(control.NUMBER.unpack(message[1:])[0])
+            elif message[:1] == control.DRAIN:
+                self._drain()
+
+    def _add(self, descriptor: int) -> None:
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        connection = Connection(self._hub, peer, self._settings.max_body + _FRAME_MARGIN)
+        self._hub.add(connection, self._service.serve)
+
+    def _drain(self) -> None:
+        if self._service.draining:
+            return
+        self._service.draining = True
+        self._drain_until = monotonic() + self._settings.drain
+        for connection in list(self._hub.connections.values()):
+            if connection.idle and not connection.has_input():
+                connection.half_close()
+                connection.deadline = monotonic() + _HALF_CLOSED
+
+    def _on_tick(self, now: float) -> None:
+        if self._asked_to_drain:
+            self._drain()
+        if now >= self._next_beat:
+            self._next_beat = now + _BEAT
+            self._tell(control.BEAT)
+        ended = self._service.ended - self._reported
+        if ended and self._tell(control.ENDED + control.NUMBER.pack(ended)):
+            self._reported += ended
+        if self._service.draining:
+            left = len(self._hub.connections)
+            if left and now >= self._drain_until:
+                log.line("warning", "drain_cut_short", connections=left)
+            self._hub.stopped = not left or now >= self._drain_until
+
+    def _tell(self, message: bytes) -> bool:
+        with contextlib.suppress(OSError):
+            self._control.send(message)
+            return True
+        return False
+
+
+def start(control_end: socket.socket, ask: socket.socket, plugins: dict[str, Plugin], settings: Settings) -> None:
+    """Be a worker in this freshly forked process; never returns."""
+    status = 1
+    try:
+        Worker(control_end, ask, plugins, settings).run()
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - the outermost edge of the process: the forked copy must go no further
+        log.line("error", "worker_failed", **log.cause(error))
+    finally:
+        os._exit(status)
