@@ -34,6 +34,10 @@ AFFINITY_HEADER: Final = "mcp-affinity"
 """What Kong hashes to find the replica of a session (`hash_on_header: mcp_affinity`); never taken from an agent."""
 INTERNAL_KEY_HEADER: Final = "x-mcp-internal-key"
 """The sidecar's credential on Kong's internal route."""
+GATEWAY_SESSION_HEADER: Final = "mcp-gateway-session"
+"""The sealed session id on the sidecar's answer, which Kong renames to Mcp-Session-Id."""
+PARAM_HEADER_PREFIX: Final = "mcp-param-"
+"""Begins the headers that repeat single arguments (2026-07-28, streamable-http, custom headers from tool params)."""
 
 SINGLE_HEADERS: Final = frozenset(
     {
