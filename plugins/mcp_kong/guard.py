@@ -125,6 +125,8 @@ class Guard:
             expires=int(time.time()) + CONTEXT_SECONDS,
         )
         truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
+        # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
+        kong.service.request.set_scheme("http")
         kong.service.request.set_path(f"/inspect/{settings.server}")
         kong.service.request.set_headers(truth)
 

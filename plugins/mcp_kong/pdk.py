@@ -19,6 +19,7 @@ class KongServiceRequest(Protocol):  # noqa: D101
     def set_headers(self, headers: Mapping[str, str], /) -> None: ...  # noqa: D102
     def clear_header(self, name: str, /) -> None: ...  # noqa: D102
     def set_path(self, path: str, /) -> None: ...  # noqa: D102
+    def set_scheme(self, scheme: str, /) -> None: ...  # noqa: D102
 
 
 class KongService(Protocol):  # noqa: D101

@@ -54,29 +54,36 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         keys = parse_keys(environment.get(KEYS_VARIABLE, ""))
     except KeyRingError as error:
         raise SettingsError(f"{KEYS_VARIABLE} in the plugin server's environment: {error}") from None
-    try:
-        policy = Policy.from_config(config)
-    except PolicyError as error:
-        raise SettingsError(f"config.{error}") from None
-    globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
-    if len(json.dumps(globs)) > MAX_VIEW_BYTES:
-        raise SettingsError(
-            f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON"
-        )
-    mode = config.get("mode", "enforce")
-    if mode not in ("enforce", "monitor"):
-        raise SettingsError("config.mode: write enforce or monitor")
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
         sidecar=_text(config, "sidecar", "mcp-sidecar"),
-        guard=Guard(policy, mode == "enforce", _limits(config.get("limits")), tuple(config.get("origins") or ())),
+        guard=check_config(config),
         hide_headers=frozenset(name.lower() for name in config.get("hide_headers", ["authorization", "cookie"])),
         session_max_age=config.get("session_max_age", 86400),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
         sealer=SessionSealer(keys, AESGCM, InvalidTag),
     )
+
+
+def check_config(config: Mapping[str, Any]) -> Guard:
+    """Read the fields that do not say where the server is: mode, policy, limits and origins.
+
+    Raises:
+        SettingsError: naming the field that cannot be used.
+    """
+    try:
+        policy = Policy.from_config(config)
+    except PolicyError as error:
+        raise SettingsError(f"config.{error}") from None
+    globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
+    if len(json.dumps(globs)) > MAX_VIEW_BYTES:
+        raise SettingsError(f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON")
+    mode = config.get("mode", "enforce")
+    if mode not in ("enforce", "monitor"):
+        raise SettingsError("config.mode: write enforce or monitor")
+    return Guard(policy, mode == "enforce", _limits(config.get("limits")), tuple(config.get("origins") or ()))
 
 
 def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> str:

@@ -1,0 +1,131 @@
+"""The `kong-mcp` command line."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from kong_mcp.dev import DevSettings, run_dev
+from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
+from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
+from kong_mcp.processes import ChildFailedError
+from kong_mcp.servers import Server, ServerError, parse_server
+from kong_mcp.state import Consumer
+
+_WATCH_SECONDS: Final = 0.5
+
+
+class _ServerType(click.ParamType[Server]):
+    name = "NAME=URL[,URL...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Server:
+        if isinstance(value, Server):
+            return value
+        try:
+            return parse_server(value)
+        except ServerError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _ConsumerType(click.ParamType[Consumer]):
+    name = "NAME=KEY[,GROUP...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Consumer:
+        if isinstance(value, Consumer):
+            return value
+        name, _, rest = value.partition("=")
+        key, *groups = rest.split(",")
+        if not name or not key:
+            self.fail("write NAME=KEY, for instance alice=alices-key,finance", param, ctx)
+        return Consumer(name, key, tuple(groups))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kong-mcp")
+def main() -> None:
+    """An MCP gateway for people who run Kong.
+
+    Shell completion: eval "$(_KONG_MCP_COMPLETE=bash_source kong-mcp)" (or zsh_source, fish_source).
+    """
+
+
+@main.command()
+@click.option(
+    "--server",
+    "servers",
+    type=_ServerType(),
+    multiple=True,
+    required=True,
+    help="An MCP server (streamable HTTP). Several URLs are replicas of one server. Give the option once per server.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='YAML file with mcp-guard\'s configuration, for instance: tools: {allow: [good, "read_*"]}. '
+    "What it does not allow is hidden and refused. Without it everything is allowed.",
+)
+@click.option(
+    "--consumer",
+    "consumers",
+    type=_ConsumerType(),
+    multiple=True,
+    help="An agent that may call, with its API key and its groups. With one or more of them, every request needs a "
+    "key in the header apikey; without any, nobody is asked for one.",
+)
+@click.option("--gateway", type=click.Choice(GATEWAYS), help="Default: kong where it is on the PATH, else the devkit.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+def dev(
+    servers: tuple[Server, ...],
+    policy: Path | None,
+    consumers: tuple[Consumer, ...],
+    gateway: str | None,
+    port: int,
+) -> None:
+    """Put MCP servers behind a complete local gateway until Ctrl-C.
+
+    \b
+    kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
+    """  # noqa: D301 - click's \b keeps the example's line
+    if len({server.name for server in servers}) != len(servers):
+        raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    _end_on_signals()
+    try:
+        values = read_policy(policy) if policy else OPEN_POLICY
+        settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers)
+        click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
+        with run_dev(settings) as running:
+            for server in servers:
+                click.echo(f"{server.name}: {running.url(server.name)}")
+            click.echo("what the policy file allows" if policy else "no policy file: everything is allowed", err=True)
+            click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
+            while True:
+                time.sleep(_WATCH_SECONDS)
+                running.check()
+    except (ChildFailedError, NoKongError, PolicyFileError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _end_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM end the command with status 0 through its clean-up, which further ones do not disturb."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        click.echo("stopping ...", err=True)
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+
+def _describe(gateway: str) -> str:
+    return "a real Kong (`kong` on the PATH)" if gateway == "kong" else "the devkit, a stand-in for Kong"
+
+
+if __name__ == "__main__":
+    main()

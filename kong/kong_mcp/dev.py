@@ -1,0 +1,128 @@
+"""A complete local gateway around any MCP servers: gateway, plugin server and sidecar, started and stopped as one."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from kong_mcp.gateway import GatewaySettings, start_gateway
+from kong_mcp.policy_file import OPEN_POLICY
+from kong_mcp.processes import Child
+from kong_mcp.servers import Server
+from kong_mcp.share import deck_folder, program
+from kong_mcp.state import Consumer, write_state
+from mcp_kong.settings import KEYS_VARIABLE
+
+START_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DevSettings:
+    """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit"."""
+
+    servers: Sequence[Server]
+    gateway: str
+    port: int = 8000
+    policy: Mapping[str, Any] = field(default_factory=lambda: OPEN_POLICY)
+    consumers: Sequence[Consumer] = ()
+    workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DevGateway:
+    """A running local gateway. `folder` holds its logs and files, and goes when it ends."""
+
+    settings: DevSettings
+    port: int
+    folder: Path
+    gateway: Child
+    sidecar: Child
+
+    def url(self, server: str) -> str:
+        """Return the URL at which agents find a server."""
+        return f"http://127.0.0.1:{self.port}/{server}/mcp"
+
+    def check(self) -> None:
+        """Raise ChildFailedError when a part of the gateway has ended."""
+        self.gateway.check()
+        self.sidecar.check()
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
+    """Run a local gateway for as long as the context lasts.
+
+    Raises:
+        ChildFailedError: a part of it did not start; the message holds the end of its log.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="kong-mcp-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        port = settings.port or free_port()
+        sidecar_port = free_port()
+        internal_key = secrets.token_urlsafe(32)
+        keys = base64.b64encode(secrets.token_bytes(32)).decode()
+        deck_environment = {
+            "DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}",
+            "DECK_MCP_INTERNAL_KEY": internal_key,
+        }
+        state = write_state(
+            folder, deck_folder(), settings.servers, settings.policy, settings.consumers, deck_environment
+        )
+        environment = {**os.environ, KEYS_VARIABLE: keys}
+        sidecar = Child(
+            "sidecar",
+            [program("mcp-sidecar"), "serve"],
+            {
+                **environment,
+                "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
+                "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
+                "MCP_SIDECAR_INTERNAL_KEY": internal_key,
+            },
+            folder / "sidecar.log",
+        )
+        stack.callback(sidecar.stop)
+        gateway_settings = GatewaySettings(folder, state, port, settings.workers)
+        gateway = start_gateway(settings.gateway, gateway_settings, environment)
+        stack.callback(gateway.stop)
+        running = DevGateway(settings, port, folder, gateway, sidecar)
+        gateway.wait_until(lambda: all(_answers(running.url(one.name)) for one in settings.servers), START_SECONDS)
+        sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
+        yield running
+
+
+def _answers(url: str) -> bool:
+    """Return whether the guard answers on this route: it refuses what is not JSON with 400, or asks for a key."""
+    return _status(url, b"?") in (400, 401)
+
+
+def _status(url: str, body: bytes | None = None) -> int | None:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback only
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None

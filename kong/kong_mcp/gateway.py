@@ -1,0 +1,85 @@
+"""A gateway process for the local gateway: a real Kong where there is one, the devkit otherwise, from one kong.conf."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kong_mcp.processes import Child
+from kong_mcp.share import plugins_folder, program
+from mcp_kong.settings import KEYS_VARIABLE
+
+GATEWAYS: Final = ("kong", "devkit")
+
+
+class NoKongError(RuntimeError):
+    """A real Kong was asked for, and there is none on the PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What a gateway is started with. `workers` is the number of plugin server processes."""
+
+    folder: Path
+    state: Path
+    port: int
+    workers: int = 2
+    nginx_workers: int = 1
+
+
+def choose_gateway(wanted: str | None) -> str:
+    """Return "kong" or "devkit": what is wanted, else Kong where it is on the PATH.
+
+    Raises:
+        NoKongError: Kong is wanted and not there.
+    """
+    present = shutil.which("kong") is not None
+    if wanted == "kong" and not present:
+        raise NoKongError("there is no `kong` on the PATH: install Kong Gateway 3.9, or use --gateway devkit")
+    return wanted or ("kong" if present else "devkit")
+
+
+def kong_conf(settings: GatewaySettings) -> str:
+    """Return the kong.conf of a local, DB-less gateway that starts our plugin server itself."""
+    socket = settings.folder / "mcp.sock"
+    server = program("mcp-pluginserver")
+    plugins = plugins_folder()
+    start = f"{server} --plugins {plugins} --socket {socket} --workers {settings.workers}"
+    values = {
+        "prefix": settings.folder / "prefix",
+        "database": "off",
+        "declarative_config": settings.state,
+        "proxy_listen": f"127.0.0.1:{settings.port}",
+        "admin_listen": "off",
+        "admin_gui_listen": "off",
+        "status_listen": "off",
+        "anonymous_reports": "off",
+        "log_level": "notice",
+        "proxy_access_log": "off",
+        "nginx_worker_processes": settings.nginx_workers,
+        "nginx_main_env": KEYS_VARIABLE,
+        # A body that nginx holds in memory reaches the guard without a detour over the disk.
+        "nginx_http_client_body_buffer_size": "1m",
+        "nginx_http_client_max_body_size": "17m",
+        "plugins": "bundled,mcp-guard",
+        "pluginserver_names": "mcp-guard",
+        "pluginserver_mcp_guard_socket": socket,
+        "pluginserver_mcp_guard_start_cmd": start,
+        "pluginserver_mcp_guard_query_cmd": f"{server} --plugins {plugins} --dump mcp-guard",
+    }
+    if os.geteuid() == 0:
+        values["nginx_user"] = "root root"  # the runtime folder is its owner's alone
+    return "".join(f"{name} = {value}\n" for name, value in values.items())
+
+
+def start_gateway(kind: str, settings: GatewaySettings, environment: Mapping[str, str]) -> Child:
+    """Start the gateway in the foreground of a child process and return it. It is not ready yet."""
+    conf = settings.folder / "kong.conf"
+    conf.write_text(kong_conf(settings), encoding="utf-8")
+    command = [program("kong-devkit") if kind == "devkit" else "kong", "start", "-c", str(conf)]
+    everything = {**environment, "KONG_NGINX_DAEMON": "off"}
+    return Child(kind, command, everything, settings.folder / "gateway.log")

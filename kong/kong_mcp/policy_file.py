@@ -1,0 +1,54 @@
+"""The policy file of a local gateway: mcp-guard's configuration in YAML, without server and upstream.
+
+tools: {allow: [good, "read_*"], deny: ["*_secret"]}
+mode: enforce
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from mcp_kong.schema import GUARD_SCHEMA
+from mcp_kong.settings import SettingsError, check_config
+
+OPEN_POLICY: Final[dict[str, Any]] = {
+    "tools": {"allow": ["*"]},
+    "prompts": {"allow": ["*"]},
+    "resources": {"allow": ["*"]},
+}
+"""What a local gateway allows without a policy file: everything that MCP defines."""
+
+_GIVEN: Final = frozenset({"server", "upstream", "sidecar"})
+
+
+class PolicyFileError(ValueError):
+    """The policy file cannot be used; the message names the file and the field."""
+
+
+def read_policy(path: Path) -> dict[str, Any]:
+    """Return the guard's configuration from a policy file.
+
+    Raises:
+        PolicyFileError: the file cannot be read, is not YAML, or has a field that the guard does not take.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PolicyFileError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolicyFileError(f"{path}: not YAML: {error}") from None
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise PolicyFileError(f'{path}: write the guard\'s fields, for instance tools: {{allow: ["read_*"]}}')
+    known = {name for field in GUARD_SCHEMA for name in field} - _GIVEN
+    if unknown := sorted(str(name) for name in value if name not in known):
+        raise PolicyFileError(f"{path}: {unknown[0]!r} is not a field; write one of {', '.join(sorted(known))}")
+    try:
+        check_config(value)
+    except SettingsError as error:
+        raise PolicyFileError(f"{path}: {error}") from None
+    return value

@@ -1,0 +1,61 @@
+"""The servers of a local gateway, as the command line names them: NAME=URL, or NAME=URL,URL for replicas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DEFAULT_PORT: Final = {"http": 80, "https": 443}
+
+
+class ServerError(ValueError):
+    """A server cannot be used as it is written; the message says how to write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
+
+    `targets` are "host:port", one a replica.
+    """
+
+    name: str
+    protocol: str
+    path: str
+    targets: tuple[str, ...]
+
+
+def parse_server(text: str) -> Server:
+    """Read NAME=URL[,URL...].
+
+    Raises:
+        ServerError: the text is not of that form, or its URLs differ in more than host and port.
+    """
+    name, equals, urls = text.partition("=")
+    if not equals or not urls:
+        raise ServerError(f"{text!r}: write NAME=URL, for instance files=http://127.0.0.1:9001/mcp")
+    if not _NAME.fullmatch(name):
+        raise ServerError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
+    replicas = [_parse_url(url) for url in urls.split(",")]
+    if len({(protocol, path) for protocol, path, _ in replicas}) != 1:
+        raise ServerError(f"{name}: the URLs of its replicas may differ in host and port only")
+    targets = tuple(target for _, _, target in replicas)
+    if len(set(targets)) != len(targets):
+        raise ServerError(f"{name}: two of its replicas are the same")
+    protocol, path, _ = replicas[0]
+    return Server(name, protocol, path, targets)
+
+
+def _parse_url(url: str) -> tuple[str, str, str]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or _DEFAULT_PORT[parts.scheme]
+    except (KeyError, ValueError):
+        raise ServerError(f"{url!r}: write http://HOST:PORT/PATH or https://HOST:PORT/PATH") from None
+    if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        raise ServerError(f"{url!r}: write http://HOST:PORT/PATH, without credentials, query or fragment")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return parts.scheme, parts.path or "/", f"{host}:{port}"

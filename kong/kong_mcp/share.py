@@ -1,0 +1,41 @@
+"""Where the files that come with the package are: in a checkout beside the code, else inside the installed package."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent.parent
+_INSTALLED = _PACKAGE / "share"
+
+
+def plugins_folder() -> Path:
+    """Return the folder with the Kong plugin files."""
+    return _folder("plugins", "mcp-guard.py")
+
+
+def deck_folder() -> Path:
+    """Return the folder with the decK files."""
+    return _folder("deck", "shared.yaml")
+
+
+def _folder(name: str, witness: str) -> Path:
+    for base in (_INSTALLED, _CHECKOUT):
+        if (base / name / witness).is_file():
+            return base / name
+    raise FileNotFoundError(f"the installation is incomplete: {name}/{witness} is missing; install kong-mcp again")
+
+
+def program(name: str) -> str:
+    """Return the path of a program of ours, or of Kong's, by name.
+
+    Raises:
+        FileNotFoundError: it stands neither beside this Python nor on the PATH.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed: `pip install 'kong-mcp[sidecar,devkit]'` brings it")
+    return found

@@ -1,0 +1,91 @@
+"""The declarative file of a local gateway, made of the same decK files that a team would deploy.
+
+The template for a server is filled in, then rendered together with the shared file: what is tried locally is what
+runs in production, but for authentication, which a local gateway has only when it is given consumers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kong_devkit.render import render
+from kong_mcp.servers import Server
+
+_AUTH_PLUGIN: Final = "key-auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """An agent's identity: name, API key, and groups."""
+
+    name: str
+    key: str
+    groups: tuple[str, ...] = ()
+
+
+def write_state(
+    folder: Path,
+    deck: Path,
+    servers: Sequence[Server],
+    policy: Mapping[str, Any],
+    consumers: Sequence[Consumer],
+    environment: Mapping[str, str],
+) -> Path:
+    """Write `folder`/kong.yaml, which Kong and the devkit load, and return its path.
+
+    `deck` holds shared.yaml and template.yaml; `environment` the variables that they name.
+    """
+    template = (deck / "template.yaml").read_text(encoding="utf-8")
+    files = [deck / "shared.yaml"]
+    for server in servers:
+        document = fill_template(template, server, policy, authenticate=bool(consumers))
+        files.append(_write(folder / f"server-{server.name}.yaml", document))
+    if consumers:
+        document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
+        files.append(_write(folder / "consumers.yaml", document))
+    return _write(folder / "kong.yaml", render(files, environment))
+
+
+def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
+    """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
+    document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
+    for service in document["services"]:
+        service["path"] = server.path
+        if not authenticate and not service["name"].startswith("mcp-internal-"):
+            service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
+        if service["name"].startswith("mcp-internal-"):
+            service["protocol"] = server.protocol
+    guarded = document["services"][0]
+    guarded["protocol"] = server.protocol
+    guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
+    document["_plugin_configs"][f"mcp-guard-{server.name}"] = {
+        "server": guard["server"],
+        "upstream": guard["upstream"],
+        **policy,
+    }
+    upstream = document["upstreams"][0]
+    upstream["targets"] = [{"target": target} for target in server.targets]
+    active: dict[str, Any] = {"http_path": server.path}
+    if server.protocol == "https":
+        active["type"] = "https"
+    upstream["healthchecks"] = {"active": active}
+    return document
+
+
+def _consumer(consumer: Consumer) -> dict[str, Any]:
+    return {
+        "username": consumer.name,
+        "tags": [f"group:{group}" for group in consumer.groups],
+        "keyauth_credentials": [{"key": consumer.key}],
+    }
+
+
+def _write(path: Path, document: Mapping[str, Any] | Iterable[Any]) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return path

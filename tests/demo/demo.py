@@ -1,0 +1,138 @@
+"""The main job on real input: official MCP clients, through a gateway, to real MCP servers, under a policy."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import click
+from mcp import Client, MCPError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from servers.launch import Replica
+
+_SERVER = Path(__file__).with_name("demo_server.py")
+_POLICY = """\
+tools:
+  allow: ["list_*", "read_*", get_forecast]
+  deny: ["delete_*"]
+"""
+_ERAS = {"legacy": "initialize handshake and sessions", "2026-07-28": "stateless"}
+_CALLS = 6
+
+
+def say(text=""):
+    click.echo(text)
+
+
+def step(number, text):
+    say(f"\n{number}. {text}")
+
+
+def line(who, what):
+    say(f"   {who:<10} {what}")
+
+
+def text_of(result):
+    return ", ".join(block.text for block in result.content)
+
+
+def executed(replicas):
+    return [name for replica in replicas for _, name in replica.executed()]
+
+
+@contextlib.contextmanager
+def gateway(policy, **servers):
+    """Run `kong-mcp dev` around the servers and give the URLs that it prints."""
+    command = [str(Path(sys.executable).parent / "kong-mcp"), "dev", "--port", "0", "--policy", str(policy)]
+    for name, replicas in servers.items():
+        command += ["--server", f"{name}=" + ",".join(replica.url for replica in replicas)]
+    say("   $ kong-mcp dev " + " ".join(f"--server {name}=..." for name in servers) + " --policy policy.yaml")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            urls = {}
+            for _ in servers:
+                name, _, url = process.stdout.readline().strip().partition(": ")
+                if not url:
+                    raise SystemExit("the gateway did not start")
+                urls[name] = url
+                line("gateway", f"{name} is at {url}")
+            yield urls
+        finally:
+            process.terminate()
+            if process.wait() != 0:
+                raise SystemExit("the gateway did not stop cleanly")
+
+
+async def see_and_call(number, mode, urls, people):
+    step(number, f"An agent that speaks MCP {mode} ({_ERAS[mode]})")
+    async with Client(urls["weather"], mode=mode) as client:
+        line("agent", f"weather offers {[tool.name for tool in (await client.list_tools()).tools]}")
+        answer = await client.call_tool("get_forecast", {"city": "Lisbon"})
+        line("agent", f"get_forecast says: {text_of(answer)}")
+    async with Client(urls["people"], mode=mode) as client:
+        offered = [tool.name for tool in (await client.list_tools()).tools]
+        line("server", "people really has ['list_people', 'delete_person']")
+        line("agent", f"people offers {offered}: the policy hides delete_person")
+        line("agent", f"list_people says: {text_of(await client.call_tool('list_people', {}))}")
+        for name in ("delete_person", "no_such_tool"):
+            try:
+                await client.call_tool(name, {"name": "ada"})
+            except MCPError as error:
+                line("refused", f"{name}: {error}")
+            else:
+                raise SystemExit(f"{name} was not refused")
+    if offered != ["list_people"] or "delete_person" in executed(people):
+        raise SystemExit("the policy did not hold")
+    line("server", "delete_person was executed 0 times: the call never arrived")
+
+
+async def lose_a_replica(number, urls, files):
+    step(number, "A server with two replicas loses one, and agents go on")
+    async with Client(urls["files"], mode="2026-07-28") as client:
+        for _ in range(_CALLS):
+            await client.call_tool("read_file", {"name": "menu.txt"})
+        share = {replica.name: len(replica.executed()) for replica in files}
+        line("agent", f"{_CALLS} calls answered, by {share}")
+        lost = max(files, key=lambda replica: len(replica.executed()))
+        lost.kill()
+        line("operator", f"kill -9 {lost.name}")
+        for _ in range(_CALLS):
+            answer = await client.call_tool("read_file", {"name": "menu.txt"})
+        line("agent", f"{_CALLS} more calls, all answered; the last one says: {text_of(answer)}")
+    survivor = next(replica for replica in files if replica is not lost)
+    if len(survivor.executed()) < _CALLS:
+        raise SystemExit("the surviving replica did not answer all calls")
+
+
+def main():
+    say("An MCP gateway for people who run Kong: the demo")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        policy = folder / "policy.yaml"
+        policy.write_text(_POLICY)
+        step(1, "Three MCP servers, written with the official SDK; files has two replicas")
+        running = {}
+        for name in ("weather", "people", "files-1", "files-2"):
+            running[name] = Replica(name, script=_SERVER)
+            stack.callback(running[name].kill)
+            line("server", f"{name} at {running[name].url}")
+        files = [running["files-1"], running["files-2"]]
+        step(2, "A policy for all of them, and a gateway in front")
+        say(textwrap.indent(_POLICY.rstrip(), "   | "))
+        urls = stack.enter_context(
+            gateway(policy, weather=[running["weather"]], people=[running["people"]], files=files)
+        )
+        asyncio.run(see_and_call(3, "legacy", urls, [running["people"]]))
+        asyncio.run(see_and_call(4, "2026-07-28", urls, [running["people"]]))
+        asyncio.run(lose_a_replica(5, urls, files))
+        step(6, "Everything stops")
+    say("   done: what the policy allows worked, what it forbids never reached a server")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""A whole gateway with recording servers behind it, on the devkit or a real Kong."""
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+
+import httpx
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from kong_mcp.dev import DevSettings, run_dev
+from kong_mcp.servers import parse_server
+from kong_mcp.state import Consumer
+from servers.launch import Replica
+
+KINDS = ["devkit", "kong"] if shutil.which("kong") else ["devkit"]
+
+POLICY = {
+    "tools": {"allow": ["good", "read_*", "report", "whoami"], "deny": ["read_secret*"]},
+    "prompts": {"allow": ["greet"]},
+    "resources": {"allow": ["note://public", "public://*"]},
+    "rules": [
+        {"consumers": ["ada"], "tools": {"allow": ["bad"]}},
+        {"groups": ["readers"], "prompts": {"allow": ["hidden_prompt"]}, "tools": {"deny": ["report"]}},
+    ],
+}
+CONSUMERS = [
+    Consumer("ada", "ada-key-0123456789"),
+    Consumer("bob", "bob-key-0123456789"),
+    Consumer("eve", "eve-key-0123456789", ("readers",)),
+]
+JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+
+
+@dataclass
+class Running:
+    """A gateway, the MCP servers behind it by name (each a list of replicas), and HTTP clients that hold a key."""
+
+    dev: object
+    servers: dict
+
+    def url(self, server="notes"):
+        return self.dev.url(server)
+
+    def key(self, name):
+        return {"apikey": next(one.key for one in self.dev.settings.consumers if one.name == name)}
+
+    def client(self, name=None):
+        headers = JSON_HEADERS | (self.key(name) if name else {})
+        return httpx.Client(headers=headers, timeout=30, trust_env=False)
+
+    def executed(self, server="notes"):
+        return [what for replica in self.servers[server] for what in replica.executed()]
+
+
+@contextlib.contextmanager
+def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=()):
+    """Run replicas (server name -> number of them) and a gateway of one kind around them."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for name, count in servers.items():
+            running[name] = [Replica(f"{name}-{number}", *options) for number in range(1, count + 1)]
+            for replica in running[name]:
+                stack.callback(replica.kill)
+        parsed = [parse_server(f"{name}=" + ",".join(one.url for one in several)) for name, several in running.items()]
+        settings = DevSettings(parsed, kind, port=0, policy=policy, consumers=consumers)
+        yield Running(stack.enter_context(run_dev(settings)), running)
+
+
+def connect(running, name, mode, server="notes"):
+    """Return the official client, of one era, with the key of one consumer."""
+    client = httpx2.AsyncClient(headers=running.key(name), timeout=30, trust_env=False)
+    return Client(streamable_http_client(running.url(server), http_client=client), mode=mode)
+
+
+def call(name, **more):
+    """Return a tools/call as a message."""
+    params = {"name": name, "arguments": {"text": "x"}, **more}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}

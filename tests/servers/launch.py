@@ -1,0 +1,92 @@
+"""Starts MCP servers as processes of their own, and reads what they wrote down."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_SCRIPT = Path(__file__).with_name("recording_server.py")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process, seconds=30):
+    until = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(f"the server on port {port} did not start (status {process.poll()})")
+        time.sleep(0.05)
+
+
+class Replica:
+    """One running MCP server process and its journal: what it executed, and which HTTP requests reached it."""
+
+    def __init__(self, name, *options, script=_SCRIPT, port=None):
+        self.name = name
+        self.port = port or free_port()
+        folder = Path(tempfile.mkdtemp(prefix="mcp-server-"))
+        self.journal = folder / "journal.jsonl"
+        self.journal.touch()
+        self._command = [sys.executable, str(script), "--name", name, "--port", str(self.port)]
+        self._command += ["--journal", str(self.journal), *options]
+        self._log = folder / "log"
+        self.start()
+
+    def start(self):
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        try:
+            wait_for_port(self.port, self.process)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}: {self._log.read_text()[-2000:]}") from None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def lines(self):
+        return [json.loads(line) for line in self.journal.read_text().splitlines()]
+
+    def executed(self):
+        """Return [kind, name] of everything the server executed."""
+        return [line[1:] for line in self.lines() if line[1] != "http"]
+
+    def requests(self):
+        """Return (method, headers) of every HTTP request that reached the server, but for the health checks'."""
+        return [
+            (line[2], line[3])
+            for line in self.lines()
+            if line[1] == "http" and "kong" not in line[3].get("user-agent", "").lower()
+        ]
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def freeze(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+
+@contextlib.contextmanager
+def replicas(*names, options=()):
+    """Run one recording server per name."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for name in names:
+            replica = Replica(name, *options)
+            stack.callback(replica.kill)
+            running.append(replica)
+        yield running
