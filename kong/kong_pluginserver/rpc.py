@@ -6,9 +6,9 @@ Read from Kong 3.9.1: kong/include/kong/pluginsocket.proto and rpc/pb_rpc.lua.
 
 from __future__ import annotations
 
+import functools
 import json
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kong_pluginserver import wire
 from kong_pluginserver.errors import MalformedFrame
@@ -22,8 +22,7 @@ EVENT: Final = 36
 _COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One RpcCall: the sequence number to echo, which command, and its fields where it has them."""
 
     sequence: int
@@ -48,10 +47,21 @@ def parse_call(data: bytes) -> Call:
             sequence = wire.signed(value)
     if not command:
         raise MalformedFrame("a call without a known command")
+    if command == START:
+        # Not remembered below: configurations can hold secrets.
+        fields = dict(wire.scan(body))
+        return Call(sequence, command, 0, wire.text(fields.get(1, b"")), wire.raw(fields.get(2, b"")))
+    instance_id, name = _parse_command(command, body)
+    return Call(sequence, command, instance_id, name)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_command(command: int, body: bytes) -> tuple[int, str]:
+    """Return instance id and name; the same few commands open nearly every exchange."""
     fields = dict(wire.scan(body))
-    if command in {EVENT, STATUS, CLOSE}:
-        return Call(sequence, command, wire.signed(fields.get(1, 0)), wire.text(fields.get(2, b"")))
-    return Call(sequence, command, 0, wire.text(fields.get(1, b"")), wire.raw(fields.get(2, b"")))
+    if command in {GET_NAMES, GET_INFO}:
+        return 0, wire.text(fields.get(1, b""))
+    return wire.signed(fields.get(1, 0)), wire.text(fields.get(2, b""))
 
 
 def returned(sequence: int, payload: bytes = b"") -> bytes:

@@ -69,6 +69,8 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     Raises:
         MalformedFrame: the bytes end before the number does, or it is longer than ten bytes.
     """
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = shift = 0
     for here in range(at, min(at + _VARINT_MAX_BYTES, len(data))):
         byte = data[here]
@@ -88,14 +90,23 @@ def scan(data: bytes) -> list[tuple[int, int | bytes]]:
     fields: list[tuple[int, int | bytes]] = []
     at, end = 0, len(data)
     while at < end:
-        key, at = read_varint(data, at)
+        key = data[at]
+        if key < 0x80:
+            at += 1
+        else:
+            key, at = read_varint(data, at)
         kind = key & 7
-        if kind == 0:
+        if kind == 2:
+            # Nearly every length is one byte; read_varint takes the others and the end of the bytes.
+            if at < end and data[at] < 0x80:
+                length = data[at]
+                at += 1
+            else:
+                length, at = read_varint(data, at)
+        elif kind == 0:
             number, at = read_varint(data, at)
             fields.append((key >> 3, number))
             continue
-        if kind == 2:
-            length, at = read_varint(data, at)
         elif kind == 1:
             length = 8
         elif kind == 5:

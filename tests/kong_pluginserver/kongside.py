@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
 
@@ -207,7 +208,7 @@ class Link:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
