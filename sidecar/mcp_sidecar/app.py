@@ -1,0 +1,45 @@
+"""The ASGI application: which path is served by what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from mcp_sidecar.callers import Callers
+from mcp_sidecar.exchange import Parts
+from mcp_sidecar.filtering import Filter
+from mcp_sidecar.health import Health
+from mcp_sidecar.inspect_lane import InspectLane
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.sessions import Sessions
+from mcp_sidecar.settings import Settings
+from mcp_sidecar.upstream import Upstream
+
+
+def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
+    """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
+    metrics = Metrics()
+    upstream = Upstream(settings)
+    parts = Parts(settings, upstream, Filter(), Sessions(settings.keys), metrics, stopping)
+    health = Health(settings, metrics, stopping)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await upstream.aclose()
+
+    return Starlette(
+        routes=[
+            Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
+            Route("/livez", health.livez),
+            Route("/readyz", health.readyz),
+            Route("/metrics", health.metrics),
+        ],
+        lifespan=lifespan,
+    )

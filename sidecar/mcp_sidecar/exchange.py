@@ -1,0 +1,252 @@
+"""One verified request: sent on, and its answer brought back as far as the caller may see it.
+
+The laws: nothing of an answer passes unread; what is read is passed on at once; when the agent goes away, so does the
+request to the server; and whatever happens, the agent gets one answer that says what happened.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import httpx
+from anyio.abc import TaskGroup
+from starlette.types import Receive
+
+from mcp_core import methods
+from mcp_core.methods import Kind
+from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.sse import Event
+from mcp_core.surface import unreadable
+from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
+from mcp_sidecar.callers import Call
+from mcp_sidecar.filtering import Filter
+from mcp_sidecar.logs import Line
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.reply import Reply
+from mcp_sidecar.sessions import Sessions
+from mcp_sidecar.settings import Settings
+from mcp_sidecar.streams import EventStream
+from mcp_sidecar.upstream import Upstream, UpstreamError
+
+HOLD_SECONDS: Final = 1.0
+"""How long the head of a POST's stream waits for the first event: until then an unreadable one can be a 502."""
+GRACE_SECONDS: Final = 2.0
+"""How long requests may go on after the sidecar was told to stop."""
+
+_TOO_SLOW: Final = Reject(
+    INTERNAL_ERROR,
+    "The server did not answer in time. Try again, or have the operator raise MCP_SIDECAR_ANSWER_TIMEOUT.",
+    "answer-timeout",
+    status=504,
+)
+_STOPPED: Final = Reject(
+    UNAVAILABLE, "The gateway restarts. Try again.", "stopped", status=503, headers={"Retry-After": "1"}
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all requests of a process share. `stopping` is set when the process was told to stop."""
+
+    settings: Settings
+    upstream: Upstream
+    filter: Filter
+    sessions: Sessions
+    metrics: Metrics
+    stopping: anyio.Event
+
+
+class Exchange:
+    """One request and its answer. What happened is left in `line`."""
+
+    def __init__(self, parts: Parts, call: Call, reply: Reply, line: Line) -> None:
+        self._parts = parts
+        self._call = call
+        self._context = call.context
+        self._reply = reply
+        self._line = line
+        self._patience = anyio.CancelScope()
+        self._streaming = False
+
+    async def run(self, receive: Receive) -> None:
+        """Answer the request; returns early when the agent goes away or the sidecar stops."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch_agent, receive, tasks)
+            tasks.start_soon(self._watch_stop, tasks)
+            self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
+            with self._patience:
+                await self._answer(tasks)
+            if self._patience.cancelled_caught:
+                await self._fail(_TOO_SLOW, "timeout")
+            tasks.cancel_scope.cancel()
+        if self._line.outcome == "stopped" and not self._reply.ended:
+            await self._fail(_STOPPED, "stopped")
+
+    async def _watch_agent(self, receive: Receive, tasks: TaskGroup) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self._reply.ended:
+            self._line.outcome = "cancelled"
+            tasks.cancel_scope.cancel()
+
+    async def _watch_stop(self, tasks: TaskGroup) -> None:
+        await self._parts.stopping.wait()
+        await anyio.sleep(GRACE_SECONDS)
+        if not self._reply.ended:
+            self._line.outcome = "stopped"
+            tasks.cancel_scope.cancel()
+
+    async def _answer(self, tasks: TaskGroup) -> None:
+        call, started = self._call, time.monotonic()
+        try:
+            async with self._parts.upstream.send(call.context, call.headers, call.body) as response:
+                self._parts.metrics.upstream.labels(call.context.server).observe(time.monotonic() - started)
+                head = read_head(response)
+                session = self._session(head)
+                if isinstance(head, Reject):
+                    await self._withhold(head, "head")
+                elif isinstance(session, Reject):
+                    await self._withhold(session, "session")
+                elif head.shape is Shape.STREAM:
+                    await self._stream(replace(head, headers={**head.headers, **session}), response, tasks)
+                else:
+                    await self._whole(replace(head, headers={**head.headers, **session}), response)
+        except UpstreamError as error:
+            await self._fail(error.refusal, error.outcome)
+
+    def _session(self, head: Head | Reject) -> Mapping[str, str] | Reject:
+        if isinstance(head, Reject) or head.status >= 400:
+            return {}
+        sealed = self._parts.sessions.seal(self._context, head.sessions, now=time.time())
+        if isinstance(sealed, Reject):
+            return sealed
+        return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
+
+    async def _whole(self, head: Head, response: httpx.Response) -> None:
+        body = await _read(response, self._parts.settings.max_answer)
+        if body is None:
+            await self._withhold(unreadable("it is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
+        elif head.shape is Shape.ERROR:
+            refusal = read_error(head.status, body) if body else None
+            if refusal is not None:
+                outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
+                await self._fail(replace(refusal, headers=dict(head.headers)), outcome)
+            else:
+                await self._pass(head, body)
+        elif not body:
+            await self._pass(head, b"")
+        elif head.shape is Shape.EMPTY:
+            await self._withhold(unreadable("it has a body without a Content-Type of MCP's"), "head")
+        else:
+            await self._json(head, body)
+
+    async def _json(self, head: Head, body: bytes) -> None:
+        filtered = await self._parts.filter(body, self._call.view, enforce=self._context.enforce)
+        if isinstance(filtered, Reject):
+            await self._withhold(filtered, "text")
+            return
+        self._count(filtered.hidden)
+        await self._pass(head, filtered.text)
+
+    async def _pass(self, head: Head, body: bytes) -> None:
+        if self._line.outcome == "failed":
+            self._line.outcome = "passed"
+        # From here on only the agent can be slow, and that is its own affair.
+        self._patience.deadline = math.inf
+        kind = {"content-type": JSON_TYPE} if body else {}
+        await self._reply.whole(head.status, {**head.headers, **kind}, body)
+
+    async def _stream(self, head: Head, response: httpx.Response, tasks: TaskGroup) -> None:
+        headers = {"cache-control": "no-cache", **head.headers, "content-type": STREAM_TYPE, "x-accel-buffering": "no"}
+        self._streaming = True
+        if self._context.http_method == "GET":
+            self._patience.deadline = math.inf
+            await self._reply.start(head.status, headers)
+        else:
+            tasks.start_soon(self._start_later, head.status, headers)
+        gauge = self._parts.metrics.streams.labels(self._context.server)
+        gauge.inc()
+        try:
+            await self._relay(head.status, headers, response)
+        finally:
+            gauge.dec()
+
+    async def _start_later(self, status: int, headers: Mapping[str, str]) -> None:
+        await anyio.sleep(HOLD_SECONDS)
+        await self._reply.start(status, headers)
+
+    async def _relay(self, status: int, headers: Mapping[str, str], response: httpx.Response) -> None:
+        stream = EventStream(
+            self._parts.filter,
+            self._call.view,
+            enforce=self._context.enforce,
+            max_event=self._parts.settings.max_answer,
+        )
+        async for chunk in response.aiter_raw():
+            events = stream.decode(chunk)
+            if isinstance(events, Reject):
+                await self._withhold(events, "stream")
+                return
+            for event in events:
+                piece = await stream.judge(event)
+                if isinstance(piece, Reject):
+                    await self._withhold(piece, "text")
+                    return
+                if piece is None:
+                    self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
+                    continue
+                self._count(piece.hidden)
+                self._patience.deadline = math.inf
+                await self._reply.start(status, headers)
+                await self._reply.write(piece.text)
+                # One server's burst of events must not keep the others' from being written.
+                await anyio.lowlevel.checkpoint()
+        if self._line.outcome == "failed":
+            self._line.outcome = "passed"
+        await self._reply.start(status, headers)
+        await self._reply.end()
+
+    def _count(self, hidden: Counter[Kind]) -> None:
+        context = self._context
+        for kind, count in hidden.items():
+            self._parts.metrics.hide(context.server, kind, count, enforce=context.enforce)
+        if hidden:
+            self._line.hidden += hidden.total()
+            self._line.outcome = "filtered" if context.enforce else "would-filter"
+
+    async def _withhold(self, refusal: Reject, reason: str) -> None:
+        self._parts.metrics.refused.labels(self._context.server, reason).inc()
+        await self._fail(refusal, "withheld")
+
+    async def _fail(self, refusal: Reject, outcome: str) -> None:
+        """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""
+        self._line.outcome, self._line.reason = outcome, refusal.reason
+        self._patience.deadline = math.inf
+        refusal = replace(refusal, id=self._context.id)
+        if self._reply.status is None:
+            await self._reply.refuse(refusal)
+            return
+        if not self._streaming:
+            return
+        # A stream that broke can be resumed, and one of a GET answers no request: those just end.
+        speaks = self._context.http_method == "POST" and outcome != "broken"
+        await self._reply.end(Event(data=refusal.body().decode()).encode() if speaks else b"")
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes | None:
+    """Return the body, or None as soon as it is larger than `limit` bytes."""
+    pieces = []
+    size = 0
+    async for chunk in response.aiter_raw():
+        size += len(chunk)
+        if size > limit:
+            return None
+        pieces.append(chunk)
+    return b"".join(pieces)

@@ -1,0 +1,75 @@
+"""Is the process up, can it serve, and what has it done: /livez, /readyz, /metrics."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Final
+
+import anyio
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from mcp_core.methods import INTERNAL_KEY_HEADER
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.settings import Settings
+
+BELIEVED_SECONDS: Final = 1.0
+"""How long one look at Kong is believed, so that probes cannot turn into load."""
+CONNECT_SECONDS: Final = 1.0
+
+
+class Health:
+    """The endpoints for operators."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, stopping: anyio.Event) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._until = 0.0
+        self._kong: str | None = None
+        self._looking = anyio.Lock()
+
+    async def livez(self, _request: Request) -> Response:
+        """Answer 200 while the process runs its event loop."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, _request: Request) -> Response:
+        """Answer 200 when requests can be served, else 503 and what is missing. The keys were read at the start."""
+        problems = {}
+        if (kong := await self._kong_problem()) is not None:
+            problems["kong"] = kong
+        if self._stopping.is_set():
+            problems["sidecar"] = "it is stopping"
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer the metrics to whoever holds the internal key, as x-mcp-internal-key or bearer token."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.get(INTERNAL_KEY_HEADER) or (bearer.strip() if scheme.lower() == "bearer" else "")
+        if not hmac.compare_digest(given.encode(), self._settings.internal_key.encode()):
+            return PlainTextResponse(
+                f"Send the internal key as {INTERNAL_KEY_HEADER} or as a bearer token.\n",
+                401,
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def _kong_problem(self) -> str | None:
+        async with self._looking:
+            if time.monotonic() >= self._until:
+                self._kong = await self._look()
+                self._until = time.monotonic() + BELIEVED_SECONDS
+            return self._kong
+
+    async def _look(self) -> str | None:
+        host, port = self._settings.kong_address
+        problem = f"nothing takes connections at {host}:{port}: check that Kong runs and MCP_SIDECAR_KONG_URL names it"
+        with anyio.move_on_after(CONNECT_SECONDS):
+            try:
+                async with await anyio.connect_tcp(host, port):
+                    return None
+            except OSError:
+                return problem
+        return problem

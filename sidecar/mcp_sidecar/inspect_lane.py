@@ -1,0 +1,50 @@
+"""The inspect lane's ASGI endpoint: refuses whoever is not the guard, and accounts for every request."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from mcp_core.outcome import INTERNAL_ERROR, Reject
+from mcp_sidecar.callers import UNSIGNED, Callers, headers_of
+from mcp_sidecar.exchange import Exchange, Parts
+from mcp_sidecar.logs import Line, trace_id
+from mcp_sidecar.metrics import NONE, method_label
+from mcp_sidecar.reply import Reply
+
+_FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", "bug", status=500)
+
+
+class InspectLane:
+    """Serves /inspect/{server}."""
+
+    def __init__(self, callers: Callers, parts: Parts) -> None:
+        self._callers = callers
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = headers_of(scope)
+        line = Line(started=time.monotonic(), trace=trace_id(headers))
+        reply = Reply(send)
+        try:
+            call = await self._callers.read(scope, receive, headers)
+            if isinstance(call, str):
+                line.outcome, line.reason = "unsigned", call
+                await reply.refuse(UNSIGNED)
+            else:
+                context = call.context
+                line.server, line.principal, line.era = context.server, context.principal, context.era
+                line.method = method_label(context.method)
+                await Exchange(self._parts, call, reply, line).run(receive)
+        except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why
+            line.outcome = "failed"
+            structlog.get_logger().exception("a request failed")
+            if reply.status is None:
+                await reply.refuse(_FAILED)
+        finally:
+            line.status = reply.status
+            self._parts.metrics.requests.labels(line.server or NONE, line.era, line.method, line.outcome).inc()
+            line.write(time.monotonic())

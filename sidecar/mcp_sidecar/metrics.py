@@ -1,0 +1,67 @@
+"""What is counted, for Prometheus. Every label is one of a bounded set: nothing an agent or a server writes is one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
+
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_KNOWN: Final = frozenset({*METHODS, BATCH_METHOD, RESPONSE_METHOD})
+
+STREAM: Final = "stream"
+"""What a legacy GET counts as, which has no JSON-RPC method."""
+NONE: Final = "none"
+"""The label value of what is not known because the caller was not the guard."""
+
+
+def method_label(method: str) -> str:
+    """Return a label for what Mcp-Method says: itself where the specification knows it."""
+    if not method:
+        return STREAM
+    return method if method in _KNOWN else "other"
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "mcp_sidecar_requests",
+            "Requests, by how they ended.",
+            ("server", "era", "method", "outcome"),
+            registry=self._registry,
+        )
+        self.hidden = Counter(
+            "mcp_sidecar_items_hidden",
+            "Items of lists that the caller may not see. In monitor mode they were shown all the same.",
+            ("server", "kind", "mode"),
+            registry=self._registry,
+        )
+        self.refused = Counter(
+            "mcp_sidecar_answers_refused",
+            "Answers of servers that were withheld, by the class of the reason.",
+            ("server", "reason"),
+            registry=self._registry,
+        )
+        self.upstream = Histogram(
+            "mcp_sidecar_upstream_seconds",
+            "Time until Kong's internal route answered with headers.",
+            ("server",),
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.streams = Gauge(
+            "mcp_sidecar_streams_open", "Event streams that are open now.", ("server",), registry=self._registry
+        )
+
+    def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:
+        """Count hidden items of one kind."""
+        self.hidden.labels(server, kind.value, "enforce" if enforce else "monitor").inc(count)
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus's text format."""
+        return generate_latest(self._registry)

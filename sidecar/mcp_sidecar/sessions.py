@@ -1,0 +1,42 @@
+"""The session ids of servers, sealed before an agent sees them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mcp_core import methods
+from mcp_core.methods import Era
+from mcp_core.outcome import Reject
+from mcp_core.seal import NONCE_BYTES, Context, Session, SessionSealer
+from mcp_core.surface import unreadable
+
+MAX_UPSTREAM_ID: Final = 1024
+"""Characters of a server's session id: sealed and encoded it must still fit into a header of the agent."""
+
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class Sessions:
+    """Seals the session that a server opens for a context's principal."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._sealer = SessionSealer(keys, AESGCM, InvalidTag)
+
+    def seal(self, context: Context, ids: Sequence[str], *, now: float) -> str | Reject | None:
+        """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to `context`.
+
+        None where there is nothing to hand out: no id, a session that the agent already holds, or the modern era,
+        which has none. A Reject where the id is not one that every hop carries unchanged.
+        """
+        if not ids or context.session is not None or context.era == Era.MODERN:
+            return None
+        if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
+            return unreadable(f"its {methods.SESSION_HEADER} is not one value of visible ASCII")
+        session = Session(context.server, context.principal, ids[0], context.affinity, int(now))
+        return self._sealer.seal(session, os.urandom(NONCE_BYTES))

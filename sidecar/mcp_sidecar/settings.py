@@ -1,0 +1,163 @@
+"""Everything the sidecar is told, read once from its environment. All problems are named at once, no secret is."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from mcp_core.seal import parse_keys
+
+KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
+PREFIX: Final = "MCP_SIDECAR_"
+MIN_INTERNAL_KEY: Final = 16
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_MIB: Final = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """The sidecar cannot start. `problems` says, one each, what to write instead."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sidecar's settings. Times are seconds, sizes are bytes."""
+
+    keys: tuple[bytes, ...] = field(repr=False)
+    internal_key: str = field(repr=False)
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8790
+    kong_url: str = "http://127.0.0.1:8000"
+    internal_host: str = "mcp-internal"
+    connect_timeout: float = 5.0
+    answer_timeout: float = 300.0
+    max_answer: int = 16 * _MIB
+    log_level: str = "info"
+
+    @property
+    def kong_address(self) -> tuple[str, int]:
+        """Return where Kong's internal route listens: host and port."""
+        url = urlsplit(self.kong_url)
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from environment variables; see VARIABLES for their names.
+
+    Raises:
+        SettingsError: naming every variable that cannot be used.
+    """
+    problems: list[str] = []
+    values: dict[str, object] = {}
+
+    def read(variable: str, name: str, parse: Callable[[str], object]) -> None:
+        text = environment.get(variable)
+        if text is None:
+            return
+        try:
+            values[name] = parse(text)
+        except ValueError as error:
+            problems.append(f"{variable}: {error}")
+
+    problems += [f"{name} is not set: {hint}" for name, hint in _REQUIRED.items() if not environment.get(name)]
+    if environment.get(KEYS_VARIABLE):
+        read(KEYS_VARIABLE, "keys", parse_keys)
+    for variable, (name, parse) in VARIABLES.items():
+        if variable not in _REQUIRED or environment.get(variable):
+            read(variable, name, parse)
+    for variable in sorted(environment):
+        if variable.startswith(PREFIX) and variable not in VARIABLES:
+            near = difflib.get_close_matches(variable, VARIABLES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}"
+            problems.append(f"{variable} is not a setting: {hint}")
+    if problems:
+        raise SettingsError(problems)
+    listen = values.pop("listen", None)
+    if isinstance(listen, tuple):
+        values["listen_host"], values["listen_port"] = listen
+    return Settings(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("write HOST:PORT, such as 127.0.0.1:8790 (port 0 takes a free one)")
+    return host, int(port)
+
+
+def _kong_url(text: str) -> str:
+    wanted = "write where Kong's proxy listens, such as http://127.0.0.1:8000, without a path or credentials"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(wanted) from None
+    extra = url.path not in ("", "/") or url.query or url.fragment or "@" in url.netloc
+    if url.scheme not in ("http", "https") or not url.hostname or port == 0 or extra or not text.isascii():
+        raise ValueError(wanted)
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _host_name(text: str) -> str:
+    if _HOST_NAME.fullmatch(text) is None:
+        raise ValueError("write the host name that Kong's internal routes match, such as mcp-internal")
+    return text
+
+
+def _internal_key(text: str) -> str:
+    if len(text) < MIN_INTERNAL_KEY or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"write at least {MIN_INTERNAL_KEY} visible ASCII characters: make a key with `openssl rand -hex 32`"
+        )
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise ValueError("write a number of seconds above 0, at most 86400")
+    return value
+
+
+def _bytes(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
+    if not 1024 <= value <= 16 * _MIB:
+        raise ValueError(f"write a number of bytes from 1024 to {16 * _MIB}")
+    return value
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        raise ValueError(f"write one of {', '.join(LEVELS)}")
+    return text.lower()
+
+
+VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    f"{PREFIX}LISTEN": ("listen", _listen),
+    f"{PREFIX}KONG_URL": ("kong_url", _kong_url),
+    f"{PREFIX}INTERNAL_HOST": ("internal_host", _host_name),
+    f"{PREFIX}INTERNAL_KEY": ("internal_key", _internal_key),
+    f"{PREFIX}CONNECT_TIMEOUT": ("connect_timeout", _seconds),
+    f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
+    f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
+    f"{PREFIX}LOG_LEVEL": ("log_level", _level),
+}
+"""Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
+
+_REQUIRED: Final = {
+    KEYS_VARIABLE: "give the guard's ring of keys (base64, comma between them; `openssl rand -base64 32`)",
+    f"{PREFIX}INTERNAL_KEY": "give the key of the Kong consumer mcp-sidecar (`openssl rand -hex 32`)",
+}

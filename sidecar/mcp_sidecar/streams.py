@@ -1,0 +1,64 @@
+"""Event streams: bytes of a server in, canonical events that the caller may see out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Final
+
+from mcp_core.outcome import Reject
+from mcp_core.sse import Decoder, Event, StreamTooLargeError
+from mcp_core.surface import unreadable
+from mcp_sidecar.filtering import Filter, Filtered, Tally
+
+_MESSAGE_TYPES: Final = frozenset({None, "", "message"})
+"""Event types that MCP's transports use; every reader takes an empty one for `message` (HTML, 9.2.6)."""
+
+
+class EventStream:
+    """Filters the events of one stream, in order."""
+
+    def __init__(self, filter_: Filter, view: Tally, *, enforce: bool, max_event: int) -> None:
+        self._filter = filter_
+        self._view = view
+        self._enforce = enforce
+        self._max = max_event
+        self._decoder = Decoder(max_event)
+        self._pending: list[bytes] = []
+        self._size = 0
+
+    def decode(self, chunk: bytes) -> list[Event] | Reject:
+        """Return the events that the next bytes complete, or why the stream must end here."""
+        self._pending.append(chunk)
+        self._size += len(chunk)
+        if self._size > self._max:
+            return unreadable(f"an event of more than {self._max} bytes")
+        # Bytes without a line end complete nothing: joined once at the line's end, a long line costs linear time.
+        if b"\n" not in chunk and b"\r" not in chunk:
+            return []
+        joined = b"".join(self._pending)
+        self._pending, self._size = [], 0
+        try:
+            events = self._decoder.feed(joined)
+        except StreamTooLargeError as error:
+            return unreadable(str(error))
+        except UnicodeDecodeError:
+            return unreadable("the stream is not UTF-8")
+        return _without_repeated_comments(events)
+
+    async def judge(self, event: Event) -> Filtered | Reject | None:
+        """Return the event's bytes as they may go on, None where it may not, or why the stream must end here."""
+        if not event.data:
+            return Filtered(event.encode(), Counter())
+        filtered = await self._filter(event.data.encode(), self._view, enforce=self._enforce)
+        if isinstance(filtered, Reject):
+            # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
+            return None if event.event not in _MESSAGE_TYPES else filtered
+        return replace(filtered, text=replace(event, data=filtered.text.decode()).encode())
+
+
+def _without_repeated_comments(events: list[Event]) -> list[Event]:
+    """Keep one comment of several in a row: together they say only that the server lives."""
+    return [
+        event for before, event in zip([None, *events], events, strict=False) if not (event.comment and event == before)
+    ]
