@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-DECK_VERSION := v1.51.1
+DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {print $$3}' tests/deck/tool/go.mod)
 TOOLS  := build/tools
 
 .DEFAULT_GOAL := help
@@ -32,17 +32,14 @@ check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
+	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
 
 format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-deck: ## Install the pinned decK into build/tools where Go is present
-	@mkdir -p build
-	@if command -v go >/dev/null && ! test -x $(TOOLS)/deck-$(DECK_VERSION); then \
-		echo "building decK $(DECK_VERSION)"; \
-		GOBIN=$(abspath $(TOOLS)) go install github.com/kong/deck@$(DECK_VERSION) && \
-		mv $(TOOLS)/deck $(TOOLS)/deck-$(DECK_VERSION); fi
+deck: ## Build the pinned decK into build/tools where Go is present
+	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py
