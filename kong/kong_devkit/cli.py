@@ -1,0 +1,73 @@
+"""The command line: ``kong-devkit start`` and ``kong-devkit check``."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from kong_devkit import app, kongconf
+from kong_devkit.errors import ConfigError
+
+_CONF = click.option(
+    "-c",
+    "--conf",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A kong.conf. KONG_* variables override its keys.",
+)
+_PREFIX = click.option(
+    "-p", "--prefix", type=click.Path(path_type=Path), help="Working directory, instead of the file's."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Stand in for Kong Gateway 3.9 (DB-less) while you try or test plugins.
+
+    It reads the same kong.conf and the same declarative file, and drives the same ProtoBuf:1 plugin servers.
+    It speaks plain HTTP/1.1 only and is not for production.
+    """
+
+
+@main.command()
+@_CONF
+@_PREFIX
+def start(conf: Path, prefix: Path | None) -> None:
+    """Run in the foreground until SIGTERM or Ctrl-C; SIGHUP reloads the declarative file."""
+    gateway = _build(conf, prefix)
+    try:
+        asyncio.run(gateway.run())
+    except OSError as error:
+        _fail(f"cannot listen: {error}")
+
+
+@main.command()
+@_CONF
+@_PREFIX
+def check(conf: Path, prefix: Path | None) -> None:
+    """Check a kong.conf, its plugin servers' descriptions and the declarative file; name what does not fit."""
+    _build(conf, prefix)
+    click.echo("configuration is valid")
+
+
+def _build(conf: Path, prefix: Path | None) -> app.Gateway:
+    try:
+        loaded = kongconf.load(conf, os.environ, prefix)
+        logging.basicConfig(
+            level=loaded.log_level, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s"
+        )
+        loaded.prefix.mkdir(parents=True, exist_ok=True)
+        return app.build(loaded)
+    except ConfigError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"prefix: {error}")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(1)
