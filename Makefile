@@ -42,7 +42,7 @@ deck: ## Build the pinned decK into build/tools where Go is present
 	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \

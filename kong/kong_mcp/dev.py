@@ -45,6 +45,7 @@ class DevGateway:
 
     settings: DevSettings
     port: int
+    sidecar_port: int
     folder: Path
     gateway: Child
     sidecar: Child
@@ -104,7 +105,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         gateway_settings = GatewaySettings(folder, state, port, settings.workers)
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
         stack.callback(gateway.stop)
-        running = DevGateway(settings, port, folder, gateway, sidecar)
+        running = DevGateway(settings, port, sidecar_port, folder, gateway, sidecar)
         gateway.wait_until(lambda: all(_answers(running.url(one.name)) for one in settings.servers), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running

@@ -119,9 +119,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="answer in JSON rather than in event streams")
+    parser.add_argument("--quiet", action="store_true", help="do not write down HTTP requests")
     options = parser.parse_args()
     server = build(options.name, options.journal)
-    app = Journal(server.streamable_http_app(json_response=options.json), options.name, options.journal)
+    app = server.streamable_http_app(json_response=options.json)
+    if not options.quiet:
+        app = Journal(app, options.name, options.journal)
     config = uvicorn.Config(app, port=options.port, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run()
 

@@ -1,0 +1,89 @@
+"""A small closed-loop HTTP load generator: N keep-alive connections in one process, each waiting for its answer."""
+
+import json
+import selectors
+import socket
+import statistics
+import sys
+import time
+
+
+class _Connection:
+    def __init__(self, address, request, selector):
+        self.address = address
+        self.request = request
+        self.selector = selector
+        self.buffer = b""
+        self.since = 0.0
+        self._connect()
+
+    def _connect(self):
+        self.socket = socket.create_connection(self.address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.selector.register(self.socket, selectors.EVENT_READ, self)
+
+    def send(self):
+        self.buffer = b""
+        self.since = time.perf_counter()
+        self.socket.sendall(self.request)
+
+    def read(self):
+        """Return the status of a complete answer, or None while it is incomplete. Answers carry Content-Length."""
+        try:
+            chunk = self.socket.recv(65536)
+        except ConnectionResetError:
+            chunk = b""
+        if not chunk and self.buffer:
+            raise ConnectionError("the gateway closed the connection in the middle of an answer")
+        if not chunk:  # nginx ends a connection after so many requests; the next one goes over a new connection
+            self.selector.unregister(self.socket)
+            self.socket.close()
+            self._connect()
+            self.socket.sendall(self.request)
+            return None
+        self.buffer += chunk
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        lower = head.lower()
+        at = lower.find(b"content-length:")
+        if at < 0:
+            return int(head[9:12]) if self.buffer.endswith(b"0\r\n\r\n") else None
+        length = int(lower[at + 15 :].split(b"\r\n", 1)[0])
+        return int(head[9:12]) if len(body) >= length else None
+
+
+def run(host, port, request, *, connections, seconds):
+    """Return requests per second, the median latency in milliseconds, and the statuses that were seen."""
+    selector = selectors.DefaultSelector()
+    for _ in range(connections):
+        _Connection((host, port), request, selector).send()
+    start = time.perf_counter()
+    latencies, statuses = [], {}
+    while (now := time.perf_counter()) < start + seconds:
+        for key, _ in selector.select(1):
+            connection = key.data
+            status = connection.read()
+            if status is not None:
+                statuses[status] = statuses.get(status, 0) + 1
+                latencies.append(time.perf_counter() - connection.since)
+                connection.send()
+    elapsed = now - start
+    for key in list(selector.get_map().values()):
+        key.data.socket.close()
+    return {
+        "rate": len(latencies) / elapsed,
+        "median_ms": statistics.median(latencies) * 1000,
+        "statuses": statuses,
+    }
+
+
+def main():
+    """Read {host, port, request, connections, seconds} from standard input and write the result to standard output."""
+    job = json.load(sys.stdin)
+    request = job.pop("request").encode("latin-1")
+    json.dump(run(job.pop("host"), job.pop("port"), request, **job), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Run the benchmarks, print the table, write build/bench.json. With --quick in a short form, for CI."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+BENCHMARKS = ("pluginserver", "gateway")
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Short runs: the figures are rough, and bars are reported, not enforced.")
+@click.argument("names", nargs=-1, type=click.Choice(BENCHMARKS))
+def main(quick, names):
+    """Measure speed and memory. Figures are ratios from one run, or differences; a bar that is missed ends with 1."""
+    rows = []
+    for name in names or BENCHMARKS:
+        click.echo(f"measuring {name} ...", err=True)
+        rows += importlib.import_module(f"bench.{name}").run(quick=quick)
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        verdict = "" if row["holds"] is None else f"{row['bar']:>8}  {'holds' if row['holds'] else 'DOES NOT HOLD'}"
+        click.echo(f"{row['name']:<{width}}  {row['value']:>10} {row['unit']:<8} {verdict}".rstrip())
+    target = Path("build/bench.json")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(rows, indent=1) + "\n")
+    if not quick and not all(row["holds"] is not False for row in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
