@@ -17,25 +17,35 @@ from mcp_core.outcome import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, Reject
 Headers: TypeAlias = Mapping[str, str | Sequence[str]]
 
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
-_SENTINEL: Final = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
-_JSON_TYPE: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
+_SENTINEL_START: Final = "=?base64?"
+_SENTINEL_END: Final = "?="
+_JSON_TYPE: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.IGNORECASE)
+_FORBIDDEN: Final = methods.OWN_HEADERS | methods.OVERRIDE_HEADERS
+_SPELLED: Final = _FORBIDDEN | methods.SINGLE_HEADERS
 
 
 def encode_value(value: str) -> str:
     """Return `value` as it may stand in a header (2026-07-28, streamable-http, value encoding)."""
-    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+    if _PLAIN.fullmatch(value) and value == value.strip() and not _is_encoded(value):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
+def _is_encoded(value: str) -> bool:
+    return value.startswith(_SENTINEL_START) and value.endswith(_SENTINEL_END)
+
+
 def decode_value(value: str) -> str | None:
-    """Return what a header value stands for, or None where an encoded value is malformed or not canonical."""
-    match = _SENTINEL.fullmatch(value)
-    if match is None:
+    """Return what a header value stands for, or None where it is malformed, not canonical or not ASCII."""
+    if not value.isascii() or not value.isprintable():
+        return None
+    if not _is_encoded(value):
         return value
+    payload = value[len(_SENTINEL_START) : -len(_SENTINEL_END)]
     try:
-        raw = base64.b64decode(match[1], validate=True)
-        if base64.b64encode(raw).decode() != match[1]:
+        raw = base64.b64decode(payload, validate=True)
+        # The marks may not share a character, and one value has one encoding.
+        if f"{_SENTINEL_START}{base64.b64encode(raw).decode()}{_SENTINEL_END}" != value:
             return None
         return raw.decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -52,17 +62,23 @@ def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> 
     """Refuse header sets that two readers could read differently, and origins nobody allowed.
 
     `origins` lists the values of Origin that may pass, exactly, or "*" for any; a request without Origin passes
-    (browsers always send it across origins). `most` is how many headers Kong handed over at most: a set of that size
-    may have been cut.
+    (browsers always send it across origins). `most` is how many header lines Kong handed over at most: a set of that
+    size may have been cut.
     """
-    if len(headers) >= most:
+    names = headers.keys()
+    repeated = [name for name, value in headers.items() if value.__class__ is not str]
+    if len(headers) + sum(len(headers[name]) - 1 for name in repeated) >= most:
         return Reject(INVALID_REQUEST, f"Send fewer than {most} headers.", "headers-too-many", status=431)
-    for name, value in headers.items():
-        if name in methods.OWN_HEADERS or name in methods.OVERRIDE_HEADERS:
-            return Reject(
-                INVALID_REQUEST, f"Do not send the header {name}: the gateway does not take it.", "header-own"
-            )
-        if not isinstance(value, str) and (name in methods.SINGLE_HEADERS or name.startswith("mcp-")):
+    if not names.isdisjoint(_FORBIDDEN):
+        return _do_not_send(min(names & _FORBIDDEN))
+    # CGI's way of naming headers, and nginx variables, make one of `a-b` and `a_b`.
+    if "_" in "".join(names):
+        for name in names:
+            spelled = name.replace("_", "-")
+            if spelled != name and (spelled in _SPELLED or spelled.startswith(methods.GUARDED_PREFIXES)):
+                return _do_not_send(name)
+    for name in repeated:
+        if name in methods.SINGLE_HEADERS or name.startswith(methods.GUARDED_PREFIXES):
             return Reject(HEADER_MISMATCH, f"Send the header {name} once.", "header-repeated")
     if "transfer-encoding" in headers and "content-length" in headers:
         return Reject(INVALID_REQUEST, "Send Transfer-Encoding or Content-Length, not both.", "header-framing")
@@ -74,6 +90,11 @@ def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> 
             "origin",
         )
     return None
+
+
+def _do_not_send(name: str) -> Reject:
+    text = f"Do not send the header {name[:64]}: the gateway does not take it."
+    return Reject(INVALID_REQUEST, text, "header-own")
 
 
 def check_body_headers(headers: Headers) -> Reject | None:

@@ -64,6 +64,9 @@ OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HE
 OVERRIDE_HEADERS: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 """Headers with which some frameworks let a POST become another method."""
 
+GUARDED_PREFIXES: Final = ("mcp-", "x-consumer-", "x-credential-")
+"""How headers begin that this gateway or Kong writes: no other spelling of them may pass."""
+
 # Keys of params._meta in the modern era (2026-07-28, basic/index, per-request protocol fields).
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
