@@ -19,7 +19,7 @@ Headers: TypeAlias = Mapping[str, str | Sequence[str]]
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 _SENTINEL_START: Final = "=?base64?"
 _SENTINEL_END: Final = "?="
-_JSON_TYPE: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.IGNORECASE)
+_JSON_TYPE: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.A | re.I)
 _FORBIDDEN: Final = methods.OWN_HEADERS | methods.OVERRIDE_HEADERS
 _SPELLED: Final = _FORBIDDEN | methods.SINGLE_HEADERS
 
@@ -108,12 +108,17 @@ def check_body_headers(headers: Headers) -> Reject | None:
 
 
 def agree(headers: Headers, name: str, expected: str | None, *, required: bool) -> Reject | None:
-    """Refuse a header that says anything but `expected` (None: the body says nothing), decoded before comparing."""
+    """Refuse a header that says anything but `expected` (None: the body says nothing).
+
+    Mcp-Name is decoded before comparing; no other header of these may be encoded (2026-07-28, streamable-http, server
+    validation).
+    """
     value = single(headers, name)
     if value is None:
         if not required or expected is None:
             return None
         return Reject(HEADER_MISMATCH, f"Header mismatch: send {name} with what the body says.", "header-missing")
-    if expected is None or decode_value(value) != expected:
+    said = decode_value(value) if name == methods.NAME_HEADER else value
+    if expected is None or said != expected:
         return Reject(HEADER_MISMATCH, f"Header mismatch: {name} does not say what the body says.", "header-mismatch")
     return None
