@@ -6,8 +6,7 @@ basic/index (per-request protocol fields); the legacy rules follow basic/transpo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from mcp_core import headers as http
 from mcp_core import methods
@@ -36,19 +35,12 @@ def read(http_headers: http.Headers, body: bytes, limits: Limits) -> Envelope | 
         return parsed
     version = http.single(http_headers, methods.VERSION_HEADER)
     if isinstance(parsed, Batch):
-        envelope = _read_batch(parsed, version)
-    elif version in methods.MODERN_VERSIONS:
-        envelope = _read_modern(parsed, http_headers, version)
-    elif version is None or version in methods.LEGACY_VERSIONS:
-        envelope = _read_legacy(parsed, http_headers, version)
-    else:
-        return unsupported(version, request_id(parsed))
-    if isinstance(envelope, Reject):
-        return envelope
-    session = http.single(http_headers, methods.SESSION_HEADER)
-    if session is not None and envelope.era is Era.MODERN:
-        return Reject(INVALID_REQUEST, "This revision has no sessions: do not send Mcp-Session-Id.", "session-modern")
-    return replace(envelope, session=session)
+        return _read_batch(parsed, http_headers, version)
+    if version in methods.MODERN_VERSIONS:
+        return _read_modern(parsed, http_headers, version)
+    if version is None or version in methods.LEGACY_VERSIONS:
+        return _read_legacy(parsed, http_headers, version)
+    return unsupported(version, request_id(parsed))
 
 
 def unsupported(requested: str, id_: str | int | None = None) -> Reject:
@@ -78,52 +70,64 @@ def item_name(message: Message) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _meta_version(message: Message) -> Any:
+def _says_version(message: Message) -> bool:
+    """Return whether the body carries the modern era's version key, with whatever value."""
     if isinstance(message, Response):
-        return None
+        return False
     meta = message.params.get("_meta")
-    return meta.get(methods.META_VERSION) if isinstance(meta, dict) else None
+    return isinstance(meta, dict) and methods.META_VERSION in meta
 
 
-def _read_batch(batch: Batch, version: str | None) -> Envelope | Reject:
+def _agree(message: Message | None, http_headers: http.Headers, *, required: bool) -> Reject | None:
+    """Refuse Mcp-Method and Mcp-Name where they differ from the body. None is a batch, which has neither."""
+    if message is None or isinstance(message, Response):
+        method = name = id_ = None
+    else:
+        method, name, id_ = message.method, item_name(message), request_id(message)
+    refusal = http.agree(http_headers, methods.METHOD_HEADER, method, required=required, id_=id_)
+    if refusal is not None:
+        return refusal
+    named = required and method in methods.NAME_HEADER_METHODS
+    return http.agree(http_headers, methods.NAME_HEADER, name, required=named, id_=id_)
+
+
+def _read_batch(batch: Batch, http_headers: http.Headers, version: str | None) -> Envelope | Reject:
     spoken = version or methods.ASSUMED_VERSION
     if spoken not in methods.BATCH_VERSIONS:
         return Reject(INVALID_REQUEST, "This revision has no batches: send one message per POST.", "batch")
     for message in batch.messages:
         if isinstance(message, Request) and message.method == methods.INITIALIZE:
             return Reject(INVALID_REQUEST, "initialize may not stand in a batch.", "batch-initialize", id=message.id)
-        if _meta_version(message) is not None:
+        if _says_version(message):
             return _version_mismatch(message)
-    return Envelope(Era.LEGACY, spoken, batch.messages, batch=True, session=None)
+    if (refusal := _agree(None, http_headers, required=False)) is not None:
+        return refusal
+    session = http.single(http_headers, methods.SESSION_HEADER)
+    return Envelope(Era.LEGACY, spoken, batch.messages, batch=True, session=session)
 
 
 def _read_legacy(message: Message, http_headers: http.Headers, version: str | None) -> Envelope | Reject:
-    if _meta_version(message) is not None:
+    if _says_version(message):
         return _version_mismatch(message)
-    method = None if isinstance(message, Response) else message.method
-    for header, expected in ((methods.METHOD_HEADER, method), (methods.NAME_HEADER, item_name(message))):
-        if (refusal := http.agree(http_headers, header, expected, required=False)) is not None:
-            return replace(refusal, id=request_id(message))
-    return Envelope(Era.LEGACY, version or methods.ASSUMED_VERSION, (message,), batch=False, session=None)
+    if (refusal := _agree(message, http_headers, required=False)) is not None:
+        return refusal
+    session = http.single(http_headers, methods.SESSION_HEADER)
+    return Envelope(Era.LEGACY, version or methods.ASSUMED_VERSION, (message,), batch=False, session=session)
 
 
 def _read_modern(message: Message, http_headers: http.Headers, version: str) -> Envelope | Reject:
     if isinstance(message, Response):
         return Reject(INVALID_REQUEST, "In this revision a client sends no responses.", "modern-response")
-    envelope = Envelope(Era.MODERN, version, (message,), batch=False, session=None)
     notification = isinstance(message, Notification)
-    if not notification and (refusal := _check_meta(message, version)) is not None:
+    # A notification need not say its version, but may not say another.
+    if (not notification or _says_version(message)) and (refusal := _check_meta(message, version)) is not None:
         return refusal
-    named = message.method in methods.NAME_HEADER_METHODS
-    for header, expected, required in (
-        (methods.METHOD_HEADER, message.method, not notification),
-        (methods.NAME_HEADER, item_name(message), named),
-    ):
-        if (refusal := http.agree(http_headers, header, expected, required=required)) is not None:
-            return replace(refusal, id=request_id(message))
-    if notification and _meta_version(message) not in (None, version):
-        return _version_mismatch(message)
-    return envelope
+    if (refusal := _agree(message, http_headers, required=not notification)) is not None:
+        return refusal
+    if methods.SESSION_HEADER in http_headers:
+        text = "This revision has no sessions: do not send Mcp-Session-Id."
+        return Reject(INVALID_REQUEST, text, "session-modern", id=request_id(message))
+    return Envelope(Era.MODERN, version, (message,), batch=False, session=None)
 
 
 def _check_meta(message: Request | Notification, version: str) -> Reject | None:

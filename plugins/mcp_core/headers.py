@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from mcp_core import methods
-from mcp_core.outcome import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, Reject
+from mcp_core.outcome import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, Reject, RequestId
 
 Headers: TypeAlias = Mapping[str, str | Sequence[str]]
 
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 _SENTINEL_START: Final = "=?base64?"
 _SENTINEL_END: Final = "?="
-_JSON_TYPE: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.A | re.I)
+_JSON_TYPE: Final = re.compile(
+    r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.ASCII | re.IGNORECASE
+)
 _FORBIDDEN: Final = methods.OWN_HEADERS | methods.OVERRIDE_HEADERS
 _SPELLED: Final = _FORBIDDEN | methods.SINGLE_HEADERS
 
@@ -107,7 +109,9 @@ def check_body_headers(headers: Headers) -> Reject | None:
     return None
 
 
-def agree(headers: Headers, name: str, expected: str | None, *, required: bool) -> Reject | None:
+def agree(
+    headers: Headers, name: str, expected: str | None, *, required: bool, id_: RequestId | None = None
+) -> Reject | None:
     """Refuse a header that says anything but `expected` (None: the body says nothing).
 
     Mcp-Name is decoded before comparing; no other header of these may be encoded (2026-07-28, streamable-http, server
@@ -117,8 +121,12 @@ def agree(headers: Headers, name: str, expected: str | None, *, required: bool) 
     if value is None:
         if not required or expected is None:
             return None
-        return Reject(HEADER_MISMATCH, f"Header mismatch: send {name} with what the body says.", "header-missing")
+        return Reject(
+            HEADER_MISMATCH, f"Header mismatch: send {name} with what the body says.", "header-missing", id=id_
+        )
     said = decode_value(value) if name == methods.NAME_HEADER else value
     if expected is None or said != expected:
-        return Reject(HEADER_MISMATCH, f"Header mismatch: {name} does not say what the body says.", "header-mismatch")
+        return Reject(
+            HEADER_MISMATCH, f"Header mismatch: {name} does not say what the body says.", "header-mismatch", id=id_
+        )
     return None
