@@ -6,7 +6,7 @@ This is the whole of what the guard does, as a function of bytes, headers, polic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from mcp_core import envelope, methods
@@ -21,11 +21,14 @@ from mcp_core.outcome import (
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
     Reject,
+    RequestId,
 )
 from mcp_core.policy import Policy, View
 from mcp_core.seal import Session
 
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
+_SHOWN: Final = 256
+"""Characters of a name that a refusal gives back: it need not be as long as what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,10 @@ def decide_post(
         if guard.enforce or refusal.reason not in _POLICY_REASONS:
             return refusal
         refusals.append(refusal)
-    session = _session(read.session, open_session)
+    id_ = None if read.batch else envelope.request_id(read.messages[0])
+    session = _session(read.session, open_session, id_)
     if isinstance(session, Reject):
-        return replace(session, id=envelope.request_id(read.messages[0]))
+        return session
     method, name = _truth(read)
     return Admitted(
         lane=_lane(read.messages),
@@ -85,7 +89,7 @@ def decide_post(
         version=read.version,
         method=method,
         name=name,
-        id=envelope.request_id(read.messages[0]) if not read.batch else None,
+        id=id_,
         session=session,
         would_refuse=tuple(refusals),
     )
@@ -95,6 +99,8 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
     """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405."""
     version = http.single(http_headers, methods.VERSION_HEADER)
     legacy = version is None or version in methods.LEGACY_VERSIONS
+    if not legacy and version is not None and version not in methods.MODERN_VERSIONS:
+        return envelope.unsupported(version)
     if http_method not in ("GET", "DELETE") or not legacy:
         allow = "POST, GET, DELETE" if legacy else "POST"
         text = f"Use one of these HTTP methods here: {allow}."
@@ -104,7 +110,7 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
     for header in (methods.METHOD_HEADER, methods.NAME_HEADER):
         if (refusal := http.agree(http_headers, header, None, required=False)) is not None:
             return refusal
-    session = _session(http.single(http_headers, methods.SESSION_HEADER), open_session)
+    session = _session(http.single(http_headers, methods.SESSION_HEADER), open_session, None)
     if isinstance(session, Reject):
         return session
     lane = Lane.INSPECT if http_method == "GET" else Lane.CALL
@@ -140,9 +146,10 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
         )
     if view.allows(kind, name):
         return None
+    shown = name[:_SHOWN]
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
-        return Reject(RESOURCE_NOT_FOUND, "Resource not found", "denied-item", id=id_, data={"uri": name})
-    text = f"Unknown {_SINGULAR[kind]}: {name}"
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", "denied-item", id=id_, data={"uri": shown})
+    text = f"Unknown {_SINGULAR[kind]}: {shown}"
     return Reject(INVALID_PARAMS, text, "denied-item", id=id_, status=_params_status(read))
 
 
@@ -165,17 +172,14 @@ def _authorise_completion(message: Request | Notification, read: Envelope, view:
 
 def _unknown_method(message: Request | Notification) -> Reject:
     if isinstance(message, Notification):
-        return Reject(INVALID_REQUEST, f"Notification not accepted: {message.method[:64]}", "denied-method")
-    return Reject(METHOD_NOT_FOUND, "Method not found", "denied-method", id=message.id, data=message.method[:256])
+        return Reject(INVALID_REQUEST, f"Notification not accepted: {message.method[:_SHOWN]}", "denied-method")
+    return Reject(METHOD_NOT_FOUND, "Method not found", "denied-method", id=message.id, data=message.method[:_SHOWN])
 
 
-def _session(token: str | None, open_session: OpenSession) -> Session | Reject | None:
+def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:
     if token is None:
         return None
-    session = open_session(token)
-    if session is None:
-        return Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session")
-    return session
+    return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
 
 
 def _lane(messages: tuple[Message, ...]) -> Lane:

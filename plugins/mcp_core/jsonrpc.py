@@ -78,13 +78,17 @@ class NotStrictError(ValueError):
 
 _ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS_KEYS: Final = frozenset({"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion"})
-_META_KEYS: Final = frozenset(
-    {"io.modelcontextprotocol/protocolversion", "io.modelcontextprotocol/clientcapabilities", "progresstoken"}
-)
-_META_SPELLING: Final = frozenset(
-    {"io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", "progressToken"}
-)
 _FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
+_META_KEYS: Final = frozenset(
+    {
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/clientInfo",
+        "progressToken",
+    }
+)
+_FOLDED_META: Final = frozenset(key.casefold() for key in _META_KEYS)
+_REF_KEYS: Final = frozenset({"type", "name", "uri"})
 
 # Digits and exponents keep their meaning, signs are dropped, and every other byte becomes a space.
 _NUMBER_BYTES: Final = bytes(
@@ -268,7 +272,7 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     has_id = "id" in value
     readable = id_ if _is_id(id_, limits) else None
     if variant := _variant(value, _ENVELOPE_KEYS, _ENVELOPE_KEYS):
-        return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", readable)
+        return _misspelled(variant, readable)
     if value.get("jsonrpc") != "2.0":
         return _invalid('The member "jsonrpc" must be "2.0".', readable)
     if has_id and readable is None and not ("error" in value and id_ is None):
@@ -284,19 +288,20 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     method = value["method"]
     if not isinstance(method, str) or not method:
         return _invalid("The method is a non-empty string.", id_)
-    params = value.get("params", _ABSENT)
-    if params is _ABSENT:
-        params = {}
-    elif not isinstance(params, dict):
+    params = value.get("params", {})
+    if not isinstance(params, dict):
         return _invalid("The params are an object.", id_)
-    elif variant := _variant(params, _PARAMS_KEYS, _FOLDED_PARAMS):
-        return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", id_)
     meta = params.get("_meta")
-    if meta is not None:
-        if not isinstance(meta, dict):
-            return _invalid("params._meta is an object.", id_)
-        if variant := _variant(meta, _META_SPELLING, _META_KEYS):
-            return _invalid(f"The key {variant!r} could be taken for a protocol key: spell it exactly.", id_)
+    if meta is not None and not isinstance(meta, dict):
+        return _invalid("params._meta is an object.", id_)
+    ref = params.get("ref")
+    variant = (
+        _variant(params, _PARAMS_KEYS, _FOLDED_PARAMS)
+        or (_variant(meta, _META_KEYS, _FOLDED_META) if meta else None)
+        or (_variant(ref, _REF_KEYS, _REF_KEYS) if isinstance(ref, dict) else None)
+    )
+    if variant:
+        return _misspelled(variant, id_)
     if has_id and id_ is not None:
         if method.startswith("notifications/"):
             return _invalid("A notification has no id.", id_)
@@ -324,9 +329,6 @@ def _response(value: dict[str, Any], id_: RequestId | None) -> Response | Reject
     return Response(id_, result, None)
 
 
-_ABSENT: Final = object()
-
-
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -342,10 +344,18 @@ def _variant(mapping: dict[str, Any], spelled: frozenset[str], folded: frozenset
 
     Lax readers fold case (Go's encoding/json also folds the long s and the Kelvin sign) and C readers cut at NUL.
     """
-    for key in mapping:
-        if key not in spelled and key.partition("\0")[0].strip().casefold() in folded:
-            return key[:64]
-    return None
+    if mapping.keys() <= spelled:
+        return None
+    return next((key for key in mapping if key not in spelled and fold(key) in folded), None)
+
+
+def fold(key: str) -> str:
+    """Return what the laxest reader would take a key for."""
+    return key.partition("\0")[0].strip().casefold()
+
+
+def _misspelled(key: str, id_: RequestId | None) -> Reject:
+    return _invalid(f"The key {key[:64]!r} could be taken for a protocol key: spell it exactly.", id_)
 
 
 def _invalid(text: str, id_: RequestId | None) -> Reject:

@@ -40,7 +40,7 @@ def parse_keys(text: str) -> tuple[bytes, ...]:
     for number, part in enumerate(filter(None, (piece.strip() for piece in text.split(","))), 1):
         try:
             key = base64.b64decode(part, validate=True)
-        except binascii.Error:
+        except ValueError:
             raise KeyRingError(f"key {number} is not base64: make one with `openssl rand -base64 32`") from None
         if len(key) < MIN_KEY_BYTES:
             raise KeyRingError(f"key {number} is shorter than {MIN_KEY_BYTES} bytes: `openssl rand -base64 32`")

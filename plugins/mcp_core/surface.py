@@ -52,8 +52,7 @@ def _filter_result(message: dict[str, Any], view: View) -> bool | Reject:
         return False
     changed = False
     for key in result:
-        folded = key.partition("\0")[0].strip().casefold()
-        if key not in SURFACE_KEYS and folded in _FOLDED:
+        if key not in SURFACE_KEYS and jsonrpc.fold(key) in _FOLDED:
             return unreadable("a key that could be taken for a list's")
     for key, (kind, named) in SURFACE_KEYS.items():
         if key not in result:
@@ -66,6 +65,8 @@ def _filter_result(message: dict[str, Any], view: View) -> bool | Reject:
             name = item.get(named) if isinstance(item, dict) else None
             if not isinstance(name, str):
                 return unreadable(f"an item of result.{key} without a {named}")
+            if any(one != named and jsonrpc.fold(one) == named.casefold() for one in item):
+                return unreadable(f"an item of result.{key} with a key that could be taken for its {named}")
             if view.allows(kind, name):
                 kept.append(item)
         if len(kept) != len(items):
