@@ -1,7 +1,8 @@
 """Who may see and call what: allow and deny globs for tools, prompts and resources, by consumer and group.
 
 Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
-an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming.
+an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming. A resource
+URI that other readers would normalise is denied.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from mcp_core import uris
 from mcp_core.methods import Kind
 
 Globs: TypeAlias = tuple[str, ...]
@@ -98,6 +100,8 @@ class View:
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
         allow, deny = self._matchers[kind]
+        if kind is Kind.RESOURCE and not uris.is_normal(name):
+            return False
         return allow.matches(name) and not deny.matches(name)
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
