@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -79,6 +80,9 @@ def _serve(settings: Settings) -> None:
     with loader.stdout_on_stderr():
         plugins = loader.load_all(settings.plugins)
         listener = Listener(settings.socket)
+        # The supervisor holds a descriptor for every connection.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         # What is loaded by now is shared by all workers and never garbage.
         gc.collect()
         gc.freeze()

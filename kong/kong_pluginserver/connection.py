@@ -6,6 +6,7 @@ only after it has sent everything. `owed` says that Kong still owes a reply: wha
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ class Connection:
     """A connection and the state of the event on it.
 
     Attributes:
+        token: the supervisor's name for it.
         deadline: monotonic time at which the event must be over; 0.0 between events.
         expired: the deadline has passed.
         over: the answer has been sent; no PDK call is possible any more.
@@ -52,13 +54,15 @@ class Connection:
         "readable",
         "resume",
         "stop",
+        "token",
         "torn",
         "waiting",
     )
 
-    def __init__(self, hub: Hub, peer: socket.socket, largest: int) -> None:
+    def __init__(self, hub: Hub, peer: socket.socket, token: int, largest: int) -> None:
         peer.setblocking(False)
         self.fd = peer.fileno()
+        self.token = token
         self.deadline = 0.0
         self.waiting = self.readable = self.hung_up = self.expired = self.over = self.owed = self.torn = (
             self.closing
@@ -224,12 +228,12 @@ class Connection:
     def half_close(self) -> None:
         """Tell Kong that nothing will come any more; a call it has just sent is tried again elsewhere."""
         self.closing = True
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, for the supervisor's copy of it too."""
         self._hub.remove(self)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -2,11 +2,11 @@
 
 `control`, SOCK_SEQPACKET, one message a packet, neither side ever waits on it:
 
-    supervisor -> worker   c + a descriptor   serve this connection
-                           f + id             forget this instance
-                           d                  drain
-    worker -> supervisor   b                  still alive
-                           e + count          so many connections ended
+    supervisor -> worker   c + token + a descriptor   serve this connection
+                           f + id                     forget this instance
+                           d                          drain
+    worker -> supervisor   b                          still alive
+                           e + tokens                 these connections have ended
 
 `ask`, SOCK_STREAM, frames of length, number and body; the worker waits for the answer of the same number:
 
@@ -35,6 +35,8 @@ FORGOTTEN: Final = b"F"
 
 NUMBER: Final = struct.Struct("<I")
 HEAD: Final = struct.Struct("<II")
+MOST_TOKENS: Final = 256
+LARGEST_PACKET: Final = 1 + 4 * MOST_TOKENS
 _NAME: Final = struct.Struct("<H")
 _PATIENCE: Final = 2.0
 

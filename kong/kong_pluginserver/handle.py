@@ -18,9 +18,9 @@ class Handle:
     Attributes:
         pid: its process.
         pidfd: readable once the process has ended.
-        connections: how many it serves, as far as it has told.
+        connections: the supervisor's copies of those it serves, by token, as far as it has told.
         beat: monotonic time of its last sign of life.
-        started: monotonic time of its start.
+        frozen: it gave no sign of life for too long.
     """
 
     def __init__(self, pid: int, control_end: socket.socket, ask: socket.socket) -> None:
@@ -30,19 +30,20 @@ class Handle:
         self.pidfd = os.pidfd_open(pid)
         self.control = control_end
         self.ask = ask
-        self.connections = 0
-        self.started = self.beat = monotonic()
+        self.connections: dict[int, socket.socket] = {}
+        self.beat = monotonic()
+        self.frozen = False
         self._input = b""
         self._output = b""
         self._unsent: list[bytes] = []
 
-    def give(self, peer: socket.socket) -> bool:
-        """Hand a connection over; False if the worker does not take it."""
+    def give(self, token: int, peer: socket.socket) -> bool:
+        """Hand a connection over, keeping a copy; False if the worker does not take it."""
         try:
-            socket.send_fds(self.control, [control.CONNECTION], [peer.fileno()])
+            socket.send_fds(self.control, [control.CONNECTION + control.NUMBER.pack(token)], [peer.fileno()])
         except OSError:
             return False
-        self.connections += 1
+        self.connections[token] = peer
         return True
 
     def tell(self, message: bytes) -> None:
@@ -64,14 +65,15 @@ class Handle:
         with contextlib.suppress(BlockingIOError):
             while True:
                 try:
-                    message = self.control.recv(64)
+                    message = self.control.recv(control.LARGEST_PACKET)
                 except ConnectionError:
                     return False
                 if not message:
                     return False
                 self.beat = monotonic()
                 if message[:1] == control.ENDED:
-                    self.connections -= control.NUMBER.unpack(message[1:])[0]
+                    for (token,) in control.NUMBER.iter_unpack(message[1:]):
+                        self.connections.pop(token).close()
         return True
 
     def answer(self, registry: Registry) -> list[int] | None:

@@ -36,14 +36,16 @@ class Hub:
     Args:
         tick: seconds between looks at deadlines, at most; `on_tick` is called as often.
         on_tick: called in the hub with the monotonic time.
+        on_batch: called in the hub after every batch of events.
     """
 
-    def __init__(self, tick: float, on_tick: Callable[[float], None]) -> None:
+    def __init__(self, tick: float, on_tick: Callable[[float], None], on_batch: Callable[[], None]) -> None:
         self.current: Connection | None = None
         self.connections: dict[int, Connection] = {}
         self.stopped = False
         self._tick = tick
         self._on_tick = on_tick
+        self._on_batch = on_batch
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[], None]] = {}
         self._greenlet = getcurrent()
@@ -108,6 +110,7 @@ class Hub:
                     connection.readable = connection.hung_up = True
                 if connection.waiting:
                     self._resume(connection)
+            self._on_batch()
             now = monotonic()
             if now >= next_tick:
                 next_tick = now + self._tick

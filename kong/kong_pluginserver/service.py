@@ -31,12 +31,12 @@ class Service:
     """Serves connections.
 
     Attributes:
-        ended: connections that have ended.
+        ended: tokens of the connections that have ended, for the supervisor to be told.
         draining: every connection is closed as soon as its event is over.
     """
 
     def __init__(self, plugins: dict[str, Plugin], instances: Instances, kong: Namespace, deadline: float) -> None:
-        self.ended = 0
+        self.ended: list[int] = []
         self.draining = False
         self._plugins = plugins
         self._instances = instances
@@ -58,7 +58,7 @@ class Service:
         finally:
             connection.end()
             connection.close()
-            self.ended += 1
+            self.ended.append(connection.token)
 
     def _exchange(self, connection: Connection) -> bool:
         data = connection.next_call()

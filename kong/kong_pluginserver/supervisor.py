@@ -5,7 +5,7 @@ Kong's pooled connections. The supervisor gives each to the worker that serves t
 
 It never runs a plugin, so nothing a plugin does can hold it up. Laws: it never waits on a worker; a worker that ends is
 replaced, at once the first time and ever later while it keeps ending; a worker that gives no sign of life for longer
-than any event may take is killed.
+than any event may take is killed. What is in flight on a worker that ends is tried again by Kong once, then refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Final
 from kong_pluginserver import control, log, worker
 from kong_pluginserver.handle import Handle
 from kong_pluginserver.listener import Listener
-from kong_pluginserver.loader import Plugin
+from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
+from kong_pluginserver.partings import Partings
 from kong_pluginserver.registry import Registry
 from kong_pluginserver.settings import Settings
 
@@ -45,11 +46,15 @@ class Supervisor:
         self._registry = Registry()
         self._handles: dict[int, Handle] = {}
         self._waiting: list[socket.socket] = []
+        self._partings = Partings()
+        self._refusal = _common_refusal(plugins)
+        self._tokens = 0
         self._epoll = select.epoll()
         self._parent = os.getppid()
         self._told_to_end = False
         self._drain_until = 0.0
         self._crashes = 0
+        self._last_crash = -_STABLE
         self._start_at: list[float] = [0.0] * settings.workers
         self._accepting = False
 
@@ -69,7 +74,7 @@ class Supervisor:
             for fd, _ in events:
                 self._dispatch(fd)
             self._look_after()
-        for peer in self._waiting:
+        for peer in (*self._waiting, *self._partings.peers()):
             peer.close()
         signal.set_wakeup_fd(-1)
         log.line("info", "ended")
@@ -111,14 +116,14 @@ class Supervisor:
 
     def _hand_over(self, peer: socket.socket) -> None:
         now = monotonic()
-        by_load = sorted(self._handles.values(), key=lambda one: (now - one.beat > _FRESH, one.connections))
-        if any(handle.give(peer) for handle in by_load):
-            peer.close()
-        else:
+        by_load = sorted(self._handles.values(), key=lambda one: (now - one.beat > _FRESH, len(one.connections)))
+        self._tokens = self._tokens + 1 & 0xFFFFFFFF
+        if not any(handle.give(self._tokens, peer) for handle in by_load):
             self._waiting.append(peer)
 
     def _look_after(self) -> None:
         now = monotonic()
+        self._partings.end(now)
         if not self._drain_until and (self._told_to_end or os.getppid() != self._parent):
             self._drain(now)
         if self._waiting and self._handles:
@@ -130,6 +135,7 @@ class Supervisor:
             if now - handle.beat > self._settings.deadline + _SILENCE:
                 log.line("error", "worker_frozen", worker=handle.pid)
                 handle.beat = now
+                handle.frozen = True
                 handle.kill()
             elif self._drain_until and now > self._drain_until:
                 handle.kill()
@@ -163,10 +169,10 @@ class Supervisor:
             self._epoll.close()
             self._listener.close()
             for handle in self._handles.values():
-                handle.control.close()
-                handle.ask.close()
+                for one in (handle.control, handle.ask, *handle.connections.values()):
+                    one.close()
                 os.close(handle.pidfd)
-            for one in (ours, answer, *self._own, *self._waiting):
+            for one in (ours, answer, *self._own, *self._waiting, *self._partings.peers()):
                 one.close()
             worker.start(theirs, ask, self._plugins, self._settings)
         theirs.close()
@@ -182,10 +188,16 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
         status = handle.close()
+        now = monotonic()
+        self._crashes = self._crashes + 1 if now - self._last_crash < _STABLE else 1
+        # Closing lets Kong try its events again, on another worker. What froze a worker, or crashes one after another,
+        # would come back without end: that is refused.
+        refused = not self._drain_until and (handle.frozen or self._crashes > 1)
+        for peer in handle.connections.values():
+            self._partings.add(peer, self._refusal if refused else b"", now)
         if self._drain_until:
             return
-        now = monotonic()
-        self._crashes = 0 if now - handle.started > _STABLE else self._crashes + 1
+        self._last_crash = now
         pause = min(_FIRST_PAUSE * 2 ** (self._crashes - 2), _LONGEST_PAUSE) if self._crashes > 1 else 0.0
         self._start_at.append(now + pause)
         log.line(
@@ -193,6 +205,8 @@ class Supervisor:
             "worker_ended",
             worker=handle.pid,
             status=os.waitstatus_to_exitcode(status),
+            connections=len(handle.connections),
+            refused=refused,
             replaced_in=pause,
         )
 
@@ -207,3 +221,9 @@ class Supervisor:
         self._listener.close()
         for handle in self._handles.values():
             handle.tell(control.DRAIN)
+
+
+def _common_refusal(plugins: dict[str, Plugin]) -> bytes:
+    # Which plugin an event was for is known only to the worker that is gone.
+    refusals = {plugin.refusal for plugin in plugins.values()}
+    return refusals.pop() if len(refusals) == 1 else DEFAULT_REFUSAL

@@ -32,11 +32,10 @@ class Worker:
     ) -> None:
         self._control = control_end
         self._settings = settings
-        self._hub = Hub(settings.tick, self._on_tick)
+        self._hub = Hub(settings.tick, self._on_tick, self._on_batch)
         self._instances = Instances(plugins, control.Supervisor(ask))
         kong = build(self._hub, body_reader(settings.max_body))
         self._service = Service(plugins, self._instances, kong, settings.deadline)
-        self._reported = 0
         self._next_beat = 0.0
         self._asked_to_drain = False
         self._drain_until = 0.0
@@ -67,15 +66,15 @@ class Worker:
                 self._drain()
                 return
             if descriptors:
-                self._add(descriptors[0])
+                self._add(descriptors[0], control.NUMBER.unpack(message[1:])[0])
             elif message[:1] == control.FORGET:
                 self._instances.forget(control.NUMBER.unpack(message[1:])[0])
             elif message[:1] == control.DRAIN:
                 self._drain()
 
-    def _add(self, descriptor: int) -> None:
+    def _add(self, descriptor: int, token: int) -> None:
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        connection = Connection(self._hub, peer, self._settings.max_body + _FRAME_MARGIN)
+        connection = Connection(self._hub, peer, token, self._settings.max_body + _FRAME_MARGIN)
         self._hub.add(connection, self._service.serve)
 
     def _drain(self) -> None:
@@ -94,14 +93,19 @@ class Worker:
         if now >= self._next_beat:
             self._next_beat = now + _BEAT
             self._tell(control.BEAT)
-        ended = self._service.ended - self._reported
-        if ended and self._tell(control.ENDED + control.NUMBER.pack(ended)):
-            self._reported += ended
         if self._service.draining:
             left = len(self._hub.connections)
             if left and now >= self._drain_until:
                 log.line("warning", "drain_cut_short", connections=left)
             self._hub.stopped = not left or now >= self._drain_until
+
+    def _on_batch(self) -> None:
+        ended = self._service.ended
+        while ended:
+            tokens = ended[: control.MOST_TOKENS]
+            if not self._tell(control.ENDED + b"".join(map(control.NUMBER.pack, tokens))):
+                return
+            del ended[: len(tokens)]
 
     def _tell(self, message: bytes) -> bool:
         with contextlib.suppress(OSError):

@@ -114,7 +114,7 @@ def test_exit_takes_no_other_status(status):
 
 
 def test_the_pdk_has_all_methods_no_others_and_only_inside_a_phase():
-    kong = build(Hub(1, print), lambda data: data)
+    kong = build(Hub(1, print, print), lambda data: data)
     for path in METHODS:
         at = kong
         for name in path.split(".")[1:]:
