@@ -17,9 +17,12 @@ _DOT_SEGMENT: Final = r"(?:^|[/:]|%2[fF]|%5[cC])\.{1,2}(?:[/?#]|%2[fF]|%5[cC]|\Z
 _NEEDLESS_ENCODING: Final = r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])"
 _UPPER_SCHEME: Final = r"^[a-z0-9+.-]*[A-Z][A-Za-z0-9+.-]*:"
 _UPPER_HOST: Final = r"^https?://[^/?#]*[A-Z]"
-_ABNORMAL: Final = re.compile("|".join((_ODD_CHARACTER, _DOT_SEGMENT, _NEEDLESS_ENCODING, _UPPER_SCHEME, _UPPER_HOST)))
+_ABNORMAL: Final = re.compile(f"{_ODD_CHARACTER}|{_DOT_SEGMENT}|{_NEEDLESS_ENCODING}|{_UPPER_SCHEME}|{_UPPER_HOST}")
+
+MAX_LENGTH: Final = 8192
+"""Characters of a URI: more would not fit into the header that names it."""
 
 
 def is_normal(uri: str) -> bool:
-    """Return whether a URI or URI template is in normal form, as far as a reader may change its meaning."""
-    return _ABNORMAL.search(uri) is None
+    """Return whether a URI or URI template is in normal form, as far as readers may change its meaning."""
+    return len(uri) <= MAX_LENGTH and _ABNORMAL.search(uri) is None
