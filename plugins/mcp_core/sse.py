@@ -47,7 +47,9 @@ class Decoder:
 
     def __init__(self, max_event: int = DEFAULT_MAX_EVENT) -> None:
         self._max = max_event
-        self._buffer = b""
+        # An unfinished line lies in pieces until its end comes: joining at every chunk would cost the square of it.
+        self._pieces: list[bytes] = []
+        self._pending = 0
         self._start = True
         self._skip_lf = False
         self._held = 0
@@ -74,7 +76,7 @@ class Decoder:
                 raise StreamTooLargeError(f"an event of more than {self._max} bytes")
             if (event := self._line(line.decode())) is not None:
                 events.append(event)
-        if len(self._buffer) + self._held > self._max:
+        if self._pending + self._held > self._max:
             raise StreamTooLargeError(f"an event of more than {self._max} bytes")
         return events
 
@@ -83,24 +85,31 @@ class Decoder:
             chunk = chunk.removeprefix(b"\n")
             self._skip_lf = False
         if self._start:
-            chunk = self._buffer + chunk
+            chunk = self._unfinished() + chunk
             if len(chunk) < 3 and b"\xef\xbb\xbf".startswith(chunk):
-                self._buffer = chunk
+                self._keep(chunk)
                 return []
-            self._buffer = b""
             self._start = False
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")
         # A CR that ends the chunk already ends its line; an LF that follows it belongs to it.
         self._skip_lf = chunk.endswith(b"\r")
         if b"\r" in chunk:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\n" not in chunk:
-            self._buffer += chunk
-            return []
         *lines, rest = chunk.split(b"\n")
-        lines[0] = self._buffer + lines[0]
-        self._buffer = rest
+        if lines:
+            lines[0] = self._unfinished() + lines[0]
+        self._keep(rest)
         return lines
+
+    def _keep(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._pending += len(piece)
+
+    def _unfinished(self) -> bytes:
+        line = b"".join(self._pieces)
+        self._pieces.clear()
+        self._pending = 0
+        return line
 
     def _line(self, line: str) -> Event | None:
         if not line:
