@@ -102,8 +102,9 @@ class Decoder:
         return lines
 
     def _keep(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._pending += len(piece)
+        if piece:
+            self._pieces.append(piece)
+            self._pending += len(piece)
 
     def _unfinished(self) -> bytes:
         line = b"".join(self._pieces)
