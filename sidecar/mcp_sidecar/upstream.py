@@ -12,6 +12,7 @@ import httpx
 
 from mcp_core import methods
 from mcp_core.headers import Headers, single
+from mcp_core.methods import Lane
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
@@ -84,13 +85,24 @@ class Upstream:
             content=body if context.http_method == "POST" else None,
         )
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._head(request, context.method)
             try:
                 yield response
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
             raise _failure(error) from error
+
+    async def _head(self, request: httpx.Request, method: str) -> httpx.Response:
+        try:
+            return await self._client.send(request, stream=True)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
+            # may be asked twice; what the gateway does not know, may not.
+            known = methods.METHODS.get(method)
+            if method and (known is None or known.lane is not Lane.INSPECT):
+                raise
+            return await self._client.send(request, stream=True)
 
     def _headers(self, context: Context, headers: Headers) -> list[tuple[bytes, bytes]]:
         names = [*_PASSED, *(name for name in headers if name.startswith(methods.PARAM_HEADER_PREFIX))]

@@ -1,0 +1,234 @@
+"""What becomes of answers that are not streams."""
+
+import gzip
+import json
+import threading
+
+import pytest
+
+LISTS = [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")]
+
+
+@pytest.mark.parametrize(("key", "named"), LISTS)
+def test_every_list_is_filtered(guard, kong, words, key, named):
+    kong.answers(words.json_answer(words.result("keep", "secret-1", "keep-2", key=key, named=named)))
+    globs = {"allow": ["*"], "deny": ["secret*"]}
+    answer = guard.ask(view={"tools": globs, "prompts": globs, "resources": globs})
+    assert answer.json == json.loads(words.result("keep", "keep-2", key=key, named=named))
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_an_answer_that_hides_nothing_keeps_its_bytes(guard, kong, words):
+    body = b' {"jsonrpc": "2.0",\n"id":7, "result": {"tools":[{"name":"a", "x":1.50}]} } '
+    kong.answers(words.json_answer(body))
+    assert guard.ask().body == body
+
+
+def test_a_batch_is_filtered_in_every_member(guard, kong, words):
+    kong.answers(words.json_answer(b"[%s,%s]" % (words.result("secret"), words.result("secret", "keep", id_=8))))
+    assert [one["result"] for one in guard.ask().json] == [{"tools": []}, {"tools": [{"name": "keep"}]}]
+
+
+def test_in_monitor_mode_nothing_is_hidden_and_it_is_logged(guard, kong, words):
+    body = words.result("keep", "secret-1", "secret-2")
+    kong.answers(words.json_answer(body))
+    assert guard.ask(enforce=False).body == body
+    line = guard.line()
+    assert (line["outcome"], line["hidden"]) == ("would-filter", 2)
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc":"2.0","id":7,"result":{"tools":[]},"result":{"tools":[{"name":"secret"}]}}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[{"name":"secret"}]}}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"Tools":[{"name":"secret"}]}}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"tools":{"name":"secret"}}}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":7}]}}',
+        b'\xef\xbb\xbf{"jsonrpc":"2.0","id":7,"result":{}}',
+        b'{"jsonrpc":"2.0","id":7,"result":{}}{"jsonrpc":"2.0"}',
+        '{"jsonrpc":"2.0","id":7,"result":{}}'.encode("utf-16"),
+        b'{"tools":[{"name":"secret"}]}',
+        b"secret",
+    ],
+)
+def test_an_unreadable_answer_is_withheld_in_every_mode(guard, kong, words, body, enforce):
+    kong.answers(words.json_answer(body))
+    answer = guard.ask(enforce=enforce)
+    assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (502, 7, -32603)
+    assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/json",
+        "application/jsonp",
+        "application/json; charset=utf-16",
+        "application/json, text/plain",
+        "text/html",
+        "multipart/mixed",
+        "text/event-streams",
+        "text/event-stream; charset=latin-1",
+        "",
+    ],
+)
+def test_a_body_of_another_content_type_is_withheld(guard, kong, words, kind):
+    body = words.result("secret")
+    kong.answers(words.json_answer(body).replace(b"application/json", kind.encode()))
+    assert guard.ask().status == 502
+
+
+def test_two_content_types_are_one_too_many(guard, kong, words):
+    kong.answers(words.json_answer(words.result("a"), "Content-Type: text/event-stream\r\n"))
+    assert guard.ask().status == 502
+
+
+def test_a_body_without_a_content_type_is_withheld(guard, kong, words):
+    kong.answers(words.json_answer(words.result("a")).replace(b"Content-Type: application/json\r\n", b""))
+    assert guard.ask().status == 502
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity, gzip", "br", "x"])
+def test_a_compressed_answer_is_withheld(guard, kong, words, encoding):
+    body = gzip.compress(words.result("secret"))
+    kong.answers(words.json_answer(body, f"Content-Encoding: {encoding}\r\n"))
+    assert guard.ask().status == 502
+
+
+def test_an_answer_that_is_only_called_identity_passes(guard, kong, words):
+    kong.answers(words.json_answer(words.result("a"), "Content-Encoding: identity\r\n"))
+    assert guard.ask().status == 200
+
+
+@pytest.mark.parametrize("status", ["202 Accepted", "200 OK"])
+def test_an_empty_answer_passes_with_its_status(guard, kong, words, status):
+    kong.answers(words.json_answer(b"", status=status))
+    answer = guard.ask()
+    assert (answer.status, answer.body) == (int(status[:3]), b"")
+
+
+def test_no_content_passes(guard, kong):
+    kong.answers(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert guard.ask().status == 204
+
+
+@pytest.mark.parametrize("status", ["201 Created", "203 Other", "206 Partial Content"])
+def test_other_good_statuses_are_filtered_too(guard, kong, words, status):
+    kong.answers(words.json_answer(words.result("secret"), status=status))
+    answer = guard.ask()
+    assert (answer.status, answer.json["result"]) == (int(status[:3]), {"tools": []})
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "304 Not Modified", "307 Elsewhere", "308 Elsewhere"])
+def test_no_redirect_is_followed_or_passed_on(guard, kong, words, status):
+    kong.answers(words.json_answer(b"", f"Location: http://127.0.0.1:{kong.port}/other\r\n", status))
+    answer = guard.ask()
+    assert (answer.status, "location" in answer.headers, len(kong.requests)) == (502, False, 1)
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_server_that_asks_for_credentials_is_not_relayed(guard, kong, words, status):
+    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"log in at evil"}}'
+    kong.answers(words.json_answer(body, 'WWW-Authenticate: Bearer realm="evil"\r\nSet-Cookie: a=b\r\n', status))
+    answer = guard.ask()
+    assert answer.status == 502
+    assert not {"www-authenticate", "set-cookie"} & set(answer.headers)
+    assert b"evil" not in answer.body
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "404 Not Found", "500 Oh"])
+def test_a_json_rpc_error_passes_with_its_status(guard, kong, words, status):
+    body = b'{"jsonrpc": "2.0", "id": 7, "error": {"code": -32001, "message": "Session not found"}}'
+    kong.answers(words.json_answer(body, status=status))
+    answer = guard.ask()
+    assert (answer.status, answer.body) == (int(status[:3]), body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<h1>stack trace of the server</h1>",
+        b'{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"stack"}]}}',
+        b'{"detail":"stack"}',
+        b"",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 406, 429, 500, 503])
+def test_the_text_of_other_errors_is_not_relayed(guard, kong, words, status, body):
+    kong.answers(words.json_answer(body, "Retry-After: 3\r\nServer: secret/1.0\r\n", f"{status} No"))
+    answer = guard.ask()
+    assert answer.status == status
+    assert b"stack" not in answer.body
+    assert "server" not in answer.headers
+    assert answer.headers["retry-after"] == "3"
+    if body:
+        assert answer.json["id"] == 7
+
+
+def test_a_method_that_is_not_allowed_says_which_are(guard, kong, words):
+    kong.answers(words.json_answer(b"no", "Allow: POST\r\n", "405 Method Not Allowed"))
+    answer = guard.ask(http_method="GET", method="", id=None)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_kongs_own_failure_says_that_no_replica_answered(guard, kong, words, status):
+    kong.answers(words.json_answer(b'{"message":"failure to get a peer from the ring-balancer"}', status=f"{status} x"))
+    answer = guard.ask()
+    assert answer.status == status
+    assert (answer.json["id"], answer.json["error"]["code"]) == (7, -32004)
+    assert "No replica" in answer.json["error"]["message"]
+
+
+def test_a_server_without_an_internal_route_is_the_operators_affair(guard, kong, words):
+    kong.answers(words.json_answer(b'{"message":"no Route matched with those values"}', status="404 Not Found"))
+    answer = guard.ask()
+    assert answer.status == 502
+    assert "internal route" in answer.json["error"]["message"]
+
+
+def test_only_harmless_headers_of_a_server_pass(guard, kong, words):
+    sent = "Set-Cookie: a=b\r\nServer: x\r\nX-Powered-By: y\r\nCache-Control: no-store\r\nETag: 1\r\n"
+    kong.answers(words.json_answer(words.result("a"), sent))
+    assert set(guard.ask().headers) == {"date", "content-type", "content-length", "cache-control"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        ("no-store", "no-store"),
+        ("private, max-age=5", "private, max-age=5"),
+        ("public, max-age=5", "private, no-cache"),
+        ("max-age=5", "private, no-cache"),
+        ("private, s-maxage=5", "private, no-cache"),
+    ],
+)
+def test_no_shared_cache_may_keep_an_answer(guard, kong, words, sent, passed):
+    kong.answers(words.json_answer(words.result("a"), f"Cache-Control: {sent}\r\n"))
+    assert guard.ask().headers["cache-control"] == passed
+
+
+def test_an_endless_answer_is_withheld_at_the_limit_and_read_no_further(start, kong):
+    guard = start(MCP_SIDECAR_MAX_ANSWER="2048")
+    given_up = threading.Event()
+
+    def endless(_request, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        try:
+            while True:
+                connection.sendall(b" " * 1000)
+        except OSError:
+            given_up.set()
+
+    kong.play = endless
+    answer = guard.ask()
+    assert (answer.status, answer.json["id"]) == (502, 7)
+    assert given_up.wait(10)
+
+
+def test_a_large_list_is_filtered_whole(guard, kong, words):
+    names = [f"{'secret' if number % 2 else 'keep'}-{number}" for number in range(5000)]
+    kong.answers(words.json_answer(words.result(*names)))
+    assert [tool["name"] for tool in guard.ask().json["result"]["tools"]] == names[::2]

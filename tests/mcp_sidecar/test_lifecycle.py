@@ -1,0 +1,143 @@
+"""Agents that leave, agents that are slow, many at once, and the end of the process."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import threading
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("said", ["nothing", "half a body", "a stream's head", "an event"])
+def test_an_agent_that_leaves_cancels_its_request_to_the_server(guard, kong, words, said):
+    arrived, gone = threading.Event(), threading.Event()
+    says = {
+        "nothing": b"",
+        "half a body": words.json_answer(words.result("a"))[:-5],
+        "a stream's head": words.stream_answer(end=False),
+        "an event": words.stream_answer(b"data: " + words.result("a") + b"\n\n", end=False),
+    }
+
+    def waits(_request, connection):
+        connection.sendall(says[said])
+        arrived.set()
+        connection.recv(1)
+        gone.set()
+
+    kong.play = waits
+    connection = guard.open()
+    assert arrived.wait(10)
+    left = time.monotonic()
+    connection.close()
+    assert gone.wait(10)
+    assert time.monotonic() - left < 1
+    assert guard.line()["outcome"] == "cancelled"
+
+
+def test_an_agent_that_reads_slowly_slows_its_server_and_nobody_else(guard, kong, words):
+    event = words.chunk(b"data: " + words.result("x" * 60_000) + b"\n\n")
+    sent = []
+    stuck = threading.Event()
+
+    def floods(request, connection):
+        if request.headers.get("user-agent") != ["slow"]:
+            connection.sendall(words.json_answer(words.result("a")))
+            return
+        connection.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            connection.sendall(words.stream_answer(end=False))
+            while len(sent) < 10_000:
+                connection.sendall(event)
+                sent.append(1)
+        stuck.set()
+
+    kong.play = floods
+    with contextlib.closing(guard.open(headers={"user-agent": "slow"})):
+        assert stuck.wait(20)
+        assert len(sent) < 1000
+        assert guard.ask().status == 200
+
+
+def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
+    huge = words.result(*(f"secret-{number}-{'x' * 200}" for number in range(40_000)))
+    rounds, streams = 5, 100
+    worst = []
+    finished = threading.Event()
+
+    def plays(request, connection):
+        connection.sendall(words.stream_answer(b": hello\n\n", end=False))
+        if request.headers.get("user-agent") == ["huge"]:
+            connection.sendall(words.chunk(b"data: " + huge + b"\n\n") + b"0\r\n\r\n")
+            return
+        for number in range(rounds):
+            finished.wait(0.1)
+            connection.sendall(words.chunk(b"data: " + words.result(f"{number}-{time.monotonic()}") + b"\n\n"))
+        connection.sendall(b"0\r\n\r\n")
+
+    def reads(_number):
+        with contextlib.closing(guard.open()) as connection:
+            response = connection.getresponse()
+            seen = 0
+            while line := response.readline():
+                if line.startswith(b"data"):
+                    sent = json.loads(line[6:])["result"]["tools"][0]["name"].partition("-")[2]
+                    worst.append(time.monotonic() - float(sent))
+                    seen += 1
+            return seen
+
+    kong.play = plays
+    with concurrent.futures.ThreadPoolExecutor(streams + 1) as pool:
+        answers = [pool.submit(reads, number) for number in range(streams)]
+        big = pool.submit(guard.ask, headers={"user-agent": "huge"})
+        assert [answer.result() for answer in answers] == [rounds] * streams
+        assert b'"tools":[]' in big.result().body
+    assert sorted(worst)[len(worst) // 2] < 1
+    assert max(worst) < 5
+
+
+def test_the_sidecar_ends_its_streams_and_exits_cleanly_when_told_to_stop(start, kong, words):
+    guard = start()
+    answering = threading.Barrier(4)
+    done = threading.Event()
+
+    def waits(request, connection):
+        if request.headers.get("user-agent") != ["silent"]:
+            connection.sendall(words.stream_answer(b": hello\n\n", end=False))
+        answering.wait(10)
+        done.wait(20)
+
+    kong.play = waits
+    silent = guard.open(headers={"user-agent": "silent"})
+    post, get = guard.open(), guard.open(http_method="GET", method="", id=None)
+    with contextlib.closing(silent), contextlib.closing(post), contextlib.closing(get):
+        answering.wait(10)
+        started = time.monotonic()
+        assert guard.sidecar.stop() == 0
+        assert time.monotonic() - started < 6
+        done.set()
+        assert silent.getresponse().status == 503
+        error = post.getresponse().read().decode().partition("data: ")[2]
+        assert json.loads(error)["error"]["code"] == -32004
+        assert get.getresponse().read() == b":\n\n"
+    assert [line["outcome"] for line in guard.sidecar.lines()] == ["stopped"] * 3
+    assert not any(json.loads(line)["level"] == "error" for line in guard.sidecar.log.read_text().splitlines())
+
+
+def test_a_request_that_is_nearly_done_may_finish_after_sigterm(start, kong, words):
+    guard = start()
+    asked, go = threading.Event(), threading.Event()
+
+    def finishes(_request, connection):
+        asked.set()
+        go.wait(10)
+        connection.sendall(words.json_answer(words.result("a")))
+
+    kong.play = finishes
+    with contextlib.closing(guard.open()) as connection:
+        assert asked.wait(10)
+        os.kill(guard.sidecar.process.pid, 15)
+        go.set()
+        assert connection.getresponse().status == 200
+    assert guard.sidecar.process.wait(10) == 0

@@ -1,0 +1,72 @@
+"""A server's session id never reaches an agent; what does is sealed for its principal."""
+
+import time
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mcp_core.seal import Session, SessionSealer
+
+
+@pytest.fixture
+def opened(words):
+    """Open a sealed session id as the guard does."""
+    sealer = SessionSealer([words.key], AESGCM, InvalidTag)
+    return lambda token, server="files", principal="alice": sealer.open(
+        token, server, principal, now=time.time(), max_age=60
+    )
+
+
+def answers(words, session, *, stream=False):
+    headers = f"Mcp-Session-Id: {session}\r\n"
+    result = words.result("a")
+    if stream:
+        return words.stream_answer(b"data: " + result + b"\n\n", headers=headers)
+    return words.json_answer(result, headers)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_new_session_is_sealed_for_who_opened_it(guard, kong, words, opened, stream):
+    kong.answers(answers(words, "upstream-1", stream=stream))
+    answer = guard.ask(method="initialize", affinity="replica-9")
+    assert "mcp-session-id" not in answer.headers
+    session = opened(answer.headers["mcp-gateway-session"])
+    assert session == Session("files", "alice", "upstream-1", "replica-9", session.opened)
+    assert abs(session.opened - time.time()) < 10
+    assert opened(answer.headers["mcp-gateway-session"], principal="bob") is None
+    assert opened(answer.headers["mcp-gateway-session"], server="other") is None
+
+
+def test_a_session_of_nobody_is_sealed_for_nobody(guard, kong, words, opened):
+    kong.answers(answers(words, "upstream-1"))
+    token = guard.ask(principal=None).headers["mcp-gateway-session"]
+    assert opened(token, principal=None).upstream == "upstream-1"
+    assert opened(token) is None
+
+
+@pytest.mark.parametrize("changes", [{"session": "upstream-1"}, {"era": "modern", "version": "2026-07-28"}])
+def test_no_session_is_handed_out_where_one_is_held_or_none_exists(guard, kong, words, changes):
+    kong.answers(answers(words, "upstream-1"))
+    answer = guard.ask(**changes)
+    assert answer.status == 200
+    assert not {"mcp-session-id", "mcp-gateway-session"} & set(answer.headers)
+
+
+def test_an_error_opens_no_session(guard, kong, words):
+    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"message":"no"}}'
+    kong.answers(words.json_answer(body, "Mcp-Session-Id: upstream-1\r\n", "400 Bad Request"))
+    assert not {"mcp-session-id", "mcp-gateway-session"} & set(guard.ask().headers)
+
+
+@pytest.mark.parametrize("session", ["x" * 1025, "a b", "a\tb", "caf\xe9", "a\r\nMcp-Session-Id: b", ""])
+def test_an_id_that_not_every_hop_carries_is_a_bad_gateway(guard, kong, words, session):
+    kong.answers(answers(words, session))
+    answer = guard.ask()
+    assert (answer.status, answer.json["id"]) == (502, 7)
+    assert not {"mcp-session-id", "mcp-gateway-session"} & set(answer.headers)
+
+
+def test_the_longest_id_that_may_be_is_sealed(guard, kong, words, opened):
+    kong.answers(answers(words, "x" * 1024))
+    assert opened(guard.ask().headers["mcp-gateway-session"]).upstream == "x" * 1024

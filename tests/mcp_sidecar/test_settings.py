@@ -1,0 +1,148 @@
+"""The sidecar's settings and its command line: all problems at once, and no secret shown."""
+
+import base64
+import os
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mcp_sidecar.cli import main
+from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
+
+KEYS = base64.b64encode(b"k" * 32).decode()
+NEEDED = {"KONG_MCP_KEYS": KEYS, "MCP_SIDECAR_INTERNAL_KEY": "0123456789abcdef"}
+
+
+def problems(**environment):
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment)
+    return caught.value.problems
+
+
+def test_the_keys_alone_are_needed():
+    settings = read_settings(NEEDED | {"PATH": "/bin"})
+    assert settings == Settings(keys=(b"k" * 32,), internal_key="0123456789abcdef")
+    assert settings.kong_address == ("127.0.0.1", 8000)
+
+
+def test_every_setting_can_be_set():
+    environment = NEEDED | {
+        "MCP_SIDECAR_LISTEN": "[::1]:9000",
+        "MCP_SIDECAR_KONG_URL": "https://kong.internal/",
+        "MCP_SIDECAR_INTERNAL_HOST": "inner.example",
+        "MCP_SIDECAR_CONNECT_TIMEOUT": "0.5",
+        "MCP_SIDECAR_ANSWER_TIMEOUT": "60",
+        "MCP_SIDECAR_MAX_ANSWER": "4096",
+        "MCP_SIDECAR_LOG_LEVEL": "WARNING",
+    }
+    assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
+    settings = read_settings(environment)
+    assert (settings.listen_host, settings.listen_port) == ("::1", 9000)
+    assert settings.kong_url == "https://kong.internal"
+    assert settings.kong_address == ("kong.internal", 443)
+    assert settings.internal_host == "inner.example"
+    assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
+    assert (settings.max_answer, settings.log_level) == (4096, "warning")
+
+
+def test_all_problems_are_named_at_once():
+    named = problems(MCP_SIDECAR_LISTEN="here", MCP_SIDECAR_LOGLEVEL="info", MCP_SIDECAR_KONG_URL="ftp://x")
+    assert [problem.split(":")[0].split(" ")[0] for problem in named] == [
+        "KONG_MCP_KEYS",
+        "MCP_SIDECAR_INTERNAL_KEY",
+        "MCP_SIDECAR_LISTEN",
+        "MCP_SIDECAR_KONG_URL",
+        "MCP_SIDECAR_LOGLEVEL",
+    ]
+    assert "did you mean MCP_SIDECAR_LOG_LEVEL?" in named[-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KONG_MCP_KEYS", "c2hvcnQ="),
+        ("KONG_MCP_KEYS", "???"),
+        ("MCP_SIDECAR_INTERNAL_KEY", "short"),
+        ("MCP_SIDECAR_INTERNAL_KEY", "with a space 0123456789"),
+        ("MCP_SIDECAR_INTERNAL_KEY", "\xe9" * 20),
+        ("MCP_SIDECAR_LISTEN", "8790"),
+        ("MCP_SIDECAR_LISTEN", ":8790"),
+        ("MCP_SIDECAR_LISTEN", "127.0.0.1:99999"),
+        ("MCP_SIDECAR_LISTEN", ""),
+        ("MCP_SIDECAR_KONG_URL", "http://user:pw@kong"),
+        ("MCP_SIDECAR_KONG_URL", "http://kong/path"),
+        ("MCP_SIDECAR_KONG_URL", "http://kong:port"),
+        ("MCP_SIDECAR_KONG_URL", "http://[::1"),
+        ("MCP_SIDECAR_KONG_URL", "kong:8000"),
+        ("MCP_SIDECAR_INTERNAL_HOST", "a b"),
+        ("MCP_SIDECAR_INTERNAL_HOST", "a\r\nb"),
+        ("MCP_SIDECAR_CONNECT_TIMEOUT", "0"),
+        ("MCP_SIDECAR_CONNECT_TIMEOUT", "nan"),
+        ("MCP_SIDECAR_ANSWER_TIMEOUT", "-1"),
+        ("MCP_SIDECAR_ANSWER_TIMEOUT", "inf"),
+        ("MCP_SIDECAR_MAX_ANSWER", "0"),
+        ("MCP_SIDECAR_MAX_ANSWER", "16MiB"),
+        ("MCP_SIDECAR_MAX_ANSWER", "99999999999999999999"),
+        ("MCP_SIDECAR_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_variables_name(variable, value):
+    (problem,) = problems(**(NEEDED | {variable: value}))
+    assert problem.startswith(variable)
+    if variable.endswith(("KEY", "KEYS")):
+        assert value not in problem
+
+
+def test_settings_do_not_print_their_secrets():
+    shown = repr(read_settings(NEEDED))
+    assert "0123456789abcdef" not in shown
+    assert "kkkk" not in shown
+
+
+def test_check_says_what_is_set_and_no_secret():
+    ran = CliRunner().invoke(main, ["check"], env=NEEDED)
+    assert ran.exit_code == 0
+    assert "127.0.0.1:8790" in ran.output
+    assert "0123456789abcdef" not in ran.output
+
+
+def test_check_fails_with_every_problem():
+    ran = CliRunner().invoke(
+        main, ["check"], env={"MCP_SIDECAR_LISTEN": "x", "KONG_MCP_KEYS": "", "MCP_SIDECAR_INTERNAL_KEY": None}
+    )
+    assert ran.exit_code == 1
+    assert all(name in ran.output for name in ("KONG_MCP_KEYS", "MCP_SIDECAR_INTERNAL_KEY", "MCP_SIDECAR_LISTEN"))
+
+
+def test_serve_says_when_its_address_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = NEEDED | {"MCP_SIDECAR_LISTEN": f"127.0.0.1:{taken.getsockname()[1]}"}
+        ran = subprocess.run(
+            [sys.executable, "-m", "mcp_sidecar", "serve"],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "set MCP_SIDECAR_LISTEN" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_help_names_every_variable_and_its_default():
+    text = CliRunner().invoke(main, ["--help"]).output
+    defaults = Settings(keys=(), internal_key="")
+    assert all(variable in text for variable in VARIABLES)
+    for value in (defaults.listen_port, defaults.kong_url, defaults.internal_host, defaults.max_answer):
+        assert str(value) in text
+
+
+def test_the_command_is_installed_by_its_name():
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["mcp-sidecar"] == "mcp_sidecar.cli:main"

@@ -1,0 +1,160 @@
+"""What Kong's internal route is asked, and what happens when it does not answer."""
+
+import contextlib
+import json
+import socket
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def forwarded(guard, kong, words):
+    """Send a request and return what the internal route was sent."""
+    kong.answers(words.json_answer(words.result("a")))
+
+    def forwarded(*args, **changes):
+        assert guard.ask(*args, **changes).status == 200
+        return kong.requests[-1]
+
+    return forwarded
+
+
+def test_a_request_goes_to_the_servers_internal_route_with_its_exact_body(forwarded, words):
+    body = b' {"jsonrpc" : "2.0","id":7,\n"method":"tools/list"} '
+    request = forwarded(body)
+    assert (request.method, request.path, request.body) == ("POST", "/files", body)
+    assert request.headers["host"] == ["mcp-internal"]
+    assert request.headers["x-mcp-internal-key"] == [words.internal_key]
+    assert request.headers["accept-encoding"] == ["identity"]
+    assert request.headers["accept"] == ["application/json, text/event-stream"]
+    assert request.headers["mcp-affinity"] == ["a1b2c3d4"]
+    assert "mcp-session-id" not in request.headers
+
+
+def test_a_get_goes_without_a_body(forwarded):
+    request = forwarded(http_method="GET", method="", session="s-1", headers={"last-event-id": "41"})
+    assert (request.method, request.path, request.body) == ("GET", "/files", b"")
+    assert "content-length" not in request.headers
+    assert request.headers["accept"] == ["text/event-stream"]
+    assert request.headers["mcp-session-id"] == ["s-1"]
+    assert request.headers["last-event-id"] == ["41"]
+
+
+def test_only_headers_that_a_server_needs_are_passed_on(forwarded):
+    passed = {
+        "accept": "application/json",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/list",
+        "mcp-name": "=?base64?w6k=?=",
+        "mcp-param-region": "eu",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "a=b",
+        "user-agent": "agent/1",
+    }
+    dropped = {
+        "authorization": "Bearer secret",
+        "cookie": "a=b",
+        "apikey": "secret",
+        "x-consumer-username": "alice",
+        "x-forwarded-for": "1.2.3.4",
+        "forwarded": "for=1.2.3.4",
+        "mcp-session-id": "forged",
+        "mcp-affinity": "forged",
+        "x-mcp-internal-key": "forged",
+        "proxy-authorization": "x",
+        "origin": "https://x",
+        "x-custom": "1",
+    }
+    request = forwarded(headers=passed | dropped)
+    own = {"host", "content-length", "accept-encoding", "mcp-affinity", "x-mcp-internal-key"}
+    assert set(request.headers) == set(passed) | own
+    assert {name: request.headers[name] for name in passed} == {name: [value] for name, value in passed.items()}
+    assert "forged" not in str(request.headers)
+
+
+def test_proxies_of_the_environment_are_not_used(start, kong, words):
+    guard = start(http_proxy="http://127.0.0.1:1", HTTP_PROXY="http://127.0.0.1:1", ALL_PROXY="http://127.0.0.1:1")
+    kong.answers(words.json_answer(words.result("a")))
+    assert guard.ask().status == 200
+
+
+def test_the_host_of_the_internal_routes_can_be_set(start, kong, words):
+    guard = start(MCP_SIDECAR_INTERNAL_HOST="inner.example")
+    kong.answers(words.json_answer(words.result("a")))
+    guard.ask()
+    assert kong.requests[0].headers["host"] == ["inner.example"]
+
+
+def test_a_kong_that_is_down_is_a_bad_gateway_that_says_what_to_do(start):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    answer = start(MCP_SIDECAR_KONG_URL=f"http://127.0.0.1:{port}").ask()
+    assert (answer.status, answer.json["id"]) == (502, 7)
+    assert "check that Kong runs" in answer.json["error"]["message"]
+
+
+def test_a_server_that_does_not_answer_in_time_is_a_gateway_timeout(start, kong):
+    guard = start(MCP_SIDECAR_ANSWER_TIMEOUT="0.3")
+    gone = threading.Event()
+
+    def silent(_request, connection):
+        connection.recv(1)
+        gone.set()
+
+    kong.play = silent
+    answer = guard.ask()
+    assert (answer.status, answer.json["id"]) == (504, 7)
+    assert "MCP_SIDECAR_ANSWER_TIMEOUT" in answer.json["error"]["message"]
+    assert gone.wait(10)
+
+
+def test_a_json_answer_that_drips_slowly_is_a_gateway_timeout(start, kong):
+    guard = start(MCP_SIDECAR_ANSWER_TIMEOUT="0.3")
+    waiting = threading.Event()
+
+    def dripping(_request, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while not waiting.wait(0.02):
+                connection.sendall(b" ")
+
+    kong.play = dripping
+    assert guard.ask().status == 504
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_an_answer_that_is_not_http_is_a_bad_gateway(guard, kong, answer):
+    kong.answers(answer)
+    refused = guard.ask()
+    assert (refused.status, refused.json["id"]) == (502, 7)
+
+
+@pytest.mark.parametrize(("method", "status"), [("tools/list", 200), ("", 200), ("custom/charge", 502)])
+def test_only_what_asks_for_a_surface_is_asked_again_when_kong_closed_the_connection(
+    guard, kong, words, method, status
+):
+    body = words.json_answer(words.result("a"))
+
+    def closes_the_second_time(_request, connection):
+        if len(kong.requests) == 2:
+            return None
+        connection.sendall(body)
+        return True
+
+    kong.play = closes_the_second_time
+    assert guard.ask().status == 200
+    assert guard.ask(method=method).status == status
+    kong.answers(body)
+    assert json.loads(words.result("a")) == guard.ask().json
