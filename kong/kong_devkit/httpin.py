@@ -90,10 +90,10 @@ def parse_head(head: bytes) -> Request:
     if major != 1:
         raise Refused(505 if major > 1 else 400, f"HTTP/{major} is not spoken here", headers)
     method = match[1].decode()
-    if method in {"CONNECT", "TRACE"}:
-        raise Refused(405, f"{method} is not allowed", headers)
     version = 11 if minor >= 1 else 10
     target, authority = _target(match[2], headers)
+    if method in {"CONNECT", "TRACE"}:
+        raise Refused(405, f"{method} is not allowed", headers)
     path, mark, query = target.partition("?")
     uri = nginx_path(path.partition("#")[0])
     if uri is None:

@@ -28,7 +28,7 @@ _LEVELS: Final = {
 _KNOWN: Final = frozenset(
     {
         "prefix", "proxy_listen", "admin_listen", "declarative_config", "plugins", "pluginserver_names", "log_level",
-        "devkit_pluginserver_timeout", "error_default_type", "nginx_http_client_max_body_size", "database",
+        "devkit_pluginserver_timeout", "nginx_http_lua_socket_read_timeout", "error_default_type", "nginx_http_client_max_body_size", "database",
         "nginx_http_client_body_buffer_size", "upstream_keepalive_idle_timeout", "upstream_keepalive_pool_size",
     }
 )  # fmt: skip
@@ -97,7 +97,7 @@ def load(path: Path, environment: Mapping[str, str], prefix: Path | None = None)
         plugins=tuple(_items(values.get("plugins", "bundled"))),
         servers=servers,
         log_level=_level(values.get("log_level", "notice")),
-        plugin_timeout=_number("devkit_pluginserver_timeout", values.get("devkit_pluginserver_timeout", "60")),
+        plugin_timeout=_plugin_timeout(values),
         error_default_type=values.get("error_default_type", "text/plain"),
         max_body=_size("nginx_http_client_max_body_size", values.get("nginx_http_client_max_body_size", "0")),
         body_buffer=_size("nginx_http_client_body_buffer_size", values.get("nginx_http_client_body_buffer_size", "8k")),
@@ -175,6 +175,17 @@ def _number(key: str, text: str) -> float:
         return float(text)
     except ValueError as error:
         raise ConfigError(f"{key}: expected a number, got {text!r}") from error
+
+
+def _plugin_timeout(values: Mapping[str, str]) -> float:
+    """Kong waits lua_socket_read_timeout for a plugin server; the devkit's own key wins over that directive."""
+    if "devkit_pluginserver_timeout" in values:
+        return _number("devkit_pluginserver_timeout", values["devkit_pluginserver_timeout"])
+    key = "nginx_http_lua_socket_read_timeout"
+    match = re.fullmatch(r"(\d+)(ms|s|m)?", values.get(key, "60s"))
+    if match is None:
+        raise ConfigError(f"{key}: expected a time such as 500ms or 60s, got {values[key]!r}")
+    return int(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}[match[2]]
 
 
 def _size(key: str, text: str) -> int:

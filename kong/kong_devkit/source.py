@@ -80,6 +80,9 @@ class Body:
         self._left = 0 if request.chunked else request.length or 0
         self._chunked = request.chunked
         self._buffer_limit, self._most = limits
+        # nginx keeps a body of known length in memory up to a quarter above client_body_buffer_size.
+        if self._left < self._buffer_limit * 5 // 4:
+            self._buffer_limit = max(self._buffer_limit, self._left)
         self._folder = folder
         self._proceed = (
             proceed

@@ -22,7 +22,9 @@ def resolve(field: Field, value: Any, environment: Mapping[str, str]) -> Any:
         if field.get("type") == "map":
             return {key: resolve(field.get("values", {}), one, environment) for key, one in value.items()}
         known = record_fields(field)
-        return {key: resolve(known.get(key, {}), one, environment) for key, one in value.items()}
+        found = {key: resolve(known.get(key, {}), one, environment) for key, one in value.items()}
+        references = {key: one for key, one in value.items() if isinstance(one, str) and found[key] != one}
+        return {**found, "$refs": references} if references else found
     return value
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -106,16 +107,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        stream = owner.streams[self.path]
         try:
             for number in range(1000):
-                if not owner.ticks.acquire(timeout=20):
+                if (number or "now" not in self.path) and not stream.ticks.acquire(timeout=20):
                     break
                 event = f"data: {number}\n\n".encode()
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
                 self.wfile.flush()
         except OSError:
-            owner.gone.set()
+            stream.gone.set()
         self.close_connection = True
+
+
+class Stream:
+    """One event stream of an upstream: a tick lets one event go, ``gone`` tells that the other side closed."""
+
+    def __init__(self):
+        self.ticks, self.gone = threading.Semaphore(0), threading.Event()
 
 
 class Upstream:
@@ -123,7 +132,7 @@ class Upstream:
 
     def __init__(self, name="one", port=0):
         self.name, self.seen, self.health = name, [], 200
-        self.ticks, self.gone, self.release = threading.Semaphore(0), threading.Event(), threading.Event()
+        self.streams, self.release = defaultdict(Stream), threading.Event()
         ThreadingHTTPServer.allow_reuse_address = True
         ThreadingHTTPServer.daemon_threads = True
         ThreadingHTTPServer.block_on_close = False
@@ -176,6 +185,9 @@ class Gateway:
             f"plugins = key-auth, acl, ip-restriction, correlation-id, request-termination{', ' if names else ''}{names}",
             "log_level = info",
             "anonymous_reports = off",
+            "admin_gui_listen = off",
+            "status_listen = off",
+            "nginx_user = root root",
             "nginx_main_worker_processes = 1",
             extra,
         ]
@@ -196,7 +208,6 @@ class Gateway:
     def start(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KONG_")}
         environment["PROBE_WORD"] = "from-the-vault"
-        environment["KONG_NGINX_DAEMON"] = "off"
         command = ["kong", "start"] if self.kind == "kong" else [str(Path(sys.executable).parent / "kong-devkit"), "start"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([*command, "-c", str(self.conf)], stdout=log, stderr=log, env=environment)
@@ -212,7 +223,8 @@ class Gateway:
         return self
 
     def _listening(self):
-        assert self.process.poll() is None, self.log.read_text()[-4000:]
+        status = self.process.poll()
+        assert status is None or (self.kind == "kong" and status == 0), self.log.read_text()[-4000:]
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
             probe.sendall(b"GET / HTTP/1.1\r\nHost: ready.test\r\nConnection: close\r\n\r\n")
             probe.settimeout(10)
@@ -220,13 +232,17 @@ class Gateway:
         return False
 
     def stop(self):
-        if self.process.poll() is None:
+        pid_file = self.folder / "p/pids/nginx.pid"
+        if self.kind == "kong" and pid_file.exists():
+            os.kill(int(pid_file.read_text()), signal.SIGTERM)
+            until(lambda: not pid_file.exists(), 20, "the end of nginx")
+        elif self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         return self.process.returncode
 

@@ -74,7 +74,7 @@ class Link:
         self.write(wire.encode(takes, argument))
         result = wire.decode(gives, self.read())
         if gives == "Value":
-            return wire.from_value(result)
+            return None if "null_value" in result else wire.from_value(result)
         if gives == "Struct":
             return wire.from_struct(result)
         if "content" in result and isinstance(result["content"], bytes):
@@ -95,8 +95,9 @@ def misbehave(link, config, instance):
         SEEN.add(instance + 1)
         raise EOFError
     if kind == "garbage":
-        link.connection.sendall(b"\xff\xff\xff\xff")
-        raise EOFError
+        link.write(b"\xff\xfe not a method")
+        link.write(b"\xff\xff\xff")
+        link.read()
 
 
 SEEN = set()
@@ -125,6 +126,7 @@ def start(command):
     with LOCK:
         number = len(INSTANCES) + 1
         INSTANCES[number] = config
+    Path(sys.argv[2] + ".json").write_text(command["config"])
     return {"instance_status": {"name": command["name"], "instance_id": number, "started_at": 0}}
 
 
