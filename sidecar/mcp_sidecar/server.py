@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -20,6 +21,11 @@ from mcp_sidecar.settings import Settings
 BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than Kong keeps an idle connection to an upstream (60 s), so that Kong never sends into a closed one."""
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread that filters a long list may keep the event loop waiting, each time that the loop needs a turn.
+
+With Python's own 5 ms, an event of another stream waits for several turns of 5 ms.
+"""
 STOP_SECONDS: Final = 5
 """After this, whatever still runs is cut off: exchange.GRACE_SECONDS and time to write the last events."""
 
@@ -88,5 +94,6 @@ def create_server(settings: Settings) -> Server:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError where the address cannot be taken."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     with listen(settings) as listener:
         create_server(settings).run(sockets=[listener])

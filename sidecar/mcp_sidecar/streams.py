@@ -22,24 +22,12 @@ class EventStream:
         self._filter = filter_
         self._view = view
         self._enforce = enforce
-        self._max = max_event
         self._decoder = Decoder(max_event)
-        self._pending: list[bytes] = []
-        self._size = 0
 
     def decode(self, chunk: bytes) -> list[Event] | Reject:
         """Return the events that the next bytes complete, or why the stream must end here."""
-        self._pending.append(chunk)
-        self._size += len(chunk)
-        if self._size > self._max:
-            return unreadable(f"an event of more than {self._max} bytes")
-        # Bytes without a line end complete nothing: joined once at the line's end, a long line costs linear time.
-        if b"\n" not in chunk and b"\r" not in chunk:
-            return []
-        joined = b"".join(self._pending)
-        self._pending, self._size = [], 0
         try:
-            events = self._decoder.feed(joined)
+            events = self._decoder.feed(chunk)
         except StreamTooLargeError as error:
             return unreadable(str(error))
         except UnicodeDecodeError:
