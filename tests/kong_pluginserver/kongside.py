@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -321,6 +322,11 @@ class Server:
                 self.process.wait(5)
                 raise
         return self.process.returncode
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def children(pid: int) -> list[int]:

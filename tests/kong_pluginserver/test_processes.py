@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -119,7 +120,7 @@ def test_an_event_that_kills_workers_is_refused_the_second_time_and_not_tried_fo
     client = Client(server.path, "odd", {"do": "kills_itself"})
     outcome = client.event()
     assert (outcome.kind, outcome.status, outcome.body) == ("exited", 503, b'{"error":"odd"}')
-    assert len(server.logged("worker_ended")) == 2
+    until(lambda: len(server.logged("worker_ended")) == 2, what="the death of two workers and no more")
     client.close()
 
 
@@ -249,6 +250,7 @@ def test_an_orphan_ends_itself(tmp_path):
     until(lambda: not any(map(alive, [pid, *workers])), what="the end of the orphan")
     assert server.logged("draining")[0]["cause"] == "parent is gone"
     assert not server.path.exists()
+    shutil.rmtree(server.home)
 
 
 def test_a_new_server_takes_the_socket_over_and_the_old_one_leaves_it_alone(serve):
