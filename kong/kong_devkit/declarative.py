@@ -101,8 +101,14 @@ def _collect(
         entity = _entity(kind, own, parent, where, problems)
         snapshot.entities[kind].append(entity)
         for child, foreign in CHILDREN.get(kind, {}).items():
-            _collect(snapshot, child, item.get(child), {**_inherited(kind, parent), foreign: {"id": entity["id"]}},
-                     f"{where}.{child}", problems)  # fmt: skip
+            _collect(
+                snapshot,
+                child,
+                item.get(child),
+                {**_inherited(kind, parent), foreign: {"id": entity["id"]}},
+                f"{where}.{child}",
+                problems,
+            )
 
 
 def _inherited(kind: str, parent: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,8 +98,15 @@ SERVICE: Final = _record(
     *_STAMPS,
     {"name": _TEXT},
     {"retries": {"type": "integer", "default": 5, "between": [0, 32767]}},
-    {"protocol": {"type": "string", "required": True, "default": "http", "one_of": ["http"],
-                  "err": "the devkit proxies plain http only"}},
+    {
+        "protocol": {
+            "type": "string",
+            "required": True,
+            "default": "http",
+            "one_of": ["http"],
+            "err": "the devkit proxies plain http only",
+        }
+    },
     {"host": {"type": "string", "required": True, "custom": _hostname}},
     {"port": {**_PORT, "required": True, "default": 80}},
     {"path": {"type": "string", "custom": _path}},
@@ -108,7 +115,7 @@ SERVICE: Final = _record(
     {"read_timeout": _TIMEOUT},
     _TAGS,
     {"enabled": _enabled()},
-)  # fmt: skip
+)
 
 ROUTE: Final = _record(
     *_STAMPS,
@@ -185,28 +192,67 @@ def _statuses(*default: int) -> dict[str, Any]:
 
 _HEALTH: Final = _record(
     {"threshold": {"type": "number", "default": 0, "between": [0, 100]}},
-    {"active": _record(
-        {"type": {"type": "string", "default": "http", "one_of": ["tcp", "http"], "err": "the devkit probes tcp and http only"}},
-        {"timeout": {**_SECONDS, "default": 1}},
-        {"concurrency": {"type": "integer", "default": 10, "between": [1, 2**31]}},
-        {"http_path": {"type": "string", "default": "/", "custom": _path}},
-        {"https_sni": _TEXT},
-        {"https_verify_certificate": {"type": "boolean", "default": True}},
-        {"headers": {"type": "map", "keys": _TEXT, "values": {"type": "array", "elements": _TEXT}}},
-        {"healthy": _record({"interval": {**_SECONDS, "default": 0}}, {"http_statuses": _statuses(200, 302)},
-                            {"successes": _BYTE}, required=True)},
-        {"unhealthy": _record({"interval": {**_SECONDS, "default": 0}},
-                              {"http_statuses": _statuses(429, 404, 500, 501, 502, 503, 504, 505)},
-                              {"tcp_failures": _BYTE}, {"timeouts": _BYTE}, {"http_failures": _BYTE}, required=True)},
-        required=True)},
-    {"passive": _record(
-        {"type": {"type": "string", "default": "http", "one_of": ["tcp", "http", "https", "grpc", "grpcs"]}},
-        {"healthy": _record({"http_statuses": _statuses(*range(200, 209), 226, *range(300, 309))}, {"successes": _BYTE}, required=True)},
-        {"unhealthy": _record({"http_statuses": _statuses(429, 500, 503)}, {"tcp_failures": _BYTE}, {"timeouts": _BYTE},
-                              {"http_failures": _BYTE}, required=True)},
-        required=True)},
+    {
+        "active": _record(
+            {
+                "type": {
+                    "type": "string",
+                    "default": "http",
+                    "one_of": ["tcp", "http"],
+                    "err": "the devkit probes tcp and http only",
+                }
+            },
+            {"timeout": {**_SECONDS, "default": 1}},
+            {"concurrency": {"type": "integer", "default": 10, "between": [1, 2**31]}},
+            {"http_path": {"type": "string", "default": "/", "custom": _path}},
+            {"https_sni": _TEXT},
+            {"https_verify_certificate": {"type": "boolean", "default": True}},
+            {"headers": {"type": "map", "keys": _TEXT, "values": {"type": "array", "elements": _TEXT}}},
+            {
+                "healthy": _record(
+                    {"interval": {**_SECONDS, "default": 0}},
+                    {"http_statuses": _statuses(200, 302)},
+                    {"successes": _BYTE},
+                    required=True,
+                )
+            },
+            {
+                "unhealthy": _record(
+                    {"interval": {**_SECONDS, "default": 0}},
+                    {"http_statuses": _statuses(429, 404, 500, 501, 502, 503, 504, 505)},
+                    {"tcp_failures": _BYTE},
+                    {"timeouts": _BYTE},
+                    {"http_failures": _BYTE},
+                    required=True,
+                )
+            },
+            required=True,
+        )
+    },
+    {
+        "passive": _record(
+            {"type": {"type": "string", "default": "http", "one_of": ["tcp", "http", "https", "grpc", "grpcs"]}},
+            {
+                "healthy": _record(
+                    {"http_statuses": _statuses(*range(200, 209), 226, *range(300, 309))},
+                    {"successes": _BYTE},
+                    required=True,
+                )
+            },
+            {
+                "unhealthy": _record(
+                    {"http_statuses": _statuses(429, 500, 503)},
+                    {"tcp_failures": _BYTE},
+                    {"timeouts": _BYTE},
+                    {"http_failures": _BYTE},
+                    required=True,
+                )
+            },
+            required=True,
+        )
+    },
     required=True,
-)  # fmt: skip
+)
 
 UPSTREAM: Final = _record(
     *_STAMPS,

@@ -67,8 +67,8 @@ class Upstream:
 class Exchange:
     """One request and its response.
 
-    ``headers``, ``method`` and ``query`` are what will be sent upstream and change under the plugins' hands; ``request`` is
-    what the client sent.
+    ``headers``, ``method`` and ``query`` are what will be sent upstream and change under the plugins' hands;
+    ``request`` is what the client sent.
     """
 
     runtime: "Runtime"
@@ -122,7 +122,7 @@ class Exchange:
         return int((time.monotonic() - self.clock) * 1000)
 
     def set_header(self, name: str, value: Any) -> None:
-        """``kong.service.request.set_header``: an empty value is sent as one space; ``Host`` also moves the upstream's."""
+        """``kong.service.request.set_header``: an empty value becomes a space; ``Host`` also moves the upstream's."""
         if name.lower() == "host":
             self.upstream.host_header = str(value)
         self.headers.set(name, header_value(value))

@@ -72,7 +72,7 @@ class Headers:
         return Headers(self)
 
     def table(self, limit: int = 100) -> dict[str, Value]:
-        """``ngx.req.get_headers(limit)``: lower-case names; a name with several lines has a list. At most ``limit`` lines."""
+        """``ngx.req.get_headers(limit)``: lower-case names, lists for repeated ones, at most ``limit`` lines."""
         found: dict[str, Value] = {}
         for key, _, value in self._lines[:limit]:
             before = found.get(key)

@@ -1,6 +1,7 @@
 """Active and passive health checks of one upstream.
 
-Source: lua-resty-healthcheck 3.1 (counters and states) and kong/runloop/balancer/healthcheckers.lua (Kong 3.9.1). As there,
+Source: lua-resty-healthcheck 3.1 (counters and states) and kong/runloop/balancer/healthcheckers.lua (Kong 3.9.1). As
+there,
 ``type: tcp`` probes nothing for HTTP upstreams, and a limit of 0 switches its counter off.
 """
 

@@ -1,6 +1,7 @@
 """Parses request heads by nginx's rules. Pure: bytes in, a Request or a refusal out.
 
-Why not h11: it accepts what nginx refuses (Content-Length beside Transfer-Encoding, repeated Content-Length, obs-fold), and
+Why not h11: it accepts what nginx refuses (Content-Length beside Transfer-Encoding, repeated Content-Length,
+obs-fold), and
 a stand-in for Kong must refuse it in the same way. See spec/decisions/020.
 Source: nginx 1.25 src/http/ngx_http_parse.c and ngx_http_request.c.
 """
@@ -21,10 +22,19 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\x00-\x20\x7f/\\?#@:\[\]]*)(:\d*)?")
 # nginx refuses a second line of any of these.
 _ONCE: Final = frozenset(
     {
-        "host", "content-length", "transfer-encoding", "expect", "authorization", "if-modified-since", "if-unmodified-since",
-        "if-match", "if-none-match", "if-range", "content-range",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "expect",
+        "authorization",
+        "if-modified-since",
+        "if-unmodified-since",
+        "if-match",
+        "if-none-match",
+        "if-range",
+        "content-range",
     }
-)  # fmt: skip
+)
 
 
 class Refused(Exception):  # noqa: N818 - the verb reads as what happened

@@ -27,11 +27,23 @@ _LEVELS: Final = {
 }
 _KNOWN: Final = frozenset(
     {
-        "prefix", "proxy_listen", "admin_listen", "declarative_config", "plugins", "pluginserver_names", "log_level",
-        "devkit_pluginserver_timeout", "nginx_http_lua_socket_read_timeout", "error_default_type", "nginx_http_client_max_body_size", "database",
-        "nginx_http_client_body_buffer_size", "upstream_keepalive_idle_timeout", "upstream_keepalive_pool_size",
+        "prefix",
+        "proxy_listen",
+        "admin_listen",
+        "declarative_config",
+        "plugins",
+        "pluginserver_names",
+        "log_level",
+        "devkit_pluginserver_timeout",
+        "nginx_http_lua_socket_read_timeout",
+        "error_default_type",
+        "nginx_http_client_max_body_size",
+        "database",
+        "nginx_http_client_body_buffer_size",
+        "upstream_keepalive_idle_timeout",
+        "upstream_keepalive_pool_size",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def _read(path: Path) -> str:
 
 
 def parse(text: str) -> dict[str, str]:
-    """``key = value`` lines; ``#`` starts a comment unless escaped as ``\\#``. A repeated key: the last wins.
+    """``key = value`` lines; ``#`` starts a comment unless a backslash stands before it. A repeated key: the last wins.
 
     Raises:
         ConfigError: a line has no ``=``.

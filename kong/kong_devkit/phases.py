@@ -1,4 +1,6 @@
-"""Runs the plugins of a request, phase by phase. A plugin that fails ends the request; nothing is proxied after a failure.
+"""Runs the plugins of a request, phase by phase.
+
+A plugin that fails ends the request; nothing is proxied after a failure.
 
 Source: kong/init.lua (execute_*_plugins_iterator, Kong.access, Kong.log) (Kong 3.9.1).
 """

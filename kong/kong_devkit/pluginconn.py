@@ -1,6 +1,7 @@
 """Talks to one plugin server socket: pooled connections, one per event, frames of uint32 length and payload.
 
-Source: kong/runloop/plugin_servers/rpc/pb_rpc.lua (Kong 3.9.1). A connection goes back to the pool only after a complete
+Source: kong/runloop/plugin_servers/rpc/pb_rpc.lua (Kong 3.9.1). A connection goes back to the pool only after a
+complete
 answer; whatever goes wrong closes it.
 """
 

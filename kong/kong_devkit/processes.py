@@ -1,6 +1,7 @@
 """Runs the plugin servers that kong.conf names a start_cmd for, and asks each query_cmd what its plugin is.
 
-Source: kong/runloop/plugin_servers/process.lua (Kong 3.9.1): respawn no sooner than a second after the last start, never
+Source: kong/runloop/plugin_servers/process.lua (Kong 3.9.1): respawn no sooner than a second after the last start,
+never
 after exit status 127, stdout and stderr to the log.
 """
 

@@ -1,6 +1,7 @@
 """Sends a request to its upstream: the choice of target, retries, and the head that Kong writes.
 
-Source: kong/init.lua (Kong.balancer), kong/runloop/handler.lua (access.after, header_filter), nginx_kong.lua (proxy_set_header),
+Source: kong/init.lua (Kong.balancer), kong/runloop/handler.lua (access.after, header_filter), nginx_kong.lua
+(proxy_set_header),
 ngx_http_upstream_next (which failures may be retried).
 """
 
@@ -20,11 +21,27 @@ _LOG = logging.getLogger("kong_devkit.proxy")
 _UNSAFE: Final = frozenset({"POST", "LOCK", "PATCH"})
 _SET_BY_KONG: Final = frozenset(
     {
-        "host", "connection", "keep-alive", "te", "transfer-encoding", "content-length", "expect", "upgrade", "via", "proxy",
-        "proxy-connection", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-path",
-        "x-forwarded-prefix", "x-real-ip", "x-kong-request-id",
+        "host",
+        "connection",
+        "keep-alive",
+        "te",
+        "transfer-encoding",
+        "content-length",
+        "expect",
+        "upgrade",
+        "via",
+        "proxy",
+        "proxy-connection",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-path",
+        "x-forwarded-prefix",
+        "x-real-ip",
+        "x-kong-request-id",
     }
-)  # fmt: skip
+)
 
 
 class NoResponse(Exception):  # noqa: N818 - names what is missing

@@ -64,7 +64,8 @@ def load_plugins(conf: KongConf) -> dict[str, Plugin]:
     for name in plugin_names(conf):
         if name not in found:
             raise ConfigError(
-                f"plugins: the devkit has no plugin '{name}' and no plugin server offers it; built in are {', '.join(BUILTINS)}"
+                f"plugins: the devkit has no plugin '{name}' and no plugin server offers it; "
+                f"built in are {', '.join(BUILTINS)}"
             )
         enabled[name] = found[name]
     return enabled
@@ -113,7 +114,7 @@ class Runtime:
             await checker.stop()
 
     def plugins_for(self, exchange: Exchange) -> Iterator[tuple[Plugin, Config]]:
-        """The plugins of a request in order; each is looked up when its turn comes, so consumers found on the way count."""
+        """The plugins of a request in order, each looked up at its turn, so that consumers found on the way count."""
         for plugin in self._ordered:
             config = _most_specific(self._configs.get(plugin.name, {}), exchange)
             if config is not None:

@@ -1,6 +1,7 @@
 """Validates values against Kong's schema tables and fills in defaults.
 
-A field is a dict as in Kong's plugin schemas (``type``, ``required``, ``default``, ``elements``, ``fields``, ``one_of``...).
+A field is a dict as in Kong's plugin schemas (``type``, ``required``, ``default``, ``elements``, ``fields``,
+``one_of``...).
 The messages are Kong's. Paths are dotted; array positions count from 1, as Kong's do.
 Source: kong/db/schema/init.lua (Kong 3.9.1).
 """

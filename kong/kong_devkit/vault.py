@@ -11,7 +11,7 @@ _LOG = logging.getLogger("kong_devkit.vault")
 
 
 def resolve(field: Field, value: Any, environment: Mapping[str, str]) -> Any:
-    """Replace references in referenceable fields; one that cannot be resolved becomes an empty string, with a warning."""
+    """Replace references in referenceable fields; one that cannot be resolved becomes an empty text."""
     if isinstance(value, str):
         if field.get("referenceable") and REFERENCE.match(value):
             return _lookup(value, environment)

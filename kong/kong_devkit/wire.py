@@ -1,8 +1,10 @@
 """ProtoBuf:1 as bytes: our own table of messages and a small protobuf codec. Pure: no I/O.
 
-Messages are dicts. Decoding follows lua-protobuf as Kong uses it: plain scalars get proto3 defaults, members of a oneof and
+Messages are dicts. Decoding follows lua-protobuf as Kong uses it: plain scalars get proto3 defaults, members of a
+oneof and
 sub-messages stay absent. Text is UTF-8 with surrogateescape, since Kong passes header bytes through unchecked.
-Source: field numbers of kong/include/kong/pluginsocket.proto (Kong 3.9.1); https://protobuf.dev/programming-guides/encoding.
+Source: field numbers of kong/include/kong/pluginsocket.proto (Kong 3.9.1);
+https://protobuf.dev/programming-guides/encoding.
 """
 
 import struct
@@ -17,7 +19,7 @@ class WireError(Exception):
 
 
 class FieldSpec(NamedTuple):
-    """One field: kind is text, bytes, int, bool, double or a message name; ``many`` is repeated; ``one`` is in a oneof."""
+    """One field: kind is text, bytes, int, bool, double or a message; ``many``: repeated, ``one``: in a oneof."""
 
     name: str
     kind: str
@@ -30,15 +32,31 @@ def _scalar(kind: str) -> dict[int, FieldSpec]:
 
 
 _ROUTE: Final = (
-    (1, "id", "text"), (2, "created_at", "int"), (3, "updated_at", "int"), (4, "name", "text"), (10, "https_redirect_status_code", "int"),
-    (11, "regex_priority", "int"), (12, "strip_path", "bool"), (13, "preserve_host", "bool"), (18, "service", "Key"),
-)  # fmt: skip
+    (1, "id", "text"),
+    (2, "created_at", "int"),
+    (3, "updated_at", "int"),
+    (4, "name", "text"),
+    (10, "https_redirect_status_code", "int"),
+    (11, "regex_priority", "int"),
+    (12, "strip_path", "bool"),
+    (13, "preserve_host", "bool"),
+    (18, "service", "Key"),
+)
 _ROUTE_LISTS: Final = ((5, "protocols"), (6, "methods"), (7, "hosts"), (8, "paths"), (17, "tags"))
 _SERVICE: Final = (
-    (1, "id", "text"), (2, "created_at", "int"), (3, "updated_at", "int"), (4, "name", "text"), (5, "retries", "int"),
-    (6, "protocol", "text"), (7, "host", "text"), (8, "port", "int"), (9, "path", "text"), (10, "connect_timeout", "int"),
-    (11, "write_timeout", "int"), (12, "read_timeout", "int"),
-)  # fmt: skip
+    (1, "id", "text"),
+    (2, "created_at", "int"),
+    (3, "updated_at", "int"),
+    (4, "name", "text"),
+    (5, "retries", "int"),
+    (6, "protocol", "text"),
+    (7, "host", "text"),
+    (8, "port", "int"),
+    (9, "path", "text"),
+    (10, "connect_timeout", "int"),
+    (11, "write_timeout", "int"),
+    (12, "read_timeout", "int"),
+)
 
 MESSAGES: Final[Mapping[str, Mapping[int, FieldSpec]]] = {
     "Empty": {},

@@ -1,4 +1,7 @@
-"""xxHash32, which Kong's consistent-hashing balancer uses. Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md."""
+"""xxHash32, which Kong's consistent-hashing balancer uses.
+
+Source: https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
+"""
 
 import struct
 

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gateways import KINDS, Gateway, Upstream, free_port  # noqa: E402 - the helper beside this file
+from gateways import KINDS, Gateway, Upstream, free_port
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,10 @@ def kind(request):
 
 
 def probe(name="probe", /, **config):
-    return {"name": name, "config": {key: json.dumps(value) if "steps" in key else value for key, value in config.items()}}
+    return {
+        "name": name,
+        "config": {key: json.dumps(value) if "steps" in key else value for key, value in config.items()},
+    }
 
 
 GET_HEADERS = ["kong.request.get_headers", "Int", {"v": 100}, "Struct"]
@@ -41,110 +44,252 @@ def document(port, stream_port):
     key_auth = {"name": "key-auth", "config": {"hide_credentials": True}}
     return {
         "services": [
-            service("plain", [
-                {"name": "any", "hosts": ["x.test"], "paths": ["/"]},
-                {"name": "long", "hosts": ["x.test"], "paths": ["/api/v1"], "strip_path": False},
-                {"name": "short", "hosts": ["x.test"], "paths": ["/api"]},
-                {"name": "regex", "hosts": ["x.test"], "paths": ["~/re/(?<id>\\d+)$"], "strip_path": False},
-                {"name": "regex-high", "hosts": ["x.test"], "paths": ["~/re/7\\d+"], "regex_priority": 5},
-                {"name": "put", "hosts": ["x.test"], "paths": ["/api"], "methods": ["PUT"], "strip_path": False},
-                {"name": "headed", "hosts": ["x.test"], "headers": {"x-lane": ["fast"]}, "paths": ["/"]},
-                {"name": "wild", "hosts": ["*.wild.test"], "preserve_host": True},
-                {"name": "http-only-path", "paths": ["/nohost"], "strip_path": False},
-            ]),
-            service("based", [route("based", paths=["/in"]), route("based-keep", paths=["/in"], strip_path=False)], "/base"),
-            service("slashed", [route("slashed", paths=["/in/"]), route("slashed-keep", paths=["/in"], strip_path=False)], "/base/"),
-            service("keyed", [
-                route("keyed", plugins=[key_auth]),
-                route("grouped", plugins=[key_auth, {"name": "acl", "config": {"allow": ["admins"]}}]),
-                route("denied", plugins=[key_auth, {"name": "acl", "config": {"deny": ["admins"]}}]),
-                route("anonymous", plugins=[{"name": "key-auth", "config": {"anonymous": "nobody"}}]),
-                route("acl-alone", plugins=[{"name": "acl", "config": {"allow": ["admins"]}}]),
-            ]),
-            service("limited", [
-                route("ip-allowed", plugins=[{"name": "ip-restriction", "config": {"allow": ["127.0.0.0/8"]}}]),
-                route("ip-denied", plugins=[{"name": "ip-restriction", "config": {"deny": ["127.0.0.1"]}}]),
-                route("ended", plugins=[{"name": "request-termination", "config": {"status_code": 418, "message": "no coffee"}}]),
-                route("correlated", plugins=[{"name": "correlation-id", "config": {"header_name": "X-Corr", "echo_downstream": True}}]),
-            ]),
-            service("probed", [
-                route("headers", plugins=[probe(steps=[GET_HEADERS])]),
-                route("request", plugins=[probe(steps=[
-                    ["kong.request.get_method", "Empty", {}, "String"],
-                    ["kong.request.get_path", "Empty", {}, "String"],
-                    ["kong.request.get_path_with_query", "Empty", {}, "String"],
-                    ["kong.request.get_raw_query", "Empty", {}, "String"],
-                    ["kong.request.get_query", "Int", {"v": 10}, "Struct"],
-                    ["kong.request.get_query_arg", "String", {"v": "a"}, "String"],
-                    ["kong.request.get_host", "Empty", {}, "String"],
-                    ["kong.request.get_scheme", "Empty", {}, "String"],
-                    ["kong.request.get_http_version", "Empty", {}, "Number"],
-                    ["kong.client.get_ip", "Empty", {}, "String"],
-                    ["kong.request.get_header", "String", {"v": "X_One"}, "String"],
-                    ["kong.nginx.get_var", "String", {"v": "request_uri"}, "String"],
-                    ["kong.nginx.get_var", "String", {"v": "nonesuch"}, "String"],
-                    ["kong.client.get_protocol", "Bool", {"v": True}, "String"],
-                ])]),
-                route("few-headers", plugins=[probe(steps=[["kong.request.get_headers", "Int", {"v": 2}, "Struct"]])]),
-                route("no-max", plugins=[probe(steps=[["kong.request.get_headers", "Int", {}, "Struct"]])]),
-                route("body", plugins=[probe(steps=[["kong.request.get_raw_body", "Empty", {}, "RawBodyResult"]])]),
-                route("change", plugins=[probe(steps=[
-                    ["kong.service.request.set_header", "KV", {"k": "X-Set", "v": "one"}, "Empty"],
-                    ["kong.service.request.add_header", "KV", {"k": "X-Set", "v": "two"}, "Empty"],
-                    ["kong.service.request.set_header", "KV", {"k": "X-Number", "v": 7}, "Empty"],
-                    ["kong.service.request.clear_header", "String", {"v": "X-Forged"}, "Empty"],
-                    ["kong.service.request.set_path", "String", {"v": "/moved/to here"}, "Empty"],
-                    ["kong.service.request.set_raw_query", "String", {"v": "new=1"}, "Empty"],
-                    ["kong.service.request.set_method", "String", {"v": "PUT"}, "Empty"],
-                    ["kong.service.request.set_raw_body", "ByteString", {"v": "changed"}, "Empty"],
-                    ["kong.response.set_header", "KV", {"k": "X-From-Plugin", "v": "yes"}, "Empty"],
-                ])]),
-                route("exit", plugins=[probe(steps=[
-                    ["kong.response.exit", "ExitArgs", {"status": 403, "body": '{"no":1}',
-                     "headers": {"Content-Type": "application/json", "X-Why": "because"}}, "Empty"]])]),
-                route("shared", plugins=[
-                    probe(steps=[["kong.ctx.shared.set", "KV", {"k": "a", "v": {"deep": [1, "x"]}}, "Empty"]]),
-                    probe("second", steps=[["kong.ctx.shared.get", "String", {"v": "a"}, "Value"],
-                                           ["kong.ctx.shared.get", "String", {"v": "absent"}, "Value"]])]),
-                route("shared-odd", plugins=[
-                    probe(steps=[["kong.ctx.shared.set", "KV", {"k": "f", "v": False}, "Empty"],
-                                 ["kong.ctx.shared.get", "String", {"v": "f"}, "Value"],
-                                 ["kong.ctx.shared.set", "KV", {"k": "n", "v": None}, "Empty"]])]),
-                route("unknown-method", plugins=[probe(steps=[["kong.no.such", "Empty", {}, "Empty"]])]),
-                route("wrong-phase", plugins=[probe(steps=[["kong.response.get_status", "Empty", {}, "Int"]])]),
-                route("bad-argument", plugins=[probe(steps=[["kong.service.request.set_path", "String", {"v": "nope"}, "Empty"]])]),
-                route("entities", plugins=[key_auth, probe(steps=[
-                    ["kong.router.get_route", "Empty", {}, "Route"], ["kong.router.get_service", "Empty", {}, "Service"],
-                    ["kong.client.get_consumer", "Empty", {}, "Consumer"], ["kong.client.get_credential", "Empty", {}, "Credential"]])]),
-                route("nobody", plugins=[probe(steps=[["kong.client.get_consumer", "Empty", {}, "Consumer"]])]),
-                route("slow-close", plugins=[probe(mischief="close-once")]),
-                route("garbled", plugins=[probe(mischief="garbage")]),
-                route("buffered", plugins=[probe("late", response_steps=[
-                    ["kong.response.get_status", "Empty", {}, "Int"],
-                    ["kong.service.response.get_header", "String", {"v": "x-upstream"}, "String"]])]),
-                route("vault", plugins=[probe(say="{vault://env/probe-word}", steps=[["kong.log.notice", "ListValue", ["hello ", 1, True], "Empty"]])]),
-            ]),
-            {**service("closed", [
-                route("closed"),
-                route("opened", plugins=[probe(steps=[["kong.service.set_upstream", "String", {"v": "open"}, "Bool"]])]),
-                route("misopened", plugins=[probe(steps=[["kong.service.set_upstream", "String", {"v": "nonesuch"}, "Bool"]])]),
-                route("targeted", plugins=[probe(steps=[["kong.service.set_target", "Target", {"host": "127.0.0.1", "port": port}, "Empty"]])]),
-            ]), "host": "closed"},
+            service(
+                "plain",
+                [
+                    {"name": "any", "hosts": ["x.test"], "paths": ["/"]},
+                    {"name": "long", "hosts": ["x.test"], "paths": ["/api/v1"], "strip_path": False},
+                    {"name": "short", "hosts": ["x.test"], "paths": ["/api"]},
+                    {"name": "regex", "hosts": ["x.test"], "paths": ["~/re/(?<id>\\d+)$"], "strip_path": False},
+                    {"name": "regex-high", "hosts": ["x.test"], "paths": ["~/re/7\\d+"], "regex_priority": 5},
+                    {"name": "put", "hosts": ["x.test"], "paths": ["/api"], "methods": ["PUT"], "strip_path": False},
+                    {"name": "headed", "hosts": ["x.test"], "headers": {"x-lane": ["fast"]}, "paths": ["/"]},
+                    {"name": "wild", "hosts": ["*.wild.test"], "preserve_host": True},
+                    {"name": "http-only-path", "paths": ["/nohost"], "strip_path": False},
+                ],
+            ),
+            service(
+                "based", [route("based", paths=["/in"]), route("based-keep", paths=["/in"], strip_path=False)], "/base"
+            ),
+            service(
+                "slashed",
+                [route("slashed", paths=["/in/"]), route("slashed-keep", paths=["/in"], strip_path=False)],
+                "/base/",
+            ),
+            service(
+                "keyed",
+                [
+                    route("keyed", plugins=[key_auth]),
+                    route("grouped", plugins=[key_auth, {"name": "acl", "config": {"allow": ["admins"]}}]),
+                    route("denied", plugins=[key_auth, {"name": "acl", "config": {"deny": ["admins"]}}]),
+                    route("anonymous", plugins=[{"name": "key-auth", "config": {"anonymous": "nobody"}}]),
+                    route("acl-alone", plugins=[{"name": "acl", "config": {"allow": ["admins"]}}]),
+                ],
+            ),
+            service(
+                "limited",
+                [
+                    route("ip-allowed", plugins=[{"name": "ip-restriction", "config": {"allow": ["127.0.0.0/8"]}}]),
+                    route("ip-denied", plugins=[{"name": "ip-restriction", "config": {"deny": ["127.0.0.1"]}}]),
+                    route(
+                        "ended",
+                        plugins=[
+                            {"name": "request-termination", "config": {"status_code": 418, "message": "no coffee"}}
+                        ],
+                    ),
+                    route(
+                        "correlated",
+                        plugins=[
+                            {"name": "correlation-id", "config": {"header_name": "X-Corr", "echo_downstream": True}}
+                        ],
+                    ),
+                ],
+            ),
+            service(
+                "probed",
+                [
+                    route("headers", plugins=[probe(steps=[GET_HEADERS])]),
+                    route(
+                        "request",
+                        plugins=[
+                            probe(
+                                steps=[
+                                    ["kong.request.get_method", "Empty", {}, "String"],
+                                    ["kong.request.get_path", "Empty", {}, "String"],
+                                    ["kong.request.get_path_with_query", "Empty", {}, "String"],
+                                    ["kong.request.get_raw_query", "Empty", {}, "String"],
+                                    ["kong.request.get_query", "Int", {"v": 10}, "Struct"],
+                                    ["kong.request.get_query_arg", "String", {"v": "a"}, "String"],
+                                    ["kong.request.get_host", "Empty", {}, "String"],
+                                    ["kong.request.get_scheme", "Empty", {}, "String"],
+                                    ["kong.request.get_http_version", "Empty", {}, "Number"],
+                                    ["kong.client.get_ip", "Empty", {}, "String"],
+                                    ["kong.request.get_header", "String", {"v": "X_One"}, "String"],
+                                    ["kong.nginx.get_var", "String", {"v": "request_uri"}, "String"],
+                                    ["kong.nginx.get_var", "String", {"v": "nonesuch"}, "String"],
+                                    ["kong.client.get_protocol", "Bool", {"v": True}, "String"],
+                                ]
+                            )
+                        ],
+                    ),
+                    route(
+                        "few-headers", plugins=[probe(steps=[["kong.request.get_headers", "Int", {"v": 2}, "Struct"]])]
+                    ),
+                    route("no-max", plugins=[probe(steps=[["kong.request.get_headers", "Int", {}, "Struct"]])]),
+                    route("body", plugins=[probe(steps=[["kong.request.get_raw_body", "Empty", {}, "RawBodyResult"]])]),
+                    route(
+                        "change",
+                        plugins=[
+                            probe(
+                                steps=[
+                                    ["kong.service.request.set_header", "KV", {"k": "X-Set", "v": "one"}, "Empty"],
+                                    ["kong.service.request.add_header", "KV", {"k": "X-Set", "v": "two"}, "Empty"],
+                                    ["kong.service.request.set_header", "KV", {"k": "X-Number", "v": 7}, "Empty"],
+                                    ["kong.service.request.clear_header", "String", {"v": "X-Forged"}, "Empty"],
+                                    ["kong.service.request.set_path", "String", {"v": "/moved/to here"}, "Empty"],
+                                    ["kong.service.request.set_raw_query", "String", {"v": "new=1"}, "Empty"],
+                                    ["kong.service.request.set_method", "String", {"v": "PUT"}, "Empty"],
+                                    ["kong.service.request.set_raw_body", "ByteString", {"v": "changed"}, "Empty"],
+                                    ["kong.response.set_header", "KV", {"k": "X-From-Plugin", "v": "yes"}, "Empty"],
+                                ]
+                            )
+                        ],
+                    ),
+                    route(
+                        "exit",
+                        plugins=[
+                            probe(
+                                steps=[
+                                    [
+                                        "kong.response.exit",
+                                        "ExitArgs",
+                                        {
+                                            "status": 403,
+                                            "body": '{"no":1}',
+                                            "headers": {"Content-Type": "application/json", "X-Why": "because"},
+                                        },
+                                        "Empty",
+                                    ]
+                                ]
+                            )
+                        ],
+                    ),
+                    route(
+                        "shared",
+                        plugins=[
+                            probe(steps=[["kong.ctx.shared.set", "KV", {"k": "a", "v": {"deep": [1, "x"]}}, "Empty"]]),
+                            probe(
+                                "second",
+                                steps=[
+                                    ["kong.ctx.shared.get", "String", {"v": "a"}, "Value"],
+                                    ["kong.ctx.shared.get", "String", {"v": "absent"}, "Value"],
+                                ],
+                            ),
+                        ],
+                    ),
+                    route(
+                        "shared-odd",
+                        plugins=[
+                            probe(
+                                steps=[
+                                    ["kong.ctx.shared.set", "KV", {"k": "f", "v": False}, "Empty"],
+                                    ["kong.ctx.shared.get", "String", {"v": "f"}, "Value"],
+                                    ["kong.ctx.shared.set", "KV", {"k": "n", "v": None}, "Empty"],
+                                ]
+                            )
+                        ],
+                    ),
+                    route("unknown-method", plugins=[probe(steps=[["kong.no.such", "Empty", {}, "Empty"]])]),
+                    route("wrong-phase", plugins=[probe(steps=[["kong.response.get_status", "Empty", {}, "Int"]])]),
+                    route(
+                        "bad-argument",
+                        plugins=[probe(steps=[["kong.service.request.set_path", "String", {"v": "nope"}, "Empty"]])],
+                    ),
+                    route(
+                        "entities",
+                        plugins=[
+                            key_auth,
+                            probe(
+                                steps=[
+                                    ["kong.router.get_route", "Empty", {}, "Route"],
+                                    ["kong.router.get_service", "Empty", {}, "Service"],
+                                    ["kong.client.get_consumer", "Empty", {}, "Consumer"],
+                                    ["kong.client.get_credential", "Empty", {}, "Credential"],
+                                ]
+                            ),
+                        ],
+                    ),
+                    route("nobody", plugins=[probe(steps=[["kong.client.get_consumer", "Empty", {}, "Consumer"]])]),
+                    route("slow-close", plugins=[probe(mischief="close-once")]),
+                    route("garbled", plugins=[probe(mischief="garbage")]),
+                    route(
+                        "buffered",
+                        plugins=[
+                            probe(
+                                "late",
+                                response_steps=[
+                                    ["kong.response.get_status", "Empty", {}, "Int"],
+                                    ["kong.service.response.get_header", "String", {"v": "x-upstream"}, "String"],
+                                ],
+                            )
+                        ],
+                    ),
+                    route(
+                        "vault",
+                        plugins=[
+                            probe(
+                                say="{vault://env/probe-word}",
+                                steps=[["kong.log.notice", "ListValue", ["hello ", 1, True], "Empty"]],
+                            )
+                        ],
+                    ),
+                ],
+            ),
+            {
+                **service(
+                    "closed",
+                    [
+                        route("closed"),
+                        route(
+                            "opened",
+                            plugins=[probe(steps=[["kong.service.set_upstream", "String", {"v": "open"}, "Bool"]])],
+                        ),
+                        route(
+                            "misopened",
+                            plugins=[probe(steps=[["kong.service.set_upstream", "String", {"v": "nonesuch"}, "Bool"]])],
+                        ),
+                        route(
+                            "targeted",
+                            plugins=[
+                                probe(
+                                    steps=[
+                                        [
+                                            "kong.service.set_target",
+                                            "Target",
+                                            {"host": "127.0.0.1", "port": port},
+                                            "Empty",
+                                        ]
+                                    ]
+                                )
+                            ],
+                        ),
+                    ],
+                ),
+                "host": "closed",
+            },
             {**service("dead", [route("dead")], retries=1), "port": 1},
             service("hanging", [route("hanging", paths=["/"])], read_timeout=300, retries=0),
             service("streams", [route("streamed", response_buffering=False)]),
-            {**service("unbuffered", [route("unbuffered", request_buffering=False, response_buffering=False)]), "port": stream_port},
+            {
+                **service("unbuffered", [route("unbuffered", request_buffering=False, response_buffering=False)]),
+                "port": stream_port,
+            },
             service("off", [route("off")], enabled=False),
         ],
         "routes": [{"name": "no-service", "hosts": ["no-service.test"]}],
         "upstreams": [{"name": "closed"}, {"name": "open", "targets": [{"target": f"127.0.0.1:{port}"}]}],
         "consumers": [
-            {"username": "ann", "custom_id": "a-1", "keyauth_credentials": [{"key": "ann-key"}], "acls": [{"group": "admins"}, {"group": "staff"}],
-             "plugins": []},
+            {
+                "username": "ann",
+                "custom_id": "a-1",
+                "keyauth_credentials": [{"key": "ann-key"}],
+                "acls": [{"group": "admins"}, {"group": "staff"}],
+                "plugins": [],
+            },
             {"username": "bob", "keyauth_credentials": [{"key": "bob-key"}]},
             {"username": "nobody"},
         ],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="session")

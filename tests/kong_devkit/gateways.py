@@ -1,4 +1,7 @@
-"""Gateways, upstream servers and raw clients for the devkit's tests. A gateway is the devkit, or a real Kong where present."""
+"""Gateways, upstream servers and raw clients for the devkit's tests.
+
+A gateway is the devkit, or a real Kong where present.
+"""
 
 import contextlib
 import http.client
@@ -19,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
+BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
 PLUGINS = {"probe": (400, "access,log"), "second": (300, "access"), "late": (200, "access,response")}
 
 
@@ -40,6 +44,7 @@ def until(condition, seconds=15.0, what="the condition"):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_arguments):
         pass
@@ -169,7 +174,7 @@ class Answer:
 class Gateway:
     """A running gateway over a declarative document; ``kind`` is devkit or kong."""
 
-    def __init__(self, kind, document, plugins=(), extra="", serve=True):
+    def __init__(self, kind, document, plugins=(), extra="", *, serve=True):
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="dk-"))
         self.port, self.admin = free_port(), free_port()
@@ -182,7 +187,7 @@ class Gateway:
             f"admin_listen = 127.0.0.1:{self.admin}",
             "database = off",
             f"declarative_config = {self.declarative}",
-            f"plugins = key-auth, acl, ip-restriction, correlation-id, request-termination{', ' if names else ''}{names}",
+            f"plugins = {', '.join([*BUILT_IN, *plugins])}",
             "log_level = info",
             "anonymous_reports = off",
             "admin_gui_listen = off",
@@ -208,7 +213,9 @@ class Gateway:
     def start(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KONG_")}
         environment["PROBE_WORD"] = "from-the-vault"
-        command = ["kong", "start"] if self.kind == "kong" else [str(Path(sys.executable).parent / "kong-devkit"), "start"]
+        command = (
+            ["kong", "start"] if self.kind == "kong" else [str(Path(sys.executable).parent / "kong-devkit"), "start"]
+        )
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([*command, "-c", str(self.conf)], stdout=log, stderr=log, env=environment)
         try:
@@ -279,7 +286,12 @@ class Gateway:
     def reload(self, document):
         if self.kind == "kong":
             connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=20)
-            connection.request("POST", "/config", json.dumps({"_format_version": "3.0", **document}), {"Content-Type": "application/json"})
+            connection.request(
+                "POST",
+                "/config",
+                json.dumps({"_format_version": "3.0", **document}),
+                {"Content-Type": "application/json"},
+            )
             response = connection.getresponse()
             response.read()
             connection.close()

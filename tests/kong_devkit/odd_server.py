@@ -38,7 +38,7 @@ LOCK = threading.Lock()
 def dump(name, priority, phases):
     schema = {"name": name, "fields": [{"config": {"type": "record", "fields": FIELDS}}]}
     plugin = {"Name": name, "Priority": int(priority), "Version": "1.0", "Phases": phases.split(","), "Schema": schema}
-    print(json.dumps({"Protocol": "ProtoBuf:1", "Plugins": [plugin]}))
+    sys.stdout.write(json.dumps({"Protocol": "ProtoBuf:1", "Plugins": [plugin]}))
 
 
 class Link:
@@ -104,11 +104,16 @@ SEEN = set()
 
 
 def handle(link, event):
-    config = INSTANCES[event["instance_id"]]
+    config = INSTANCES.get(event["instance_id"])
+    if config is None:
+        # Started by a server before this one: closing makes the gateway start it anew.
+        raise EOFError
     phase = event["event_name"]
     if phase == "access":
         misbehave(link, config, event["instance_id"])
-    steps = json.loads(config[{"access": "steps", "log": "log_steps", "response": "response_steps"}.get(phase, "steps")])
+    steps = json.loads(
+        config[{"access": "steps", "log": "log_steps", "response": "response_steps"}.get(phase, "steps")]
+    )
     results = [link.call(*step) for step in steps]
     if phase == "log" and config.get("log_to"):
         with Path(config["log_to"]).open("a") as log:
@@ -151,7 +156,8 @@ def serve(path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(128)
-    print("odd server listening", flush=True)
+    sys.stdout.write("odd server listening\n")
+    sys.stdout.flush()
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve_one, args=(connection,), daemon=True).start()

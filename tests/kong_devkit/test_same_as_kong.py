@@ -4,8 +4,14 @@ import json
 
 import pytest
 
-FORGED = {"X-Consumer-ID": "root", "X-Consumer-Username": "root", "X-Consumer-Custom-ID": "root", "X-Credential-Identifier": "root",
-          "X-Consumer-Groups": "admins", "X-Anonymous-Consumer": "true"}  # fmt: skip
+FORGED = {
+    "X-Consumer-ID": "root",
+    "X-Consumer-Username": "root",
+    "X-Consumer-Custom-ID": "root",
+    "X-Credential-Identifier": "root",
+    "X-Consumer-Groups": "admins",
+    "X-Anonymous-Consumer": "true",
+}
 
 
 def steps(answer):
@@ -64,7 +70,12 @@ def test_a_request_without_a_route_gets_kongs_404(gateway):
 
 @pytest.mark.parametrize(
     ("accept", "form"),
-    [("text/plain", "text/plain"), ("text/html;q=0.5, application/xml", "application/xml"), ("*/*", "application/json"), ("image/png", "application/json")],
+    [
+        ("text/plain", "text/plain"),
+        ("text/html;q=0.5, application/xml", "application/xml"),
+        ("*/*", "application/json"),
+        ("image/png", "application/json"),
+    ],
 )
 def test_an_error_is_in_the_form_that_the_client_accepts(gateway, accept, form):
     answer = gateway.ask(host="unknown.test", headers={"Accept": accept})
@@ -78,8 +89,17 @@ def test_a_route_without_a_usable_service_does_not_proxy(gateway, host):
 
 
 def test_kong_tells_the_upstream_where_the_request_came_from(gateway):
-    seen = gateway.ask("/api/v2/x?q=1", headers={"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Host": "evil", "Via": "1.1 before", "X-Real-IP": "9.9.9.9",
-                                                 "X-Forwarded-Prefix": "/evil", "X-Kong-Request-Id": "forged"})  # fmt: skip
+    seen = gateway.ask(
+        "/api/v2/x?q=1",
+        headers={
+            "X-Forwarded-For": "9.9.9.9",
+            "X-Forwarded-Host": "evil",
+            "Via": "1.1 before",
+            "X-Real-IP": "9.9.9.9",
+            "X-Forwarded-Prefix": "/evil",
+            "X-Kong-Request-Id": "forged",
+        },
+    )
     assert seen.upstream("host") == [f"127.0.0.1:{seen.upstream('host')[0].rpartition(':')[2]}"]
     assert seen.upstream("x-forwarded-for") == ["9.9.9.9, 127.0.0.1"]
     assert seen.upstream("x-forwarded-host") == ["x.test"]
@@ -101,7 +121,15 @@ def test_preserve_host_keeps_the_clients_host(gateway):
 
 
 def test_hop_by_hop_headers_stay_on_their_hop(gateway):
-    answer = gateway.ask(headers={"Connection": "X-Secret, keep-alive", "X-Secret": "1", "TE": "trailers, gzip", "Proxy": "x", "Keep-Alive": "5"})
+    answer = gateway.ask(
+        headers={
+            "Connection": "X-Secret, keep-alive",
+            "X-Secret": "1",
+            "TE": "trailers, gzip",
+            "Proxy": "x",
+            "Keep-Alive": "5",
+        }
+    )
     for name in ("x-secret", "proxy", "keep-alive"):
         assert answer.upstream(name) == []
     assert answer.upstream("te") == ["trailers"]
@@ -131,7 +159,12 @@ def test_key_auth_names_the_consumer_and_drops_what_the_client_forged(gateway):
     assert answer.upstream("x-consumer-username") == ["bob"]
     assert len(answer.upstream("x-consumer-id")[0]) == 36
     assert len(answer.upstream("x-credential-identifier")[0]) == 36
-    assert answer.upstream("x-consumer-custom-id") == answer.upstream("x-anonymous-consumer") == answer.upstream("apikey") == []
+    assert (
+        answer.upstream("x-consumer-custom-id")
+        == answer.upstream("x-anonymous-consumer")
+        == answer.upstream("apikey")
+        == []
+    )
 
 
 def test_key_auth_takes_the_key_from_the_query_and_hides_it(gateway):
@@ -142,7 +175,11 @@ def test_key_auth_takes_the_key_from_the_query_and_hides_it(gateway):
 
 @pytest.mark.parametrize(
     ("headers", "message"),
-    [([], "No API key found in request"), ([("apikey", "wrong")], "Unauthorized"), ([("apikey", "ann-key"), ("apikey", "bob-key")], "Duplicate API key found")],
+    [
+        ([], "No API key found in request"),
+        ([("apikey", "wrong")], "Unauthorized"),
+        ([("apikey", "ann-key"), ("apikey", "bob-key")], "Duplicate API key found"),
+    ],
 )
 def test_key_auth_refuses(gateway, headers, message):
     answer = gateway.ask(host="keyed.test", headers=headers)
@@ -158,7 +195,13 @@ def test_an_anonymous_consumer_is_marked_as_such(gateway):
 
 @pytest.mark.parametrize(
     ("host", "key", "status"),
-    [("grouped", "ann-key", 200), ("grouped", "bob-key", 403), ("denied", "ann-key", 403), ("denied", "bob-key", 200), ("acl-alone", "ann-key", 401)],
+    [
+        ("grouped", "ann-key", 200),
+        ("grouped", "bob-key", 403),
+        ("denied", "ann-key", 403),
+        ("denied", "bob-key", 200),
+        ("acl-alone", "ann-key", 401),
+    ],
 )
 def test_acl_goes_by_the_consumers_groups(gateway, host, key, status):
     answer = gateway.ask(host=f"{host}.test", headers={**FORGED, "apikey": key})
@@ -187,13 +230,31 @@ def test_correlation_id_is_sent_on_and_echoed(gateway):
 
 
 def test_a_plugin_reads_the_request(gateway):
-    found = steps(gateway.ask("/p//q?a=1&a=2&flag&b=%20x", "POST", host="request.test", body=b"x", headers={"X-One": "1"}))
-    assert found == ["POST", "/p/q", "/p//q?a=1&a=2&flag&b=%20x", "a=1&a=2&flag&b=%20x", {"a": ["1", "2"], "flag": True, "b": " x"}, "1",
-                     "request.test", "http", 1.1, "127.0.0.1", "1", "/p//q?a=1&a=2&flag&b=%20x", "", "http"]  # fmt: skip
+    found = steps(
+        gateway.ask("/p//q?a=1&a=2&flag&b=%20x", "POST", host="request.test", body=b"x", headers={"X-One": "1"})
+    )
+    assert found == [
+        "POST",
+        "/p/q",
+        "/p//q?a=1&a=2&flag&b=%20x",
+        "a=1&a=2&flag&b=%20x",
+        {"a": ["1", "2"], "flag": True, "b": " x"},
+        "1",
+        "request.test",
+        "http",
+        1.1,
+        "127.0.0.1",
+        "1",
+        "/p//q?a=1&a=2&flag&b=%20x",
+        "",
+        "http",
+    ]
 
 
 def test_a_plugin_reads_repeated_headers_as_a_list(gateway):
-    found = steps(gateway.ask(host="headers.test", headers=[("X-One", "1"), ("X-ONE", "2"), ("X-Latin", "caf\u00e9")]))[0]
+    found = steps(gateway.ask(host="headers.test", headers=[("X-One", "1"), ("X-ONE", "2"), ("X-Latin", "caf\u00e9")]))[
+        0
+    ]
     assert found["x-one"] == ["1", "2"]
     assert found["x-latin"] == "caf\udce9"
 
@@ -214,7 +275,8 @@ def test_a_small_body_comes_in_memory_and_a_large_one_in_a_file(gateway):
 
 def test_a_chunked_body_is_read_whole_and_sent_with_its_length(gateway):
     connection_text = gateway.raw(
-        b"POST / HTTP/1.1\r\nHost: body.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n"
+        b"POST / HTTP/1.1\r\nHost: body.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n"
     )
     answer = json.loads(connection_text.partition(b"\r\n\r\n")[2])
     assert answer["body"] == "abcde"
@@ -223,7 +285,11 @@ def test_a_chunked_body_is_read_whole_and_sent_with_its_length(gateway):
 
 def test_a_plugin_changes_what_goes_upstream(gateway):
     answer = gateway.ask("/p?old=1", "POST", "change.test", body=b"original", headers={"X-Forged": "1"})
-    assert (answer.json["method"], answer.json["path"], answer.json["body"]) == ("PUT", "/moved/to%20here?new=1", "changed")
+    assert (answer.json["method"], answer.json["path"], answer.json["body"]) == (
+        "PUT",
+        "/moved/to%20here?new=1",
+        "changed",
+    )
     assert answer.upstream("x-set") == ["one", "two"]
     assert answer.upstream("x-number") == ["7"]
     assert answer.upstream("x-forged") == []

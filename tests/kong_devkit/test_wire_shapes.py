@@ -4,18 +4,18 @@ import contextlib
 import socket
 
 import pytest
-
 from gateways import until
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x.test\r\nTransfer-Encoding: chunked\r\n"
 REFUSED = {
-    "length beside chunked": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length beside chunked": CHUNKED + b"Content-Length: 4\r\n\r\n0\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd",
     "the same length twice": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
     "a list of lengths": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4, 4\r\n\r\nabcd",
     "a negative length": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: -4\r\n\r\nabcd",
     "a signed length": b"POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: +4\r\n\r\nabcd",
     "a bad chunk size": b"POST / HTTP/1.1\r\nHost: x.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
-    "a chunk longer than it said": b"POST / HTTP/1.1\r\nHost: x.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+    "a chunk longer than it said": CHUNKED + b"\r\n3\r\nabcdef\r\n0\r\n\r\n",
     "chunked in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: x.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a folded header": b"GET / HTTP/1.1\r\nHost: x.test\r\nX-A: 1\r\n folded\r\n\r\n",
     "a space before the colon": b"GET / HTTP/1.1\r\nHost : x.test\r\n\r\n",
@@ -33,7 +33,9 @@ REFUSED = {
     "an escaped null": b"GET /%00 HTTP/1.1\r\nHost: x.test\r\n\r\n",
     "a relative target": b"GET x HTTP/1.1\r\nHost: x.test\r\n\r\n",
     "a header line of 9 KiB": b"GET / HTTP/1.1\r\nHost: x.test\r\nX-A: " + b"a" * 9000 + b"\r\n\r\n",
-    "a head of 40 KiB": b"GET / HTTP/1.1\r\nHost: x.test\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 4000) for i in range(10)) + b"\r\n",
+    "a head of 40 KiB": b"GET / HTTP/1.1\r\nHost: x.test\r\n"
+    + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 4000) for i in range(10))
+    + b"\r\n",
 }
 
 
@@ -80,7 +82,9 @@ def test_requests_may_be_pipelined_on_one_connection(gateway):
     last = b"GET /api/v1/3 HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n"
     answer = gateway.raw(one % 1 + one % 2 + last)
     assert answer.count(b"HTTP/1.1 200 ") == 3
-    assert [answer.index(b'"path": "/api/v1/%d"' % n) for n in (1, 2, 3)] == sorted(answer.index(b'"path": "/api/v1/%d"' % n) for n in (1, 2, 3))
+    assert [answer.index(b'"path": "/api/v1/%d"' % n) for n in (1, 2, 3)] == sorted(
+        answer.index(b'"path": "/api/v1/%d"' % n) for n in (1, 2, 3)
+    )
 
 
 def test_the_connection_lives_on_after_a_refusal_by_a_plugin(gateway):
@@ -92,7 +96,9 @@ def test_the_connection_lives_on_after_a_refusal_by_a_plugin(gateway):
 
 def test_a_client_that_waits_is_told_to_continue(gateway):
     with socket.create_connection(("127.0.0.1", gateway.port), 10) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nHost: x.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
+        client.sendall(
+            b"POST / HTTP/1.1\r\nHost: x.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+        )
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"hello")
         received = b""
@@ -141,7 +147,9 @@ def test_a_request_body_streams_where_request_buffering_is_off(gateway):
         upstream.settimeout(10)
         head = read_until(upstream, b"3\r\none\r\n")
         assert b"Transfer-Encoding: chunked" in head
-        upstream.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        upstream.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+        )
         read_until(client, b"first")
         client.sendall(b"3\r\ntwo\r\n")
         read_until(upstream, b"two")

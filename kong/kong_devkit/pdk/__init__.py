@@ -1,6 +1,7 @@
 """The PDK as plugin servers see it: one table from method name to message types, phases and function.
 
-Source: kong/include/kong/pluginsocket.proto and kong/pdk (Kong 3.9.1). What Kong refuses in a phase raises PdkError here
+Source: kong/include/kong/pluginsocket.proto and kong/pdk (Kong 3.9.1). What Kong refuses in a phase raises PdkError
+here
 and ends the request with a 500, as there.
 """
 

@@ -27,7 +27,7 @@ def _credential(exchange: Exchange) -> dict[str, Any] | None:
 
 
 @pdk("client.load_consumer", "ConsumerSpec", "Consumer", AFTER_AUTH)
-def _load_consumer(exchange: Exchange, wanted: str, by_username: bool) -> Mapping[str, Any] | None:  # noqa: FBT001 - the wire's
+def _load_consumer(exchange: Exchange, wanted: str, by_username: bool) -> Mapping[str, Any] | None:  # noqa: FBT001 - wire
     found = exchange.runtime.consumers.get(wanted)
     if found is None and by_username:
         found = exchange.runtime.usernames.get(wanted)

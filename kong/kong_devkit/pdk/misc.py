@@ -1,4 +1,7 @@
-"""kong.ctx, kong.log, kong.nginx and kong.node. Source: plugin_servers/plugin.lua (exposed_api), kong/pdk (Kong 3.9.1)."""
+"""kong.ctx, kong.log, kong.nginx and kong.node.
+
+Source: plugin_servers/plugin.lua (exposed_api), kong/pdk (Kong 3.9.1).
+"""
 
 import json
 import logging

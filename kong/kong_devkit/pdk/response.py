@@ -1,4 +1,7 @@
-"""kong.response and kong.service.response. Source: kong/pdk/response.lua, kong/pdk/service/response.lua (Kong 3.9.1)."""
+"""kong.response and kong.service.response.
+
+Source: kong/pdk/response.lua, kong/pdk/service/response.lua (Kong 3.9.1).
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""kong.service and kong.service.request: where the request goes and what it says there. Source: kong/pdk/service*.lua."""
+"""kong.service and kong.service.request: where the request goes and what it says there.
+
+Source: kong/pdk/service*.lua.
+"""
 
 from typing import Any, Final
 
@@ -8,10 +11,23 @@ from kong_devkit.uri import encode_query, escape
 
 _METHODS: Final = frozenset(
     {
-        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
-        "PATCH", "TRACE",
+        "GET",
+        "HEAD",
+        "PUT",
+        "POST",
+        "DELETE",
+        "OPTIONS",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "PROPFIND",
+        "PROPPATCH",
+        "LOCK",
+        "UNLOCK",
+        "PATCH",
+        "TRACE",
     }
-)  # fmt: skip
+)
 
 
 @pdk("service.set_upstream", "String", "Bool", ACCESS)
