@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import pytest
+from core_cases import LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
+
+from mcp_core.decide import Admitted, Guard, decide_post
+from mcp_core.methods import METHODS, Era, Kind, Lane
+from mcp_core.outcome import Reject
+from mcp_core.policy import NOBODY, Policy
+from mcp_core.seal import Session
+
+POLICY = Policy.from_config(
+    {
+        "tools": {"allow": ["open", "pub*"], "deny": ["pub_secret"]},
+        "prompts": {"allow": ["open"]},
+        "resources": {"allow": ["open", "file:///pub/*"], "deny": ["file:///pub/secret"]},
+        "methods": {"allow": ["x/*", "notifications/x"]},
+    }
+)
+ENFORCE = Guard(POLICY)
+MONITOR = Guard(POLICY, enforce=False)
+SESSION = Session("notes", None, "up", "a1", 0)
+# method -> the key that names its item
+NAMING = {name: one.param for name, one in METHODS.items() if one.param is not None}
+COMPLETIONS = {
+    "a prompt": ("ref/prompt", "name"),
+    "a resource template": ("ref/resource", "uri"),
+}
+ERAS = [Era.LEGACY, Era.MODERN]
+
+
+def decide(headers, body, guard=ENFORCE, session=None):
+    return decide_post(guard, guard.policy.view(NOBODY), headers, body, lambda token: session if token == "s" else None)
+
+
+def ask(era, method, params=None, guard=ENFORCE):
+    """Send one well-formed request of an era."""
+    params = params or {}
+    if era is Era.LEGACY:
+        return decide(legacy(), text(request(method, params)), guard)
+    name = params.get(NAMING.get(method, ""))
+    return decide(modern(method, name if isinstance(name, str) else None), modern_body(method, params), guard)
+
+
+@pytest.mark.requirement("POL-008")
+@pytest.mark.requirement("POL-011")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", list(METHODS))
+def test_each_method_takes_its_lane_in_the_eras_that_define_it(era, name):
+    method = METHODS[name]
+    if method.notification:
+        decision = decide(legacy(MODERN if era is Era.MODERN else "2025-11-25"), text(note(name)))
+    else:
+        ref = {"ref": {"type": "ref/prompt", "name": "open"}} if name == "completion/complete" else {}
+        decision = ask(era, name, ref | ({method.param: "open"} if method.param else {}))
+    if era in method.eras:
+        assert isinstance(decision, Admitted), decision
+        assert (decision.lane, decision.era, decision.method) == (method.lane, era, name)
+        assert decision.name == ("open" if method.param else None)
+    else:
+        assert isinstance(decision, Reject)
+        assert decision.http_status() == (400 if method.notification else 404)
+
+
+@pytest.mark.requirement("POL-006")
+@pytest.mark.parametrize(("era", "method"), [(era, method) for method in NAMING for era in METHODS[method].eras])
+@pytest.mark.parametrize("enforced", [True, False], ids=["enforce", "monitor"])
+def test_a_denied_item_looks_exactly_like_none(era, method, enforced):
+    guard = ENFORCE if enforced else MONITOR
+    secret, nothing = (
+        ("file:///pub/secret", "file:///no/nothin") if NAMING[method] == "uri" else ("pub_secret", "no_nothing")
+    )
+    denied, unknown = (ask(era, method, {NAMING[method]: name}, guard) for name in (secret, nothing))
+    if not enforced:
+        assert isinstance(denied, Admitted)
+        assert [one.reason for one in denied.would_refuse] == ["denied-item"]
+        return
+    assert isinstance(denied, Reject)
+    assert isinstance(unknown, Reject)
+    assert denied.body().replace(secret.encode(), b"?") == unknown.body().replace(nothing.encode(), b"?")
+    assert (denied.http_status(), denied.headers) == (unknown.http_status(), unknown.headers)
+
+
+@pytest.mark.requirement("POL-006")
+@pytest.mark.parametrize(
+    ("era", "method", "code", "status"),
+    [
+        (Era.LEGACY, "tools/call", -32602, 200),
+        (Era.MODERN, "tools/call", -32602, 400),
+        (Era.LEGACY, "resources/read", -32002, 200),
+        (Era.MODERN, "resources/read", -32602, 400),
+    ],
+)
+def test_an_unknown_item_is_refused_as_its_era_refuses_it(era, method, code, status):
+    refusal = ask(era, method, {NAMING[method]: "none"})
+    assert isinstance(refusal, Reject)
+    assert (refusal.code, refusal.http_status(), refusal.id) == (code, status, 1)
+
+
+@pytest.mark.requirement("POL-006")
+def test_a_refusal_does_not_give_back_a_name_of_any_length():
+    for method, key in NAMING.items():
+        refusal = ask(Era.LEGACY, method, {key: "n" * 100_000})
+        assert isinstance(refusal, Reject)
+        assert len(refusal.body()) < 1000
+
+
+@pytest.mark.requirement("POL-012")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "resources/read"])
+@pytest.mark.parametrize("name", [None, 7, True, ["open"], {"open": 1}], ids=repr)
+def test_a_name_that_is_no_string_is_refused_in_every_mode(era, method, name):
+    for guard in (ENFORCE, MONITOR):
+        refusal = ask(era, method, {NAMING[method]: name}, guard)
+        assert isinstance(refusal, Reject)
+        assert refusal.code == -32602
+
+
+@pytest.mark.requirement("POL-012")
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "resources/read"])
+def test_a_name_under_another_methods_key_is_no_name(method):
+    other = "name" if NAMING[method] == "uri" else "uri"
+    refusal = ask(Era.LEGACY, method, {other: "open"})
+    assert isinstance(refusal, Reject)
+    assert refusal.code == -32602
+
+
+@pytest.mark.requirement("POL-007")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_denied_member_refuses_the_whole_batch(place):
+    batch = [call("open") | {"id": number} for number in range(3)]
+    assert isinstance(decide(legacy("2025-03-26"), text(batch)), Admitted)
+    batch[place] = call("pub_secret") | {"id": place}
+    refusal = decide(legacy("2025-03-26"), text(batch))
+    assert isinstance(refusal, Reject)
+    assert refusal.id == place
+
+
+@pytest.mark.requirement("POL-007")
+@pytest.mark.requirement("POL-010")
+def test_monitor_mode_reports_every_denied_member_of_a_batch():
+    batch = text([call("no") | {"id": 1}, call("open") | {"id": 2}, call("pub_secret") | {"id": 3}])
+    decision = decide(legacy("2025-03-26"), batch, MONITOR)
+    assert isinstance(decision, Admitted)
+    assert [one.id for one in decision.would_refuse] == [1, 3]
+
+
+@pytest.mark.requirement("POL-011")
+@pytest.mark.parametrize("members", [["tools/list"], ["ping", "tools/list"], ["tools/list", "ping"], ["x/y", "ping"]])
+def test_a_batch_with_one_list_is_inspected(members):
+    decision = decide(legacy("2025-03-26"), text([request(name, id_=at) for at, name in enumerate(members)]))
+    assert isinstance(decision, Admitted)
+    assert (decision.lane, decision.method, decision.name, decision.id) == (Lane.INSPECT, "batch", None, None)
+
+
+@pytest.mark.requirement("POL-011")
+def test_an_agents_answer_takes_the_call_lane():
+    decision = decide(legacy(), text({"jsonrpc": "2.0", "id": 4, "result": {"action": "accept"}}))
+    assert isinstance(decision, Admitted)
+    assert (decision.lane, decision.method, decision.name) == (Lane.CALL, "response", None)
+
+
+@pytest.mark.requirement("POL-008")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    "method",
+    ["tools/execute", "Tools/Call", "tools/call ", "tools/call\0", "rpc.discover", "tasks/get", "batch", "response"],
+)
+def test_an_unknown_method_is_not_found(era, method):
+    refusal = ask(era, method)
+    assert isinstance(refusal, Reject)
+    assert (refusal.code, refusal.http_status(), refusal.id) == (-32601, 404, 1)
+
+
+@pytest.mark.requirement("POL-008")
+@pytest.mark.requirement("POL-011")
+@pytest.mark.parametrize("era", ERAS)
+def test_a_method_that_the_policy_names_is_inspected(era):
+    decision = ask(era, "x/search")
+    assert isinstance(decision, Admitted)
+    assert decision.lane is Lane.INSPECT
+
+
+@pytest.mark.requirement("POL-008")
+@pytest.mark.parametrize("version", [*LEGACY, MODERN])
+def test_an_unknown_notification_is_refused_and_a_named_one_passes(version):
+    refusal = decide(legacy(version), text(note("notifications/evil")))
+    assert isinstance(refusal, Reject)
+    assert (refusal.http_status(), refusal.id) == (400, None)
+    assert isinstance(decide(legacy(version), text(note("notifications/x"))), Admitted)
+
+
+@pytest.mark.requirement("POL-008")
+@pytest.mark.parametrize("method", ["resources/subscribe", "initialize", "ping", "logging/setLevel"])
+def test_a_policy_cannot_bring_a_method_into_an_era_that_dropped_it(method):
+    guard = Guard(Policy.from_config({"methods": {"allow": ["*"]}, "resources": {"allow": ["*"]}}))
+    refusal = ask(Era.MODERN, method, guard=guard)
+    assert isinstance(refusal, Reject)
+    assert refusal.code == -32601
+
+
+@pytest.mark.requirement("POL-009")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(("type_", "key"), COMPLETIONS.values(), ids=COMPLETIONS.keys())
+def test_a_completion_follows_its_prompt_or_resource(era, type_, key):
+    argument = {"argument": {"name": "a", "value": "b"}}
+    allowed = ask(era, "completion/complete", {"ref": {"type": type_, key: "open"}, **argument})
+    denied = ask(era, "completion/complete", {"ref": {"type": type_, key: "shut"}, **argument})
+    unknown = ask(era, "completion/complete", {"ref": {"type": type_, key: "none"}, **argument})
+    assert isinstance(allowed, Admitted)
+    assert isinstance(denied, Reject)
+    assert isinstance(unknown, Reject)
+    assert denied.body().replace(b"shut", b"none") == unknown.body()
+
+
+@pytest.mark.requirement("POL-009")
+@pytest.mark.parametrize(
+    "ref",
+    [
+        None,
+        "open",
+        [],
+        {},
+        {"type": "ref/tool", "name": "open"},
+        {"type": "REF/PROMPT", "name": "open"},
+        {"name": "open"},
+        {"type": "ref/prompt"},
+        {"type": "ref/prompt", "name": ["open"]},
+        {"type": "ref/prompt", "name": "open", "uri": "file:///pub/secret"},
+        {"type": "ref/resource", "uri": "open", "name": "shut"},
+        {"type": "ref/prompt", "name": "open", "NAME": "shut"},
+    ],
+    ids=repr,
+)
+def test_a_completion_of_nothing_plain_is_refused_in_every_mode(ref):
+    for guard in (ENFORCE, MONITOR):
+        assert isinstance(ask(Era.LEGACY, "completion/complete", {"ref": ref}, guard), Reject)
+
+
+@pytest.mark.requirement("POL-010")
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        pytest.param(legacy(), b'{"a":1,"a":1}', id="a duplicate key"),
+        pytest.param(legacy(mcp_name="shut"), text(call("open")), id="another name in the header"),
+        pytest.param(legacy("2099-01-01"), text(call("open")), id="an unknown revision"),
+        pytest.param(legacy(mcp_session_id="another's"), text(call("open")), id="a foreign session"),
+        pytest.param({}, text(call("open")), id="no media type"),
+    ],
+)
+def test_monitor_mode_never_passes_what_the_protocol_forbids(headers, body):
+    assert isinstance(decide(headers, body, MONITOR), Reject)
+
+
+@pytest.mark.requirement("POL-010")
+@pytest.mark.parametrize("era", ERAS)
+def test_monitor_mode_reports_what_it_would_refuse(era):
+    decision = ask(era, "tools/call", {"name": "pub_secret"}, MONITOR)
+    assert isinstance(decision, Admitted)
+    assert [(one.reason, one.code) for one in decision.would_refuse] == [("denied-item", -32602)]
+    assert ask(era, "tools/call", {"name": "open"}, MONITOR).would_refuse == ()
+
+
+def test_a_session_is_opened_or_not_found():
+    opened = decide(legacy(mcp_session_id="s"), text(call("open")), session=SESSION)
+    closed = decide(legacy(mcp_session_id="t"), text(call("open")), session=SESSION)
+    assert isinstance(opened, Admitted)
+    assert opened.session == SESSION
+    assert isinstance(closed, Reject)
+    assert (closed.http_status(), closed.id) == (404, 1)
+
+
+@pytest.mark.requirement("POL-006")
+def test_a_retry_of_a_multi_round_trip_call_is_authorised_anew():
+    params = {"name": "pub_secret", "requestState": "opaque", "inputResponses": {}, "_meta": META}
+    refusal = decide(modern("tools/call", "pub_secret"), text(request("tools/call", params)))
+    assert isinstance(refusal, Reject)
+    assert refusal.reason == "denied-item"
+
+
+def test_every_kind_is_named_by_some_method():
+    assert {METHODS[name].kind for name in NAMING} == set(Kind)

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from core_cases import text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_core import surface, uris
+from mcp_core.methods import Kind
+from mcp_core.outcome import Mutated
+from mcp_core.policy import NOBODY, Matcher, Policy, PolicyError, Principal, View
+
+ANN = Principal("ann", frozenset({"readers"}))
+BOB = Principal("bob", frozenset({"writers", "readers"}))
+
+
+def tools(allow=(), deny=()):
+    return Policy.from_config({"tools": {"allow": list(allow), "deny": list(deny)}}).view(NOBODY)
+
+
+@pytest.mark.requirement("POL-001")
+@pytest.mark.parametrize(
+    ("glob", "name", "matches"),
+    [
+        ("open", "open", True),
+        ("open", "Open", False),
+        ("open", "open ", False),
+        ("open", "open\0", False),
+        ("caf\xe9", "cafe\u0301", False),
+        ("*", "", True),
+        ("get_*", "get_", True),
+        ("get_*", "get_x\ny", True),
+        ("get_*", "xget_", False),
+        ("*_get", "a_get", True),
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("a*b*c", "a-b-b-c", True),
+        ("a*b*c", "a-c-b", False),
+        ("ab*bc", "abc", False),
+        ("**", "x", True),
+        ("a?c", "abc", False),
+        ("a.c", "abc", False),
+        ("[ab]", "a", False),
+        ("\\*", "*", False),
+    ],
+)
+def test_only_the_star_is_special(glob, name, matches):
+    assert Matcher([glob]).matches(name) is matches
+
+
+@pytest.mark.requirement("POL-001")
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
+def test_globs_mean_what_the_plainest_pattern_means(glob, name):
+    pattern = ".*".join(map(re.escape, glob.split("*")))
+    assert Matcher([glob]).matches(name) is (re.fullmatch(pattern, name) is not None)
+
+
+@pytest.mark.requirement("RPC-011")
+@pytest.mark.parametrize(
+    ("glob", "name"),
+    [("*a" * 200 + "*b", "a" * 1_000_000), ("*" * 2000 + "x", "a" * 1_000_000), ("*ab*" * 500, "aba" * 300_000)],
+)
+def test_hostile_globs_and_names_are_answered_at_all(glob, name):
+    """Backtracking would take longer than anyone lives."""
+    Matcher([glob]).matches(name)
+
+
+@pytest.mark.requirement("POL-002")
+def test_what_nothing_allows_is_denied_and_deny_wins():
+    view = tools(["get_*", "open"], ["get_secret*", "open"])
+    assert view.allows(Kind.TOOL, "get_weather")
+    assert not view.allows(Kind.TOOL, "get_secret_key")
+    assert not view.allows(Kind.TOOL, "open")
+    assert not view.allows(Kind.TOOL, "other")
+    assert not view.allows(Kind.PROMPT, "get_weather")
+    assert not Policy.from_config({}).view(ANN).allows(Kind.TOOL, "")
+
+
+RULES = Policy.from_config(
+    {
+        "tools": {"allow": ["ping"], "deny": ["never"]},
+        "rules": [
+            {"consumers": ["ann"], "tools": {"allow": ["ann_*", "never"]}},
+            {"groups": ["writers"], "tools": {"allow": ["write"]}, "prompts": {"allow": ["draft"]}},
+            {"groups": ["readers"], "tools": {"deny": ["ping"]}},
+        ],
+    }
+)
+
+
+@pytest.mark.requirement("POL-003")
+@pytest.mark.parametrize(
+    ("principal", "allowed"),
+    [
+        (NOBODY, {"ping"}),
+        (Principal("eve"), {"ping"}),
+        (Principal("Ann"), {"ping"}),
+        (Principal("writers"), {"ping"}),
+        (Principal(None, frozenset({"ann"})), {"ping"}),
+        (Principal("ann"), {"ping", "ann_x"}),
+        (ANN, {"ann_x"}),
+        (BOB, {"write"}),
+    ],
+)
+def test_rules_are_for_those_they_name(principal, allowed):
+    view = RULES.view(principal)
+    names = ("ping", "ann_x", "write", "never", "draft")
+    assert {name for name in names if view.allows(Kind.TOOL, name)} == allowed
+    assert view.allows(Kind.PROMPT, "draft") is (principal is BOB)
+
+
+@pytest.mark.requirement("POL-003")
+def test_principals_with_the_same_rules_share_one_view():
+    assert RULES.view(Principal("eve")) is RULES.view(NOBODY)
+    assert RULES.by_principal
+    assert not Policy.from_config({"tools": {"allow": ["*"]}}).by_principal
+
+
+@pytest.mark.requirement("POL-004")
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"tools": ["open"]}, "tools:"),
+        ({"tools": {"allow": "open"}}, "tools.allow:"),
+        ({"tools": {"allow": [""]}}, "tools.allow:"),
+        ({"tools": {"allow": [7]}}, "tools.allow:"),
+        ({"prompts": {"deny": {"a": 1}}}, "prompts.deny:"),
+        ({"resources": {"alow": []}}, "resources:"),
+        ({"methods": {"allow": [None]}}, "methods.allow:"),
+        ({"rules": {"a": 1}}, "rules:"),
+        ({"rules": ["ann"]}, "rules[0]:"),
+        ({"rules": [{"tools": {"allow": ["x"]}}]}, "rules[0]:"),
+        ({"rules": [{"consumers": ["a"]}, {"consumers": "bob"}]}, "rules[1].consumers:"),
+        ({"rules": [{"groups": ["a"], "tools": {"allow": [7]}}]}, "rules[0].tools.allow:"),
+        ({"rules": [{"groups": ["a"], "methods": {}}]}, "rules[0]:"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_names_the_field(config, field):
+    with pytest.raises(PolicyError) as error:
+        Policy.from_config(config)
+    assert str(error.value).startswith(field)
+    assert len(str(error.value)) > len(field) + 10
+
+
+def test_kongs_way_of_writing_an_empty_list_is_an_empty_list():
+    config = {"tools": {"allow": {}, "deny": {}}, "rules": [], "prompts": None}
+    assert not Policy.from_config(config).view(NOBODY).allows(Kind.TOOL, "x")
+
+
+# URI as sent -> what common readers of URLs make of it
+READ_AS_ANOTHER = {
+    "file:///public/../private/key": "dot segments",
+    "file:///public/./x": "a dot segment",
+    "file:///public/..": "a dot segment at the end",
+    "file:///public/..?q": "a dot segment before a query",
+    "file:///public/%2e%2e/private": "encoded dots",
+    "file:///public/.%2E/private": "one encoded dot",
+    "file:///public/..%2fprivate": "an encoded slash",
+    "file:///public/..%5Cprivate": "an encoded backslash",
+    "file:///public\\..\\private": "backslashes",
+    "file:///public/\tx": "a tab, which is dropped",
+    "file:///public/x\n": "a line end, which is dropped",
+    " file:///public/x": "a blank, which is dropped",
+    "file:///public/x ": "a blank at the end, which is dropped",
+    "FILE:///public/x": "a scheme in capitals",
+    "https://Docs.example/x": "a host in capitals",
+    "file:///%70ublic/x": "a letter that needs no encoding",
+    "file:///public/%7ex": "a tilde that needs no encoding",
+    "../private": "a dot segment at the start",
+    "note:../private": "a dot segment behind the scheme",
+    "file:///" + "x" * 9000: "longer than a header",
+}
+
+
+@pytest.mark.requirement("POL-005")
+@pytest.mark.parametrize("uri", READ_AS_ANOTHER, ids=READ_AS_ANOTHER.values())
+def test_a_uri_that_others_normalise_is_neither_listed_nor_read(uri):
+    view = Policy.from_config({"resources": {"allow": ["*"]}}).view(NOBODY)
+    assert not view.allows(Kind.RESOURCE, uri)
+    listed = text({"jsonrpc": "2.0", "id": 1, "result": {"resources": [{"uri": uri}]}})
+    filtered = surface.filter_answer(listed, view)
+    assert isinstance(filtered, Mutated)
+    assert filtered.message["result"]["resources"] == []
+
+
+@pytest.mark.requirement("POL-005")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("file:///public/a.txt", "file:///public/.hidden", "file:///a/...", "file:///my docs/a", "note://Ann/1.2"),
+        *("https://docs.example/A?b=c/d#e", "x:y", "memo://insights", "file:///{+path}", "repo://o/r{/path*}{?ref}"),
+        *("file:///a%20b%2Fc", "file:///\u00fcber", "str://x..y/z..", "urn:isbn:0451450523"),
+    ],
+)
+def test_a_uri_in_normal_form_is_compared_as_text(uri):
+    assert uris.is_normal(uri)
+    assert (
+        Policy.from_config({"resources": {"allow": [uri.replace("*", "**")]}}).view(NOBODY).allows(Kind.RESOURCE, uri)
+    )
+
+
+@pytest.mark.requirement("POL-005")
+def test_tool_names_are_no_uris():
+    assert tools(["*"]).allows(Kind.TOOL, "../Open\\")
+
+
+GLOBS = st.lists(st.text(min_size=1, max_size=4), max_size=3)
+
+
+@pytest.mark.requirement("POL-013")
+@given(GLOBS, GLOBS, st.text(max_size=4))
+def test_a_view_survives_its_way_through_json(allow, deny, name):
+    view = tools(allow, deny)
+    again = View.from_json(json.loads(json.dumps(view.to_json())))
+    assert again.access == view.access
+    assert again.allows(Kind.TOOL, name) is view.allows(Kind.TOOL, name)
+
+
+@pytest.mark.requirement("POL-013")
+@given(GLOBS, GLOBS, st.lists(st.text(max_size=4), max_size=5))
+def test_what_is_listed_is_what_may_be_called(allow, deny, names):
+    view = tools(allow, deny)
+    answer = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": name} for name in names]}}
+    filtered = surface.filter_answer(text(answer), view)
+    shown = filtered.message if isinstance(filtered, Mutated) else answer
+    assert [tool["name"] for tool in shown["result"]["tools"]] == [one for one in names if view.allows(Kind.TOOL, one)]
+
+
+@pytest.mark.requirement("POL-013")
+def test_a_view_from_other_json_is_an_error():
+    with pytest.raises(PolicyError):
+        View.from_json({"tools": {"allow": "x"}})
