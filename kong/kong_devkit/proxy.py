@@ -57,12 +57,16 @@ def prepare(exchange: Exchange) -> None:
 
     Raises:
         PluginExit: 503 where the upstream has no usable target.
+        NoResponse: 500 where a plugin named an upstream or host for a service whose host is an IP address.
     """
     upstream = exchange.upstream
     upstream.preserve_host = bool(upstream.host_header)
     if upstream.is_name and upstream.host in exchange.runtime.balancers:
         upstream.balancer = exchange.runtime.balancers[upstream.host]
         upstream.hash_value = hash_value(upstream.balancer.upstream, exchange)
+    if not upstream.is_name and not is_ip(upstream.host):
+        # Kong looks names up only for services whose own host is a name.
+        raise NoResponse(500)
     if not _choose(exchange):
         raise exchange.error(503, "failure to get a peer from the ring-balancer")
     if exchange.request.target.endswith("?") or exchange.query:

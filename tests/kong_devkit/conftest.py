@@ -209,6 +209,10 @@ def document(port, stream_port):
                             ),
                         ],
                     ),
+                    route(
+                        "ip-opened",
+                        plugins=[probe(steps=[["kong.service.set_upstream", "String", {"v": "open"}, "Bool"]])],
+                    ),
                     route("nobody", plugins=[probe(steps=[["kong.client.get_consumer", "Empty", {}, "Consumer"]])]),
                     route("slow-close", plugins=[probe(mischief="close-once")]),
                     route("garbled", plugins=[probe(mischief="garbage")]),

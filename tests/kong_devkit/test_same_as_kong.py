@@ -348,6 +348,7 @@ def test_an_upstream_without_targets_is_closed_and_set_upstream_opens_it(gateway
     assert (answer.status, answer.json["message"]) == (503, "failure to get a peer from the ring-balancer")
     assert steps(gateway.ask(host="opened.test")) == [True]
     assert gateway.ask(host="misopened.test").status == 503
+    assert gateway.ask(host="ip-opened.test").status == 500  # only services whose host is a name can be moved
 
 
 def test_set_target_sends_the_request_elsewhere_with_that_host(gateway):
