@@ -106,18 +106,21 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
         stack.callback(gateway.stop)
         running = DevGateway(settings, port, sidecar_port, folder, gateway, sidecar)
-        gateway.wait_until(lambda: all(_answers(running.url(one.name)) for one in settings.servers), START_SECONDS)
+        credential = {"apikey": settings.consumers[0].key} if settings.consumers else {}
+        urls = [running.url(one.name) for one in settings.servers]
+        gateway.wait_until(lambda: all(_is_guarded(url, credential) for url in urls), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
 
 
-def _answers(url: str) -> bool:
-    """Return whether the guard answers on this route: it refuses what is not JSON with 400, or asks for a key."""
-    return _status(url, b"?") in (400, 401)
+def _is_guarded(url: str, credential: Mapping[str, str]) -> bool:
+    """Return whether the guard answers on this route: it alone refuses what is not JSON with 400."""
+    return _status(url, b"?", credential) == 400
 
 
-def _status(url: str, body: bytes | None = None) -> int | None:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback only
+def _status(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> int | None:
+    everything = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, body, everything)  # noqa: S310 - loopback only
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
             status: int = answer.status

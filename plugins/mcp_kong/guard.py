@@ -68,7 +68,7 @@ class Guard:
             if name in headers:
                 kong.service.request.clear_header(name)
         if decision.lane is Lane.CALL:
-            self._call(kong, headers, decision)
+            self._call(kong, decision)
         else:
             # The session that an initialize opens is bound to its principal, so here it is always asked for.
             asker = principal or self._principals.of(kong, headers)
@@ -93,14 +93,12 @@ class Guard:
         view = settings.guard.policy.view(principal)
         return decide_post(settings.guard, view, headers, body, open_session)
 
-    def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
+    def _call(self, kong: Kong, admitted: Admitted) -> None:
         """Open the way to the server's replicas."""
         if not kong.service.set_upstream(self._settings.upstream):
             _refuse(kong, _missing(self._settings.upstream, admitted))
             return
-        truth = _truth(admitted)
-        if any(headers.get(name.lower()) != value for name, value in truth.items()):
-            kong.service.request.set_headers(truth)
+        kong.service.request.set_headers(_truth(admitted, _affinity(admitted)))
 
     def _inspect(self, kong: Kong, http_method: str, body: bytes, principal: Principal, admitted: Admitted) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
@@ -108,7 +106,7 @@ class Guard:
         if not kong.service.set_upstream(settings.sidecar):
             _refuse(kong, _missing(settings.sidecar, admitted))
             return
-        truth = _truth(admitted)
+        affinity = _affinity(admitted)
         context = Context(
             server=settings.server,
             principal=principal.name,
@@ -121,9 +119,10 @@ class Guard:
             enforce=settings.guard.enforce,
             view=settings.guard.policy.view(principal).to_json(),
             session=admitted.session.upstream if admitted.session else None,
-            affinity=admitted.session.affinity if admitted.session else secrets.token_hex(8),
+            affinity=affinity,
             expires=int(time.time()) + CONTEXT_SECONDS,
         )
+        truth = _truth(admitted, affinity)
         truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
@@ -138,16 +137,20 @@ def _body(kong: Kong) -> bytes:
     return body.encode() if isinstance(body, str) else body
 
 
-def _truth(admitted: Admitted) -> dict[str, str]:
-    """Return the headers that tell Kong's other plugins and the next hop what this request is."""
-    truth = {}
+def _affinity(admitted: Admitted) -> str:
+    """Return what Kong hashes to find a replica: the session's own key, else a fresh one, which spreads requests."""
+    return admitted.session.affinity if admitted.session else secrets.token_hex(8)
+
+
+def _truth(admitted: Admitted, affinity: str) -> dict[str, str]:
+    """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
+    truth = {"Mcp-Affinity": affinity}
     if admitted.method:
         truth["Mcp-Method"] = http.encode_value(admitted.method)
     if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
         truth["Mcp-Name"] = http.encode_value(admitted.name)
     if admitted.session is not None:
         truth["Mcp-Session-Id"] = admitted.session.upstream
-        truth["Mcp-Affinity"] = admitted.session.affinity
     return truth
 
 

@@ -80,7 +80,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "required": True,
             "default": "enforce",
             "one_of": ["enforce", "monitor"],
-            "description": "enforce refuses what the policy forbids; monitor lets it pass and logs what it would refuse.",
+            "description": "enforce refuses what the policy forbids; monitor only logs it and lets it pass.",
         }
     },
     {"tools": _access("tools")},

@@ -28,6 +28,9 @@ MAX_VIEW_BYTES: Final = 16 * 1024
 class SettingsError(ValueError):
     """The guard cannot start with these settings; the message names the field and what to write."""
 
+    log_safe = True
+    """Tells the plugin server that the message holds no secret and may be logged."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -79,7 +82,9 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         raise SettingsError(f"config.{error}") from None
     globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
     if len(json.dumps(globs)) > MAX_VIEW_BYTES:
-        raise SettingsError(f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON")
+        raise SettingsError(
+            f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON"
+        )
     mode = config.get("mode", "enforce")
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")

@@ -21,7 +21,8 @@ def route(state: State, name: str) -> State:
 
 
 def plugin(state: State, name: str, kind: str) -> State:
-    return next(item for item in route(state, name)["plugins"] if item["name"] == kind)
+    owners = [service(state, name), route(state, name)]
+    return next(item for owner in owners for item in owner.get("plugins", ()) if item["name"] == kind)
 
 
 def upstream(state: State, name: str) -> State:
@@ -29,7 +30,11 @@ def upstream(state: State, name: str) -> State:
 
 
 def without(kind: str, name: str = "mcp-internal-files") -> Callable[[State], None]:
-    return lambda state: route(state, name)["plugins"].remove(plugin(state, name, kind))
+    def change(state: State) -> None:
+        for owner in (service(state, name), route(state, name)):
+            owner["plugins"] = [item for item in owner.get("plugins", ()) if item["name"] != kind]
+
+    return change
 
 
 def off(kind: str, name: str = "mcp-internal-files") -> Callable[[State], None]:
@@ -50,6 +55,7 @@ NO_GUARD, BLIND = "This MCP route has no working mcp-guard", "This mcp-guard doe
 HELD, TIMES = "This MCP route holds answers back", "This MCP service lacks its timeouts"
 LEAK, HYPHEN = "This plugin hands the agent's credential on", "Kong finds no value for a hash header with a hyphen"
 LOOPBACK, KEY = "so only the sidecar beside Kong may use it", "give the route key-auth"
+SESSIONS = "This MCP service shows agents the server's own session ids"
 ACL, HOST = "would let any agent past mcp-guard", "answers on the agents' own address"
 
 UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
@@ -80,6 +86,9 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "credentials go through by default": (config_without("key-auth", "hide_credentials"), {LEAK}),
     "internal credentials go through": (config("key-auth", INTERNAL, hide_credentials=False), {LEAK}),
     "strangers let in": (config("key-auth", anonymous="guest"), {"lets in whoever fails to prove"}),
+    "session ids shown": (without("response-transformer", "mcp-files"), {SESSIONS}),
+    "session ids removed but not renamed": (config("response-transformer", rename={"headers": []}), {SESSIONS}),
+    "no guard on the route for streams": (lambda s: service(s, "mcp-files")["routes"][1].pop("plugins"), {NO_GUARD}),
     "internal without ip-restriction": (without("ip-restriction"), {LOOPBACK}),
     "internal ip-restriction disabled": (off("ip-restriction"), {LOOPBACK}),
     "internal open to the network": (

@@ -68,10 +68,25 @@ def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=()):
         yield Running(stack.enter_context(run_dev(settings)), running)
 
 
-def connect(running, name, mode, server="notes"):
-    """Return the official client, of one era, with the key of one consumer."""
-    client = httpx2.AsyncClient(headers=running.key(name), timeout=30, trust_env=False)
-    return Client(streamable_http_client(running.url(server), http_client=client), mode=mode)
+@contextlib.asynccontextmanager
+async def connect(running, name, mode, server="notes"):
+    """Enter the official client, of one era, with the key of one consumer."""
+    async with (
+        httpx2.AsyncClient(headers=running.key(name), timeout=30, trust_env=False) as http,
+        Client(streamable_http_client(running.url(server), http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+def modern(name):
+    """Return a stateless tools/call as the keyword arguments of a POST."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+    }
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name}
+    return {"json": call(name, _meta=meta), "headers": headers}
 
 
 def call(name, **more):

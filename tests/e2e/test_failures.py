@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from e2e.harness import CONSUMERS, JSON_HEADERS, POLICY, call, start
+from e2e.harness import CONSUMERS, JSON_HEADERS, POLICY, call, modern, start
 from kong_mcp.dev import free_port
 from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.servers import parse_server
@@ -54,7 +54,7 @@ class Load:
             while not self._stop.is_set():
                 for name, kept in (("good", self.good), ("bad", self.forbidden)):
                     try:
-                        answer = client.post(self.running.url(), json=call(name), timeout=5)
+                        answer = client.post(self.running.url(), **modern(name), timeout=5)
                         kept.append((answer.status_code, answer.text))
                     except httpx.HTTPError as error:
                         kept.append((0, type(error).__name__))
@@ -118,7 +118,7 @@ def test_a_crash_looping_plugin_server_opens_nothing(own):
 
 def test_a_frozen_plugin_server_opens_nothing(own):
     with own.client("bob") as client:
-        assert client.post(own.url(), json=call("good")).status_code == 200
+        assert client.post(own.url(), **modern("good")).status_code == 200
         reached = len(own.servers["notes"][0].requests())
         frozen = plugin_servers(own.dev.folder)
         assert frozen
@@ -126,7 +126,7 @@ def test_a_frozen_plugin_server_opens_nothing(own):
         try:
             for name in ("bad", "good"):
                 with contextlib.suppress(httpx.TimeoutException):
-                    answer = client.post(own.url(), json=call(name), timeout=3)
+                    answer = client.post(own.url(), **modern(name), timeout=3)
                     assert answer.status_code >= 500
             assert len(own.servers["notes"][0].requests()) == reached
         finally:
@@ -144,8 +144,8 @@ def test_without_the_sidecar_lists_are_refused_and_calls_go_on(own):
         assert listed.status_code in (502, 503)
         assert "good" not in listed.text
         assert len(own.servers["notes"][0].requests()) == reached
-        assert "good: x" in client.post(own.url(), json=call("good")).text
-        assert "Unknown tool: bad" in client.post(own.url(), json=call("bad")).text
+        assert "good: x" in client.post(own.url(), **modern("good")).text
+        assert "Unknown tool: bad" in client.post(own.url(), **modern("bad")).text
     assert ["tool", "bad"] not in own.executed()
 
 
@@ -182,8 +182,8 @@ def test_without_the_guard_nothing_reaches_a_server(kind, tmp_path, break_guard)
             with httpx.Client(headers=JSON_HEADERS | {"apikey": CONSUMERS[0].key}, trust_env=False) as client:
                 url = f"http://127.0.0.1:{port}/notes/mcp"
                 child.wait_until(lambda: _responds(client, url), 30)
-                for message in (call("good"), call("bad"), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}):
-                    assert client.post(url, json=message).status_code == 503
+                for request in (modern("good"), modern("bad"), {"json": call("bad")}, {"content": "?"}):
+                    assert client.post(url, **request).status_code == 503
                 assert client.get(url).status_code == 503
         finally:
             child.stop()
