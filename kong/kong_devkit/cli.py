@@ -11,6 +11,7 @@ import click
 
 from kong_devkit import app, kongconf
 from kong_devkit.errors import ConfigError
+from kong_devkit.render_cli import render_command
 
 _CONF = click.option(
     "-c",
@@ -71,3 +72,6 @@ def _build(conf: Path, prefix: Path | None) -> app.Gateway:
 def _fail(message: str) -> NoReturn:
     click.echo(f"Error: {message}", err=True)
     sys.exit(1)
+
+
+main.add_command(render_command)
