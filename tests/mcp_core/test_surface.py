@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from core_cases import text
+
+from mcp_core.methods import SURFACE_KEYS
+from mcp_core.outcome import Mutated, Pass, Reject
+from mcp_core.policy import NOBODY, Policy
+from mcp_core.surface import filter_answer
+
+VIEW = Policy.from_config({kind: {"allow": ["a*"], "deny": ["ax"]} for kind in ("tools", "prompts", "resources")}).view(
+    NOBODY
+)
+
+
+def answer(**result):
+    return {"jsonrpc": "2.0", "id": 1, "result": result}
+
+
+def items(key, *names):
+    return [{SURFACE_KEYS[key][1]: name, "title": "T", "_meta": {"n": number}} for number, name in enumerate(names)]
+
+
+def shown(message):
+    outcome = filter_answer(text(message), VIEW)
+    return outcome.message if isinstance(outcome, Mutated) else outcome
+
+
+@pytest.mark.requirement("SURF-001")
+@pytest.mark.parametrize("key", SURFACE_KEYS)
+def test_denied_items_leave_every_kind_of_list(key):
+    before = items(key, "a1", "b", "a2", "ax", "A1", "a1")
+    after = shown(answer(**{key: before}))
+    assert after == answer(**{key: [before[0], before[2], before[5]]})
+
+
+@pytest.mark.requirement("SURF-001")
+@pytest.mark.parametrize("id_", [1, "1", 99, "never asked"])
+def test_the_shape_decides_and_not_the_id(id_):
+    assert shown(answer(tools=items("tools", "b")) | {"id": id_})["result"]["tools"] == []
+
+
+@pytest.mark.requirement("SURF-001")
+def test_several_lists_in_one_result_and_in_one_batch_are_filtered():
+    both = answer(tools=items("tools", "b", "a"), resources=items("resources", "b"))
+    assert shown(both) == answer(tools=items("tools", "b", "a")[1:], resources=[])
+    assert shown([answer(), both]) == [answer(), answer(tools=items("tools", "b", "a")[1:], resources=[])]
+
+
+# sentence -> an answer that cannot be filtered safely
+UNREADABLE = {
+    "tools twice": b'{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[{"name":"b"}]}}',
+    "result twice": b'{"jsonrpc":"2.0","id":1,"result":{},"result":{"tools":[{"name":"b"}]}}',
+    "Tools": text(answer(Tools=[{"name": "b"}])),
+    "TOOLS beside tools": text(answer(tools=[], TOOLS=[{"name": "b"}])),
+    "tools with a NUL": text(answer(**{"tools\0": []})),
+    "resourcetemplates": text(answer(resourcetemplates=[])),
+    "Result": text({"jsonrpc": "2.0", "id": 1, "result": {}, "Result": {"tools": []}}),
+    "tools that are no list": text(answer(tools={"0": {"name": "b"}})),
+    "tools null": text(answer(tools=None)),
+    "a tool that is a string": text(answer(tools=["b"])),
+    "a tool without a name": text(answer(tools=[{"title": "b"}])),
+    "a tool whose name is no string": text(answer(tools=[{"name": ["b"]}])),
+    "a tool with name and Name": text(answer(tools=[{"name": "a", "Name": "b"}])),
+    "a resource with uri and URI": text(answer(resources=[{"uri": "a", "URI": "b"}])),
+    "a template with uriTemplate and uritemplate": text(
+        answer(resourceTemplates=[{"uriTemplate": "a", "uritemplate": "b"}])
+    ),
+    "an empty batch": b"[]",
+    "a nested batch": b"[[" + text(answer()) + b"]]",
+    "not a message": b"{}",
+    "text": b"tools: secret",
+    "an id that is a float": b'{"jsonrpc":"2.0","id":1.0,"result":{}}',
+}
+
+
+@pytest.mark.requirement("SURF-002")
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_an_answer_that_cannot_be_read_safely_is_502(body):
+    refusal = filter_answer(body, VIEW)
+    assert isinstance(refusal, Reject)
+    assert refusal.http_status() == 502
+    assert (
+        json.loads(refusal.body())["error"]["message"]
+        == "The server's answer could not be read safely and was withheld."
+    )
+
+
+@pytest.mark.requirement("SURF-003")
+@pytest.mark.parametrize("scope", ["public", "", None, "Private"])
+def test_a_list_is_private_to_its_caller(scope):
+    after = shown(answer(tools=items("tools", "a"), ttlMs=5, cacheScope=scope))
+    assert after == answer(tools=items("tools", "a"), ttlMs=5, cacheScope="private")
+
+
+@pytest.mark.requirement("SURF-004")
+@pytest.mark.parametrize(
+    "message",
+    [
+        answer(tools=items("tools", "a")),
+        answer(tools=[], nextCursor="", cacheScope="private"),
+        answer(content=[{"type": "text", "text": "tools"}], cacheScope="public"),
+        answer(content=[], structuredContent={"tools": [{"name": "b"}]}),
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -1, "message": "no"}},
+        {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"},
+        {"jsonrpc": "2.0", "id": "s1", "method": "sampling/createMessage", "params": {"tools": []}},
+        [answer(), answer()],
+    ],
+    ids=lambda message: json.dumps(message)[:60],
+)
+def test_an_answer_that_needs_no_change_passes_as_it_is(message):
+    assert shown(message) == Pass()
+
+
+@pytest.mark.requirement("SURF-004")
+@pytest.mark.parametrize("cursor", ["", "next", "\u00e9"])
+def test_a_page_filtered_to_nothing_keeps_its_cursor(cursor):
+    assert shown(answer(tools=items("tools", "b"), nextCursor=cursor)) == answer(tools=[], nextCursor=cursor)
