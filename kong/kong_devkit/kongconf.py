@@ -14,7 +14,14 @@ from typing import Final
 from kong_devkit.errors import ConfigError
 
 _LOG = logging.getLogger("kong_devkit.conf")
-BUNDLED: Final = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
+BUNDLED: Final = (
+    "key-auth",
+    "acl",
+    "ip-restriction",
+    "correlation-id",
+    "request-termination",
+    "response-transformer",
+)
 _LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,

@@ -21,7 +21,7 @@ OPEN_POLICY: Final[dict[str, Any]] = {
 }
 """What a local gateway allows without a policy file: everything that MCP defines."""
 
-_GIVEN: Final = frozenset({"server", "upstream", "sidecar"})
+_GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar"})
 
 
 class PolicyFileError(ValueError):

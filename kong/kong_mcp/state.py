@@ -63,17 +63,11 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     guarded = document["services"][0]
     guarded["protocol"] = server.protocol
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
-    document["_plugin_configs"][f"mcp-guard-{server.name}"] = {
-        "server": guard["server"],
-        "upstream": guard["upstream"],
-        **policy,
-    }
-    upstream = document["upstreams"][0]
-    upstream["targets"] = [{"target": target} for target in server.targets]
-    active: dict[str, Any] = {"http_path": server.path}
-    if server.protocol == "https":
-        active["type"] = "https"
-    upstream["healthchecks"] = {"active": active}
+    guard.pop("tools")
+    guard.update(policy)
+    for upstream in document["upstreams"]:
+        upstream["targets"] = [{"target": target} for target in server.targets]
+        upstream["healthchecks"] = {"active": {"http_path": server.path, "type": server.protocol}}
     return document
 
 

@@ -68,7 +68,7 @@ class Guard:
             if name in headers:
                 kong.service.request.clear_header(name)
         if decision.lane is Lane.CALL:
-            self._call(kong, decision)
+            self._call(kong, headers, decision)
         else:
             # The session that an initialize opens is bound to its principal, so here it is always asked for.
             asker = principal or self._principals.of(kong, headers)
@@ -93,12 +93,16 @@ class Guard:
         view = settings.guard.policy.view(principal)
         return decide_post(settings.guard, view, headers, body, open_session)
 
-    def _call(self, kong: Kong, admitted: Admitted) -> None:
+    def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
         """Open the way to the server's replicas."""
-        if not kong.service.set_upstream(self._settings.upstream):
-            _refuse(kong, _missing(self._settings.upstream, admitted))
+        settings = self._settings
+        upstream = settings.upstream if admitted.session is None else settings.session_upstream
+        if not kong.service.set_upstream(upstream):
+            _refuse(kong, _missing(upstream, admitted))
             return
-        kong.service.request.set_headers(_truth(admitted, _affinity(admitted)))
+        truth = _truth(admitted)
+        if any(headers.get(name.lower()) != value for name, value in truth.items()):
+            kong.service.request.set_headers(truth)
 
     def _inspect(self, kong: Kong, http_method: str, body: bytes, principal: Principal, admitted: Admitted) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
@@ -106,7 +110,6 @@ class Guard:
         if not kong.service.set_upstream(settings.sidecar):
             _refuse(kong, _missing(settings.sidecar, admitted))
             return
-        affinity = _affinity(admitted)
         context = Context(
             server=settings.server,
             principal=principal.name,
@@ -119,10 +122,10 @@ class Guard:
             enforce=settings.guard.enforce,
             view=settings.guard.policy.view(principal).to_json(),
             session=admitted.session.upstream if admitted.session else None,
-            affinity=affinity,
+            affinity=admitted.session.affinity if admitted.session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
         )
-        truth = _truth(admitted, affinity)
+        truth = _truth(admitted)
         truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
@@ -137,20 +140,16 @@ def _body(kong: Kong) -> bytes:
     return body.encode() if isinstance(body, str) else body
 
 
-def _affinity(admitted: Admitted) -> str:
-    """Return what Kong hashes to find a replica: the session's own key, else a fresh one, which spreads requests."""
-    return admitted.session.affinity if admitted.session else secrets.token_hex(8)
-
-
-def _truth(admitted: Admitted, affinity: str) -> dict[str, str]:
+def _truth(admitted: Admitted) -> dict[str, str]:
     """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
-    truth = {"Mcp-Affinity": affinity}
+    truth = {}
     if admitted.method:
         truth["Mcp-Method"] = http.encode_value(admitted.method)
     if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
         truth["Mcp-Name"] = http.encode_value(admitted.name)
     if admitted.session is not None:
         truth["Mcp-Session-Id"] = admitted.session.upstream
+        truth["Mcp-Affinity"] = admitted.session.affinity
     return truth
 
 

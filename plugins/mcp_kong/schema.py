@@ -67,6 +67,14 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {
+        "session_upstream": {
+            "type": "string",
+            "len_min": 1,
+            "description": "Kong upstream with the same replicas, which hashes mcp_affinity so that a session stays on "
+            "its replica. Without it, upstream serves sessions too.",
+        }
+    },
+    {
         "sidecar": {
             "type": "string",
             "required": True,

@@ -38,6 +38,7 @@ class Settings:
 
     server: str
     upstream: str
+    session_upstream: str
     sidecar: str
     guard: Guard
     hide_headers: frozenset[str]
@@ -60,6 +61,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
+        session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
         sidecar=_text(config, "sidecar", "mcp-sidecar"),
         guard=check_config(config),
         hide_headers=frozenset(name.lower() for name in config.get("hide_headers", ["authorization", "cookie"])),

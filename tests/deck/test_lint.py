@@ -81,7 +81,10 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "no write timeout": (lambda s: service(s, "mcp-files").pop("write_timeout"), {TIMES}),
     "no connect timeout": (lambda s: service(s, INTERNAL).pop("connect_timeout"), {TIMES}),
     "Kong's default timeouts": (lambda s: service(s, "mcp-files").update(read_timeout=60000), {TIMES}),
-    "a hash header with a hyphen": (lambda s: upstream(s, "mcp-files").update(hash_on_header="mcp-affinity"), {HYPHEN}),
+    "a hash header with a hyphen": (
+        lambda s: upstream(s, "mcp-files-sessions").update(hash_on_header="mcp-affinity"),
+        {HYPHEN},
+    ),
     "credentials go through": (config("key-auth", hide_credentials=False), {LEAK}),
     "credentials go through by default": (config_without("key-auth", "hide_credentials"), {LEAK}),
     "internal credentials go through": (config("key-auth", INTERNAL, hide_credentials=False), {LEAK}),

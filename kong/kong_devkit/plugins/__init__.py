@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from kong_devkit.exchange import Exchange
-from kong_devkit.plugins import acl, correlation_id, ip_restriction, key_auth, request_termination
+from kong_devkit.plugins import acl, correlation_id, ip_restriction, key_auth, request_termination, response_transformer
 from kong_devkit.schema import Field
 
 Handler = Callable[[Exchange, Mapping[str, Any]], Awaitable[None]]
@@ -36,5 +36,12 @@ BUILTINS: Final[Mapping[str, Builtin]] = {
     ),
     "request-termination": Builtin(
         request_termination.PRIORITY, request_termination.CONFIG, request_termination.check, request_termination.access
+    ),
+    "response-transformer": Builtin(
+        response_transformer.PRIORITY,
+        response_transformer.CONFIG,
+        response_transformer.check,
+        response_transformer.access,
+        response_transformer.header_filter,
     ),
 }
