@@ -1,0 +1,98 @@
+"""Kong's side of one request: it answers the PDK calls of a phase and remembers them.
+
+Kong is another process, so this stands in for it here; tests on a real Kong are elsewhere.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+KEY = b"k" * 32
+CONFIG = {
+    "server": "notes",
+    "upstream": "notes-replicas",
+    "route_id": "r-1",
+    "tools": {"allow": ["open", "caf\xe9"], "deny": []},
+}
+POST_ROUTE = {"id": "r-1", "methods": ["POST"]}
+ANN = {"id": "c-1", "username": "ann", "tags": ["group:readers", "paying"]}
+ANNS_HEADERS = {
+    "apikey": "anns-key",
+    "x-consumer-id": "c-1",
+    "x-consumer-username": "ann",
+    "x-credential-identifier": "k-1",
+}
+
+
+class KongSide:
+    """One request as Kong holds it.
+
+    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on.
+    """
+
+    def __init__(
+        self,
+        body: bytes | str | None,
+        headers: dict[str, Any],
+        *,
+        http_method: str = "POST",
+        route: dict[str, Any] | None = POST_ROUTE,
+        consumer: dict[str, Any] | None = None,
+        knows_upstreams: bool = True,
+    ) -> None:
+        self.next_hop = dict(headers)
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        answers = {
+            "request.get_method": http_method,
+            "request.get_headers": headers,
+            "request.get_raw_body": body,
+            "client.get_consumer": consumer,
+            "router.get_route": route,
+            "service.set_upstream": knows_upstreams,
+            "service.request.set_headers": self._set_headers,
+            "service.request.clear_header": self._clear_header,
+            **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
+            **dict.fromkeys(("response.exit", "log.set_serialize_value")),
+        }
+        service = SimpleNamespace(request=SimpleNamespace())
+        self.pdk = SimpleNamespace(
+            request=SimpleNamespace(),
+            service=service,
+            client=SimpleNamespace(),
+            router=SimpleNamespace(),
+            response=SimpleNamespace(),
+            log=SimpleNamespace(),
+        )
+        for path, answer in answers.items():
+            at: Any = self.pdk
+            *parents, name = path.split(".")
+            for parent in parents:
+                at = getattr(at, parent)
+            setattr(at, name, self._method(path, answer))
+
+    def _method(self, path: str, answer: Any) -> Any:
+        def method(*arguments: Any) -> Any:
+            assert "response.exit" not in self.names(), "a call after the request was over"
+            self.calls.append((path, arguments))
+            return answer(*arguments) if callable(answer) else answer
+
+        return method
+
+    def _set_headers(self, headers: dict[str, str]) -> None:
+        self.next_hop |= {name.lower(): value for name, value in headers.items()}
+
+    def _clear_header(self, name: str) -> None:
+        self.next_hop.pop(name.lower(), None)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def arguments(self, path: str) -> list[tuple[Any, ...]]:
+        return [arguments for name, arguments in self.calls if name == path]
+
+    @property
+    def exit(self) -> tuple[int, str, dict[str, str]] | None:
+        """The answer that ended the request: status, body, headers."""
+        exits = self.arguments("response.exit")
+        return exits[0] if exits else None
