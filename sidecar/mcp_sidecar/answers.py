@@ -30,7 +30,8 @@ class Shape(Enum):
     STREAM = "event stream"
     JSON = "filtered JSON"
     ERROR = "an error, of which only JSON-RPC passes"
-    EMPTY = "nothing"
+    EMPTY = "nothing, or it may not pass"
+    UNREAD = "not at all, as the status alone passes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ def read_head(response: httpx.Response) -> Head | Reject:
         return unreadable(f"status {status}")
     if (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity":
         return unreadable("it has a Content-Encoding")
-    head = Head(status, Shape.EMPTY, _passed(fields), tuple(response.headers.get_list(methods.SESSION_HEADER)))
-    if status in (204, 205) or http.single(fields, "content-length") == "0":
+    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.get_list(methods.SESSION_HEADER)))
+    if status in (202, 204, 205) or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)
 

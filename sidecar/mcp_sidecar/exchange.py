@@ -130,6 +130,9 @@ class Exchange:
         return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
 
     async def _whole(self, head: Head, response: httpx.Response) -> None:
+        if head.shape is Shape.UNREAD:
+            await self._pass(head, b"")
+            return
         body = await _read(response, self._parts.settings.max_answer)
         if body is None:
             await self._withhold(unreadable("it is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
@@ -227,6 +230,8 @@ class Exchange:
 
     async def _fail(self, refusal: Reject, outcome: str) -> None:
         """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""
+        if self._reply.ended:
+            return
         self._line.outcome, self._line.reason = outcome, refusal.reason
         self._patience.deadline = math.inf
         refusal = replace(refusal, id=self._context.id)

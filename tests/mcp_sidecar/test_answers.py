@@ -97,6 +97,15 @@ def test_a_compressed_answer_is_withheld(guard, kong, words, encoding):
     assert guard.ask().status == 502
 
 
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+def test_an_encoding_is_believed_whatever_the_body_looks_like(guard, kong, words, status):
+    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no"}}'
+    kong.answers(words.json_answer(body, "Content-Encoding: gzip\r\n", status))
+    assert guard.ask().status == 502
+    kong.answers(words.stream_answer(b"data: " + body + b"\n\n", headers="Content-Encoding: gzip\r\n"))
+    assert guard.ask().status == 502
+
+
 def test_an_answer_that_is_only_called_identity_passes(guard, kong, words):
     kong.answers(words.json_answer(words.result("a"), "Content-Encoding: identity\r\n"))
     assert guard.ask().status == 200
@@ -107,6 +116,12 @@ def test_an_empty_answer_passes_with_its_status(guard, kong, words, status):
     kong.answers(words.json_answer(b"", status=status))
     answer = guard.ask()
     assert (answer.status, answer.body) == (int(status[:3]), b"")
+
+
+def test_what_is_only_accepted_passes_without_its_body(guard, kong, words):
+    kong.answers(words.json_answer(words.result("secret"), status="202 Accepted"))
+    answer = guard.ask()
+    assert (answer.status, answer.body) == (202, b"")
 
 
 def test_no_content_passes(guard, kong):
