@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -64,8 +64,8 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
         sidecar=_text(config, "sidecar", "mcp-sidecar"),
         guard=check_config(config),
-        hide_headers=frozenset(name.lower() for name in config.get("hide_headers", ["authorization", "cookie"])),
-        session_max_age=config.get("session_max_age", 86400),
+        hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", ("authorization", "cookie"))),
+        session_max_age=_whole(config.get("session_max_age", 86400), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
         sealer=SessionSealer(keys, AESGCM, InvalidTag),
@@ -90,20 +90,39 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     mode = config.get("mode", "enforce")
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")
-    return Guard(policy, mode == "enforce", _limits(config.get("limits")), tuple(config.get("origins") or ()))
+    return Guard(policy, mode == "enforce", _limits(config.get("limits")), _strings(config, "origins", ()))
 
 
 def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> str:
-    value = config.get(field, default)
+    value = config.get(field)
+    if value is None:
+        value = default
     if not isinstance(value, str) or not value:
         raise SettingsError(f"config.{field}: write a non-empty string")
+    return value
+
+
+def _strings(config: Mapping[str, Any], field: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = config.get(field)
+    if value is None:
+        return default
+    if value == {}:  # Kong's JSON writes an empty list as an empty object
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one for one in value):
+        raise SettingsError(f"config.{field}: write a list of non-empty strings")
+    return tuple(value)
+
+
+def _whole(value: Any, field: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SettingsError(f"config.{field}: write a whole number of at least 1")
     return value
 
 
 def _limits(value: Mapping[str, Any] | None) -> Limits:
     if not value:
         return DEFAULT_LIMITS
-    try:
-        return Limits(**value)
-    except TypeError:
-        raise SettingsError("config.limits: an unknown limit") from None
+    known = {field.name for field in fields(Limits)}
+    if unknown := set(value) - known:
+        raise SettingsError(f"config.limits.{min(map(str, unknown))}: not known; write {', '.join(sorted(known))}")
+    return replace(DEFAULT_LIMITS, **{name: _whole(one, f"limits.{name}") for name, one in value.items()})
