@@ -147,12 +147,12 @@ class Policy:
         Raises:
             PolicyError: naming the field that cannot be used.
         """
-        rules = config.get("rules")
-        if rules is not None and not isinstance(rules, list):
+        rules = config.get("rules") or ()  # Kong's JSON writes an empty list as an empty object
+        if not isinstance(rules, list | tuple):
             raise PolicyError("rules: write a list of rules")
         return cls(
             {kind: _access(config.get(kind.value), kind.value) for kind in Kind},
-            tuple(_rule(rule, f"rules[{number}]") for number, rule in enumerate(rules or ())),
+            tuple(_rule(rule, f"rules[{number}]") for number, rule in enumerate(rules)),
             Matcher(_access(config.get("methods"), "methods").allow),
         )
 
