@@ -259,7 +259,7 @@ def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
             return read
         messages.append(read)
     ids = [one.id for one in messages if isinstance(one, Request)]
-    if len({(type(one), one) for one in ids}) != len(ids):
+    if len(set(ids)) != len(ids):
         return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", "batch-ids")
     return Batch(tuple(messages))
 
