@@ -100,6 +100,24 @@ def test_other_line_ends_of_unicode_end_no_line():
     assert read("data: a\u2028data: b\x0b\x0c\x85c\n\n".encode()) == [Event("a\u2028data: b\x0b\x0c\x85c")]
 
 
+@pytest.mark.requirement("SSE-001")
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ("id: a\0b", None),
+        ("id", Event(id="")),
+        ("retry: 10", Event(retry="10")),
+        ("retry: 1s", None),
+        ("retry: \u0661", None),
+        ("retry:", None),
+        ("Data: a", None),
+        ("data", Event("")),
+    ],
+)
+def test_a_field_is_what_the_standard_makes_of_it(line, event):
+    assert read(f"{line}\n\n".encode()) == ([] if event is None else [event])
+
+
 @pytest.mark.requirement("SSE-004")
 def test_an_unfinished_event_is_dropped():
     assert read(b"data: a\n") == []
