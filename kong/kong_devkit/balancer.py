@@ -27,6 +27,7 @@ class Address:
     weight: int
     available: bool = True
     connections: int = 0
+    chosen: int = 0
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Balancer:
         self._total = sum(one.weight for one in self.addresses)
         self._threshold: float = upstream["healthchecks"]["threshold"]
         self._pointer = 0
+        self._choices = 0
         self._wheel = self._round_robin_wheel()
         slots: int = upstream["slots"]
         self._slots = max(slots, 1000)
@@ -77,6 +79,8 @@ class Balancer:
         handle.address = address
         if algorithm == "least-connections":
             address.connections += 1
+            self._choices += 1
+            address.chosen = self._choices
             handle.counted = True
         return handle
 
@@ -105,7 +109,8 @@ class Balancer:
             self.release(handle)
         usable = [one for one in self.addresses if one.available and one.weight > 0]
         fresh = [one for one in usable if handle is None or id(one) not in handle.failed]
-        return min(fresh or usable, key=lambda one: (one.connections + 1) / one.weight, default=None)
+        # Of equals, Kong's binary heap offers the one that was not just used.
+        return min(fresh or usable, key=lambda one: ((one.connections + 1) / one.weight, one.chosen), default=None)
 
     def _make_continuum(self) -> dict[int, Address]:
         continuum: dict[int, Address] = {}

@@ -61,8 +61,10 @@ SINGLE_HEADERS: Final = frozenset(
 OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
 """Headers that only the gateway writes."""
 
-OVERRIDE_HEADERS: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
-"""Headers with which some frameworks let a POST become another method."""
+OVERRIDE_HEADERS: Final = frozenset(
+    {"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"}
+)
+"""Headers with which some frameworks let a request become another method, or another path."""
 
 GUARDED_PREFIXES: Final = ("mcp-", "x-consumer-", "x-credential-")
 """How headers begin that this gateway or Kong writes: no other spelling of them may pass."""

@@ -16,6 +16,9 @@ from mcp_core.methods import Kind
 
 Globs: TypeAlias = tuple[str, ...]
 
+MAX_NAME: Final = 1024
+"""Characters of a tool's or prompt's name: more would not fit into the header that names it."""
+
 _LIST_KEYS: Final = frozenset({"allow", "deny"})
 
 
@@ -91,16 +94,21 @@ def _matches(parts: tuple[str, ...], name: str) -> bool:
 class View:
     """What one principal may see and call: the same answer in both directions and both eras."""
 
-    __slots__ = ("_matchers", "access")
+    __slots__ = ("_all_resources", "_matchers", "access")
 
     def __init__(self, access: Mapping[Kind, Access]) -> None:
         self.access = {kind: access.get(kind, Access()) for kind in Kind}
+        resources = self.access[Kind.RESOURCE]
+        self._all_resources = "*" in resources.allow and not resources.deny
         self._matchers = {kind: (Matcher(one.allow), Matcher(one.deny)) for kind, one in self.access.items()}
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
         allow, deny = self._matchers[kind]
-        if kind is Kind.RESOURCE and not uris.is_normal(name):
+        if kind is not Kind.RESOURCE:
+            if len(name) > MAX_NAME:
+                return False
+        elif len(name) > uris.MAX_LENGTH or not (self._all_resources or uris.is_normal(name)):
             return False
         return allow.matches(name) and not deny.matches(name)
 

@@ -3,7 +3,7 @@
 Servers resolve a URI before they use it: the readers of URLs in many languages fold case, drop dot segments, decode
 what need not be encoded and take a backslash for a slash. A policy compares text, so `file:///public/../private` would
 pass for something below `file:///public/`. What is not in the normal form of RFC 3986, section 6.2.2, is therefore no
-resource: neither listed nor read.
+resource, neither listed nor read, unless the policy allows every resource and denies none.
 """
 
 from __future__ import annotations
@@ -25,4 +25,4 @@ MAX_LENGTH: Final = 8192
 
 def is_normal(uri: str) -> bool:
     """Return whether a URI or URI template is in normal form, as far as readers may change its meaning."""
-    return len(uri) <= MAX_LENGTH and _ABNORMAL.search(uri) is None
+    return _ABNORMAL.search(uri) is None

@@ -64,9 +64,6 @@ class Guard:
             return
         for would in decision.would_refuse:
             kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
-        for name in settings.hide_headers:
-            if name in headers:
-                kong.service.request.clear_header(name)
         if decision.lane is Lane.CALL:
             self._call(kong, headers, decision)
         else:
@@ -100,9 +97,13 @@ class Guard:
         if not kong.service.set_upstream(upstream):
             _refuse(kong, _missing(upstream, admitted))
             return
-        truth = _truth(admitted)
-        if any(headers.get(name.lower()) != value for name, value in truth.items()):
-            kong.service.request.set_headers(truth)
+        changes: dict[str, str | list[str]] = {
+            name: value for name, value in _truth(admitted).items() if headers.get(name.lower()) != value
+        }
+        # A header set to no values at all is cleared: one call for both (lua-nginx-module, ngx.req.set_header).
+        changes.update((name, []) for name in settings.hide_headers if name in headers)
+        if changes:
+            kong.service.request.set_headers(changes)
 
     def _inspect(self, kong: Kong, http_method: str, body: bytes, principal: Principal, admitted: Admitted) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""

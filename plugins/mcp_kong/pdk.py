@@ -16,8 +16,7 @@ class KongRequest(Protocol):  # noqa: D101 - Kong documents these methods
 
 
 class KongServiceRequest(Protocol):  # noqa: D101
-    def set_headers(self, headers: Mapping[str, str], /) -> None: ...  # noqa: D102
-    def clear_header(self, name: str, /) -> None: ...  # noqa: D102
+    def set_headers(self, headers: Mapping[str, str | list[str]], /) -> None: ...  # noqa: D102
     def set_path(self, path: str, /) -> None: ...  # noqa: D102
     def set_scheme(self, scheme: str, /) -> None: ...  # noqa: D102
 

@@ -7,6 +7,7 @@ request to the server; and whatever happens, the agent gets one answer that says
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -39,6 +40,9 @@ HOLD_SECONDS: Final = 1.0
 """How long the head of a POST's stream waits for the first event: until then an unreadable one can be a 502."""
 GRACE_SECONDS: Final = 2.0
 """How long requests may go on after the sidecar was told to stop."""
+
+REPLICA_TRIES: Final = 4
+"""How many replicas are asked, at random, for what any of them can tell."""
 
 _TOO_SLOW: Final = Reject(
     INTERNAL_ERROR,
@@ -106,20 +110,38 @@ class Exchange:
     async def _answer(self, tasks: TaskGroup) -> None:
         call, started = self._call, time.monotonic()
         try:
-            async with self._parts.upstream.send(call.context, call.headers, call.body) as response:
-                self._parts.metrics.upstream.labels(call.context.server).observe(time.monotonic() - started)
-                head = read_head(response)
-                session = self._session(head)
-                if isinstance(head, Reject):
-                    await self._withhold(head, "head")
-                elif isinstance(session, Reject):
-                    await self._withhold(session, "session")
-                elif head.shape is Shape.STREAM:
-                    await self._stream(replace(head, headers={**head.headers, **session}), response, tasks)
-                else:
-                    await self._whole(replace(head, headers={**head.headers, **session}), response)
+            for tries_left in reversed(range(REPLICA_TRIES)):
+                async with self._parts.upstream.send(self._context, call.headers, call.body) as response:
+                    if tries_left and self._may_ask_another(response.status_code):
+                        self._context = replace(self._context, affinity=secrets.token_hex(8))
+                        continue
+                    self._parts.metrics.upstream.labels(call.context.server).observe(time.monotonic() - started)
+                    await self._bring(response, tasks)
+                    return
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
+
+    def _may_ask_another(self, status: int) -> bool:
+        """Return whether another replica may be asked: Kong got no answer, and the request only asks for a surface.
+
+        Kong hashes the affinity key, and tries the same replica until its health checks have spoken. A session lives
+        on its replica alone.
+        """
+        known = methods.METHODS.get(self._context.method)
+        idempotent = known is not None and known.lane is methods.Lane.INSPECT
+        return idempotent and self._context.session is None and status in (502, 503, 504)
+
+    async def _bring(self, response: httpx.Response, tasks: TaskGroup) -> None:
+        head = read_head(response)
+        session = self._session(head)
+        if isinstance(head, Reject):
+            await self._withhold(head, "head")
+        elif isinstance(session, Reject):
+            await self._withhold(session, "session")
+        elif head.shape is Shape.STREAM:
+            await self._stream(replace(head, headers={**head.headers, **session}), response, tasks)
+        else:
+            await self._whole(replace(head, headers={**head.headers, **session}), response)
 
     def _session(self, head: Head | Reject) -> Mapping[str, str] | Reject:
         if isinstance(head, Reject) or head.status >= 400:

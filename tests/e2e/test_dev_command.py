@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e.harness import JSON_HEADERS, call
+from e2e.harness import JSON_HEADERS, modern
 from servers.launch import replicas
 
 COMMAND = [str(Path(sys.executable).parent / "kong-mcp"), "dev"]
@@ -33,11 +33,13 @@ def test_it_prints_the_urls_serves_them_and_leaves_nothing_behind(kind, tmp_path
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         ) as dev:
             url = dev.stdout.readline().strip().removeprefix("notes: ")
-            with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
-                assert "good: x" in client.post(url, json=call("good")).text
-                assert "Unknown tool" in client.post(url, json=call("bad")).text
-            dev.send_signal(number)
-            _, said = dev.communicate(timeout=30)
+            try:
+                with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+                    assert "good: x" in client.post(url, **modern("good")).text
+                    assert "Unknown tool" in client.post(url, **modern("bad")).text
+            finally:
+                dev.send_signal(number)
+                _, said = dev.communicate(timeout=30)
         assert dev.returncode == 0
         assert ("real Kong" in said) == (kind == "kong")
         folder = said.partition("logs: ")[2].partition(" ")[0]

@@ -6,7 +6,7 @@ import json
 import pytest
 from mcp import MCPError
 
-from e2e.harness import call, connect
+from e2e.harness import call, connect, modern
 
 ERAS = ["legacy", "2026-07-28"]
 
@@ -192,3 +192,22 @@ def test_kong_sees_the_truth_in_mcp_method_and_mcp_name(gateway):
     assert headers["mcp-method"] == "tools/call"
     assert headers["mcp-name"] == "good"
     assert "apikey" not in headers
+
+
+@pytest.mark.parametrize("method", ["tools/call", "tools/list"])
+def test_an_agent_s_credentials_never_reach_the_server(gateway, method):
+    secrets = {"Authorization": "Bearer agents-own-token", "Cookie": "session=agents-own"}
+    meta = modern("good")["json"]["params"]["_meta"]
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
+    headers = modern("good")["headers"] | {"Mcp-Method": method}
+    if method == "tools/call":
+        message["params"] |= {"name": "good", "arguments": {"text": "x"}}
+    else:
+        del headers["Mcp-Name"]
+    with gateway.client("bob") as client:
+        answer = client.post(gateway.url(), json=message, headers=headers | secrets)
+    assert answer.status_code == 200
+    _, seen = gateway.servers["notes"][0].requests()[-1]
+    assert seen["mcp-method"] == method
+    assert not {"authorization", "cookie", "apikey", "mcp-gateway-context"} & set(seen)
+    assert "agents-own" not in str(seen)

@@ -50,6 +50,7 @@ class Replica:
         try:
             wait_for_port(self.port, self.process)
         except RuntimeError as error:
+            self.kill()
             raise RuntimeError(f"{error}: {self._log.read_text()[-2000:]}") from None
 
     @property

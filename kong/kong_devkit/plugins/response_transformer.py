@@ -15,7 +15,7 @@ _PAIR: Final = {"type": "string", "match": "^[^:]+:.*$"}
 
 def _record(element: Mapping[str, Any]) -> dict[str, Any]:
     array = {"type": "array", "required": True, "default": [], "elements": element}
-    return {"type": "record", "fields": [{"json": array}, {"headers": array}]}
+    return {"type": "record", "required": True, "fields": [{"json": array}, {"headers": array}]}
 
 
 CONFIG: Final = {
