@@ -101,7 +101,7 @@ def dev(
         with run_dev(settings) as running:
             for server in servers:
                 click.echo(f"{server.name}: {running.url(server.name)}")
-            click.echo("what the policy file allows" if policy else "no policy file: everything is allowed", err=True)
+            click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
             while True:
                 time.sleep(_WATCH_SECONDS)

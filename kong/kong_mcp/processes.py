@@ -61,12 +61,16 @@ class Child:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n".join(f"  {line}" for line in lines) or "  (empty)"
 
-    def stop(self, seconds: float = 10.0, first: signal.Signals = signal.SIGTERM) -> None:
-        """End the program: politely, then after `seconds` its whole process group by force."""
-        if self._process.poll() is None:
-            self._process.send_signal(first)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
+    def stop(self, seconds: float = 10.0) -> None:
+        """End the program and all that it started: politely, and after `seconds` by force."""
+        group = self._process.pid
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            # To the whole group: a wrapper such as `kong start` does not hand signals on to what it runs.
+            os.killpg(group, signal.SIGTERM)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                self._process.poll()  # else the group lives on in a process that ended and was not waited for
+                os.killpg(group, 0)
+                time.sleep(_POLL)
+            os.killpg(group, signal.SIGKILL)
         self._process.wait()
