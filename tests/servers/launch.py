@@ -66,11 +66,7 @@ class Replica:
 
     def requests(self):
         """Return (method, headers) of every HTTP request that reached the server, but for the health checks' bare ones."""
-        return [
-            (line[2], line[3])
-            for line in self.lines()
-            if line[1] == "http" and "user-agent" in line[3]
-        ]
+        return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
 
     def kill(self):
         if self.process.poll() is None:
