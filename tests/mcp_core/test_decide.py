@@ -63,7 +63,9 @@ def test_each_method_takes_its_lane_in_the_eras_that_define_it(era, name):
 
 
 @pytest.mark.requirement("POL-006")
-@pytest.mark.parametrize(("era", "method"), [(era, method) for method in NAMING for era in METHODS[method].eras])
+@pytest.mark.parametrize(
+    ("era", "method"), [(era, method) for method in NAMING for era in ERAS if era in METHODS[method].eras]
+)
 @pytest.mark.parametrize("enforced", [True, False], ids=["enforce", "monitor"])
 def test_a_denied_item_looks_exactly_like_none(era, method, enforced):
     guard = ENFORCE if enforced else MONITOR

@@ -29,6 +29,10 @@ REFUSED = {
     "a method override": ({"x-http-method-override": "DELETE"}, -32600, 400),
     "another method override": ({"x-http-method": "GET"}, -32600, 400),
     "a third method override": ({"x-method-override": "GET"}, -32600, 400),
+    "another path": ({"x-original-url": "/admin"}, -32600, 400),
+    "a path rewritten": ({"x-rewrite-url": "/admin"}, -32600, 400),
+    "another path with underscores": ({"x_original_url": "/admin"}, -32600, 400),
+    "a path rewritten, with one underscore": ({"x-rewrite_url": "/admin"}, -32600, 400),
     "the affinity with an underscore": ({"mcp_affinity": "x"}, -32600, 400),
     "the name with an underscore": ({"mcp_name": "shut"}, -32600, 400),
     "the version with one underscore": ({"mcp-protocol_version": "2025-11-25"}, -32600, 400),
@@ -63,6 +67,14 @@ def test_headers_that_two_readers_could_read_differently_are_refused(headers, co
 @pytest.mark.parametrize("name", sorted(methods.SINGLE_HEADERS))
 def test_no_deciding_header_may_come_twice(name):
     assert isinstance(http.check({name: ["1", "1"]}), Reject)
+
+
+@pytest.mark.requirement("HTTP-003")
+@pytest.mark.parametrize("name", sorted(methods.OVERRIDE_HEADERS))
+def test_no_header_makes_another_request_of_a_request(name):
+    refusal = http.check(JSON | {name: ""})
+    assert isinstance(refusal, Reject)
+    assert name in refusal.body().decode()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mcp_core import surface, uris
 from mcp_core.methods import Kind
-from mcp_core.outcome import Mutated
+from mcp_core.outcome import Mutated, Pass
 from mcp_core.policy import NOBODY, Matcher, Policy, PolicyError, Principal, View
 
 ANN = Principal("ann", frozenset({"readers"}))
@@ -152,6 +152,10 @@ def test_kongs_way_of_writing_an_empty_list_is_an_empty_list():
     assert not Policy.from_config(config).view(NOBODY).allows(Kind.TOOL, "x")
 
 
+def listing(uri):
+    return text({"jsonrpc": "2.0", "id": 1, "result": {"resources": [{"uri": uri}]}})
+
+
 # URI as sent -> what common readers of URLs make of it
 READ_AS_ANOTHER = {
     "file:///public/../private/key": "dot segments",
@@ -175,19 +179,54 @@ READ_AS_ANOTHER = {
     "file:///public/%7ex": "a tilde that needs no encoding",
     "../private": "a dot segment at the start",
     "note:../private": "a dot segment behind the scheme",
-    "file:///" + "x" * 9000: "longer than a header",
+}
+ALL_OPEN = {"allow": ["*"]}
+# sentence -> the resources of a policy that says no to something, though it matches any URI
+NARROW = {
+    "one denied": {"allow": ["*"], "deny": ["file:///private/*"]},
+    "two globs for all": {"allow": ["f*", "F*", "h*", " *", ".*", "n*"]},
+    "stars only": {"allow": ["**"]},
 }
 
 
 @pytest.mark.requirement("POL-005")
+@pytest.mark.parametrize("resources", NARROW.values(), ids=NARROW.keys())
 @pytest.mark.parametrize("uri", READ_AS_ANOTHER, ids=READ_AS_ANOTHER.values())
-def test_a_uri_that_others_normalise_is_neither_listed_nor_read(uri):
-    view = Policy.from_config({"resources": {"allow": ["*"]}}).view(NOBODY)
+def test_a_uri_that_others_normalise_is_neither_listed_nor_read(uri, resources):
+    view = Policy.from_config({"resources": resources}).view(NOBODY)
+    assert not uris.is_normal(uri)
     assert not view.allows(Kind.RESOURCE, uri)
-    listed = text({"jsonrpc": "2.0", "id": 1, "result": {"resources": [{"uri": uri}]}})
-    filtered = surface.filter_answer(listed, view)
+    filtered = surface.filter_answer(listing(uri), view)
     assert isinstance(filtered, Mutated)
     assert filtered.message["result"]["resources"] == []
+
+
+@pytest.mark.requirement("POL-005")
+@pytest.mark.parametrize("uri", READ_AS_ANOTHER, ids=READ_AS_ANOTHER.values())
+def test_where_every_resource_is_open_no_spelling_opens_more(uri):
+    view = Policy.from_config({"resources": ALL_OPEN}).view(NOBODY)
+    assert view.allows(Kind.RESOURCE, uri)
+    assert surface.filter_answer(listing(uri), view) == Pass()
+
+
+@pytest.mark.requirement("POL-005")
+def test_a_rule_that_denies_one_resource_makes_spelling_matter_for_whom_it_concerns():
+    rules = [{"consumers": ["ann"], "resources": {"deny": ["file:///private/*"]}}]
+    policy = Policy.from_config({"resources": ALL_OPEN, "rules": rules})
+    uri = "file:///public/../private/key"
+    assert policy.view(BOB).allows(Kind.RESOURCE, uri)
+    assert not policy.view(ANN).allows(Kind.RESOURCE, uri)
+
+
+@pytest.mark.requirement("POL-014")
+@pytest.mark.parametrize(
+    ("kind", "longest"), [(Kind.TOOL, "x" * 1024), (Kind.PROMPT, "x" * 1024), (Kind.RESOURCE, "file:///" + "x" * 8184)]
+)
+def test_a_name_that_no_header_could_hold_is_no_item(kind, longest):
+    for allow in ("*", "*x", longest, longest + "x"):
+        view = Policy.from_config({kind.value: {"allow": [allow]}}).view(NOBODY)
+        assert not view.allows(kind, longest + "x")
+        assert view.allows(kind, longest) is (allow != longest + "x")
 
 
 @pytest.mark.requirement("POL-005")

@@ -51,7 +51,6 @@ class KongSide:
             "router.get_route": route,
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
-            "service.request.clear_header": self._clear_header,
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
             **dict.fromkeys(("response.exit", "log.set_serialize_value")),
         }
@@ -79,11 +78,12 @@ class KongSide:
 
         return method
 
-    def _set_headers(self, headers: dict[str, str]) -> None:
-        self.next_hop |= {name.lower(): value for name, value in headers.items()}
-
-    def _clear_header(self, name: str) -> None:
-        self.next_hop.pop(name.lower(), None)
+    def _set_headers(self, headers: dict[str, str | list[str]]) -> None:
+        for name, value in headers.items():
+            if value == []:  # no values at all clear the header (lua-nginx-module, ngx.req.set_header)
+                self.next_hop.pop(name.lower(), None)
+            else:
+                self.next_hop[name.lower()] = value
 
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]

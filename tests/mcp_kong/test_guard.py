@@ -56,7 +56,7 @@ CALLS = {
 @pytest.mark.parametrize("era", CALLS)
 def test_an_allowed_call_makes_four_pdk_calls_once_kong_has_vouched(era, config, session):
     headers, data = CALLS[era]
-    headers = headers | ANNS_HEADERS
+    headers = headers | ANNS_HEADERS | {"authorization": "Bearer agents-own", "cookie": "c=1"}
     if session and era == "legacy":
         headers |= {"mcp-session-id": sealed()}
     guard = Guard(config)
@@ -76,15 +76,23 @@ def test_nobody_is_asked_who_calls_where_it_makes_no_difference(headers, data):
 
 @pytest.mark.requirement("GUARD-004")
 @pytest.mark.requirement("GUARD-001")
-def test_each_header_that_is_hidden_costs_one_call_more():
+@pytest.mark.parametrize(("headers", "data"), CALLS.values(), ids=CALLS.keys())
+def test_hiding_credentials_costs_no_call_more(headers, data):
     guard = Guard(CONFIG)
     plain, hidden = (
-        access(guard, body(name="open"), LEGACY | more)
-        for more in ({"x-other": "stays"}, {"x-other": "stays", "authorization": "Bearer agents-own"})
+        access(guard, data, headers | more)
+        for more in ({"x-other": "stays"}, {"x-other": "stays", "authorization": "Bearer agents-own", "cookie": "c=1"})
     )
-    assert "x-other" in hidden.next_hop
-    assert "authorization" not in hidden.next_hop
-    assert len(hidden.names()) == len(plain.names()) + 1 - len(["router.get_route"])
+    assert hidden.next_hop == plain.next_hop
+    assert hidden.next_hop["x-other"] == "stays"
+    assert hidden.names() == FOUR
+
+
+@pytest.mark.requirement("GUARD-004")
+def test_credentials_are_cleared_too_where_nothing_else_is_changed():
+    headers, data = CALLS["modern"]
+    side = access(Guard(CONFIG), data, headers | {"authorization": "Bearer agents-own"})
+    assert side.arguments("service.request.set_headers") == [({"authorization": []},)]
 
 
 @pytest.mark.requirement("GUARD-004")
@@ -213,6 +221,42 @@ def test_a_session_of_ones_own_becomes_the_servers():
     assert (call.next_hop["mcp-session-id"], call.next_hop["mcp-affinity"]) == ("up-1", "a1")
     context = context_of(listing, body("tools/list"))
     assert (context.session, context.affinity) == ("up-1", "a1")
+
+
+BOTH_UPSTREAMS = CONFIG | {"session_upstream": "notes-sticky"}
+
+
+@pytest.mark.requirement("GUARD-013")
+@pytest.mark.parametrize(
+    ("config", "session", "upstream"),
+    [
+        pytest.param(BOTH_UPSTREAMS, True, "notes-sticky", id="a session's, to the sticky upstream"),
+        pytest.param(BOTH_UPSTREAMS, False, "notes-replicas", id="any other, to the plain one"),
+        pytest.param(CONFIG, True, "notes-replicas", id="a session's, where there is one upstream"),
+        pytest.param(BOTH_UPSTREAMS | {"session_upstream": None}, True, "notes-replicas", id="where it is null"),
+    ],
+)
+@pytest.mark.parametrize("knows_upstreams", [True, False])
+def test_calls_of_a_session_go_to_the_upstream_for_sessions(config, session, upstream, knows_upstreams):
+    headers = LEGACY | ANNS_HEADERS | ({"mcp-session-id": sealed()} if session else {})
+    side = access(Guard(config), body(name="open"), headers, consumer=ANN, knows_upstreams=knows_upstreams)
+    assert side.arguments("service.set_upstream") == [(upstream,)]
+    assert (side.exit is None) is knows_upstreams
+
+
+@pytest.mark.requirement("GUARD-006")
+@pytest.mark.parametrize("session", [True, False])
+def test_a_list_goes_to_the_sidecar_by_plain_http_whatever_protocol_the_server_speaks(session):
+    headers = LEGACY | ANNS_HEADERS | ({"mcp-session-id": sealed()} if session else {})
+    side = access(Guard(BOTH_UPSTREAMS), body("tools/list"), headers, consumer=ANN)
+    assert side.arguments("service.set_upstream") == [("mcp-sidecar",)]
+    assert side.arguments("service.request.set_scheme") == [("http",)]
+
+
+@pytest.mark.requirement("GUARD-006")
+def test_a_call_keeps_the_servers_protocol_and_path():
+    side = access(Guard(CONFIG), body(name="open"), LEGACY)
+    assert not {"service.request.set_scheme", "service.request.set_path"} & set(side.names())
 
 
 @pytest.mark.requirement("GUARD-007")
