@@ -25,13 +25,14 @@ demo: $(READY) ## Run the main job on real servers and clients, and print what h
 	@$(BIN)/python tests/demo/demo.py
 
 test: $(READY) ## Run all tests (on a real Kong too, where `kong` is on the PATH)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
+	@$(BIN)/python -m pytest --no-header -q tests/house/test_size_caps.py >build/size-caps.log 2>&1 || { cat build/size-caps.log; exit 1; }
 	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
 
 format: $(READY) ## Format the code and mend what can be mended

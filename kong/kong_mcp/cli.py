@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from kong_mcp.dev import DevSettings, run_dev
+from kong_mcp.dev import DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
@@ -99,6 +99,8 @@ def dev(
         settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers)
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with run_dev(settings) as running:
+            for line in unreachable(servers):
+                click.echo(f"warning: {line}", err=True)
             for server in servers:
                 click.echo(f"{server.name}: {running.url(server.name)}")
             click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
@@ -106,7 +108,7 @@ def dev(
             while True:
                 time.sleep(_WATCH_SECONDS)
                 running.check()
-    except (ChildFailedError, NoKongError, PolicyFileError, FileNotFoundError) as error:
+    except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import tempfile
 import urllib.error
@@ -19,12 +18,14 @@ from typing import Any, Final
 from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.processes import Child
+from kong_mcp.reaper import Reaper
 from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_kong.settings import KEYS_VARIABLE
 
 START_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,32 @@ class DevGateway:
         self.sidecar.check()
 
 
+class PortTakenError(RuntimeError):
+    """The port for agents is in use."""
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise PortTakenError(f"port {port} is in use: choose another with --port, or --port 0") from None
+
+
+def unreachable(servers: Sequence[Server]) -> list[str]:
+    """Return a line for each replica that takes no connection now."""
+    lines = []
+    for server in servers:
+        for target in server.targets:
+            host, _, port = target.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+            except OSError:
+                lines.append(f"{server.name}: nothing answers at {target} yet")
+    return lines
+
+
 def free_port() -> int:
     """Return a loopback port that is free now."""
     with socket.socket() as probe:
@@ -73,12 +100,14 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
     """Run a local gateway for as long as the context lasts.
 
     Raises:
+        PortTakenError: something else listens on the port.
         ChildFailedError: a part of it did not start; the message holds the end of its log.
     """
+    port = settings.port or free_port()
+    _check_port(port)
     folder = Path(tempfile.mkdtemp(prefix="kong-mcp-"))
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        port = settings.port or free_port()
+        reaper = stack.enter_context(Reaper(folder))
         sidecar_port = free_port()
         internal_key = secrets.token_urlsafe(32)
         keys = base64.b64encode(secrets.token_bytes(32)).decode()
@@ -101,9 +130,11 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             },
             folder / "sidecar.log",
         )
+        reaper.watch(sidecar.pid)
         stack.callback(sidecar.stop)
         gateway_settings = GatewaySettings(folder, state, port, settings.workers)
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
+        reaper.watch(gateway.pid)
         stack.callback(gateway.stop)
         running = DevGateway(settings, port, sidecar_port, folder, gateway, sidecar)
         credential = {"apikey": settings.consumers[0].key} if settings.consumers else {}

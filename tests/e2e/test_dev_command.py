@@ -2,14 +2,18 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from e2e.harness import JSON_HEADERS, modern
+from kong_mcp.dev import unreachable
+from kong_mcp.servers import parse_server
 from servers.launch import replicas
 
 COMMAND = [str(Path(sys.executable).parent / "kong-mcp"), "dev"]
@@ -45,7 +49,35 @@ def test_it_prints_the_urls_serves_them_and_leaves_nothing_behind(kind, tmp_path
         folder = said.partition("logs: ")[2].partition(" ")[0]
         assert folder
         assert not Path(folder).exists()
-        assert not [one for one in Path("/proc").iterdir() if one.name.isdigit() and _mentions(one, folder)]
+        assert not _left(folder)
+
+
+def test_it_cleans_up_even_when_it_is_killed(kind):
+    with replicas("notes-1") as (replica,):
+        command = [*COMMAND, "--server", f"notes={replica.url}", "--gateway", kind, "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
+            dev.stdout.readline()
+            said = ""
+            while "logs: " not in said:
+                said = dev.stderr.readline()
+            folder = Path(said.partition("logs: ")[2].partition(" ")[0])
+            assert folder.is_dir()
+            dev.kill()
+        until = time.monotonic() + 30
+        while folder.exists() or _left(folder):
+            assert time.monotonic() < until, _left(folder)
+            time.sleep(0.1)
+
+
+def _left(folder):
+    return [one.name for one in Path("/proc").iterdir() if one.name.isdigit() and _mentions(one, str(folder))]
+
+
+def test_a_port_in_use_and_a_server_that_is_not_there_are_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} is in use" in refusal("--server", "a=http://127.0.0.1:1/mcp", "--port", port)
+    assert unreachable([parse_server("a=http://127.0.0.1:1/mcp")]) == ["a: nothing answers at 127.0.0.1:1 yet"]
 
 
 def _mentions(process, folder):
