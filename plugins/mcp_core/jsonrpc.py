@@ -355,7 +355,8 @@ def fold(key: str) -> str:
 
 
 def _misspelled(key: str, id_: RequestId | None) -> Reject:
-    return _invalid(f"The key {key[:64]!r} could be taken for a protocol key: spell it exactly.", id_)
+    text = f"The key {key[:64]!r} could be taken for a protocol key: spell it exactly."
+    return Reject(INVALID_REQUEST, text, "misspelled-key", id=id_)
 
 
 def _invalid(text: str, id_: RequestId | None) -> Reject:

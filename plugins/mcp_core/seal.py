@@ -13,6 +13,7 @@ import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, Final, Protocol
 
 MIN_KEY_BYTES: Final = 32
@@ -92,6 +93,9 @@ class Context:
     expires: int
 
 
+_CONTEXT_FIELDS: Final = frozenset(field.name for field in dataclass_fields(Context))
+
+
 class ContextSigner:
     """Signs contexts, and believes only what one of its keys signed and time has not passed over."""
 
@@ -104,7 +108,10 @@ class ContextSigner:
         return f"{payload}.{_b64(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
 
     def verify(self, value: str, *, now: float, body: bytes) -> Context | None:
-        """Return the context, or None for anything not signed here, expired, or signed for another body."""
+        """Return the context, or None for anything not signed here, expired, or signed for another body.
+
+        None too for what was signed with other fields: a guard of another version wrote it.
+        """
         payload, dot, mac = value.partition(".")
         given = _unb64(mac)
         if not dot or given is None or not payload.isascii():
@@ -114,7 +121,10 @@ class ContextSigner:
         raw = _unb64(payload) if any(good) else None
         if raw is None:
             return None
-        context = Context(**json.loads(raw))
+        fields = json.loads(raw)
+        if not isinstance(fields, dict) or fields.keys() != _CONTEXT_FIELDS:
+            return None
+        context = Context(**fields)
         if context.expires < now or context.body != hashlib.sha256(body).hexdigest():
             return None
         return context

@@ -21,7 +21,10 @@ _UNREADABLE: Final = "The server's answer could not be read safely and was withh
 
 
 def unreadable(why: str) -> Reject:
-    """Return the refusal for an answer that must not pass. `why` goes to the log, not to the agent."""
+    """Return the refusal for an answer that must not pass.
+
+    `why` goes to the log, not to the agent: fixed words, and nothing that a server chose.
+    """
     return Reject(INTERNAL_ERROR, _UNREADABLE, f"answer: {why}", status=502)
 
 
@@ -37,7 +40,7 @@ def filter_answer(body: bytes, view: View, limits: Limits = ANSWER_LIMITS) -> Ou
     changed = False
     for message in messages:
         if isinstance(refusal := jsonrpc.message(message, limits), Reject):
-            return unreadable(refusal.message)
+            return unreadable(refusal.reason)
         outcome = _filter_result(message, view)
         if isinstance(outcome, Reject):
             return outcome

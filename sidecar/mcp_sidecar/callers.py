@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 from mcp_core import methods
 from mcp_core.headers import Headers
 from mcp_core.outcome import FORBIDDEN, Reject
-from mcp_core.policy import PolicyError, View
+from mcp_core.policy import View
 from mcp_core.seal import Context, ContextSigner
 from mcp_sidecar.filtering import Tally
 
@@ -68,16 +68,12 @@ class Callers:
         return "body-too-slow"
 
     def _verify(self, scope: Scope, headers: Headers, signed: str, body: bytes) -> Call | str:
-        try:
-            context = self._signer.verify(signed, now=time.time(), body=body)
-            if context is None:
-                return "context-not-believed"
-            if context.server != scope["path_params"]["server"] or context.http_method != scope["method"]:
-                return "context-of-another-request"
-            return Call(context, Tally(View.from_json(context.view).access), headers, body)
-        except (TypeError, ValueError, PolicyError):
-            # Signed with our key and still not ours to read: a guard of another version wrote it.
-            return "context-of-another-version"
+        context = self._signer.verify(signed, now=time.time(), body=body)
+        if context is None:
+            return "context-not-believed"
+        if context.server != scope["path_params"]["server"] or context.http_method != scope["method"]:
+            return "context-of-another-request"
+        return Call(context, Tally(View.from_json(context.view).access), headers, body)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -102,6 +102,29 @@ def test_a_forged_context_is_not_believed():
         assert signer(NEW).verify(forged, now=0, body=BODY) is None
 
 
+WHOLE = dataclasses.asdict(CONTEXT)
+
+
+@pytest.mark.requirement("SEAL-002")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="none"),
+        pytest.param([], id="a list"),
+        pytest.param(7, id="a number"),
+        pytest.param(None, id="null"),
+        pytest.param(WHOLE | {"more": 1}, id="one more"),
+        pytest.param({name: value for name, value in WHOLE.items() if name != "expires"}, id="one less"),
+        pytest.param({name: value for name, value in WHOLE.items() if name != "id"} | {"ID": 7}, id="one other"),
+    ],
+)
+def test_a_context_of_other_fields_is_signed_by_another_version_and_not_believed(fields):
+    payload = base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=")
+    mac = hmac.digest(derive(NEW, "kong-mcp context"), payload, "sha256")
+    signed = f"{payload.decode()}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    assert signer(NEW).verify(signed, now=0, body=BODY) is None
+
+
 @pytest.mark.requirement("SEAL-005")
 @given(st.data())
 def test_no_changed_character_goes_unnoticed(data):

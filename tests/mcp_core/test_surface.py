@@ -88,6 +88,31 @@ def test_an_answer_that_cannot_be_read_safely_is_502(body):
     )
 
 
+SECRET = "s3cr3t"
+
+
+@pytest.mark.requirement("SURF-005")
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(SECRET.encode(), id="no JSON"),
+        pytest.param(text({SECRET: 1}), id="not a message"),
+        pytest.param(text({f"jsonrpc\0{SECRET}": 1}), id="a key of the message"),
+        pytest.param(text({"jsonrpc": "2.0", "method": "m", "params": {f"_meta\0{SECRET}": {}}}), id="a parameter"),
+        pytest.param(text(answer(**{f"tools\0{SECRET}": []})), id="a list"),
+        pytest.param(text(answer(tools={SECRET: 1})), id="a list that is none"),
+        pytest.param(text(answer(resources=[{"uri": "a", f"uri\0{SECRET}": "b"}])), id="a key of an item"),
+        pytest.param(text(answer(tools=[{SECRET: 1}])), id="an item without a name"),
+    ],
+)
+def test_the_reason_for_the_log_repeats_nothing_of_the_answer(body):
+    refusal = filter_answer(body, VIEW)
+    assert isinstance(refusal, Reject)
+    assert refusal.reason.startswith("answer: ")
+    assert SECRET not in refusal.reason
+    assert SECRET not in refusal.body().decode()
+
+
 @pytest.mark.requirement("SURF-003")
 @pytest.mark.parametrize("scope", ["public", "", None, "Private"])
 def test_a_list_is_private_to_its_caller(scope):

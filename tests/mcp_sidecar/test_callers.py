@@ -75,7 +75,12 @@ def test_a_context_that_another_version_of_the_guard_wrote_is_forbidden(refused,
     payload = base64.urlsafe_b64encode(json.dumps({"server": "files"}).encode()).rstrip(b"=")
     mac = hmac.digest(derive(words.key, "kong-mcp context"), payload, "sha256")
     signed = payload.decode() + "." + base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
-    refused("context-of-another-version", signed=signed)
+    refused("context-not-believed", signed=signed)
+
+
+def test_a_context_whose_view_cannot_be_read_opens_nothing(guard, kong):
+    assert guard.ask(view={"tools": "*"}).status == 500
+    assert kong.requests == []
 
 
 def test_two_contexts_are_forbidden(guard, kong):
