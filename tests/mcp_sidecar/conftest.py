@@ -23,8 +23,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.seal import Context, ContextSigner
+from mcp_core.seal import Context, ContextSigner, SessionSealer
 
 KEY = b"k" * 32
 INTERNAL_KEY = "internal-key-0123456789"
@@ -254,6 +256,15 @@ def words() -> SimpleNamespace:
         until=until,
         key=KEY,
         internal_key=INTERNAL_KEY,
+    )
+
+
+@pytest.fixture
+def opened(words):
+    """Open a sealed session id as the guard does."""
+    sealer = SessionSealer([words.key], AESGCM, InvalidTag)
+    return lambda token, server="files", principal="alice": sealer.open(
+        token, server, principal, now=time.time(), max_age=60
     )
 
 

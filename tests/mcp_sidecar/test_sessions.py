@@ -3,19 +3,8 @@
 import time
 
 import pytest
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.seal import Session, SessionSealer
-
-
-@pytest.fixture
-def opened(words):
-    """Open a sealed session id as the guard does."""
-    sealer = SessionSealer([words.key], AESGCM, InvalidTag)
-    return lambda token, server="files", principal="alice": sealer.open(
-        token, server, principal, now=time.time(), max_age=60
-    )
+from mcp_core.seal import Session
 
 
 def answers(words, session, *, stream=False):
