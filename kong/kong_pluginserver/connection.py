@@ -1,7 +1,8 @@
 """One connection from Kong: frames in, frames out, on the hub.
 
-Laws: a frame is read whole or not at all; nothing larger than `largest` is kept, but it is read away, for Kong listens
-only after it has sent everything. `owed` says that Kong still owes a reply: what is sent then is read after it.
+Laws: a frame is read whole or not at all, and what has come of one is kept when the wait for it is given up; nothing
+larger than `largest` is kept, but it is read away, for Kong listens only after it has sent everything. PDK calls are
+sent before the replies to those before them have come; which reply is whose is the ledger's to say.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
-from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished, Stop
 from kong_pluginserver.hub import Hub
+from kong_pluginserver.ledger import Due, Ledger
 
 _CHUNK: Final = 65536
 
@@ -26,8 +27,9 @@ class Connection:
         token: the supervisor's name for it.
         deadline: monotonic time at which the event must be over; 0.0 between events.
         expired: the deadline has passed.
-        over: the answer has been sent; no PDK call is possible any more.
-        owed: Kong has not answered the last PDK call.
+        over: the end of the event has been sent; no PDK call is possible any more.
+        ledger: the PDK calls that are not sent or not answered yet.
+        unawaited: methods that the phase does not wait for, though Kong might say no.
         torn: a frame was sent in part only, so nothing that follows would be understood.
         stop: the Stop that a PDK call of this event ended with; remembered, for a plugin may have swallowed it.
         can_exit: the phase allows kong.response.exit.
@@ -41,6 +43,7 @@ class Connection:
         "_largest",
         "_recv",
         "_send",
+        "_skip",
         "_socket",
         "can_exit",
         "closing",
@@ -49,13 +52,14 @@ class Connection:
         "fd",
         "hung_up",
         "idle",
+        "ledger",
         "over",
-        "owed",
         "readable",
         "resume",
         "stop",
         "token",
         "torn",
+        "unawaited",
         "waiting",
     )
 
@@ -64,9 +68,9 @@ class Connection:
         self.fd = peer.fileno()
         self.token = token
         self.deadline = 0.0
-        self.waiting = self.readable = self.hung_up = self.expired = self.over = self.owed = self.torn = (
-            self.closing
-        ) = False
+        self.waiting = self.readable = self.hung_up = self.expired = self.over = self.torn = self.closing = False
+        self.ledger = Ledger()
+        self.unawaited: frozenset[str] = frozenset()
         self.can_exit = self.idle = True
         self.stop: Stop | None = None
         self.resume: Callable[[], Any] = lambda: None
@@ -75,12 +79,18 @@ class Connection:
         self._recv = peer.recv
         self._send = peer.send
         self._buffer = b""
+        self._skip = 0
         self._largest = largest
 
     def begin(self, deadline: float, *, can_exit: bool) -> None:
-        """Begin an event that must be over at `deadline`, a monotonic time."""
+        """Begin an event that must be over at `deadline`, a monotonic time.
+
+        Raises:
+            OutOfStep: the last event is not settled.
+        """
+        self.ledger.begin()
         self.deadline = deadline
-        self.expired = self.over = self.owed = self.idle = False
+        self.expired = self.over = self.idle = False
         self.stop = None
         self.can_exit = can_exit
 
@@ -89,23 +99,91 @@ class Connection:
         self.deadline = 0.0
         self.idle = True
 
-    def exchange(self, call: bytes) -> bytes:
-        """Send one PDK call and return the payload of its reply.
+    def prefetch(self, requests: tuple[bytes, ...]) -> None:
+        """Send PDK calls before anything asks for them.
 
         Raises:
             Stop: the event is over, for whatever reason.
         """
+        if self._buffer:
+            raise self.ledger.lost("a reply before any call")
+        if requests:
+            self.ledger.prefetch(requests)
+            self.send(self.ledger.leave())
+
+    def ask(self, request: bytes, *, changes: bool = False) -> bytes:
+        """Return the payload of the reply to one PDK call: one that was prefetched, or else it is made now.
+
+        Args:
+            request: the two frames of the call.
+            changes: replies that were prefetched may not hold after this call.
+
+        Raises:
+            Stop: the event is over, for whatever reason.
+        """
+        self._check()
+        ledger = self.ledger
+        if changes:
+            ledger.changed()
+        due = ledger.prefetched(request)
+        if due is None:
+            due = Due()
+            ledger.queue(request, due)
+            self.send(ledger.leave())
+        while not due.arrived:
+            self._take_reply()
+        return due.result()
+
+    def put(self, request: bytes, due: Due) -> None:
+        """Have one PDK call sent with what is sent next, without waiting for `due`, its reply.
+
+        Raises:
+            Stop: the event is over, for whatever reason.
+        """
+        self._check()
+        ledger = self.ledger
+        ledger.changed()
+        ledger.queue(request, due)
+        if ledger.full:
+            self.send(ledger.leave())
+            self.settle()
+
+    def finish(self, words: bytes) -> None:
+        """Send what is left of the PDK calls, and behind them what ends the event.
+
+        Raises:
+            Stop: it cannot be sent.
+        """
+        self.send(self.ledger.leave() + words)
+        self.over = True
+
+    def settle(self) -> None:
+        """Read all replies that Kong owes.
+
+        Raises:
+            Stop: they do not come, or do not match their calls.
+        """
+        while self.ledger.owed:
+            self._take_reply()
+
+    def _check(self) -> None:
         if self.over:
             raise Exited
         if self.stop is not None:
             raise self.stop
         if self.expired:
             raise DeadlineExceeded
-        self.send(call)
-        self.owed = True
-        reply = self.read_frame()
-        self.owed = False
-        return reply
+
+    def _take_reply(self) -> None:
+        reply: bytes | Stop
+        try:
+            reply = self.read_frame()
+        except MalformedFrame as error:
+            reply = error
+        self.ledger.settle(reply)
+        # Kong says nothing unasked while an event lasts; behind its end, the next call may follow.
+        if self._buffer and not self.ledger.owed and not self.over:
+            raise self.ledger.lost("a reply to no call")
 
     def send(self, data: bytes) -> None:
         """Send all of `data`.
@@ -125,16 +203,26 @@ class Connection:
 
     def _send_rest(self, rest: memoryview) -> None:
         self._hub.want_write(self, wanted=True)
+        received: list[bytes] = []
+        size = 0
         try:
             while rest:
                 try:
                     rest = rest[self._send(rest) :]
                 except BlockingIOError:
-                    self._hub.wait(self)
+                    # Kong reads no further while it cannot get rid of a reply, so replies are taken meanwhile.
+                    if self.readable:
+                        received.append(self._receive_now())
+                        size += len(received[-1])
+                    else:
+                        self._hub.wait(self)
+                    if size > self._largest:
+                        raise MalformedFrame("more replies at once than allowed") from None
         except OSError:
             raise PeerVanished from None
         finally:
             self.torn = bool(rest)
+            self._buffer = b"".join([self._buffer, *received])
             self._hub.want_write(self, wanted=False)
 
     def read_frame(self) -> bytes:
@@ -143,10 +231,13 @@ class Connection:
         Raises:
             PeerVanished: the connection ended before the frame did.
             MalformedFrame: it is larger than allowed; it has been read away.
-            DeadlineExceeded: it did not come in time.
+            DeadlineExceeded: it did not come in time; what has come of it is kept for the next call.
         """
+        if self._skip:
+            self._read_away()
         data = self._buffer or self._receive()
         while len(data) < 4:
+            self._buffer = data
             data += self._receive()
         size = int.from_bytes(data[:4], sys.byteorder)
         missing = size + 4 - len(data)
@@ -156,19 +247,27 @@ class Connection:
         if missing < 0:
             self._buffer = data[size + 4 :]
             return data[4 : size + 4]
-        self._buffer = b""
-        pieces = [data[4:]]
-        while missing > 0:
-            piece = self._receive()
-            missing -= len(piece)
-            if size <= self._largest:
-                pieces.append(piece)
+        self._buffer = data
         if size > self._largest:
-            self.owed = False
-            raise MalformedFrame("a frame larger than allowed")
-        body = b"".join(pieces)
-        self._buffer = body[size:]
-        return body[:size]
+            self._skip = size + 4
+            self._read_away()
+        pieces = [data]
+        try:
+            while missing > 0:
+                piece = self._receive()
+                pieces.append(piece)
+                missing -= len(piece)
+        finally:
+            self._buffer = data = b"".join(pieces)
+        self._buffer = data[size + 4 :]
+        return data[4 : size + 4]
+
+    def _read_away(self) -> NoReturn:
+        while self._skip:
+            piece = self._buffer or self._receive()
+            self._buffer = piece[self._skip :]
+            self._skip -= min(self._skip, len(piece))
+        raise MalformedFrame("a frame larger than allowed")
 
     def next_call(self) -> bytes | None:
         """Return the payload of the frame that opens the next exchange, None if Kong has closed between two.
@@ -188,35 +287,24 @@ class Connection:
         while True:
             if not self.readable:
                 self._hub.wait(self)
-                continue
-            try:
-                data = self._recv(_CHUNK)
-            except BlockingIOError:
-                self.readable = self.hung_up = False
-                continue
-            except OSError:
-                raise PeerVanished from None
-            if not data:
-                raise PeerVanished
-            if len(data) < _CHUNK and not self.hung_up:
-                # Less than asked for: there is no more, and what comes next is a new edge.
-                self.readable = False
-            return data
+            elif data := self._receive_now():
+                return data
 
-    def linger(self, seconds: float) -> None:
-        """Read everything away until Kong closes, for at most `seconds`.
-
-        Kong still has to write the reply it owes; were the connection closed already, it would take that for a plugin
-        server that died, and would not read the refusal.
-        """
-        self.deadline = monotonic() + seconds
-        self.expired = self.over = False
-        self._buffer = b""
+    def _receive_now(self) -> bytes:
+        """Return what is there, b"" if nothing is."""
         try:
-            while True:
-                self._receive()
-        except (PeerVanished, DeadlineExceeded):
-            return
+            data = self._recv(_CHUNK)
+        except BlockingIOError:
+            self.readable = self.hung_up = False
+            return b""
+        except OSError:
+            raise PeerVanished from None
+        if not data:
+            raise PeerVanished
+        if len(data) < _CHUNK and not self.hung_up:
+            # Less than asked for: there is no more, and what comes next is a new edge.
+            self.readable = False
+        return data
 
     def has_input(self) -> bool:
         """Say whether Kong has sent something that has not been read yet."""

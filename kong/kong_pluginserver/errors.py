@@ -1,6 +1,7 @@
 """What can go wrong, in three families.
 
     PluginServerError(Exception)    the operator must act; its text goes to the terminal
+    UnfitError(Exception)           the same of one plugin file, before its path is known
     PDKError(Exception)             Kong or this server refused one PDK call; a plugin may catch it
       UnknownMethodError            the protocol has no such method
     Stop(BaseException)             the event is over; plugin code must not catch it
@@ -8,6 +9,7 @@
       DeadlineExceeded              the event took longer than --deadline
       PeerVanished                  Kong closed the connection
       MalformedFrame                Kong sent what cannot be decoded, text that is not UTF-8 included
+      OutOfStep                     a reply cannot belong to its call, so no reply on this connection can be trusted
       BodyUnreadable                Kong keeps the request body in a file that cannot be read
 
 `Stop` is no Exception, so that a plugin's `except Exception` cannot turn a refusal into a pass.
@@ -18,6 +20,10 @@ from __future__ import annotations
 
 class PluginServerError(Exception):
     """The server cannot start; the text says what to do."""
+
+
+class UnfitError(Exception):
+    """A loaded module is no plugin that can be served; the text says why."""
 
 
 class PDKError(Exception):
@@ -50,6 +56,10 @@ class PeerVanished(Stop):
 
 class MalformedFrame(Stop):
     """A frame cannot be decoded."""
+
+
+class OutOfStep(Stop):
+    """Replies and calls do not match."""
 
 
 class BodyUnreadable(Stop):

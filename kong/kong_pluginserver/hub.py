@@ -88,7 +88,7 @@ class Hub:
         """
         connection.waiting = True
         self._greenlet.switch()
-        if connection.expired and not connection.over:
+        if connection.expired:
             raise DeadlineExceeded
 
     def run(self) -> None:

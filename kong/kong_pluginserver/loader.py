@@ -1,10 +1,10 @@
 """Plugin files: found, loaded and held to what Kong will demand of them later, so that a mistake stops the start.
 
-A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `class Plugin`. Two more names
-are known here:
+A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `class Plugin`. More names are known here:
 
     refusal = (status, headers, body)   what the client gets when the plugin fails; a 503 in JSON otherwise
     buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
+    prefetch, unawaited                 which PDK calls are made ahead or not waited for, see ahead
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from kong_pluginserver.errors import PluginServerError
+from kong_pluginserver import ahead
+from kong_pluginserver.errors import PluginServerError, UnfitError
 from kong_pluginserver.pdk import exit_frames
 
 PHASES: Final = ("certificate", "rewrite", "access", "response", "preread", "log")
@@ -38,7 +39,7 @@ _REFUSAL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One loaded plugin file; `refusal` is ready to send."""
+    """One loaded plugin file; `refusal` and what is to be prefetched in each phase are ready to send."""
 
     name: str
     cls: type
@@ -47,6 +48,8 @@ class Plugin:
     schema: list[dict[str, Any]]
     phases: tuple[str, ...]
     refusal: bytes
+    prefetch: dict[str, tuple[bytes, ...]]
+    unawaited: frozenset[str]
 
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""
@@ -57,10 +60,6 @@ class Plugin:
             "Version": self.version,
             "Schema": {"name": self.name, "fields": [{"config": {"type": "record", "fields": self.schema}}]},
         }
-
-
-class _UnfitError(Exception):
-    """A loaded module is no plugin that can be served; the text says why."""
 
 
 DEFAULT_REFUSAL: Final = exit_frames(_REFUSAL[0], _REFUSAL[2], _REFUSAL[1])
@@ -93,7 +92,7 @@ def load(path: Path) -> Plugin:
     module = _execute(path)
     try:
         return _checked(path.stem, module)
-    except _UnfitError as unfit:
+    except UnfitError as unfit:
         raise PluginServerError(f"{path}: {unfit}") from None
 
 
@@ -145,21 +144,21 @@ def _execute(path: Path) -> ModuleType:
 def _checked(name: str, module: ModuleType) -> Plugin:
     for needed in ("Plugin", "Schema", "version", "priority"):
         if not hasattr(module, needed):
-            raise _UnfitError(f"lacks `{needed}`")
+            raise UnfitError(f"lacks `{needed}`")
     cls, schema, version, priority = module.Plugin, module.Schema, module.version, module.priority
     if not isinstance(cls, type):
-        raise _UnfitError("`Plugin` must be a class")
+        raise UnfitError("`Plugin` must be a class")
     if not isinstance(schema, list):
-        raise _UnfitError("`Schema` must be a list of fields, each a dict of one name and its definition")
+        raise UnfitError("`Schema` must be a list of fields, each a dict of one name and its definition")
     if not isinstance(version, str):
-        raise _UnfitError('`version` must be a string such as "1.0.0"')
+        raise UnfitError('`version` must be a string such as "1.0.0"')
     if isinstance(priority, bool) or not isinstance(priority, int):
-        raise _UnfitError("`priority` must be an integer")
+        raise UnfitError("`priority` must be an integer")
     phases = tuple(phase for phase in PHASES if hasattr(cls, phase))
     if not phases:
-        raise _UnfitError(f"`Plugin` has no phase; write at least one of the methods {', '.join(PHASES)}")
+        raise UnfitError(f"`Plugin` has no phase; write at least one of the methods {', '.join(PHASES)}")
     if "response" in phases and getattr(module, "buffers_responses", False) is not True:
-        raise _UnfitError(
+        raise UnfitError(
             "`Plugin` has an attribute `response`: Kong would buffer every response of its routes. "
             "Rename it, or set `buffers_responses = True` in the module if that is meant"
         )
@@ -167,8 +166,9 @@ def _checked(name: str, module: ModuleType) -> Plugin:
     try:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise _UnfitError(f"`Schema` is no JSON: {error}") from None
-    return Plugin(name, cls, version, priority, schema, phases, _refusal(module))
+        raise UnfitError(f"`Schema` is no JSON: {error}") from None
+    prefetch, unawaited = ahead.prefetched(module, phases), ahead.unawaited(module)
+    return Plugin(name, cls, version, priority, schema, phases, _refusal(module), prefetch, unawaited)
 
 
 def _check_descriptions(node: Any, where: str) -> None:
@@ -180,7 +180,7 @@ def _check_descriptions(node: Any, where: str) -> None:
             if key == "description" and isinstance(value, str):
                 # Kong counts bytes, people count characters: it must be right for both.
                 if len(value) < _SHORTEST_DESCRIPTION or len(value.encode()) > _LONGEST_DESCRIPTION:
-                    raise _UnfitError(f"{where}: a description must have 10 to 500 characters, not {len(value)}")
+                    raise UnfitError(f"{where}: a description must have 10 to 500 characters, not {len(value)}")
             else:
                 _check_descriptions(value, f"{where}.{key}")
 
@@ -194,4 +194,4 @@ def _refusal(module: ModuleType) -> bytes:
             isinstance(name, str) and isinstance(value, str) for name, value in headers.items()
         ):
             return exit_frames(status, body, headers)
-    raise _UnfitError("`refusal` must be (status from 400 to 599, dict of header names and values, body as bytes)")
+    raise UnfitError("`refusal` must be (status from 400 to 599, dict of header names and values, body as bytes)")

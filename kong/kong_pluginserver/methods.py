@@ -97,6 +97,11 @@ def _nothing(_data: bytes) -> None:
     return None
 
 
+def _ignored(_data: bytes) -> None:
+    # Typed as String in the protocol, but never there.
+    return None
+
+
 def _one(data: bytes) -> int | bytes | None:
     for number, value in wire.scan(data):
         if number == 1:
@@ -125,12 +130,17 @@ def _real(data: bytes) -> float:
     return 0.0 if value is None else wire.double(value)
 
 
-def _truth(data: bytes) -> bool:
+def truth(data: bytes) -> bool:
+    """Return a Bool reply.
+
+    Raises:
+        MalformedFrame: it is none.
+    """
     return bool(_integer(data))
 
 
 def _confirmed(data: bytes) -> bool:
-    if not _truth(data):
+    if not truth(data):
         raise PDKError("Kong did not confirm the call")
     return True
 
@@ -162,7 +172,7 @@ METHODS: Final[dict[str, tuple[Sender, Reader]]] = {
     "kong.client.get_protocol": (_flag, _maybe_text),
     "kong.ctx.shared.set": (_pair, _nothing),
     "kong.ctx.shared.get": (_string, decode_value),
-    "kong.ip.is_trusted": (_string, _truth),
+    "kong.ip.is_trusted": (_string, truth),
     "kong.log.alert": (_words, _nothing),
     "kong.log.crit": (_words, _nothing),
     "kong.log.err": (_words, _nothing),
@@ -174,7 +184,7 @@ METHODS: Final[dict[str, tuple[Sender, Reader]]] = {
     "kong.log.serialize": (_no_arguments, _text),
     "kong.nginx.get_var": (_string, _maybe_text),
     "kong.nginx.get_tls1_version_str": (_no_arguments, _maybe_text),
-    "kong.nginx.set_ctx": (_pair, _nothing),
+    "kong.nginx.set_ctx": (_pair, _ignored),
     "kong.nginx.get_ctx": (_string, decode_value),
     "kong.nginx.req_start_time": (_no_arguments, _real),
     "kong.nginx.get_subsystem": (_no_arguments, _text),
@@ -226,3 +236,9 @@ METHODS: Final[dict[str, tuple[Sender, Reader]]] = {
     "kong.service.response.get_headers": (_at_most, decode_struct),
     "kong.service.response.get_raw_body": (_no_arguments, _payload),
 }
+SILENT: Final = frozenset(path for path, (_, read) in METHODS.items() if read is _nothing) - {EXIT}
+"""The methods whose reply is Empty: nothing is learned from it but that Kong went on."""
+CONFIRMED: Final = frozenset(path for path, (_, read) in METHODS.items() if read is _confirmed)
+"""The methods that Kong confirms with true."""
+READING: Final = frozenset(METHODS) - SILENT - CONFIRMED - {EXIT, "kong.nginx.set_ctx"}
+"""The methods that ask Kong something and change nothing."""

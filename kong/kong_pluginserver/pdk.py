@@ -2,18 +2,35 @@
 
 It is one tree of functions per process, made once. A call belongs to the event that is running, which the hub knows.
 Values are returned, errors raised (kong-pdk's `--no-lua-style`). The methods are those of methods.METHODS.
+Methods without a reply are not waited for: they leave with the next call that is, or with the end of the event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from kong_pluginserver import wire
 from kong_pluginserver.errors import Exited, PDKError, Stop, UnknownMethodError
 from kong_pluginserver.hub import Hub
-from kong_pluginserver.methods import EXIT, METHODS, Reader, Sender, exit_arguments
+from kong_pluginserver.ledger import NOTHING, Unawaited
+from kong_pluginserver.methods import (
+    CONFIRMED,
+    EXIT,
+    METHODS,
+    READING,
+    SILENT,
+    Reader,
+    Sender,
+    truth,
+)
+
+if TYPE_CHECKING:
+    from kong_pluginserver.connection import Connection
+
+Call: TypeAlias = "Callable[[Connection, bytes, tuple[Any, ...]], Any]"
+"""How a method goes out: on which connection, its two frames, and what it was called with."""
 
 
 class Namespace:
@@ -41,7 +58,7 @@ def exit_frames(status: int, body: Any = None, headers: dict[str, Any] | None = 
         PDKError: the status is none that Kong would send.
         TypeError: the body or a header is of a type that Kong does not know.
     """
-    return wire.frame(EXIT.encode()) + wire.frame(exit_arguments(status, body, headers))
+    return request_frames(EXIT, status, body, headers)
 
 
 def build(hub: Hub, read_body: Reader) -> Namespace:
@@ -61,32 +78,70 @@ def build(hub: Hub, read_body: Reader) -> Namespace:
         return connection
 
     for path, (send, read) in METHODS.items():
+        call: Call
         if path == EXIT:
             method: Callable[..., Any] = _exit(running)
         else:
-            method = _method(running, path, send, read_body if path == "kong.request.get_raw_body" else read)
+            if path in SILENT:
+                call = _put
+            elif path in CONFIRMED:
+                call = _confirmed(path, read)
+            else:
+                call = _asked(read_body if path == "kong.request.get_raw_body" else read, changes=path not in READING)
+            method = _method(running, path, send, call)
         method.__name__ = method.__qualname__ = path
-        _put(kong, path, method)
+        _add(kong, path, method)
     return kong
 
 
-def _method(running: Callable[[], Any], path: str, send: Sender, read: Reader) -> Callable[..., Any]:
+def request_frames(path: str, *args: Any) -> bytes:
+    """Return the two frames of one call.
+
+    Raises:
+        KeyError: the protocol has no such method.
+        TypeError: the arguments are not those of the method.
+    """
+    return wire.frame(path.encode()) + wire.frame(METHODS[path][0](*args))
+
+
+def _method(running: Callable[[], Any], path: str, send: Sender, call: Call) -> Callable[..., Any]:
     head = wire.frame(path.encode())
     try:
         fixed = head + wire.frame(send())
     except TypeError:
         fixed = b""
 
-    def call(*args: Any) -> Any:
+    def method(*args: Any) -> Any:
         request = fixed if fixed and not args else head + wire.frame(send(*args))
         connection = running()
         try:
-            return read(connection.exchange(request))
+            return call(connection, request, args)
         except Stop as stop:
             connection.stop = stop
             raise
 
+    return method
+
+
+def _asked(read: Reader, *, changes: bool) -> Call:
+    def call(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> Any:
+        return read(connection.ask(request, changes=changes))
+
     return call
+
+
+def _confirmed(path: str, read: Reader) -> Call:
+    def call(connection: Connection, request: bytes, args: tuple[Any, ...]) -> Any:
+        if path not in connection.unawaited:
+            return read(connection.ask(request, changes=True))
+        connection.put(request, Unawaited((path, str(args[0])), truth, connection.ledger.unconfirmed))
+        return True
+
+    return call
+
+
+def _put(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> None:
+    connection.put(request, NOTHING)
 
 
 def _exit(running: Callable[[], Any]) -> Callable[..., NoReturn]:
@@ -96,14 +151,18 @@ def _exit(running: Callable[[], Any]) -> Callable[..., NoReturn]:
             raise Exited
         if not connection.can_exit:
             raise PDKError("kong.response.exit is not possible in this phase")
-        connection.send(exit_frames(status, body, headers))
-        connection.over = True
+        words = exit_frames(status, body, headers)
+        try:
+            connection.finish(words)
+        except Stop as stop:
+            connection.stop = stop
+            raise
         raise Exited
 
     return leave
 
 
-def _put(kong: Namespace, path: str, method: Callable[..., Any]) -> None:
+def _add(kong: Namespace, path: str, method: Callable[..., Any]) -> None:
     *parents, name = path.split(".")[1:]
     at = kong
     for depth, parent in enumerate(parents):

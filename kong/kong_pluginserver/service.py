@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kong_pluginserver import log, rpc
 from kong_pluginserver.connection import Connection
-from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished
+from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
@@ -22,9 +22,14 @@ from kong_pluginserver.pdk import Namespace
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
 _LAST_WORDS: Final = 2.0
-# While Kong still reads a slow client's body, for a PDK call that took too long; nginx gives the client 60 s.
+# For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
+# that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
 _MOST_CAUSES: Final = 256
+_UNCONFIRMED: Final = (
+    "Kong knows no upstream of this name, and the plugin does not wait to be told: its requests stay with the service "
+    "of their route. Add the upstream to Kong's configuration."
+)
 
 
 class Service:
@@ -49,7 +54,7 @@ class Service:
         try:
             while self._exchange(connection):
                 pass
-        except (PeerVanished, MalformedFrame) as error:
+        except (PeerVanished, MalformedFrame, OutOfStep) as error:
             log.line("warning", "connection_lost", **log.cause(error))
         except DeadlineExceeded:
             pass  # an idle connection, told to end
@@ -120,34 +125,77 @@ class Service:
                 log.line("info", "unknown_instance", instance=call.instance_id)
                 return False
             _run(connection, instance, call.name, self._kong)
+            connection.finish(rpc.event_end(call.sequence))
         except BaseException as error:  # noqa: BLE001 - the outermost edge of a phase: whatever it was, it refuses
-            connection.end()
+            connection.deadline = 0.0
             return self._failed(connection, call, instance, error)
-        connection.end()
-        connection.send(rpc.event_end(call.sequence))
-        return True
+        return self._settle(connection, call, instance, told=False)
 
     def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
-        if isinstance(error, Exited):
+        exited = isinstance(error, Exited)
+        if not exited:
+            _tell(call, instance, error, refused=connection.can_exit)
+        if connection.torn or isinstance(error, PeerVanished):
             return False
-        told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
-        log.line("error", "event_refused" if connection.can_exit else "event_failed", **told, **log.cause(error))
-        if connection.over or connection.torn or isinstance(error, PeerVanished):
+        if not connection.over:
+            connection.deadline = monotonic() + _LAST_WORDS
+            connection.expired = False
+            if connection.can_exit:
+                connection.finish(instance.plugin.refusal if instance else DEFAULT_REFUSAL)
+            else:
+                connection.finish(rpc.event_end(call.sequence))
+        if connection.ledger.broken:
             return False
-        connection.deadline = monotonic() + _LAST_WORDS
-        connection.expired = False
-        if connection.can_exit:
-            connection.send(instance.plugin.refusal if instance else DEFAULT_REFUSAL)
-        else:
-            connection.send(rpc.event_end(call.sequence))
-        if connection.owed:
-            connection.linger(_LINGER)
+        # Were the connection closed before Kong has written what it owes, it would fail on that and not read the end.
+        return self._settle(connection, call, instance, told=not exited) and not connection.can_exit
+
+    def _settle(self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool) -> bool:
+        """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
+
+        Kong answers every call that came before the end, or it has abandoned the event, which has failed then.
+        """
+        settled = True
+        if connection.ledger.owed:
+            connection.deadline = monotonic() + _LINGER
+            connection.expired = False
+            try:
+                connection.settle()
+            except Stop as error:
+                settled = False
+                connection.deadline = 0.0
+                if not told:
+                    _tell(call, instance, error, refused=False)
         connection.end()
-        return not connection.can_exit and not connection.owed
+        if connection.ledger.unconfirmed:
+            self._tell_unconfirmed(connection, call, instance)
+        return settled
+
+    def _tell_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
+        for method, argument in connection.ledger.unconfirmed:
+            key = hashlib.sha256(repr((call.instance_id, method, argument)).encode()).digest()
+            if key not in self._told and len(self._told) < _MOST_CAUSES:
+                self._told.add(key)
+                log.line(
+                    "error",
+                    "call_not_confirmed",
+                    plugin=instance.plugin.name if instance else None,
+                    instance=call.instance_id,
+                    call=method,
+                    argument=argument[:200],
+                    meaning=_UNCONFIRMED,
+                )
+
+
+def _tell(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
+    told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
+    log.line("error", "event_refused" if refused else "event_failed", **told, **log.cause(error))
 
 
 def _run(connection: Connection, instance: Instance, phase: str, kong: Namespace) -> None:
-    instance.phases[phase](kong)
+    run = instance.phases[phase]
+    connection.unawaited = instance.plugin.unawaited
+    connection.prefetch(instance.plugin.prefetch.get(phase, ()))
+    run(kong)
     if connection.over:
         raise Exited
     if connection.stop is not None:

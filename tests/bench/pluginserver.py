@@ -44,6 +44,9 @@ class Plugin:
             kong.response.exit(400, "empty")
         kong.service.request.set_header("x-seen", headers["host"])
 """
+AHEAD = f"""{PLUGIN}
+prefetch = {{"access": (("kong.request.get_headers",), ("kong.request.get_raw_body",))}}
+"""
 DENY = """
 version = "1.0.0"
 priority = 1000
@@ -73,9 +76,9 @@ class Contender:
     stop: Callable[[], Any]
 
 
-def ours(workers: int) -> Contender:
+def ours(workers: int, plugin: str = PLUGIN) -> Contender:
     """Start this project's server."""
-    server = Server({"bench.py": PLUGIN}, "--workers", str(workers)).start()
+    server = Server({"bench.py": plugin}, "--workers", str(workers)).start()
     with server.link() as link:
         instance = link.start("bench")
     return Contender("protobuf", server.path, instance or 0, [server.pid, *server.workers()], server.remove)
@@ -151,7 +154,7 @@ def resident(pid: int) -> float:
 
 def speed(*, quick: bool) -> list[dict[str, Any]]:
     """Measure (a)."""
-    contenders = {"two": ours(2), "one": ours(1), "theirs": theirs()}
+    contenders = {"two": ours(2), "one": ours(1), "ahead": ours(1, AHEAD), "theirs": theirs()}
     seconds, rounds = (1.0, 2) if quick else (3.0, 5)
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     costs: dict[str, list[float]] = {name: [] for name in contenders}
@@ -170,10 +173,12 @@ def speed(*, quick: bool) -> list[dict[str, Any]]:
     return [
         row("plugin server: events/s, ours with 2 workers / kong-pdk gevent", ratio, "x", ">= 3", holds=ratio >= 3),
         row("plugin server: events/s, ours with 1 worker / kong-pdk gevent", rate["one"] / rate["theirs"], "x"),
+        row("plugin server: events/s, prefetched or not, ours with 1 worker", rate["ahead"] / rate["one"], "x"),
         row("plugin server: events/s, ours with 2 workers", rate["two"], "1/s"),
         row("plugin server: events/s, ours with 1 worker", rate["one"], "1/s"),
         row("plugin server: events/s, kong-pdk gevent", rate["theirs"], "1/s"),
         row("plugin server: processor time for one event, ours with 1 worker", cost["one"], "us"),
+        row("plugin server: processor time for one event, ours with 1 worker, prefetched", cost["ahead"], "us"),
         row("plugin server: processor time for one event, kong-pdk gevent", cost["theirs"], "us"),
     ]
 

@@ -81,7 +81,8 @@ def protobuf(path: str, instance: int, count: int, seconds: float) -> int:
     """Drive a ProtoBuf:1 server; return the events that ended."""
     opening = handle_event(instance)
     answers = [*replies(), opening]
-    # Lengths of what the server sends between two of ours: method and arguments, or the end of the event.
+    # Lengths of what each of ours answers: method and arguments, or the end of the event. The server may send several at
+    # once; they are answered one after the other, as Kong does.
     lengths = [
         4 + len("kong.request.get_headers") + 4 + 3,
         4 + len("kong.request.get_raw_body") + 4,
@@ -103,18 +104,17 @@ def protobuf(path: str, instance: int, count: int, seconds: float) -> int:
         for fd, _ in poll.poll():
             peer = by_fd[fd]
             peer.missing -= len(peer.socket.recv(4096))
-            if peer.missing:
-                if peer.missing < 0:
-                    raise SystemExit("the server sent more than was expected")
-                continue
             send = peer.socket.send
-            for piece in answers[peer.step]:
-                send(piece)
-            peer.step += 1
-            if peer.step == 4:
-                peer.step = 0
-                events += 1
-            peer.missing = lengths[peer.step]
+            while peer.missing <= 0:
+                if peer.step == 3 and peer.missing:
+                    raise SystemExit("the server sent more than was expected")
+                for piece in answers[peer.step]:
+                    send(piece)
+                peer.step += 1
+                if peer.step == 4:
+                    peer.step = 0
+                    events += 1
+                peer.missing += lengths[peer.step]
     return events
 
 
