@@ -144,6 +144,8 @@ def header_value(value: Any) -> Value:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(int(value)) if float(value).is_integer() else str(value)
+    if isinstance(value, dict):
+        return []  # an empty list may come as an empty struct, and ipairs finds nothing in any
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return [one or " " for one in value]
     raise PdkError(
