@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
-BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
+BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination", "response-transformer")
 PLUGINS = {"probe": (400, "access,log"), "second": (300, "access"), "late": (200, "access,response")}
 
 

@@ -68,6 +68,14 @@ def test_a_good_configuration_is_valid():
         ({"upstreams": [{"name": "u", "targets": [{"target": "a b:1"}]}]}, "not a valid hostname or ip address"),
         ({"consumers": [{"username": "a"}, {"username": "a"}]}, "consumers[a]: uniqueness violation"),
         ({"servces": []}, "servces: unknown field"),
+        (
+            plugged("response-transformer", {"add": {"json": ["a:b"]}}),
+            "changes headers only: remove the json fields",
+        ),
+        (
+            plugged("response-transformer", {"rename": {"headers": ["no-colon"]}}),
+            "config.rename.headers[1]: invalid value",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(document, words):

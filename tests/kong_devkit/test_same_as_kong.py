@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from document import TRANSFORMED
 
 FORGED = {
     "X-Consumer-ID": "root",
@@ -223,6 +224,18 @@ def test_request_termination_answers_by_itself(gateway):
     assert (answer.status, answer.body) == (418, b'{"message":"no coffee"}')
 
 
+@pytest.mark.parametrize(("name", "expected"), [(name, after) for name, (_, after) in TRANSFORMED.items()])
+def test_response_transformer_changes_the_answers_headers(gateway, name, expected):
+    answer = gateway.ask(host=f"{name}.test")
+    assert answer.status == 200
+    assert {header: answer.headers.get_all(header) for header in expected} == expected
+
+
+def test_response_transformer_changes_what_the_gateway_itself_answers_too(gateway):
+    answer = gateway.ask(host="closed-transformed.test")
+    assert (answer.status, answer.headers["X-Other"]) == (503, "1")
+
+
 def test_correlation_id_is_sent_on_and_echoed(gateway):
     answer = gateway.ask(host="correlated.test")
     assert answer.upstream("x-corr") == [answer.headers["X-Corr"]]
@@ -284,7 +297,8 @@ def test_a_chunked_body_is_read_whole_and_sent_with_its_length(gateway):
 
 
 def test_a_plugin_changes_what_goes_upstream(gateway):
-    answer = gateway.ask("/p?old=1", "POST", "change.test", body=b"original", headers={"X-Forged": "1"})
+    headers = [("X-Forged", "1"), ("X-Gone", "1"), ("X-Gone", "2"), ("X-Many", "1")]
+    answer = gateway.ask("/p?old=1", "POST", "change.test", body=b"original", headers=headers)
     assert (answer.json["method"], answer.json["path"], answer.json["body"]) == (
         "PUT",
         "/moved/to%20here?new=1",
@@ -292,7 +306,8 @@ def test_a_plugin_changes_what_goes_upstream(gateway):
     )
     assert answer.upstream("x-set") == ["one", "two"]
     assert answer.upstream("x-number") == ["7"]
-    assert answer.upstream("x-forged") == []
+    assert answer.upstream("x-forged") == answer.upstream("x-gone") == []
+    assert answer.upstream("x-many") == ["a", "b"]
     assert answer.headers["X-From-Plugin"] == "yes"
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from gateways import KINDS, Gateway, Upstream, free_port, until
@@ -117,6 +118,20 @@ def test_least_connections_avoids_the_busy_target(kind, pair):
         for server in pair:
             server.release.set()
         waiting.join()
+
+
+def test_of_equally_busy_targets_the_one_that_was_not_just_used_is_next(kind, pair):
+    ports = [server.port for server in pair]
+    with Gateway(kind, document(ports, algorithm="least-connections")) as gateway:
+        order = [gateway.ask().headers["X-Upstream"] for _ in range(8)]
+    assert all(before != after for before, after in pairwise(order)), order
+
+
+def test_a_heavier_target_is_next_while_it_is_the_less_busy_for_its_weight(kind, pair):
+    config = document([server.port for server in pair], algorithm="least-connections")
+    config["upstreams"][0]["targets"][1]["weight"] = 900
+    with Gateway(kind, config) as gateway:
+        assert names(gateway, 6) == {"two": 6}
 
 
 def test_reloading_loses_no_request(kind, pair):
