@@ -114,16 +114,23 @@ def lint(path: Path) -> tuple[int, list[str]]:
     return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("[")]
 
 
+@pytest.mark.requirement("DECK-006")
 def test_the_examples_are_safe() -> None:
     assert lint(GOLDEN) == (0, [])
 
 
+@pytest.mark.requirement("DECK-006")
 def test_a_guard_that_is_enabled_explicitly_is_safe(tmp_path: Path) -> None:
     state = load(GOLDEN)
     plugin(state, "mcp-files", "mcp-guard")["enabled"] = True
     assert lint(dump(state, tmp_path / "state.yaml")) == (0, [])
 
 
+@pytest.mark.requirement("DECK-001")
+@pytest.mark.requirement("DECK-002")
+@pytest.mark.requirement("DECK-003")
+@pytest.mark.requirement("DECK-004")
+@pytest.mark.requirement("DECK-005")
 @pytest.mark.parametrize("name", UNSAFE)
 def test_an_unsafe_state_is_refused_by_its_rule(name: str, tmp_path: Path) -> None:
     change, expected = UNSAFE[name]
@@ -135,6 +142,7 @@ def test_an_unsafe_state_is_refused_by_its_rule(name: str, tmp_path: Path) -> No
     assert all(any(message in line for line in lines) for message in expected), lines
 
 
+@pytest.mark.requirement("DECK-006")
 def test_every_rule_is_tried_here_and_says_what_to_do() -> None:
     rules = load(DECK / "lint.yaml")["rules"]
     tried = set().union(*(expected for _, expected in UNSAFE.values()))

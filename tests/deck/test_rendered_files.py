@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from deck.support import DECK, ENV, FILES, deck, dump, load
@@ -25,10 +26,12 @@ def repr_of(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=True)
 
 
+@pytest.mark.requirement("DECK-007")
 def test_the_examples_render_to_the_golden_file() -> None:
     assert render(FILES, ENV) == load(GOLDEN)
 
 
+@pytest.mark.requirement("DECK-007")
 def test_deck_renders_the_same_as_our_renderer(tmp_path: Path) -> None:
     output = tmp_path / "deck.yaml"
     done = deck("file", "render", *FILES, "--populate-env-vars", "-o", output)
@@ -36,11 +39,13 @@ def test_deck_renders_the_same_as_our_renderer(tmp_path: Path) -> None:
     assert normal(load(output)) == normal(render(FILES, ENV))
 
 
+@pytest.mark.requirement("DECK-007")
 def test_deck_accepts_what_our_renderer_wrote(tmp_path: Path) -> None:
     done = deck("file", "validate", dump(render(FILES, ENV), tmp_path / "ours.yaml"))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.requirement("DECK-007")
 def test_nothing_is_left_that_only_deck_understands() -> None:
     text = yaml.safe_dump(render(FILES, ENV))
     assert "_info" not in text
@@ -49,6 +54,7 @@ def test_nothing_is_left_that_only_deck_understands() -> None:
     assert "DECK_" not in text
 
 
+@pytest.mark.requirement("DECK-009")
 def test_the_template_adds_a_server_in_under_twenty_lines(tmp_path: Path) -> None:
     template = (DECK / "template.yaml").read_text(encoding="utf-8")
     assert len(template.splitlines()) < 20
@@ -59,6 +65,7 @@ def test_the_template_adds_a_server_in_under_twenty_lines(tmp_path: Path) -> Non
     assert services["mcp-internal-weather"]["host"] == "mcp-weather-sessions"
 
 
+@pytest.mark.requirement("DECK-008")
 def test_the_upstream_closed_has_no_targets() -> None:
     closed = next(item for item in render(FILES, ENV)["upstreams"] if item["name"] == "closed")
     assert "targets" not in closed

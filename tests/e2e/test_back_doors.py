@@ -1,10 +1,12 @@
 """The ways around the guard are shut: the internal route, and the sidecar itself."""
 
 import httpx
+import pytest
 
 from e2e.harness import JSON_HEADERS, call
 
 
+@pytest.mark.requirement("E2E-016")
 def test_an_agent_s_key_does_not_open_the_internal_route(gateway):
     before = gateway.executed()
     base = f"http://127.0.0.1:{gateway.dev.port}"
@@ -15,6 +17,7 @@ def test_an_agent_s_key_does_not_open_the_internal_route(gateway):
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-016")
 def test_the_sidecar_answers_nobody_without_the_guard_s_signature(gateway):
     before = gateway.executed()
     for headers in ({}, {"mcp-gateway-context": "e30.AAAA"}):

@@ -25,6 +25,7 @@ def refusal(*arguments):
     return ended.stderr
 
 
+@pytest.mark.requirement("E2E-017")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_the_urls_serves_them_and_leaves_nothing_behind(kind, tmp_path, number):
     policy = tmp_path / "policy.yaml"
@@ -87,6 +88,7 @@ def _mentions(process, folder):
         return False
 
 
+@pytest.mark.requirement("E2E-017")
 def test_what_it_cannot_use_it_explains(tmp_path):
     assert "write NAME=URL" in refusal("--server", "notes")
     assert "may differ in host and port only" in refusal("--server", "a=http://x:1/mcp,http://y:1/other")

@@ -117,6 +117,7 @@ def heard(gateway, name):
     return sum(len(replica.requests()) for replica in gateway.servers[name])
 
 
+@pytest.mark.requirement("E2E-006")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_is_refused_and_nothing_hidden_is_executed_or_shown(ask_gateway, sessions, case):
     received, found, executed, reached = ask_gateway(case.data, case.port)
@@ -150,6 +151,7 @@ HONEST = {
 }
 
 
+@pytest.mark.requirement("E2E-003")
 @pytest.mark.parametrize("name", HONEST)
 def test_its_honest_twin_is_served(ask_gateway, name):
     _, found, executed, _ = ask_gateway(HONEST[name])
@@ -159,6 +161,7 @@ def test_its_honest_twin_is_served(ask_gateway, name):
     assert executed == [["tool", "good"]]
 
 
+@pytest.mark.requirement("E2E-003")
 @pytest.mark.parametrize("build", [legacy, modern])
 def test_the_same_call_of_who_may_is_executed_and_written_down(ask_gateway, build):
     message = BAD if build is legacy else BAD_MODERN
@@ -168,6 +171,7 @@ def test_the_same_call_of_who_may_is_executed_and_written_down(ask_gateway, buil
     assert b"bad: x" in received
 
 
+@pytest.mark.requirement("E2E-001")
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_honest_lists_are_served(ask_gateway, era):
     build = legacy if era == "legacy" else modern
@@ -184,6 +188,7 @@ def test_honest_lists_are_served(ask_gateway, era):
         assert executed == []
 
 
+@pytest.mark.requirement("E2E-002")
 @pytest.mark.parametrize("build", [legacy, modern])
 def test_a_denied_name_and_an_unknown_one_are_answered_alike(ask_gateway, build):
     meta = {"_meta": META} if build is modern else {}

@@ -103,6 +103,7 @@ def own(kind):
         yield running
 
 
+@pytest.mark.requirement("E2E-010")
 def test_a_killed_plugin_server_opens_nothing_and_comes_back(own):
     with Load(own) as load:
         load.wait_for_good()
@@ -112,6 +113,7 @@ def test_a_killed_plugin_server_opens_nothing_and_comes_back(own):
     load.check()
 
 
+@pytest.mark.requirement("E2E-010")
 def test_a_crash_looping_plugin_server_opens_nothing(own):
     with Load(own) as load:
         load.wait_for_good()
@@ -125,6 +127,7 @@ def test_a_crash_looping_plugin_server_opens_nothing(own):
     load.check()
 
 
+@pytest.mark.requirement("E2E-010")
 def test_a_frozen_plugin_server_opens_nothing(own):
     with Load(own) as load:
         load.wait_for_good()
@@ -142,6 +145,7 @@ def test_a_frozen_plugin_server_opens_nothing(own):
     load.check()
 
 
+@pytest.mark.requirement("E2E-012")
 def test_without_the_sidecar_lists_are_refused_and_calls_go_on(own):
     own.dev.sidecar.stop()
     reached = len(own.servers["notes"][0].requests())
@@ -164,6 +168,7 @@ def remove(plugin):
     plugin["config"] = {}
 
 
+@pytest.mark.requirement("E2E-011")
 @pytest.mark.parametrize("break_guard", [disable, remove])
 def test_without_the_guard_nothing_reaches_a_server(kind, tmp_path, break_guard):
     with replicas("notes-1") as (replica,):

@@ -11,6 +11,7 @@ from e2e.harness import call, connect, modern
 ERAS = ["legacy", "2026-07-28"]
 
 
+@pytest.mark.requirement("E2E-001")
 @pytest.mark.parametrize("mode", ERAS)
 def test_lists_show_only_what_the_policy_allows(gateway, mode):
     async def run():
@@ -28,6 +29,7 @@ def test_lists_show_only_what_the_policy_allows(gateway, mode):
     assert templates == ["public://{title}"]
 
 
+@pytest.mark.requirement("E2E-003")
 @pytest.mark.parametrize("mode", ERAS)
 def test_what_the_policy_allows_works_as_without_a_gateway(gateway, mode):
     steps = []
@@ -53,6 +55,7 @@ def test_what_the_policy_allows_works_as_without_a_gateway(gateway, mode):
     assert [one[0] for one in steps] == [1, 2, 3]
 
 
+@pytest.mark.requirement("E2E-002")
 @pytest.mark.parametrize("mode", ERAS)
 def test_a_forbidden_call_is_refused_as_unknown_and_reaches_no_server(gateway, mode):
     before = gateway.executed()
@@ -82,6 +85,7 @@ def test_a_forbidden_call_is_refused_as_unknown_and_reaches_no_server(gateway, m
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-004")
 @pytest.mark.parametrize("mode", ERAS)
 def test_rules_for_a_consumer_and_a_group_hold_in_both_directions(gateway, mode):
     async def run(name):
@@ -106,12 +110,14 @@ def test_rules_for_a_consumer_and_a_group_hold_in_both_directions(gateway, mode)
     assert outcomes == {"bad": "Unknown tool: bad", "report": "Unknown tool: report"}
 
 
+@pytest.mark.requirement("E2E-005")
 def test_nobody_without_a_key_gets_past_kong(gateway):
     with gateway.client() as client:
         answer = client.post(gateway.url(), json=call("good"))
     assert answer.status_code == 401
 
 
+@pytest.mark.requirement("E2E-005")
 def test_forged_identity_headers_change_nothing(gateway):
     forged = {"X-Consumer-Username": "ada", "X-Consumer-ID": "ada", "X-Consumer-Groups": "readers"}
     before = gateway.executed()
@@ -122,6 +128,7 @@ def test_forged_identity_headers_change_nothing(gateway):
     assert ["tool", "bad"] not in gateway.executed()[len(before) :]
 
 
+@pytest.mark.requirement("E2E-006")
 @pytest.mark.parametrize(
     "header",
     [
@@ -146,6 +153,7 @@ def test_a_header_that_could_mislead_is_refused(gateway, header):
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-006")
 @pytest.mark.parametrize(
     "body",
     [
@@ -166,6 +174,7 @@ def test_a_spelling_that_readers_could_differ_on_is_refused(gateway, body):
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-006")
 @pytest.mark.parametrize(
     "path", ["/notes/mcp/", "/notes//mcp", "/notes/mcp%2f", "/Notes/mcp", "/notes/mcp;x", "/notes/%6dcp/x"]
 )
@@ -177,6 +186,7 @@ def test_a_variant_of_the_path_finds_nothing_or_the_same_guard(gateway, path):
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-007")
 def test_a_batch_is_authorised_whole(gateway):
     before = gateway.executed()
     with gateway.client("bob") as client:
@@ -185,6 +195,7 @@ def test_a_batch_is_authorised_whole(gateway):
     assert gateway.executed() == before
 
 
+@pytest.mark.requirement("E2E-008")
 def test_kong_sees_the_truth_in_mcp_method_and_mcp_name(gateway):
     with gateway.client("bob") as client:
         client.post(gateway.url(), json=call("good"))
@@ -194,6 +205,7 @@ def test_kong_sees_the_truth_in_mcp_method_and_mcp_name(gateway):
     assert "apikey" not in headers
 
 
+@pytest.mark.requirement("E2E-009")
 @pytest.mark.parametrize("method", ["tools/call", "tools/list"])
 def test_an_agent_s_credentials_never_reach_the_server(gateway, method):
     secrets = {"Authorization": "Bearer agents-own-token", "Cookie": "session=agents-own"}

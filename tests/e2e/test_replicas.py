@@ -16,6 +16,7 @@ def own(kind):
         yield running
 
 
+@pytest.mark.requirement("E2E-015")
 def test_stateless_calls_go_on_when_a_replica_dies(own):
     async def run():
         async with connect(own, "bob", "2026-07-28", "team") as client:
@@ -31,6 +32,7 @@ def test_stateless_calls_go_on_when_a_replica_dies(own):
     assert "bad" not in tools
 
 
+@pytest.mark.requirement("E2E-014")
 def test_a_session_of_a_dead_replica_is_not_found_and_a_new_one_opens(own):
     url = own.url("team")
     with own.client("bob") as client:
@@ -44,6 +46,7 @@ def test_a_session_of_a_dead_replica_is_not_found_and_a_new_one_opens(own):
         assert whoami(client, url, initialize(client, url)) != home
 
 
+@pytest.mark.requirement("E2E-015")
 def test_a_server_without_replicas_answers_503_and_says_so(own):
     for replica in own.servers["team"]:
         replica.kill()

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from e2e.harness import JSON_HEADERS, call
 
 
@@ -24,6 +26,7 @@ def whoami(client, url, headers):
     return json.loads(data.removeprefix("data: "))["result"]["content"][0]["text"]
 
 
+@pytest.mark.requirement("E2E-014")
 def test_a_session_stays_on_the_replica_that_opened_it(gateway):
     url = gateway.url("team")
     with gateway.client("bob") as client:
@@ -36,6 +39,7 @@ def test_a_session_stays_on_the_replica_that_opened_it(gateway):
     assert seen == {"team-1", "team-2"}
 
 
+@pytest.mark.requirement("E2E-013")
 def test_the_server_s_own_session_id_never_reaches_the_agent(gateway):
     url = gateway.url()
     with gateway.client("bob") as client:
@@ -53,6 +57,7 @@ def test_the_server_s_own_session_id_never_reaches_the_agent(gateway):
     assert upstream not in answer.text
 
 
+@pytest.mark.requirement("E2E-013")
 def test_another_principal_s_session_is_not_found(gateway):
     url = gateway.url()
     with gateway.client("bob") as bob, gateway.client("ada") as ada:
@@ -63,6 +68,7 @@ def test_another_principal_s_session_is_not_found(gateway):
         assert whoami(bob, url, headers) == "notes-1"
 
 
+@pytest.mark.requirement("E2E-013")
 def test_a_forged_or_raw_session_is_not_found(gateway):
     url = gateway.url()
     with gateway.client("bob") as client:
@@ -72,6 +78,7 @@ def test_a_forged_or_raw_session_is_not_found(gateway):
             assert whoami(client, url, {"Mcp-Session-Id": forged}) == 404
 
 
+@pytest.mark.requirement("E2E-014")
 def test_delete_ends_the_session(gateway):
     url = gateway.url()
     with gateway.client("bob") as client:
@@ -80,6 +87,7 @@ def test_delete_ends_the_session(gateway):
         assert whoami(client, url, headers) == 404
 
 
+@pytest.mark.requirement("E2E-018")
 def test_a_get_stream_opens_and_carries_headers_at_once(gateway):
     url = gateway.url()
     with gateway.client("bob") as client:

@@ -49,3 +49,8 @@ def test_every_requirement_says_what_and_why():
         assert set(one) == {"id", "text", "source"}, one
         assert one["text"].strip().endswith("."), one
         assert one["source"].strip(), one
+
+
+def test_every_page_of_ours_that_is_a_source_exists():
+    pages = {page for one in REQUIREMENTS for page in re.findall(r"spec/[^ ;]+", one["source"])}
+    assert not [page for page in pages if not (ROOT / page).is_file()]

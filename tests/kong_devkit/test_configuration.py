@@ -45,6 +45,7 @@ def test_a_good_configuration_is_valid():
     assert (done.returncode, done.stdout) == (0, "configuration is valid\n")
 
 
+@pytest.mark.requirement("KIT-013")
 @pytest.mark.parametrize(
     ("document", "words"),
     [
@@ -90,6 +91,7 @@ def test_a_plugin_that_nobody_offers_is_a_clear_error():
     assert "the devkit has no plugin 'jwt'" in done.stderr
 
 
+@pytest.mark.requirement("KIT-013")
 @pytest.mark.parametrize(
     ("conf", "words"),
     [
@@ -110,6 +112,7 @@ def test_a_kong_conf_that_cannot_be_followed_is_refused(conf, words):
     assert words in done.stderr
 
 
+@pytest.mark.requirement("KIT-013")
 def test_secrets_of_a_broken_file_stay_out_of_the_complaint():
     with pytest.raises(SchemaError) as caught:
         declarative.parse('{"_format_version": "3.0", "keyauth_credentials": [{"key": "hunter2"}, {"key": "hunter2"}]}')

@@ -31,6 +31,7 @@ def server_pids(gateway):
     return [int(pid) for pid in re.findall(r"\[probe:(\d+)\] odd server listening", log_of(gateway))]
 
 
+@pytest.mark.requirement("KIT-004")
 def test_a_killed_plugin_server_closes_the_route_until_it_is_back(kind, quiet):
     with Gateway(kind, document(quiet.port), plugins=["probe"]) as gateway:
         assert gateway.ask().status == 200
@@ -49,6 +50,7 @@ def test_a_killed_plugin_server_closes_the_route_until_it_is_back(kind, quiet):
         until(open_again, 60, "the opened route")
 
 
+@pytest.mark.requirement("KIT-004")
 def test_a_frozen_plugin_server_closes_the_route_after_the_read_timeout(kind, quiet):
     timeout = "nginx_http_lua_socket_read_timeout = 500ms"
     with Gateway(kind, document(quiet.port, mischief="freeze"), plugins=["probe"], extra=timeout) as gateway:
@@ -57,12 +59,14 @@ def test_a_frozen_plugin_server_closes_the_route_after_the_read_timeout(kind, qu
         assert quiet.seen == []
 
 
+@pytest.mark.requirement("KIT-004")
 def test_a_plugin_server_that_never_started_keeps_the_route_closed(kind, quiet):
     with Gateway(kind, document(quiet.port), plugins=["probe"], serve=False) as gateway:
         assert gateway.ask().status == 500
         assert quiet.seen == []
 
 
+@pytest.mark.requirement("KIT-004")
 def test_a_plugin_that_kills_its_server_closes_only_its_own_request(quiet):
     with Gateway("devkit", document(quiet.port, mischief="die"), plugins=["probe"]) as gateway:
         assert gateway.ask().status == 500

@@ -40,6 +40,7 @@ def test_files_of_a_directory_are_merged_in_the_order_of_their_names(tmp_path: P
     assert document["_format_version"] == "3.0"
 
 
+@pytest.mark.requirement("KIT-016")
 def test_defaults_fill_only_what_an_entity_leaves_open_at_every_depth(tmp_path: Path) -> None:
     document = rendered(
         tmp_path,
@@ -99,12 +100,14 @@ def test_environment_references_are_filled_in_but_not_in_comments(tmp_path: Path
     assert document["consumers"] == [{"username": "x-x"}]
 
 
+@pytest.mark.requirement("KIT-016")
 def test_an_unset_variable_is_named_with_its_file_and_line(tmp_path: Path) -> None:
     message = refused(tmp_path, 'consumers:\n- username: ${{ env "DECK_KEY" }}\n')
     assert "one.yaml: line 3" in message
     assert "DECK_KEY is not set" in message
 
 
+@pytest.mark.requirement("KIT-016")
 def test_a_value_from_the_environment_is_never_in_a_message(tmp_path: Path) -> None:
     message = refused(tmp_path, 'consumers:\n- username: ${{ env "DECK_KEY" }}\n', DECK_KEY="[hunter2: {")
     assert "hunter2" not in message

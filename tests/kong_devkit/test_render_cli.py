@@ -1,6 +1,7 @@
 import stat
 from pathlib import Path
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -26,6 +27,7 @@ def test_render_replaces_its_output_whole_and_for_its_owner_only(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "out.yaml"]
 
 
+@pytest.mark.requirement("KIT-016")
 def test_render_says_what_is_missing_and_leaves_the_old_output(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(TEXT)
     output = tmp_path / "out.yaml"

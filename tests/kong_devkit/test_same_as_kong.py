@@ -5,6 +5,8 @@ import json
 import pytest
 from document import TRANSFORMED
 
+pytestmark = pytest.mark.requirement("KIT-001")
+
 FORGED = {
     "X-Consumer-ID": "root",
     "X-Consumer-Username": "root",
@@ -154,6 +156,7 @@ def test_a_head_request_has_no_body(gateway):
     assert int(answer.headers["Content-Length"]) > 0
 
 
+@pytest.mark.requirement("KIT-002")
 def test_key_auth_names_the_consumer_and_drops_what_the_client_forged(gateway):
     answer = gateway.ask(host="keyed.test", headers={**FORGED, "apikey": "bob-key"})
     assert answer.status == 200
@@ -194,6 +197,7 @@ def test_an_anonymous_consumer_is_marked_as_such(gateway):
     assert answer.upstream("x-credential-identifier") == []
 
 
+@pytest.mark.requirement("KIT-002")
 @pytest.mark.parametrize(
     ("host", "key", "status"),
     [
@@ -224,6 +228,7 @@ def test_request_termination_answers_by_itself(gateway):
     assert (answer.status, answer.body) == (418, b'{"message":"no coffee"}')
 
 
+@pytest.mark.requirement("KIT-012")
 @pytest.mark.parametrize(("name", "expected"), [(name, after) for name, (_, after) in TRANSFORMED.items()])
 def test_response_transformer_changes_the_answers_headers(gateway, name, expected):
     answer = gateway.ask(host=f"{name}.test")
@@ -231,6 +236,7 @@ def test_response_transformer_changes_the_answers_headers(gateway, name, expecte
     assert {header: answer.headers.get_all(header) for header in expected} == expected
 
 
+@pytest.mark.requirement("KIT-012")
 def test_response_transformer_changes_what_the_gateway_itself_answers_too(gateway):
     answer = gateway.ask(host="closed-transformed.test")
     assert (answer.status, answer.headers["X-Other"]) == (503, "1")
@@ -296,6 +302,7 @@ def test_a_chunked_body_is_read_whole_and_sent_with_its_length(gateway):
     assert ["Content-Length", "5"] in answer["headers"]
 
 
+@pytest.mark.requirement("KIT-006")
 def test_a_plugin_changes_what_goes_upstream(gateway):
     headers = [("X-Forged", "1"), ("X-Gone", "1"), ("X-Gone", "2"), ("X-Many", "1")]
     answer = gateway.ask("/p?old=1", "POST", "change.test", body=b"original", headers=headers)
@@ -325,6 +332,7 @@ def test_plugins_share_values_but_lose_false(gateway):
     assert steps(answer) == [{"deep": [1.0, "x"]}, None]
 
 
+@pytest.mark.requirement("KIT-003")
 @pytest.mark.parametrize("host", ["unknown-method", "wrong-phase", "bad-argument", "garbled"])
 def test_a_failing_plugin_ends_the_request_with_500(gateway, upstream, host):
     before = len(upstream.seen)
@@ -358,6 +366,7 @@ def test_vault_references_and_logging_do_no_harm(gateway):
     assert gateway.ask(host="vault.test").status == 200
 
 
+@pytest.mark.requirement("KIT-005")
 def test_an_upstream_without_targets_is_closed_and_set_upstream_opens_it(gateway):
     answer = gateway.ask(host="closed.test")
     assert (answer.status, answer.json["message"]) == (503, "failure to get a peer from the ring-balancer")

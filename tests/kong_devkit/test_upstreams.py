@@ -35,12 +35,14 @@ def names(gateway, count=20, **asked):
     return Counter(gateway.ask(**asked).headers["X-Upstream"] for _ in range(count))
 
 
+@pytest.mark.requirement("KIT-007")
 def test_every_request_is_answered_while_a_target_is_dead(kind, pair):
     with Gateway(kind, document([pair[0].port, free_port()])) as gateway:
         assert names(gateway) == {"one": 20}
         assert gateway.ask(method="POST", body=b"x").status == 200
 
 
+@pytest.mark.requirement("KIT-007")
 def test_a_request_that_was_sent_is_tried_again_only_where_that_is_safe(kind, pair):
     with Gateway(kind, document([pair[0].port])) as gateway:
         assert gateway.ask("/slam").status == 502
@@ -49,6 +51,7 @@ def test_a_request_that_was_sent_is_tried_again_only_where_that_is_safe(kind, pa
         assert pair[0].seen.count(("POST", "/slam")) == 1
 
 
+@pytest.mark.requirement("KIT-008")
 def test_passive_checks_take_a_target_out(kind, pair):
     checks = {"passive": {"unhealthy": {"http_failures": 2}}}
     with Gateway(kind, document([server.port for server in pair], healthchecks=checks)) as gateway:
@@ -67,6 +70,7 @@ def test_passive_checks_take_a_target_out(kind, pair):
         assert gateway.ask().status == 503
 
 
+@pytest.mark.requirement("KIT-008")
 def test_active_checks_take_a_target_out_and_bring_it_back(kind, pair):
     active = {
         "http_path": "/probe",
@@ -89,6 +93,7 @@ def spread(gateway):
     return {session: names(gateway, 3, headers={"Mcp-Session-Id": f"session-{session}"}) for session in range(24)}
 
 
+@pytest.mark.requirement("KIT-009")
 def test_hashing_on_an_underscored_header_name_is_sticky_and_spreads(kind, pair):
     with Gateway(kind, hashed([server.port for server in pair], "mcp_session_id")) as gateway:
         found = spread(gateway)
@@ -96,11 +101,13 @@ def test_hashing_on_an_underscored_header_name_is_sticky_and_spreads(kind, pair)
         assert {name for one in found.values() for name in one} == {"one", "two"}
 
 
+@pytest.mark.requirement("KIT-009")
 def test_hashing_on_a_hyphenated_header_name_puts_all_on_one_target(kind, pair):
     with Gateway(kind, hashed([server.port for server in pair], "Mcp-Session-Id")) as gateway:
         assert len({name for one in spread(gateway).values() for name in one}) == 1
 
 
+@pytest.mark.requirement("KIT-009")
 def test_the_devkit_and_kong_hash_a_session_to_the_same_target(pair):
     found = []
     for kind in KINDS:
@@ -109,6 +116,7 @@ def test_the_devkit_and_kong_hash_a_session_to_the_same_target(pair):
     assert all(one == found[0] for one in found)
 
 
+@pytest.mark.requirement("KIT-010")
 def test_least_connections_avoids_the_busy_target(kind, pair):
     with Gateway(kind, document([server.port for server in pair], algorithm="least-connections")) as gateway:
         waiting = threading.Thread(target=gateway.ask, args=("/hang",))
@@ -120,6 +128,7 @@ def test_least_connections_avoids_the_busy_target(kind, pair):
         waiting.join()
 
 
+@pytest.mark.requirement("KIT-010")
 def test_of_equally_busy_targets_the_one_that_was_not_just_used_is_next(kind, pair):
     ports = [server.port for server in pair]
     with Gateway(kind, document(ports, algorithm="least-connections")) as gateway:
@@ -127,6 +136,7 @@ def test_of_equally_busy_targets_the_one_that_was_not_just_used_is_next(kind, pa
     assert all(before != after for before, after in pairwise(order)), order
 
 
+@pytest.mark.requirement("KIT-010")
 def test_a_heavier_target_is_next_while_it_is_the_less_busy_for_its_weight(kind, pair):
     config = document([server.port for server in pair], algorithm="least-connections")
     config["upstreams"][0]["targets"][1]["weight"] = 900
@@ -134,6 +144,7 @@ def test_a_heavier_target_is_next_while_it_is_the_less_busy_for_its_weight(kind,
         assert names(gateway, 6) == {"two": 6}
 
 
+@pytest.mark.requirement("KIT-011")
 def test_reloading_loses_no_request(kind, pair):
     first, second = document([pair[0].port]), document([pair[1].port])
     with Gateway(kind, first) as gateway:
@@ -156,6 +167,7 @@ def test_reloading_loses_no_request(kind, pair):
         assert set(statuses) == {200}
 
 
+@pytest.mark.requirement("KIT-011")
 def test_a_bad_file_at_reload_keeps_the_old_configuration(pair):
     with Gateway("devkit", document([pair[0].port])) as gateway:
         gateway.reload({"services": [{"name": "s", "hots": "typo"}]})

@@ -39,6 +39,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.requirement("KIT-014")
 @pytest.mark.parametrize("shape", REFUSED)
 def test_what_could_smuggle_a_request_is_refused(gateway, upstream, shape):
     before = len(upstream.seen)
@@ -123,6 +124,7 @@ def read_until(client, mark):
     return received
 
 
+@pytest.mark.requirement("KIT-015")
 def test_events_arrive_one_by_one_and_the_upstream_learns_when_the_client_leaves(gateway, upstream):
     path = f"/sse/{gateway.kind}"
     events = upstream.streams[path]
@@ -161,6 +163,7 @@ def test_a_request_body_streams_where_request_buffering_is_off(gateway):
         read_until(client, b"0\r\n\r\n")
 
 
+@pytest.mark.requirement("KIT-015")
 def test_two_hundred_streams_run_side_by_side(gateway, upstream):
     path = f"/sse/now/{gateway.kind}"
     clients = [stream(gateway, path) for _ in range(200)]

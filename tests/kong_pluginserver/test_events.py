@@ -48,6 +48,7 @@ def test_an_event_that_ends_well_leaves_the_connection_open_for_the_next(server)
             assert link.event(instance).kind == "passed"
 
 
+@pytest.mark.requirement("SRV-001")
 @pytest.mark.parametrize(
     "do",
     ["raises", "raises_later", "exits_python", "recurses", "runs_out_of_memory", "interrupts", "calls_unknown"],
@@ -58,6 +59,7 @@ def test_whatever_a_phase_raises_is_answered_with_the_plugins_refusal(run, do):
     assert run("nothing").kind == "passed", "the worker did not survive"
 
 
+@pytest.mark.requirement("SRV-002")
 def test_a_failure_is_logged_once_with_type_and_place_and_without_its_message(server):
     before = len(server.logged("event_refused"))
     with server.link() as link:
@@ -70,6 +72,7 @@ def test_a_failure_is_logged_once_with_type_and_place_and_without_its_message(se
     assert "secret-token-123" not in server.log.read_text()
 
 
+@pytest.mark.requirement("SRV-003")
 @pytest.mark.parametrize("do", ["sleeps", "spins", "spins_and_swallows"])
 def test_a_phase_that_runs_past_its_deadline_is_refused(run, do):
     started = time.monotonic()
@@ -77,6 +80,7 @@ def test_a_phase_that_runs_past_its_deadline_is_refused(run, do):
     assert time.monotonic() - started < (2.0 if do == "spins_and_swallows" else DEADLINE + 0.5)
 
 
+@pytest.mark.requirement("SRV-003")
 def test_a_pdk_call_that_kong_does_not_answer_in_time_is_refused_and_kong_can_still_answer(server):
     with server.link() as link:
         link.send_call(event={"instance_id": link.start("odd", {"do": "reads_method"}), "event_name": "access"})
@@ -89,6 +93,7 @@ def test_a_pdk_call_that_kong_does_not_answer_in_time_is_refused_and_kong_can_st
         assert link.closed()
 
 
+@pytest.mark.requirement("SRV-003")
 def test_an_event_that_waits_does_not_hold_up_another(server):
     with server.link() as slow, server.link() as quick:
         slow.send_call(event={"instance_id": slow.start("odd", {"do": "reads_method"}), "event_name": "access"})
@@ -99,6 +104,7 @@ def test_an_event_that_waits_does_not_hold_up_another(server):
         assert slow.read_frame() == b""
 
 
+@pytest.mark.requirement("SRV-009")
 def test_exit_stops_the_phase_at_once_and_closes_the_connection(run):
     outcome = run("denies")
     assert (outcome.status, json.loads(outcome.body)) == (403, {"message": "no"})
@@ -106,15 +112,18 @@ def test_exit_stops_the_phase_at_once_and_closes_the_connection(run):
     assert [method for method, _ in outcome.calls] == ["kong.response.exit"]
 
 
+@pytest.mark.requirement("SRV-009")
 def test_a_plugin_that_swallows_the_exit_can_do_nothing_more(run):
     outcome = run("denies_and_goes_on")
     assert (outcome.status, outcome.body) == (403, b"no")
 
 
+@pytest.mark.requirement("SRV-001")
 def test_an_exit_that_kong_would_not_take_is_refused(run):
     assert told(run("denies_badly")) == REFUSED
 
 
+@pytest.mark.requirement("SRV-006")
 @pytest.mark.parametrize("do", ["catches_exceptions", "swallows_everything"])
 @pytest.mark.parametrize("name", [b"x-\xff", b"x-ok"])
 def test_a_header_that_is_not_utf8_is_refused_even_if_the_plugin_swallows_it(run, do, name):
@@ -124,11 +133,13 @@ def test_a_header_that_is_not_utf8_is_refused_even_if_the_plugin_swallows_it(run
     assert told(outcome) == REFUSED
 
 
+@pytest.mark.requirement("SRV-004")
 @pytest.mark.parametrize("garbage", [b"\xff", b"\x0a\xff", b"\x0a\x05\x0a\x01", b"\x0f", b"\x80" * 11])
 def test_a_reply_that_cannot_be_decoded_is_refused(run, garbage):
     assert told(run("catches_exceptions", pdk={"kong.request.get_headers": garbage})) == REFUSED
 
 
+@pytest.mark.requirement("SRV-004")
 def test_a_reply_larger_than_allowed_is_read_away_and_refused(run):
     huge = {"kong.request.get_raw_body": b"\x0a" + b"\xff" * (3 << 20)}
     assert told(run("echoes_body", pdk=huge)) == REFUSED
@@ -143,12 +154,14 @@ def test_no_body_comes_as_empty_bytes(run):
     assert b"bytes 0" in run("echoes_body", pdk={"kong.request.get_raw_body": b""}).calls[-1][1]
 
 
+@pytest.mark.requirement("SRV-007")
 def test_a_body_in_a_file_is_read(run, tmp_path):
     (tmp_path / "body").write_bytes(b"x" * 100_000)
     outcome = run("echoes_body", pdk={"kong.request.get_raw_body": body(path=str(tmp_path / "body"))})
     assert b"bytes 100000" in outcome.calls[-1][1]
 
 
+@pytest.mark.requirement("SRV-007")
 @pytest.mark.parametrize("kind", ["missing", "directory", "pipe", "link", "too large", "relative", "nul"])
 def test_a_body_file_that_cannot_be_trusted_is_refused(run, tmp_path, kind):
     path = tmp_path / "body"
@@ -167,10 +180,12 @@ def test_a_body_file_that_cannot_be_trusted_is_refused(run, tmp_path, kind):
     assert told(run("catches_exceptions", pdk=pdk)) == REFUSED
 
 
+@pytest.mark.requirement("SRV-007")
 def test_a_body_that_kong_cannot_read_is_refused(run):
     assert told(run("echoes_body", pdk={"kong.request.get_raw_body": body(error="no")})) == REFUSED
 
 
+@pytest.mark.requirement("SRV-010")
 def test_an_upstream_that_kong_does_not_confirm_is_refused(run):
     assert told(run("opens_upstream")) == REFUSED
     assert run("opens_upstream", pdk={"kong.service.set_upstream": b"\x08\x01"}).kind == "passed"
@@ -180,6 +195,7 @@ def test_a_pdk_call_from_another_thread_fails(run):
     assert b"PDKError" in run("calls_from_a_thread").calls[-1][1]
 
 
+@pytest.mark.requirement("SRV-011")
 @pytest.mark.parametrize("phase", ["log", "certificate"])
 @pytest.mark.parametrize("do", ["raises", "denies", "sleeps"])
 def test_where_exit_is_impossible_a_failure_ends_the_event_properly(server, phase, do):
@@ -191,11 +207,13 @@ def test_where_exit_is_impossible_a_failure_ends_the_event_properly(server, phas
     assert len(server.logged("event_failed")) == before + 2
 
 
+@pytest.mark.requirement("SRV-001")
 @pytest.mark.parametrize("phase", ["rewrite", "response", "__init__", "header_filter", ""])
 def test_a_phase_that_the_plugin_does_not_have_is_refused(run, phase):
     assert told(run("nothing", phase)) == REFUSED
 
 
+@pytest.mark.requirement("SRV-012")
 def test_an_unknown_instance_is_closed_without_an_answer_so_that_kong_starts_it_anew(server):
     for instance in (1, 0, -5, 2**31 - 1):
         with server.link() as link:
@@ -203,6 +221,7 @@ def test_an_unknown_instance_is_closed_without_an_answer_so_that_kong_starts_it_
     assert server.logged("unknown_instance")
 
 
+@pytest.mark.requirement("SRV-013")
 def test_an_instance_that_cannot_start_is_closed_and_its_cause_logged_once(server):
     for _ in range(3):
         with server.link() as link:
@@ -213,6 +232,7 @@ def test_an_instance_that_cannot_start_is_closed_and_its_cause_logged_once(serve
     assert "secret-token-123" not in server.log.read_text()
 
 
+@pytest.mark.requirement("SRV-002")
 def test_an_exception_class_may_vouch_for_its_message(server):
     with server.link() as link:
         assert link.start("odd", {"do": "says why it fails"}) is None
@@ -221,6 +241,7 @@ def test_an_exception_class_may_vouch_for_its_message(server):
     ]
 
 
+@pytest.mark.requirement("SRV-013")
 @pytest.mark.parametrize("config", [{"do": "starts forever"}, {}, [1], None])
 def test_a_start_that_takes_too_long_or_has_no_sense_is_closed(server, config):
     with server.link() as link:
@@ -233,6 +254,7 @@ def test_a_plugin_that_does_not_exist_cannot_be_started(server):
     assert "no plugin of this name" in [one["error"] for one in server.logged("instance_not_started")]
 
 
+@pytest.mark.requirement("SRV-012")
 def test_a_closed_instance_is_unknown_and_closing_it_again_does_no_harm(server):
     with server.link() as link:
         instance = link.start("odd", {"do": "nothing"})
@@ -241,6 +263,7 @@ def test_a_closed_instance_is_unknown_and_closing_it_again_does_no_harm(server):
         assert link.event(instance).kind == "closed"
 
 
+@pytest.mark.requirement("SRV-013")
 def test_names_info_and_status_are_told_without_the_configuration(server):
     with server.link() as link:
         assert list(link.call(names={}).names.names) == ["odd"]
@@ -254,6 +277,7 @@ def test_names_info_and_status_are_told_without_the_configuration(server):
         assert b"secret-token-123" not in status.SerializeToString()
 
 
+@pytest.mark.requirement("SRV-005")
 @pytest.mark.parametrize(
     "sent",
     [frame(b"\xff\xff"), frame(b""), frame(b"\x08\x01"), frame(b"\x08\x01\xa2\x02\x50"), frame(b"\xa0\x02\x01")],
@@ -266,6 +290,7 @@ def test_a_call_that_makes_no_sense_is_closed_and_logged(server, sent):
     assert until(lambda: server.logged("connection_lost")[before:])
 
 
+@pytest.mark.requirement("SRV-005")
 def test_a_call_cut_short_is_closed_and_logged(server):
     before = len(server.logged("connection_lost"))
     for piece in (b"\x10", b"\x10\x00\x00\x00", b"\x10\x00\x00\x00abc"):
@@ -274,6 +299,7 @@ def test_a_call_cut_short_is_closed_and_logged(server):
     assert len(until(lambda: server.logged("connection_lost")[before + 2 :])) == 1
 
 
+@pytest.mark.requirement("SRV-021")
 def test_frames_may_come_one_byte_at_a_time_or_all_at_once(server):
     with server.link() as link:
         instance = link.start("odd", {"do": "reads_method"})
@@ -311,6 +337,7 @@ def test_a_large_exit_reaches_a_slow_reader_whole(serve):
     assert len(outcome.body) == 3_000_000
 
 
+@pytest.mark.requirement("SRV-008")
 def test_nothing_is_left_of_vanished_peers(server):
     worker = server.workers()[0]
     with server.link() as link:

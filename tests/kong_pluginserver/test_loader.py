@@ -44,6 +44,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([BIN, *arguments], capture_output=True, text=True, timeout=20, check=False)
 
 
+@pytest.mark.requirement("SRV-015")
 @pytest.mark.parametrize("case", CASES)
 def test_a_plugin_file_that_is_not_fit_stops_the_dump_with_one_message(tmp_path, case):
     source, said = CASES[case]
@@ -55,6 +56,7 @@ def test_a_plugin_file_that_is_not_fit_stops_the_dump_with_one_message(tmp_path,
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.requirement("SRV-015")
 def test_one_bad_file_stops_the_start(tmp_path):
     (tmp_path / "good.py").write_text(GOOD)
     (tmp_path / "bad.py").write_text(CASES["fails"][0])
@@ -64,6 +66,7 @@ def test_one_bad_file_stops_the_start(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.requirement("SRV-015")
 @pytest.mark.parametrize("there", [True, False])
 def test_a_directory_without_plugins_stops_the_start(tmp_path, there):
     ended = run("--plugins", tmp_path if there else tmp_path / "none", "--socket", tmp_path / "s")

@@ -35,6 +35,7 @@ def held(server, instance: int):
     return link
 
 
+@pytest.mark.requirement("SRV-014")
 def test_connections_are_spread_over_the_workers_and_every_worker_knows_every_instance(serve):
     server = serve(ODD, "--workers", "3")
     instance = start(server, "tells_pid")
@@ -45,6 +46,7 @@ def test_connections_are_spread_over_the_workers_and_every_worker_knows_every_in
         link.close()
 
 
+@pytest.mark.requirement("SRV-014")
 def test_a_closed_instance_is_forgotten_by_every_worker(serve):
     server = serve(ODD)
     instance = start(server, "tells_pid")
@@ -56,6 +58,7 @@ def test_a_closed_instance_is_forgotten_by_every_worker(serve):
         link.close()
 
 
+@pytest.mark.requirement("SRV-012")
 def test_ids_are_positive_and_come_neither_again_nor_in_order(serve):
     server = serve(ODD)
     with server.link() as link:
@@ -68,6 +71,7 @@ def test_ids_are_positive_and_come_neither_again_nor_in_order(serve):
     assert max(ids) > 2**20
 
 
+@pytest.mark.requirement("SRV-012")
 def test_ids_of_an_earlier_server_mean_nothing_to_the_next(serve):
     first = serve(ODD)
     old = [start(first, "nothing") for _ in range(5)]
@@ -88,6 +92,7 @@ def test_an_instance_that_fails_on_another_worker_refuses(serve, tmp_path):
         assert second.event(instance).status == 503
 
 
+@pytest.mark.requirement("SRV-016")
 def test_a_killed_worker_is_replaced_and_no_event_is_lost(serve):
     server = serve(ODD)
     done = threading.Event()
@@ -115,6 +120,7 @@ def test_a_killed_worker_is_replaced_and_no_event_is_lost(serve):
     assert [one["worker"] for one in server.logged("worker_ended")] == [victim]
 
 
+@pytest.mark.requirement("SRV-016")
 def test_an_event_that_kills_workers_is_refused_the_second_time_and_not_tried_for_ever(serve):
     server = serve(ODD)
     client = Client(server.path, "odd", {"do": "kills_itself"})
@@ -124,6 +130,7 @@ def test_an_event_that_kills_workers_is_refused_the_second_time_and_not_tried_fo
     client.close()
 
 
+@pytest.mark.requirement("SRV-017")
 def test_an_event_on_a_frozen_worker_is_refused(serve):
     server = serve(ODD, "--deadline", "0.3", "--workers", "1")
     link = held(server, start(server, "reads_method"))
@@ -134,6 +141,7 @@ def test_an_event_on_a_frozen_worker_is_refused(serve):
     link.close()
 
 
+@pytest.mark.requirement("SRV-008")
 def test_the_supervisor_lets_go_of_connections_that_have_ended(serve):
     server = serve(ODD)
     instance = start(server, "denies")
@@ -144,6 +152,7 @@ def test_the_supervisor_lets_go_of_connections_that_have_ended(serve):
     until(lambda: descriptors(server.pid) <= before, what="all descriptors closed")
 
 
+@pytest.mark.requirement("SRV-014")
 def test_a_new_worker_knows_the_instances_that_were_started_before_it(serve):
     server = serve(ODD, "--workers", "1")
     instance = start(server, "tells_pid")
@@ -154,6 +163,7 @@ def test_a_new_worker_knows_the_instances_that_were_started_before_it(serve):
         assert pid_of(link.event(instance)) == server.workers()[0]
 
 
+@pytest.mark.requirement("SRV-017")
 def test_a_frozen_worker_is_killed_and_replaced(serve):
     server = serve(ODD, "--deadline", "0.5")
     instance = start(server, "tells_pid")
@@ -166,6 +176,7 @@ def test_a_frozen_worker_is_killed_and_replaced(serve):
         assert {pid_of(one.event(instance)), pid_of(two.event(instance))} == {other, server.workers()[1]}
 
 
+@pytest.mark.requirement("SRV-016")
 def test_workers_that_keep_crashing_are_replaced_ever_later_and_then_serve_again(serve):
     server = serve(ODD, "--workers", "1")
     deadly, harmless = start(server, "kills_itself"), start(server, "nothing")
@@ -178,6 +189,7 @@ def test_workers_that_keep_crashing_are_replaced_ever_later_and_then_serve_again
         assert link.event(harmless).kind == "passed"
 
 
+@pytest.mark.requirement("SRV-018")
 def test_sigterm_lets_events_in_flight_finish_and_closes_idle_connections_at_once(serve):
     server = serve(ODD)
     instance = start(server, "reads_method")
@@ -195,6 +207,7 @@ def test_sigterm_lets_events_in_flight_finish_and_closes_idle_connections_at_onc
     busy.close()
 
 
+@pytest.mark.requirement("SRV-018")
 def test_a_call_that_arrives_while_draining_begins_is_served_or_tried_elsewhere_but_never_half_done(serve):
     server = serve(ODD)
     instance = start(server, "reads_method")
@@ -213,6 +226,7 @@ def test_a_call_that_arrives_while_draining_begins_is_served_or_tried_elsewhere_
     assert server.process.wait(5) == 0
 
 
+@pytest.mark.requirement("SRV-018")
 def test_a_drain_that_takes_too_long_is_cut_short(serve):
     server = serve(ODD, "--drain", "0.3", "--deadline", "30")
     busy = held(server, start(server, "reads_method"))
@@ -223,6 +237,7 @@ def test_a_drain_that_takes_too_long_is_cut_short(serve):
     busy.close()
 
 
+@pytest.mark.requirement("SRV-019")
 def test_workers_end_when_their_supervisor_is_killed(serve):
     server = serve(ODD)
     workers = server.workers()
@@ -235,6 +250,7 @@ def test_workers_end_when_their_supervisor_is_killed(serve):
     server.process.wait()
 
 
+@pytest.mark.requirement("SRV-019")
 def test_an_orphan_ends_itself(tmp_path):
     server = Server(ODD)
     script = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(60)"
@@ -253,6 +269,7 @@ def test_an_orphan_ends_itself(tmp_path):
     shutil.rmtree(server.home)
 
 
+@pytest.mark.requirement("SRV-020")
 def test_a_new_server_takes_the_socket_over_and_the_old_one_leaves_it_alone(serve):
     old = serve(ODD)
     instance = start(old, "reads_method")
@@ -272,6 +289,7 @@ def test_a_new_server_takes_the_socket_over_and_the_old_one_leaves_it_alone(serv
     busy.close()
 
 
+@pytest.mark.requirement("SRV-020")
 def test_taking_over_under_load_loses_no_event(serve):
     old = serve(ODD)
     done = threading.Event()
@@ -298,6 +316,7 @@ def test_taking_over_under_load_loses_no_event(serve):
     assert set(outcomes) == {"passed"}
 
 
+@pytest.mark.requirement("SRV-020")
 def test_the_socket_is_private_and_nothing_else_is_left_beside_it(serve):
     server = serve(ODD)
     assert stat.S_IMODE(server.path.stat().st_mode) == 0o600

@@ -23,6 +23,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.requirement("SRV-021")
 @given(st.dictionaries(TEXT, JSON, max_size=12))
 def test_structs_are_read_as_protobuf_writes_them(given_values):
     message = struct_pb2.Struct()
@@ -30,6 +31,7 @@ def test_structs_are_read_as_protobuf_writes_them(given_values):
     assert values.decode_struct(message.SerializeToString()) == given_values
 
 
+@pytest.mark.requirement("SRV-021")
 @given(st.dictionaries(TEXT, JSON, max_size=12))
 def test_structs_are_written_as_protobuf_reads_them(given_values):
     def without_none(value):
@@ -50,6 +52,7 @@ def _leaves(value):
     return [leaf for one in value for leaf in _leaves(one)] if isinstance(value, list) else [value]
 
 
+@pytest.mark.requirement("SRV-021")
 @given(st.binary(max_size=60))
 def test_any_bytes_are_either_read_as_protobuf_would_or_refused(data):
     try:
@@ -69,6 +72,7 @@ def test_any_bytes_are_either_read_as_protobuf_would_or_refused(data):
         )
 
 
+@pytest.mark.requirement("SRV-004")
 @given(st.binary(max_size=80))
 def test_no_bytes_make_a_reader_raise_anything_but_malformed(data):
     for read in (values.decode_struct, values.decode_value, rpc.parse_call, wire.scan):
@@ -76,6 +80,7 @@ def test_no_bytes_make_a_reader_raise_anything_but_malformed(data):
             read(data)
 
 
+@pytest.mark.requirement("SRV-021")
 @given(st.integers(0, 2**31 - 1), TEXT, st.integers(0, 2**62))
 def test_calls_are_read_as_protobuf_writes_them(instance, phase, sequence):
     data = M["RpcCall"](sequence=sequence, event={"instance_id": instance, "event_name": phase}).SerializeToString()
@@ -84,6 +89,7 @@ def test_calls_are_read_as_protobuf_writes_them(instance, phase, sequence):
     assert rpc.parse_call(swapped).name == phase, "the order of fields is the sender's choice"
 
 
+@pytest.mark.requirement("SRV-006")
 @pytest.mark.parametrize("name", [b"\xff", b"x" * 200 + b"\xff"])
 @pytest.mark.parametrize("value", [b"v", b"\xfe"])
 def test_text_that_is_not_utf8_is_malformed(name, value):
@@ -91,6 +97,7 @@ def test_text_that_is_not_utf8_is_malformed(name, value):
         values.decode_struct(wire.chunk(1, wire.chunk(1, name) + wire.chunk(2, wire.chunk(3, value))))
 
 
+@pytest.mark.requirement("SRV-004")
 def test_values_nested_too_deep_are_malformed():
     data = b""
     for _ in range(100):

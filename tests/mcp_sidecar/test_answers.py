@@ -9,6 +9,7 @@ import pytest
 LISTS = [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")]
 
 
+@pytest.mark.requirement("SIDE-002")
 @pytest.mark.parametrize(("key", "named"), LISTS)
 def test_every_list_is_filtered(guard, kong, words, key, named):
     kong.answers(words.json_answer(words.result("keep", "secret-1", "keep-2", key=key, named=named)))
@@ -24,11 +25,13 @@ def test_an_answer_that_hides_nothing_keeps_its_bytes(guard, kong, words):
     assert guard.ask().body == body
 
 
+@pytest.mark.requirement("SIDE-002")
 def test_a_batch_is_filtered_in_every_member(guard, kong, words):
     kong.answers(words.json_answer(b"[%s,%s]" % (words.result("secret"), words.result("secret", "keep", id_=8))))
     assert [one["result"] for one in guard.ask().json] == [{"tools": []}, {"tools": [{"name": "keep"}]}]
 
 
+@pytest.mark.requirement("SIDE-019")
 def test_in_monitor_mode_nothing_is_hidden_and_it_is_logged(guard, kong, words):
     body = words.result("keep", "secret-1", "secret-2")
     kong.answers(words.json_answer(body))
@@ -37,6 +40,7 @@ def test_in_monitor_mode_nothing_is_hidden_and_it_is_logged(guard, kong, words):
     assert (line["outcome"], line["hidden"]) == ("would-filter", 2)
 
 
+@pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize("enforce", [True, False])
 @pytest.mark.parametrize(
     "body",
@@ -60,6 +64,7 @@ def test_an_unreadable_answer_is_withheld_in_every_mode(guard, kong, words, body
     assert b"secret" not in answer.body
 
 
+@pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize(
     "kind",
     [
@@ -90,6 +95,7 @@ def test_a_body_without_a_content_type_is_withheld(guard, kong, words):
     assert guard.ask().status == 502
 
 
+@pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity, gzip", "br", "x"])
 def test_a_compressed_answer_is_withheld(guard, kong, words, encoding):
     body = gzip.compress(words.result("secret"))
@@ -129,6 +135,7 @@ def test_no_content_passes(guard, kong):
     assert guard.ask().status == 204
 
 
+@pytest.mark.requirement("SIDE-002")
 @pytest.mark.parametrize("status", ["201 Created", "203 Other", "206 Partial Content"])
 def test_other_good_statuses_are_filtered_too(guard, kong, words, status):
     kong.answers(words.json_answer(words.result("secret"), status=status))
@@ -136,6 +143,7 @@ def test_other_good_statuses_are_filtered_too(guard, kong, words, status):
     assert (answer.status, answer.json["result"]) == (int(status[:3]), {"tools": []})
 
 
+@pytest.mark.requirement("SIDE-005")
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "304 Not Modified", "307 Elsewhere", "308 Elsewhere"])
 def test_no_redirect_is_followed_or_passed_on(guard, kong, words, status):
     kong.answers(words.json_answer(b"", f"Location: http://127.0.0.1:{kong.port}/other\r\n", status))
@@ -143,6 +151,7 @@ def test_no_redirect_is_followed_or_passed_on(guard, kong, words, status):
     assert (answer.status, "location" in answer.headers, len(kong.requests)) == (502, False, 1)
 
 
+@pytest.mark.requirement("SIDE-005")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
 def test_a_server_that_asks_for_credentials_is_not_relayed(guard, kong, words, status):
     body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"log in at evil"}}'
@@ -161,6 +170,7 @@ def test_a_json_rpc_error_passes_with_its_status(guard, kong, words, status):
     assert (answer.status, answer.body) == (int(status[:3]), body)
 
 
+@pytest.mark.requirement("SIDE-005")
 @pytest.mark.parametrize(
     "body",
     [
@@ -204,6 +214,7 @@ def test_a_server_without_an_internal_route_is_the_operators_affair(guard, kong,
     assert "internal route" in answer.json["error"]["message"]
 
 
+@pytest.mark.requirement("SIDE-005")
 def test_only_harmless_headers_of_a_server_pass(guard, kong, words):
     sent = "Set-Cookie: a=b\r\nServer: x\r\nX-Powered-By: y\r\nCache-Control: no-store\r\nETag: 1\r\n"
     kong.answers(words.json_answer(words.result("a"), sent))
@@ -225,6 +236,7 @@ def test_no_shared_cache_may_keep_an_answer(guard, kong, words, sent, passed):
     assert guard.ask().headers["cache-control"] == passed
 
 
+@pytest.mark.requirement("SIDE-018")
 def test_an_endless_answer_is_withheld_at_the_limit_and_read_no_further(start, kong):
     guard = start(MCP_SIDECAR_MAX_ANSWER="2048")
     given_up = threading.Event()
@@ -243,6 +255,7 @@ def test_an_endless_answer_is_withheld_at_the_limit_and_read_no_further(start, k
     assert given_up.wait(10)
 
 
+@pytest.mark.requirement("SIDE-002")
 def test_a_large_list_is_filtered_whole(guard, kong, words):
     names = [f"{'secret' if number % 2 else 'keep'}-{number}" for number in range(5000)]
     kong.answers(words.json_answer(words.result(*names)))

@@ -33,37 +33,45 @@ def test_a_signed_request_is_served(guard, kong, words):
     assert guard.ask().status == 200
 
 
+@pytest.mark.requirement("SIDE-001")
 @pytest.mark.parametrize("signed", ["", "x", "e30.e30", "\xff.\xff", "." * 100])
 def test_a_request_that_nobody_signed_is_forbidden(refused, signed):
     refused("context-not-believed", signed=signed)
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_request_without_a_context_is_forbidden(guard, kong):
     assert guard.sidecar.get("/inspect/files").status == 403
     assert kong.requests == []
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_of_another_key_is_forbidden(refused, guard):
     refused("context-not-believed", signed=ContextSigner([b"x" * 32]).sign(guard.context(b"{}")), body=b"{}")
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_that_expired_is_forbidden(refused):
     refused("context-not-believed", expires=int(time.time()) - 1)
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_body_is_forbidden(refused, guard):
     refused("context-not-believed", signed=guard.signer.sign(guard.context(b"{}")), body=b"[]")
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_server_is_forbidden(refused):
     refused("context-of-another-request", path="/inspect/other")
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_http_method_is_forbidden(refused, guard):
     signed = guard.signer.sign(guard.context(b""))
     refused("context-of-another-request", signed=signed, http_method="GET")
 
 
+@pytest.mark.requirement("SIDE-001")
 @pytest.mark.parametrize("http_method", ["PUT", "DELETE", "OPTIONS"])
 def test_other_http_methods_are_forbidden_like_all_else(guard, kong, http_method):
     signed = guard.signer.sign(guard.context(b"", http_method="POST"))
@@ -71,6 +79,7 @@ def test_other_http_methods_are_forbidden_like_all_else(guard, kong, http_method
     assert kong.requests == []
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_a_context_that_another_version_of_the_guard_wrote_is_forbidden(refused, words):
     payload = base64.urlsafe_b64encode(json.dumps({"server": "files"}).encode()).rstrip(b"=")
     mac = hmac.digest(derive(words.key, "kong-mcp context"), payload, "sha256")
@@ -83,6 +92,7 @@ def test_a_context_whose_view_cannot_be_read_opens_nothing(guard, kong):
     assert kong.requests == []
 
 
+@pytest.mark.requirement("SIDE-001")
 def test_two_contexts_are_forbidden(guard, kong):
     signed = guard.signer.sign(guard.context(b""))
     head = f"POST /inspect/files HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nMcp-Gateway-Context: {signed}\r\n"

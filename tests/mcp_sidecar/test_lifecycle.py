@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.requirement("SIDE-010")
 @pytest.mark.parametrize("said", ["nothing", "half a body", "a stream's head", "an event"])
 def test_an_agent_that_leaves_cancels_its_request_to_the_server(guard, kong, words, said):
     arrived, gone = threading.Event(), threading.Event()
@@ -75,6 +76,7 @@ def test_an_agent_that_reads_slowly_slows_its_server_and_nobody_else(guard, kong
     assert received.count(text) == len(sent)
 
 
+@pytest.mark.requirement("SIDE-012")
 def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
     huge = words.result(*(f"secret-{number}-{'x' * 200}" for number in range(40_000)))
     rounds, streams = 5, 100
@@ -112,6 +114,7 @@ def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
     assert max(worst) < 5
 
 
+@pytest.mark.requirement("SIDE-011")
 def test_the_sidecar_ends_its_streams_and_exits_cleanly_when_told_to_stop(start, kong, words):
     guard = start()
     answering = threading.Barrier(4)
@@ -140,6 +143,7 @@ def test_the_sidecar_ends_its_streams_and_exits_cleanly_when_told_to_stop(start,
     assert not any(json.loads(line)["level"] == "error" for line in guard.sidecar.log.read_text().splitlines())
 
 
+@pytest.mark.requirement("SIDE-011")
 def test_a_request_that_is_nearly_done_may_finish_after_sigterm(start, kong, words):
     guard = start()
     asked, go = threading.Event(), threading.Event()

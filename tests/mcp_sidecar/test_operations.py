@@ -15,6 +15,7 @@ def test_a_sidecar_that_reaches_kong_is_ready(sidecar):
     assert (answer.status, answer.json) == (200, {"ready": True, "problems": {}})
 
 
+@pytest.mark.requirement("SIDE-015")
 def test_a_sidecar_is_ready_only_while_kong_takes_connections(start, words):
     with socket.create_server(("127.0.0.1", 0)) as kong:
         port = kong.getsockname()[1]
@@ -28,6 +29,7 @@ def test_a_sidecar_is_ready_only_while_kong_takes_connections(start, words):
         words.until(lambda: sidecar.get("/readyz").status == 200)
 
 
+@pytest.mark.requirement("SIDE-015")
 def test_many_probes_are_one_look_at_kong(start):
     with socket.create_server(("127.0.0.1", 0)) as kong:
         kong.settimeout(0.2)
@@ -45,6 +47,7 @@ def test_many_probes_are_one_look_at_kong(start):
     assert 1 <= looks <= 1 + (time.monotonic() - started)
 
 
+@pytest.mark.requirement("SIDE-014")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -74,6 +77,7 @@ def metrics(guard, words):
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
+@pytest.mark.requirement("SIDE-014")
 def test_requests_hidden_items_and_refusals_are_counted(start, kong, words):
     guard = start()
     kong.answers(words.json_answer(words.result("secret-1", "secret-2", "keep")))
@@ -114,6 +118,7 @@ def test_open_streams_are_gauged(start, kong, words):
     words.until(lambda: metrics(guard, words)[name] == "0.0")
 
 
+@pytest.mark.requirement("SIDE-013")
 def test_a_request_is_one_log_line(guard, kong, words):
     kong.answers(words.json_answer(words.result("secret", "keep")))
     guard.ask(method="tools/list")
@@ -150,6 +155,7 @@ def test_the_trace_id_is_the_tracers_or_else_kongs(guard, kong, words, sent, tra
     assert line["trace"] == trace
 
 
+@pytest.mark.requirement("SIDE-013")
 def test_no_log_line_holds_a_secret(start, kong, words):
     guard = start(MCP_SIDECAR_LOG_LEVEL="debug")
     secret = "s3cr3t"

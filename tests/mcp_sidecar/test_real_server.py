@@ -89,6 +89,8 @@ class SigningTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+@pytest.mark.requirement("SIDE-002")
+@pytest.mark.requirement("SIDE-003")
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28", "auto"])
 def test_the_official_client_sees_what_it_may_and_nothing_else(start, words, real_server, mode):
     guard = start(MCP_SIDECAR_KONG_URL=f"http://127.0.0.1:{real_server}")

@@ -15,6 +15,7 @@ def answers(words, session, *, stream=False):
     return words.json_answer(result, headers)
 
 
+@pytest.mark.requirement("SIDE-006")
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_new_session_is_sealed_for_who_opened_it(guard, kong, words, opened, stream):
     kong.answers(answers(words, "upstream-1", stream=stream))
@@ -27,6 +28,7 @@ def test_a_new_session_is_sealed_for_who_opened_it(guard, kong, words, opened, s
     assert opened(answer.headers["mcp-gateway-session"], server="other") is None
 
 
+@pytest.mark.requirement("SIDE-006")
 def test_a_session_of_nobody_is_sealed_for_nobody(guard, kong, words, opened):
     kong.answers(answers(words, "upstream-1"))
     token = guard.ask(principal=None).headers["mcp-gateway-session"]
@@ -48,6 +50,7 @@ def test_an_error_opens_no_session(guard, kong, words):
     assert not {"mcp-session-id", "mcp-gateway-session"} & set(guard.ask().headers)
 
 
+@pytest.mark.requirement("SIDE-006")
 @pytest.mark.parametrize("session", ["x" * 1025, "a b", "a\tb", "caf\xe9", "a\r\nMcp-Session-Id: b", ""])
 def test_an_id_that_not_every_hop_carries_is_a_bad_gateway(guard, kong, words, session):
     kong.answers(answers(words, session))

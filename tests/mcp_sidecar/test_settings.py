@@ -50,6 +50,7 @@ def test_every_setting_can_be_set():
     assert (settings.max_answer, settings.log_level) == (4096, "warning")
 
 
+@pytest.mark.requirement("SIDE-016")
 def test_all_problems_are_named_at_once():
     named = problems(MCP_SIDECAR_LISTEN="here", MCP_SIDECAR_LOGLEVEL="info", MCP_SIDECAR_KONG_URL="ftp://x")
     assert [problem.split(":")[0].split(" ")[0] for problem in named] == [
@@ -62,6 +63,7 @@ def test_all_problems_are_named_at_once():
     assert "did you mean MCP_SIDECAR_LOG_LEVEL?" in named[-1]
 
 
+@pytest.mark.requirement("SIDE-016")
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -104,6 +106,7 @@ def test_settings_do_not_print_their_secrets():
     assert "kkkk" not in shown
 
 
+@pytest.mark.requirement("SIDE-016")
 def test_check_says_what_is_set_and_no_secret():
     ran = CliRunner().invoke(main, ["check"], env=NEEDED)
     assert ran.exit_code == 0

@@ -28,6 +28,7 @@ def streamed(guard, kong, words):
     return streamed
 
 
+@pytest.mark.requirement("SIDE-003")
 def test_a_list_in_a_stream_is_filtered(streamed, words):
     answer = streamed(b"event: message\nid: 3\ndata: " + words.result("keep", "secret") + b"\n\n")
     expected = json.dumps(json.loads(words.result("keep")), separators=(",", ":"))
@@ -39,6 +40,7 @@ def test_a_list_in_a_stream_is_filtered(streamed, words):
     }
 
 
+@pytest.mark.requirement("SIDE-003")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_a_list_is_filtered_wherever_the_network_splits_the_stream(streamed, words, end):
     lines = [b"\xef\xbb\xbf: hello", b"data:{}", b"data", b"", b"event:message", b"data:", b"", b""]
@@ -52,6 +54,7 @@ def test_a_list_is_filtered_wherever_the_network_splits_the_stream(streamed, wor
         assert [json.loads(one)["result"]["tools"] for one in data] == [[{"name": "keep"}], [{"name": "keep2"}]], at
 
 
+@pytest.mark.requirement("SIDE-003")
 def test_a_list_is_filtered_after_anything_that_comes_before_it(streamed, words):
     garbage = b"\n\n: ping\n\nfield: x\n\nretry: 10\n\nid: 1\ndata:\n\nevent: endpoint\ndata: /messages?x\n\n"
     notification = b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{}}\n\n'
@@ -64,6 +67,7 @@ def test_a_list_is_filtered_after_anything_that_comes_before_it(streamed, words)
     assert answer.body.endswith(b'"result":{"tools":[{"name":"keep"}]}}\n\n')
 
 
+@pytest.mark.requirement("SIDE-003")
 def test_a_second_answer_a_batch_and_a_foreign_id_are_filtered_too(streamed, words):
     one, two, three = (words.result("secret", name, id_=id_) for name, id_ in (("a", 7), ("b", 7), ("c", 99)))
     answer = streamed(b"data: " + one + b"\n\ndata: [" + two + b"," + three + b"]\n\n")
@@ -71,6 +75,7 @@ def test_a_second_answer_a_batch_and_a_foreign_id_are_filtered_too(streamed, wor
     assert [len(json.loads(data)) for data in events(answer.body)] == [3, 2]
 
 
+@pytest.mark.requirement("SIDE-003")
 def test_a_list_in_an_event_of_unknown_type_is_filtered(streamed, words):
     answer = streamed(b"event: other\ndata: " + words.result("secret", "keep") + b"\n\n")
     assert answer.body.startswith(b"event: other\n")
@@ -78,11 +83,13 @@ def test_a_list_in_an_event_of_unknown_type_is_filtered(streamed, words):
     assert b"keep" in answer.body
 
 
+@pytest.mark.requirement("SIDE-004")
 def test_what_is_unfinished_when_the_stream_ends_is_dropped(streamed, words):
     answer = streamed(b"data: " + words.result("keep") + b"\n\ndata: " + words.result("lost") + b"\n")
     assert names(answer.body) == ["keep"]
 
 
+@pytest.mark.requirement("SIDE-003")
 def test_the_stream_of_a_get_is_filtered_too(guard, kong, words):
     kong.answers(words.stream_answer(b"data: " + words.result("keep", "secret") + b"\n\n"))
     assert names(guard.ask(http_method="GET", method="", id=None).body) == ["keep"]
@@ -97,6 +104,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize("enforce", [True, False])
 @pytest.mark.parametrize("unreadable", UNREADABLE)
 def test_a_stream_that_begins_unreadably_is_a_bad_gateway(streamed, unreadable, enforce):
@@ -105,6 +113,7 @@ def test_a_stream_that_begins_unreadably_is_a_bad_gateway(streamed, unreadable, 
     assert b"secret" not in answer.body
 
 
+@pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize("unreadable", UNREADABLE)
 def test_a_stream_that_becomes_unreadable_ends_with_an_error(streamed, words, unreadable):
     keep = b"data: " + words.result("keep") + b"\n\n"
@@ -122,6 +131,7 @@ def test_the_stream_of_a_get_just_ends_where_it_becomes_unreadable(streamed, wor
     assert (answer.status, names(answer.body)) == (200, ["keep"])
 
 
+@pytest.mark.requirement("SIDE-018")
 @pytest.mark.parametrize("drip", [b"x" * 1000, b"data: y\n", b"id: 1\n"])
 def test_an_event_over_the_limit_ends_the_stream(start, kong, words, drip):
     guard = start(MCP_SIDECAR_MAX_ANSWER="4096")

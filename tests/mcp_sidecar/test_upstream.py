@@ -20,6 +20,7 @@ def forwarded(guard, kong, words):
     return forwarded
 
 
+@pytest.mark.requirement("SIDE-007")
 def test_a_request_goes_to_the_servers_internal_route_with_its_exact_body(forwarded, words):
     body = b' {"jsonrpc" : "2.0","id":7,\n"method":"tools/list"} '
     request = forwarded(body)
@@ -41,6 +42,7 @@ def test_a_get_goes_without_a_body(forwarded):
     assert request.headers["last-event-id"] == ["41"]
 
 
+@pytest.mark.requirement("SIDE-007")
 def test_only_headers_that_a_server_needs_are_passed_on(forwarded):
     passed = {
         "accept": "application/json",
@@ -87,6 +89,7 @@ def test_the_host_of_the_internal_routes_can_be_set(start, kong, words):
     assert kong.requests[0].headers["host"] == ["inner.example"]
 
 
+@pytest.mark.requirement("SIDE-008")
 def test_a_kong_that_is_down_is_a_bad_gateway_that_says_what_to_do(start):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -95,6 +98,7 @@ def test_a_kong_that_is_down_is_a_bad_gateway_that_says_what_to_do(start):
     assert "check that Kong runs" in answer.json["error"]["message"]
 
 
+@pytest.mark.requirement("SIDE-008")
 def test_a_server_that_does_not_answer_in_time_is_a_gateway_timeout(start, kong):
     guard = start(MCP_SIDECAR_ANSWER_TIMEOUT="0.3")
     gone = threading.Event()
@@ -110,6 +114,7 @@ def test_a_server_that_does_not_answer_in_time_is_a_gateway_timeout(start, kong)
     assert gone.wait(10)
 
 
+@pytest.mark.requirement("SIDE-008")
 def test_a_json_answer_that_drips_slowly_is_a_gateway_timeout(start, kong):
     guard = start(MCP_SIDECAR_ANSWER_TIMEOUT="0.3")
     waiting = threading.Event()
@@ -124,6 +129,7 @@ def test_a_json_answer_that_drips_slowly_is_a_gateway_timeout(start, kong):
     assert guard.ask().status == 504
 
 
+@pytest.mark.requirement("SIDE-008")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -141,6 +147,7 @@ def test_an_answer_that_is_not_http_is_a_bad_gateway(guard, kong, answer):
     assert (refused.status, refused.json["id"]) == (502, 7)
 
 
+@pytest.mark.requirement("SIDE-017")
 @pytest.mark.parametrize(("method", "status"), [("tools/list", 200), ("", 200), ("custom/charge", 502)])
 def test_only_what_asks_for_a_surface_is_asked_again_when_kong_closed_the_connection(
     guard, kong, words, method, status
