@@ -91,9 +91,9 @@ def test_the_host_of_the_internal_routes_can_be_set(start, kong, words):
 
 @pytest.mark.requirement("SIDE-008")
 def test_a_kong_that_is_down_is_a_bad_gateway_that_says_what_to_do(start):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    answer = start(MCP_SIDECAR_KONG_URL=f"http://127.0.0.1:{port}").ask()
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        answer = start(MCP_SIDECAR_KONG_URL=f"http://127.0.0.1:{deaf.getsockname()[1]}").ask()
     assert (answer.status, answer.json["id"]) == (502, 7)
     assert "check that Kong runs" in answer.json["error"]["message"]
 
