@@ -59,6 +59,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "status_listen": "off",
         "anonymous_reports": "off",
         "log_level": "notice",
+        "request_debug": "off",  # it would tell whoever asks from this machine how the gateway works
         "proxy_access_log": "off",
         "nginx_worker_processes": settings.nginx_workers,
         "nginx_main_env": KEYS_VARIABLE,

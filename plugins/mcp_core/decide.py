@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from mcp_core import envelope, methods
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
-from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
+from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
     INVALID_PARAMS,
@@ -25,6 +25,7 @@ from mcp_core.outcome import (
 )
 from mcp_core.policy import Policy, View
 from mcp_core.seal import Session
+from mcp_core.uris import MAX_LENGTH as MAX_URI
 
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
 _SHOWN: Final = 256
@@ -134,6 +135,8 @@ def authorise(message: Message, read: Envelope, policy: Policy, view: View) -> R
         return _authorise_item(message, message.params.get(method.param), method.kind, read, view)
     if message.method == methods.COMPLETE:
         return _authorise_completion(message, read, view)
+    if message.method == methods.LISTEN:
+        return _authorise_listen(message, read, view)
     return None
 
 
@@ -144,6 +147,9 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
         return Reject(
             INVALID_PARAMS, f"params.{field_name} is a string.", "item-name", id=id_, status=_params_status(read)
         )
+    if len(name) > MAX_URI:
+        text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
+        return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
     if view.allows(kind, name):
         return None
     shown = name[:_SHOWN]
@@ -168,6 +174,19 @@ def _authorise_completion(message: Request | Notification, read: Envelope, view:
             return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, view)
     text = "params.ref is a ref/prompt with a name, or a ref/resource with a uri."
     return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
+
+
+def _authorise_listen(message: Request | Notification, read: Envelope, view: View) -> Reject | None:
+    """Subscriptions name resources: all of them must be allowed (2026-07-28, basic/patterns/subscriptions)."""
+    wanted = message.params.get("notifications", {})
+    if isinstance(wanted, dict):
+        uris = wanted.get(methods.LISTEN_URIS, [])
+        misspelled = any(key != methods.LISTEN_URIS and fold(key) == methods.LISTEN_URIS.casefold() for key in wanted)
+        if isinstance(uris, list) and not misspelled:
+            refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, view) for uri in uris)
+            return next((refusal for refusal in refusals if refusal is not None), None)
+    text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
+    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
 
 
 def _unknown_method(message: Request | Notification) -> Reject:

@@ -124,9 +124,7 @@ def _read_modern(message: Message, http_headers: http.Headers, version: str) -> 
         return refusal
     if (refusal := _agree(message, http_headers, required=not notification)) is not None:
         return refusal
-    if methods.SESSION_HEADER in http_headers:
-        text = "This revision has no sessions: do not send Mcp-Session-Id."
-        return Reject(INVALID_REQUEST, text, "session-modern", id=request_id(message))
+    # A session id that is left over from another era means nothing here; the guard takes it off.
     return Envelope(Era.MODERN, version, (message,), batch=False, session=None)
 
 

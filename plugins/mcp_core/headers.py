@@ -82,6 +82,8 @@ def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> 
     for name in repeated:
         if name in methods.SINGLE_HEADERS or name.startswith(methods.GUARDED_PREFIXES):
             return Reject(HEADER_MISMATCH, f"Send the header {name} once.", "header-repeated")
+    if (refusal := _check_hop(headers)) is not None:
+        return refusal
     if "transfer-encoding" in headers and "content-length" in headers:
         return Reject(INVALID_REQUEST, "Send Transfer-Encoding or Content-Length, not both.", "header-framing")
     origin = headers.get("origin")
@@ -91,6 +93,19 @@ def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> 
             "This Origin is not allowed: a browser page may use this server only when the guard's origins name it.",
             "origin",
         )
+    return None
+
+
+def _check_hop(headers: Headers) -> Reject | None:
+    """Refuse what changes the message or the protocol on the way to the next hop (RFC 9110, section 7.6.1)."""
+    connection = single(headers, "connection")
+    if connection is not None and not methods.HOP_OPTIONS.issuperset(
+        option.strip().lower() for option in connection.split(",")
+    ):
+        text = "Let Connection name close and keep-alive only: every header that it names would be removed on the way."
+        return Reject(INVALID_REQUEST, text, "header-connection")
+    if "websocket" in (single(headers, "upgrade") or "").lower():
+        return Reject(INVALID_REQUEST, "MCP is not spoken over WebSocket here: send no Upgrade.", "header-upgrade")
     return None
 
 

@@ -20,9 +20,13 @@ SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader holds exactly (RFC 8259, section 6)."""
 
 
+MAX_METHOD: Final = 256
+"""Characters of a method's name: it becomes a header."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold. Sizes are bytes of the body, or characters where said."""
+    """How much one body may hold: bytes, nesting, keys (or objects and arrays), messages, characters, digits."""
 
     body: int = 4 * 1024 * 1024
     depth: int = 64
@@ -77,7 +81,9 @@ class NotStrictError(ValueError):
 
 
 _ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_PARAMS_KEYS: Final = frozenset({"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion"})
+_PARAMS_KEYS: Final = frozenset(
+    {"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion", "notifications"}
+)
 _FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
 _META_KEYS: Final = frozenset(
     {
@@ -100,6 +106,8 @@ _NOT_MARKS: Final = bytes(byte for byte in range(256) if byte not in b":{[")
 _SURROGATE_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _CONTAINERS: Final = frozenset({dict, list})
+# Possessive, and an unclosed string ends with the text: no text is looked at twice.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 _BLANK: Final = " \t\n\r"
 
 
@@ -118,6 +126,9 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     except UnicodeDecodeError:
         raise NotStrictError("the text is not UTF-8") from None
     marks = body.translate(None, _NOT_MARKS)
+    opened = len(marks) - marks.count(b":")
+    if opened > limits.keys and _opened(body) > limits.keys:
+        raise NotStrictError(f"more than {limits.keys} objects and arrays")
     try:
         value, end = _scanner(body, marks, limits)(text, 0)
     except NotStrictError:
@@ -126,7 +137,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("the text is not one JSON document") from None
     if end != len(text):
         raise NotStrictError("something stands behind the JSON document")
-    if len(marks) - marks.count(b":") > limits.depth and _deeper(value, limits.depth):
+    if opened > limits.depth and _deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
     if b"\\" in body and b"\\u" in body:
         _check_surrogates(text)
@@ -202,6 +213,12 @@ def _parse_float(most: int) -> Callable[[str], float]:
         return value
 
     return parse_float
+
+
+def _opened(body: bytes) -> int:
+    """Return how many objects and arrays a text opens, outside its strings."""
+    outside = _STRING.sub(b"", body)
+    return outside.count(b"{") + outside.count(b"[")
 
 
 def _deeper(value: Any, depth: int) -> bool:
@@ -286,8 +303,8 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     if "result" in value or "error" in value:
         return _invalid("A message is a call or an answer, not both.", id_)
     method = value["method"]
-    if not isinstance(method, str) or not method:
-        return _invalid("The method is a non-empty string.", id_)
+    if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
+        return _invalid(f"The method is a string of 1 to {MAX_METHOD} characters.", id_)
     params = value.get("params", {})
     if not isinstance(params, dict):
         return _invalid("The params are an object.", id_)

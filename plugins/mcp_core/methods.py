@@ -79,6 +79,10 @@ RESPONSE_METHOD: Final = "response"
 """What Mcp-Method says of an agent's answer to a server's request; no revision defines a method of this name."""
 
 
+HOP_OPTIONS: Final = frozenset({"", "close", "http2-settings", "keep-alive", "te", "upgrade"})
+"""What Connection may name. Kong removes every header that it names, after the guard has read them."""
+
+
 class Era(StrEnum):
     """Which of the protocol's two shapes a request has."""
 
@@ -121,6 +125,10 @@ _LEGACY = frozenset({Era.LEGACY})
 _MODERN = frozenset({Era.MODERN})
 
 INITIALIZE: Final = "initialize"
+LISTEN: Final = "subscriptions/listen"
+LISTEN_URIS: Final = "resourceSubscriptions"
+"""The key of params.notifications that names resources (2026-07-28, basic/patterns/subscriptions)."""
+RESOURCE_UPDATED: Final = "notifications/resources/updated"
 COMPLETE: Final = "completion/complete"
 
 METHODS: Final = {
@@ -140,7 +148,7 @@ METHODS: Final = {
         Method(COMPLETE, Lane.CALL, _BOTH),
         Method("logging/setLevel", Lane.CALL, _LEGACY),
         Method("server/discover", Lane.INSPECT, _MODERN),
-        Method("subscriptions/listen", Lane.INSPECT, _MODERN),
+        Method(LISTEN, Lane.INSPECT, _MODERN),
         Method("notifications/initialized", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/cancelled", Lane.CALL, _BOTH, notification=True),
         Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),

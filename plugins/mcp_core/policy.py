@@ -105,11 +105,14 @@ class View:
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
         allow, deny = self._matchers[kind]
-        if kind is not Kind.RESOURCE:
-            if len(name) > MAX_NAME:
-                return False
-        elif len(name) > uris.MAX_LENGTH or not (self._all_resources or uris.is_normal(name)):
+        if len(name) > (uris.MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME):
             return False
+        if kind is Kind.RESOURCE and not self._all_resources:
+            # A server may decode a URI before it looks the resource up: every reading of it has to pass.
+            readings = uris.readings(name)
+            if readings is None or not all(uris.is_normal(one) and not deny.matches(one) for one in readings):
+                return False
+            return allow.matches(name)
         return allow.matches(name) and not deny.matches(name)
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from mcp_core import jsonrpc
 from mcp_core.jsonrpc import Limits, NotStrictError
-from mcp_core.methods import SURFACE_KEYS
+from mcp_core.methods import RESOURCE_UPDATED, SURFACE_KEYS, Kind
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.policy import View
 
-ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=1_000_000, batch=1000)
+ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 """What one answer of a server may hold: surfaces are larger than requests."""
 
 _UNREADABLE: Final = "The server's answer could not be read safely and was withheld."
@@ -29,7 +29,10 @@ def unreadable(why: str) -> Reject:
 
 
 def filter_answer(body: bytes, view: View, limits: Limits = ANSWER_LIMITS) -> Outcome:
-    """Filter one JSON text from a server by what the view allows. Items keep their order and every field."""
+    """Filter one JSON text from a server by what the view allows. Items keep their order and every field.
+
+    Mutated(None) says that nothing of the text may pass: it only spoke of what is hidden.
+    """
     try:
         value = jsonrpc.load(body, limits)
     except NotStrictError as error:
@@ -38,14 +41,33 @@ def filter_answer(body: bytes, view: View, limits: Limits = ANSWER_LIMITS) -> Ou
     if not messages or len(messages) > limits.batch:
         return unreadable("an empty or too long batch")
     changed = False
+    kept = []
     for message in messages:
         if isinstance(refusal := jsonrpc.message(message, limits), Reject):
             return unreadable(refusal.reason)
-        outcome = _filter_result(message, view)
+        hidden = _tells_of_hidden(message, view)
+        outcome = hidden if hidden is not False else _filter_result(message, view)
         if isinstance(outcome, Reject):
             return outcome
         changed = changed or outcome
-    return Mutated(value) if changed else Pass()
+        if hidden is False:
+            kept.append(message)
+    if not changed:
+        return Pass()
+    if not kept:
+        return Mutated(None)
+    return Mutated(kept if isinstance(value, list) else kept[0])
+
+
+def _tells_of_hidden(message: dict[str, Any], view: View) -> bool | Reject:
+    """Return whether a message tells that a hidden resource changed."""
+    if message.get("method") != RESOURCE_UPDATED:
+        return False
+    params = message.get("params")
+    uri = params.get("uri") if isinstance(params, dict) else None
+    if not isinstance(uri, str):
+        return unreadable("an update without the resource's uri")
+    return not view.allows(Kind.RESOURCE, uri)
 
 
 def _filter_result(message: dict[str, Any], view: View) -> bool | Reject:

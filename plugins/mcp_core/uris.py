@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 # Control characters are dropped by WHATWG readers, blanks at the ends too, and backslashes become slashes.
 _ODD_CHARACTER: Final = r"[\x00-\x1f\x7f\\]|^ | \Z"
@@ -21,6 +22,26 @@ _ABNORMAL: Final = re.compile(f"{_ODD_CHARACTER}|{_DOT_SEGMENT}|{_NEEDLESS_ENCOD
 
 MAX_LENGTH: Final = 8192
 """Characters of a URI: more would not fit into the header that names it."""
+
+
+_DECODINGS: Final = 4
+
+
+def readings(uri: str) -> list[str] | None:
+    """Return a URI as it is, as it reads once decoded, and again until nothing is left to decode.
+
+    None for a URI that takes more rounds than anybody encodes honestly.
+    """
+    found = [uri]
+    while "%" in uri:
+        decoded = unquote(uri)
+        if decoded == uri:
+            break
+        if len(found) > _DECODINGS:
+            return None
+        found.append(decoded)
+        uri = decoded
+    return found
 
 
 def is_normal(uri: str) -> bool:

@@ -98,10 +98,12 @@ class Guard:
             _refuse(kong, _missing(upstream, admitted))
             return
         changes: dict[str, str | list[str]] = {
-            name: value for name, value in _truth(admitted).items() if headers.get(name.lower()) != value
+            name: value for name, value in _truth(admitted).items() if headers.get(name) != value
         }
         # A header set to no values at all is cleared: one call for both (lua-nginx-module, ngx.req.set_header).
-        changes.update((name, []) for name in settings.hide_headers if name in headers)
+        changes.update((name, []) for name in headers if name.replace("_", "-") in settings.hide_headers)
+        if admitted.session is None and methods.SESSION_HEADER in headers:
+            changes[methods.SESSION_HEADER] = []
         if changes:
             kong.service.request.set_headers(changes)
 
@@ -145,12 +147,12 @@ def _truth(admitted: Admitted) -> dict[str, str]:
     """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
     truth = {}
     if admitted.method:
-        truth["Mcp-Method"] = http.encode_value(admitted.method)
+        truth[methods.METHOD_HEADER] = http.encode_value(admitted.method)
     if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
-        truth["Mcp-Name"] = http.encode_value(admitted.name)
+        truth[methods.NAME_HEADER] = http.encode_value(admitted.name)
     if admitted.session is not None:
-        truth["Mcp-Session-Id"] = admitted.session.upstream
-        truth["Mcp-Affinity"] = admitted.session.affinity
+        truth[methods.SESSION_HEADER] = admitted.session.upstream
+        truth[methods.AFFINITY_HEADER] = admitted.session.affinity
     return truth
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from mcp_core import methods
 from mcp_core.headers import Headers
 from mcp_core.policy import NOBODY, Principal
 from mcp_kong.pdk import Kong
@@ -23,7 +24,15 @@ _MOST: Final = 1024
 _CONSUMER_HEADERS: Final = ("x-consumer-id", "x-credential-identifier")
 # Headers that differ from request to request and cannot be a credential of Kong's auth plugins.
 _PASSING: Final = frozenset(
-    {"content-length", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id", "traceparent", "tracestate"}
+    {
+        methods.VERSION_HEADER,
+        methods.METHOD_HEADER,
+        methods.NAME_HEADER,
+        methods.SESSION_HEADER,
+        "content-length",
+        "traceparent",
+        "tracestate",
+    }
 )
 
 
@@ -62,9 +71,12 @@ class Principals:
 def _principal(consumer: Mapping[str, Any] | None) -> Principal:
     if not consumer:
         return NOBODY
-    name = consumer.get("username") or consumer.get("custom_id") or consumer.get("id")
-    if not isinstance(name, str) or not name:
-        return NOBODY
+    # A consumer without a username is known by its id alone: a custom_id could be another one's username.
+    name = consumer.get("username")
+    if not name:
+        if not consumer.get("id"):
+            return NOBODY
+        name = f"id:{consumer['id']}"
     tags = consumer.get("tags") or ()
     return Principal(name, frozenset(tag.removeprefix(GROUP_TAG) for tag in tags if tag.startswith(GROUP_TAG)))
 

@@ -9,6 +9,20 @@ from typing import Any, Final
 
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 
+HIDDEN_HEADERS: Final = (
+    "authorization",
+    "cookie",
+    "forwarded",
+    "proxy-authorization",
+    "x-api-key",
+    "x-authenticated-groups",
+    "x-consumer-groups",
+    "x-forwarded-user",
+    "x-jwt-assertion",
+    "x-userinfo",
+)
+"""Headers of agents that no server sees by default: credentials, and identities that anybody could claim."""
+
 _GLOB: Final = "`*` stands for any run of characters; everything else is compared exactly."
 
 
@@ -120,7 +134,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "type": "array",
             "elements": {"type": "string", "len_min": 1},
             "required": True,
-            "default": ["authorization", "cookie"],
+            "default": list(HIDDEN_HEADERS),
             "description": "Headers of the agent that never reach the server: its credentials are for the gateway.",
         }
     },

@@ -17,6 +17,7 @@ from mcp_core.decide import Guard
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.seal import ContextSigner, KeyRingError, SessionSealer, parse_keys
+from mcp_kong.schema import HIDDEN_HEADERS
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
@@ -64,7 +65,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
         sidecar=_text(config, "sidecar", "mcp-sidecar"),
         guard=check_config(config),
-        hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", ("authorization", "cookie"))),
+        hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
         session_max_age=_whole(config.get("session_max_age", 86400), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),

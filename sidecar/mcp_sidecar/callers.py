@@ -60,20 +60,19 @@ class Callers:
         signed = headers.get(methods.CONTEXT_HEADER)
         if not isinstance(signed, str):
             return "no-context"
-        with anyio.move_on_after(BODY_SECONDS):
-            body = await _read_body(receive)
-            if body is None:
-                return "body-too-large"
-            return self._verify(scope, headers, signed, body)
-        return "body-too-slow"
-
-    def _verify(self, scope: Scope, headers: Headers, signed: str, body: bytes) -> Call | str:
-        context = self._signer.verify(signed, now=time.time(), body=body)
+        context = self._signer.verify(signed, now=time.time())
         if context is None:
             return "context-not-believed"
         if context.server != scope["path_params"]["server"] or context.http_method != scope["method"]:
             return "context-of-another-request"
-        return Call(context, Tally(View.from_json(context.view).access), headers, body)
+        with anyio.move_on_after(BODY_SECONDS):
+            body = await _read_body(receive)
+            if body is None:
+                return "body-too-large"
+            if not context.is_for(body):
+                return "context-of-another-body"
+            return Call(context, Tally(View.from_json(context.view).access), headers, body)
+        return "body-too-slow"
 
 
 async def _read_body(receive: Receive) -> bytes | None:

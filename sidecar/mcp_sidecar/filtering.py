@@ -71,7 +71,7 @@ def _filter(text: bytes, view: Tally, enforce: bool) -> Filtered | Reject:  # no
     if isinstance(outcome, Reject):
         return outcome
     if isinstance(outcome, Mutated) and enforce:
-        text = _dump(outcome.message, _ITEM_DEPTH).encode()
+        text = b"" if outcome.message is None else _dump(outcome.message, _ITEM_DEPTH).encode()
     return Filtered(text, view.hidden)
 
 

@@ -282,3 +282,35 @@ def test_a_retry_of_a_multi_round_trip_call_is_authorised_anew():
 
 def test_every_kind_is_named_by_some_method():
     assert {METHODS[name].kind for name in NAMING} == set(Kind)
+
+
+def listen(uris, **more):
+    return ask(Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": uris} | more})
+
+
+@pytest.mark.requirement("POL-015")
+def test_a_subscription_names_allowed_resources_only():
+    assert isinstance(listen(["open", "file:///pub/x"]), Admitted)
+    assert isinstance(ask(Era.MODERN, "subscriptions/listen"), Admitted)
+    denied, unknown = listen(["open", "file:///pub/secret"]), listen(["open", "nix"])
+    assert (denied.code, denied.message) == (-32602, "Unknown resource: file:///pub/secret")
+    assert (unknown.code, unknown.message) == (-32602, "Unknown resource: nix")
+
+
+@pytest.mark.requirement("POL-015")
+@pytest.mark.parametrize(
+    "notifications",
+    [[], "x", {"resourceSubscriptions": "open"}, {"resourceSubscriptions": [1]}, {"ResourceSubscriptions": ["nix"]}],
+    ids=str,
+)
+def test_a_subscription_that_cannot_be_read_is_refused(notifications):
+    refusal = ask(Era.MODERN, "subscriptions/listen", {"notifications": notifications}, MONITOR)
+    assert (refusal.code, refusal.http_status()) == (-32602, 400)
+
+
+@pytest.mark.requirement("POL-016")
+@pytest.mark.parametrize("era", ERAS)
+def test_names_that_fit_no_header_are_refused_in_monitor_mode_too(era):
+    for guard in (ENFORCE, MONITOR):
+        assert isinstance(ask(era, "tools/call", {"name": "x" * 8193}, guard), Reject)
+        assert isinstance(ask(era, "x/" + "x" * 255, guard=guard), Reject)

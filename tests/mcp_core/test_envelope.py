@@ -183,14 +183,15 @@ def test_initialize_does_not_stand_in_a_batch():
     ("headers", "body"),
     [
         pytest.param(legacy(MODERN), text({"jsonrpc": "2.0", "id": 1, "result": {}}), id="an answer"),
-        pytest.param(
-            modern("tools/call", "open", mcp_session_id="s"),
-            modern_body("tools/call", {"name": "open"}),
-            id="a session",
-        ),
     ],
 )
-def test_the_modern_era_has_no_answers_and_no_sessions(headers, body):
+def test_the_modern_era_has_no_answers(headers, body):
     refusal = read(headers, body)
     assert isinstance(refusal, Reject)
     assert (refusal.code, refusal.http_status()) == (-32600, 400)
+
+
+@pytest.mark.requirement("ENV-007")
+def test_a_session_id_means_nothing_in_the_modern_era():
+    headers = modern("tools/call", "open", mcp_session_id="s")
+    assert read(headers, modern_body("tools/call", {"name": "open"})).session is None

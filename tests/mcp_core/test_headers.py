@@ -39,6 +39,10 @@ REFUSED = {
     "the consumer with underscores": ({"x_consumer_id": "admin"}, -32600, 400),
     "the origin's method override with underscores": ({"x_http_method_override": "GET"}, -32600, 400),
     "the length with an underscore": ({"content_length": "3"}, -32600, 400),
+    "a header taken off": ({"connection": "close, Content-Length"}, -32600, 400),
+    "an identity taken off": ({"connection": "x-consumer-id"}, -32600, 400),
+    "a header taken off by a second line": ({"connection": ["close", "mcp-name"]}, -32600, 400),
+    "a WebSocket": ({"connection": "Upgrade", "upgrade": "WebSocket"}, -32600, 400),
     "both framings": ({"content-length": "3", "transfer-encoding": "chunked"}, -32600, 400),
     "an origin": ({"origin": "https://evil.example"}, -32003, 403),
     "the origin null": ({"origin": "null"}, -32003, 403),
@@ -55,12 +59,19 @@ REFUSED = {
 @pytest.mark.requirement("HTTP-005")
 @pytest.mark.requirement("HTTP-006")
 @pytest.mark.requirement("HTTP-009")
+@pytest.mark.requirement("HTTP-012")
 @pytest.mark.parametrize(("headers", "code", "status"), REFUSED.values(), ids=REFUSED.keys())
 def test_headers_that_two_readers_could_read_differently_are_refused(headers, code, status):
     refusal = http.check(JSON | headers)
     assert isinstance(refusal, Reject)
     assert (refusal.code, refusal.http_status()) == (code, status)
     assert "id" not in json.loads(refusal.body())
+
+
+@pytest.mark.requirement("HTTP-012")
+@pytest.mark.parametrize("connection", ["keep-alive", "Close", "", "TE, close", "Upgrade, HTTP2-Settings"])
+def test_connection_may_say_what_clients_say(connection):
+    assert http.check(JSON | {"connection": connection, "upgrade": "h2c"}) is None
 
 
 @pytest.mark.requirement("HTTP-001")

@@ -180,6 +180,15 @@ READ_AS_ANOTHER = {
     "../private": "a dot segment at the start",
     "note:../private": "a dot segment behind the scheme",
 }
+# URI as sent -> how a server that decodes first reads what is denied
+DENIED_ONCE_DECODED = {
+    "public://private%2Fplan": "an encoded slash",
+    "public://private%252Fplan": "a slash encoded twice",
+    "public:%2F%2Fprivate/plan": "encoded slashes behind the scheme",
+    "public%3A//private/plan": "an encoded colon",
+    "public://private%25252525252525252Fplan": "a slash encoded without end",
+    "public://private/%E2%80%8B%2e%2e/plan": "dots between odd characters",
+}
 ALL_OPEN = {"allow": ["*"]}
 # sentence -> the resources of a policy that says no to something, though it matches any URI
 NARROW = {
@@ -199,6 +208,14 @@ def test_a_uri_that_others_normalise_is_neither_listed_nor_read(uri, resources):
     filtered = surface.filter_answer(listing(uri), view)
     assert isinstance(filtered, Mutated)
     assert filtered.message["result"]["resources"] == []
+
+
+@pytest.mark.requirement("POL-005")
+@pytest.mark.parametrize("uri", list(DENIED_ONCE_DECODED), ids=DENIED_ONCE_DECODED.values())
+def test_a_uri_that_decodes_to_a_denied_one_is_denied(uri):
+    view = Policy.from_config({"resources": {"allow": ["public*"], "deny": ["public://private/*"]}}).view(NOBODY)
+    assert not view.allows(Kind.RESOURCE, uri)
+    assert view.allows(Kind.RESOURCE, "public://plans/100%25/%E4%BD%A0%20x")
 
 
 @pytest.mark.requirement("POL-005")

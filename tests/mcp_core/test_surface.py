@@ -49,10 +49,24 @@ def test_several_lists_in_one_result_and_in_one_batch_are_filtered():
     assert shown([answer(), both]) == [answer(), answer(tools=items("tools", "b", "a")[1:], resources=[])]
 
 
+def update(uri):
+    return {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+
+
+@pytest.mark.requirement("SURF-006")
+def test_an_update_of_a_hidden_resource_does_not_pass():
+    assert shown(update("a1")) == Pass()
+    assert shown(update("b")) is None
+    assert shown([update("b"), update("ax")]) is None
+    assert shown([update("b"), update("a1"), answer()]) == [update("a1"), answer()]
+
+
 # sentence -> an answer that cannot be filtered safely
 UNREADABLE = {
     "tools twice": b'{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[{"name":"b"}]}}',
     "result twice": b'{"jsonrpc":"2.0","id":1,"result":{},"result":{"tools":[{"name":"b"}]}}',
+    "an update of nothing": text({"jsonrpc": "2.0", "method": "notifications/resources/updated"}),
+    "an update of no text": text(update(["a1"])),
     "Tools": text(answer(Tools=[{"name": "b"}])),
     "TOOLS beside tools": text(answer(tools=[], TOOLS=[{"name": "b"}])),
     "tools with a NUL": text(answer(**{"tools\0": []})),

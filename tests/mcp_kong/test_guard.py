@@ -41,7 +41,8 @@ def sealed(principal="ann", server="notes", opened=None):
 
 
 def context_of(side, data):
-    return ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time(), body=data)
+    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    return context if context is not None and context.is_for(data) else None
 
 
 CALLS = {

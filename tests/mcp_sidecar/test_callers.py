@@ -57,7 +57,7 @@ def test_a_context_that_expired_is_forbidden(refused):
 
 @pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_body_is_forbidden(refused, guard):
-    refused("context-not-believed", signed=guard.signer.sign(guard.context(b"{}")), body=b"[]")
+    refused("context-of-another-body", signed=guard.signer.sign(guard.context(b"{}")), body=b"[]")
 
 
 @pytest.mark.requirement("SIDE-001")
