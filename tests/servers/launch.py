@@ -65,7 +65,7 @@ class Replica:
         return [line[1:] for line in self.lines() if line[1] != "http"]
 
     def requests(self):
-        """Return (method, headers) of every HTTP request that reached the server, but for the health checks' bare ones."""
+        """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
 
     def kill(self):
