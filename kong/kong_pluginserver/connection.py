@@ -306,6 +306,16 @@ class Connection:
             self.readable = False
         return data
 
+    def linger(self) -> NoReturn:
+        """Read everything away until Kong closes: what it still writes must not fail, and is not to be believed.
+
+        Raises:
+            Stop: it has closed, or the deadline has passed; always.
+        """
+        self._buffer = b""
+        while True:
+            self._receive()
+
     def has_input(self) -> bool:
         """Say whether Kong has sent something that has not been read yet."""
         try:

@@ -7,6 +7,7 @@ case only, an instance id that nobody knows.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from time import monotonic
@@ -145,6 +146,12 @@ class Service:
             else:
                 connection.finish(rpc.event_end(call.sequence))
         if connection.ledger.broken:
+            if connection.can_exit:
+                connection.deadline = monotonic() + _LINGER
+                connection.expired = False
+                connection.half_close()
+                with contextlib.suppress(PeerVanished, DeadlineExceeded):
+                    connection.linger()
             return False
         # Were the connection closed before Kong has written what it owes, it would fail on that and not read the end.
         return self._settle(connection, call, instance, told=not exited) and not connection.can_exit
