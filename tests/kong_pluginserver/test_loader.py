@@ -37,6 +37,36 @@ CASES = {
     ),
     "buffers": (GOOD + "    response = None\n", "buffer every response"),
     "refusal": (GOOD + "refusal = (200, {}, b'')\n", "`refusal` must be"),
+    "prefetch is no dict": (GOOD + "prefetch = ('kong.request.get_path',)\n", "`prefetch` must be a dict such as"),
+    "prefetch of no phase": (GOOD + "prefetch = {'acess': ()}\n", "has no phase 'acess'; it has access"),
+    "prefetch of no calls": (GOOD + "prefetch = {'access': 'kong.request.get_path'}\n", "must be a tuple of calls"),
+    "prefetch of text": (
+        GOOD + "prefetch = {'access': ('kong.request.get_path',)}\n",
+        "'kong.request.get_path' must be a tuple of method and arguments",
+    ),
+    "prefetch of nothing known": (
+        GOOD + "prefetch = {'access': (('kong.request.get_shoe_size',),)}\n",
+        "`prefetch` of access: kong.request.get_shoe_size is not in Kong's plugin protocol",
+    ),
+    **{
+        f"prefetch of {method}": (
+            GOOD + f"prefetch = {{'access': (('kong.{method}',),)}}\n",
+            f"kong.{method} does not only read",
+        )
+        for method in (
+            *("service.set_upstream", "response.exit", "log.err", "nginx.set_ctx", "client.authenticate"),
+            *("service.request.set_header", "ctx.shared.set", "service.set_target"),
+        )
+    },
+    "prefetch with too much": (
+        GOOD + "prefetch = {'access': (('kong.request.get_path', 1),)}\n",
+        "kong.request.get_path cannot be called with (1,)",
+    ),
+    "unawaited is text": (GOOD + "unawaited = 'kong.service.set_upstream'\n", "`unawaited` must be a tuple"),
+    "unawaited of no confirmed call": (
+        GOOD + "unawaited = ('kong.ip.is_trusted',)\n",
+        "'kong.ip.is_trusted' cannot be in it, only kong.service.set_upstream",
+    ),
 }
 
 
