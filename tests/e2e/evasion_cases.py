@@ -42,6 +42,10 @@ _HIDDEN_URIS = [
     "note://secret",
     "secret://x",
     "public://../secret",
+    "public://private/plan",
+    "public://private%2Fplan",
+    "public://private%252Fplan",
+    "public://p%72ivate/plan",
     "public://x/%2e%2e/secret",
     "public://x%2f..%2fsecret",
     "note://%73ecret",
@@ -74,6 +78,16 @@ def _hidden_cases():
         for method in ("resources/subscribe", "resources/unsubscribe"):
             data = legacy(ask(method, uri=uri), **LATEST)
             yield Case("hidden", "legacy", f"{method} {uri!r}", data, (200,), NOT_FOUND)
+    for wanted in (
+        ["note://secret"],
+        ["note://public", "public://private%2Fplan"],
+        "note://secret",
+        [["note://secret"]],
+    ):
+        message = ask_modern("subscriptions/listen", notifications={"resourceSubscriptions": wanted})
+        yield Case("hidden", "modern", f"listen {wanted}", modern(message), (400,), DENIED)
+    message = ask_modern("subscriptions/listen", notifications={"ResourceSubscriptions": ["note://secret"]})
+    yield Case("hidden", "modern", "listen in another case", modern(message), (400,), DENIED)
     for ref in (
         {"type": "ref/resource", "uri": "secret://{title}"},
         {"type": "ref/resource", "uri": "note://secret"},
@@ -104,6 +118,7 @@ _TWISTS = {
     "a key twice, deep": (b'"text": "x"', b'"text": "x", "a": [{"b": 1, "b": 2}]'),
     "arguments in another case": (b'"arguments"', b'"arguments": {}, "Arguments"'),
     "meta twice": (b'"name"', b'"_meta": {}, "_Meta": {}, "name"'),
+    "a nest of arrays": (b'"text": "x"', b'"text": [' + b"[[[]]]," * 40_000 + b"1]"),
     "NaN": (b'"text": "x"', b'"text": NaN'),
     "infinity": (b'"text": "x"', b'"text": 1e999'),
     "a number without end": (b'"text": "x"', b'"text": ' + b"9" * 5000),

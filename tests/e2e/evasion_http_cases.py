@@ -56,6 +56,11 @@ _MISLEADING = {
     "X-Method-Override: GET": REFUSED,
     "X-Original-URL: /mcp": REFUSED,
     "X-Rewrite-URL: /mcp": REFUSED,
+    "Connection: Content-Length": REFUSED,
+    "Connection: mcp-method, mcp-name": REFUSED,
+    "Connection: x-consumer-username": REFUSED,
+    "Connection: Mcp-Protocol-Version": REFUSED,
+    "Upgrade: WebSocket": REFUSED,
 }
 _ODD_TYPES = [
     "application/json; charset=utf-16",
@@ -242,8 +247,6 @@ def _session_cases():
             body, framed = (call, True) if method == "POST" else (b"", False)
             data = legacy(body, "Last-Event-ID: 1", session=session, verb=method, framed=framed)
             yield Case("session", "legacy", f"{name}, {method}", data, (404,), (-32001,))
-    data = modern(GOOD_MODERN, b"Mcp-Session-Id: " + SESSION)
-    yield Case("session", "modern", "a live one", data, (400,), REFUSED)
     twice = b"Mcp-Session-Id: " + SESSION
     yield Case("session", "legacy", "twice", legacy(GOOD, twice), (400,), MISMATCH)
 

@@ -19,7 +19,7 @@ KINDS = ["devkit", "kong"] if shutil.which("kong") else ["devkit"]
 POLICY = {
     "tools": {"allow": ["good", "read_*", "report", "whoami"], "deny": ["read_secret*"]},
     "prompts": {"allow": ["greet"]},
-    "resources": {"allow": ["note://public", "public://*"]},
+    "resources": {"allow": ["note://public", "public://*"], "deny": ["public://private/*"]},
     "rules": [
         {"consumers": ["ada"], "tools": {"allow": ["bad"]}},
         {"groups": ["readers"], "prompts": {"allow": ["hidden_prompt"]}, "tools": {"deny": ["report"]}},
