@@ -81,8 +81,8 @@ def protobuf(path: str, instance: int, count: int, seconds: float) -> int:
     """Drive a ProtoBuf:1 server; return the events that ended."""
     opening = handle_event(instance)
     answers = [*replies(), opening]
-    # Lengths of what each of ours answers: method and arguments, or the end of the event. The server may send several at
-    # once; they are answered one after the other, as Kong does.
+    # Lengths of what each of ours answers: method and arguments, or the end of the event. The server may send several
+    # at once; they are answered one after the other, as Kong does.
     lengths = [
         4 + len("kong.request.get_headers") + 4 + 3,
         4 + len("kong.request.get_raw_body") + 4,

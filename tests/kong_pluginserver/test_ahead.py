@@ -15,6 +15,7 @@ AHEAD = 'prefetch = {PHASE: (("kong.request.get_headers", 100), ("kong.request.g
 UNAWAITED = 'unawaited = ("kong.service.set_upstream",)\n'
 REFUSED = ("exited", 503, b"refused")
 PDK = {"kong.request.get_headers": headers({"token": "h"}), "kong.request.get_raw_body": body(b"b")}
+LARGE = body(b"x" * 99_000)
 LARGEST = 1024 * 1024 + 100_000
 
 
@@ -163,7 +164,7 @@ def test_the_end_is_sent_before_the_replies_have_come_and_kong_can_still_answer(
 def test_a_deadline_among_replies_is_refused_in_order_and_kong_can_still_answer(link):
     begin(link, "read headers", "read body")
     read_calls(link, 2)
-    data = frame(PDK["kong.request.get_headers"]) + frame(PDK["kong.request.get_raw_body"])
+    data = frame(PDK["kong.request.get_headers"]) + frame(LARGE)
     link.socket.sendall(data[:-3])
     assert link.read_frame() == b"kong.response.exit"
     assert b"refused" in link.read_frame()
@@ -171,15 +172,16 @@ def test_a_deadline_among_replies_is_refused_in_order_and_kong_can_still_answer(
     assert link.closed()
 
 
-def test_an_event_that_cannot_be_refused_stays_in_step_after_a_deadline(server, link):
+@pytest.mark.parametrize("cut", [2, 9, 50, 90_000])
+def test_an_event_that_cannot_be_refused_stays_in_step_after_a_deadline(server, link, cut):
     before = len(server.logged("event_failed"))
     begin(link, "read headers", "read body", plugin="late", phase="log")
     read_calls(link, 2)
-    data = frame(PDK["kong.request.get_headers"]) + frame(PDK["kong.request.get_raw_body"])
-    link.socket.sendall(data[:9])
+    data = frame(PDK["kong.request.get_headers"]) + frame(LARGE)
+    link.socket.sendall(data[:cut])
     assert link.read_frame() == b""
     assert link.returned()
-    link.socket.sendall(data[9:])
+    link.socket.sendall(data[cut:])
     begin(link, "read headers", "read body", plugin="late", phase="log")
     assert told(link.bridge(PDK)) == ["h", "b"]
     assert len(server.logged("event_failed")) == before + 1
@@ -226,7 +228,25 @@ def test_large_replies_that_nobody_asks_for_do_not_stop_a_large_answer(link):
     assert (outcome.status, len(outcome.body)) == (200, 3_000_002)
 
 
-def test_calls_that_nobody_waits_for_do_not_pile_up(link):
+def test_what_was_prefetched_for_one_event_is_never_given_to_the_next(link):
+    instance = link.start("ahead", {"steps": ["quiet"]})
+    assert link.event(instance, pdk=PDK).kind == "passed"
+    begin(link, "read headers", "read body")
+    assert told(link.bridge({**PDK, "kong.request.get_headers": headers({"token": "mine"})})) == ["mine", "b"]
+
+
+def test_calls_that_nobody_waits_for_do_not_pile_up(server, link):
+    begin(link, "many 1000", plugin="plain")
+    unanswered = 0
+    while link.read_frame() != b"kong.response.exit":
+        unanswered += link.read_frame() is not None
+    assert 0 < unanswered < 200
+    link.close()
+    with server.link() as other:
+        all_calls_reach_kong(other)
+
+
+def all_calls_reach_kong(link):
     begin(link, "many 1000", "read headers")
     read_calls(link, 2)
     for payload in PDK.values():
