@@ -25,6 +25,12 @@ from kong_pluginserver.supervisor import Supervisor
     "--deadline", type=click.FloatRange(0.05, 60), default=Settings.deadline, help="Seconds that one event may take."
 )
 @click.option(
+    "--upload",
+    type=click.FloatRange(0, 3600),
+    default=Settings.upload,
+    help="Seconds that a client may take to send a request body; the deadline waits for it.",
+)
+@click.option(
     "--drain",
     type=click.FloatRange(0, 3600),
     default=Settings.drain,
@@ -42,6 +48,7 @@ def main(
     socket_path: Path | None,
     workers: int,
     deadline: float,
+    upload: float,
     drain: float,
     max_body: int,
     dump: str | None,
@@ -64,7 +71,7 @@ def main(
         elif socket_path is None:
             raise click.UsageError("give --socket PATH to serve, or --dump NAME to describe one plugin")
         else:
-            _serve(Settings(plugins, socket_path, workers, deadline, drain, max_body))
+            _serve(Settings(plugins, socket_path, workers, deadline, upload, drain, max_body))
     except PluginServerError as error:
         click.echo(f"mcp-pluginserver: {error}", err=True)
         sys.exit(1)

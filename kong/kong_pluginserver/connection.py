@@ -11,6 +11,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final, NoReturn
 
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished, Stop
@@ -45,6 +46,7 @@ class Connection:
         "_send",
         "_skip",
         "_socket",
+        "_upload",
         "can_exit",
         "closing",
         "deadline",
@@ -63,7 +65,7 @@ class Connection:
         "waiting",
     )
 
-    def __init__(self, hub: Hub, peer: socket.socket, token: int, largest: int) -> None:
+    def __init__(self, hub: Hub, peer: socket.socket, token: int, largest: int, upload: float) -> None:
         peer.setblocking(False)
         self.fd = peer.fileno()
         self.token = token
@@ -81,6 +83,7 @@ class Connection:
         self._buffer = b""
         self._skip = 0
         self._largest = largest
+        self._upload = upload
 
     def begin(self, deadline: float, *, can_exit: bool) -> None:
         """Begin an event that must be over at `deadline`, a monotonic time.
@@ -133,6 +136,19 @@ class Connection:
         while not due.arrived:
             self._take_reply()
         return due.result()
+
+    def ask_for_upload(self, request: bytes) -> bytes:
+        """Do as `ask`, but have the deadline wait while Kong waits for its client, as long as an upload may take.
+
+        Raises:
+            Stop: the event is over, for whatever reason.
+        """
+        started, deadline = monotonic(), self.deadline
+        self.deadline = max(deadline, started + self._upload)
+        try:
+            return self.ask(request)
+        finally:
+            self.deadline = deadline + monotonic() - started
 
     def put(self, request: bytes, due: Due) -> None:
         """Have one PDK call sent with what is sent next, without waiting for `due`, its reply.

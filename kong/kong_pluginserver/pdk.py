@@ -87,7 +87,9 @@ def build(hub: Hub, read_body: Reader) -> Namespace:
             elif path in CONFIRMED:
                 call = _confirmed(path, read)
             else:
-                call = _asked(read_body if path == "kong.request.get_raw_body" else read, changes=path not in READING)
+                call = _asked(read, changes=path not in READING)
+                if path == "kong.request.get_raw_body":
+                    call = _uploaded(read_body)
             method = _method(running, path, send, call)
         method.__name__ = method.__qualname__ = path
         _add(kong, path, method)
@@ -126,6 +128,13 @@ def _method(running: Callable[[], Any], path: str, send: Sender, call: Call) -> 
 def _asked(read: Reader, *, changes: bool) -> Call:
     def call(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> Any:
         return read(connection.ask(request, changes=changes))
+
+    return call
+
+
+def _uploaded(read: Reader) -> Call:
+    def call(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> Any:
+        return read(connection.ask_for_upload(request))
 
     return call
 

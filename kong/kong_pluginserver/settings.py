@@ -15,6 +15,7 @@ class Settings:
         socket: path of the socket that Kong connects to.
         workers: processes that run plugins.
         deadline: seconds that one event may take.
+        upload: seconds that a client may take to send a request body, for which the deadline waits.
         drain: seconds that events in flight may take once the server is told to end.
         max_body: bytes of the largest request body, or of any other reply of Kong's, that is read.
     """
@@ -23,6 +24,7 @@ class Settings:
     socket: Path
     workers: int = 2
     deadline: float = 5.0
+    upload: float = 60.0
     drain: float = 10.0
     max_body: int = 16 * 1024 * 1024
 

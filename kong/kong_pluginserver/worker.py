@@ -74,7 +74,8 @@ class Worker:
 
     def _add(self, descriptor: int, token: int) -> None:
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        connection = Connection(self._hub, peer, token, self._settings.max_body + _FRAME_MARGIN)
+        settings = self._settings
+        connection = Connection(self._hub, peer, token, settings.max_body + _FRAME_MARGIN, settings.upload)
         self._hub.add(connection, self._service.serve)
 
     def _drain(self) -> None:

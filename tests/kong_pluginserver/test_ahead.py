@@ -26,7 +26,7 @@ def server():
         "ahead.py": SOURCE + AHEAD.replace("PHASE", '"access"') + UNAWAITED,
         "late.py": SOURCE + AHEAD.replace("PHASE", '"log"') + UNAWAITED,
     }
-    one = Server(plugins, "--deadline", "0.4", "--max-body", "100000", "--workers", "1").start()
+    one = Server(plugins, "--deadline", "0.4", "--upload", "0.4", "--max-body", "100000", "--workers", "1").start()
     yield one
     one.stop()
     shutil.rmtree(one.home)
