@@ -247,7 +247,7 @@ def vanished(*, quick: bool) -> dict[str, Any]:
 
 def row(name: str, value: float, unit: str, bar: str = "", *, holds: bool = True) -> dict[str, Any]:
     """Return one row of the table; without a bar it is information only."""
-    return {"name": name, "value": round(value, 2), "unit": unit, "bar": bar, "holds": holds}
+    return {"name": name, "value": round(value, 2), "unit": unit, "bar": bar or None, "holds": holds if bar else None}
 
 
 def run(quick: bool) -> list[dict[str, Any]]:  # noqa: FBT001 - the benches' common interface
