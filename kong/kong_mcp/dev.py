@@ -26,6 +26,7 @@ from mcp_kong.settings import KEYS_VARIABLE
 
 START_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 2.0
+_PORTS: Final = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,12 @@ def unreachable(servers: Sequence[Server]) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that is free now, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager

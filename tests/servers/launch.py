@@ -11,13 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from kong_mcp.dev import free_port
+
 _SCRIPT = Path(__file__).with_name("recording_server.py")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for_port(port, process, seconds=30):
