@@ -28,6 +28,7 @@ test: $(READY) ## Run all tests (on a real Kong too, where `kong` is on the PATH
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
+	@mkdir -p build
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
