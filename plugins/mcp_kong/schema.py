@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 
+SIDECAR: Final = "mcp-sidecar"
+MODE: Final = "enforce"
+SESSION_SECONDS: Final = 86_400
 HIDDEN_HEADERS: Final = (
     "authorization",
     "cookie",
@@ -92,7 +95,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         "sidecar": {
             "type": "string",
             "required": True,
-            "default": "mcp-sidecar",
+            "default": SIDECAR,
             "description": "Kong upstream that holds the sidecars, which filter whatever carries a surface.",
         }
     },
@@ -100,7 +103,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         "mode": {
             "type": "string",
             "required": True,
-            "default": "enforce",
+            "default": MODE,
             "one_of": ["enforce", "monitor"],
             "description": "enforce refuses what the policy forbids; monitor only logs it and lets it pass.",
         }
@@ -140,7 +143,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     },
     {
         "session_max_age": _limit(
-            86400, 31_536_000, "Seconds after which a session of the legacy era must be opened again."
+            SESSION_SECONDS, 31_536_000, "Seconds after which a session of the legacy era must be opened again."
         )
     },
     {

@@ -17,7 +17,7 @@ from mcp_core.decide import Guard
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.seal import ContextSigner, KeyRingError, SessionSealer, parse_keys
-from mcp_kong.schema import HIDDEN_HEADERS
+from mcp_kong.schema import HIDDEN_HEADERS, MODE, SESSION_SECONDS, SIDECAR
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
@@ -63,10 +63,10 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
         session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
-        sidecar=_text(config, "sidecar", "mcp-sidecar"),
+        sidecar=_text(config, "sidecar", SIDECAR),
         guard=check_config(config),
         hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
-        session_max_age=_whole(config.get("session_max_age", 86400), "session_max_age"),
+        session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
         sealer=SessionSealer(keys, AESGCM, InvalidTag),
@@ -88,7 +88,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         raise SettingsError(
             f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON"
         )
-    mode = config.get("mode", "enforce")
+    mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")
     return Guard(policy, mode == "enforce", _limits(config.get("limits")), _strings(config, "origins", ()))
