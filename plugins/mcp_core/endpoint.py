@@ -14,7 +14,7 @@ EVENT: Final = "endpoint"
 """The type of the event that names the URI."""
 
 _SEGMENT: Final = "messages"
-_PARAMETER: Final = "session="
+_PARAMETER: Final = "session_id="
 _MAX_URI: Final = 1024
 # What every reader of URIs, Kong's router among them, takes for the same path: nothing encoded, no dot segments.
 _URI: Final = re.compile(

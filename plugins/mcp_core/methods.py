@@ -141,6 +141,7 @@ _LEGACY = frozenset({Era.LEGACY})
 _MODERN = frozenset({Era.MODERN})
 
 INITIALIZE: Final = "initialize"
+PING: Final = "ping"
 LISTEN: Final = "subscriptions/listen"
 LISTEN_URIS: Final = "resourceSubscriptions"
 """The key of params.notifications that names resources (2026-07-28, basic/patterns/subscriptions)."""
@@ -154,7 +155,7 @@ METHODS: Final = {
     method.name: method
     for method in (
         Method(INITIALIZE, Lane.INSPECT, _LEGACY, repeatable=True),
-        Method("ping", Lane.CALL, _LEGACY),
+        Method(PING, Lane.CALL, _LEGACY),
         Method("tools/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("tools/call", Lane.CALL, _BOTH, Kind.TOOL, "name"),
         Method("prompts/list", Lane.INSPECT, _BOTH, repeatable=True),

@@ -25,6 +25,8 @@ ENDPOINT_PURPOSE: Final = "kong-mcp endpoint"
 """Of the ids in 2024-11-05's message URIs; Session.upstream is the server's own URI (path and query)."""
 TASK_PURPOSE: Final = "kong-mcp task"
 """Of task ids."""
+REFUSAL_PURPOSE: Final = "kong-mcp refusal"
+"""Of the ids of pings that bring a refusal to 2024-11-05's stream."""
 
 
 class KeyRingError(ValueError):
@@ -83,9 +85,9 @@ class Context:
     `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
     request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
     what Kong hashes to find the replica; `expires` a Unix time in seconds; `lists_tasks` whether the policy lets agents
-    ask for all tasks. Two fields serve the transport of 2024-11-05: `announce` is the path at which the agent would
+    ask for all tasks. Three fields serve the transport of 2024-11-05: `announce` is the path at which the agent would
     reach the server's message endpoint, on a GET that may open such a stream; `endpoint` is the server's own URI of it
-    (path and query), on a POST that goes there.
+    (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
     """
 
     server: str
@@ -103,6 +105,7 @@ class Context:
     expires: int
     announce: str | None = None
     endpoint: str | None = None
+    refusal: str | None = None
     lists_tasks: bool = False
 
     def is_for(self, body: bytes) -> bool:

@@ -79,7 +79,10 @@ class Guard:
             return
         decision = self._decide(asked, messages)
         if isinstance(decision, Reject):
-            _refuse(kong, decision)
+            if messages is not None and decision.id is not None:
+                self._tell_on_stream(asked, decision, messages)
+            else:
+                _refuse(kong, decision)
             return
         for would in decision.would_refuse:
             kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
@@ -134,7 +137,15 @@ class Guard:
         if changes:
             kong.service.request.set_headers(changes)
 
-    def _inspect(self, asked: Asked, admitted: Admitted, messages: Session | None) -> None:
+    def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
+        """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
+        _log(asked.kong, refusal)
+        ping = Admitted(Lane.INSPECT, Era.LEGACY, methods.LEGACY_VERSIONS[0], methods.PING, None, refusal.id)
+        self._inspect(asked, ping, messages, refusal)
+
+    def _inspect(
+        self, asked: Asked, admitted: Admitted, messages: Session | None, refusal: Reject | None = None
+    ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
@@ -160,6 +171,7 @@ class Guard:
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
             endpoint=messages.upstream if messages else None,
+            refusal=refusal.body().decode() if refusal else None,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)
@@ -195,8 +207,12 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
     return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
 
 
-def _refuse(kong: Kong, refusal: Reject) -> None:
+def _log(kong: Kong, refusal: Reject) -> None:
     kong.log.set_serialize_value("mcp", {"refused": refusal.reason, "code": refusal.code})
+
+
+def _refuse(kong: Kong, refusal: Reject) -> None:
+    _log(kong, refusal)
     kong.response.exit(
         refusal.http_status(),
         refusal.body().decode(),

@@ -24,12 +24,13 @@ from mcp_core import methods
 from mcp_core.methods import Kind
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
-from mcp_core.surface import unreadable
+from mcp_core.surface import Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
 from mcp_sidecar.filtering import Filter, Sight
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
@@ -65,6 +66,7 @@ class Parts:
     filter: Filter
     sessions: Sessions
     tasks: Tasks
+    refusals: Refusals
     metrics: Metrics
     stopping: anyio.Event
 
@@ -116,9 +118,17 @@ class Exchange:
         if isinstance(sending, Reject):
             await self._fail(sending, "refused")
             return
+        if sending.context.refusal is not None:
+            sending = replace(sending, body=self._parts.refusals.ping(sending.context))
         self._context = sending.context
-        self._sight = replace(self._sight, revise=sending.revise)
+        self._sight = replace(self._sight, revise=self._revise(sending))
         await self._ask(sending, tasks)
+
+    def _revise(self, sending: Sending) -> Revise:
+        if self._context.announce is None:
+            return sending.revise
+        context, refusals = self._context, self._parts.refusals
+        return lambda message: refusals.revise(context, message) or sending.revise(message)
 
     async def _ask(self, sending: Sending, tasks: TaskGroup) -> None:
         started = time.monotonic()

@@ -18,7 +18,7 @@ def test_the_announced_uri_is_taken_for_what_it_is_and_no_other_path_is(path):
 
 
 @pytest.mark.requirement("OLD-002")
-@pytest.mark.parametrize("query", ["", "session=", "session", "Session=x", "x=1&session=x", "token"])
+@pytest.mark.parametrize("query", ["", "session_id=", "session_id", "Session_id=x", "x=1&session_id=x", "token"])
 def test_any_other_query_has_no_token(query):
     assert endpoint.read_query(query) is None
 

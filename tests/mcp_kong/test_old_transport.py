@@ -46,7 +46,7 @@ def test_a_get_tells_the_sidecar_where_the_agent_would_reach_the_messages():
 @pytest.mark.parametrize("method", ["tools/list", "tools/call", "initialize"])
 def test_a_message_goes_to_the_sidecar_with_the_servers_own_uri(method):
     data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "open"}}).encode()
-    side = access(data, f"/notes/messages?session={sealed()}")
+    side = access(data, f"/notes/messages?session_id={sealed()}")
     assert side.arguments("service.set_upstream") == [("mcp-sidecar",)]
     context = context_of(side)
     assert (context.endpoint, context.affinity, context.session) == ("/messages/?session_id=1", "a1", None)
@@ -55,8 +55,22 @@ def test_a_message_goes_to_the_sidecar_with_the_servers_own_uri(method):
 @pytest.mark.requirement("OLD-004")
 def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
     data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "shut"}}).encode()
-    side = access(data, f"/notes/messages?session={sealed()}")
-    assert json.loads(side.exit[1])["error"]["message"] == "Unknown tool: shut"
+    side = access(data, f"/notes/messages?session_id={sealed()}")
+    assert side.exit is None
+    context = context_of(side)
+    assert (json.loads(context.refusal)["error"]["message"], json.loads(context.refusal)["id"]) == (
+        "Unknown tool: shut",
+        1,
+    )
+    assert (context.method, side.next_hop["mcp-method"]) == ("ping", "ping")
+    assert side.arguments("log.set_serialize_value") == [("mcp", {"refused": "denied-item", "code": -32602})]
+
+
+@pytest.mark.requirement("OLD-006")
+@pytest.mark.parametrize("data", [b"?", b'{"jsonrpc":"2.0","method":"notifications/x"}', b"[]"])
+def test_what_has_no_id_that_an_answer_could_carry_is_refused_at_once(data):
+    side = access(data, f"/notes/messages?session_id={sealed()}")
+    assert side.exit[0] == 400
     assert "service.set_upstream" not in side.names()
 
 
@@ -64,13 +78,16 @@ def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
 @pytest.mark.parametrize(
     ("query", "token"),
     [
-        *((query, {}) for query in ("", "session=", "session=x", "session_id=1", "session=/messages/?session_id=1")),
-        *((query, {}) for query in ("session={}&x=1", "x=1&session={}", "SESSION={}", "session={}A")),
-        ("session={}", {"principal": "bob"}),
-        ("session={}", {"principal": None}),
-        ("session={}", {"server": "files"}),
-        ("session={}", {"opened": 0}),
-        ("session={}", {"purpose": SESSION_PURPOSE}),
+        *(
+            (query, {})
+            for query in ("", "session_id=", "session_id=x", "session=1", "session_id=/messages/?session_id=1")
+        ),
+        *((query, {}) for query in ("session_id={}&x=1", "x=1&session_id={}", "SESSION_ID={}", "session_id={}A")),
+        ("session_id={}", {"principal": "bob"}),
+        ("session_id={}", {"principal": None}),
+        ("session_id={}", {"server": "files"}),
+        ("session_id={}", {"opened": 0}),
+        ("session_id={}", {"purpose": SESSION_PURPOSE}),
     ],
 )
 def test_a_message_without_a_stream_of_its_sender_finds_nothing(query, token):
@@ -87,4 +104,4 @@ def test_an_endpoints_token_is_no_session_id():
 
 @pytest.mark.requirement("OLD-004")
 def test_only_a_post_is_taken_there():
-    assert context_of(access(b"", "/notes/messages?session=x", "GET", ANNS_HEADERS)).endpoint is None
+    assert context_of(access(b"", "/notes/messages?session_id=x", "GET", ANNS_HEADERS)).endpoint is None

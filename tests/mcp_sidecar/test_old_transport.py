@@ -1,5 +1,6 @@
 """The sidecar's part in the transport of 2024-11-05: the endpoint is announced anew, and its answers say nothing."""
 
+import json
 import time
 
 import pytest
@@ -28,12 +29,12 @@ def test_the_agent_is_told_a_uri_of_the_gateway_that_holds_the_servers_own(strea
     listed = b"event: message\ndata: " + words.result("keep", "secret") + b"\n\n"
     body = stream(ENDPOINT + listed, affinity="replica-9").decode()
     first, second, _ = body.split("\n\n")
-    path, _, token = first.removeprefix("event: endpoint\ndata: ").partition("?session=")
+    path, _, token = first.removeprefix("event: endpoint\ndata: ").partition("?session_id=")
     assert path == "/files/messages"
     sealer = SessionSealer([words.key], AESGCM, InvalidTag, ENDPOINT_PURPOSE)
     session = sealer.open(token, "files", "alice", now=time.time(), max_age=60)
     assert session == Session("files", "alice", URI, "replica-9", session.opened)
-    assert "session_id" not in body
+    assert "0a1b" not in body
     assert "secret" not in second
     assert "keep" in second
 
@@ -85,3 +86,31 @@ def test_a_session_that_the_server_has_lost_is_told_and_never_asked_for_elsewher
     kong.answers(words.json_answer(b'{"message":"no"}', status="503 Service Unavailable"))
     assert guard.ask(endpoint=URI).status == 503
     assert len(kong.requests) == 1
+
+
+REFUSAL = '{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown tool: bad"}}'
+
+
+@pytest.mark.requirement("OLD-006")
+def test_a_refusal_comes_on_the_stream_and_the_server_hears_a_ping(guard, kong, stream):
+    kong.answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    assert guard.ask(endpoint=URI, refusal=REFUSAL, method="ping").status == 202
+    ping = json.loads(kong.requests[0].body)
+    assert (ping.keys(), ping["method"]) == ({"jsonrpc", "id", "method"}, "ping")
+    answer = {"jsonrpc": "2.0", "id": ping["id"], "result": {}}
+    assert stream(b"data: " + json.dumps(answer).encode() + b"\n\n") == f"data: {REFUSAL}\n\n".encode()
+
+
+@pytest.mark.requirement("OLD-006")
+def test_a_refusal_is_told_to_its_sender_alone_and_none_can_be_made_up(guard, kong, stream):
+    kong.answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    guard.ask(endpoint=URI, refusal=REFUSAL, method="ping")
+    ping = json.loads(kong.requests[0].body)
+    for id_, changes in (
+        (ping["id"], {"principal": "bob"}),
+        (ping["id"] + "A", {}),
+        ("kong-mcp-refusal:AAAA", {}),
+        (ping["id"], {"announce": None}),
+    ):
+        event = b"data: " + json.dumps({"jsonrpc": "2.0", "id": id_, "result": {}}).encode() + b"\n\n"
+        assert b"Unknown tool" not in stream(event, **changes)

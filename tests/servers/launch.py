@@ -51,7 +51,7 @@ class Replica:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"http://127.0.0.1:{self.port}/{'sse' if '--sse' in self._command else 'mcp'}"
 
     def lines(self):
         return [json.loads(line) for line in self.journal.read_text().splitlines()]

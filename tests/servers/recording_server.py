@@ -119,10 +119,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="answer in JSON rather than in event streams")
+    parser.add_argument("--sse", action="store_true", help="speak the transport of 2024-11-05, at /sse")
     parser.add_argument("--quiet", action="store_true", help="do not write down HTTP requests")
     options = parser.parse_args()
     server = build(options.name, options.journal)
-    app = server.streamable_http_app(json_response=options.json)
+    app = server.sse_app() if options.sse else server.streamable_http_app(json_response=options.json)
     if not options.quiet:
         app = Journal(app, options.name, options.journal)
     config = uvicorn.Config(app, port=options.port, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
