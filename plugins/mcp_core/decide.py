@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
-from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response, fold
+from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
+from mcp_core.keys import fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
     INVALID_PARAMS,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
+from mcp_core import keys
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
 SAFE_INTEGER: Final = 2**53 - 1
@@ -79,26 +80,6 @@ class Batch:
 class NotStrictError(ValueError):
     """The text is not strict JSON; the message says which law it breaks. Shows none of the text."""
 
-
-_ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_PARAMS_KEYS: Final = frozenset(
-    {
-        *("_meta", "name", "uri", "arguments", "cursor", "ref", "task", "taskId", "protocolVersion", "notifications"),
-        *("inputResponses", "requestState"),
-    }
-)
-_FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
-_META_KEYS: Final = frozenset(
-    {
-        "io.modelcontextprotocol/protocolVersion",
-        "io.modelcontextprotocol/clientCapabilities",
-        "io.modelcontextprotocol/clientInfo",
-        "io.modelcontextprotocol/related-task",
-        "progressToken",
-    }
-)
-_FOLDED_META: Final = frozenset(key.casefold() for key in _META_KEYS)
-_REF_KEYS: Final = frozenset({"type", "name", "uri"})
 
 # Digits and exponents keep their meaning, signs are dropped, and every other byte becomes a space.
 _NUMBER_BYTES: Final = bytes(
@@ -292,7 +273,7 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     id_ = value.get("id")
     has_id = "id" in value
     readable = id_ if _is_id(id_, limits) else None
-    if variant := _variant(value, _ENVELOPE_KEYS, _ENVELOPE_KEYS):
+    if variant := keys.ENVELOPE.misread(value):
         return _misspelled(variant, readable)
     if value.get("jsonrpc") != "2.0":
         return _invalid('The member "jsonrpc" must be "2.0".', readable)
@@ -317,9 +298,9 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
         return _invalid("params._meta is an object.", id_)
     ref = params.get("ref")
     variant = (
-        _variant(params, _PARAMS_KEYS, _FOLDED_PARAMS)
-        or (_variant(meta, _META_KEYS, _FOLDED_META) if meta else None)
-        or (_variant(ref, _REF_KEYS, _REF_KEYS) if isinstance(ref, dict) else None)
+        keys.PARAMS.misread(params)
+        or (keys.META.misread(meta) if meta else None)
+        or (keys.REFERENCE.misread(ref) if isinstance(ref, dict) else None)
     )
     if variant:
         return _misspelled(variant, id_)
@@ -358,21 +339,6 @@ def _is_id(value: Any, limits: Limits) -> bool:
     if isinstance(value, str):
         return len(value) <= limits.id_length
     return _is_integer(value) and -SAFE_INTEGER <= value <= SAFE_INTEGER
-
-
-def _variant(mapping: dict[str, Any], spelled: frozenset[str], folded: frozenset[str]) -> str | None:
-    """Return a key that is not one of `spelled` but that a lax reader would fold or cut to one of them.
-
-    Lax readers fold case (Go's encoding/json also folds the long s and the Kelvin sign) and C readers cut at NUL.
-    """
-    if mapping.keys() <= spelled:
-        return None
-    return next((key for key in mapping if key not in spelled and fold(key) in folded), None)
-
-
-def fold(key: str) -> str:
-    """Return what the laxest reader would take a key for."""
-    return key.partition("\0")[0].strip().casefold()
 
 
 def _misspelled(key: str, id_: RequestId | None) -> Reject:

@@ -6,12 +6,13 @@ resources or templates is filtered, so that a replayed, batched or misnumbered a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 from mcp_core import jsonrpc
 from mcp_core.jsonrpc import Limits, NotStrictError
+from mcp_core.keys import Keys
 from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Kind
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.policy import View
@@ -21,6 +22,49 @@ ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 
 Revise: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message of a server in place, whatever the policy says, and returns whether it did."""
+
+_ITEM_DEPTH: Final = 3
+"""How deep the items of a list lie: in a message, its result, the list."""
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+# What results and items hold besides, as published: it need not be looked at twice.
+_RESULT: Final = Keys.of(
+    SURFACE_KEYS,
+    {
+        "_meta",
+        "cacheScope",
+        "capabilities",
+        "completion",
+        "content",
+        "contents",
+        "description",
+        "instructions",
+        "isError",
+        "messages",
+        "nextCursor",
+        "protocolVersion",
+        "resultType",
+        "serverInfo",
+        "structuredContent",
+        "ttlMs",
+    },
+)
+_OF_ITEMS: Final = frozenset(
+    {
+        "_meta",
+        "annotations",
+        "arguments",
+        "description",
+        "execution",
+        "icons",
+        "inputSchema",
+        "mimeType",
+        "outputSchema",
+        "size",
+        "title",
+    }
+)
+_ITEM: Final = {named: Keys.of({named}, _OF_ITEMS) for _, named in SURFACE_KEYS.values()}
 
 _UNREADABLE: Final = "The server's answer could not be read safely and was withheld."
 
@@ -35,6 +79,30 @@ def unreadable(why: str) -> Reject:
 
 def _keep(_message: dict[str, Any]) -> bool:
     return False
+
+
+def filter_text(body: bytes, view: View, *, enforce: bool = True, revise: Revise = _keep) -> bytes | Reject:
+    """Return one JSON text from a server as the view allows it, or why nobody may see it.
+
+    What needs no change comes back as the very same bytes, and b"" says that nothing of the text may pass. Without
+    `enforce` nothing is hidden, and what cannot be read is refused all the same.
+    """
+    outcome = filter_answer(body, view, enforce=enforce, revise=revise)
+    if isinstance(outcome, Reject):
+        return outcome
+    if not isinstance(outcome, Mutated):
+        return body
+    return b"" if outcome.message is None else _dump(outcome.message, _ITEM_DEPTH).encode()
+
+
+def _dump(value: Any, depth: int) -> str:
+    """Return the value as JSON. The encoder lets no other thread run, so it is given one item of a list at a time."""
+    if depth and isinstance(value, dict):
+        members = (f"{_encode(key)}:{_dump(member, depth - 1)}" for key, member in value.items())
+        return f"{{{','.join(members)}}}"
+    if depth and isinstance(value, list):
+        return f"[{','.join([_dump(member, depth - 1) for member in value])}]"
+    return _encode(value)
 
 
 def filter_answer(
@@ -109,13 +177,13 @@ def _filter_result(message: dict[str, Any], view: View, *, enforce: bool) -> boo
     result = message.get("result")
     if not isinstance(result, dict):
         return False
-    if any(key not in SURFACE_KEYS and jsonrpc.fold(key) in _FOLDED for key in result):
+    if _RESULT.misread(result) is not None:
         return unreadable("a key that could be taken for a list's")
     changed = False
     for key, (kind, named) in SURFACE_KEYS.items():
         if key not in result:
             continue
-        kept = _visible(result[key], key, named, partial(view.allows, kind))
+        kept = _visible(result[key], key, named, kind, view)
         if isinstance(kept, Reject):
             return kept
         if not enforce:
@@ -130,20 +198,18 @@ def _filter_result(message: dict[str, Any], view: View, *, enforce: bool) -> boo
     return changed
 
 
-def _visible(items: Any, key: str, named: str, allows: Callable[[str], bool]) -> list[Any] | Reject:
-    """Return the items of one list whose names are allowed."""
+def _visible(items: Any, key: str, named: str, kind: Kind, view: View) -> list[Any] | Reject:
+    """Return the items of one list that the view allows."""
     if not isinstance(items, list):
         return unreadable(f"result.{key} is not a list")
+    keys = _ITEM[named]
     kept = []
     for item in items:
         name = item.get(named) if isinstance(item, dict) else None
         if not isinstance(name, str):
             return unreadable(f"an item of result.{key} without a {named}")
-        if any(one != named and jsonrpc.fold(one) == named.casefold() for one in item):
+        if keys.misread(item) is not None:
             return unreadable(f"an item of result.{key} with a key that could be taken for its {named}")
-        if allows(name):
+        if view.allows(kind, name):
             kept.append(item)
     return kept
-
-
-_FOLDED: Final = frozenset(key.casefold() for key in SURFACE_KEYS)

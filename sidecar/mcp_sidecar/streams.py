@@ -9,7 +9,7 @@ from typing import Final
 
 from mcp_core import endpoint
 from mcp_core.outcome import Reject
-from mcp_core.sse import Decoder, Event, StreamTooLargeError
+from mcp_core.sse import Decoder, Event, StreamTooLargeError, one_line
 from mcp_core.surface import unreadable
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 
@@ -54,7 +54,7 @@ class EventStream:
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
             return None if event.event not in _MESSAGE_TYPES else filtered
-        return replace(filtered, text=replace(event, data=filtered.text.decode()).encode())
+        return replace(filtered, text=replace(event, data=one_line(filtered.text.decode())).encode())
 
 
 def _without_repeated_comments(events: list[Event]) -> list[Event]:
