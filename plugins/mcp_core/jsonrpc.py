@@ -110,12 +110,13 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         text = body.decode().strip(_BLANK)
     except UnicodeDecodeError:
         raise NotStrictError("the text is not UTF-8") from None
-    marks = body.translate(None, _NOT_MARKS)
-    opened = len(marks) - marks.count(b":")
+    # Colons and opening brackets, those in strings too: never less than there are keys, or objects and arrays.
+    marks = body.translate(None, _NOT_MARKS) if len(body) > limits.keys else b""
+    opened = len(marks) - marks.count(b":") if marks else body.count(b"{") + body.count(b"[")
     if opened > limits.keys and _opened(body) > limits.keys:
         raise NotStrictError(f"more than {limits.keys} objects and arrays")
     try:
-        value, end = _scanner(body, marks, limits)(text, 0)
+        value, end = _scanner(body, limits, many=len(marks) > limits.keys)(text, 0)
     except NotStrictError:
         raise
     except (ValueError, RecursionError, StopIteration):
@@ -124,7 +125,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("something stands behind the JSON document")
     if opened > limits.depth and _deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
-    if b"\\" in body and b"\\u" in body:
+    if b"\\" in body and _SURROGATE.search(text):
         _check_surrogates(text)
     return value
 
@@ -149,12 +150,8 @@ def _scan(**hooks: Any) -> _Scanner:
 _plain_scan: Final = _scan(object_pairs_hook=_object)
 
 
-def _scanner(body: bytes, marks: bytes, limits: Limits) -> _Scanner:
-    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them.
-
-    `marks` holds the colons and opening brackets of the body, those in strings too.
-    """
-    many = len(marks) > limits.keys
+def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
+    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
     # A number of n digits has a run of n / 3, whatever point, sign and exponent stand between them, and none is
     # infinite without a run of 32 digits or three digits of exponent.
     numbers = body.translate(_NUMBER_BYTES, b"+-")
@@ -223,7 +220,7 @@ def _deeper(value: Any, depth: int) -> bool:
 def _check_surrogates(text: str) -> None:
     # The placeholder keeps what stands around an escaped backslash apart.
     escapes = text.replace("\\\\", "  ") if "\\\\" in text else text
-    if _SURROGATE.search(escapes) and _SURROGATE.search(_SURROGATE_PAIR.sub("", escapes)):
+    if _SURROGATE.search(_SURROGATE_PAIR.sub("", escapes)):
         raise NotStrictError("a lone surrogate, which is no character")
 
 
