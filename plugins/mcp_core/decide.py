@@ -13,7 +13,7 @@ from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
-from mcp_core.keys import fold
+from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
     INVALID_PARAMS,
@@ -151,8 +151,8 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
     return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
 
 
-_LISTENED: Final = frozenset({methods.LISTEN_URIS, methods.LISTEN_TASKS})
-_LISTENED_FOLDED: Final = frozenset(key.casefold() for key in _LISTENED)
+_LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
+_FOLDED_METHODS: Final = frozenset(fold(name) for name in (*METHODS, methods.LIST_TASKS))
 _POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
 
 
@@ -164,7 +164,7 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     method = METHODS.get(message.method)
     notification = isinstance(message, Notification)
     if method is None or read.era not in method.eras or method.notification != notification:
-        if method is None and policy.methods.matches(message.method):
+        if method is None and policy.methods.matches(message.method) and not _is_variant(message.method):
             return None
         return _unknown_method(message)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
@@ -176,6 +176,11 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     if message.method == methods.LISTEN:
         return _authorise_listen(message, read, view)
     return None
+
+
+def _is_variant(method: str) -> bool:
+    """Return whether a lax server could take an unknown method for one that the policy rules over, or would hide."""
+    return method != methods.LIST_TASKS and fold(method).strip("/") in _FOLDED_METHODS
 
 
 def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, view: View) -> Reject | None:
@@ -219,8 +224,7 @@ def _authorise_listen(message: Request | Notification, read: Envelope, view: Vie
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
-        misspelled = any(key not in _LISTENED and fold(key) in _LISTENED_FOLDED for key in wanted)
-        if isinstance(uris, list) and not misspelled:
+        if isinstance(uris, list) and _LISTENED.misread(wanted) is None:
             refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, view) for uri in uris)
             return next((refusal for refusal in refusals if refusal is not None), None)
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."

@@ -172,7 +172,7 @@ def decide_request(lines, body):
     headers = as_kong(lines)
     if (refusal := http.check(headers)) is not None:
         return refusal
-    return decide.decide_post(GUARD, VIEW, headers, body, lambda _token: None)
+    return decide.decide_post(GUARD, decide.Caller(VIEW), headers, body)
 
 
 def run_by_python(lines, body):
@@ -275,13 +275,13 @@ def check_readings(message):
         _check_object(params, (*ACTED_ON, "_meta"))
         for key, below in (*ACTED_ON.items(), ("_meta", META_KEYS)):
             for value in values(params, key) if below else ():
-                _check_object(value, below, prototypes=key != "notifications")
+                _check_object(value, below)
 
 
-def _check_object(value, meant, *, prototypes=True):
+def _check_object(value, meant):
     names = [name for name, _ in value] if isinstance(value, Pairs) else []
     assert len(set(names)) == len(names), "a key twice"
-    assert not prototypes or PROTOTYPES.isdisjoint(names), "a prototype"
+    assert PROTOTYPES.isdisjoint(names), "a prototype"
     for name in names:
         for key in meant:
             assert not misreaders(name, key), f"{name!r} is taken for {key!r} by {misreaders(name, key)}"

@@ -14,7 +14,7 @@ from fuzz.oracles import PROTOTYPES, VIEW, Pairs, pairs, values
 from mcp_core.methods import SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
-from mcp_sidecar.filtering import Filter, Tally
+from mcp_sidecar.filtering import Filter, Sight, Tally
 from mcp_sidecar.streams import EventStream
 
 LIST_METHODS = {
@@ -137,7 +137,7 @@ def _run(coroutine):
 
 def filter_stream(chunks):
     """Return the bytes that the sidecar writes for the chunks of a server's stream, up to where it would end it."""
-    stream = EventStream(FILTER, Tally(VIEW.access), enforce=True, max_event=MAX_EVENT)
+    stream = EventStream(FILTER, Sight(Tally(VIEW.access)), max_event=MAX_EVENT)
     written = b""
     for chunk in chunks:
         events = stream.decode(chunk)

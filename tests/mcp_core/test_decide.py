@@ -322,3 +322,32 @@ def test_names_that_fit_no_header_are_refused_in_monitor_mode_too(era):
     for guard in (ENFORCE, MONITOR):
         assert isinstance(ask(era, "tools/call", {"name": "x" * 8193}, guard), Reject)
         assert isinstance(ask(era, "x/" + "x" * 255, guard=guard), Reject)
+
+
+@pytest.mark.requirement("POL-017")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    "method",
+    ["Tools/Call", "tools/call ", "tools/call\0x", "tools/call/", "/tools/call", "tools/Li\u017ft", "Tasks/List"],
+)
+def test_no_variant_of_a_known_method_passes_as_one_that_the_policy_names(era, method):
+    policy = Policy.from_config({"methods": {"allow": ["*"]}})
+    for params in ({"name": "hidden"}, {}):
+        refusal = ask(era, method, params, Guard(policy))
+        assert isinstance(refusal, Reject)
+        assert refusal.code in (-32601, -32020)
+    assert isinstance(ask(era, "tasks/list", {}, Guard(policy)), Admitted)
+    assert isinstance(ask(era, "vendor/search", {}, Guard(policy)), Admitted)
+
+
+@pytest.mark.requirement("ENV-006")
+def test_an_empty_version_is_no_version_of_a_batch_either():
+    refusal = decide(legacy(""), text([request("ping")]))
+    assert isinstance(refusal, Reject)
+    assert refusal.http_status() == 400
+
+
+@pytest.mark.requirement("POL-015")
+def test_a_subscription_holds_no_key_that_could_be_taken_for_its_resources():
+    for key in ("__proto__", "resource_subscriptions", "ResourceSubscriptions", "taskids"):
+        assert isinstance(listen(["open"], **{key: ["hidden"]}), Reject)
