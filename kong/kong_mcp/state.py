@@ -55,7 +55,8 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
     document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
     for service in document["services"]:
-        service["path"] = server.path
+        if service["name"] != f"mcp-internal-{server.name}-messages":
+            service["path"] = server.path
         if not authenticate and not service["name"].startswith("mcp-internal-"):
             service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
         if service["name"].startswith("mcp-internal-"):

@@ -82,7 +82,10 @@ class NotStrictError(ValueError):
 
 _ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS_KEYS: Final = frozenset(
-    {"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion", "notifications"}
+    {
+        *("_meta", "name", "uri", "arguments", "cursor", "ref", "task", "taskId", "protocolVersion", "notifications"),
+        *("inputResponses", "requestState"),
+    }
 )
 _FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
 _META_KEYS: Final = frozenset(
@@ -90,6 +93,7 @@ _META_KEYS: Final = frozenset(
         "io.modelcontextprotocol/protocolVersion",
         "io.modelcontextprotocol/clientCapabilities",
         "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/related-task",
         "progressToken",
     }
 )

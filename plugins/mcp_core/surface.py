@@ -6,16 +6,21 @@ resources or templates is filtered, so that a replayed, batched or misnumbered a
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from mcp_core import jsonrpc
 from mcp_core.jsonrpc import Limits, NotStrictError
-from mcp_core.methods import RESOURCE_UPDATED, SURFACE_KEYS, Kind
+from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Kind
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.policy import View
 
 ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 """What one answer of a server may hold: surfaces are larger than requests."""
+
+Revise: TypeAlias = Callable[[dict[str, Any]], bool]
+"""Changes a message of a server in place, whatever the policy says, and returns whether it did."""
 
 _UNREADABLE: Final = "The server's answer could not be read safely and was withheld."
 
@@ -28,10 +33,17 @@ def unreadable(why: str) -> Reject:
     return Reject(INTERNAL_ERROR, _UNREADABLE, f"answer: {why}", status=502)
 
 
-def filter_answer(body: bytes, view: View, limits: Limits = ANSWER_LIMITS) -> Outcome:
+def _keep(_message: dict[str, Any]) -> bool:
+    return False
+
+
+def filter_answer(
+    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = _keep
+) -> Outcome:
     """Filter one JSON text from a server by what the view allows. Items keep their order and every field.
 
-    Mutated(None) says that nothing of the text may pass: it only spoke of what is hidden.
+    Without `enforce` the view is asked about everything, and hides nothing. Mutated(None) says that nothing of the text
+    may pass: it only spoke of what is hidden.
     """
     try:
         value = jsonrpc.load(body, limits)
@@ -46,12 +58,16 @@ def filter_answer(body: bytes, view: View, limits: Limits = ANSWER_LIMITS) -> Ou
         if isinstance(refusal := jsonrpc.message(message, limits), Reject):
             return unreadable(refusal.reason)
         hidden = _tells_of_hidden(message, view)
-        outcome = hidden if hidden is not False else _filter_result(message, view)
+        if isinstance(hidden, Reject):
+            return hidden
+        if hidden and enforce:
+            changed = True
+            continue
+        outcome = _filter_result(message, view, enforce=enforce)
         if isinstance(outcome, Reject):
             return outcome
-        changed = changed or outcome
-        if hidden is False:
-            kept.append(message)
+        changed = revise(message) or outcome or changed
+        kept.append(message)
     if not changed:
         return Pass()
     if not kept:
@@ -70,31 +86,41 @@ def _tells_of_hidden(message: dict[str, Any], view: View) -> bool | Reject:
     return not view.allows(Kind.RESOURCE, uri)
 
 
-def _filter_result(message: dict[str, Any], view: View) -> bool | Reject:
-    """Filter in place every list that the message's result holds. Returns whether anything changed."""
+def _filter_acknowledged(message: dict[str, Any], view: View, *, enforce: bool) -> bool | Reject:
+    """Filter in place the resources of which a server says that it will tell. Returns whether anything changed."""
+    params = message.get("params")
+    honoured = params.get("notifications") if isinstance(params, dict) else None
+    uris = honoured.get(LISTEN_URIS) if isinstance(honoured, dict) else None
+    if uris is None or not isinstance(honoured, dict):
+        return False
+    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+        return unreadable(f"{LISTEN_URIS} is not a list of URIs")
+    kept = [uri for uri in uris if view.allows(Kind.RESOURCE, uri)]
+    if len(kept) == len(uris) or not enforce:
+        return False
+    honoured[LISTEN_URIS] = kept
+    return True
+
+
+def _filter_result(message: dict[str, Any], view: View, *, enforce: bool) -> bool | Reject:
+    """Filter in place every list that the message holds. Returns whether anything changed."""
+    if message.get("method") == LISTEN_ACKNOWLEDGED:
+        return _filter_acknowledged(message, view, enforce=enforce)
     result = message.get("result")
     if not isinstance(result, dict):
         return False
+    if any(key not in SURFACE_KEYS and jsonrpc.fold(key) in _FOLDED for key in result):
+        return unreadable("a key that could be taken for a list's")
     changed = False
-    for key in result:
-        if key not in SURFACE_KEYS and jsonrpc.fold(key) in _FOLDED:
-            return unreadable("a key that could be taken for a list's")
     for key, (kind, named) in SURFACE_KEYS.items():
         if key not in result:
             continue
-        items = result[key]
-        if not isinstance(items, list):
-            return unreadable(f"result.{key} is not a list")
-        kept = []
-        for item in items:
-            name = item.get(named) if isinstance(item, dict) else None
-            if not isinstance(name, str):
-                return unreadable(f"an item of result.{key} without a {named}")
-            if any(one != named and jsonrpc.fold(one) == named.casefold() for one in item):
-                return unreadable(f"an item of result.{key} with a key that could be taken for its {named}")
-            if view.allows(kind, name):
-                kept.append(item)
-        if len(kept) != len(items):
+        kept = _visible(result[key], key, named, partial(view.allows, kind))
+        if isinstance(kept, Reject):
+            return kept
+        if not enforce:
+            continue
+        if len(kept) != len(result[key]):
             result[key] = kept
             changed = True
         # What was filtered for one caller must not come from a shared cache (2026-07-28, server/utilities/caching).
@@ -102,6 +128,22 @@ def _filter_result(message: dict[str, Any], view: View) -> bool | Reject:
             result["cacheScope"] = "private"
             changed = True
     return changed
+
+
+def _visible(items: Any, key: str, named: str, allows: Callable[[str], bool]) -> list[Any] | Reject:
+    """Return the items of one list whose names are allowed."""
+    if not isinstance(items, list):
+        return unreadable(f"result.{key} is not a list")
+    kept = []
+    for item in items:
+        name = item.get(named) if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            return unreadable(f"an item of result.{key} without a {named}")
+        if any(one != named and jsonrpc.fold(one) == named.casefold() for one in item):
+            return unreadable(f"an item of result.{key} with a key that could be taken for its {named}")
+        if allows(name):
+            kept.append(item)
+    return kept
 
 
 _FOLDED: Final = frozenset(key.casefold() for key in SURFACE_KEYS)

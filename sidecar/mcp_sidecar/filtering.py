@@ -14,7 +14,7 @@ import anyio.to_thread
 from mcp_core.methods import Kind
 from mcp_core.outcome import Mutated, Reject
 from mcp_core.policy import Access, View
-from mcp_core.surface import filter_answer
+from mcp_core.surface import Revise, filter_answer
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
@@ -44,6 +44,15 @@ class Tally(View):
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
+
+    view: Tally
+    enforce: bool
+    revise: Revise
+
+
+@dataclass(frozen=True, slots=True)
 class Filtered:
     """A text that may go on, and how many items of each kind the policy hides in it."""
 
@@ -57,20 +66,21 @@ class Filter:
     def __init__(self) -> None:
         self._threads = anyio.CapacityLimiter(THREADS)
 
-    async def __call__(self, text: bytes, view: Tally, *, enforce: bool) -> Filtered | Reject:
-        """Return the text as the caller may see it, unchanged in monitor mode, or why nobody may see it."""
+    async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
+        """Return the text as the caller may see it, or why nobody may see it."""
         if len(text) < THREAD_BYTES:
-            return _filter(text, view, enforce)
+            return _filter(text, sight)
         # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
-        return await anyio.to_thread.run_sync(_filter, text, view, enforce, limiter=self._threads)
+        return await anyio.to_thread.run_sync(_filter, text, sight, limiter=self._threads)
 
 
-def _filter(text: bytes, view: Tally, enforce: bool) -> Filtered | Reject:  # noqa: FBT001 - threads take no keywords
+def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
+    view = sight.view
     view.hidden = Counter()
-    outcome = filter_answer(text, view)
+    outcome = filter_answer(text, view, enforce=sight.enforce, revise=sight.revise)
     if isinstance(outcome, Reject):
         return outcome
-    if isinstance(outcome, Mutated) and enforce:
+    if isinstance(outcome, Mutated):
         text = b"" if outcome.message is None else _dump(outcome.message, _ITEM_DEPTH).encode()
     return Filtered(text, view.hidden)
 
