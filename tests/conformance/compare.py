@@ -64,7 +64,7 @@ def failures(scenarios):
     for one in scenarios.values():
         bad = [check for check in one.checks if check.status not in ("SUCCESS", "SKIPPED")]
         lines += [f"{one.name}: {check.name} [{check.id}]: {check.status} {check.message}".rstrip() for check in bad]
-        if not one.count():
+        if not one.checks:
             lines.append(f"{one.name}: nothing was judged")
         elif not bad and not one.ended_well:
             lines.append(f"{one.name}: every check passed, but the agent failed")

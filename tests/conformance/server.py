@@ -9,6 +9,7 @@ from mcp.server.streamable_http import EventMessage, EventStore
 from server_calls import SCHEMA_TOOL, add_calls
 from server_rounds import add_rounds
 from server_surface import add_surface
+from server_tasks import Tasks
 
 RETRY_MS = 100
 
@@ -36,7 +37,7 @@ class RememberedEvents(EventStore):
 
 
 def build():
-    server = MCPServer("kong-mcp-conformance", version="1.0.0", tools=[SCHEMA_TOOL])
+    server = MCPServer("kong-mcp-conformance", version="1.0.0", tools=[SCHEMA_TOOL], extensions=[Tasks()])
     add_calls(server)
     add_rounds(server)
     add_surface(server)

@@ -16,7 +16,7 @@ from mcp.types import (
 )
 
 
-def _ask(message, **properties):
+def ask(message, **properties):
     fields = {name: {"type": kind} for name, kind in properties.items()}
     schema = {"type": "object", "properties": fields, "required": list(fields)}
     return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
@@ -28,8 +28,8 @@ def _sample(text, max_tokens):
 
 
 PREFIX = "test_input_required_result_"
-NAME = _ask("What is your name?", name="string")
-CONFIRM = _ask("Please confirm", ok="boolean")
+NAME = ask("What is your name?", name="string")
+CONFIRM = ask("Please confirm", ok="boolean")
 
 ONE_ROUND = {
     "elicitation": ({"user_name": NAME}, None),
@@ -45,8 +45,8 @@ ONE_ROUND = {
 """Name of a tool, behind its prefix -> (the questions it asks, the state that it wants to see again)."""
 
 STEPS = (
-    {"step1": _ask("Step 1: What is your name?", name="string")},
-    {"step2": _ask("Step 2: What is your favorite color?", color="string")},
+    {"step1": ask("Step 1: What is your name?", name="string")},
+    {"step2": ask("Step 2: What is your favorite color?", color="string")},
 )
 
 
@@ -59,16 +59,16 @@ def add_rounds(server):
     server.add_prompt(Prompt.from_function(prompt, name=f"{PREFIX}prompt"))
 
 
-def _answers(ctx):
+def answers(ctx):
     return ctx.input_responses or {}
 
 
 def _add_one_round(server, name, questions, state):
     async def tool(ctx: Context) -> str | InputRequiredResult:
-        answers = _answers(ctx)
-        if ctx.request_state != state or not questions.keys() <= answers.keys():
+        given = answers(ctx)
+        if ctx.request_state != state or not questions.keys() <= given.keys():
             return InputRequiredResult(input_requests=questions, request_state=state)
-        said = {key: answers[key].model_dump(mode="json") for key in questions}
+        said = {key: given[key].model_dump(mode="json") for key in questions}
         return f"state-ok: {json.dumps(said)}"
 
     server.add_tool(tool, name=name, description=f"Ask for {', '.join(questions)}, then answer.")
@@ -77,7 +77,7 @@ def _add_one_round(server, name, questions, state):
 async def multi_round(ctx: Context) -> str | InputRequiredResult:
     """Ask twice, one thing after the other."""
     done = int(ctx.request_state) if ctx.request_state else 0
-    if done and not STEPS[done - 1].keys() <= _answers(ctx).keys():
+    if done and not STEPS[done - 1].keys() <= answers(ctx).keys():
         done -= 1
     if done == len(STEPS):
         return "asked everything"
@@ -97,15 +97,15 @@ async def capabilities(ctx: Context) -> str | InputRequiredResult:
 
 async def streaming_elicitation(ctx: Context) -> str | InputRequiredResult:
     """Ask the user; in the modern era the question is in the answer, never a request of its own."""
-    answers = _answers(ctx)
-    return "answered" if "user_name" in answers else InputRequiredResult(input_requests={"user_name": NAME})
+    given = answers(ctx)
+    return "answered" if "user_name" in given else InputRequiredResult(input_requests={"user_name": NAME})
 
 
 async def prompt(ctx: Context) -> list[UserMessage] | InputRequiredResult:
     """Ask for the context of a prompt."""
-    answers = _answers(ctx)
-    if "user_context" in answers:
-        said = answers["user_context"].content["context"]
+    given = answers(ctx)
+    if "user_context" in given:
+        said = given["user_context"].content["context"]
         return [UserMessage(content=TextContent(type="text", text=f"Use this context: {said}"))]
-    question = _ask("What context should the prompt use?", context="string")
+    question = ask("What context should the prompt use?", context="string")
     return InputRequiredResult(input_requests={"user_context": question})

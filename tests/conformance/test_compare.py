@@ -64,6 +64,7 @@ def test_an_agent_that_fails_on_one_side_differs_although_every_check_passed():
 def test_a_warning_is_a_failure_and_judging_nothing_is_one():
     assert failures(scenario(Check("a", "Answers", "WARNING", "late"))) == ["ping: Answers [a]: WARNING late"]
     assert failures(scenario()) == ["ping: nothing was judged"]
+    assert failures(scenario(Check("a", "Answers", "SKIPPED"))) == []
 
 
 def test_skipped_checks_are_not_counted():
