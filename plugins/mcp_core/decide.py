@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
@@ -19,6 +19,7 @@ from mcp_core.outcome import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
     Reject,
@@ -243,6 +244,10 @@ def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers
 
 def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> Reject | None:
     """A task of anybody else does not exist (2025-11-25, basic/utilities/tasks, security)."""
+    if message.method in methods.TASK_METHODS and read.era is Era.MODERN and not tasks.declared(message.params):
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {methods.TASKS_EXTENSION: {}}}}
+        text = f"Declare {methods.TASKS_EXTENSION} among the client's capabilities."
+        return Reject(MISSING_CAPABILITY, text, "capability", id=message.id, data=needed)
     named = [related] if (related := tasks.related(message.params)) is not None else []
     if message.method in methods.TASK_METHODS:
         named.append(message.params.get(methods.TASK_ID))

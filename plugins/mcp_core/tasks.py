@@ -52,8 +52,11 @@ def may_start(params: dict[str, Any], era: Era) -> bool:
 
     Legacy agents ask for one; modern ones say in each request that they can wait for one.
     """
-    if era is Era.LEGACY:
-        return methods.TASK_PARAM in params
+    return methods.TASK_PARAM in params if era is Era.LEGACY else declared(params)
+
+
+def declared(params: dict[str, Any]) -> bool:
+    """Return whether a modern request says that its agent knows tasks."""
     meta = params.get("_meta")
     capabilities = meta.get(methods.META_CAPABILITIES) if isinstance(meta, dict) else None
     extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None

@@ -10,6 +10,7 @@ LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 META = {VERSION_KEY: MODERN, CAPABILITIES_KEY: {}}
+KNOWS_TASKS = META | {CAPABILITIES_KEY: {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
 JSON = {"content-type": "application/json"}
 
 

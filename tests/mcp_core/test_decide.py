@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from core_cases import LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
+from core_cases import KNOWS_TASKS, LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
 
 from mcp_core.decide import Admitted, Caller, Guard, decide_post
 from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane
@@ -60,7 +60,8 @@ def test_each_method_takes_its_lane_in_the_eras_that_define_it(era, name):
         decision = decide(legacy(MODERN if era is Era.MODERN else "2025-11-25"), text(note(name)))
     else:
         ref = {"ref": {"type": "ref/prompt", "name": "open"}} if name == "completion/complete" else {}
-        decision = ask(era, name, ref | ({method.param: "open"} if method.param else {}))
+        declared = {"_meta": KNOWS_TASKS} if era is Era.MODERN and name in TASK_NAMING else {}
+        decision = ask(era, name, ref | declared | ({method.param: "open"} if method.param else {}))
     if era in method.eras:
         assert isinstance(decision, Admitted), decision
         assert (decision.lane, decision.era, decision.method) == (method.lane, era, name)
