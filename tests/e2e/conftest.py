@@ -3,6 +3,7 @@
 import pytest
 
 from e2e.harness import KINDS, start
+from e2e.ways import WAYS, open_way
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -14,3 +15,10 @@ def kind(request):
 def gateway(kind):
     with start(kind, {"notes": 1, "team": 2}) as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def way(request):
+    """One way to the feature server: what a client observes must be equal on all of them."""
+    with open_way(request.param) as opened:
+        yield opened

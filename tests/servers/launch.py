@@ -13,7 +13,8 @@ from pathlib import Path
 
 from kong_mcp.dev import free_port
 
-_SCRIPT = Path(__file__).with_name("recording_server.py")
+RECORDING = Path(__file__).with_name("recording_server.py")
+FEATURES = Path(__file__).with_name("feature_server.py")
 
 
 def wait_for_port(port, process, seconds=30):
@@ -29,7 +30,7 @@ def wait_for_port(port, process, seconds=30):
 class Replica:
     """One running MCP server process and its journal: what it executed, and which HTTP requests reached it."""
 
-    def __init__(self, name, *options, script=_SCRIPT, port=None):
+    def __init__(self, name, *options, script=RECORDING, port=None):
         self.name = name
         self.port = port or free_port()
         folder = Path(tempfile.mkdtemp(prefix="mcp-server-"))
@@ -41,8 +42,9 @@ class Replica:
         self.start()
 
     def start(self):
+        environment = {**os.environ, "PYTHONPATH": str(RECORDING.parents[1])}
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
         try:
             wait_for_port(self.port, self.process)
         except RuntimeError as error:
@@ -58,11 +60,20 @@ class Replica:
 
     def executed(self):
         """Return [kind, name] of everything the server executed."""
-        return [line[1:] for line in self.lines() if line[1] != "http"]
+        return [line[1:] for line in self.lines() if line[1] not in ("http", "stream")]
 
     def requests(self):
         """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
+
+    def wait_until(self, holds, seconds=30):
+        """Wait until something holds for the journal's lines, and return them."""
+        until = time.monotonic() + seconds
+        while not holds(lines := self.lines()):
+            if time.monotonic() > until:
+                raise AssertionError(f"{self.name} wrote only {[line[1:3] for line in lines][-20:]}")
+            time.sleep(0.02)
+        return lines
 
     def kill(self):
         if self.process.poll() is None:

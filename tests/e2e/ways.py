@@ -1,0 +1,67 @@
+"""The ways to one and the same MCP server: without a gateway, or through one of each kind.
+
+What a client observes must be equal on all of them. Only what the policy hides from it may be missing.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import pytest
+
+from e2e.harness import CONSUMERS, KINDS, connect_to, start
+from servers.launch import FEATURES, Replica
+
+WAYS = ["direct", *KINDS]
+THROUGH_A_GATEWAY = pytest.mark.parametrize("way", KINDS, indirect=True)
+"""For what only a gateway does."""
+
+MODERN = "2026-07-28"
+MODES = ["legacy", MODERN]
+FEATURE_POLICY = {
+    "tools": {"allow": ["*"], "deny": ["secret_*"]},
+    "prompts": {"allow": ["*"]},
+    "resources": {"allow": ["note://*"], "deny": ["note://secret/*"]},
+    "rules": [{"groups": ["readers"], "tools": {"deny": ["interview"]}}],
+}
+
+
+@dataclass
+class Way:
+    """One way to the feature server. `replica` is the server itself, with its journal."""
+
+    name: str
+    url: str
+    replica: Replica
+
+    @property
+    def guarded(self):
+        return self.name != "direct"
+
+    def headers(self, consumer="bob"):
+        return {"apikey": next(one.key for one in CONSUMERS if one.name == consumer)} if self.guarded else {}
+
+    def connect(self, mode, consumer="bob", **callbacks):
+        """Enter the official Python client; see harness.connect_to."""
+        return connect_to(self.url, self.headers(consumer), mode, **callbacks)
+
+    def written(self, since):
+        """Return what the server wrote down, HTTP requests aside, after the first `since` lines."""
+        return [line[1:] for line in self.replica.lines()[since:] if line[1] not in ("http", "stream")]
+
+    def mark(self):
+        """Return the number of lines that the server has written."""
+        return len(self.replica.lines())
+
+
+@contextlib.contextmanager
+def open_way(name):
+    """Run the feature server and what stands before it."""
+    if name == "direct":
+        replica = Replica("features-1", script=FEATURES)
+        try:
+            yield Way(name, replica.url, replica)
+        finally:
+            replica.kill()
+        return
+    with start(name, {"features": 1}, policy=FEATURE_POLICY, script=FEATURES) as running:
+        yield Way(name, running.url("features"), running.servers["features"][0])
