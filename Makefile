@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {print $$3}' tests/deck/tool/go.mod)
 TOOLS  := build/tools
+NODE   := build/node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean deck
+.PHONY: help setup demo test check format bench lock clean deck node
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ format: $(READY) ## Format the code and mend what can be mended
 
 deck: ## Build the pinned decK into build/tools where Go is present
 	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
+
+node: ## Install the official suite, the inspector and the TypeScript SDKs into build/node
+	@tests/node/build_node $(abspath $(NODE))
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
