@@ -79,7 +79,8 @@ async def connect(running, name, mode, server="notes"):
 async def connect_to(url, headers, mode, **callbacks):
     """Enter the official client, of one era, wherever the server is, with what the client shall answer."""
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+        # Certificates that nobody asks for take long to load.
+        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False, verify=False) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode, **callbacks) as client,
     ):
         yield client
