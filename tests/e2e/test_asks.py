@@ -49,7 +49,10 @@ def test_a_server_s_questions_reach_the_agent_and_its_answers_the_server(way, mo
     since = way.mark()
     assert json.loads(asyncio.run(run()).content[0].text) == ANSWERS[tool]
     rounds = 2 if tool == "interview" else 1
-    assert way.written(since) == [*(["round", tool, number + 1] for number in range(rounds)), ["tool", tool]]
+    assert way.written(since, "round", "tool") == [
+        *(["round", tool, number + 1] for number in range(rounds)),
+        ["tool", tool],
+    ]
 
 
 @pytest.mark.requirement("CLIENT-001")
@@ -120,4 +123,4 @@ def test_every_round_is_authorised_anew(way):
     assert retry(way, "bob", "secret_interview", asked) == (-32602, "Unknown tool: secret_interview")
     assert retry(way, "eve", "interview", asked) == (-32602, "Unknown tool: interview")
     assert retry(way, "bob", "secret_interview", asked, input_responses=None)[0] == -32602
-    assert way.written(since) == []
+    assert way.written(since, "round", "tool") == []

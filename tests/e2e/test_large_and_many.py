@@ -42,7 +42,7 @@ def test_a_larger_argument_is_refused_and_reaches_no_server(way, mode):
 
     since = way.mark()
     assert asyncio.run(run()).content[0].text.startswith("0 ")
-    assert way.written(since) == [["tool", "measure"]]
+    assert way.written(since, "tool") == [["tool", "measure"]]
 
 
 def body_of(size):
@@ -61,7 +61,7 @@ def test_the_last_byte_decides(way):
         since = way.mark()
         body, headers = body_of(DEFAULT_LIMITS.body)
         assert client.post(way.url, content=body, headers=headers).status_code == 200
-        assert way.written(since) == [["tool", "measure"]]
+        assert way.written(since, "tool") == [["tool", "measure"]]
         since = way.mark()
         body, headers = body_of(DEFAULT_LIMITS.body + 1)
         assert client.post(way.url, content=body, headers=headers).status_code == 413

@@ -74,7 +74,8 @@ def test_log_messages_from_the_chosen_level_on_arrive(way, mode):
     asyncio.run(run())
     levels = ["error", "critical", "alert", "emergency"]
     assert said == [(level, {"said": level}, "feature") for level in levels]
-    assert way.written(since) == [*([["level", "error"]] if mode == "legacy" else []), ["tool", "log"]]
+    written = way.written(since, "level", "tool")
+    assert written == [*([["level", "error"]] if mode == "legacy" else []), ["tool", "log"]]
 
 
 @pytest.mark.requirement("CLIENT-003")
@@ -115,12 +116,11 @@ def test_a_legacy_client_hears_of_changed_lists_and_subscribed_resources(way):
             await change(client)
             await client.unsubscribe_resource("note://001")
             await heard.until(7)
-        return way.written(since)
+        return way.written(since, "subscribe", "unsubscribe")
 
     written = asyncio.run(run())
     assert heard.messages == ["notifications/resources/updated note://001", *CHANGES, *CHANGES]
-    assert written[0] == ["subscribe", "note://001"]
-    assert written[-1] == ["unsubscribe", "note://001"]
+    assert written == [["subscribe", "note://001"], ["unsubscribe", "note://001"]]
 
 
 @pytest.mark.requirement("CLIENT-004")
@@ -185,7 +185,7 @@ def test_no_client_can_listen_for_a_resource_that_the_policy_hides(way, mode):
 
     since = way.mark()
     asyncio.run(run())
-    assert way.written(since) == []
+    assert not {"resources/subscribe", "subscriptions/listen"} & set(way.methods(since))
 
 
 @pytest.mark.requirement("CLIENT-004")

@@ -44,9 +44,17 @@ class Way:
         """Enter the official Python client; see harness.connect_to."""
         return connect_to(self.url, self.headers(consumer), mode, **callbacks)
 
-    def written(self, since):
-        """Return what the server wrote down, HTTP requests aside, after the first `since` lines."""
-        return [line[1:] for line in self.replica.lines()[since:] if line[1] not in ("http", "stream")]
+    def written(self, since, *kinds):
+        """Return what the server wrote down of these kinds after the first `since` lines.
+
+        Only what the asked kinds say is the test's own: a stream of an earlier test may end at any time.
+        """
+        return [line[1:] for line in self.replica.lines()[since:] if line[1] in kinds]
+
+    def methods(self, since):
+        """Return the Mcp-Method of every message that reached the server after the first `since` lines."""
+        posts = [line[3] for line in self.replica.lines()[since:] if line[1:3] == ["http", "POST"]]
+        return [headers.get("mcp-method") for headers in posts]
 
     def mark(self):
         """Return the number of lines that the server has written."""
