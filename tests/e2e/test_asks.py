@@ -84,6 +84,17 @@ def test_an_agent_that_cannot_answer_says_so_to_the_server(way, mode):
     assert asyncio.run(run()) == "The user rejected sampling."
 
 
+@pytest.mark.requirement("CLIENT-001")
+def test_a_question_on_the_get_stream_of_a_session_is_answered(way):
+    async def run():
+        since = way.mark()
+        async with way.connect("legacy", **CALLBACKS) as client:
+            await way.listening(since)
+            return await client.call_tool("stream_roots")
+
+    assert asyncio.run(run()).content[0].text == "file:///home/zo%C3%AB"
+
+
 def retry(way, consumer, tool, asked, **changes):
     """Send the second round of a tool as the official client would, by hand; gives the error that comes back."""
     seed = {"input_responses": {"name": types.ElicitResult.model_validate(NAME)}, "request_state": asked.request_state}

@@ -104,7 +104,7 @@ def test_what_a_get_stream_missed_is_told_once_it_is_back(way):
     async def run():
         since = way.mark()
         async with relayed(way, "legacy", message_handler=on_message) as (relay, client):
-            await wait_for(way, since, ["stream", "GET"])
+            await way.listening(since)
             await client.call_tool("touch", {"uris": ["note://001"]})
             assert await heard.get() == "note://001"
             relay.cut()

@@ -92,13 +92,6 @@ def test_a_client_tells_a_legacy_server_that_its_roots_changed(way):
     asyncio.run(run())
 
 
-async def listening(way, since):
-    """Wait until the server has opened a GET stream."""
-    await asyncio.to_thread(
-        way.replica.wait_until, lambda lines: ["stream", "GET"] in [one[1:] for one in lines[since:]]
-    )
-
-
 async def change(client):
     assert [(await client.call_tool("change")).content[0].text for _ in range(2)] == ["late", "early"]
 
@@ -110,7 +103,7 @@ def test_a_legacy_client_hears_of_changed_lists_and_subscribed_resources(way):
     async def run():
         since = way.mark()
         async with way.connect("legacy", message_handler=heard.on_notification) as client:
-            await listening(way, since)
+            await way.listening(since)
             await client.subscribe_resource("note://001")
             await client.call_tool("touch", {"uris": ["note://001"]})
             await change(client)
@@ -157,7 +150,7 @@ def test_a_legacy_client_hears_of_no_resource_that_the_policy_hides(way):
     async def run():
         since = way.mark()
         async with way.connect("legacy", message_handler=heard.on_notification) as client:
-            await listening(way, since)
+            await way.listening(since)
             await client.call_tool("touch", {"uris": ["note://secret/041", "note://001"]})
             await heard.until(1)
 

@@ -3,6 +3,7 @@
 What a client observes must be equal on all of them. Only what the policy hides from it may be missing.
 """
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 
@@ -55,6 +56,11 @@ class Way:
         """Return the Mcp-Method of every message that reached the server after the first `since` lines."""
         posts = [line[3] for line in self.replica.lines()[since:] if line[1:3] == ["http", "POST"]]
         return [headers.get("mcp-method") for headers in posts]
+
+    async def listening(self, since):
+        """Wait until a GET stream is open that a client asked for after the first `since` lines."""
+        opened = ["stream", "GET"]
+        await asyncio.to_thread(self.replica.wait_until, lambda lines: opened in [one[1:] for one in lines[since:]])
 
     def mark(self):
         """Return the number of lines that the server has written."""

@@ -40,6 +40,7 @@ class Tools:
             "break_off": self._break_off,
             "touch": self._touch,
             "change": self._change,
+            "stream_roots": self._stream_roots,
         }
 
     def schema(self, _name: str) -> dict:
@@ -110,6 +111,10 @@ class Tools:
             else:
                 await ctx.session.send_resource_updated(uri)
         return json.dumps(uris)
+
+    async def _stream_roots(self, ctx) -> str:
+        """Ask for roots on the session's GET stream rather than the call's own."""
+        return " ".join(str(root.uri) for root in (await ctx.session.list_roots()).roots)
 
     async def _change(self, ctx) -> str:
         """Add the late tools, or take them away again, and say that every list changed."""

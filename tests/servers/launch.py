@@ -27,6 +27,15 @@ def wait_for_port(port, process, seconds=30):
         time.sleep(0.05)
 
 
+def wait_for(probe, failure, seconds=30):
+    """Ask again and again until `probe` gives something true, and return that; `failure` says what is there instead."""
+    until = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < until, failure()
+        time.sleep(0.02)
+    return found
+
+
 class Replica:
     """One running MCP server process and its journal: what it executed, and which HTTP requests reached it."""
 
@@ -66,14 +75,9 @@ class Replica:
         """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
 
-    def wait_until(self, holds, seconds=30):
-        """Wait until something holds for the journal's lines, and return them."""
-        until = time.monotonic() + seconds
-        while not holds(lines := self.lines()):
-            if time.monotonic() > until:
-                raise AssertionError(f"{self.name} wrote only {[line[1:3] for line in lines][-20:]}")
-            time.sleep(0.02)
-        return lines
+    def wait_until(self, holds):
+        """Wait until something holds for the journal's lines."""
+        wait_for(lambda: holds(self.lines()), lambda: f"{self.name} wrote only {self.executed()[-20:]}")
 
     def kill(self):
         if self.process.poll() is None:
