@@ -1,5 +1,8 @@
 """One running gateway of each kind for the tests that only ask it things."""
 
+import contextlib
+import functools
+
 import pytest
 
 from e2e.harness import KINDS, start
@@ -17,8 +20,14 @@ def gateway(kind):
         yield running
 
 
+@pytest.fixture(scope="session")
+def ways():
+    """Open ways as they are asked for, and leave them open: several files of tests use them."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda name: stack.enter_context(open_way(name)))
+
+
 @pytest.fixture(scope="session", params=WAYS)
-def way(request):
+def way(request, ways):
     """One way to the feature server: what a client observes must be equal on all of them."""
-    with open_way(request.param) as opened:
-        yield opened
+    return ways(request.param)

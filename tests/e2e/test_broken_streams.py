@@ -35,11 +35,6 @@ async def relayed(way, mode, **callbacks):
             yield relay, client
 
 
-async def wait_for(way, since, line):
-    """Wait until the server has written a line after the first `since`."""
-    await asyncio.to_thread(way.replica.wait_until, lambda lines: line in [one[1:] for one in lines[since:]])
-
-
 async def release(way):
     async with way.connect(MODERN) as client:
         await client.call_tool("release")
@@ -56,7 +51,7 @@ def test_a_stream_that_the_server_broke_off_is_resumed(way):
     since = way.mark()
     assert asyncio.run(run()).content[0].text == "whole"
     assert progress.steps == [1, 2, 3, 4, 5]
-    resumed = [line[3] for line in way.replica.lines()[since:] if line[1:3] == ["http", "GET"]]
+    resumed = [line[3] for line in way.replica.lines(since) if line[1:3] == ["http", "GET"]]
     assert [headers["last-event-id"] for headers in resumed if "last-event-id" in headers]
 
 
@@ -125,7 +120,7 @@ def test_a_cancelled_call_is_cancelled_at_the_server(way, mode):
             call = asyncio.create_task(client.call_tool("wait", {"label": mode}, progress_callback=progress))
             await progress.first.wait()
             call.cancel()
-            await wait_for(way, since, ["cancelled", mode])
+            await way.until(["cancelled", mode], since)
             return await client.call_tool("measure", {"text": ""})
 
     since = way.mark()
@@ -140,7 +135,7 @@ def test_a_modern_client_that_vanishes_cancels_its_call(way):
             call = asyncio.create_task(client.call_tool("wait", {"label": "gone"}, progress_callback=progress))
             await progress.first.wait()
             relay.cut()
-            await wait_for(way, since, ["cancelled", "gone"])
+            await way.until(["cancelled", "gone"], since)
             await asyncio.gather(call, return_exceptions=True)
 
     since = way.mark()
@@ -156,8 +151,8 @@ def test_a_subscription_ends_at_the_server_when_its_client_leaves(way, vanishes)
                 id_ = events.subscription_id
                 if vanishes:
                     relay.cut()
-                    await wait_for(way, since, ["unheard", id_])
-            await wait_for(way, since, ["unheard", id_])
+                    await way.until(["unheard", id_], since)
+            await way.until(["unheard", id_], since)
 
     since = way.mark()
     asyncio.run(run())

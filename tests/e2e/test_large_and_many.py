@@ -65,7 +65,7 @@ def test_the_last_byte_decides(way):
         since = way.mark()
         body, headers = body_of(DEFAULT_LIMITS.body + 1)
         assert client.post(way.url, content=body, headers=headers).status_code == 413
-    assert not [line for line in way.replica.lines()[since:] if line[1:3] == ["http", "POST"]]
+    assert not [line for line in way.replica.lines(since) if line[1:3] == ["http", "POST"]]
 
 
 class Agent:
@@ -113,10 +113,7 @@ async def hold_streams(way):
         ]
         for _ in calls:
             await opened.acquire()
-        await asyncio.to_thread(
-            way.replica.wait_until,
-            lambda lines: [one[1:] for one in lines[since:]].count(["stream", "GET"]) == STREAMS,
-        )
+        await way.until(["stream", "GET"], since, STREAMS)
         others = [await ask(way, mode) for mode in MODES for _ in range(5)]
         assert not any(call.done() for call in calls)
         heard = [await agent.hear(client) for agent, client in zip(agents, sessions, strict=True)]

@@ -86,5 +86,5 @@ def test_a_client_that_keeps_a_list_asks_for_it_once(way):
     since = way.mark()
     first, *others = asyncio.run(run())
     assert others == [first, first]
-    asked = [line for line in way.replica.lines()[since:] if line[1] == "http" and "user-agent" in line[3]]
+    asked = [line for line in way.replica.lines(since) if line[1] == "http" and "user-agent" in line[3]]
     assert len(asked) == 1

@@ -83,10 +83,7 @@ def test_a_client_tells_a_legacy_server_that_its_roots_changed(way):
     async def run():
         async with way.connect("legacy") as client:
             await client.send_roots_list_changed()
-            await asyncio.to_thread(way.replica.wait_until, lambda lines: len(lines) > since and told(lines[since:]))
-
-    def told(lines):
-        return any(line[1:] == ["notification", "roots"] for line in lines)
+            await way.until(["notification", "roots"], since)
 
     since = way.mark()
     asyncio.run(run())

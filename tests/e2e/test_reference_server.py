@@ -46,6 +46,14 @@ def reference():
         process.wait()
 
 
+@pytest.fixture(scope="module")
+def through(reference, kind):
+    """Run a gateway before the reference server; gives the URL there."""
+    settings = DevSettings([parse_server(f"reference={reference}")], kind, port=0, consumers=CONSUMERS)
+    with run_dev(settings) as running:
+        yield running.url("reference")
+
+
 async def give_name(_context, _params):
     return types.ElicitResult(action="accept", content={"name": "Zoë"})
 
@@ -71,10 +79,7 @@ async def look(url, headers, mode):
 
 @pytest.mark.requirement("CLIENT-013")
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-def test_the_reference_server_looks_the_same_with_and_without_a_gateway(reference, kind, mode):
-    settings = DevSettings([parse_server(f"reference={reference}")], kind, port=0, consumers=CONSUMERS)
-    with run_dev(settings) as running:
-        through = asyncio.run(look(running.url("reference"), {"apikey": CONSUMERS[0].key}, mode))
+def test_the_reference_server_looks_the_same_with_and_without_a_gateway(reference, through, mode):
     direct = asyncio.run(look(reference, {}, mode))
-    assert through == direct
+    assert asyncio.run(look(through, {"apikey": CONSUMERS[0].key}, mode)) == direct
     assert direct[0] in ("2025-06-18", "2025-11-25")

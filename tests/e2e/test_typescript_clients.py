@@ -31,12 +31,12 @@ class Observed:
         settings = {"modules": str(MODULES), "line": line, "url": way.url, "headers": way.headers(), "large": 2_000_000}
         settings["answers"] = {"elicitation/create": NAME, "sampling/createMessage": POEM, "roots/list": ROOTS}
         settings |= {"version": version} if version else {}
-        since = way.mark()
+        self.since = way.mark()
         command = [str(node()), str(SCRIPT), json.dumps(settings)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         self.saw = json.loads(done.stdout)
-        self.written = way.written(since, "tool", "round", "resource")
+        self.written = way.written(self.since, "tool", "round", "resource")
 
 
 @pytest.fixture(scope="module", params=CLIENTS)
@@ -81,7 +81,7 @@ def test_typescript_clients_hear_progress_log_messages_and_changes(observed):
 @pytest.mark.requirement("CLIENT-011", "CLIENT-007", "CLIENT-008")
 def test_typescript_clients_cancel_and_resume(observed):
     assert observed.saw["cancelled"]
-    observed.way.replica.wait_until(lambda lines: ["cancelled", "typescript"] in [one[1:] for one in lines])
+    observed.way.replica.wait_until(lambda lines: ["cancelled", "typescript"] in lines, observed.since)
     if not observed.modern:
         assert observed.saw["resumed"] == {"text": "whole", "seen": [1, 2, 3, 4, 5]}
 

@@ -50,17 +50,20 @@ class Way:
 
         Only what the asked kinds say is the test's own: a stream of an earlier test may end at any time.
         """
-        return [line[1:] for line in self.replica.lines()[since:] if line[1] in kinds]
+        return [line[1:] for line in self.replica.lines(since) if line[1] in kinds]
 
     def methods(self, since):
         """Return the Mcp-Method of every message that reached the server after the first `since` lines."""
-        posts = [line[3] for line in self.replica.lines()[since:] if line[1:3] == ["http", "POST"]]
+        posts = [line[3] for line in self.replica.lines(since) if line[1:3] == ["http", "POST"]]
         return [headers.get("mcp-method") for headers in posts]
 
     async def listening(self, since):
         """Wait until a GET stream is open that a client asked for after the first `since` lines."""
-        opened = ["stream", "GET"]
-        await asyncio.to_thread(self.replica.wait_until, lambda lines: opened in [one[1:] for one in lines[since:]])
+        await self.until(["stream", "GET"], since)
+
+    async def until(self, line, since, times=1):
+        """Wait until the server has written a line so often after the first `since` lines."""
+        await asyncio.to_thread(self.replica.wait_until, lambda lines: lines.count(line) >= times, since)
 
     def mark(self):
         """Return the number of lines that the server has written."""

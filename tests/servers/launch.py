@@ -64,8 +64,9 @@ class Replica:
     def url(self):
         return f"http://127.0.0.1:{self.port}/mcp"
 
-    def lines(self):
-        return [json.loads(line) for line in self.journal.read_text().splitlines()]
+    def lines(self, since=0):
+        """Return what the server wrote, after the first `since` lines."""
+        return [json.loads(line) for line in self.journal.read_text().splitlines()[since:]]
 
     def executed(self):
         """Return [kind, name] of everything the server executed."""
@@ -75,9 +76,12 @@ class Replica:
         """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
 
-    def wait_until(self, holds):
-        """Wait until something holds for the journal's lines."""
-        wait_for(lambda: holds(self.lines()), lambda: f"{self.name} wrote only {self.executed()[-20:]}")
+    def wait_until(self, holds, since=0):
+        """Wait until something holds for [kind, what ...] of all that the server wrote after the first lines."""
+        wait_for(
+            lambda: holds([line[1:] for line in self.lines(since)]),
+            lambda: f"{self.name} wrote only {self.executed()[-20:]}",
+        )
 
     def kill(self):
         if self.process.poll() is None:
