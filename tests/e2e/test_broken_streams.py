@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import json
 from urllib.parse import urlsplit
 
+import httpx
 import mcp_types as types
 import pytest
 from mcp.shared.message import ClientMessageMetadata
 
-from e2e.harness import connect_to
+from e2e.harness import JSON_HEADERS, connect_to
 from e2e.relay import relay_to
-from e2e.ways import MODERN, MODES
+from e2e.test_sessions import initialize
+from e2e.ways import MODERN, MODES, THROUGH_A_GATEWAY
 
 
 class Progress:
@@ -109,6 +112,33 @@ def test_what_a_get_stream_missed_is_told_once_it_is_back(way):
 
     missed = ["note://002", "note://003"]
     assert asyncio.run(run()) == (missed if way.guarded else ["note://secret/041", *missed])
+
+
+def events_of(answer):
+    """Give (id, message or None) of each event of a stream as it comes."""
+    id_ = None
+    for line in answer.iter_lines():
+        if line.startswith("id:"):
+            id_ = line.removeprefix("id:").strip()
+        elif line.startswith("data:"):
+            data = line.removeprefix("data:").strip()
+            yield id_, json.loads(data) if data else None
+
+
+@pytest.mark.requirement("CLIENT-007")
+@THROUGH_A_GATEWAY
+def test_a_list_that_is_replayed_shows_no_more_than_it_did(way):
+    listing = {"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {"cursor": "?é 10"}}
+    with httpx.Client(headers=JSON_HEADERS | way.headers(), timeout=30, trust_env=False) as client:
+        headers = initialize(client, way.url)
+        with client.stream("POST", way.url, json=listing, headers=headers) as answer:
+            (primed, _), (_, listed) = list(events_of(answer))
+        resume = {"Accept": "text/event-stream", "Last-Event-ID": primed}
+        with client.stream("GET", way.url, headers=headers | resume) as answer:
+            replayed = next(message for _, message in events_of(answer) if message)
+    assert replayed == listed
+    assert replayed["result"]["tools"]
+    assert "secret" not in str(replayed)
 
 
 @pytest.mark.requirement("CLIENT-008")

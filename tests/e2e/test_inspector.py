@@ -34,7 +34,7 @@ def test_the_inspector_lists_every_page_of_what_may_be_seen(way, inspect, era):
     status, printed = inspect(era, "tools/list")
     names = [tool["name"] for tool in printed["result"]["tools"]]
     assert status == 0
-    assert len(names) == (14 if way.guarded else 35)
+    assert len(names) == (15 if way.guarded else 36)
     assert any("secret" in name for name in names) is not way.guarded
 
 

@@ -1,6 +1,7 @@
 """Long lists arrive page by page, whole for whoever may see all of it, and say how long they may be kept."""
 
 import asyncio
+import base64
 
 import pytest
 
@@ -60,6 +61,20 @@ def test_a_tool_on_a_late_page_can_be_called(way, mode):
     )
     assert len(listed) == 4
     assert called == ["late", "early"]
+
+
+@pytest.mark.requirement("CLIENT-014")
+@pytest.mark.parametrize("knows", [True, False])
+@pytest.mark.parametrize("city", ["Ulm", "Łódź \u2028"])
+def test_an_argument_that_is_repeated_in_a_header_reaches_the_server_with_it(way, city, knows):
+    async def run():
+        async with way.connect("2026-07-28") as client:
+            if knows:
+                await pages(client.list_tools, "tools")
+            return await client.call_tool("travel", {"city": city})
+
+    header = city if city.isascii() else f"=?base64?{base64.b64encode(city.encode()).decode()}?="
+    assert asyncio.run(run()).content[0].text == f"{city}: {header}"
 
 
 @pytest.mark.requirement("CLIENT-006")

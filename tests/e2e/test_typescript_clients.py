@@ -17,7 +17,7 @@ CLIENTS = {"v1": ("v1", None), "v2-legacy": ("v2", None), "v2-modern": ("v2", MO
 NAME = {"action": "accept", "content": {"name": "Zoë \u2028"}}
 POEM = {"role": "assistant", "content": {"type": "text", "text": "Roses."}, "model": "none", "stopReason": "endTurn"}
 ROOTS = {"roots": [{"uri": "file:///home", "name": "home"}]}
-TOOLS = ["count", "log", "measure", "wait", "hold", "release", "break_off", "touch", "change", "stream_roots"]
+TOOLS = ["count", "log", "measure", "wait", "hold", "release", "break_off", "touch", "change", "stream_roots", "travel"]
 TOOLS += ["elicit", "sample", "roots", "interview", "secret_interview", *(f"secret_{number}" for number in range(20))]
 CHANGES = ["tools/list_changed", "prompts/list_changed", "resources/list_changed"]
 

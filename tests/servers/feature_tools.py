@@ -41,10 +41,14 @@ class Tools:
             "touch": self._touch,
             "change": self._change,
             "stream_roots": self._stream_roots,
+            "travel": self._travel,
         }
 
-    def schema(self, _name: str) -> dict:
-        return {"type": "object"}
+    def schema(self, name: str) -> dict:
+        if name != "travel":
+            return {"type": "object"}
+        # The modern era's clients repeat this argument in a header, Mcp-Param-City.
+        return {"type": "object", "properties": {"city": {"type": "string", "x-mcp-header": "City"}}}
 
     async def listing(self, _ctx, params) -> types.ListToolsResult:
         names = [*self._tools, *ROUNDS, *(f"secret_{number}" for number in range(20))]
@@ -115,6 +119,9 @@ class Tools:
     async def _stream_roots(self, ctx) -> str:
         """Ask for roots on the session's GET stream rather than the call's own."""
         return " ".join(str(root.uri) for root in (await ctx.session.list_roots()).roots)
+
+    async def _travel(self, ctx, city: str) -> str:
+        return f"{city}: {ctx.request.headers.get('mcp-param-city')}"
 
     async def _change(self, ctx) -> str:
         """Add the late tools, or take them away again, and say that every list changed."""
