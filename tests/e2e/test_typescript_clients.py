@@ -56,8 +56,9 @@ def test_typescript_clients_list_and_use_everything_but_what_is_hidden(observed)
     assert saw["resources"] == visible(NOTES)
     assert saw["prompts"] == PROMPTS
     assert saw["templates"] == visible(TEMPLATES)
-    assert [saw["read"], saw["prompt"], saw["completed"]] == ["note://001", "prompt_01", ["10"]]
+    assert [saw["read"], saw["prompt"], saw["completed"]] == ["note://001", "prompt_01", [["10"], ["20"]]]
     assert saw["large"]
+    assert saw.get("ping") == (None if observed.modern else {})
 
 
 @pytest.mark.requirement("CLIENT-011", "CLIENT-001")

@@ -37,6 +37,10 @@ async function refusal(asked) {
   }
 }
 
+async function complete(client, ref, value) {
+  return (await client.complete({ ref, argument: { name: "number", value } })).completion.values;
+}
+
 async function cancel(call) {
   const stop = new AbortController();
   const error = await refusal(() => call("wait", { label: "typescript" }, { signal: stop.signal, onprogress: () => stop.abort() }));
@@ -86,9 +90,10 @@ async function observe() {
     templates: await pages((params) => client.listResourceTemplates(params), "resourceTemplates", "uriTemplate"),
     read: (await client.readResource({ uri: "note://001" })).contents[0].text,
     prompt: (await client.getPrompt({ name: "prompt_01" })).messages[0].content.text,
-    completed: (
-      await client.complete({ ref: { type: "ref/prompt", name: "prompt_01" }, argument: { name: "a", value: "1" } })
-    ).completion.values,
+    completed: [
+      await complete(client, { type: "ref/prompt", name: "prompt_01" }, "1"),
+      await complete(client, { type: "ref/resource", uri: "note://{number}" }, "2"),
+    ],
     large: (await call("measure", { text: large })) === `${large.length} ${createHash("sha256").update(large).digest("hex")}`,
     asked: {},
     progress: await steps(call, "count", { steps: 20 }),
@@ -101,6 +106,7 @@ async function observe() {
     },
   };
   for (const tool of ["elicit", "sample", "roots", "interview"]) observed.asked[tool] = JSON.parse(await call(tool));
+  if (!modern) observed.ping = await client.ping();
   if (!modern) observed.resumed = await steps(call, "break_off");
   await client.close();
   return observed;
