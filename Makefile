@@ -6,9 +6,10 @@ READY  := $(VENV)/.ready
 DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {print $$3}' tests/deck/tool/go.mod)
 TOOLS  := build/tools
 NODE   := build/node
+FUZZ   := build/fuzz-node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean deck node
+.PHONY: help setup demo test check format bench fuzz lock clean deck node
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,17 @@ node: ## Install the official suite, the inspector and the TypeScript SDKs into 
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
+
+$(FUZZ)/.ready: $(READY) tests/fuzz/requirements.lock $(wildcard tests/fuzz/node/*)
+	@mkdir -p $(FUZZ)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+		-r tests/fuzz/requirements.lock || { echo "make fuzz needs Linux on x86-64"; exit 1; }
+	@if command -v npm >/dev/null; then cp tests/fuzz/node/* $(FUZZ) && npm ci --prefix $(FUZZ) --silent --ignore-scripts; \
+		else echo "no npm: fuzzing without the TypeScript SDK"; fi
+	@touch $@
+
+fuzz: $(FUZZ)/.ready ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \

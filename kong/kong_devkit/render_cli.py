@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import click
-import yaml
 
 from kong_devkit.errors import ConfigError
 from kong_devkit.render import render
+from kong_devkit.render_text import write_yaml
 
 
 @click.command("render")
@@ -25,7 +25,7 @@ def render_command(files: tuple[Path, ...], output: Path | None) -> None:
         document = render(files, os.environ)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    text = yaml.safe_dump(document, sort_keys=False, width=120)
+    text = write_yaml(document)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -1,4 +1,4 @@
-"""Reads decK files as text: which files a path means, environment references filled in, strict YAML.
+"""Reads and writes decK files as text: which files a path means, environment references filled in, strict YAML.
 
 Source: decK 1.64, ``deck file render --populate-env-vars``. Of decK's template language only ``${{ env "DECK_NAME" }}``
 is known here; anything else between ``${{`` and ``}}`` is refused rather than passed on to Kong.
@@ -17,6 +17,19 @@ _PREFIX: Final = "DECK_"
 _EXPRESSION: Final = re.compile(r"\$\{\{(.*?)\}\}")
 _ENV: Final = re.compile(r"""-?\s*env\s+["`]([^"`]*)["`]\s*-?""")
 _SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes out what stands in several places, each time: decK's lint follows no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's own signature
+        """See PyYAML."""
+        return True
+
+
+def write_yaml(document: Mapping[str, Any]) -> str:
+    """Return the text of a rendered document."""
+    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, width=120)
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -117,8 +117,13 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             "DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}",
             "DECK_MCP_INTERNAL_KEY": internal_key,
         }
-        # A browser page that this gateway's own address served, an inspector say, is no stranger here.
-        policy = {"origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"], **settings.policy}
+        # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
+        # name was rebound to this address is one.
+        policy = {
+            "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
+            "hosts": ["127.0.0.1", "localhost"],
+            **settings.policy,
+        }
         state = write_state(folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment)
         environment = {**os.environ, KEYS_VARIABLE: keys}
         sidecar = Child(

@@ -6,7 +6,7 @@ runs in production, but for authentication, which a local gateway has only when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from kong_devkit.render import render
+from kong_devkit.render_text import write_yaml
 from kong_mcp.servers import Server
 
 _AUTH_PLUGIN: Final = "key-auth"
@@ -55,7 +56,8 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
     document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
     for service in document["services"]:
-        service["path"] = server.path
+        if service["name"] != f"mcp-internal-{server.name}-messages":
+            service["path"] = server.path
         if not authenticate and not service["name"].startswith("mcp-internal-"):
             service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
         if service["name"].startswith("mcp-internal-"):
@@ -79,7 +81,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, document: Mapping[str, Any] | Iterable[Any]) -> Path:
+def _write(path: Path, document: Mapping[str, Any]) -> Path:
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    path.write_text(write_yaml(document), encoding="utf-8")
     return path

@@ -6,13 +6,14 @@ This is the whole of what the guard does, as a function of bytes, headers, polic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from mcp_core import envelope, methods
+from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
-from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response, fold
+from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
+from mcp_core.keys import fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
     INVALID_PARAMS,
@@ -23,8 +24,10 @@ from mcp_core.outcome import (
     Reject,
     RequestId,
 )
+from mcp_core.params import ParamHeaders
 from mcp_core.policy import Policy, View
 from mcp_core.seal import Session
+from mcp_core.tasks import Task
 from mcp_core.uris import MAX_LENGTH as MAX_URI
 
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
@@ -40,6 +43,8 @@ class Guard:
     enforce: bool = True
     limits: Limits = DEFAULT_LIMITS
     origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    param_headers: ParamHeaders = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +66,32 @@ class Admitted:
 
 Decision: TypeAlias = Admitted | Reject
 OpenSession: TypeAlias = Callable[[str], Session | None]
+OpenTask: TypeAlias = Callable[[str], Task | None]
 
 
-def decide_post(
-    guard: Guard, view: View, http_headers: http.Headers, body: bytes, open_session: OpenSession
-) -> Decision:
-    """Decide over a POST. `open_session` opens a sealed session id for the caller, or returns None."""
+def _opens_nothing(_token: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids."""
+
+    view: View
+    open_session: OpenSession = _opens_nothing
+    open_task: OpenTask = _opens_nothing
+
+
+def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
+    """Decide over a POST."""
     read = envelope.read(http_headers, body, guard.limits)
     if isinstance(read, Reject):
         return read
     refusals = []
     for message in read.messages:
-        refusal = authorise(message, read, guard.policy, view)
+        refusal = authorise(message, read, guard.policy, caller)
+        if refusal is None:
+            refusal = _check_params(message, read, guard.param_headers, http_headers)
         if refusal is None:
             continue
         # Monitor mode lets pass what the policy forbids, never what the protocol forbids.
@@ -80,12 +99,12 @@ def decide_post(
             return refusal
         refusals.append(refusal)
     id_ = None if read.batch else envelope.request_id(read.messages[0])
-    session = _session(read.session, open_session, id_)
+    session = _session(read.session, caller.open_session, id_)
     if isinstance(session, Reject):
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read.messages),
+        lane=_lane(read),
         era=read.era,
         version=read.version,
         method=method,
@@ -94,6 +113,20 @@ def decide_post(
         session=session,
         would_refuse=tuple(refusals),
     )
+
+
+def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
+    """Decide over a POST to the message endpoint of 2024-11-05's transport, whose answers come on another stream.
+
+    It takes the inspect lane whatever it says: a server should answer it with nothing, so nothing else may pass.
+    """
+    decision = decide_post(guard, caller, http_headers, body)
+    if isinstance(decision, Reject):
+        return decision
+    if decision.era is not Era.LEGACY or decision.session is not None:
+        text = "Only messages of the HTTP+SSE transport are taken here: POST others to the path of the stream."
+        return Reject(INVALID_REQUEST, text, "endpoint", id=decision.id)
+    return replace(decision, lane=Lane.INSPECT)
 
 
 def decide_stream(http_method: str, http_headers: http.Headers, open_session: OpenSession) -> Decision:
@@ -118,19 +151,24 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
     return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
 
 
+_LISTENED: Final = frozenset({methods.LISTEN_URIS, methods.LISTEN_TASKS})
+_LISTENED_FOLDED: Final = frozenset(key.casefold() for key in _LISTENED)
 _POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
 
 
-def authorise(message: Message, read: Envelope, policy: Policy, view: View) -> Reject | None:
-    """Refuse what the policy does not allow, with the answer that an unknown item or method would get."""
+def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Reject | None:
+    """Refuse what the policy does not allow, with the answer that an unknown item, task or method would get."""
     if isinstance(message, Response):
         return None
+    view = caller.view
     method = METHODS.get(message.method)
     notification = isinstance(message, Notification)
     if method is None or read.era not in method.eras or method.notification != notification:
         if method is None and policy.methods.matches(message.method):
             return None
         return _unknown_method(message)
+    if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
+        return refusal
     if method.kind is not None and method.param is not None:
         return _authorise_item(message, message.params.get(method.param), method.kind, read, view)
     if message.method == methods.COMPLETE:
@@ -181,12 +219,36 @@ def _authorise_listen(message: Request | Notification, read: Envelope, view: Vie
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
-        misspelled = any(key != methods.LISTEN_URIS and fold(key) == methods.LISTEN_URIS.casefold() for key in wanted)
+        misspelled = any(key not in _LISTENED and fold(key) in _LISTENED_FOLDED for key in wanted)
         if isinstance(uris, list) and not misspelled:
             refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, view) for uri in uris)
             return next((refusal for refusal in refusals if refusal is not None), None)
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
     return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+
+
+def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:
+    """Hold the headers that repeat arguments to the body; only the modern era requires them."""
+    if not known or not isinstance(message, Request):
+        return None
+    method, name = METHODS.get(message.method), message.params.get("name")
+    if method is None or method.kind is not Kind.TOOL or not isinstance(name, str):
+        return None
+    return params.check(known.get(name, ()), headers, message, required=read.era is Era.MODERN)
+
+
+def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> Reject | None:
+    """A task of anybody else does not exist (2025-11-25, basic/utilities/tasks, security)."""
+    named = [related] if (related := tasks.related(message.params)) is not None else []
+    if message.method in methods.TASK_METHODS:
+        named.append(message.params.get(methods.TASK_ID))
+    wanted = message.params.get("notifications")
+    if message.method == methods.LISTEN and isinstance(wanted, dict) and methods.LISTEN_TASKS in wanted:
+        listened = wanted[methods.LISTEN_TASKS]
+        named.extend(listened if isinstance(listened, list) else [listened])
+    if all(isinstance(token, str) and open_task(token) is not None for token in named):
+        return None
+    return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))
 
 
 def _unknown_method(message: Request | Notification) -> Reject:
@@ -201,13 +263,19 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
 
 
-def _lane(messages: tuple[Message, ...]) -> Lane:
-    for message in messages:
+def _lane(read: Envelope) -> Lane:
+    """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else."""
+    for message in read.messages:
         if isinstance(message, Response):
+            if tasks.related(message.result) is not None:
+                return Lane.INSPECT
             continue
         method = METHODS.get(message.method)
         # What only the policy knows may carry a surface for all the gateway can tell.
         if method is None or method.lane is Lane.INSPECT:
+            return Lane.INSPECT
+        starts = method.kind is Kind.TOOL and tasks.may_start(message.params, read.era)
+        if starts or tasks.related(message.params) is not None:
             return Lane.INSPECT
     return Lane.CALL
 

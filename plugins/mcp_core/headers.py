@@ -60,11 +60,14 @@ def single(headers: Headers, name: str) -> str | None:
     return value if value is None or isinstance(value, str) else ", ".join(value)
 
 
-def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> Reject | None:
-    """Refuse header sets that two readers could read differently, and origins nobody allowed.
+def check(
+    headers: Headers, *, origins: Sequence[str] = (), hosts: Sequence[str] = (), most: int = 100
+) -> Reject | None:
+    """Refuse header sets that two readers could read differently, and origins and hosts that nobody allowed.
 
     `origins` lists the values of Origin that may pass, exactly, or "*" for any; a request without Origin passes
-    (browsers always send it across origins). `most` is how many header lines Kong handed over at most: a set of that
+    (browsers always send it across origins). `hosts` lists what Host may say, in lower case, with a port or for any
+    port; without any, every host may pass. `most` is how many header lines Kong handed over at most: a set of that
     size may have been cut.
     """
     names = headers.keys()
@@ -93,7 +96,16 @@ def check(headers: Headers, *, origins: Sequence[str] = (), most: int = 100) -> 
             "This Origin is not allowed: a browser page may use this server only when the guard's origins name it.",
             "origin",
         )
-    return None
+    return _check_host(headers, hosts) if hosts else None
+
+
+def _check_host(headers: Headers, hosts: Sequence[str]) -> Reject | None:
+    """Refuse a name that nobody gave this gateway: a page that was rebound to its address asks for its own."""
+    host = (single(headers, "host") or "").lower()
+    if host in hosts or re.sub(r":[0-9]*\Z", "", host) in hosts:
+        return None
+    text = "This Host is not allowed: the gateway answers here only for those that the guard's hosts name."
+    return Reject(FORBIDDEN, text, "host")
 
 
 def _check_hop(headers: Headers) -> Reject | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
+from mcp_core import keys
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
 SAFE_INTEGER: Final = 2**53 - 1
@@ -80,22 +81,6 @@ class NotStrictError(ValueError):
     """The text is not strict JSON; the message says which law it breaks. Shows none of the text."""
 
 
-_ENVELOPE_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_PARAMS_KEYS: Final = frozenset(
-    {"_meta", "name", "uri", "arguments", "cursor", "ref", "task", "protocolVersion", "notifications"}
-)
-_FOLDED_PARAMS: Final = frozenset(key.casefold() for key in _PARAMS_KEYS)
-_META_KEYS: Final = frozenset(
-    {
-        "io.modelcontextprotocol/protocolVersion",
-        "io.modelcontextprotocol/clientCapabilities",
-        "io.modelcontextprotocol/clientInfo",
-        "progressToken",
-    }
-)
-_FOLDED_META: Final = frozenset(key.casefold() for key in _META_KEYS)
-_REF_KEYS: Final = frozenset({"type", "name", "uri"})
-
 # Digits and exponents keep their meaning, signs are dropped, and every other byte becomes a space.
 _NUMBER_BYTES: Final = bytes(
     ord("0") if byte in b"0123456789" else ord("e") if byte in b"eE" else ord(" ") for byte in range(256)
@@ -125,12 +110,13 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         text = body.decode().strip(_BLANK)
     except UnicodeDecodeError:
         raise NotStrictError("the text is not UTF-8") from None
-    marks = body.translate(None, _NOT_MARKS)
-    opened = len(marks) - marks.count(b":")
+    # Colons and opening brackets, those in strings too: never less than there are keys, or objects and arrays.
+    marks = body.translate(None, _NOT_MARKS) if len(body) > limits.keys else b""
+    opened = len(marks) - marks.count(b":") if marks else body.count(b"{") + body.count(b"[")
     if opened > limits.keys and _opened(body) > limits.keys:
         raise NotStrictError(f"more than {limits.keys} objects and arrays")
     try:
-        value, end = _scanner(body, marks, limits)(text, 0)
+        value, end = _scanner(body, limits, many=len(marks) > limits.keys)(text, 0)
     except NotStrictError:
         raise
     except (ValueError, RecursionError, StopIteration):
@@ -139,7 +125,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("something stands behind the JSON document")
     if opened > limits.depth and _deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
-    if b"\\" in body and b"\\u" in body:
+    if b"\\" in body and _SURROGATE.search(text):
         _check_surrogates(text)
     return value
 
@@ -164,12 +150,8 @@ def _scan(**hooks: Any) -> _Scanner:
 _plain_scan: Final = _scan(object_pairs_hook=_object)
 
 
-def _scanner(body: bytes, marks: bytes, limits: Limits) -> _Scanner:
-    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them.
-
-    `marks` holds the colons and opening brackets of the body, those in strings too.
-    """
-    many = len(marks) > limits.keys
+def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
+    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
     # A number of n digits has a run of n / 3, whatever point, sign and exponent stand between them, and none is
     # infinite without a run of 32 digits or three digits of exponent.
     numbers = body.translate(_NUMBER_BYTES, b"+-")
@@ -238,7 +220,7 @@ def _deeper(value: Any, depth: int) -> bool:
 def _check_surrogates(text: str) -> None:
     # The placeholder keeps what stands around an escaped backslash apart.
     escapes = text.replace("\\\\", "  ") if "\\\\" in text else text
-    if _SURROGATE.search(escapes) and _SURROGATE.search(_SURROGATE_PAIR.sub("", escapes)):
+    if _SURROGATE.search(_SURROGATE_PAIR.sub("", escapes)):
         raise NotStrictError("a lone surrogate, which is no character")
 
 
@@ -288,7 +270,7 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     id_ = value.get("id")
     has_id = "id" in value
     readable = id_ if _is_id(id_, limits) else None
-    if variant := _variant(value, _ENVELOPE_KEYS, _ENVELOPE_KEYS):
+    if variant := keys.ENVELOPE.misread(value):
         return _misspelled(variant, readable)
     if value.get("jsonrpc") != "2.0":
         return _invalid('The member "jsonrpc" must be "2.0".', readable)
@@ -313,9 +295,9 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
         return _invalid("params._meta is an object.", id_)
     ref = params.get("ref")
     variant = (
-        _variant(params, _PARAMS_KEYS, _FOLDED_PARAMS)
-        or (_variant(meta, _META_KEYS, _FOLDED_META) if meta else None)
-        or (_variant(ref, _REF_KEYS, _REF_KEYS) if isinstance(ref, dict) else None)
+        keys.PARAMS.misread(params)
+        or (keys.META.misread(meta) if meta else None)
+        or (keys.REFERENCE.misread(ref) if isinstance(ref, dict) else None)
     )
     if variant:
         return _misspelled(variant, id_)
@@ -354,21 +336,6 @@ def _is_id(value: Any, limits: Limits) -> bool:
     if isinstance(value, str):
         return len(value) <= limits.id_length
     return _is_integer(value) and -SAFE_INTEGER <= value <= SAFE_INTEGER
-
-
-def _variant(mapping: dict[str, Any], spelled: frozenset[str], folded: frozenset[str]) -> str | None:
-    """Return a key that is not one of `spelled` but that a lax reader would fold or cut to one of them.
-
-    Lax readers fold case (Go's encoding/json also folds the long s and the Kelvin sign) and C readers cut at NUL.
-    """
-    if mapping.keys() <= spelled:
-        return None
-    return next((key for key in mapping if key not in spelled and fold(key) in folded), None)
-
-
-def fold(key: str) -> str:
-    """Return what the laxest reader would take a key for."""
-    return key.partition("\0")[0].strip().casefold()
 
 
 def _misspelled(key: str, id_: RequestId | None) -> Reject:

@@ -72,6 +72,20 @@ GUARDED_PREFIXES: Final = ("mcp-", "x-consumer-", "x-credential-")
 # Keys of params._meta in the modern era (2026-07-28, basic/index, per-request protocol fields).
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
+META_RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
+"""Names the task that a message belongs to (2025-11-25, basic/utilities/tasks), in params or in a result."""
+
+TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
+"""The capability of agents that can wait for a task in place of a result (extensions/tasks)."""
+TASK_PARAM: Final = "task"
+"""The key of params with which a legacy agent asks for a task."""
+TASK_ID: Final = "taskId"
+TASK_RESULT: Final = "tasks/result"
+"""Answered when the task has ended (2025-11-25, basic/utilities/tasks)."""
+TASK_METHODS: Final = frozenset({"tasks/get", TASK_RESULT, "tasks/update", "tasks/cancel"})
+TASK_NOTIFICATIONS: Final = frozenset({"notifications/tasks", "notifications/tasks/status"})
+LIST_TASKS: Final = "tasks/list"
+"""Not in METHODS: it would tell every agent of all tasks, so it passes only where the policy names it."""
 
 BATCH_METHOD: Final = "batch"
 """What Mcp-Method says of a body with several messages; no revision defines a method of this name."""
@@ -109,7 +123,8 @@ class Kind(StrEnum):
 class Method:
     """One client-to-server method: its lane, the eras that define it, and what it names.
 
-    `kind` and `param` say that `params[param]` is the name of an item the policy rules over.
+    `params[param]` is what Mcp-Name says; with `kind`, it names an item that the policy rules over. `repeatable` says
+    that asking twice does no harm.
     """
 
     name: str
@@ -118,6 +133,7 @@ class Method:
     kind: Kind | None = None
     param: str | None = None
     notification: bool = False
+    repeatable: bool = False
 
 
 _BOTH = frozenset({Era.LEGACY, Era.MODERN})
@@ -125,40 +141,52 @@ _LEGACY = frozenset({Era.LEGACY})
 _MODERN = frozenset({Era.MODERN})
 
 INITIALIZE: Final = "initialize"
+PING: Final = "ping"
 LISTEN: Final = "subscriptions/listen"
 LISTEN_URIS: Final = "resourceSubscriptions"
 """The key of params.notifications that names resources (2026-07-28, basic/patterns/subscriptions)."""
+LISTEN_TASKS: Final = "taskIds"
+"""The key of params.notifications that names tasks (extensions/tasks)."""
+LISTEN_ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 RESOURCE_UPDATED: Final = "notifications/resources/updated"
 COMPLETE: Final = "completion/complete"
 
 METHODS: Final = {
     method.name: method
     for method in (
-        Method(INITIALIZE, Lane.INSPECT, _LEGACY),
-        Method("ping", Lane.CALL, _LEGACY),
-        Method("tools/list", Lane.INSPECT, _BOTH),
+        Method(INITIALIZE, Lane.INSPECT, _LEGACY, repeatable=True),
+        Method(PING, Lane.CALL, _LEGACY),
+        Method("tools/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("tools/call", Lane.CALL, _BOTH, Kind.TOOL, "name"),
-        Method("prompts/list", Lane.INSPECT, _BOTH),
+        Method("prompts/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("prompts/get", Lane.CALL, _BOTH, Kind.PROMPT, "name"),
-        Method("resources/list", Lane.INSPECT, _BOTH),
-        Method("resources/templates/list", Lane.INSPECT, _BOTH),
+        Method("resources/list", Lane.INSPECT, _BOTH, repeatable=True),
+        Method("resources/templates/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("resources/read", Lane.CALL, _BOTH, Kind.RESOURCE, "uri"),
         Method("resources/subscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
         Method("logging/setLevel", Lane.CALL, _LEGACY),
-        Method("server/discover", Lane.INSPECT, _MODERN),
-        Method(LISTEN, Lane.INSPECT, _MODERN),
+        Method("server/discover", Lane.INSPECT, _MODERN, repeatable=True),
+        Method(LISTEN, Lane.INSPECT, _MODERN, repeatable=True),
+        Method("tasks/get", Lane.INSPECT, _BOTH, param=TASK_ID, repeatable=True),
+        Method(TASK_RESULT, Lane.INSPECT, _LEGACY, param=TASK_ID, repeatable=True),
+        Method("tasks/update", Lane.INSPECT, _MODERN, param=TASK_ID),
+        Method("tasks/cancel", Lane.INSPECT, _BOTH, param=TASK_ID),
         Method("notifications/initialized", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/cancelled", Lane.CALL, _BOTH, notification=True),
         Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/roots/list_changed", Lane.CALL, _LEGACY, notification=True),
+        Method("notifications/tasks/status", Lane.CALL, _LEGACY, notification=True),
     )
 }
 """Every method that a client may send, by name. What is not here passes only where the policy names it."""
 
-NAME_HEADER_METHODS: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Methods that must carry Mcp-Name in the modern era (2026-07-28, streamable-http, standard request headers)."""
+NAME_HEADER_METHODS: Final = frozenset(
+    {"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"}
+)
+"""Methods that must carry Mcp-Name in the modern era (2026-07-28, streamable-http, standard request headers; for tasks,
+extensions/tasks, routing headers)."""
 
 SURFACE_KEYS: Final = {
     "tools": (Kind.TOOL, "name"),

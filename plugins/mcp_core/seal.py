@@ -1,4 +1,4 @@
-"""Keys, and the two things that are made with them: the guard's signed word to the sidecar, and sealed session ids.
+"""Keys, and what is made with them: the guard's signed word to the sidecar, and sealed ids.
 
 Randomness, clocks and the AEAD cipher are arguments. Every key of a ring opens and verifies; the first one seals and
 signs: put a new key in front, and take the old one away once everything it sealed has aged out.
@@ -18,6 +18,15 @@ from typing import Any, Final, Protocol
 
 MIN_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+
+SESSION_PURPOSE: Final = "kong-mcp session"
+"""Of the ids in Mcp-Session-Id; Session.upstream is the server's id."""
+ENDPOINT_PURPOSE: Final = "kong-mcp endpoint"
+"""Of the ids in 2024-11-05's message URIs; Session.upstream is the server's own URI (path and query)."""
+TASK_PURPOSE: Final = "kong-mcp task"
+"""Of task ids."""
+REFUSAL_PURPOSE: Final = "kong-mcp refusal"
+"""Of the ids of pings that bring a refusal to 2024-11-05's stream."""
 
 
 class KeyRingError(ValueError):
@@ -75,7 +84,10 @@ class Context:
 
     `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
     request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
-    what Kong hashes to find the replica; `expires` a Unix time in seconds.
+    what Kong hashes to find the replica; `expires` a Unix time in seconds; `lists_tasks` whether the policy lets agents
+    ask for all tasks. Three fields serve the transport of 2024-11-05: `announce` is the path at which the agent would
+    reach the server's message endpoint, on a GET that may open such a stream; `endpoint` is the server's own URI of it
+    (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
     """
 
     server: str
@@ -91,6 +103,10 @@ class Context:
     session: str | None
     affinity: str
     expires: int
+    announce: str | None = None
+    endpoint: str | None = None
+    refusal: str | None = None
+    lists_tasks: bool = False
 
     def is_for(self, body: bytes) -> bool:
         """Return whether the context was signed for exactly this request body."""
@@ -143,35 +159,73 @@ class Session:
     opened: int
 
 
-class SessionSealer:
-    """Makes the session id that an agent holds: all that any gateway node must know, unreadable and unforgeable.
+class Sealer:
+    """Seals fields for one purpose and one server: unreadable, unforgeable, and worth nothing anywhere else."""
 
-    A session is not authentication: it opens only for the principal that it was sealed for.
-    """
-
-    def __init__(self, keys: Sequence[bytes], cipher: Callable[[bytes], Cipher], forged: type[Exception]) -> None:
+    def __init__(
+        self, keys: Sequence[bytes], cipher: Callable[[bytes], Cipher], forged: type[Exception], purpose: str
+    ) -> None:
         """Take the AEAD's constructor, and the exception with which it answers a forgery."""
-        self._ciphers = [cipher(derive(key, "kong-mcp session")) for key in keys]
+        self._ciphers = [cipher(derive(key, purpose)) for key in keys]
+        self._nonce_key = derive(keys[0], f"{purpose} nonce")
         self._forged = forged
 
-    def seal(self, session: Session, nonce: bytes) -> str:
-        """Return the id for the agent. `nonce` is 12 fresh random bytes."""
-        fields = [session.principal, session.upstream, session.affinity, session.opened]
-        data = json.dumps(fields, separators=(",", ":")).encode()
-        return _b64(nonce + self._ciphers[0].encrypt(nonce, data, session.server.encode()))
+    def seal(self, fields: Sequence[Any], server: str, nonce: bytes | None = None) -> str:
+        """Return the fields (JSON values) as base64url. `nonce` is 12 fresh random bytes.
 
-    def open(self, token: str, server: str, principal: str | None, *, now: float, max_age: int) -> Session | None:
-        """Return the session, or None for a forged, foreign, aged or malformed id. `max_age` is in seconds."""
+        Without one it is made of the fields themselves, so that the same fields always give the same text (as the
+        synthetic IV of RFC 5297 does): for names that an agent compares.
+        """
+        data = json.dumps(fields, separators=(",", ":")).encode()
+        bound = server.encode()
+        if nonce is None:
+            nonce = hmac.digest(self._nonce_key, bound + b"\0" + data, "sha256")[:NONCE_BYTES]
+        return _b64(nonce + self._ciphers[0].encrypt(nonce, data, bound))
+
+    def open(self, token: str, server: str) -> list[Any] | None:
+        """Return the fields, or None for a forged, foreign or malformed text."""
         sealed = _unb64(token) if token.isascii() else None
         if sealed is None or len(sealed) <= NONCE_BYTES:
             return None
         for cipher in self._ciphers:
             try:
-                data = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], server.encode())
+                fields: list[Any] = json.loads(
+                    cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], server.encode())
+                )
             except self._forged:
                 continue
-            owner, upstream, affinity, opened = json.loads(data)
-            if owner != principal or opened + max_age < now:
-                return None
-            return Session(server, owner, upstream, affinity, opened)
+            return fields
         return None
+
+
+class SessionSealer:
+    """Makes the session id that an agent holds: all that any gateway node must know, unreadable and unforgeable.
+
+    A session is not authentication: it opens only for the principal that it was sealed for. What was sealed for one
+    purpose (SESSION_PURPOSE, ENDPOINT_PURPOSE) does not open for another.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        cipher: Callable[[bytes], Cipher],
+        forged: type[Exception],
+        purpose: str = SESSION_PURPOSE,
+    ) -> None:
+        """Take the AEAD's constructor, and the exception with which it answers a forgery."""
+        self._sealer = Sealer(keys, cipher, forged, purpose)
+
+    def seal(self, session: Session, nonce: bytes) -> str:
+        """Return the id for the agent. `nonce` is 12 fresh random bytes."""
+        fields = [session.principal, session.upstream, session.affinity, session.opened]
+        return self._sealer.seal(fields, session.server, nonce)
+
+    def open(self, token: str, server: str, principal: str | None, *, now: float, max_age: int) -> Session | None:
+        """Return the session, or None for a forged, foreign, aged or malformed id. `max_age` is in seconds."""
+        fields = self._sealer.open(token, server)
+        if fields is None:
+            return None
+        owner, upstream, affinity, opened = fields
+        if owner != principal or opened + max_age < now:
+            return None
+        return Session(server, owner, upstream, affinity, opened)

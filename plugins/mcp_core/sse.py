@@ -1,15 +1,32 @@
 """Server-sent events, sans-IO: bytes in, events out, and events back to bytes in one canonical form.
 
 Reads every line end and the byte order mark as the HTML standard does (section 9.2.6, interpreting an event stream),
-so that nothing stands in a stream that another reader would see and this one would not.
+so that nothing stands in a stream that another reader would see and this one would not. Types and ids in which another
+reader would see a line end are ignored, as the standard has it for an id with NUL.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 DEFAULT_MAX_EVENT: Final = 16 * 1024 * 1024
+
+
+_LINE_ENDS: Final = re.compile("[\0\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for some readers (Python's splitlines), or the text (C), though not for the standard."""
+
+
+def one_line(text: str) -> str:
+    """Return strict JSON text so that it is one line for every reader.
+
+    Some readers take each `data:` line for a message of its own, and some end lines where Python's splitlines does.
+    Strict JSON holds CR and LF only between its tokens, and the other line ends only in its strings.
+    """
+    for end, harmless in (("\n", " "), ("\r", " "), ("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+        text = text.replace(end, harmless)
+    return text
 
 
 class StreamTooLargeError(ValueError):
@@ -121,9 +138,9 @@ class Decoder:
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
-        elif name == "event":
+        elif name == "event" and not _LINE_ENDS.search(value):
             self._event = value
-        elif name == "id" and "\0" not in value:
+        elif name == "id" and not _LINE_ENDS.search(value):
             self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
             self._retry = value

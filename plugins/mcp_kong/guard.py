@@ -11,16 +11,19 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
+from mcp_core import endpoint, methods
 from mcp_core import headers as http
-from mcp_core import methods
-from mcp_core.decide import Admitted, Decision, decide_post, decide_stream
+from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Lane
-from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.outcome import INTERNAL_ERROR, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.policy import NOBODY, Principal
-from mcp_core.seal import Context, Session
+from mcp_core.seal import Context, Session, SessionSealer
+from mcp_core.tasks import Task
 from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.settings import read_settings
@@ -37,6 +40,17 @@ REFUSAL: Final = (
 """What the plugin server answers when the guard fails: (status, headers, body)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it came in. Kong is asked for the principal only where something depends on it, and once."""
+
+    kong: Kong
+    http_method: str
+    headers: http.Headers
+    body: bytes
+    principal: Callable[[], Principal]
+
+
 class Guard:
     """One instance of the plugin: one configuration, one guarded server."""
 
@@ -50,45 +64,61 @@ class Guard:
     def access(self, kong: Kong) -> None:
         """Decide over the request and carry the decision out."""
         settings = self._settings
-        http_method = self._methods.of(kong)
+        http_method, post_only = self._methods.of(kong)
         headers = kong.request.get_headers(MAX_HEADERS)
-        refusal = http.check(headers, origins=settings.guard.origins, most=MAX_HEADERS)
+        refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         if refusal is not None:
             _refuse(kong, refusal)
             return
         body = _body(kong) if http_method == "POST" else b""
-        principal = self._principal(kong, headers)
-        decision = self._decide(http_method, headers, body, principal or NOBODY)
+        asked = Asked(kong, http_method, headers, body, cache(lambda: self._principals.of(kong, headers)))
+        # A route for POST alone serves the one path of the newer transports.
+        messages = None if post_only else self._endpoint(asked)
+        if isinstance(messages, Reject):
+            _refuse(kong, messages)
+            return
+        decision = self._decide(asked, messages)
         if isinstance(decision, Reject):
-            _refuse(kong, decision)
+            if messages is not None and decision.id is not None:
+                self._tell_on_stream(asked, decision, messages)
+            else:
+                _refuse(kong, decision)
             return
         for would in decision.would_refuse:
             kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
         if decision.lane is Lane.CALL:
             self._call(kong, headers, decision)
         else:
-            # The session that an initialize opens is bound to its principal, so here it is always asked for.
-            asker = principal or self._principals.of(kong, headers)
-            self._inspect(kong, http_method, body, asker, decision)
+            self._inspect(asked, decision, messages)
 
-    def _principal(self, kong: Kong, headers: http.Headers) -> Principal | None:
-        """Ask who calls where the decision depends on it; None where it does not, and nobody was asked."""
-        if self._settings.guard.policy.by_principal or methods.SESSION_HEADER in headers:
-            return self._principals.of(kong, headers)
-        return None
+    def _endpoint(self, asked: Asked) -> Session | Reject | None:
+        """Open what the path of a POST says of 2024-11-05's transport: None on every other path."""
+        request, settings = asked.kong.request, self._settings
+        if asked.http_method != "POST" or not endpoint.takes_messages(request.get_path()):
+            return None
+        token = endpoint.read_query(request.get_raw_query())
+        opened = self._open(settings.endpoints, token, asked) if token else None
+        return opened or Reject(SESSION_NOT_FOUND, "Session not found: open the stream again.", "endpoint-session")
 
-    def _decide(self, http_method: str, headers: http.Headers, body: bytes, principal: Principal) -> Decision:
+    def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
+        name, age = asked.principal().name, self._settings.session_max_age
+        return sealer.open(token, self._settings.server, name, now=time.time(), max_age=age)
+
+    def _decide(self, asked: Asked, messages: Session | None) -> Decision:
         settings = self._settings
 
         def open_session(token: str) -> Session | None:
-            return settings.sealer.open(
-                token, settings.server, principal.name, now=time.time(), max_age=settings.session_max_age
-            )
+            return self._open(settings.sessions, token, asked)
 
-        if http_method != "POST":
-            return decide_stream(http_method, headers, open_session)
-        view = settings.guard.policy.view(principal)
-        return decide_post(settings.guard, view, headers, body, open_session)
+        def open_task(token: str) -> Task | None:
+            return settings.tasks.open(token, settings.server, asked.principal().name)
+
+        if asked.http_method != "POST":
+            return decide_stream(asked.http_method, asked.headers, open_session)
+        policy = settings.guard.policy
+        caller = Caller(policy.view(asked.principal() if policy.by_principal else NOBODY), open_session, open_task)
+        decide = decide_post if messages is None else decide_endpoint_post
+        return decide(settings.guard, caller, asked.headers, asked.body)
 
     def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
         """Open the way to the server's replicas."""
@@ -107,26 +137,42 @@ class Guard:
         if changes:
             kong.service.request.set_headers(changes)
 
-    def _inspect(self, kong: Kong, http_method: str, body: bytes, principal: Principal, admitted: Admitted) -> None:
+    def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
+        """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
+        _log(asked.kong, refusal)
+        ping = Admitted(Lane.INSPECT, Era.LEGACY, methods.LEGACY_VERSIONS[0], methods.PING, None, refusal.id)
+        self._inspect(asked, ping, messages, refusal)
+
+    def _inspect(
+        self, asked: Asked, admitted: Admitted, messages: Session | None, refusal: Reject | None = None
+    ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
-        settings = self._settings
+        settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
             _refuse(kong, _missing(settings.sidecar, admitted))
             return
+        # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
+        principal = asked.principal()
+        session = admitted.session or messages
+        opens = asked.http_method == "GET" and session is None
         context = Context(
             server=settings.server,
             principal=principal.name,
             era=admitted.era.value,
             version=admitted.version,
-            http_method=http_method,
+            http_method=asked.http_method,
             method=admitted.method,
             id=admitted.id,
-            body=hashlib.sha256(body).hexdigest(),
+            body=hashlib.sha256(asked.body).hexdigest(),
             enforce=settings.guard.enforce,
             view=settings.guard.policy.view(principal).to_json(),
             session=admitted.session.upstream if admitted.session else None,
-            affinity=admitted.session.affinity if admitted.session else secrets.token_hex(8),
+            affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
+            announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
+            endpoint=messages.upstream if messages else None,
+            refusal=refusal.body().decode() if refusal else None,
+            lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)
         truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
@@ -161,8 +207,12 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
     return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
 
 
-def _refuse(kong: Kong, refusal: Reject) -> None:
+def _log(kong: Kong, refusal: Reject) -> None:
     kong.log.set_serialize_value("mcp", {"refused": refusal.reason, "code": refusal.code})
+
+
+def _refuse(kong: Kong, refusal: Reject) -> None:
+    _log(kong, refusal)
     kong.response.exit(
         refusal.http_status(),
         refusal.body().decode(),

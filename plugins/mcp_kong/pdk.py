@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 class KongRequest(Protocol):  # noqa: D101 - Kong documents these methods
     def get_method(self) -> str: ...  # noqa: D102
+    def get_path(self) -> str: ...  # noqa: D102
+    def get_raw_query(self) -> str: ...  # noqa: D102
     def get_headers(self, max_headers: int, /) -> Mapping[str, str | list[str]]: ...  # noqa: D102
     def get_raw_body(self) -> bytes | str | None: ...  # noqa: D102
 

@@ -91,11 +91,11 @@ class HttpMethods:
         self._until = 0.0
         self._post_only = False
 
-    def of(self, kong: Kong) -> str:
-        """Return the request's HTTP method."""
+    def of(self, kong: Kong) -> tuple[str, bool]:
+        """Return the request's HTTP method, and whether its route is one for POST alone."""
         if self._one_route and self._proves_post(kong):
-            return "POST"
-        return kong.request.get_method()
+            return "POST", True
+        return kong.request.get_method(), False
 
     def _proves_post(self, kong: Kong) -> bool:
         now = self._clock()

@@ -133,6 +133,37 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         )
     },
     {
+        "hosts": _names(
+            "Values of the Host header that may pass, with a port or for any port. Without any, every host may: Kong's "
+            "routes can name hosts too."
+        )
+    },
+    {
+        "param_headers": {
+            "type": "array",
+            "required": True,
+            "default": [],
+            "elements": {
+                "type": "record",
+                "fields": [
+                    {"tool": {"type": "string", "required": True, "description": "Name of the tool, exactly."}},
+                    {"header": {"type": "string", "required": True, "description": "What stands behind Mcp-Param-."}},
+                    {
+                        "argument": {
+                            "type": "array",
+                            "elements": {"type": "string"},
+                            "required": True,
+                            "len_min": 1,
+                            "description": "Keys that lead from the call's arguments to the value, outermost first.",
+                        }
+                    },
+                ],
+            },
+            "description": "Headers Mcp-Param-* that must say what an argument says, so that Kong's limits and routes "
+            "may rely on them. Others pass unread.",
+        }
+    },
+    {
         "hide_headers": {
             "type": "array",
             "elements": {"type": "string", "len_min": 1},

@@ -15,8 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.decide import Guard
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
+from mcp_core.params import ParamHeaderError
+from mcp_core.params import read_config as read_param_headers
 from mcp_core.policy import Policy, PolicyError
-from mcp_core.seal import ContextSigner, KeyRingError, SessionSealer, parse_keys
+from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
+from mcp_core.tasks import TaskSealer
 from mcp_kong.schema import HIDDEN_HEADERS, MODE, SESSION_SECONDS, SIDECAR
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -46,7 +49,9 @@ class Settings:
     session_max_age: int
     route_id: str | None
     signer: ContextSigner
-    sealer: SessionSealer
+    sessions: SessionSealer
+    endpoints: SessionSealer
+    tasks: TaskSealer
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -69,19 +74,22 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
-        sealer=SessionSealer(keys, AESGCM, InvalidTag),
+        sessions=SessionSealer(keys, AESGCM, InvalidTag),
+        endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
+        tasks=TaskSealer(keys, AESGCM, InvalidTag),
     )
 
 
 def check_config(config: Mapping[str, Any]) -> Guard:
-    """Read the fields that do not say where the server is: mode, policy, limits and origins.
+    """Read the fields that do not say where the server is: mode, policy, limits, origins, hosts and param_headers.
 
     Raises:
         SettingsError: naming the field that cannot be used.
     """
     try:
         policy = Policy.from_config(config)
-    except PolicyError as error:
+        param_headers = read_param_headers(config.get("param_headers"))
+    except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
     if len(json.dumps(globs)) > MAX_VIEW_BYTES:
@@ -91,7 +99,14 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")
-    return Guard(policy, mode == "enforce", _limits(config.get("limits")), _strings(config, "origins", ()))
+    return Guard(
+        policy,
+        enforce=mode == "enforce",
+        limits=_limits(config.get("limits")),
+        origins=_strings(config, "origins", ()),
+        hosts=tuple(host.lower() for host in _strings(config, "hosts", ())),
+        param_headers=param_headers,
+    )
 
 
 def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> str:

@@ -15,8 +15,10 @@ from mcp_sidecar.filtering import Filter
 from mcp_sidecar.health import Health
 from mcp_sidecar.inspect_lane import InspectLane
 from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.tasks import Tasks
 from mcp_sidecar.upstream import Upstream
 
 
@@ -24,7 +26,16 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings)
-    parts = Parts(settings, upstream, Filter(), Sessions(settings.keys), metrics, stopping)
+    parts = Parts(
+        settings,
+        upstream,
+        Filter(),
+        Sessions(settings.keys),
+        Tasks(settings.keys),
+        Refusals(settings.keys),
+        metrics,
+        stopping,
+    )
     health = Health(settings, metrics, stopping)
 
     @asynccontextmanager

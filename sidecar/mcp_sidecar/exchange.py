@@ -10,7 +10,7 @@ import math
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,16 +24,18 @@ from mcp_core import methods
 from mcp_core.methods import Kind
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
-from mcp_core.surface import unreadable
+from mcp_core.surface import Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
-from mcp_sidecar.filtering import Filter
+from mcp_sidecar.filtering import Filter, Sight
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.streams import EventStream
+from mcp_sidecar.tasks import Sending, Tasks
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
 HOLD_SECONDS: Final = 1.0
@@ -63,6 +65,8 @@ class Parts:
     upstream: Upstream
     filter: Filter
     sessions: Sessions
+    tasks: Tasks
+    refusals: Refusals
     metrics: Metrics
     stopping: anyio.Event
 
@@ -74,6 +78,7 @@ class Exchange:
         self._parts = parts
         self._call = call
         self._context = call.context
+        self._sight = Sight(call.view, self._context.enforce, lambda _message: False)
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
@@ -84,7 +89,8 @@ class Exchange:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_agent, receive, tasks)
             tasks.start_soon(self._watch_stop, tasks)
-            self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
+            if not self._works():
+                self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
             with self._patience:
                 await self._answer(tasks)
             if self._patience.cancelled_caught:
@@ -108,18 +114,46 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
-        call, started = self._call, time.monotonic()
+        sending = self._parts.tasks.open(self._context, self._call.headers, self._call.body)
+        if isinstance(sending, Reject):
+            await self._fail(sending, "refused")
+            return
+        if sending.context.refusal is not None:
+            sending = replace(sending, body=self._parts.refusals.ping(sending.context))
+        self._context = sending.context
+        self._sight = replace(self._sight, revise=self._revise(sending))
+        await self._ask(sending, tasks)
+
+    def _revise(self, sending: Sending) -> Revise:
+        if self._context.announce is None:
+            return sending.revise
+        context, refusals = self._context, self._parts.refusals
+        return lambda message: refusals.revise(context, message) or sending.revise(message)
+
+    async def _ask(self, sending: Sending, tasks: TaskGroup) -> None:
+        started = time.monotonic()
         try:
             for tries_left in reversed(range(REPLICA_TRIES)):
-                async with self._parts.upstream.send(self._context, call.headers, call.body) as response:
+                async with self._parts.upstream.send(self._context, sending.headers, sending.body) as response:
                     if tries_left and self._may_ask_another(response.status_code):
                         self._context = replace(self._context, affinity=secrets.token_hex(8))
                         continue
-                    self._parts.metrics.upstream.labels(call.context.server).observe(time.monotonic() - started)
+                    self._parts.metrics.upstream.labels(self._context.server).observe(time.monotonic() - started)
                     await self._bring(response, tasks)
                     return
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
+
+    def _works(self) -> bool:
+        """Return whether the server may take as long as its work takes: Kong's timeouts end it, as in the call lane."""
+        known = methods.METHODS.get(self._context.method)
+        return known is not None and (known.lane is methods.Lane.CALL or known.name == methods.TASK_RESULT)
+
+    def _stays(self) -> bool:
+        """Return whether the stream of this answer may go on for ever: that of a list ends, or is ended."""
+        context = self._context
+        known = methods.METHODS.get(context.method)
+        return known is None or not known.repeatable or known.name == methods.LISTEN or self._works()
 
     def _may_ask_another(self, status: int) -> bool:
         """Return whether another replica may be asked: Kong got no answer, and the request only asks for a surface.
@@ -127,9 +161,10 @@ class Exchange:
         Kong hashes the affinity key, and tries the same replica until its health checks have spoken. A session lives
         on its replica alone.
         """
-        known = methods.METHODS.get(self._context.method)
-        idempotent = known is not None and known.lane is methods.Lane.INSPECT
-        return idempotent and self._context.session is None and status in (502, 503, 504)
+        context = self._context
+        known = methods.METHODS.get(context.method)
+        free = context.session is None and context.endpoint is None and context.method not in methods.TASK_METHODS
+        return free and known is not None and known.repeatable and status in (502, 503, 504)
 
     async def _bring(self, response: httpx.Response, tasks: TaskGroup) -> None:
         head = read_head(response)
@@ -138,6 +173,9 @@ class Exchange:
             await self._withhold(head, "head")
         elif isinstance(session, Reject):
             await self._withhold(session, "session")
+        elif self._context.endpoint is not None and head.status < 400:
+            # The answer comes on the stream; here stands nothing that an agent would read (2024-11-05, transports).
+            await self._pass(Head(202, Shape.UNREAD, {}, ()), b"")
         elif head.shape is Shape.STREAM:
             await self._stream(replace(head, headers={**head.headers, **session}), response, tasks)
         else:
@@ -173,7 +211,7 @@ class Exchange:
             await self._json(head, body)
 
     async def _json(self, head: Head, body: bytes) -> None:
-        filtered = await self._parts.filter(body, self._call.view, enforce=self._context.enforce)
+        filtered = await self._parts.filter(body, self._sight)
         if isinstance(filtered, Reject):
             await self._withhold(filtered, "text")
             return
@@ -209,10 +247,7 @@ class Exchange:
 
     async def _relay(self, status: int, headers: Mapping[str, str], response: httpx.Response) -> None:
         stream = EventStream(
-            self._parts.filter,
-            self._call.view,
-            enforce=self._context.enforce,
-            max_event=self._parts.settings.max_answer,
+            self._parts.filter, self._sight, max_event=self._parts.settings.max_answer, announce=self._announce()
         )
         async for chunk in response.aiter_raw():
             events = stream.decode(chunk)
@@ -228,7 +263,8 @@ class Exchange:
                     self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
                     continue
                 self._count(piece.hidden)
-                self._patience.deadline = math.inf
+                if self._stays():
+                    self._patience.deadline = math.inf
                 await self._reply.start(status, headers)
                 await self._reply.write(piece.text)
                 # One server's burst of events must not keep the others' from being written.
@@ -237,6 +273,11 @@ class Exchange:
             self._line.outcome = "passed"
         await self._reply.start(status, headers)
         await self._reply.end()
+
+    def _announce(self) -> Callable[[str], str] | None:
+        context, sessions = self._context, self._parts.sessions
+        path = context.announce
+        return None if path is None else lambda uri: sessions.announce(context, path, uri, now=time.time())
 
     def _count(self, hidden: Counter[Kind]) -> None:
         context = self._context

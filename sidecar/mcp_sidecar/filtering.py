@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from mcp_core.methods import Kind
-from mcp_core.outcome import Mutated, Reject
+from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
-from mcp_core.surface import filter_answer
+from mcp_core.surface import Revise, filter_text
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
 THREADS: Final = 2
 """How many long texts are filtered at a time: a text of 16 MiB takes some 200 MB while it is filtered."""
-
-_ITEM_DEPTH: Final = 3
-"""How deep the items of a list lie: in a message, its result, the list."""
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Tally(View):
@@ -44,6 +39,15 @@ class Tally(View):
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
+
+    view: Tally
+    enforce: bool
+    revise: Revise
+
+
+@dataclass(frozen=True, slots=True)
 class Filtered:
     """A text that may go on, and how many items of each kind the policy hides in it."""
 
@@ -57,29 +61,16 @@ class Filter:
     def __init__(self) -> None:
         self._threads = anyio.CapacityLimiter(THREADS)
 
-    async def __call__(self, text: bytes, view: Tally, *, enforce: bool) -> Filtered | Reject:
-        """Return the text as the caller may see it, unchanged in monitor mode, or why nobody may see it."""
+    async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
+        """Return the text as the caller may see it, or why nobody may see it."""
         if len(text) < THREAD_BYTES:
-            return _filter(text, view, enforce)
+            return _filter(text, sight)
         # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
-        return await anyio.to_thread.run_sync(_filter, text, view, enforce, limiter=self._threads)
+        return await anyio.to_thread.run_sync(_filter, text, sight, limiter=self._threads)
 
 
-def _filter(text: bytes, view: Tally, enforce: bool) -> Filtered | Reject:  # noqa: FBT001 - threads take no keywords
+def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
+    view = sight.view
     view.hidden = Counter()
-    outcome = filter_answer(text, view)
-    if isinstance(outcome, Reject):
-        return outcome
-    if isinstance(outcome, Mutated) and enforce:
-        text = b"" if outcome.message is None else _dump(outcome.message, _ITEM_DEPTH).encode()
-    return Filtered(text, view.hidden)
-
-
-def _dump(value: Any, depth: int) -> str:
-    """Return the value as JSON. The encoder lets no other thread run, so it is given one item of a list at a time."""
-    if depth and isinstance(value, dict):
-        members = (f"{_encode(key)}:{_dump(member, depth - 1)}" for key, member in value.items())
-        return f"{{{','.join(members)}}}"
-    if depth and isinstance(value, list):
-        return f"[{','.join([_dump(member, depth - 1) for member in value])}]"
-    return _encode(value)
+    passed = filter_text(text, view, enforce=sight.enforce, revise=sight.revise)
+    return passed if isinstance(passed, Reject) else Filtered(passed, view.hidden)

@@ -1,4 +1,4 @@
-"""The session ids of servers, sealed before an agent sees them."""
+"""The session ids and message endpoints of servers, sealed before an agent sees them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core import methods
+from mcp_core import endpoint, methods
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
-from mcp_core.seal import NONCE_BYTES, Context, Session, SessionSealer
+from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Context, Session, SessionSealer
 from mcp_core.surface import unreadable
 
 MAX_UPSTREAM_ID: Final = 1024
@@ -27,6 +27,7 @@ class Sessions:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = SessionSealer(keys, AESGCM, InvalidTag)
+        self._endpoints = SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE)
 
     def seal(self, context: Context, ids: Sequence[str], *, now: float) -> str | Reject | None:
         """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to `context`.
@@ -38,5 +39,13 @@ class Sessions:
             return None
         if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
             return unreadable(f"its {methods.SESSION_HEADER} is not one value of visible ASCII")
-        session = Session(context.server, context.principal, ids[0], context.affinity, int(now))
-        return self._sealer.seal(session, os.urandom(NONCE_BYTES))
+        return self._sealer.seal(_opened(context, ids[0], now), os.urandom(NONCE_BYTES))
+
+    def announce(self, context: Context, path: str, uri: str, *, now: float) -> str:
+        """Return the URI at `path` of the gateway that leads the agent's messages to `uri` of the server."""
+        token = self._endpoints.seal(_opened(context, uri, now), os.urandom(NONCE_BYTES))
+        return endpoint.announced_uri(path, token)
+
+
+def _opened(context: Context, upstream: str, now: float) -> Session:
+    return Session(context.server, context.principal, upstream, context.affinity, int(now))

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from mcp_core import endpoint
 from mcp_core.outcome import Reject
-from mcp_core.sse import Decoder, Event, StreamTooLargeError
+from mcp_core.sse import Decoder, Event, StreamTooLargeError, one_line
 from mcp_core.surface import unreadable
-from mcp_sidecar.filtering import Filter, Filtered, Tally
+from mcp_sidecar.filtering import Filter, Filtered, Sight
 
 _MESSAGE_TYPES: Final = frozenset({None, "", "message"})
 """Event types that MCP's transports use; every reader takes an empty one for `message` (HTML, 9.2.6)."""
 
 
 class EventStream:
-    """Filters the events of one stream, in order."""
+    """Filters the events of one stream, in order.
 
-    def __init__(self, filter_: Filter, view: Tally, *, enforce: bool, max_event: int) -> None:
+    `announce` gives the URI that the agent is told in place of the server's; without it, no URI may be told at all.
+    """
+
+    def __init__(
+        self, filter_: Filter, sight: Sight, *, max_event: int, announce: Callable[[str], str] | None = None
+    ) -> None:
         self._filter = filter_
-        self._view = view
-        self._enforce = enforce
+        self._sight = sight
+        self._announce = announce
         self._decoder = Decoder(max_event)
 
     def decode(self, chunk: bytes) -> list[Event] | Reject:
@@ -38,11 +45,16 @@ class EventStream:
         """Return the event's bytes as they may go on, None where it may not, or why the stream must end here."""
         if not event.data:
             return Filtered(event.encode(), Counter())
-        filtered = await self._filter(event.data.encode(), self._view, enforce=self._enforce)
+        if event.event == endpoint.EVENT and self._announce is not None:
+            uri = endpoint.read_uri(event.data)
+            if uri is None:
+                return unreadable("its endpoint is no plain path and query")
+            return Filtered(replace(event, data=self._announce(uri)).encode(), Counter())
+        filtered = await self._filter(event.data.encode(), self._sight)
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
             return None if event.event not in _MESSAGE_TYPES else filtered
-        return replace(filtered, text=replace(event, data=filtered.text.decode()).encode())
+        return replace(filtered, text=replace(event, data=one_line(filtered.text.decode())).encode())
 
 
 def _without_repeated_comments(events: list[Event]) -> list[Event]:

@@ -12,7 +12,6 @@ import httpx
 
 from mcp_core import methods
 from mcp_core.headers import Headers, single
-from mcp_core.methods import Lane
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
@@ -80,7 +79,8 @@ class Upstream:
         """
         request = httpx.Request(
             context.http_method,
-            f"{self._settings.kong_url}/{context.server}",
+            # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
+            f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}",
             headers=self._headers(context, headers),
             content=body if context.http_method == "POST" else None,
         )
@@ -100,7 +100,7 @@ class Upstream:
             # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
             # may be asked twice; what the gateway does not know, may not.
             known = methods.METHODS.get(method)
-            if method and (known is None or known.lane is not Lane.INSPECT):
+            if method and (known is None or not known.repeatable):
                 raise
             return await self._client.send(request, stream=True)
 

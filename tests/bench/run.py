@@ -9,7 +9,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-BENCHMARKS = ("pluginserver", "gateway")
+BENCHMARKS = ("core", "pluginserver", "gateway")
 
 
 @click.command()

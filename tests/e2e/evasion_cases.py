@@ -195,14 +195,51 @@ def _json_cases():
     yield Case("meta", "legacy", "a modern version alone", legacy(BAD_MODERN, version=None), (400,), (-32020,))
 
 
+def _task_cases():
+    for method in ("tasks/get", "tasks/result", "tasks/cancel"):
+        for task in ("1", "", "../1", "A" * 60, "caf\xe9", None, 7, ["1"], {"taskId": "1"}):
+            data = legacy(ask(method, taskId=task), **LATEST)
+            yield Case("task", "legacy", f"{method} {task!r}"[:40], data, (200,), DENIED)
+        yield Case("task", "legacy", f"{method} of none", legacy(ask(method), **LATEST), (200,), DENIED)
+        data = legacy(swap(ask(method, taskId="1"), b'"taskId"', b'"TaskId"'), **LATEST)
+        yield Case("task", "legacy", f"{method} in another case", data, (400,), (-32600,))
+    for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+        for task in ("1", "A" * 60):
+            data = modern(ask_modern(method, taskId=task), name=task)
+            yield Case("task", "modern", f"{method} {task!r}", data, (400,), DENIED)
+        data = modern(ask_modern(method, taskId="1"), name="2")
+        yield Case("task", "modern", f"{method} of another name", data, (400,), (-32020,))
+        yield Case("task", "modern", f"{method} unnamed", modern(ask_modern(method, taskId="1")), (400,), (-32020,))
+    listen = ask_modern("subscriptions/listen", notifications={"taskIds": ["1"]})
+    yield Case("task", "modern", "listen", modern(listen), (400,), DENIED)
+    listen["params"]["notifications"] = {"TaskIds": ["1"]}
+    yield Case("task", "modern", "listen in another case", modern(listen), (400,), DENIED)
+    meta = {"io.modelcontextprotocol/related-task": {"taskId": "1"}}
+    yield Case("task", "legacy", "a call for another's", legacy(tool("good", _meta=meta), **LATEST), (200,), DENIED)
+    data = modern(tool("good", _meta=META | meta))
+    yield Case("task", "modern", "a call for another's", data, (400,), DENIED)
+
+
+def _param_cases():
+    for said in ("plan b", "Plan", "=?base64?eA==?=", "=?base64?!?=", "plan, plan", ""):
+        message = ask_modern("tools/call", name="read_note", arguments={"title": "plan"})
+        data = modern(message, f"Mcp-Param-Title: {said}")
+        yield Case("param", "modern", repr(said), data, (400,), (-32020,))
+        data = legacy(ask("tools/call", name="read_note", arguments={"title": "plan"}), f"Mcp-Param-Title: {said}")
+        yield Case("param", "legacy", repr(said), data, (400,), (-32020,))
+    message = ask_modern("tools/call", name="read_note", arguments={"title": "plan"})
+    yield Case("param", "modern", "nothing", modern(message), (400,), (-32020,))
+    message["params"]["arguments"] = {}
+    yield Case("param", "modern", "of no argument", modern(message, "Mcp-Param-Title: plan"), (400,), (-32020,))
+
+
 def _method_cases():
     for method in ("tools/call ", "Tools/Call", "tools/call\0", "tools//call", "tools/call/", "rpc.call", "tools"):
         message = ask(method, name="bad", arguments={"text": "x"})
         yield Case("method", "legacy", repr(method), legacy(message), (404,), (-32601,))
-    for method in ("tasks/get", "tasks/result", "tasks/list", "tasks/cancel"):
-        yield Case("method", "legacy", method, legacy(ask(method, taskId="1"), **LATEST), (404,), (-32601,))
-        data = modern(ask_modern(method, taskId="1"))
-        yield Case("method", "modern", method, data, (404,), (-32601,))
+    yield Case("method", "legacy", "tasks/list", legacy(ask("tasks/list"), **LATEST), (404,), (-32601,))
+    for method in ("tasks/list", "tasks/result"):
+        yield Case("method", "modern", method, modern(ask_modern(method, taskId="1")), (404,), (-32601,))
     for method in ("initialize", "ping", "resources/subscribe", "logging/setLevel", "tools/Call", "sampling/x"):
         data = modern(ask_modern(method, uri="note://secret", level="debug"))
         yield Case("method", "modern", method, data, (404,), (-32601,))
@@ -281,6 +318,8 @@ def _list_cases():
 CASES = [
     *_hidden_cases(),
     *_json_cases(),
+    *_task_cases(),
+    *_param_cases(),
     *_method_cases(),
     *_batch_cases(),
     *_header_cases(),

@@ -93,6 +93,9 @@ def _header_cases():
         yield Case("header", "modern", f"{header!r} twice", modern(GOOD_MODERN, header), (400,), MISMATCH)
     for origin in ("https://attacker.example", "null", "", "http://gateway", "https://localhost"):
         yield Case("origin", "modern", repr(origin), modern(GOOD_MODERN, f"Origin: {origin}"), (403,), (-32003,))
+    for host in ("attacker.example", "127.0.0.2", "gateway.example", "gateway.", "xgateway", "gateway:80:80"):
+        data = modern(GOOD_MODERN, host=host)
+        yield Case("host", "modern", host, data, (400, 403), (-32003, *NGINX))
     many = [f"X-{number}: 1" for number in range(120)]
     for name, headers in {"many headers": [*many, "Mcp-Name: bad"], "many alike": ["X-A: 1"] * 120}.items():
         yield Case("header", "legacy", name, legacy(GOOD, *headers), (431,), REFUSED)
@@ -132,7 +135,8 @@ def _framing_cases():
     yield Case("framing", "legacy", "chunks with a trailer", data, (200,), DENIED)
     data = modern(b"", "Transfer-Encoding: Chunked", framed=False, method="tools/call", name="bad")
     yield Case("framing", "modern", "chunks", data + chunked(BAD_MODERN), (400,), DENIED)
-    yield Case("framing", "legacy", "HTTP/1.0", legacy(BAD, http="1.0", host=None), (200,), DENIED)
+    yield Case("framing", "legacy", "HTTP/1.0", legacy(BAD, http="1.0"), (200,), DENIED)
+    yield Case("framing", "legacy", "HTTP/1.0, no host", legacy(BAD, http="1.0", host=None), (403,), (-32003,))
     yield Case("framing", "legacy", "HTTP/1.9", legacy(BAD, http="1.9"), (200,), DENIED)
     for version in ("2.0", "3.0", "0.9", "1.x"):
         yield Case("framing", "legacy", f"HTTP/{version}", legacy(BAD, http=version), (400, 505), NGINX)
@@ -182,6 +186,11 @@ _NO_SUCH_PATHS = [
     "/inspect/notes",
     "/notes/mcp/../../inspect/notes",
     "/notes/mcp/..",
+    "/notes/messages/",
+    "/notes/messages/x",
+    "/notes/mcp/messages",
+    "/Notes/messages",
+    "/messages",
     "/livez",
     "/metrics",
 ]
@@ -213,7 +222,9 @@ def _path_cases():
         data = legacy(BAD, "X-Mcp-Internal-Key: ada-key-0123456789", target="/notes", host=host)
         yield Case("internal", "legacy", f"{host} with an agent's key", data, (403, 404), NGINX)
         data = legacy(BAD, host=host)
-        yield Case("internal", "legacy", f"{host} before the agents' path", data, (200,), DENIED)
+        yield Case("internal", "legacy", f"{host} before the agents' path", data, (401, 403), (-32003, *NGINX))
+        data = legacy(BAD, target="/notes/mcp/messages", host=host)
+        yield Case("internal", "legacy", f"{host}, any path of the server", data, (401, 404), NGINX)
     data = legacy(BAD, target="http://mcp-internal/notes")
     yield Case("internal", "legacy", "an absolute target", data, (401, 404), NGINX)
     for name, headers in {
@@ -251,6 +262,19 @@ def _session_cases():
     yield Case("session", "legacy", "twice", legacy(GOOD, twice), (400,), MISMATCH)
 
 
+def _endpoint_cases():
+    """2024-11-05's message endpoint opens with what the gateway announced, and with nothing else."""
+    for query in (
+        *("", "?", "?session_id=", "?session_id=x", "?session_id=@BOB@", "?session_id=@ADA@", "?session_id=@RAW@"),
+        *("?session_id=x&session_id=y", "?session_id[]=x", "?session_id=/messages/", "?x=session_id", "?@BOB@"),
+    ):
+        for name, body in {"allowed": GOOD, "forbidden": BAD}.items():
+            data = legacy(body, target=f"/notes/messages{query}", session=None)
+            yield Case("endpoint", "legacy", f"{query}, {name}", data, (404,), (-32001,))
+        data = modern(GOOD_MODERN, target=f"/notes/messages{query}")
+        yield Case("endpoint", "modern", query, data, (404,), (-32001,))
+
+
 def _identity_cases():
     forged = (
         "X-Consumer-Username: ada",
@@ -277,5 +301,6 @@ HTTP_CASES = [
     *_http_method_cases(),
     *_path_cases(),
     *_session_cases(),
+    *_endpoint_cases(),
     *_identity_cases(),
 ]

@@ -20,6 +20,8 @@ POLICY = {
     "tools": {"allow": ["good", "read_*", "report", "whoami"], "deny": ["read_secret*"]},
     "prompts": {"allow": ["greet"]},
     "resources": {"allow": ["note://public", "public://*"], "deny": ["public://private/*"]},
+    "hosts": ["127.0.0.1", "gateway"],
+    "param_headers": [{"tool": "read_note", "header": "Title", "argument": ["title"]}],
     "rules": [
         {"consumers": ["ada"], "tools": {"allow": ["bad"]}},
         {"groups": ["readers"], "prompts": {"allow": ["hidden_prompt"]}, "tools": {"deny": ["report"]}},

@@ -139,6 +139,7 @@ HONEST = {
     "a modern call": modern(GOOD_MODERN),
     "a modern call with an encoded name": modern(GOOD_MODERN, name="=?base64?Z29vZA==?="),
     "a modern call with parameters in headers": modern(GOOD_MODERN, "Mcp-Param-Text: x"),
+    "a host in other letters": modern(GOOD_MODERN, host="GATEWAY:8000"),
     "a charset that is said": modern(GOOD_MODERN, kind="application/json; charset=UTF-8"),
     "chunks": modern(b"", "Transfer-Encoding: chunked", framed=False, method="tools/call", name="good")
     + chunked(GOOD_MODERN),
@@ -159,6 +160,15 @@ def test_its_honest_twin_is_served(ask_gateway, name):
     assert (status, code) == (200, None), body
     assert b"good: x" in body
     assert executed == [["tool", "good"]]
+
+
+@pytest.mark.requirement("PARAM-001")
+@pytest.mark.parametrize("said", ["plan", "=?base64?cGxhbg==?="])
+def test_a_parameter_that_its_header_repeats_is_served(ask_gateway, said):
+    message = ask_modern("tools/call", name="read_note", arguments={"title": "plan"})
+    _, ((status, code, body),), executed, _ = ask_gateway(modern(message, f"Mcp-Param-Title: {said}"))
+    assert (status, code, executed) == (200, None, [["tool", "read_note"]])
+    assert b"note: plan" in body
 
 
 @pytest.mark.requirement("E2E-003")

@@ -45,3 +45,14 @@ def test_an_output_that_cannot_be_written_is_a_plain_error(tmp_path: Path) -> No
     )
     assert result.exit_code == 1
     assert "cannot write" in result.stderr
+
+
+@pytest.mark.requirement("KIT-017")
+def test_what_is_shared_is_written_out_in_each_place(tmp_path: Path) -> None:
+    targets = 'targets: &one [{ target: "a:1" }]'
+    (tmp_path / "a.yaml").write_text(
+        f'_format_version: "3.0"\nupstreams: [{{ name: a, {targets} }}, {{ name: b, targets: *one }}]\n'
+    )
+    result = CliRunner().invoke(render_command, [str(tmp_path / "a.yaml")])
+    assert yaml.safe_load(result.stdout)["upstreams"][1]["targets"] == [{"target": "a:1"}]
+    assert not {"&", "*"} & set(result.stdout)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from core_cases import LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
 
-from mcp_core.decide import Admitted, Guard, decide_post
-from mcp_core.methods import METHODS, Era, Kind, Lane
+from mcp_core.decide import Admitted, Caller, Guard, decide_post
+from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane
 from mcp_core.outcome import Reject
 from mcp_core.policy import NOBODY, Policy
 from mcp_core.seal import Session
+from mcp_core.tasks import Task
 
 POLICY = Policy.from_config(
     {
@@ -20,8 +21,10 @@ POLICY = Policy.from_config(
 ENFORCE = Guard(POLICY)
 MONITOR = Guard(POLICY, enforce=False)
 SESSION = Session("notes", None, "up", "a1", 0)
+TASK = Task("up", "a1")
 # method -> the key that names its item
-NAMING = {name: one.param for name, one in METHODS.items() if one.param is not None}
+NAMING = {name: one.param for name, one in METHODS.items() if one.kind is not None}
+TASK_NAMING = dict.fromkeys(TASK_METHODS, "taskId")
 COMPLETIONS = {
     "a prompt": ("ref/prompt", "name"),
     "a resource template": ("ref/resource", "uri"),
@@ -30,7 +33,12 @@ ERAS = [Era.LEGACY, Era.MODERN]
 
 
 def decide(headers, body, guard=ENFORCE, session=None):
-    return decide_post(guard, guard.policy.view(NOBODY), headers, body, lambda token: session if token == "s" else None)
+    caller = Caller(
+        guard.policy.view(NOBODY),
+        lambda token: session if token == "s" else None,
+        lambda token: TASK if token == "open" else None,
+    )
+    return decide_post(guard, caller, headers, body)
 
 
 def ask(era, method, params=None, guard=ENFORCE):
@@ -38,7 +46,7 @@ def ask(era, method, params=None, guard=ENFORCE):
     params = params or {}
     if era is Era.LEGACY:
         return decide(legacy(), text(request(method, params)), guard)
-    name = params.get(NAMING.get(method, ""))
+    name = params.get((NAMING | TASK_NAMING).get(method, ""))
     return decide(modern(method, name if isinstance(name, str) else None), modern_body(method, params), guard)
 
 
@@ -166,7 +174,7 @@ def test_an_agents_answer_takes_the_call_lane():
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     "method",
-    ["tools/execute", "Tools/Call", "tools/call ", "tools/call\0", "rpc.discover", "tasks/get", "batch", "response"],
+    ["tools/execute", "Tools/Call", "tools/call ", "tools/call\0", "rpc.discover", "tasks/list", "batch", "response"],
 )
 def test_an_unknown_method_is_not_found(era, method):
     refusal = ask(era, method)

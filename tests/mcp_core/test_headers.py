@@ -266,6 +266,29 @@ def test_a_stream_with_a_body_a_method_or_a_foreign_session_is_refused(headers, 
 @pytest.mark.requirement("HTTP-007")
 def test_a_wrong_media_type_is_refused_before_anything_is_parsed():
     guard = decide.Guard(policy.Policy.from_config({}), limits=Limits(body=1))
-    refusal = decide.decide_post(guard, policy.View({}), {}, PLAIN, lambda _token: None)
+    refusal = decide.decide_post(guard, decide.Caller(policy.View({})), {}, PLAIN)
     assert isinstance(refusal, Reject)
     assert refusal.http_status() == 415
+
+
+@pytest.mark.requirement("HTTP-013")
+@pytest.mark.parametrize("host", ["gateway.example", "GATEWAY.example", "gateway.example:8443", "[::1]:80", "[::1]"])
+def test_a_host_that_the_guard_names_may_pass_at_any_port(host):
+    assert http.check({"host": host}, hosts=("gateway.example", "[::1]")) is None
+
+
+@pytest.mark.requirement("HTTP-013")
+@pytest.mark.parametrize(
+    "sent", [{}, *({"host": host} for host in ("", "attacker.example", "gateway.example.", "gateway.example@x", ":80"))]
+)
+def test_any_other_host_is_forbidden_where_hosts_are_named(sent):
+    refusal = http.check(sent, hosts=("gateway.example",))
+    assert isinstance(refusal, Reject)
+    assert refusal.http_status() == 403
+    assert http.check(sent) is None
+
+
+@pytest.mark.requirement("HTTP-013")
+def test_a_host_that_is_named_with_a_port_passes_at_that_port_alone():
+    assert http.check({"host": "gateway:8000"}, hosts=("gateway:8000",)) is None
+    assert http.check({"host": "gateway"}, hosts=("gateway:8000",)) is not None

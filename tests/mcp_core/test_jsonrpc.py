@@ -22,7 +22,7 @@ def cases(table):
 
 
 def decided(body, headers=BATCHING):
-    return decide.decide_post(decide.Guard(EVERYTHING), OPEN_VIEW, headers, body, lambda _token: None)
+    return decide.decide_post(decide.Guard(EVERYTHING), decide.Caller(OPEN_VIEW), headers, body)
 
 
 @pytest.mark.requirement("RPC-001")

@@ -5,36 +5,35 @@ from __future__ import annotations
 import json
 
 import pytest
-from core_cases import CAPABILITIES_KEY, META, MODERN, PLAIN, VERSION_KEY, modern, modern_body
+from core_cases import CAPABILITIES_KEY, LEGACY, META, MODERN, PLAIN, VERSION_KEY, legacy, modern, modern_body
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.shared.inbound import NAME_BEARING_METHODS, InboundModernRoute, classify_inbound_request
+from mcp.shared.inbound import NAME_BEARING_METHODS
 from mcp_types.jsonrpc import JSONRPCRequest, jsonrpc_message_adapter
 
+from fuzz.oracles import Call, Pairs, check_request, run_by_python, write
 from mcp_core import envelope, jsonrpc
 from mcp_core.envelope import Envelope
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Request
-from mcp_core.methods import Era
-from mcp_core.outcome import Reject
-
-
-class Pairs(list):
-    """An object as pairs, so that a key can stand twice."""
-
-
-def write(value) -> str:
-    if isinstance(value, Pairs):
-        return "{" + ",".join(f"{json.dumps(key)}:{write(one)}" for key, one in value) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(write, value)) + "]"
-    return json.dumps(value)
-
 
 WORDS = st.sampled_from(
-    ["open", "shut", "tools/call", "tools/list", "prompts/get", "resources/read", MODERN, "", "Open"]
+    ["open", "okay", "ok:/a", "shut", "tools/call", "tools/list", "prompts/get", "resources/read", MODERN, "", "Open"]
 )
 KEYS = st.sampled_from(
-    ["jsonrpc", "id", "method", "params", "name", "uri", "_meta", VERSION_KEY, CAPABILITIES_KEY, "Name", "arguments"]
+    [
+        "jsonrpc",
+        "id",
+        "method",
+        "params",
+        "name",
+        "uri",
+        "_meta",
+        VERSION_KEY,
+        CAPABILITIES_KEY,
+        "Name",
+        "arguments",
+        "ur\u0131",
+    ]
 )
 VALUES = st.recursive(
     WORDS | st.none() | st.booleans() | st.integers() | st.floats(),
@@ -90,33 +89,24 @@ def test_what_the_parser_accepts_everyone_reads_alike(body):
         assert read.params.get(key) == (official.params or {}).get(key)
 
 
-def executed_by_the_sdk(headers, body):
-    """Return (method, name) if the SDK's modern server would run this, as its request handler reads it."""
-    try:
-        decoded = json.loads(body)
-        JSONRPCRequest.model_validate(decoded, by_name=False)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(classify_inbound_request(decoded, headers=headers), InboundModernRoute):
-        return None
-    key = NAME_BEARING_METHODS.get(decoded["method"])
-    return decoded["method"], decoded["params"].get(key) if key else None
+def lines(headers):
+    return [f"{name}: {value}".encode() for name, value in headers.items()]
+
+
+HEADERS = st.builds(
+    lambda method, name, more: [*lines(modern(method, name)), *more],
+    WORDS,
+    WORDS | st.none(),
+    st.lists(st.sampled_from([b"mcp_name: shut", b"mcp-name: shut", b"Mcp-Method: tools/list"]), max_size=1),
+) | st.sampled_from(LEGACY).map(lambda version: lines(legacy(version)))
+BATCHES = st.lists(BODIES, min_size=1, max_size=3).map(lambda bodies: b"[" + b",".join(bodies) + b"]")
 
 
 @pytest.mark.requirement("ENV-008")
-@given(BODIES, WORDS, WORDS | st.none())
-def test_what_the_sdk_would_run_is_seen_as_it_is_or_refused(body, method, name):
-    headers = modern(method, name)
-    executed = executed_by_the_sdk(headers, body)
-    one = envelope.read(headers, body, DEFAULT_LIMITS)
-    if executed is None or isinstance(one, Reject):
-        return
-    assert (one.era, one.batch) == (Era.MODERN, False)
-    message = one.messages[0]
-    assert isinstance(message, Request)
-    assert message.method == executed[0] == method
-    if executed[1] is not None:
-        assert envelope.item_name(message) == executed[1] == name
+@pytest.mark.requirement("FUZZ-001")
+@given(HEADERS, BODIES | BATCHES)
+def test_what_an_sdk_would_run_is_seen_as_it_is_or_refused(headers, body):
+    check_request(b"\n".join(headers) + b"\n\n" + body)
 
 
 @pytest.mark.requirement("ENV-008")
@@ -126,5 +116,6 @@ def test_ordinary_modern_requests_are_run_by_the_sdk_and_admitted(method):
     key = NAME_BEARING_METHODS.get(method)
     headers = modern(method, "open" if key else None)
     body = modern_body(method, {key: "open"} if key else {})
-    assert executed_by_the_sdk(headers, body) == (method, "open" if key else None)
+    run = run_by_python(list(headers.items()), body)
+    assert run == [Call.of(method, {key: "open"} if key else {})]
     assert isinstance(envelope.read(headers, body, DEFAULT_LIMITS), Envelope)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcp_core.sse import DEFAULT_MAX_EVENT, Decoder, Event, StreamTooLargeError
+from mcp_core.sse import DEFAULT_MAX_EVENT, Decoder, Event, StreamTooLargeError, one_line
 
 END = [b"\n", b"\r", b"\r\n"]
 LINES = st.sampled_from(
@@ -98,6 +99,25 @@ def test_one_byte_order_mark_is_dropped_and_no_second():
 @pytest.mark.requirement("SSE-002")
 def test_other_line_ends_of_unicode_end_no_line():
     assert read("data: a\u2028data: b\x0b\x0c\x85c\n\n".encode()) == [Event("a\u2028data: b\x0b\x0c\x85c")]
+
+
+ODD_LINE_ENDS = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.requirement("SSE-005")
+@pytest.mark.parametrize("end", [*ODD_LINE_ENDS, "\0"], ids=repr)
+def test_a_type_or_id_that_some_reader_would_break_is_ignored(end):
+    assert read(f"event: message{end}data: b\nid: 1{end}data: c\ndata: a\n\n".encode()) == [Event("a")]
+
+
+@pytest.mark.requirement("SSE-005")
+@pytest.mark.parametrize("end", ODD_LINE_ENDS[5:], ids=repr)
+def test_json_is_written_as_one_line_for_every_reader(end):
+    value = {"a": [f"x{end}{end}data: {{}}{end}\n"], f"k{end}": "\u4e16"}
+    for indent in (None, 1):
+        written = one_line(json.dumps(value, ensure_ascii=False, indent=indent).replace("\n", "\r\n"))
+        assert written.splitlines() == [written]
+        assert json.loads(written) == value
 
 
 @pytest.mark.requirement("SSE-001")

@@ -8,7 +8,7 @@ from core_cases import text
 from mcp_core.methods import SURFACE_KEYS
 from mcp_core.outcome import Mutated, Pass, Reject
 from mcp_core.policy import NOBODY, Policy
-from mcp_core.surface import filter_answer
+from mcp_core.surface import filter_answer, filter_text
 
 VIEW = Policy.from_config({kind: {"allow": ["a*"], "deny": ["ax"]} for kind in ("tools", "prompts", "resources")}).view(
     NOBODY
@@ -71,6 +71,10 @@ UNREADABLE = {
     "TOOLS beside tools": text(answer(tools=[], TOOLS=[{"name": "b"}])),
     "tools with a NUL": text(answer(**{"tools\0": []})),
     "resourcetemplates": text(answer(resourcetemplates=[])),
+    "resource_templates": text(answer(resource_templates=[{"name": "b", "uriTemplate": "b"}])),
+    "tools inherited": text(answer(__proto__={"tools": [{"name": "b"}]})),
+    "a tool whose name is inherited": text(answer(tools=[{"name": "a", "__proto__": {"name": "b"}}])),
+    "a resource with uri and a dotless URI": text(answer(resources=[{"uri": "a", "ur\u0131": "b"}])),
     "Result": text({"jsonrpc": "2.0", "id": 1, "result": {}, "Result": {"tools": []}}),
     "tools that are no list": text(answer(tools={"0": {"name": "b"}})),
     "tools null": text(answer(tools=None)),
@@ -125,6 +129,16 @@ def test_the_reason_for_the_log_repeats_nothing_of_the_answer(body):
     assert refusal.reason.startswith("answer: ")
     assert SECRET not in refusal.reason
     assert SECRET not in refusal.body().decode()
+
+
+@pytest.mark.requirement("SURF-004")
+def test_the_text_that_goes_on_is_the_same_bytes_or_what_is_left_of_them():
+    same, less = text(answer(tools=items("tools", "a"))), text(answer(tools=items("tools", "a", "b\u00e9")))
+    assert filter_text(same, VIEW) == same
+    assert json.loads(filter_text(less, VIEW)) == answer(tools=items("tools", "a"))
+    assert filter_text(text(update("b")), VIEW) == b""
+    assert filter_text(less, VIEW, enforce=False) == less
+    assert isinstance(filter_text(b"[]", VIEW, enforce=False), Reject)
 
 
 @pytest.mark.requirement("SURF-003")

@@ -40,11 +40,14 @@ class KongSide:
         route: dict[str, Any] | None = POST_ROUTE,
         consumer: dict[str, Any] | None = None,
         knows_upstreams: bool = True,
+        target: str = "/notes/mcp",
     ) -> None:
         self.next_hop = dict(headers)
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         answers = {
             "request.get_method": http_method,
+            "request.get_path": target.partition("?")[0],
+            "request.get_raw_query": target.partition("?")[2],
             "request.get_headers": headers,
             "request.get_raw_body": body,
             "client.get_consumer": consumer,

@@ -30,6 +30,8 @@ ENVIRONMENT = {KEYS_VARIABLE: base64.b64encode(KEY).decode()}
         ({"limits": {"depth": True}}, "config.limits.depth"),
         ({"origins": "https://a.example"}, "config.origins"),
         ({"origins": [7]}, "config.origins"),
+        ({"hosts": "gateway.example"}, "config.hosts"),
+        ({"param_headers": [{"tool": "open"}]}, "config.param_headers[0]"),
         ({"hide_headers": "authorization"}, "config.hide_headers"),
         ({"session_max_age": "1 day"}, "config.session_max_age"),
         ({"tools": {"allow": ["x" * 20_000]}}, "config: tools"),
@@ -52,7 +54,8 @@ def test_keys_that_are_absent_or_short_name_the_variable_and_show_nothing(ring):
 
 @pytest.mark.requirement("GUARD-008")
 def test_kongs_way_of_writing_empty_lists_is_read():
-    empty = {"origins": {}, "hide_headers": {}, "rules": {}, "tools": {"allow": {}, "deny": {}}}
+    empty = {key: {} for key in ("origins", "hosts", "param_headers", "hide_headers", "rules")}
+    empty["tools"] = {"allow": {}, "deny": {}}
     settings = read_settings(CONFIG | empty, ENVIRONMENT)
     assert (settings.guard.origins, settings.hide_headers) == ((), frozenset())
 
@@ -96,9 +99,10 @@ def test_the_schemas_defaults_are_the_codes():
     required = {"server": "notes", "upstream": "notes-replicas"}
     filled, bare = (read_settings(one, ENVIRONMENT) for one in (defaults(GUARD_SCHEMA) | required, required))
     for field in dataclasses.fields(filled):
-        if field.name not in ("guard", "signer", "sealer"):
+        if field.name not in ("guard", "signer", "sessions", "endpoints", "tasks"):
             assert getattr(filled, field.name) == getattr(bare, field.name), field.name
-    assert (filled.guard.enforce, filled.guard.origins) == (bare.guard.enforce, bare.guard.origins)
+    for name in ("enforce", "origins", "hosts", "param_headers"):
+        assert getattr(filled.guard, name) == getattr(bare.guard, name)
     assert filled.guard.limits == bare.guard.limits == DEFAULT_LIMITS
     assert filled.guard.policy.access == bare.guard.policy.access
 

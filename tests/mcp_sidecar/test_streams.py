@@ -217,14 +217,21 @@ def test_a_silent_post_stream_is_given_up_after_the_answer_timeout(start, kong, 
     assert gone.wait(10)
 
 
-def test_a_stream_that_has_begun_outlives_the_answer_timeout(start, kong, words):
+@pytest.mark.requirement("SIDE-020")
+@pytest.mark.parametrize("method", ["subscriptions/listen", "tools/list"])
+def test_a_stream_that_has_begun_outlives_the_answer_timeout_unless_it_is_that_of_a_list(start, kong, words, method):
     guard = start(MCP_SIDECAR_ANSWER_TIMEOUT="0.3")
-    waiting = threading.Event()
+    gone = threading.Event()
 
-    def slow(_request, connection):
+    def dripping(_request, connection):
         connection.sendall(words.stream_answer(b": ping\n\n", end=False))
-        waiting.wait(0.6)
-        connection.sendall(words.stream_answer(b"data: " + words.result("late") + b"\n\n").partition(b"\r\n\r\n")[2])
+        with contextlib.suppress(OSError):
+            for _ in range(12):
+                gone.wait(0.1)
+                connection.sendall(words.chunk(b": ping\n\n"))
+            connection.sendall(words.chunk(b"data: " + words.result("late") + b"\n\n") + b"0\r\n\r\n")
 
-    kong.play = slow
-    assert b"late" in guard.ask().body
+    kong.play = dripping
+    body = guard.ask(method=method).body
+    assert (b"late" in body) is (method == "subscriptions/listen")
+    assert (b"did not answer in time" in body) is (method == "tools/list")

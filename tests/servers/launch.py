@@ -62,7 +62,7 @@ class Replica:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"http://127.0.0.1:{self.port}/{'sse' if '--sse' in self._command else 'mcp'}"
 
     def lines(self, since=0):
         """Return what the server wrote, after the first `since` lines."""

@@ -89,9 +89,11 @@ def add_resources(server, record) -> None:
 
 
 def main() -> None:
-    options = read_options(__doc__)
+    options = read_options(__doc__, sse="speak the transport of 2024-11-05, at /sse")
     journal = Journal(options.name, options.journal)
-    serve(build(journal).streamable_http_app(json_response=options.json), journal, options)
+    server = build(journal)
+    app = server.sse_app() if options.sse else server.streamable_http_app(json_response=options.json)
+    serve(app, journal, options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""What the core costs beside the standard JSON reader: a decision, a filtered list, and how they grow with the bytes.
+
+The bars are ratios to json.loads (and json.dumps, where JSON is written) of the same bytes in the same round. Times are
+of the processor: nothing here waits, and what else the machine does is nobody's cost.
+"""
+
+import json
+import math
+import statistics
+import time
+from pathlib import Path
+
+from bench.plot import plot
+from mcp_core import decide
+from mcp_core.jsonrpc import DEFAULT_LIMITS
+from mcp_core.outcome import Reject
+from mcp_core.policy import NOBODY, Policy
+from mcp_core.surface import filter_text
+
+_POLICY = Policy.from_config({"tools": {"allow": ["read_*", "search_*"], "deny": ["read_secret*"]}})
+_VIEW = _POLICY.view(NOBODY)
+_GUARD = decide.Guard(_POLICY)
+_META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+}
+_HEADERS = {
+    "host": "gateway.example.com",
+    "user-agent": "bench/1.0",
+    "accept": "application/json, text/event-stream",
+    "content-type": "application/json",
+    "content-length": "1024",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/call",
+    "mcp-name": "read_file",
+    "x-request-id": "b6f1d7c4e1c84e7fa2f2a8f6f2f7d3d1",
+}
+KIB = 1024
+SIZES = [KIB << power for power in range(0, 13, 2)]
+"""1 KiB to 4 MiB, which is the limit of a body."""
+_MOST = DEFAULT_LIMITS.body
+_EXPONENT_BAR = 1.25
+"""Caches and the collector let json.loads, too, grow by up to 1.2 on nested bodies; what is quadratic has 2."""
+
+
+def _call(arguments):
+    params = {"name": "read_file", "arguments": arguments, "_meta": _META}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+
+
+def call(size):
+    """Return a tools/call of `size` bytes as agents send them: records with text and numbers, and a note."""
+    arguments = {"path": "src/shop/cart.py", "note": "", "records": []}
+    each = len(json.dumps(_RECORD)) + len(", ")
+    arguments["records"] = [_RECORD] * ((size - len(_call(arguments))) // each)
+    arguments["note"] = "x" * (size - len(_call(arguments)))
+    return _call(arguments)
+
+
+_RECORD = {
+    "line": 0,
+    "score": 0.25,
+    "kept": True,
+    "text": "def total(items):\n    return sum(item.price for item in items)  # in cents\n",
+}
+
+
+def listing(count):
+    """Return a tools/list answer of `count` tools as servers write them, of which a policy hides one in ten."""
+    tools = []
+    for number in range(count):
+        words = ("path", "query", "limit", "recursive")
+        properties = {word: {"type": "string", "description": f"The {word} to use, as text."} for word in words}
+        tools.append(
+            {
+                "name": f"read_{'secret' if number % 10 == 0 else 'table'}_{number}",
+                "title": f"Read table {number}",
+                "description": f"Reads table {number} and returns its rows. Use it when the user asks for figures. "
+                * 3,
+                "inputSchema": {"type": "object", "properties": properties, "required": ["path"]},
+                "annotations": {"readOnlyHint": True},
+            }
+        )
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).encode()
+
+
+def _around(value):
+    """Put a JSON text where a tool's argument stands."""
+    return _call({"a": 0}).replace(b'"a": 0', b'"a": ' + value)
+
+
+_DEEP = b'{"a":[' * 30 + b'"%s"' % (b"x" * 2400) + b"]}" * 30 + b","
+
+# shape -> a body of about n bytes that is dear to read; some break a limit at some size, and are refused there
+SHAPES = {
+    "one long string": lambda n: _around(b'"' + b"x" * n + b'"'),
+    "escapes": lambda n: _around(b'"' + b"\\ud83d\\ude00\\n\\\\" * (n // 16) + b'"'),
+    "numbers": lambda n: _around(b"[" + b"-1.5e3," * (n // 7) + b"0]"),
+    "digits": lambda n: _around(b"[" + (b"1" * 299 + b",") * (n // 300) + b"0]"),
+    "keys": lambda n: _around(b"{" + b",".join(b'"%038x":0' % number for number in range(n // 43)) + b"}"),
+    "objects": lambda n: _around(b"[" + b'{"a":"%s"},' % (b"x" * 34) * (n // 43) + b"0]"),
+    "nested": lambda n: _around(
+        b"[" + (b'{"a":[' * 30 + b'"%s"' % (b"x" * 2400) + b"]}" * 30 + b",") * (n // 2643) + b"0]"
+    ),
+    "brackets": lambda n: b"[" * n,
+}
+
+
+def _seconds(run, *arguments, times=1):
+    start = time.process_time()
+    for _ in range(times):
+        run(*arguments)
+    return (time.process_time() - start) / times
+
+
+def _decide(body):
+    return decide.decide_post(_GUARD, _VIEW, _HEADERS, body, lambda _token: None)
+
+
+def _load_and_dump(body):
+    return json.dumps(json.loads(body)).encode()
+
+
+def _beside(ours, theirs, body, rounds, times):
+    """Return the median seconds of ours, and the median over rounds of its ratio to theirs."""
+    pairs = [(_seconds(ours, body, times=times), _seconds(theirs, body, times=times)) for _ in range(rounds)]
+    return statistics.median(one for one, _ in pairs), statistics.median(one / other for one, other in pairs)
+
+
+def _row(name, value, unit, most):
+    return {"name": name, "value": round(value, 3), "unit": unit, "bar": f"<= {most}", "holds": value <= most}
+
+
+def _grow(shape, rounds):
+    """Return (bytes, seconds) of one decision, for each size: the shortest of some rounds."""
+    points = []
+    for size in SIZES:
+        body = SHAPES[shape](size)[:_MOST]
+        times = max(1, 16 * KIB // size)
+        points.append((len(body), min(_seconds(_decide, body, times=times) for _ in range(rounds))))
+    return points
+
+
+def _exponent(points):
+    """Return the slope on logarithmic axes from 16 KiB on: below, what every request costs weighs more."""
+    known = [(math.log(size), math.log(seconds)) for size, seconds in points if size >= 16 * KIB]
+    return statistics.linear_regression(*zip(*known, strict=True)).slope
+
+
+def _check_inputs():
+    """Fail where a measured input is refused, which would be cheap."""
+    admitted = [isinstance(_decide(call(size)), decide.Admitted) for size in (KIB, KIB * KIB)]
+    passed = filter_text(listing(500), _VIEW)
+    if not all(admitted) or isinstance(passed, Reject) or len(json.loads(passed)["result"]["tools"]) != 450:
+        raise RuntimeError("what is measured is not admitted, or not filtered")
+
+
+def run(*, quick):
+    """Measure, write the plot, and return the rows."""
+    _check_inputs()
+    rounds = 5 if quick else 25
+    small, large, listed = call(KIB), call(KIB * KIB), listing(500)
+    median, ratio = _beside(_decide, json.loads, small, 3 * rounds, 300)
+    rows = [
+        _row(f"core: decision over a tools/call of {len(small):,} bytes, median", median * 1e6, "us", 40),
+        _row("core: the same, to json.loads of it", ratio, "x", 5),
+    ]
+    _, ratio = _beside(_decide, json.loads, large, rounds, 1)
+    rows.append(_row(f"core: decision over {len(large):,} bytes, to json.loads", ratio, "x", 3))
+    _, ratio = _beside(lambda body: filter_text(body, _VIEW), _load_and_dump, listed, rounds, 2)
+    rows.append(_row(f"core: 500 tools filtered ({len(listed):,} bytes), to json.loads and dumps", ratio, "x", 3))
+    series = {shape: _grow(shape, 2 if quick else 5) for shape in SHAPES}
+    for shape, points in series.items():
+        rows.append(_row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))
+    target = Path("build/bench.svg")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(plot("Decision over one body", "bytes", "seconds", series))
+    return rows

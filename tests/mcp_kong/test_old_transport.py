@@ -1,0 +1,107 @@
+"""The guard's part in the transport of 2024-11-05: a stream that may announce an endpoint, and the messages to it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
+
+from mcp_core.seal import ENDPOINT_PURPOSE, SESSION_PURPOSE, ContextSigner, Session, SessionSealer
+from mcp_kong.guard import Guard
+
+ANY_METHOD = {"id": "r-2", "methods": None}
+HEADERS = {"content-type": "application/json"} | ANNS_HEADERS
+LIST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
+
+
+def sealed(purpose=ENDPOINT_PURPOSE, principal="ann", server="notes", opened=None):
+    session = Session(
+        server, principal, "/messages/?session_id=1", "a1", int(time.time() if opened is None else opened)
+    )
+    return SessionSealer((KEY,), AESGCM, InvalidTag, purpose).seal(session, secrets.token_bytes(12))
+
+
+def access(data, target, http_method="POST", headers=HEADERS, consumer=ANN):
+    side = KongSide(data, headers, http_method=http_method, route=ANY_METHOD, consumer=consumer, target=target)
+    Guard(CONFIG).access(side.pdk)
+    return side
+
+
+def context_of(side):
+    return ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+
+
+@pytest.mark.requirement("OLD-001")
+def test_a_get_tells_the_sidecar_where_the_agent_would_reach_the_messages():
+    context = context_of(access(b"", "/notes/mcp", "GET", ANNS_HEADERS))
+    assert (context.announce, context.endpoint, context.principal) == ("/notes/messages", None, "ann")
+
+
+@pytest.mark.requirement("OLD-001")
+@pytest.mark.parametrize("method", ["tools/list", "tools/call", "initialize"])
+def test_a_message_goes_to_the_sidecar_with_the_servers_own_uri(method):
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "open"}}).encode()
+    side = access(data, f"/notes/messages?session_id={sealed()}")
+    assert side.arguments("service.set_upstream") == [("mcp-sidecar",)]
+    context = context_of(side)
+    assert (context.endpoint, context.affinity, context.session) == ("/messages/?session_id=1", "a1", None)
+
+
+@pytest.mark.requirement("OLD-004")
+def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "shut"}}).encode()
+    side = access(data, f"/notes/messages?session_id={sealed()}")
+    assert side.exit is None
+    context = context_of(side)
+    assert (json.loads(context.refusal)["error"]["message"], json.loads(context.refusal)["id"]) == (
+        "Unknown tool: shut",
+        1,
+    )
+    assert (context.method, side.next_hop["mcp-method"]) == ("ping", "ping")
+    assert side.arguments("log.set_serialize_value") == [("mcp", {"refused": "denied-item", "code": -32602})]
+
+
+@pytest.mark.requirement("OLD-006")
+@pytest.mark.parametrize("data", [b"?", b'{"jsonrpc":"2.0","method":"notifications/x"}', b"[]"])
+def test_what_has_no_id_that_an_answer_could_carry_is_refused_at_once(data):
+    side = access(data, f"/notes/messages?session_id={sealed()}")
+    assert side.exit[0] == 400
+    assert "service.set_upstream" not in side.names()
+
+
+@pytest.mark.requirement("OLD-002")
+@pytest.mark.parametrize(
+    ("query", "token"),
+    [
+        *(
+            (query, {})
+            for query in ("", "session_id=", "session_id=x", "session=1", "session_id=/messages/?session_id=1")
+        ),
+        *((query, {}) for query in ("session_id={}&x=1", "x=1&session_id={}", "SESSION_ID={}", "session_id={}A")),
+        ("session_id={}", {"principal": "bob"}),
+        ("session_id={}", {"principal": None}),
+        ("session_id={}", {"server": "files"}),
+        ("session_id={}", {"opened": 0}),
+        ("session_id={}", {"purpose": SESSION_PURPOSE}),
+    ],
+)
+def test_a_message_without_a_stream_of_its_sender_finds_nothing(query, token):
+    side = access(LIST, f"/notes/messages?{query.format(sealed(**token))}")
+    assert (side.exit[0], json.loads(side.exit[1])["error"]["code"]) == (404, -32001)
+    assert "service.set_upstream" not in side.names()
+
+
+@pytest.mark.requirement("OLD-002")
+def test_an_endpoints_token_is_no_session_id():
+    side = access(LIST, "/notes/mcp", headers=HEADERS | {"mcp-session-id": sealed()})
+    assert side.exit[0] == 404
+
+
+@pytest.mark.requirement("OLD-004")
+def test_only_a_post_is_taken_there():
+    assert context_of(access(b"", "/notes/messages?session_id=x", "GET", ANNS_HEADERS)).endpoint is None
