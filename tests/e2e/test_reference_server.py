@@ -81,5 +81,6 @@ async def look(url, headers, mode):
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 def test_the_reference_server_looks_the_same_with_and_without_a_gateway(reference, through, mode):
     direct = asyncio.run(look(reference, {}, mode))
+    direct[2].tasks.list = None  # it would list the tasks of all agents: no gateway offers it
     assert asyncio.run(look(through, {"apikey": CONSUMERS[0].key}, mode)) == direct
     assert direct[0] in ("2025-06-18", "2025-11-25")
