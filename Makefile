@@ -26,7 +26,7 @@ setup: $(READY) ## Make .venv with the locked packages
 demo: $(READY) ## Run the main job on real servers and clients, and print what happened
 	@$(BIN)/python tests/demo/demo.py
 
-test: $(READY) ## Run all tests (on a real Kong too, where `kong` is on the PATH)
+test: $(READY) node ## Run all tests (on a real Kong too, where `kong` is on the PATH)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files

@@ -1,4 +1,4 @@
-"""A whole gateway with recording servers behind it, on the devkit or a real Kong."""
+"""A whole gateway with MCP servers of the tests behind it, on the devkit or a real Kong."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import parse_server
 from kong_mcp.state import Consumer
-from servers.launch import Replica
+from servers.launch import RECORDING, Replica
 
 KINDS = ["devkit", "kong"] if shutil.which("kong") else ["devkit"]
 
@@ -64,12 +64,12 @@ def another_node(running, keys):
 
 
 @contextlib.contextmanager
-def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=()):
-    """Run replicas (server name -> number of them) and a gateway of one kind around them."""
+def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=(), script=RECORDING):
+    """Run replicas (server name -> number of them) of one script and a gateway of one kind around them."""
     with contextlib.ExitStack() as stack:
         running = {}
         for name, count in servers.items():
-            running[name] = [Replica(f"{name}-{number}", *options) for number in range(1, count + 1)]
+            running[name] = [Replica(f"{name}-{number}", *options, script=script) for number in range(1, count + 1)]
             for replica in running[name]:
                 stack.callback(replica.kill)
         parsed = [parse_server(f"{name}=" + ",".join(one.url for one in several)) for name, several in running.items()]
@@ -80,9 +80,17 @@ def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=()):
 @contextlib.asynccontextmanager
 async def connect(running, name, mode, server="notes"):
     """Enter the official client, of one era, with the key of one consumer."""
+    async with connect_to(running.url(server), running.key(name), mode) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def connect_to(url, headers, mode, **callbacks):
+    """Enter the official client, of one era, wherever the server is, with what the client shall answer."""
     async with (
-        httpx2.AsyncClient(headers=running.key(name), timeout=30, trust_env=False) as http,
-        Client(streamable_http_client(running.url(server), http_client=http), mode=mode) as client,
+        # Certificates that nobody asks for take long to load.
+        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False, verify=False) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode, **callbacks) as client,
     ):
         yield client
 

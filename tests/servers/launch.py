@@ -13,7 +13,8 @@ from pathlib import Path
 
 from kong_mcp.dev import free_port
 
-_SCRIPT = Path(__file__).with_name("recording_server.py")
+RECORDING = Path(__file__).with_name("recording_server.py")
+FEATURES = Path(__file__).with_name("feature_server.py")
 
 
 def wait_for_port(port, process, seconds=30):
@@ -26,10 +27,19 @@ def wait_for_port(port, process, seconds=30):
         time.sleep(0.05)
 
 
+def wait_for(probe, failure, seconds=30):
+    """Ask again and again until `probe` gives something true, and return that; `failure` says what is there instead."""
+    until = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < until, failure()
+        time.sleep(0.02)
+    return found
+
+
 class Replica:
     """One running MCP server process and its journal: what it executed, and which HTTP requests reached it."""
 
-    def __init__(self, name, *options, script=_SCRIPT, port=None):
+    def __init__(self, name, *options, script=RECORDING, port=None):
         self.name = name
         self.port = port or free_port()
         folder = Path(tempfile.mkdtemp(prefix="mcp-server-"))
@@ -41,8 +51,9 @@ class Replica:
         self.start()
 
     def start(self):
+        environment = {**os.environ, "PYTHONPATH": str(RECORDING.parents[1])}
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
         try:
             wait_for_port(self.port, self.process)
         except RuntimeError as error:
@@ -53,16 +64,24 @@ class Replica:
     def url(self):
         return f"http://127.0.0.1:{self.port}/{'sse' if '--sse' in self._command else 'mcp'}"
 
-    def lines(self):
-        return [json.loads(line) for line in self.journal.read_text().splitlines()]
+    def lines(self, since=0):
+        """Return what the server wrote, after the first `since` lines."""
+        return [json.loads(line) for line in self.journal.read_text().splitlines()[since:]]
 
     def executed(self):
         """Return [kind, name] of everything the server executed."""
-        return [line[1:] for line in self.lines() if line[1] != "http"]
+        return [line[1:] for line in self.lines() if line[1] not in ("http", "stream")]
 
     def requests(self):
         """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
+
+    def wait_until(self, holds, since=0):
+        """Wait until something holds for [kind, what ...] of all that the server wrote after the first lines."""
+        wait_for(
+            lambda: holds([line[1:] for line in self.lines(since)]),
+            lambda: f"{self.name} wrote only {self.executed()[-20:]}",
+        )
 
     def kill(self):
         if self.process.poll() is None:

@@ -1,25 +1,16 @@
 """An MCP server of the official SDK that writes down what it really executed: `python recording_server.py --help`."""
 
-import argparse
-import json
-import time
-from pathlib import Path
-
-import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 
+from servers.journal import Journal, read_options, serve
 
-def build(name: str, journal: Path) -> MCPServer:
-    server = MCPServer(name, instructions=f"This is {name}.")
 
-    def record(kind: str, what: str) -> None:
-        with journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([name, kind, what]) + "\n")
-
-    add_tools(server, record)
-    add_prompts(server, record)
-    add_resources(server, record)
+def build(journal: Journal) -> MCPServer:
+    server = MCPServer(journal.name, instructions=f"This is {journal.name}.")
+    add_tools(server, journal.write)
+    add_prompts(server, journal.write)
+    add_resources(server, journal.write)
     return server
 
 
@@ -97,37 +88,12 @@ def add_resources(server, record) -> None:
         return title
 
 
-class Journal:
-    """ASGI middleware: writes down every HTTP request that reaches the server at all."""
-
-    def __init__(self, app, name: str, journal: Path) -> None:
-        self.app = app
-        self.name = name
-        self.journal = journal
-
-    async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "http":
-            headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-            with self.journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([self.name, "http", scope["method"], headers, time.time()]) + "\n")
-        await self.app(scope, receive, send)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--journal", type=Path, required=True)
-    parser.add_argument("--json", action="store_true", help="answer in JSON rather than in event streams")
-    parser.add_argument("--sse", action="store_true", help="speak the transport of 2024-11-05, at /sse")
-    parser.add_argument("--quiet", action="store_true", help="do not write down HTTP requests")
-    options = parser.parse_args()
-    server = build(options.name, options.journal)
+    options = read_options(__doc__, sse="speak the transport of 2024-11-05, at /sse")
+    journal = Journal(options.name, options.journal)
+    server = build(journal)
     app = server.sse_app() if options.sse else server.streamable_http_app(json_response=options.json)
-    if not options.quiet:
-        app = Journal(app, options.name, options.journal)
-    config = uvicorn.Config(app, port=options.port, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run()
+    serve(app, journal, options)
 
 
 if __name__ == "__main__":
