@@ -244,17 +244,13 @@ def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers
 
 def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> Reject | None:
     """A task of anybody else does not exist (2025-11-25, basic/utilities/tasks, security)."""
-    if message.method in methods.TASK_METHODS and read.era is Era.MODERN and not tasks.declared(message.params):
+    asked = tasks.asked(message.method, message.params)
+    if asked is not None and read.era is Era.MODERN and not tasks.declared(message.params):
         needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {methods.TASKS_EXTENSION: {}}}}
         text = f"Declare {methods.TASKS_EXTENSION} among the client's capabilities."
         return Reject(MISSING_CAPABILITY, text, "capability", id=message.id, data=needed)
-    named = [related] if (related := tasks.related(message.params)) is not None else []
-    if message.method in methods.TASK_METHODS:
-        named.append(message.params.get(methods.TASK_ID))
-    wanted = message.params.get("notifications")
-    if message.method == methods.LISTEN and isinstance(wanted, dict) and methods.LISTEN_TASKS in wanted:
-        listened = wanted[methods.LISTEN_TASKS]
-        named.extend(listened if isinstance(listened, list) else [listened])
+    related = tasks.related(message.params)
+    named = [*(asked or ()), *([] if related is None else [related])]
     if all(isinstance(token, str) and open_task(token) is not None for token in named):
         return None
     return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))

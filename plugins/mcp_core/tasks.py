@@ -63,6 +63,17 @@ def declared(params: dict[str, Any]) -> bool:
     return isinstance(extensions, dict) and methods.TASKS_EXTENSION in extensions
 
 
+def asked(method: str, params: dict[str, Any]) -> list[object] | None:
+    """Return the ids that a request asks about, as they stand there; None for a request that asks about no task."""
+    if method in methods.TASK_METHODS:
+        return [params.get(methods.TASK_ID)]
+    wanted = params.get("notifications")
+    if method != methods.LISTEN or not isinstance(wanted, dict) or methods.LISTEN_TASKS not in wanted:
+        return None
+    ids = wanted[methods.LISTEN_TASKS]
+    return ids if isinstance(ids, list) else [ids]
+
+
 def related(members: object) -> object:
     """Return the id of the task that a message belongs to, by its params or its result; None where there is none."""
     return next((container[key] for container, key in _related(members)), None)

@@ -94,12 +94,11 @@ def test_monitor_mode_opens_no_foreign_task():
 
 @pytest.mark.requirement("TASK-002")
 def test_a_request_belongs_to_ones_own_task_only_and_a_subscription_names_no_other():
-    def listen(ids):
-        return decide(
-            modern("subscriptions/listen"),
-            request("subscriptions/listen", {"notifications": {"taskIds": ids}, "_meta": META}),
-        )
+    def listen(ids, meta=KNOWS_TASKS):
+        wanted = {"notifications": {"taskIds": ids}, "_meta": meta}
+        return decide(modern("subscriptions/listen"), request("subscriptions/listen", wanted))
 
+    assert listen([OWN], META).code == listen([], META).code == -32021
     assert isinstance(listen([OWN]), Admitted)
     assert isinstance(listen([]), Admitted)
     for ids in ([OWN, BOBS], [BOBS], "up-1", [None], None, {"0": OWN}):
