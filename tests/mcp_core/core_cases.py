@@ -174,6 +174,8 @@ NOT_JSON_RPC = {
     "_META beside _meta": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{},"_META":{}}}',
     "a version key in capitals": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":'
     b'{"io.modelcontextprotocol/PROTOCOLVERSION":"2026-07-28"}}}',
+    "taskid in a related task": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","_meta":'
+    b'{"io.modelcontextprotocol/related-task":{"taskid":"t"}}}}',
     "Name in a completion's ref": b'{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":'
     b'{"type":"ref/prompt","name":"open","Name":"shut"}}}',
 }
