@@ -24,7 +24,7 @@ def gateway(kind):
 def ways():
     """Open ways as they are asked for, and leave them open: several files of tests use them."""
     with contextlib.ExitStack() as stack:
-        yield functools.cache(lambda name: stack.enter_context(open_way(name)))
+        yield functools.cache(lambda name, *options: stack.enter_context(open_way(name, *options)))
 
 
 @pytest.fixture(scope="session", params=WAYS)

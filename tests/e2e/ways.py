@@ -71,14 +71,14 @@ class Way:
 
 
 @contextlib.contextmanager
-def open_way(name):
-    """Run the feature server and what stands before it."""
+def open_way(name, *options):
+    """Run the feature server, with options of its own, and what stands before it."""
     if name == "direct":
-        replica = Replica("features-1", script=FEATURES)
+        replica = Replica("features-1", *options, script=FEATURES)
         try:
             yield Way(name, replica.url, replica)
         finally:
             replica.kill()
         return
-    with start(name, {"features": 1}, policy=FEATURE_POLICY, script=FEATURES) as running:
+    with start(name, {"features": 1}, policy=FEATURE_POLICY, options=options, script=FEATURES) as running:
         yield Way(name, running.url("features"), running.servers["features"][0])

@@ -1,5 +1,5 @@
 // Does with an official TypeScript client what agents do, and prints what it observed as one line of JSON.
-// node observe.mjs '{"modules", "line", "version", "url", "headers", "answers", "large"}'
+// node observe.mjs '{"modules", "line", "version", "old", "url", "headers", "answers", "large"}'
 import { createHash } from "node:crypto";
 import { connect } from "./sdk.mjs";
 
@@ -107,7 +107,7 @@ async function observe() {
   };
   for (const tool of ["elicit", "sample", "roots", "interview"]) observed.asked[tool] = JSON.parse(await call(tool));
   if (!modern) observed.ping = await client.ping();
-  if (!modern) observed.resumed = await steps(call, "break_off");
+  if (!modern && !settings.old) observed.resumed = await steps(call, "break_off");
   await client.close();
   return observed;
 }

@@ -7,11 +7,11 @@ const LOG_LEVEL = "io.modelcontextprotocol/logLevel";
 function load(modules, line) {
   const require = createRequire(`${modules}/`);
   if (line === "v2") {
-    const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
-    return { Client, StreamableHTTPClientTransport, named: (method) => method };
+    return { ...require("@modelcontextprotocol/client"), named: (method) => method };
   }
   const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
   const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
+  const { SSEClientTransport } = require("@modelcontextprotocol/sdk/client/sse.js");
   const types = require("@modelcontextprotocol/sdk/types.js");
   const schemas = {
     "elicitation/create": types.ElicitRequestSchema,
@@ -23,12 +23,13 @@ function load(modules, line) {
     "notifications/prompts/list_changed": types.PromptListChangedNotificationSchema,
     "notifications/resources/list_changed": types.ResourceListChangedNotificationSchema,
   };
-  return { Client, StreamableHTTPClientTransport, named: (method) => schemas[method] };
+  return { Client, StreamableHTTPClientTransport, SSEClientTransport, named: (method) => schemas[method] };
 }
 
-/** Connect. `answers` holds a result per request that the server may send, `told` is called with each notification. */
-export async function connect({ modules, line, version, url, headers, answers, told }) {
-  const { Client, StreamableHTTPClientTransport, named } = load(modules, line);
+/** Connect, `old` by the transport of 2024-11-05. `answers` holds a result per request that the server may send, `told` is called with each notification. */
+export async function connect({ modules, line, version, old, url, headers, answers, told }) {
+  const { Client, StreamableHTTPClientTransport, SSEClientTransport, named } = load(modules, line);
+  const Transport = old ? SSEClientTransport : StreamableHTTPClientTransport;
   const modern = version !== undefined;
   const client = new Client(
     { name: `typescript-${line}`, version: "1" },
@@ -49,7 +50,7 @@ export async function connect({ modules, line, version, url, headers, answers, t
     if ((init?.method ?? "GET") === "GET" && answer.ok) opened();
     return answer;
   };
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, fetch: watched }));
+  await client.connect(new Transport(new URL(url), { requestInit: { headers }, fetch: watched }));
   return {
     client,
     modern,

@@ -7,11 +7,13 @@ import mcp_types as types
 from mcp.server import NotificationOptions, Server
 from mcp.server.caching import CacheHint
 from mcp.server.subscriptions import ListenHandler
+from starlette.applications import Starlette
 
 from servers import feature_lists
 from servers.event_store import MemoryEventStore
 from servers.feature_tools import Tools, session_of
 from servers.journal import Journal, read_options, serve
+from servers.old_transport import old_app
 
 RETRY_MILLISECONDS = 50
 BODY_BYTES = 64 * 1024 * 1024
@@ -86,17 +88,20 @@ def build(journal: Journal) -> Server:
     )
 
 
-def main() -> None:
-    options = read_options(__doc__)
-    journal = Journal(options.name, options.journal)
-    server = build(journal)
-    app = server.streamable_http_app(
+def new_app(server, options) -> Starlette:
+    return server.streamable_http_app(
         json_response=options.json,
         event_store=MemoryEventStore(),
         retry_interval=RETRY_MILLISECONDS,
         max_request_body_size=BODY_BYTES,
     )
-    serve(app, journal, options)
+
+
+def main() -> None:
+    options = read_options(__doc__, sse="speak the transport of 2024-11-05, at /sse")
+    journal = Journal(options.name, options.journal)
+    server = build(journal)
+    serve(old_app(server) if options.sse else new_app(server, options), journal, options)
 
 
 if __name__ == "__main__":
