@@ -21,21 +21,21 @@ POISON = (
 
 
 @pytest.mark.requirement("STORE-001")
-def test_the_migrations_make_the_tables_that_the_code_uses(address):
-    Store(address, migrate=True).close()
-    engine = open_engine(store_url(address))
+def test_the_migrations_make_the_tables_that_the_code_uses(empty_address):
+    Store(empty_address, migrate=True).close()
+    engine = open_engine(store_url(empty_address))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
 
 
 @pytest.mark.requirement("STORE-001")
-def test_a_store_without_this_releases_schema_is_refused_with_what_to_do(address):
+def test_a_store_without_this_releases_schema_is_refused_with_what_to_do(empty_address):
     with pytest.raises(StoreError, match="mcp-sidecar migrate"):
-        Store(address)
-    Store(address, migrate=True).close()
-    Store(address, migrate=True).close()
-    Store(address).close()
+        Store(empty_address)
+    Store(empty_address, migrate=True).close()
+    Store(empty_address, migrate=True).close()
+    Store(empty_address).close()
 
 
 @pytest.mark.requirement("STORE-001")
