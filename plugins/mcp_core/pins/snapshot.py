@@ -26,7 +26,6 @@ FORMAT: Final = 1
 MAGIC: Final = b"KMS1"
 IS_OPEN: Final = "open"
 """The state of an item that agents may see and use; any other says why not."""
-MAX_BYTES: Final = 256 * 1024 * 1024
 
 _MAC_BYTES: Final = 32
 _DIGEST_BYTES: Final = 32

@@ -26,6 +26,14 @@ class State(StrEnum):
 OPEN: Final = frozenset({State.APPROVED, State.FLAGGED})
 
 
+class Pinning(StrEnum):
+    """What pins do for a server: nothing; write down what is seen; or also hide and refuse what is not open."""
+
+    OFF = "off"
+    MONITOR = "monitor"
+    ENFORCE = "enforce"
+
+
 class FirstUse(StrEnum):
     """What becomes of an item that was never seen before."""
 
