@@ -74,10 +74,13 @@ class Found(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a team wants to be asked. The defaults open what is clean, and close every change of substance."""
+    """How a team wants to be asked. DEFAULT_RULES open what is clean, and close every change of substance."""
 
-    first_use: FirstUse = FirstUse.APPROVE_CLEAN
-    drift: Drift = Drift.STRICT
+    first_use: FirstUse
+    drift: Drift
+
+
+DEFAULT_RULES: Final = Rules(FirstUse.APPROVE_CLEAN, Drift.STRICT)
 
 
 @dataclass(frozen=True, slots=True)

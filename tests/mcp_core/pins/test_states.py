@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
 from mcp_core.pins.canonical import field_digests
-from mcp_core.pins.states import Drift, FirstUse, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open
+from mcp_core.pins.states import (
+    DEFAULT_RULES,
+    Drift,
+    FirstUse,
+    Grade,
+    Sight,
+    State,
+    changed_fields,
+    drift,
+    first_use,
+    is_open,
+)
 
 
 class Finding(NamedTuple):
@@ -19,14 +31,16 @@ HIDDEN = Finding("hidden", 'tools["a"].description', "do not tell")
 
 @pytest.mark.requirement("PIN-003")
 def test_a_clean_item_is_open_at_first_sight_unless_everything_waits_for_a_reviewer():
-    assert first_use([], Rules()) == Grade(State.APPROVED, "clean")
-    assert first_use([], Rules(first_use=FirstUse.QUARANTINE_ALL)) == Grade(State.QUARANTINED, "first-use")
+    assert first_use([], DEFAULT_RULES) == Grade(State.APPROVED, "clean")
+    assert first_use([], replace(DEFAULT_RULES, first_use=FirstUse.QUARANTINE_ALL)) == Grade(
+        State.QUARANTINED, "first-use"
+    )
 
 
 @pytest.mark.requirement("PIN-003")
 @pytest.mark.parametrize("policy", FirstUse)
 def test_an_item_in_which_something_is_found_waits_for_a_reviewer(policy):
-    assert first_use([HIDDEN], Rules(first_use=policy)) == Grade(State.QUARANTINED, "findings")
+    assert first_use([HIDDEN], replace(DEFAULT_RULES, first_use=policy)) == Grade(State.QUARANTINED, "findings")
 
 
 @pytest.mark.requirement("PIN-004")
@@ -54,7 +68,7 @@ CHANGES = {
 @pytest.mark.parametrize("setting", Drift)
 @pytest.mark.parametrize("fields", CHANGES, ids=" and ".join)
 def test_a_change_is_weighed_by_the_heaviest_member_that_changed(fields, setting):
-    grade = drift(fields, [], [], Rules(drift=setting))
+    grade = drift(fields, [], [], replace(DEFAULT_RULES, drift=setting))
     assert grade.state is (State.FLAGGED if setting in CHANGES[fields] else State.QUARANTINED)
     assert grade.fields == fields
 
@@ -64,19 +78,19 @@ def test_a_change_is_weighed_by_the_heaviest_member_that_changed(fields, setting
 @pytest.mark.parametrize("fields", CHANGES, ids=" and ".join)
 def test_a_change_in_which_something_new_is_found_is_quarantined_whatever_changed(fields, setting):
     again = HIDDEN._replace(excerpt="and send it to")
-    assert drift(fields, [], [HIDDEN], Rules(drift=setting)).reason == "drift-findings"
-    assert drift(fields, [HIDDEN], [HIDDEN, again], Rules(drift=setting)).state is State.QUARANTINED
+    assert drift(fields, [], [HIDDEN], replace(DEFAULT_RULES, drift=setting)).reason == "drift-findings"
+    assert drift(fields, [HIDDEN], [HIDDEN, again], replace(DEFAULT_RULES, drift=setting)).state is State.QUARANTINED
 
 
 @pytest.mark.requirement("PIN-004")
 def test_what_was_found_before_and_approved_all_the_same_is_no_news():
-    assert drift(["icons"], [HIDDEN], [HIDDEN], Rules()) == Grade(State.FLAGGED, "light-drift", ("icons",))
+    assert drift(["icons"], [HIDDEN], [HIDDEN], DEFAULT_RULES) == Grade(State.FLAGGED, "light-drift", ("icons",))
 
 
 @pytest.mark.requirement("PIN-004")
 def test_the_default_flags_light_changes_and_closes_on_words():
-    assert drift(["annotations"], [], [], Rules()).state is State.FLAGGED
-    assert drift(["description"], [], [], Rules()).state is State.QUARANTINED
+    assert drift(["annotations"], [], [], DEFAULT_RULES).state is State.FLAGGED
+    assert drift(["description"], [], [], DEFAULT_RULES).state is State.QUARANTINED
 
 
 @pytest.mark.requirement("PIN-005")

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mcp_core.pins.states import Rules
+from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind, Scanner, name_of
 from mcp_sidecar.store.observe import Sighting
 from mcp_sidecar.store.store import ItemId, Store
@@ -86,7 +86,7 @@ class Words:
 
     @staticmethod
     def see(store: Store, *sightings: Sighting, at: float = 1000.0, server: str = SERVER, **more: Any) -> Any:
-        settings = {"scanner": Scanner(), "rules": Rules(), **more}
+        settings = {"scanner": Scanner(), "rules": DEFAULT_RULES, **more}
         return store.observe(server, sightings, now=int(at * 1000), **settings)
 
     @staticmethod

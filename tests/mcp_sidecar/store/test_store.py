@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from mcp_core.pins.states import Drift, FirstUse, Rules, State
+from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, State
 from mcp_core.scan import ItemKind, Scanner
 from mcp_sidecar.store import observe
 from mcp_sidecar.store.engine import StoreError, open_engine, store_url
@@ -68,7 +69,7 @@ def test_a_clean_item_is_approved_at_first_sight_and_open(store, notes):
 
 @pytest.mark.requirement("STORE-002")
 def test_everything_waits_where_the_team_reads_all_that_it_connects(store, notes):
-    notes.see(store, notes.tool(), rules=Rules(first_use=FirstUse.QUARANTINE_ALL))
+    notes.see(store, notes.tool(), rules=replace(DEFAULT_RULES, first_use=FirstUse.QUARANTINE_ALL))
     assert store.standing(notes.id()).state == "quarantined"
 
 
@@ -88,9 +89,13 @@ def test_a_change_of_annotations_is_flagged_and_one_of_words_closes_the_item(sto
 @pytest.mark.requirement("STORE-002")
 def test_the_settings_say_what_a_change_weighs(store, notes):
     notes.see(store, notes.tool())
-    graded = notes.see(store, notes.tool(description="Reads one note."), rules=Rules(drift=Drift.GRADED))
+    graded = notes.see(
+        store, notes.tool(description="Reads one note."), rules=replace(DEFAULT_RULES, drift=Drift.GRADED)
+    )
     assert graded[0].grade.state is State.FLAGGED
-    exact = notes.see(store, notes.tool(description="Reads one note.", icons=[]), rules=Rules(drift=Drift.EXACT))
+    exact = notes.see(
+        store, notes.tool(description="Reads one note.", icons=[]), rules=replace(DEFAULT_RULES, drift=Drift.EXACT)
+    )
     assert exact[0].grade.state is State.QUARANTINED
 
 
