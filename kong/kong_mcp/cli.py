@@ -12,6 +12,7 @@ import click
 
 from kong_mcp.dev import DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
+from kong_mcp.lazy import LazyGroup
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.servers import Server, ServerError, parse_server
@@ -45,7 +46,7 @@ class _ConsumerType(click.ParamType[Consumer]):
         return Consumer(name, key, tuple(groups))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kong-mcp")
 def main() -> None:
     """An MCP gateway for people who run Kong.
