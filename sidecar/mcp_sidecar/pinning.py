@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mcp_core import jsonrpc
+from mcp_core.keys import Keys
 from mcp_core.methods import SURFACE_KEYS
 from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
@@ -14,6 +14,7 @@ from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.store.observe import Sighting
 
 INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
+_SPELLINGS: Final = Keys.of({INSTRUCTIONS})
 
 
 class Pins:
@@ -38,10 +39,10 @@ class Pins:
                 kept = [item for item in result[key] if self._passes(ItemKind(key), item[named], item)]
                 changed = changed or len(kept) != len(result[key])
                 result[key] = kept
-        for key in [one for one in result if jsonrpc.fold(one) == INSTRUCTIONS]:
+        for key in [one for one in result if one == INSTRUCTIONS or _SPELLINGS.could_be(one)]:
             text = result[key]
             exact = key == INSTRUCTIONS and isinstance(text, str)
-            # Some readers fold case: what looks like instructions and is none is never open.
+            # What only some readers take for instructions is never open.
             if not (self._passes(ItemKind.INSTRUCTIONS, "", {key: text}) if exact else not self._enforce):
                 del result[key]
                 changed = True
