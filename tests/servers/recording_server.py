@@ -10,21 +10,21 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 
 
-def build(name: str, journal: Path) -> MCPServer:
+def build(name: str, journal: Path, says: str | None = None) -> MCPServer:
     server = MCPServer(name, instructions=f"This is {name}.")
 
     def record(kind: str, what: str) -> None:
         with journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps([name, kind, what]) + "\n")
 
-    add_tools(server, record)
+    add_tools(server, record, says)
     add_prompts(server, record)
     add_resources(server, record)
     return server
 
 
-def add_tools(server, record) -> None:
-    @server.tool()
+def add_tools(server, record, says) -> None:
+    @server.tool(description=says)
     def good(text: str) -> str:
         """Repeat a text."""
         record("tool", "good")
@@ -120,9 +120,10 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="answer in JSON rather than in event streams")
     parser.add_argument("--sse", action="store_true", help="speak the transport of 2024-11-05, at /sse")
+    parser.add_argument("--says", help="what the description of the tool good is")
     parser.add_argument("--quiet", action="store_true", help="do not write down HTTP requests")
     options = parser.parse_args()
-    server = build(options.name, options.journal)
+    server = build(options.name, options.journal, options.says)
     app = server.sse_app() if options.sse else server.streamable_http_app(json_response=options.json)
     if not options.quiet:
         app = Journal(app, options.name, options.journal)
