@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import click
 
-from kong_mcp.dev import DevSettings, PortTakenError, run_dev, unreachable
+from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
+from kong_mcp.lazy import LazyGroup
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.servers import Server, ServerError, parse_server
@@ -45,7 +46,7 @@ class _ConsumerType(click.ParamType[Consumer]):
         return Consumer(name, key, tuple(groups))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kong-mcp")
 def main() -> None:
     """An MCP gateway for people who run Kong.
@@ -78,6 +79,10 @@ def main() -> None:
     "key in the header apikey; without any, nobody is asked for one.",
 )
 @click.option("--gateway", type=click.Choice(GATEWAYS), help="Default: kong where it is on the PATH, else the devkit.")
+@click.option(
+    "--store",
+    help="Where pins write down what servers offer: a file, or a postgresql:// URL. By default it goes when this ends.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 def dev(
     servers: tuple[Server, ...],
@@ -85,6 +90,7 @@ def dev(
     consumers: tuple[Consumer, ...],
     gateway: str | None,
     port: int,
+    store: str | None,
 ) -> None:
     """Put MCP servers behind a complete local gateway until Ctrl-C.
 
@@ -96,7 +102,7 @@ def dev(
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
-        settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers)
+        settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers, store=store)
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with run_dev(settings) as running:
             for line in unreachable(servers):
@@ -104,6 +110,9 @@ def dev(
             for server in servers:
                 click.echo(f"{server.name}: {running.url(server.name)}")
             click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
+            if settings.pinned:
+                address = store or running.folder / STORE_FILE
+                click.echo(f"pins: review with kong-mcp surface list --store {address}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
             while True:
                 time.sleep(_WATCH_SECONDS)

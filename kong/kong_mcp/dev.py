@@ -22,9 +22,13 @@ from kong_mcp.reaper import Reaper
 from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
-from mcp_kong.settings import KEYS_VARIABLE
+from mcp_core.pins.states import Pinning
+from mcp_kong.settings import KEYS_VARIABLE, read_pinning
+from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
+STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
+STORE_FILE: Final = "store.db"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -39,6 +43,7 @@ class DevSettings:
     """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit".
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
+    `store` keeps what pins write down; without one it goes with the gateway's other files.
     """
 
     servers: Sequence[Server]
@@ -48,6 +53,12 @@ class DevSettings:
     consumers: Sequence[Consumer] = ()
     workers: int = 2
     keys: str = field(default_factory=fresh_keys, repr=False)
+    store: str | None = None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether pins do anything."""
+        return read_pinning(self.policy) is not Pinning.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **settings.policy,
         }
         state = write_state(folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment)
-        environment = {**os.environ, KEYS_VARIABLE: settings.keys}
+        environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],
@@ -157,6 +168,14 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         gateway.wait_until(lambda: all(_is_guarded(url, credential) for url in urls), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
+    """Return what guard and sidecar must be told about pins."""
+    if not settings.pinned:
+        return {}
+    store = settings.store or str(folder / STORE_FILE)
+    return {SNAPSHOT_VARIABLE: str(folder / "snapshot"), STORE_VARIABLE: store}
 
 
 def _is_guarded(url: str, credential: Mapping[str, str]) -> bool:

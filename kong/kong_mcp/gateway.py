@@ -12,6 +12,7 @@ from typing import Final
 from kong_mcp.processes import Child
 from kong_mcp.share import plugins_folder, program
 from mcp_kong.settings import KEYS_VARIABLE
+from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
 
@@ -62,7 +63,8 @@ def kong_conf(settings: GatewaySettings) -> str:
         "request_debug": "off",  # it would tell whoever asks from this machine how the gateway works
         "proxy_access_log": "off",
         "nginx_worker_processes": settings.nginx_workers,
-        "nginx_main_env": KEYS_VARIABLE,
+        # More than one variable is written so (kong/templates/nginx.lua: the directive is env).
+        "nginx_main_env": f"{KEYS_VARIABLE}; env {SNAPSHOT_VARIABLE}",
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",

@@ -68,19 +68,28 @@ class Admitted:
 Decision: TypeAlias = Admitted | Reject
 OpenSession: TypeAlias = Callable[[str], Session | None]
 OpenTask: TypeAlias = Callable[[str], Task | None]
+Closed: TypeAlias = Callable[[Kind, str], str | None]
 
 
 def _opens_nothing(_token: str) -> None:
     return None
 
 
+def _closes_nothing(_kind: Kind, _name: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids."""
+    """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids.
+
+    `closed` returns why nobody may use an item, whoever asks, as a short stable word; None for an item that is open.
+    """
 
     view: View
     open_session: OpenSession = _opens_nothing
     open_task: OpenTask = _opens_nothing
+    closed: Closed = _closes_nothing
 
 
 def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -161,7 +170,6 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     """Refuse what the policy does not allow, with the answer that an unknown item, task or method would get."""
     if isinstance(message, Response):
         return None
-    view = caller.view
     method = METHODS.get(message.method)
     notification = isinstance(message, Notification)
     if method is None or read.era not in method.eras or method.notification != notification:
@@ -171,11 +179,11 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
         return refusal
     if method.kind is not None and method.param is not None:
-        return _authorise_item(message, message.params.get(method.param), method.kind, read, view)
+        return _authorise_item(message, message.params.get(method.param), method.kind, read, caller)
     if message.method == methods.COMPLETE:
-        return _authorise_completion(message, read, view)
+        return _authorise_completion(message, read, caller)
     if message.method == methods.LISTEN:
-        return _authorise_listen(message, read, view)
+        return _authorise_listen(message, read, caller)
     return None
 
 
@@ -184,7 +192,7 @@ def _is_variant(method: str) -> bool:
     return method != methods.LIST_TASKS and fold(method).strip("/") in _FOLDED_METHODS
 
 
-def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, view: View) -> Reject | None:
+def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, caller: Caller) -> Reject | None:
     id_ = envelope.request_id(message)
     if not isinstance(name, str):
         field_name = "uri" if kind is Kind.RESOURCE else "name"
@@ -194,13 +202,15 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if len(name) > MAX_URI:
         text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
         return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
-    if view.allows(kind, name):
+    # What is closed stays so in monitor mode, which lets pass what the policy denies.
+    reason = caller.closed(kind, name) or (None if caller.view.allows(kind, name) else "denied-item")
+    if reason is None:
         return None
     shown = name[:_SHOWN]
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
-        return Reject(RESOURCE_NOT_FOUND, "Resource not found", "denied-item", id=id_, data={"uri": shown})
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data={"uri": shown})
     text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    return Reject(INVALID_PARAMS, text, "denied-item", id=id_, status=_params_status(read))
+    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read))
 
 
 def _params_status(read: Envelope) -> int:
@@ -208,25 +218,25 @@ def _params_status(read: Envelope) -> int:
     return 200 if read.era is Era.LEGACY else 400
 
 
-def _authorise_completion(message: Request | Notification, read: Envelope, view: View) -> Reject | None:
+def _authorise_completion(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
     """Completions speak of a prompt or a resource template: what is hidden has none (all revisions, completion)."""
     ref = message.params.get("ref")
     if isinstance(ref, dict):
         if ref.get("type") == "ref/prompt" and "uri" not in ref:
-            return _authorise_item(message, ref.get("name"), Kind.PROMPT, read, view)
+            return _authorise_item(message, ref.get("name"), Kind.PROMPT, read, caller)
         if ref.get("type") == "ref/resource" and "name" not in ref:
-            return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, view)
+            return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, caller)
     text = "params.ref is a ref/prompt with a name, or a ref/resource with a uri."
     return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
 
 
-def _authorise_listen(message: Request | Notification, read: Envelope, view: View) -> Reject | None:
+def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
     """Subscriptions name resources: all of them must be allowed (2026-07-28, basic/patterns/subscriptions)."""
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
         if isinstance(uris, list) and _LISTENED.misread(wanted) is None:
-            refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, view) for uri in uris)
+            refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, caller) for uri in uris)
             return next((refusal for refusal in refusals if refusal is not None), None)
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
     return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))

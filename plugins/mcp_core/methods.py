@@ -36,6 +36,8 @@ INTERNAL_KEY_HEADER: Final = "x-mcp-internal-key"
 """The sidecar's credential on Kong's internal route."""
 GATEWAY_SESSION_HEADER: Final = "mcp-gateway-session"
 """The sealed session id on the sidecar's answer, which Kong renames to Mcp-Session-Id."""
+ALERT_SIGNATURE_HEADER: Final = "kong-mcp-signature"
+"""Proves to a webhook who sent an alert, and when."""
 PARAM_HEADER_PREFIX: Final = "mcp-param-"
 """Begins the headers that repeat single arguments (2026-07-28, streamable-http, custom headers from tool params)."""
 

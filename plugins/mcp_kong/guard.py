@@ -19,7 +19,7 @@ from typing import Any, Final
 from mcp_core import endpoint, methods
 from mcp_core import headers as http
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
-from mcp_core.methods import Era, Lane
+from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import INTERNAL_ERROR, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.policy import NOBODY, Principal
 from mcp_core.seal import Context, Session, SessionSealer
@@ -116,9 +116,15 @@ class Guard:
         if asked.http_method != "POST":
             return decide_stream(asked.http_method, asked.headers, open_session)
         policy = settings.guard.policy
-        caller = Caller(policy.view(asked.principal() if policy.by_principal else NOBODY), open_session, open_task)
+        view = policy.view(asked.principal() if policy.by_principal else NOBODY)
+        caller = Caller(view, open_session, open_task, self._closed)
         decide = decide_post if messages is None else decide_endpoint_post
         return decide(settings.guard, caller, asked.headers, asked.body)
+
+    def _closed(self, kind: Kind, name: str) -> str | None:
+        """Return why nobody may use an item now, as a word for the log, or None for one that is open."""
+        snapshot = self._settings.snapshot
+        return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
 
     def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
         """Open the way to the server's replicas."""
@@ -172,6 +178,7 @@ class Guard:
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
+            pins=settings.pinning.value,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)

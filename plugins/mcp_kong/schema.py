@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mcp_core.jsonrpc import DEFAULT_LIMITS
+from mcp_core.pins.states import Pinning
 
 SIDECAR: Final = "mcp-sidecar"
 MODE: Final = "enforce"
+PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 HIDDEN_HEADERS: Final = (
     "authorization",
@@ -125,6 +127,24 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "default": [],
             "elements": _RULE,
             "description": "More globs for some consumers and groups only, added to those above. Deny wins over allow.",
+        }
+    },
+    {
+        "pins": {
+            "type": "record",
+            "description": "Whether items must be approved, in the exact form in which the server sends them.",
+            "fields": [
+                {
+                    "mode": {
+                        "type": "string",
+                        "required": True,
+                        "default": PINNING.value,
+                        "one_of": [one.value for one in Pinning],
+                        "description": "enforce hides and refuses what is not approved; monitor only writes down what "
+                        "is seen. Both need a sidecar with a store, and enforce the snapshot that it writes.",
+                    }
+                }
+            ],
         }
     },
     {

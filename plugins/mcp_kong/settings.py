@@ -6,6 +6,7 @@ Raises for whatever cannot be used: an instance that does not start leaves its r
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -17,10 +18,12 @@ from mcp_core.decide import Guard
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
+from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
-from mcp_kong.schema import HIDDEN_HEADERS, MODE, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import HIDDEN_HEADERS, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
@@ -49,6 +52,8 @@ class Settings:
     session_max_age: int
     route_id: str | None
     signer: ContextSigner
+    pinning: Pinning
+    snapshot: SnapshotFile | None
     sessions: SessionSealer
     endpoints: SessionSealer
     tasks: TaskSealer
@@ -64,6 +69,12 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         keys = parse_keys(environment.get(KEYS_VARIABLE, ""))
     except KeyRingError as error:
         raise SettingsError(f"{KEYS_VARIABLE} in the plugin server's environment: {error}") from None
+    pinning = read_pinning(config)
+    path = environment.get(SNAPSHOT_VARIABLE)
+    if pinning is Pinning.ENFORCE and not path:
+        raise SettingsError(
+            f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
+        )
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
@@ -74,10 +85,22 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
+        pinning=pinning,
+        snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
         sessions=SessionSealer(keys, AESGCM, InvalidTag),
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
     )
+
+
+def read_pinning(config: Mapping[str, Any]) -> Pinning:
+    """Read what pins do. Raises SettingsError."""
+    value = config.get("pins") or {}
+    mode = value.get("mode", PINNING.value) if isinstance(value, Mapping) and value.keys() <= {"mode"} else None
+    modes = [one.value for one in Pinning]
+    if mode not in modes:
+        raise SettingsError(f"config.pins: write {{mode: WORD}} with one of {', '.join(modes)}")
+    return Pinning(mode)
 
 
 def check_config(config: Mapping[str, Any]) -> Guard:
@@ -89,6 +112,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     try:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
+        read_pinning(config)
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mcp_sidecar.callers import Callers
+from mcp_sidecar.curator import Curator
 from mcp_sidecar.exchange import Parts
 from mcp_sidecar.filtering import Filter
 from mcp_sidecar.health import Health
@@ -26,6 +27,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings)
+    curator = Curator(settings, metrics)
     parts = Parts(
         settings,
         upstream,
@@ -35,13 +37,15 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         Refusals(settings.keys),
         metrics,
         stopping,
+        curator.catalog,
     )
     health = Health(settings, metrics, stopping)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            yield
+            async with curator.running():
+                yield
         finally:
             await upstream.aclose()
 

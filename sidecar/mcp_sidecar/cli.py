@@ -9,6 +9,8 @@ import click
 from mcp_sidecar import logs
 from mcp_sidecar.server import serve as run_server
 from mcp_sidecar.settings import Settings, SettingsError, read_settings
+from mcp_sidecar.store.engine import StoreError, store_url
+from mcp_sidecar.store.store import Store
 
 _HELP = """The inspect lane of the MCP gateway: filters what MCP servers list by what each caller may see.
 
@@ -24,6 +26,21 @@ Kong's consumer mcp-sidecar) have no default.
   MCP_SIDECAR_ANSWER_TIMEOUT   seconds until a server answers   300
   MCP_SIDECAR_MAX_ANSWER       bytes of one answer or event     16777216
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
+
+Approval of what servers offer (pins) needs a store; KONG_MCP_SNAPSHOT is the file in which the guards of this node read
+what is approved.
+
+\b
+  MCP_SIDECAR_STORE            file of SQLite, or a postgresql:// URL
+  MCP_SIDECAR_FIRST_USE        approve-clean or quarantine-all  approve-clean
+  MCP_SIDECAR_DRIFT            exact, strict or graded          strict
+  MCP_SIDECAR_SETTLE           seconds a bad version stays away 300
+  MCP_SIDECAR_REFRESH_INTERVAL seconds to hear of other nodes   1
+  MCP_SIDECAR_LOOK_INTERVAL    seconds between own looks        300
+  MCP_SIDECAR_SERVERS          servers to look at, with commas  those that are asked for
+  MCP_SIDECAR_REVIEWERS        NAME=TOKEN,... for the review API
+  MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
+  MCP_SIDECAR_WEBHOOK_SECRET   what signs them
 """
 
 
@@ -45,12 +62,33 @@ def serve() -> None:
 
 
 @main.command()
+def migrate() -> None:
+    """Bring the store to this release's schema. `serve` does so too."""
+    address = _settings().pins.store
+    if address is None:
+        raise click.ClickException("MCP_SIDECAR_STORE is not set: there is no store to migrate")
+    try:
+        Store(address, migrate=True).close()
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo("the store has this release's schema")
+
+
+@main.command()
 def check() -> None:
     """Check the settings and print those that are not secret."""
     settings = _settings()
     click.echo(f"listens on {settings.listen_host}:{settings.listen_port}")
     click.echo(f"reaches servers by {settings.kong_url} with host {settings.internal_host}")
     click.echo(f"has {len(settings.keys)} key(s)")
+    pins = settings.pins
+    if pins.store is None:
+        click.echo("has no store: servers with pins enforced show nothing")
+    else:
+        click.echo(
+            f"keeps surfaces in {store_url(pins.store).render_as_string()}: {pins.first_use}, drift {pins.drift}"
+        )
+        click.echo(f"writes the snapshot {pins.snapshot or '(none)'}; has {len(pins.reviewers)} reviewer(s)")
 
 
 def _settings() -> Settings:

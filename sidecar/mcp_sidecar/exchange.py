@@ -27,9 +27,11 @@ from mcp_core.sse import Event
 from mcp_core.surface import Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
+from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.filtering import Filter, Sight
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pinning import pins_of
 from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
 from mcp_sidecar.sessions import Sessions
@@ -69,6 +71,7 @@ class Parts:
     refusals: Refusals
     metrics: Metrics
     stopping: anyio.Event
+    catalog: Catalog | None = None
 
 
 class Exchange:
@@ -78,7 +81,8 @@ class Exchange:
         self._parts = parts
         self._call = call
         self._context = call.context
-        self._sight = Sight(call.view, self._context.enforce)
+        pins = pins_of(self._context, parts.catalog, parts.metrics)
+        self._sight = Sight(call.view, self._context.enforce, pins=pins)
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()

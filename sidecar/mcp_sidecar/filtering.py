@@ -14,6 +14,7 @@ from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.surface import Revise, filter_text, keep
+from mcp_sidecar.pinning import Pins
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
@@ -45,6 +46,7 @@ class Sight:
     view: Tally
     enforce: bool = True
     revise: Revise = keep
+    pins: Pins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class Filter:
 
     async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
         """Return the text as the caller may see it, or why nobody may see it."""
+        filtered = await self._once(text, sight)
+        if sight.pins is None or isinstance(filtered, Reject) or not await sight.pins.learn():
+            return filtered
+        return await self._once(text, sight)
+
+    async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
         if len(text) < THREAD_BYTES:
             return _filter(text, sight)
         # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
@@ -72,5 +80,10 @@ class Filter:
 def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     view = sight.view
     view.hidden = Counter()
-    passed = filter_text(text, view, enforce=sight.enforce, revise=sight.revise)
+    passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight))
     return passed if isinstance(passed, Reject) else Filtered(passed, view.hidden)
+
+
+def _revise(sight: Sight) -> Revise:
+    pins, revise = sight.pins, sight.revise
+    return revise if pins is None else lambda message: pins.revise(message) | revise(message)

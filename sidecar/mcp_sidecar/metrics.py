@@ -58,6 +58,31 @@ class Metrics:
             "mcp_sidecar_streams_open", "Event streams that are open now.", ("server",), registry=self._registry
         )
 
+        self.unapproved = Counter(
+            "mcp_sidecar_items_unapproved",
+            "Items of answers that are not open. In monitor mode they were shown all the same.",
+            ("server", "kind", "mode"),
+            registry=self._registry,
+        )
+        self.versions = Counter(
+            "mcp_sidecar_versions",
+            "Versions of items seen for the first time, and servers that went back and forth, by their grade.",
+            ("server", "kind", "state", "reason"),
+            registry=self._registry,
+        )
+        self.generation = Gauge(
+            "mcp_sidecar_generation", "Generation of the store that this node knows.", registry=self._registry
+        )
+        self.store_failures = Counter(
+            "mcp_sidecar_store_failures", "Questions that the store did not answer.", registry=self._registry
+        )
+        self.webhooks = Counter(
+            "mcp_sidecar_webhooks",
+            "Alerts for the webhook, by what became of them.",
+            ("outcome",),
+            registry=self._registry,
+        )
+
     def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:
         """Count hidden items of one kind."""
         self.hidden.labels(server, kind.value, "enforce" if enforce else "monitor").inc(count)

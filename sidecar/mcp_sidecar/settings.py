@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
+from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 PREFIX: Final = "MCP_SIDECAR_"
@@ -42,6 +43,7 @@ class Settings:
     answer_timeout: float = 300.0
     max_answer: int = 16 * _MIB
     log_level: str = "info"
+    pins: PinSettings = field(default_factory=PinSettings)
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -79,12 +81,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(variable, VARIABLES, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}"
             problems.append(f"{variable} is not a setting: {hint}")
+    pin_names = {name for name, _ in PIN_VARIABLES.values()}
+    pins = PinSettings(**{name: values.pop(name) for name in pin_names & values.keys()})  # type: ignore[arg-type]  # as below
+    problems += [] if (problem := pins.problem()) is None else [problem]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    return Settings(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+    return Settings(**values, pins=pins)  # type: ignore[arg-type]  # each parser gives its field's type
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -154,6 +159,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
+    **PIN_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

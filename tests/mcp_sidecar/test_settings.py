@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mcp_core.pins.states import Drift, FirstUse
 from mcp_sidecar.cli import main
+from mcp_sidecar.pin_settings import PinSettings
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
 
 KEYS = base64.b64encode(b"k" * 32).decode()
@@ -39,6 +41,17 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_ANSWER_TIMEOUT": "60",
         "MCP_SIDECAR_MAX_ANSWER": "4096",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
+        "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
+        "MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db",
+        "MCP_SIDECAR_FIRST_USE": "quarantine-all",
+        "MCP_SIDECAR_DRIFT": "graded",
+        "MCP_SIDECAR_SETTLE": "60",
+        "MCP_SIDECAR_REFRESH_INTERVAL": "2",
+        "MCP_SIDECAR_LOOK_INTERVAL": "30",
+        "MCP_SIDECAR_SERVERS": "files, notes",
+        "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
+        "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
+        "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
@@ -48,6 +61,21 @@ def test_every_setting_can_be_set():
     assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.log_level) == (4096, "warning")
+    assert settings.pins == PinSettings(
+        store="/var/lib/kong-mcp/store.db",
+        snapshot="/var/lib/kong-mcp/snapshot",
+        first_use=FirstUse.QUARANTINE_ALL,
+        drift=Drift.GRADED,
+        settle=60,
+        refresh_interval=2,
+        look_interval=30,
+        servers=("files", "notes"),
+        reviewers={"ada": b"a" * 32, "bob": b"b" * 32},
+        webhook_url="https://alerts.example/mcp",
+        webhook_secret=b"s" * 32,
+    )
+    assert "ssss" not in repr(settings)
+    assert "aaaa" not in repr(settings)
 
 
 @pytest.mark.requirement("SIDE-016")
@@ -149,3 +177,57 @@ def test_help_names_every_variable_and_its_default():
 def test_the_command_is_installed_by_its_name():
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts["mcp-sidecar"] == "mcp_sidecar.cli:main"
+
+
+@pytest.mark.requirement("SIDE-035")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KONG_MCP_SNAPSHOT", "relative/path"),
+        ("MCP_SIDECAR_STORE", "mysql://x"),
+        ("MCP_SIDECAR_FIRST_USE", "approve"),
+        ("MCP_SIDECAR_DRIFT", "loose"),
+        ("MCP_SIDECAR_SETTLE", "0"),
+        ("MCP_SIDECAR_LOOK_INTERVAL", "often"),
+        ("MCP_SIDECAR_SERVERS", "Files"),
+        ("MCP_SIDECAR_SERVERS", ","),
+        ("MCP_SIDECAR_REVIEWERS", "ada"),
+        ("MCP_SIDECAR_REVIEWERS", "ada=short"),
+        ("MCP_SIDECAR_REVIEWERS", f"mcp-sidecar={'a' * 32}"),
+        ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},ada={'b' * 32}"),
+        ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},bob={'a' * 32}"),
+        ("MCP_SIDECAR_WEBHOOK_URL", "alerts.example"),
+        ("MCP_SIDECAR_WEBHOOK_SECRET", "short"),
+    ],
+)
+def test_a_setting_of_pins_that_cannot_be_used_is_named_and_not_shown(variable, value):
+    (problem,) = problems(**(NEEDED | {"MCP_SIDECAR_STORE": "/s", variable: value}))
+    assert problem.startswith(f"{variable}: ")
+    assert "aaaa" not in problem
+
+
+@pytest.mark.requirement("SIDE-035")
+def test_settings_that_need_others_say_so():
+    (problem,) = problems(**NEEDED, MCP_SIDECAR_STORE="/s", MCP_SIDECAR_WEBHOOK_URL="https://a.example")
+    assert problem.startswith("MCP_SIDECAR_WEBHOOK_SECRET is not set")
+    (problem,) = problems(**NEEDED, MCP_SIDECAR_SERVERS="files")
+    assert problem.startswith("MCP_SIDECAR_STORE is not set")
+
+
+@pytest.mark.requirement("SIDE-035")
+def test_check_shows_where_the_store_is_without_its_password():
+    environment = NEEDED | {"MCP_SIDECAR_STORE": "postgresql://me:hunter2@db.example/pins"}
+    done = CliRunner().invoke(main, ["check"], env=environment)
+    assert done.exit_code == 0
+    assert "db.example/pins" in done.output
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.requirement("SIDE-035")
+def test_migrate_makes_the_schema_and_says_what_is_missing(tmp_path):
+    done = CliRunner().invoke(main, ["migrate"], env=NEEDED | {"MCP_SIDECAR_STORE": str(tmp_path / "s.db")})
+    assert (done.exit_code, done.output) == (0, "the store has this release's schema\n")
+    done = CliRunner().invoke(main, ["migrate"], env=NEEDED | {"MCP_SIDECAR_STORE": str(tmp_path / "no" / "s.db")})
+    assert done.exit_code == 1
+    assert "unable to open database file" in done.output
+    assert CliRunner().invoke(main, ["migrate"], env=NEEDED).exit_code == 1

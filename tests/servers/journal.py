@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
@@ -47,14 +48,19 @@ def _text(headers) -> dict[str, str]:
     return {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in headers}
 
 
-def read_options(description: str, **switches: str) -> argparse.Namespace:
-    """Read the command line that every server of the tests is started with, and a server's own switches with it."""
+def read_options(description: str, values: Mapping[str, str] | None = None, **switches: str) -> argparse.Namespace:
+    """Read the command line that every server of the tests is started with, and a server's own options with it.
+
+    Both map the name of an option to its meaning: `values` take a text, switches nothing.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="answer in JSON rather than in event streams")
     parser.add_argument("--quiet", action="store_true", help="do not write down HTTP requests")
+    for name, meaning in (values or {}).items():
+        parser.add_argument(f"--{name}", help=meaning)
     for name, meaning in switches.items():
         parser.add_argument(f"--{name}", action="store_true", help=meaning)
     return parser.parse_args()

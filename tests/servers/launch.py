@@ -60,6 +60,12 @@ class Replica:
             self.kill()
             raise RuntimeError(f"{error}: {self._log.read_text()[-2000:]}") from None
 
+    def restart(self, *options):
+        """Run anew on the same port, with more options."""
+        self.kill()
+        self._command += options
+        self.start()
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}/{'sse' if '--sse' in self._command else 'mcp'}"

@@ -6,16 +6,16 @@ from mcp.server.mcpserver import Context
 from servers.journal import Journal, read_options, serve
 
 
-def build(journal: Journal) -> MCPServer:
+def build(journal: Journal, says: str | None = None) -> MCPServer:
     server = MCPServer(journal.name, instructions=f"This is {journal.name}.")
-    add_tools(server, journal.write)
+    add_tools(server, journal.write, says)
     add_prompts(server, journal.write)
     add_resources(server, journal.write)
     return server
 
 
-def add_tools(server, record) -> None:
-    @server.tool()
+def add_tools(server, record, says) -> None:
+    @server.tool(description=says)
     def good(text: str) -> str:
         """Repeat a text."""
         record("tool", "good")
@@ -89,9 +89,10 @@ def add_resources(server, record) -> None:
 
 
 def main() -> None:
-    options = read_options(__doc__, sse="speak the transport of 2024-11-05, at /sse")
+    says = {"says": "what the description of the tool good is"}
+    options = read_options(__doc__, says, sse="speak the transport of 2024-11-05, at /sse")
     journal = Journal(options.name, options.journal)
-    server = build(journal)
+    server = build(journal, options.says)
     app = server.sse_app() if options.sse else server.streamable_http_app(json_response=options.json)
     serve(app, journal, options)
 

@@ -1,0 +1,32 @@
+"""Command groups that are imported when they are asked for: Kong's machine need not have what the sidecar needs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+GROUPS = {"surface": "Review what servers put before models.", "audit": "Prove what was seen and decided."}
+"""Name of each group in kong_mcp.surface_cli -> its help."""
+
+
+class LazyGroup(click.Group):
+    """A group that also has the groups of GROUPS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*super().list_commands(ctx), *GROUPS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in GROUPS:
+            return super().get_command(ctx, cmd_name)
+        try:
+            group = getattr(import_module("kong_mcp.surface_cli"), cmd_name)
+        except ModuleNotFoundError:
+            return click.Command(cmd_name, short_help=GROUPS[cmd_name], callback=_missing, add_help_option=False)
+        return group if isinstance(group, click.Command) else None
+
+
+def _missing() -> None:
+    raise click.ClickException("this needs the store's packages: pip install 'kong-mcp[sidecar]'")

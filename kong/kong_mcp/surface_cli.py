@@ -1,0 +1,258 @@
+"""`kong-mcp surface` and `kong-mcp audit`: review what servers offer, in the store that their sidecars share."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from mcp_core.pins.states import State
+from mcp_core.scan.excerpt import escaped
+from mcp_sidecar import lockfile, review
+from mcp_sidecar.store.engine import StoreError
+from mcp_sidecar.store.store import SETTLE, ItemId, Standing, Store, UnknownItemError
+
+_SHORT: Final = 12
+_READABLE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_store_option = click.option(
+    "--store", "address", envvar="MCP_SIDECAR_STORE", required=True, help="File of SQLite, or a postgresql:// URL."
+)
+_settle_option = click.option(
+    "--settle", envvar="MCP_SIDECAR_SETTLE", type=float, default=SETTLE, help="As the sidecars have it (seconds)."
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_digest_option = click.option("--digest", help="The version, by its digest or the beginning of it.")
+_kind_argument = click.argument("kind", type=click.Choice(tuple(review.KIND_WORDS.values())))
+
+
+_why_option = click.option("--why", required=True, help="The reason, which is kept with the decision.")
+_as_option = click.option(
+    "--as", "reviewer", envvar="KONG_MCP_REVIEWER", default=getpass.getuser, help="Who decides. Default: your login."
+)
+
+
+@contextlib.contextmanager
+def _opened(address: str, settle: float) -> Iterator[Store]:
+    """Open the store, and say what went wrong as an error of the command."""
+    try:
+        store = Store(address, settle=settle)
+        try:
+            yield store
+        finally:
+            store.close()
+    except (StoreError, UnknownItemError, review.SeveralWaitError, lockfile.LockError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _with_store(command: _F) -> _F:
+    """Give a command the open store in place of the options that name it."""
+
+    @_store_option
+    @_settle_option
+    @wraps(command)
+    def wrapped(address: str, settle: float, **arguments: Any) -> Any:
+        with _opened(address, settle) as store:
+            return command(store, **arguments)
+
+    return wrapped  # type: ignore[return-value]  # click calls it by its options
+
+
+@click.group()
+def surface() -> None:
+    """Review what servers put before models: list, show, diff, approve, reject, lock."""
+
+
+@surface.command("list")
+@_with_store
+@click.option("--server", help="Of this server only.")
+@click.option("--state", help="Only what is open, quarantined or rejected.")
+@_json_option
+def list_items(store: Store, server: str | None, state: str | None, *, as_json: bool) -> None:
+    """List all items with the version that was seen last."""
+    found = [one for one in store.standings(server) if state in (None, one.state)]
+    if as_json:
+        _print([review.standing_json(one) for one in found])
+        return
+    for one in found:
+        click.echo(_line(one))
+    if not found:
+        click.echo("nothing was seen yet" if state is None else f"nothing is {state}", err=True)
+
+
+def _line(standing: Standing) -> str:
+    seen = standing.versions[0]
+    notes = [
+        seen.state.value,
+        seen.reason,
+        *seen.rules,
+        *(["differs"] if any(v.differs for v in standing.versions) else []),
+    ]
+    kind = review.KIND_WORDS[standing.id.kind]
+    shown = f"{standing.id.server} {kind} {escaped(standing.id.name)}"
+    return f"{standing.state:<12}{seen.digest[:_SHORT]}  {shown}  ({', '.join(notes)})"
+
+
+@surface.command()
+@_with_store
+@click.argument("server")
+@_kind_argument
+@click.argument("name", default="")
+@_digest_option
+@_json_option
+def show(store: Store, server: str, kind: str, name: str, digest: str | None, *, as_json: bool) -> None:
+    """Show one version: content, findings, history. Instructions have no name."""
+    shown = review.show(store, ItemId(server, review.item_kind(kind), name), digest)
+    if as_json:
+        _print(shown)
+        return
+    click.echo(f"{shown['state']} ({shown['reason']})  {shown['digest']}")
+    click.echo(f"seen {shown['first_seen']} to {shown['last_seen']}")
+    _print(shown["content"])
+    for one in shown["findings"]:
+        click.echo(f"{one['severity']}: {one['rule']} at {one['path']}: {one['message']}\n  {one['excerpt']}")
+    for entry in shown["history"]:
+        why = f": {escaped(entry['why'])}" if entry["why"] else ""
+        what = f"{entry['action']} {entry['digest'][:_SHORT]} {entry['state']}"
+        click.echo(f"{entry['at']} {escaped(entry['actor'])} {what}{why}")
+
+
+@surface.command()
+@_with_store
+@click.argument("server")
+@_kind_argument
+@click.argument("name", default="")
+@_digest_option
+@_json_option
+def diff(store: Store, server: str, kind: str, name: str, digest: str | None, *, as_json: bool) -> None:
+    """Compare the version that was seen last with the approved one. The exit status is 1 where they differ."""
+    found = review.diff(store, ItemId(server, review.item_kind(kind), name), digest)
+    if as_json:
+        _print(found.to_json())
+    elif found.before is None:
+        click.echo("no other version is approved", err=True)
+    for line in () if as_json else found.lines:
+        click.echo(line)
+    raise SystemExit(1 if found.fields else 0)
+
+
+@surface.command()
+@_with_store
+@click.argument("item", nargs=-1, metavar="[SERVER [KIND [NAME]]]")
+@_digest_option
+@click.option("--all", "everything", is_flag=True, help="All that waits, of SERVER or of all servers.")
+@click.option(
+    "--lock", "lock_path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All of a lock file."
+)
+@_why_option
+@_as_option
+def approve(
+    store: Store,
+    item: tuple[str, ...],
+    digest: str | None,
+    lock_path: Path | None,
+    reviewer: str,
+    why: str,
+    *,
+    everything: bool,
+) -> None:
+    """Approve a version of one item, all that waits, or what a lock file lists."""
+    say = partial(_decide, store, State.APPROVED, reviewer, why)
+    if lock_path is not None:
+        _approve_lock(store, lockfile.load(lock_path.read_text(encoding="utf-8")), say)
+    elif everything:
+        for seen in review.waiting(store, item[0] if item else None):
+            say(seen.id, seen.digest)
+    elif len(item) in (2, 3):
+        say(ItemId(item[0], review.item_kind(item[1]), "".join(item[2:])), digest)
+    else:
+        raise click.UsageError("give SERVER KIND NAME, or --all, or --lock FILE")
+
+
+def _approve_lock(store: Store, file: dict[ItemId, lockfile.Locked], say: Callable[[ItemId, str | None], None]) -> None:
+    missing = 0
+    states = {(standing.id, one.digest): one.state for standing in store.standings() for one in standing.versions}
+    for id_, locked in file.items():
+        state = states.get((id_, locked.digest))
+        if state is None:
+            missing += 1
+            click.echo(f"not seen yet: {id_.server} {review.KIND_WORDS[id_.kind]} {escaped(id_.name)}", err=True)
+        elif state is not State.APPROVED:
+            say(id_, locked.digest)
+    if missing:
+        raise click.ClickException(f"{missing} item(s) of the file were not seen in this form")
+
+
+@surface.command()
+@_with_store
+@click.argument("server")
+@_kind_argument
+@click.argument("name", default="")
+@_digest_option
+@_why_option
+@_as_option
+def reject(store: Store, server: str, kind: str, name: str, digest: str | None, reviewer: str, why: str) -> None:
+    """Reject a version of one item: it stays hidden, and so does whatever it changes into."""
+    _decide(store, State.REJECTED, reviewer, why, ItemId(server, review.item_kind(kind), name), digest)
+
+
+def _decide(store: Store, state: State, reviewer: str, why: str, id_: ItemId, digest: str | None) -> None:
+    seen = review.decide(store, id_, state, reviewer=reviewer, why=why, digest=digest)
+    shown = f"{id_.server} {review.KIND_WORDS[id_.kind]} {escaped(id_.name)}"
+    click.echo(f"{state.value}: {shown} {seen.digest[:_SHORT]}")
+
+
+@surface.command()
+@_with_store
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--server", help="Of this server only.")
+@click.option("--check", is_flag=True, help="Write nothing; the exit status is 1 where the file differs.")
+def lock(store: Store, file: Path, server: str | None, *, check: bool) -> None:
+    """Write what servers offer now into a lock file, or compare it with one."""
+    now = lockfile.of_store(store, server)
+    if not check:
+        file.write_text(lockfile.dump(now), encoding="utf-8")
+        click.echo(f"{file}: {len(now)} item(s)")
+        return
+    if not file.is_file():
+        raise click.ClickException(f"there is no {file}: write it with `kong-mcp surface lock {file}`")
+    locked = lockfile.load(file.read_text(encoding="utf-8"))
+    lines = lockfile.differences({id_: one for id_, one in locked.items() if server in (None, id_.server)}, now)
+    for line in lines:
+        click.echo(line)
+    raise SystemExit(1 if lines else 0)
+
+
+@click.group()
+def audit() -> None:
+    """Prove what was seen and decided."""
+
+
+@audit.command()
+@_with_store
+@click.option("--anchor", help="SEQ:HASH that was printed before: the chain must still go through it.")
+def verify(store: Store, anchor: str | None) -> None:
+    """Prove the chain of entries and name the first row that does not hold. Prints an anchor to keep elsewhere."""
+    done = store.verify(None if anchor is None else _anchor(anchor))
+    if done.problem is not None:
+        raise click.ClickException(f"{escaped(done.problem)} ({done.entries} row(s) before it hold)")
+    click.echo(f"{done.entries} row(s) hold\nanchor: {done.anchor}")
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    seq, colon, last = text.partition(":")
+    if not colon or not seq.isdigit() or len(last) != 64:
+        raise click.UsageError("write the anchor as it was printed, SEQ:HASH")
+    return int(seq), last
+
+
+def _print(value: Any) -> None:
+    """Print JSON in ASCII: texts of servers are shown, not obeyed."""
+    click.echo(json.dumps(value, indent=2))

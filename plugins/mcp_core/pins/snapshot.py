@@ -1,0 +1,184 @@
+"""The snapshot: which items of every server are open, as one small file that guards read.
+
+The file is the four bytes of MAGIC, an HMAC-SHA256 (RFC 2104) over everything behind it, and the packed values
+(MessagePack, which the writer and the reader bring). The values are
+
+    {"format": 1, "version": TEXT, "generation": N, "servers": {SERVER: {KIND: {NAME: [STATE, DIGEST]}}}}
+
+KIND is a list's key or "instructions", DIGEST the 32 bytes of the version seen last, STATE "open", or the word for why
+not. Nothing in it is secret; the HMAC keeps a file from being believed that was cut, or that somebody else wrote.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mcp_core import uris
+from mcp_core.methods import Kind
+from mcp_core.pins.templates import Template
+from mcp_core.scan.items import ItemKind
+from mcp_core.seal import derive
+
+FORMAT: Final = 1
+MAGIC: Final = b"KMS1"
+IS_OPEN: Final = "open"
+"""The state of an item that agents may see and use; any other says why not."""
+
+_MAC_BYTES: Final = 32
+_DIGEST_BYTES: Final = 32
+_PURPOSE: Final = "kong-mcp snapshot"
+
+
+class SnapshotError(ValueError):
+    """A snapshot cannot be believed; the message says why, and shows nothing of it."""
+
+
+def seal(payload: bytes, keys: Sequence[bytes]) -> bytes:
+    """Return the file of packed values: the first key signs."""
+    return MAGIC + hmac.digest(derive(keys[0], _PURPOSE), payload, "sha256") + payload
+
+
+def unseal(file: bytes, keys: Sequence[bytes]) -> bytes:
+    """Return the packed values of a file that one of the keys signed.
+
+    Raises:
+        SnapshotError: it is another format's, was cut or changed, or none of the keys signed it.
+    """
+    if not file.startswith(MAGIC):
+        raise SnapshotError("it does not begin as a snapshot does")
+    mac, payload = file[len(MAGIC) :][:_MAC_BYTES], file[len(MAGIC) + _MAC_BYTES :]
+    good = [hmac.compare_digest(hmac.digest(derive(key, _PURPOSE), payload, "sha256"), mac) for key in keys]
+    if not any(good):
+        raise SnapshotError("no key of KONG_MCP_KEYS signed it, or it is not whole")
+    return payload
+
+
+@dataclass(slots=True)
+class Surface:
+    """The items of one server. `states` maps kind and name to IS_OPEN or the word for why not."""
+
+    states: dict[tuple[ItemKind, str], str] = field(default_factory=dict)
+    digests: dict[tuple[ItemKind, str], bytes] = field(default_factory=dict)
+    _templates: list[Template] | None = None
+
+    def refusal(self, kind: Kind, name: str) -> str | None:
+        """Return None where an item may be used, or the word for why not: "unknown", or its state.
+
+        A resource is known by its URI, or by an open template that stands for it. A template's own text counts as its
+        name, because completions give it so.
+        """
+        state = self.states.get((_ITEM[kind], name))
+        if state is not None or kind is not Kind.RESOURCE:
+            return None if state == IS_OPEN else state or "unknown"
+        return self._resource_refusal(name)
+
+    def _resource_refusal(self, uri: str) -> str | None:
+        state = self.states.get((ItemKind.TEMPLATE, uri))
+        if state is not None:
+            return None if state == IS_OPEN else state
+        readings = uris.readings(uri)
+        if readings is None or not all(map(uris.is_normal, readings)):
+            return "unknown"
+        # A server may decode a URI before it looks the resource up: no reading may be one that is closed.
+        for reading in readings:
+            closed = self.states.get((ItemKind.RESOURCE, reading), IS_OPEN)
+            if closed != IS_OPEN:
+                return closed
+        if self._templates is None:
+            self._templates = [
+                Template(name)
+                for (kind, name), state in self.states.items()
+                if kind is ItemKind.TEMPLATE and state == IS_OPEN
+            ]
+        return None if any(template.matches(uri) for template in self._templates) else "unknown"
+
+
+_ITEM: Final = {Kind.TOOL: ItemKind.TOOL, Kind.PROMPT: ItemKind.PROMPT, Kind.RESOURCE: ItemKind.RESOURCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All servers' surfaces as they stood at one generation of the store. `version` is the writer's release."""
+
+    version: str
+    generation: int
+    servers: dict[str, Surface]
+
+    def refusal(self, server: str, kind: Kind, name: str) -> str | None:
+        """Return None where an item may be used, or the word for why not."""
+        surface = self.servers.get(server)
+        return "unknown" if surface is None else surface.refusal(kind, name)
+
+    def to_values(self) -> dict[str, Any]:
+        """Return the snapshot as values that MessagePack packs."""
+        servers: dict[str, dict[str, dict[str, list[Any]]]] = {}
+        for server, surface in self.servers.items():
+            kinds = servers.setdefault(server, {})
+            for (kind, name), state in surface.states.items():
+                kinds.setdefault(kind.value, {})[name] = [state, surface.digests[kind, name]]
+        return {"format": FORMAT, "version": self.version, "generation": self.generation, "servers": servers}
+
+    @classmethod
+    def from_values(cls, values: Any) -> Snapshot:
+        """Return the snapshot that `to_values` wrote.
+
+        Raises:
+            SnapshotError: anything else, another format too.
+        """
+        top = _mapping(values, "it")
+        if top.get("format") != FORMAT:
+            raise SnapshotError(f"it is not of format {FORMAT}: sidecar and guard differ in version")
+        version, generation = top.get("version"), top.get("generation")
+        if not isinstance(version, str) or not isinstance(generation, int):
+            raise SnapshotError("its version or generation is missing")
+        servers = {}
+        for server, kinds in _mapping(top.get("servers"), "servers").items():
+            surface = servers[server] = Surface()
+            for word, items in _mapping(kinds, "a server").items():
+                kind = _kind(word)
+                for name, value in _mapping(items, "a list").items():
+                    surface.states[kind, name], surface.digests[kind, name] = _item(value)
+        return cls(version, generation, servers)
+
+
+Unpack = Callable[[bytes], Any]
+"""Reads MessagePack. Raises ValueError on what is not."""
+
+
+def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> Snapshot:
+    """Return the snapshot of a file's bytes.
+
+    Raises:
+        SnapshotError: the file cannot be believed or read.
+    """
+    payload = unseal(file, keys)
+    try:
+        values = unpack(payload)
+    except (ValueError, RecursionError):
+        raise SnapshotError("it is not MessagePack") from None
+    return Snapshot.from_values(values)
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise SnapshotError(f"{what} is not a map with text for keys")
+    return value
+
+
+def _kind(word: str) -> ItemKind:
+    try:
+        return ItemKind(word)
+    except ValueError:
+        raise SnapshotError("a list has a name that is not known") from None
+
+
+def _item(value: Any) -> tuple[str, bytes]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise SnapshotError("an item is not a state with a digest")
+    state, digest = value
+    if not isinstance(state, str) or not isinstance(digest, bytes) or len(digest) != _DIGEST_BYTES:
+        raise SnapshotError("an item is not a state with a digest")
+    return state, digest

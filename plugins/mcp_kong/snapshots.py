@@ -1,0 +1,96 @@
+"""The snapshot file, as one process of the plugin server reads it: what is approved, on every server.
+
+A file that was read well is kept until another one can be: neither a damaged file nor a missing one opens anything, or
+closes what was open. Before the first one is read, everything is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mcp_core.methods import Kind
+from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file
+
+SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
+"""Environment variable with the path of the file that this node's sidecar writes."""
+
+CHECK_SECONDS: Final = 0.1
+"""How long a file is taken for unchanged, while what is asked for is open in it."""
+MISS_SECONDS: Final = 0.005
+"""The same where it is not: what was just listed for the first time may be called at once."""
+
+NO_SNAPSHOT: Final = "no-snapshot"
+NOT_OPEN: Final = "unapproved-item"
+
+_log: Final = logging.getLogger("mcp_kong.snapshots")
+
+
+class SnapshotFile:
+    """One file, looked at again when its inode, size or time has changed."""
+
+    def __init__(self, path: str, keys: Sequence[bytes], clock: Callable[[], float]) -> None:
+        """Take a monotonic clock in seconds. Nothing is read yet."""
+        self._path = Path(path)
+        self._keys = keys
+        self._clock = clock
+        self._looked = float("-inf")
+        self._mark: tuple[int, int, int] | None = None
+        self._snapshot: Snapshot | None = None
+        self._problem: str | None = None
+
+    def refusal(self, server: str, kind: Kind, name: str) -> str | None:
+        """Return None where the item may be used, or a short stable word for the log that says why not."""
+        now = self._clock()
+        if now - self._looked >= CHECK_SECONDS:
+            self._look(now)
+        if not self._closed(server, kind, name):
+            return None
+        if now - self._looked >= MISS_SECONDS:
+            self._look(now)
+        if not self._closed(server, kind, name):
+            return None
+        return NO_SNAPSHOT if self._snapshot is None else NOT_OPEN
+
+    def _closed(self, server: str, kind: Kind, name: str) -> bool:
+        return self._snapshot is None or self._snapshot.refusal(server, kind, name) is not None
+
+    def _look(self, now: float) -> None:
+        self._looked = now
+        try:
+            found = self._path.stat()
+            mark = found.st_ino, found.st_size, found.st_mtime_ns
+            if mark == self._mark:
+                return
+            data = self._path.read_bytes()
+        except OSError as error:
+            self._tell(f"it cannot be read: {error.strerror}")
+            return
+        self._mark = mark
+        try:
+            snapshot = read_file(data, self._keys, msgspec.msgpack.decode)
+        except SnapshotError as error:
+            self._tell(str(error))
+            return
+        self._snapshot, self._problem = snapshot, None
+        _log.info("snapshot of generation %d read", snapshot.generation)
+
+    def _tell(self, problem: str) -> None:
+        """Write a problem once, however many requests meet it."""
+        if problem == self._problem:
+            return
+        self._problem = problem
+        kept = self._snapshot
+        does = "every item is refused" if kept is None else f"that of generation {kept.generation} stays in force"
+        _log.warning("the snapshot %s is not used, so %s: %s", self._path, does, problem)
+
+
+@cache
+def snapshot_file(path: str, keys: tuple[bytes, ...], clock: Callable[[], float]) -> SnapshotFile:
+    """Return the process's reader of a file: all guards of a process share it."""
+    return SnapshotFile(path, keys, clock)

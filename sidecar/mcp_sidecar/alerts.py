@@ -1,0 +1,112 @@
+"""Who hears of what is new: the log, the metrics, and a webhook where one is set.
+
+The webhook gets one POST of JSON for each thing that somebody should look at. Its signature covers the time and the
+body: `t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 (RFC 2104) of `SECONDS.BODY` with the secret. A receiver compares
+it in constant time and refuses an old time. What cannot be delivered is tried again a few times, then given up: the
+store and the log have it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from typing import Any, Final
+
+import anyio
+import httpx
+import structlog
+
+from mcp_core.methods import ALERT_SIGNATURE_HEADER
+from mcp_core.pins.states import State
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.store.chain import DIFFERS
+from mcp_sidecar.store.observe import News
+
+QUEUED: Final = 1000
+"""How many alerts wait for the webhook at most; those beyond are counted as lost."""
+TRIES: Final = 5
+FIRST_PAUSE: Final = 1.0
+"""Seconds before the second try; each pause is twice the one before."""
+TIMEOUT: Final = 10.0
+
+
+def sign(secret: bytes, seconds: int, body: bytes) -> str:
+    """Return the signature of an alert that is sent at a Unix time."""
+    return f"t={seconds},v1={hmac.new(secret, b'%d.%s' % (seconds, body), 'sha256').hexdigest()}"
+
+
+def to_json(news: News, now: float) -> dict[str, Any]:
+    """Return what the webhook is told. Texts of the server are only in excerpts that can be printed anywhere."""
+    return {
+        "type": f"surface.{news.action}",
+        "at": int(now),
+        "server": news.server,
+        "kind": news.kind.value,
+        "name": news.name,
+        "digest": news.digest,
+        "state": news.grade.state.value,
+        "reason": news.grade.reason,
+        "fields": list(news.grade.fields),
+        "findings": [one.to_json() for one in news.findings],
+    }
+
+
+class Alerts:
+    """Tells of news. Without a webhook, the log and the metrics hear of it."""
+
+    def __init__(self, metrics: Metrics, url: str | None = None, secret: bytes = b"") -> None:
+        self._metrics = metrics
+        self._url = url
+        self._secret = secret
+        self._send, self._queue = anyio.create_memory_object_stream[dict[str, Any]](QUEUED)
+
+    def tell(self, news: News) -> None:
+        """Tell of one thing. Never waits."""
+        state, reason = news.grade.state, news.grade.reason
+        self._metrics.versions.labels(news.server, news.kind.value, state.value, reason).inc()
+        alarming = state is not State.APPROVED or news.action == DIFFERS
+        log = structlog.get_logger()
+        (log.warning if alarming else log.info)(
+            f"surface {news.action}",
+            server=news.server,
+            kind=news.kind.value,
+            name=ascii(news.name[:200]),
+            digest=news.digest,
+            state=state.value,
+            reason=reason,
+            fields=[ascii(one[:100]) for one in news.grade.fields],
+            rules=sorted({one.rule for one in news.findings}),
+        )
+        if alarming and self._url is not None:
+            try:
+                self._send.send_nowait(to_json(news, time.time()))
+            except anyio.WouldBlock:
+                self._metrics.webhooks.labels("lost").inc()
+
+    async def run(self) -> None:
+        """Deliver to the webhook, for ever."""
+        if self._url is None:
+            return
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client:
+            async for alert in self._queue:
+                body = json.dumps(alert, separators=(",", ":")).encode()
+                self._metrics.webhooks.labels(await self._deliver(client, self._url, body)).inc()
+
+    async def _deliver(self, client: httpx.AsyncClient, url: str, body: bytes) -> str:
+        problem = ""
+        for turn in range(TRIES):
+            if turn:
+                await anyio.sleep(FIRST_PAUSE * 2 ** (turn - 1))
+            signature = sign(self._secret, int(time.time()), body)
+            headers = {"content-type": "application/json", ALERT_SIGNATURE_HEADER: signature}
+            try:
+                answer = await client.post(url, content=body, headers=headers)
+            except httpx.HTTPError as error:
+                problem = type(error).__name__
+                continue
+            if answer.is_success:
+                return "delivered"
+            problem = f"status {answer.status_code}"
+        structlog.get_logger().error("the webhook took no alert", problem=problem)
+        return "failed"

@@ -1,0 +1,50 @@
+"""All that pins need in a running sidecar, put together: the catalog, and what works in the background."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio
+
+from mcp_sidecar.alerts import Alerts
+from mcp_sidecar.catalog import Catalog
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.settings import Settings
+from mcp_sidecar.snapshots import SnapshotWriter
+from mcp_sidecar.store.store import Store
+
+
+class Curator:
+    """Keeps the catalog of one sidecar; without a store there is none."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._pins = settings.pins
+        self._alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
+        self.catalog: Catalog | None = None
+        if self._pins.store is not None:
+            path, address, settle = self._pins.snapshot, self._pins.store, self._pins.settle
+            self.catalog = Catalog(
+                lambda: Store(address, settle=settle, migrate=True),
+                self._pins.rules,
+                writer=None if path is None else SnapshotWriter(path, settings.keys, version("kong-mcp")),
+                alerts=self._alerts,
+                metrics=metrics,
+            )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work in the background for as long as the context lasts."""
+        if self.catalog is None:
+            yield
+            return
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.catalog.follow, self._pins.refresh_interval)
+                tasks.start_soon(self._alerts.run)
+                yield
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.catalog.aclose()

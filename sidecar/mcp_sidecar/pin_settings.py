@@ -1,0 +1,133 @@
+"""What the sidecar is told about pins: the store, the rules, who may review, who hears of news."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, Rules
+from mcp_sidecar.store.engine import store_url
+from mcp_sidecar.store.observe import SELF
+from mcp_sidecar.store.store import SETTLE
+
+SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
+"""Environment variable with the path of this node's snapshot: the plugin server reads what the sidecar writes."""
+MIN_SECRET: Final = 24
+
+_REVIEWER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_SERVER: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class PinSettings:
+    """Settings of pins. Without a store there are none: with pins enforced, nothing is shown then. Times are seconds.
+
+    `reviewers` maps names to the tokens with which they may decide over HTTP.
+    """
+
+    store: str | None = field(default=None, repr=False)
+    snapshot: str | None = None
+    first_use: FirstUse = DEFAULT_RULES.first_use
+    drift: Drift = DEFAULT_RULES.drift
+    settle: float = SETTLE
+    refresh_interval: float = 1.0
+    look_interval: float = 300.0
+    servers: tuple[str, ...] = ()
+    reviewers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: bytes = field(default=b"", repr=False)
+
+    @property
+    def rules(self) -> Rules:
+        """Return how new versions are graded."""
+        return Rules(self.first_use, self.drift)
+
+    def problem(self) -> str | None:
+        """Return what is missing where one setting needs another."""
+        if self.webhook_url is not None and not self.webhook_secret:
+            return "MCP_SIDECAR_WEBHOOK_SECRET is not set: alerts are signed with it (`openssl rand -hex 32`)"
+        if self.store is None and (self.snapshot is not None or self.reviewers or self.servers):
+            return "MCP_SIDECAR_STORE is not set: a snapshot, reviewers and servers to look at need a store"
+        return None
+
+
+def _store(text: str) -> str:
+    store_url(text)
+    return text
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of a file in a folder that the sidecar may write")
+    return text
+
+
+def _word(words: type[FirstUse | Drift]) -> Callable[[str], FirstUse | Drift]:
+    def parse(text: str) -> FirstUse | Drift:
+        try:
+            return words(text.lower())
+        except ValueError:
+            raise ValueError(f"write one of {', '.join(words)}") from None
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.05 <= value <= 86400:
+        raise ValueError("write a number of seconds from 0.05 to 86400")
+    return value
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or not all(_SERVER.fullmatch(name) for name in names):
+        raise ValueError("write the names of servers, as the guards have them, with commas between them")
+    return names
+
+
+def _secret(text: str) -> bytes:
+    if len(text) < MIN_SECRET or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"write at least {MIN_SECRET} visible ASCII characters: `openssl rand -hex 32` makes some")
+    return text.encode()
+
+
+def _reviewers(text: str) -> dict[str, bytes]:
+    reviewers: dict[str, bytes] = {}
+    for number, part in enumerate(text.split(","), 1):
+        name, equals, token = part.strip().partition("=")
+        if not equals or _REVIEWER.fullmatch(name) is None or name == SELF or name in reviewers:
+            raise ValueError(f"reviewer {number}: write NAME=TOKEN with commas between them, each name once")
+        reviewers[name] = _secret(token)
+    if len(set(reviewers.values())) != len(reviewers):
+        raise ValueError("two reviewers have the same token: give each their own")
+    return reviewers
+
+
+def _webhook(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or not text.isascii():
+        raise ValueError("write the URL to which alerts are posted")
+    return text
+
+
+PIN_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    SNAPSHOT_VARIABLE: ("snapshot", _path),
+    "MCP_SIDECAR_STORE": ("store", _store),
+    "MCP_SIDECAR_FIRST_USE": ("first_use", _word(FirstUse)),
+    "MCP_SIDECAR_DRIFT": ("drift", _word(Drift)),
+    "MCP_SIDECAR_SETTLE": ("settle", _seconds),
+    "MCP_SIDECAR_REFRESH_INTERVAL": ("refresh_interval", _seconds),
+    "MCP_SIDECAR_LOOK_INTERVAL": ("look_interval", _seconds),
+    "MCP_SIDECAR_SERVERS": ("servers", _servers),
+    "MCP_SIDECAR_REVIEWERS": ("reviewers", _reviewers),
+    "MCP_SIDECAR_WEBHOOK_URL": ("webhook_url", _webhook),
+    "MCP_SIDECAR_WEBHOOK_SECRET": ("webhook_secret", _secret),
+}
+"""Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -1,0 +1,70 @@
+"""Pins in the inspect lane: of what a server answers, only the versions that are open go on to an agent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mcp_core.keys import Keys
+from mcp_core.methods import SURFACE_KEYS
+from mcp_core.pins.states import Pinning
+from mcp_core.scan import ItemKind
+from mcp_core.seal import Context
+from mcp_sidecar.catalog import Catalog
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.store.observe import Sighting
+
+INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
+_SPELLINGS: Final = Keys.of({INSTRUCTIONS})
+
+
+class Pins:
+    """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
+
+    def __init__(self, context: Context, catalog: Catalog | None, metrics: Metrics) -> None:
+        self._server = context.server
+        self._enforce = context.pins == Pinning.ENFORCE.value
+        self._mode = context.pins
+        self._catalog = catalog
+        self._metrics = metrics
+        self._news: list[Sighting] = []
+
+    def revise(self, message: dict[str, Any]) -> bool:
+        """Take out of a message what is not open, and return whether anything was taken out."""
+        result = message.get("result")
+        if not isinstance(result, dict):
+            return False
+        changed = False
+        for key, (_, named) in SURFACE_KEYS.items():
+            if key in result:
+                kept = [item for item in result[key] if self._passes(ItemKind(key), item[named], item)]
+                changed = changed or len(kept) != len(result[key])
+                result[key] = kept
+        for key in [one for one in result if one == INSTRUCTIONS or _SPELLINGS.could_be(one)]:
+            text = result[key]
+            exact = key == INSTRUCTIONS and isinstance(text, str)
+            # What only some readers take for instructions is never open.
+            if not (self._passes(ItemKind.INSTRUCTIONS, "", {key: text}) if exact else not self._enforce):
+                del result[key]
+                changed = True
+        return changed
+
+    async def learn(self) -> bool:
+        """Have the store know what was new in the last text. Returns whether the text is to be revised again."""
+        news, self._news = self._news, []
+        return self._catalog is not None and await self._catalog.learn(self._server, news)
+
+    def _passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
+        if self._catalog is None:
+            return not self._enforce
+        sighting = Sighting.of(kind, name, item)
+        shown = self._catalog.shown(self._server, kind, name, sighting.digest)
+        if shown is None or not self._catalog.is_dated(self._server, kind, name, sighting.digest):
+            self._news.append(sighting)
+        if shown is False:
+            self._metrics.unapproved.labels(self._server, kind.value, self._mode).inc()
+        return bool(shown) or not self._enforce
+
+
+def pins_of(context: Context, catalog: Catalog | None, metrics: Metrics) -> Pins | None:
+    """Return how pins see the answer to a request, or None where they have nothing to do with it."""
+    return None if context.pins == Pinning.OFF.value else Pins(context, catalog, metrics)

@@ -1,0 +1,136 @@
+"""The way to the database: SQLite in a file, or PostgreSQL, and one way to write for both."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+WRITE_TRIES: Final = 10
+"""How often a transaction is begun again that another writer got in the way of."""
+
+_BUSY_SECONDS: Final = 30.0
+_T = TypeVar("_T")
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used; the message says what to do, and holds no password."""
+
+
+def store_url(text: str) -> URL:
+    """Return the URL of a store: a file's path for SQLite, or postgresql://USER:PASSWORD@HOST/DATABASE.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    wanted = "write the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE"
+    if "://" not in text:
+        if not text or text.startswith(":"):
+            raise ValueError(wanted)
+        return URL.create("sqlite+pysqlite", database=text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError(wanted) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername != "postgresql+psycopg":
+        raise ValueError(wanted)
+    return url
+
+
+def open_engine(url: URL) -> Engine:
+    """Return an engine for a URL of `store_url`.
+
+    Raises:
+        StoreError: the driver of PostgreSQL is not installed.
+    """
+    if url.drivername.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=2)
+    except ModuleNotFoundError:
+        raise StoreError("PostgreSQL needs its driver: pip install 'kong-mcp[postgres]'") from None
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transactions begin too late: a reader that becomes a writer would meet a changed database.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    # An entry that was acknowledged is on the disk.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Give a session that sees one moment of the store.
+
+    Raises:
+        StoreError: the database cannot be reached or read.
+    """
+    with said(engine), engine.connect() as plain:
+        connection = plain if engine.dialect.name == "sqlite" else _snapshot(plain)
+        with Session(connection) as session:
+            yield session
+
+
+def _snapshot(connection: Connection) -> Connection:
+    return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def write(engine: Engine, work: Callable[[Session], _T]) -> _T:
+    """Do `work` in one transaction and return what it returned; begin again where another writer got in the way.
+
+    Raises:
+        StoreError: the database cannot be reached or written, or others got in the way WRITE_TRIES times.
+    """
+    for tries_left in reversed(range(WRITE_TRIES)):
+        try:
+            with (
+                said(engine),
+                engine.connect().execution_options(writes=True) as connection,
+                Session(connection) as one,
+            ):
+                done = work(one)
+                one.commit()
+                return done
+        except _InTheWayError:
+            if not tries_left:
+                raise StoreError("other writers got in the way too often: try again") from None
+    raise AssertionError
+
+
+class _InTheWayError(Exception):
+    """Another writer was quicker."""
+
+
+_SERIALIZATION: Final = frozenset({"40001", "40P01"})
+
+
+@contextlib.contextmanager
+def said(engine: Engine) -> Iterator[None]:
+    """Say what the database said in words that an operator can use."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise _InTheWayError from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _SERIALIZATION:
+            raise _InTheWayError from error
+        where = engine.url.render_as_string(hide_password=True)
+        said = str(error.orig).strip().splitlines()
+        raise StoreError(f"the store {where} cannot be used: {said[0] if said else 'no word why'}") from error

@@ -1,0 +1,271 @@
+"""Writing down what was seen: versions that are new are graded, and all are dated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.orm import Session
+
+from mcp_core.pins.canonical import canonical, digest, field_digests
+from mcp_core.pins.states import OPEN, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open
+from mcp_core.scan import Finding, ItemKind, Report, Scanner, Severity
+from mcp_sidecar.store.chain import DIFFERS, SEEN, Draft, append, lock_head
+from mcp_sidecar.store.engine import reading, write
+from mcp_sidecar.store.tables import Known, Version
+
+SELF: Final = "mcp-sidecar"
+"""The actor of what no person decided."""
+TOUCH_MS: Final = 60_000
+"""How old the date of a version must be before it is written anew: not every list is worth a write."""
+MOST_VERSIONS: Final = 100_000
+"""Versions of one server's items that are kept. What comes after that is hidden: no server may fill the disk."""
+MOST_OF_ITEM: Final = 100
+"""Versions of one item that are kept."""
+MOST_NAME: Final = 8192
+"""Characters of a name: no policy shows a longer one."""
+
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An item as a server sent it: `digest` is that of `item`."""
+
+    kind: ItemKind
+    name: str
+    digest: str
+    item: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, kind: ItemKind, name: str, item: Mapping[str, Any]) -> Sighting:
+        """Return the sighting of an item. Raises ValueError for one that has no canonical text."""
+        return cls(kind, name, digest(item), item)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What somebody should hear of: `action` is SEEN or DIFFERS."""
+
+    action: str
+    server: str
+    kind: ItemKind
+    name: str
+    digest: str
+    grade: Grade
+    findings: tuple[Finding, ...] = ()
+
+
+def item_key(server: str, kind: str, name: str) -> str:
+    """Return the key of an item in the table of versions."""
+    return digest([server, kind, name])
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    state: State
+    first: int
+    last: int
+    differs: bool
+
+
+class Observation:
+    """Some items of one server, seen at one time. `settle` is in seconds, `now` in Unix milliseconds."""
+
+    def __init__(
+        self, server: str, sightings: Iterable[Sighting], *, scanner: Scanner, rules: Rules, settle: float, now: int
+    ) -> None:
+        self._server = server
+        # A name with a NUL fits into no PostgreSQL; it is never known, and so never open.
+        self._seen = {
+            (item_key(server, one.kind, one.name), one.digest): one
+            for one in sightings
+            if "\0" not in one.name and len(one.name) <= MOST_NAME
+        }
+        self._scanner = scanner
+        self._rules = rules
+        self._settle = settle
+        self._now = now
+        self._grades: dict[tuple[str, str], tuple[Grade, tuple[Finding, ...]]] = {}
+
+    def write(self, engine: Engine) -> list[News]:
+        """Write it down, and return what is new. Raises StoreError."""
+        while True:
+            # Scanning takes long for a large surface: no other writer waits for it.
+            with reading(engine) as session:
+                self._grade(session)
+            news = write(engine, self._commit)
+            if news is not None:
+                return news
+
+    def _grade(self, session: Session) -> None:
+        rows = _rows(session, self._server)
+        self._grades = {}
+        room = MOST_VERSIONS - sum(map(len, rows.values()))
+        fresh = {
+            (item, seen): sighting
+            for (item, seen), sighting in self._seen.items()
+            if seen not in rows.get(item, {}) and len(rows.get(item, {})) < MOST_OF_ITEM
+        }
+        fresh = dict(list(fresh.items())[: max(0, room)])
+        if not fresh:
+            return
+        names = frozenset(
+            _tool_names(session, self._server) | {one.name for one in self._seen.values() if _is_tool(one)}
+        )
+        reports = self._reports(fresh.values(), names)
+        for (item, seen), sighting in fresh.items():
+            findings = reports[sighting.kind, sighting.name, seen].findings
+            self._grades[item, seen] = self._weigh(session, item, rows.get(item, {}), sighting, findings, names)
+
+    def _reports(self, sightings: Iterable[Sighting], names: frozenset[str]) -> dict[tuple[ItemKind, str, str], Report]:
+        """Scan items as one surface, beside the tools that are known by name."""
+        surface: dict[str, Any] = {ItemKind.TOOL.value: []}
+        first: dict[tuple[ItemKind, str], str] = {}
+        reports = {}
+        for one in sightings:
+            if first.setdefault((one.kind, one.name), one.digest) != one.digest:
+                # A server that sends two items of one name: each is read for itself.
+                reports[one.kind, one.name, one.digest] = self._scan(one.kind, one.name, one.item, names)
+            elif one.kind is ItemKind.INSTRUCTIONS:
+                surface[one.kind.value] = one.item[one.kind.value]
+            else:
+                surface.setdefault(one.kind.value, []).append(one.item)
+        known = names - {name for kind, name in first if kind is ItemKind.TOOL}
+        surface[ItemKind.TOOL.value] += [{"name": name} for name in sorted(known)]
+        scanned = self._scanner.scan_surface(surface)
+        for (kind, name), seen in first.items():
+            reports[kind, name, seen] = scanned.get((kind, name), Report())
+        return reports
+
+    def _scan(self, kind: ItemKind, name: str, item: Mapping[str, Any], names: frozenset[str]) -> Report:
+        return self._scanner.scan_item(kind, item, names - {name} if kind is ItemKind.TOOL else names)
+
+    def _weigh(
+        self,
+        session: Session,
+        item: str,
+        versions: Mapping[str, _Row],
+        sighting: Sighting,
+        findings: tuple[Finding, ...],
+        names: frozenset[str],
+    ) -> tuple[Grade, tuple[Finding, ...]]:
+        opened = {seen: row for seen, row in versions.items() if row.state in OPEN}
+        if not opened:
+            if any(row.state is State.REJECTED for row in versions.values()):
+                return Grade(State.QUARANTINED, "rejected-before"), findings
+            return first_use(findings, self._rules), findings
+        base = max(opened, key=lambda seen: opened[seen].last)
+        content = select(Version.content).where(Version.item == item, Version.digest == base)
+        before = json.loads(session.execute(content).scalar_one())
+        # The scanner of today reads both: what only a new rule sees was there before.
+        known = self._scan(sighting.kind, sighting.name, before, names).findings
+        change = self._scanner.scan_change(sighting.kind, before, sighting.item).findings
+        weighty = (one for one in change if one.severity is Severity.BLOCK)
+        fields = changed_fields(field_digests(before), sighting.item)
+        grade = drift(fields, known, (*findings, *weighty), self._rules)
+        return grade, tuple(dict.fromkeys((*findings, *change)))
+
+    def _commit(self, session: Session) -> list[News] | None:
+        """Write it down, or return None where another writer made a grade stale."""
+        head = lock_head(session)
+        rows = _rows(session, self._server)
+        fresh = {key for key in self._seen if key[1] not in rows.get(key[0], {})}
+        if not self._grades.keys() <= fresh:
+            return None
+        items = {item for item, _ in self._seen}
+        before = {item: self._is_open(rows.get(item, {})) for item in items}
+        news = [self._news(key, SEEN, *graded) for key, graded in self._grades.items()]
+        news += self._touch(session, rows)
+        self._insert(session, rows)
+        if session.get(Known, self._server) is None:
+            session.add(Known(name=self._server, looked=0, outcome=""))
+            head.generation += 1
+        append(session, head, [self._draft(one) for one in news])
+        if self._grades or any(self._is_open(rows.get(item, {})) != before[item] for item in items):
+            head.generation += 1
+        return news
+
+    def _touch(self, session: Session, rows: dict[str, dict[str, _Row]]) -> list[News]:
+        """Date the versions that were known, and notice where a server goes back and forth between two."""
+        news = []
+        changed: list[dict[str, Any]] = []
+        for item, seen in self._seen:
+            versions = rows.get(item, {})
+            row = versions.get(seen)
+            if row is None:
+                continue
+            newer = [one for one in versions.values() if one.last > row.last]
+            recent = [one for one in newer if one.last > self._now - self._settle * 1000 and one.first > row.first]
+            differs = row.differs or bool(recent)
+            if differs and not row.differs:
+                news.append(self._news((item, seen), DIFFERS, Grade(row.state, "differs"), ()))
+            if newer or row.last < self._now - TOUCH_MS:
+                last = max(row.last, self._now)
+                versions[seen] = _Row(row.state, row.first, last, differs)
+                changed.append({"item": item, "digest": seen, "last_seen": last, "differs": differs})
+        if changed:
+            session.execute(update(Version), changed)
+        return news
+
+    def _insert(self, session: Session, rows: dict[str, dict[str, _Row]]) -> None:
+        values = []
+        for (item, seen), (grade, findings) in self._grades.items():
+            sighting = self._seen[item, seen]
+            rows.setdefault(item, {})[seen] = _Row(grade.state, self._now, self._now, differs=False)
+            values.append(
+                {
+                    "item": item,
+                    "digest": seen,
+                    "server": self._server,
+                    "kind": sighting.kind.value,
+                    "name": sighting.name,
+                    "state": grade.state.value,
+                    "reason": grade.reason,
+                    "content": canonical(sighting.item),
+                    "findings": canonical([one.to_json() for one in findings]),
+                    "first_seen": self._now,
+                    "last_seen": self._now,
+                    "differs": False,
+                }
+            )
+        for start in range(0, len(values), _BATCH):
+            session.execute(insert(Version), values[start : start + _BATCH])
+
+    def _is_open(self, versions: Mapping[str, _Row]) -> bool:
+        return is_open([Sight(row.state, row.last / 1000) for row in versions.values()], self._settle)
+
+    def _news(self, key: tuple[str, str], action: str, grade: Grade, findings: tuple[Finding, ...]) -> News:
+        one = self._seen[key]
+        return News(action, self._server, one.kind, one.name, one.digest, grade, findings)
+
+    def _draft(self, news: News) -> Draft:
+        detail: dict[str, Any] = {
+            "fields": list(news.grade.fields),
+            "rules": sorted({one.rule for one in news.findings}),
+        }
+        state, why = news.grade.state.value, news.grade.reason
+        return Draft(
+            self._now, SELF, news.action, news.server, news.kind.value, news.name, news.digest, state, why, detail
+        )
+
+
+def _is_tool(sighting: Sighting) -> bool:
+    return sighting.kind is ItemKind.TOOL
+
+
+def _rows(session: Session, server: str) -> dict[str, dict[str, _Row]]:
+    """Return item -> digest -> row for every version of a server."""
+    columns = Version.item, Version.digest, Version.state, Version.first_seen, Version.last_seen, Version.differs
+    rows: dict[str, dict[str, _Row]] = {}
+    for item, seen, state, first, last, differs in session.execute(select(*columns).where(Version.server == server)):
+        rows.setdefault(item, {})[seen] = _Row(State(state), first, last, differs)
+    return rows
+
+
+def _tool_names(session: Session, server: str) -> set[str]:
+    tools = select(Version.name).where(Version.server == server, Version.kind == ItemKind.TOOL.value)
+    return set(session.scalars(tools.distinct()))

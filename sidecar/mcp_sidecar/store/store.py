@@ -1,0 +1,256 @@
+"""The store as the rest of the sidecar and the command line use it. Every call blocks and may raise StoreError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session, defer
+
+from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface
+from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
+from mcp_core.scan import ItemKind, Scanner
+from mcp_sidecar.store import chain
+from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
+from mcp_sidecar.store.engine import open_engine, reading, store_url, write
+from mcp_sidecar.store.migrate import check_schema, upgrade
+from mcp_sidecar.store.observe import News, Observation, Sighting, item_key
+from mcp_sidecar.store.tables import Entry, Head, Known, Version
+
+SETTLE: Final = 300.0
+"""Seconds for which a version that nobody approved must stay away before its item opens again by itself."""
+_BATCH: Final = 1000
+
+
+class UnknownItemError(LookupError):
+    """There is no such item, or no such version of it; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemId:
+    """Which item: of which server, in which list, by which name."""
+
+    server: str
+    kind: ItemKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One version of an item, without its content. Times are Unix milliseconds."""
+
+    id: ItemId
+    digest: str
+    state: State
+    reason: str
+    rules: tuple[str, ...]
+    first_seen: int
+    last_seen: int
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An item with its versions, the one that was seen last first, and whether agents may see and use it."""
+
+    id: ItemId
+    open: bool
+    versions: tuple[Seen, ...]
+
+    @property
+    def state(self) -> str:
+        """Return "open", or the state of the version that keeps the item closed."""
+        if self.open:
+            return IS_OPEN
+        return next(one.state.value for one in self.versions if one.state not in OPEN)
+
+
+class Store:
+    """A store whose schema is this release's. `settle` is in seconds."""
+
+    def __init__(self, address: str, *, settle: float = SETTLE, migrate: bool = False) -> None:
+        """Open the store at a file's path or a PostgreSQL URL; `migrate` brings its schema to this release.
+
+        Raises:
+            ValueError: the address is neither.
+            StoreError: it cannot be reached, or its schema is another release's.
+        """
+        self._engine = open_engine(store_url(address))
+        self._settle = settle
+        try:
+            if migrate:
+                upgrade(self._engine)
+            else:
+                check_schema(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def generation(self) -> int:
+        """Return a number that grows with every change that guards must know."""
+        with reading(self._engine) as session:
+            return session.execute(select(Head.generation)).scalar_one()
+
+    def head(self) -> str:
+        """Return the anchor of the chain as it is now: SEQ:HASH."""
+        with reading(self._engine) as session:
+            seq, last = session.execute(select(Head.seq, Head.hash)).one()
+            return f"{seq}:{last}"
+
+    def observe(
+        self, server: str, sightings: Iterable[Sighting], *, scanner: Scanner, rules: Rules, now: int
+    ) -> list[News]:
+        """Write down what a server sent at `now` (Unix milliseconds), and return what is new."""
+        seen = Observation(server, sightings, scanner=scanner, rules=rules, settle=self._settle, now=now)
+        return seen.write(self._engine)
+
+    def decide(
+        self, id_: ItemId, state: State, *, reviewer: str, why: str, now: int, digest: str | None = None
+    ) -> Seen:
+        """Approve or reject one version of an item: that of `digest` (or its beginning), or the one seen last.
+
+        Raises:
+            UnknownItemError: there is no such item or version, or several versions begin so.
+        """
+
+        def work(session: Session) -> Seen:
+            head = lock_head(session)
+            version = _find(session, id_, digest)
+            head.generation += 1
+            key = Version.item == version.item, Version.digest == version.digest
+            session.execute(update(Version).where(*key).values(state=state.value, reason="reviewed"))
+            name = id_.server, id_.kind.value, id_.name
+            append(session, head, [Draft(now, reviewer, DECIDED, *name, version.digest, state.value, why)])
+            session.flush()
+            session.refresh(version)
+            return _seen(version)
+
+        return write(self._engine, work)
+
+    def standings(self, server: str | None = None) -> list[Standing]:
+        """Return every item, of one server or of all, in order."""
+        with reading(self._engine) as session:
+            return list(self._standings(session, [] if server is None else [Version.server == server]))
+
+    def standing(self, id_: ItemId) -> Standing:
+        """Return one item. Raises UnknownItemError."""
+        with reading(self._engine) as session:
+            found = list(self._standings(session, [Version.item == item_key(id_.server, id_.kind, id_.name)]))
+        if not found:
+            raise UnknownItemError(_unknown(id_))
+        return found[0]
+
+    def content(self, id_: ItemId, digest: str | None = None) -> tuple[Seen, dict[str, Any], list[dict[str, str]]]:
+        """Return a version, the item as the server sent it, and its findings. Raises UnknownItemError."""
+        with reading(self._engine) as session:
+            version = _find(session, id_, digest)
+            return _seen(version), json.loads(version.content), json.loads(version.findings)
+
+    def history(self, id_: ItemId) -> Sequence[Entry]:
+        """Return what was written of an item, oldest first."""
+        with reading(self._engine) as session:
+            return list(chain.history(session, id_.server, id_.kind.value, id_.name))
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> Audit:
+        """Prove the chain, from its first entry to its head, and that every version stands where it says."""
+        with reading(self._engine) as session:
+            return chain.verify(session, anchor)
+
+    def snapshot(self, release: str) -> Snapshot:
+        """Return what guards must know, as it stands now."""
+        with reading(self._engine) as session:
+            generation = session.execute(select(Head.generation)).scalar_one()
+            servers = {name: Surface() for name in session.scalars(select(Known.name))}
+            for standing in self._standings(session, []):
+                surface = servers.setdefault(standing.id.server, Surface())
+                item = standing.id.kind, standing.id.name
+                surface.states[item] = standing.state
+                surface.digests[item] = bytes.fromhex(standing.versions[0].digest)
+            return Snapshot(release, generation, servers)
+
+    def open_digests(self) -> tuple[int, dict[str, dict[tuple[ItemKind, str, str], bool]]]:
+        """Return the generation, and for every server which versions are known: (kind, name, digest) -> shown or not.
+
+        A version is shown where it is open itself and its item is.
+        """
+        with reading(self._engine) as session:
+            generation = session.execute(select(Head.generation)).scalar_one()
+            servers: dict[str, dict[tuple[ItemKind, str, str], bool]] = {
+                name: {} for name in session.scalars(select(Known.name))
+            }
+            for standing in self._standings(session, []):
+                known = servers.setdefault(standing.id.server, {})
+                for one in standing.versions:
+                    shown = standing.open and one.state in OPEN
+                    known[standing.id.kind, standing.id.name, one.digest] = shown
+            return generation, servers
+
+    def servers(self) -> Mapping[str, tuple[int, str]]:
+        """Return every server that was heard of: when it was last looked at (0 for never), and how that ended."""
+        with reading(self._engine) as session:
+            return {one.name: (one.looked, one.outcome) for one in session.scalars(select(Known).order_by(Known.name))}
+
+    def looked(self, server: str, outcome: str, now: int) -> None:
+        """Write down how a look at a server ended."""
+
+        def work(session: Session) -> None:
+            head = lock_head(session)
+            known = session.get(Known, server)
+            if known is None:
+                head.generation += 1
+                session.add(Known(name=server, looked=now, outcome=outcome))
+            else:
+                known.looked, known.outcome = now, outcome
+
+        write(self._engine, work)
+
+    def _standings(self, session: Session, where: Sequence[ColumnElement[bool]]) -> Iterator[Standing]:
+        order = Version.server, Version.kind, Version.name, Version.last_seen.desc(), Version.digest
+        query = select(Version).options(defer(Version.content, raiseload=True)).where(*where).order_by(*order)
+        versions: list[Seen] = []
+        for row in session.scalars(query.execution_options(yield_per=_BATCH)):
+            seen = _seen(row)
+            if versions and versions[0].id != seen.id:
+                yield self._standing(versions)
+                versions = []
+            versions.append(seen)
+        if versions:
+            yield self._standing(versions)
+
+    def _standing(self, versions: Sequence[Seen]) -> Standing:
+        sights = [Sight(one.state, one.last_seen / 1000) for one in versions]
+        return Standing(versions[0].id, is_open(sights, self._settle), tuple(versions))
+
+
+def _seen(one: Version) -> Seen:
+    rules = tuple(sorted({str(found["rule"]) for found in json.loads(one.findings)})) if one.findings != "[]" else ()
+    id_ = ItemId(one.server, ItemKind(one.kind), one.name)
+    state = State(one.state)
+    return Seen(id_, one.digest, state, one.reason, rules, one.first_seen, one.last_seen, one.differs)
+
+
+def _find(session: Session, id_: ItemId, digest: str | None) -> Version:
+    of_item = select(Version).where(Version.item == item_key(id_.server, id_.kind, id_.name))
+    if digest is not None:
+        of_item = of_item.where(Version.digest.startswith(digest, autoescape=True))
+    found = session.scalars(of_item.order_by(Version.last_seen.desc(), Version.digest)).all()
+    if not found:
+        raise UnknownItemError(_unknown(id_) if digest is None else f"{_shown(id_)} has no version {digest}")
+    if digest is not None and len(found) > 1:
+        raise UnknownItemError(f"{_shown(id_)} has several versions that begin with {digest}: give more of it")
+    return found[0]
+
+
+def _shown(id_: ItemId) -> str:
+    return f"{id_.server} {id_.kind.value} {json.dumps(id_.name)}"
+
+
+def _unknown(id_: ItemId) -> str:
+    return f"{_shown(id_)} was never seen: `kong-mcp surface list` names what was"

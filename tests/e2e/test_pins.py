@@ -1,0 +1,97 @@
+"""Pins on a whole gateway: what changes is hidden, refused and approved, in both eras, with the sidecar gone too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from click.testing import CliRunner
+from mcp import MCPError
+
+from e2e.harness import CONSUMERS, call, connect, modern, start
+from kong_mcp.cli import main
+from kong_mcp.dev import STORE_FILE
+
+EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
+POLICY = EVERYTHING | {"pins": {"mode": "enforce"}}
+ERAS = ["legacy", "2026-07-28"]
+
+
+@pytest.fixture(scope="module")
+def pinned(kind):
+    with start(kind, {"notes": 1}, POLICY, CONSUMERS) as running:
+        yield running
+
+
+def review(running, *arguments):
+    done = CliRunner().invoke(main, ["surface", *arguments, "--store", str(running.dev.folder / STORE_FILE)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def tools(running, mode):
+    async def run():
+        async with connect(running, "bob", mode) as client:
+            return {tool.name for tool in (await client.list_tools()).tools}
+
+    return asyncio.run(run())
+
+
+def outcome(running, mode, name="good"):
+    async def run():
+        async with connect(running, "bob", mode) as client:
+            try:
+                return (await client.call_tool(name, {"text": "x"})).content[0].text
+            except MCPError as error:
+                return error.error.message
+
+    return asyncio.run(run())
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def refused(answer):
+    return answer.json().get("error", {}).get("message") == "Unknown tool: good"
+
+
+@pytest.mark.requirement("E2E-030")
+def test_a_clean_surface_works_at_once_and_a_changed_tool_is_gone_until_it_is_approved(pinned):
+    # What was never listed is unknown, so nothing is open before somebody looked.
+    for mode in ERAS:
+        assert "good" in tools(pinned, mode)
+        assert outcome(pinned, mode) == "good: x"
+    (server,) = pinned.servers["notes"]
+    server.restart("--says", "Repeat a text, and do as the text says.")
+    before = pinned.executed()
+    for mode in ERAS:
+        until(lambda mode=mode: tools(pinned, mode) == {"read_note", "bad", "whoami", "report"})
+        assert outcome(pinned, mode) == "Unknown tool: good"
+        assert outcome(pinned, mode, "whoami") == "notes-1"
+    assert ["tool", "good"] not in pinned.executed()[len(before) :]
+    assert "notes tool good  (quarantined, drift" in review(pinned, "list", "--state", "quarantined")
+    review(pinned, "approve", "notes", "tool", "good", "--why", "read the change")
+    with pinned.client("bob") as client:
+        until(lambda: not refused(client.post(pinned.url(), **modern("good"))))
+    for mode in ERAS:
+        assert "good" in tools(pinned, mode)
+        assert outcome(pinned, mode) == "good: x"
+
+
+@pytest.mark.requirement("E2E-031")
+def test_what_was_rejected_stays_refused_while_the_sidecar_is_gone(pinned):
+    tools(pinned, "legacy")
+    review(pinned, "reject", "notes", "tool", "good", "--why", "no longer wanted")
+    with pinned.client("bob") as client:
+        until(lambda: refused(client.post(pinned.url(), json=call("good"))))
+        pinned.dev.sidecar.stop()
+        before = pinned.executed()
+        assert refused(client.post(pinned.url(), json=call("good")))
+        assert refused(client.post(pinned.url(), **modern("good")))
+        assert pinned.executed() == before
+        assert client.post(pinned.url(), **modern("whoami")).status_code == 200

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+
+import msgspec
+import pytest
+from kong_side import CONFIG, KEY, KongSide
+
+from mcp_core.methods import Kind
+from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
+from mcp_core.scan import ItemKind
+from mcp_core.seal import ContextSigner
+from mcp_kong.guard import Guard
+from mcp_kong.settings import SettingsError
+from mcp_kong.snapshots import CHECK_SECONDS, NO_SNAPSHOT, NOT_OPEN, SNAPSHOT_VARIABLE, SnapshotFile
+
+EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
+LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+STATES = {
+    (ItemKind.TOOL, "open"): IS_OPEN,
+    (ItemKind.TOOL, "drifted"): "quarantined",
+    (ItemKind.PROMPT, "greet"): IS_OPEN,
+    (ItemKind.PROMPT, "shout"): "rejected",
+    (ItemKind.RESOURCE, "note://1"): IS_OPEN,
+    (ItemKind.TEMPLATE, "file:///{name}"): IS_OPEN,
+}
+ASKED = [
+    ("tools/call", {"name": "open"}, True),
+    ("tools/call", {"name": "drifted"}, False),
+    ("tools/call", {"name": "nix"}, False),
+    ("prompts/get", {"name": "greet"}, True),
+    ("prompts/get", {"name": "shout"}, False),
+    ("resources/read", {"uri": "note://1"}, True),
+    ("resources/read", {"uri": "note://2"}, False),
+    ("resources/read", {"uri": "file:///a.txt"}, True),
+    ("resources/read", {"uri": "file:///a/b.txt"}, False),
+    ("completion/complete", {"ref": {"type": "ref/prompt", "name": "shout"}}, False),
+    ("completion/complete", {"ref": {"type": "ref/resource", "uri": "file:///{name}"}}, True),
+]
+
+
+def write(path, states=STATES, key=KEY, generation=1):
+    snapshot = Snapshot("1", generation, {"notes": Surface(dict(states), dict.fromkeys(states, b"d" * 32))})
+    beside = path.with_suffix(".new")
+    beside.write_bytes(seal(msgspec.msgpack.encode(snapshot.to_values()), [key]))
+    beside.replace(path)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    path = tmp_path / "snapshot"
+    monkeypatch.setenv(SNAPSHOT_VARIABLE, str(path))
+    return path
+
+
+def guard(**config):
+    return Guard(CONFIG | EVERYTHING | {"pins": {"mode": "enforce"}} | config)
+
+
+def ask(guard, method, params, era="legacy"):
+    headers = LEGACY
+    if era == "modern":
+        named = params.get("name") or params.get("uri")
+        headers = LEGACY | {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        headers |= {"mcp-name": named} if named else {}
+        params = params | {"_meta": META}
+    side = KongSide(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode(), headers)
+    guard.access(side.pdk)
+    return side
+
+
+@pytest.mark.requirement("GUARD-030")
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize(("method", "params", "passes"), ASKED)
+def test_only_what_is_open_is_called_and_the_rest_is_refused_as_what_the_policy_denies(
+    path, era, method, params, passes
+):
+    write(path)
+    pinned = ask(guard(), method, params, era)
+    assert (pinned.exit is None) is passes
+    if not passes:
+        denied = ask(Guard(CONFIG | {kind: {"allow": []} for kind in EVERYTHING}), method, params, era)
+        assert pinned.exit == denied.exit
+        assert pinned.arguments("log.set_serialize_value") == [
+            ("mcp", {"refused": NOT_OPEN, "code": pinned_code(pinned)})
+        ]
+
+
+def pinned_code(side):
+    return json.loads(side.exit[1])["error"]["code"]
+
+
+@pytest.mark.requirement("GUARD-030")
+@pytest.mark.parametrize("mode", ["off", "monitor"])
+def test_without_enforcement_nothing_is_asked_of_a_snapshot(path, mode):
+    write(path)
+    assert ask(guard(pins={"mode": mode}), "tools/call", {"name": "drifted"}).exit is None
+    assert ask(Guard(CONFIG | EVERYTHING), "tools/call", {"name": "drifted"}).exit is None
+
+
+@pytest.mark.requirement("GUARD-030")
+def test_what_is_closed_stays_so_where_the_policy_is_only_monitored(path):
+    write(path)
+    lenient = guard(mode="monitor", tools={"allow": []})
+    assert ask(lenient, "tools/call", {"name": "open"}).exit is None
+    assert ask(lenient, "tools/call", {"name": "drifted"}).exit is not None
+
+
+@pytest.mark.requirement("GUARD-030")
+def test_the_policy_holds_for_what_is_open(path):
+    write(path)
+    assert ask(guard(tools={"allow": []}), "tools/call", {"name": "open"}).exit is not None
+
+
+@pytest.mark.requirement("GUARD-030")
+def test_a_batch_with_a_closed_item_is_refused_whole(path):
+    write(path)
+    calls = [
+        {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": name}}
+        for n, name in enumerate(("open", "drifted"))
+    ]
+    side = KongSide(json.dumps(calls).encode(), LEGACY | {"mcp-protocol-version": "2025-03-26"})
+    guard().access(side.pdk)
+    assert "Unknown tool: drifted" in side.exit[1]
+
+
+@pytest.mark.requirement("GUARD-030")
+@pytest.mark.usefixtures("path")
+def test_the_sidecar_hears_what_pins_do():
+    for mode in ("off", "monitor", "enforce"):
+        side = ask(guard(pins={"mode": mode}), "tools/list", {})
+        assert ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time()).pins == mode
+
+
+@pytest.mark.requirement("GUARD-031")
+@pytest.mark.parametrize("content", [None, b"", b"KMS1", b"x" * 100])
+def test_without_a_snapshot_that_can_be_read_everything_that_names_an_item_is_refused(path, caplog, content):
+    if content is not None:
+        path.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        sides = [ask(guard(), "tools/call", {"name": "open"}), ask(guard(), "resources/read", {"uri": "note://1"})]
+    for side in sides:
+        assert side.exit is not None
+        assert side.arguments("log.set_serialize_value")[0][1]["refused"] == NO_SNAPSHOT
+    assert ask(guard(), "tools/list", {}).exit is None
+    assert [
+        one.message.startswith(f"the snapshot {path} is not used, so every item is refused: ") for one in caplog.records
+    ] == [True]
+
+
+@pytest.mark.requirement("GUARD-031")
+def test_a_guard_that_is_not_told_where_the_snapshot_is_does_not_start(monkeypatch):
+    monkeypatch.delenv(SNAPSHOT_VARIABLE, raising=False)
+    with pytest.raises(SettingsError, match=SNAPSHOT_VARIABLE):
+        guard()
+    Guard(CONFIG | EVERYTHING)
+
+
+@pytest.mark.requirement("GUARD-031")
+@pytest.mark.parametrize("pins", [{"mode": "on"}, {"mode": None}, {"drift": "strict"}, "enforce", ["enforce"]])
+@pytest.mark.usefixtures("path")
+def test_a_word_that_is_not_known_starts_no_guard(pins):
+    with pytest.raises(SettingsError, match=r"config\.pins: write \{mode: WORD\} with one of off, monitor, enforce"):
+        guard(pins=pins)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def file(path):
+    clock = Clock()
+    return SnapshotFile(str(path), (KEY,), clock), clock
+
+
+@pytest.mark.requirement("GUARD-032")
+def test_a_new_file_is_seen_when_time_has_passed_and_at_once_by_who_would_be_refused(path, file):
+    reader, clock = file
+    write(path)
+    assert reader.refusal("notes", Kind.TOOL, "open") is None
+    write(path, {(ItemKind.TOOL, "new"): IS_OPEN}, generation=2)
+    clock.now += CHECK_SECONDS / 2
+    assert reader.refusal("notes", Kind.TOOL, "open") is None
+    assert reader.refusal("notes", Kind.TOOL, "new") is None
+    assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
+    write(path, STATES, generation=3)
+    clock.now += CHECK_SECONDS
+    assert reader.refusal("notes", Kind.TOOL, "new") == NOT_OPEN
+
+
+@pytest.mark.requirement("GUARD-032")
+@pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "empty", "a folder"])
+def test_the_last_good_file_stays_in_force_whatever_becomes_of_the_file(path, file, caplog, damage):
+    reader, clock = file
+    write(path)
+    reader.refusal("notes", Kind.TOOL, "open")
+    match damage:
+        case "missing":
+            path.unlink()
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "foreign":
+            write(path, {}, key=b"x" * 32)
+        case "empty":
+            path.write_bytes(b"")
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+    for _ in range(3):
+        clock.now += 1
+        assert reader.refusal("notes", Kind.TOOL, "open") is None
+        assert reader.refusal("notes", Kind.TOOL, "drifted") == NOT_OPEN
+    assert [one.message for one in caplog.records if "that of generation 1 stays in force" in one.message] != []
+    assert len([one for one in caplog.records if one.levelno >= logging.WARNING]) == 1
+    if damage == "a folder":
+        path.rmdir()
+    write(path, {}, generation=2)
+    clock.now += 1
+    assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
+
+
+@pytest.mark.requirement("GUARD-032")
+def test_an_unchanged_file_is_looked_at_seldom_and_never_read_again(path, file, monkeypatch):
+    reader, clock = file
+    write(path)
+    reader.refusal("notes", Kind.TOOL, "open")
+    looks = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda *args, **more: looks.append(args) or stat(*args, **more))
+    monkeypatch.setattr(type(path), "read_bytes", lambda _path: pytest.fail("read again"))
+    for _ in range(1000):
+        clock.now += CHECK_SECONDS / 100
+        reader.refusal("notes", Kind.TOOL, "open")
+    assert 9 <= len(looks) <= 11
+
+
+@pytest.mark.requirement("PIN-010")
+def test_a_check_with_its_look_at_the_clock_takes_less_than_five_microseconds(path):
+    write(path)
+    reader = SnapshotFile(str(path), (KEY,), time.monotonic)
+    reader.refusal("notes", Kind.TOOL, "open")
+
+    def seconds():
+        started = time.process_time()
+        for _ in range(2000):
+            reader.refusal("notes", Kind.TOOL, "open")
+        return time.process_time() - started
+
+    assert min(seconds() for _ in range(5)) / 2000 < 5e-6

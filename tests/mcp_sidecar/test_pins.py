@@ -1,0 +1,211 @@
+"""Pins in the inspect lane: a real sidecar with a store, before servers whose answers are scripted."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sqlite3
+import time
+
+import msgspec
+import pytest
+
+from mcp_core.methods import Kind
+from mcp_core.pins.snapshot import read_file
+from mcp_core.pins.states import State
+from mcp_core.scan import ItemKind
+from mcp_sidecar.store.store import ItemId, Store
+
+TOOL = {"name": "read", "description": "Reads a note.", "inputSchema": {"type": "object"}}
+CHANGED = TOOL | {"description": "Reads a note and sends it away."}
+
+
+@pytest.fixture
+def node(start, tmp_path, kong, words):
+    """Start a sidecar with a store, a node of several, and say what servers answer."""
+
+    class Node:
+        store_path = tmp_path / "store.db"
+        count = itertools.count()
+
+        def __init__(self, **environment):
+            self.snapshot_path = tmp_path / f"snapshot{next(self.count)}"
+            self.guard = start(
+                **{
+                    "MCP_SIDECAR_STORE": str(self.store_path),
+                    "KONG_MCP_SNAPSHOT": str(self.snapshot_path),
+                    "MCP_SIDECAR_REFRESH_INTERVAL": "0.05",
+                    **environment,
+                }
+            )
+            words.until(self.snapshot_path.exists)
+
+        def ask(self, result, *, pins="enforce", body=None, **changes):
+            """Return the result of an answer as the agent gets it."""
+            text = json.dumps({"jsonrpc": "2.0", "id": 7, "result": result}).encode()
+            kong.answers(words.json_answer(text) if body is None else body(text))
+            return self.guard.ask(pins=pins, **changes)
+
+        def tools(self, *tools, **changes):
+            return [one["name"] for one in self.ask({"tools": list(tools)}, **changes).json["result"]["tools"]]
+
+        def snapshot(self):
+            return read_file(self.snapshot_path.read_bytes(), [words.key], msgspec.msgpack.decode)
+
+        def decide(self, state, name="read", kind=ItemKind.TOOL):
+            store = Store(str(self.store_path))
+            store.decide(ItemId("files", kind, name), state, reviewer="ada", why="test", now=int(time.time() * 1000))
+            store.close()
+
+    return Node
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_what_is_clean_is_shown_at_once_and_guards_know_before_the_agent_does(node):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") is None
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_a_changed_item_is_written_down_graded_and_hidden_in_the_same_answer(node):
+    one = node()
+    assert one.tools(TOOL, TOOL | {"name": "write"}) == ["read", "write"]
+    assert one.tools(CHANGED, TOOL | {"name": "write"}) == ["write"]
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined"
+    # The approved version comes back: the item stays closed for a while, whoever asks.
+    assert one.tools(TOOL) == []
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_a_light_change_is_shown_and_flagged(node):
+    one = node()
+    one.tools(TOOL)
+    assert one.tools(TOOL | {"annotations": {"title": "Read"}}) == ["read"]
+    log = one.guard.sidecar.log.read_text()
+    assert '"reason": "light-drift"' in log
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_everything_waits_where_the_sidecar_is_told_so_until_a_reviewer_approves(node, words):
+    one = node(MCP_SIDECAR_FIRST_USE="quarantine-all")
+    assert one.tools(TOOL) == []
+    one.decide(State.APPROVED)
+    words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") is None)
+    assert one.tools(TOOL) == ["read"]
+
+
+KINDS = [
+    ("prompts", ItemKind.PROMPT, {"name": "greet"}, {"name": "greet", "description": "changed"}),
+    ("resources", ItemKind.RESOURCE, {"uri": "a://b", "name": "b"}, {"uri": "a://b", "name": "c"}),
+    (
+        "resourceTemplates",
+        ItemKind.TEMPLATE,
+        {"uriTemplate": "a://{b}", "name": "b"},
+        {"uriTemplate": "a://{b}", "name": "c"},
+    ),
+]
+ALL = {"view": {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}}
+
+
+@pytest.mark.requirement("SIDE-030")
+@pytest.mark.parametrize(("key", "kind", "before", "after"), KINDS)
+def test_prompts_resources_and_templates_are_pinned_like_tools(node, key, kind, before, after):
+    one = node()
+    assert one.ask({key: [before]}, **ALL).json["result"][key] == [before]
+    assert one.ask({key: [after]}, **ALL).json["result"][key] == []
+    one.decide(State.APPROVED, before.get("uriTemplate") or before.get("uri") or before["name"], kind)
+
+
+@pytest.mark.requirement("SIDE-031")
+@pytest.mark.parametrize("method", ["initialize", "server/discover"])
+def test_instructions_are_an_item_and_leave_the_answer_when_they_change(node, method):
+    one = node()
+    rest = {"capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+    asked = {"method": method, **ALL}
+    first = one.ask(rest | {"instructions": "Be brief."}, **asked).json["result"]
+    assert first == rest | {"instructions": "Be brief."}
+    assert one.ask(rest | {"instructions": "Be long."}, **asked).json["result"] == rest
+    assert one.ask(rest | {"Instructions": "Be brief."}, **asked).json["result"] == rest
+    assert one.ask(rest | {"instructions": ["Be brief."]}, **asked).json["result"] == rest
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_lists_in_streams_batches_and_long_texts_are_pinned_too(node, words):
+    one = node()
+    one.tools(TOOL)
+    stream = one.ask({"tools": [CHANGED]}, body=lambda text: words.stream_answer(b"data: " + text + b"\n\n"))
+    assert b'"tools":[]' in stream.body
+    batch = one.ask({"tools": [CHANGED]}, body=lambda text: words.json_answer(b"[" + text + b"]"))
+    assert batch.json[0]["result"]["tools"] == []
+    filler = [TOOL | {"name": f"tool{n}", "description": "x" * 1000} for n in range(100)]
+    assert one.tools(CHANGED, *filler) == [tool["name"] for tool in filler]
+
+
+@pytest.mark.requirement("SIDE-032")
+def test_in_monitor_mode_everything_is_written_down_and_nothing_hidden(node):
+    one = node()
+    assert one.tools(TOOL, pins="monitor") == ["read"]
+    assert one.tools(CHANGED, pins="monitor") == ["read"]
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined"
+    assert one.tools(CHANGED, pins="off") == ["read"]
+
+
+@pytest.mark.requirement("SIDE-032")
+def test_without_pins_nothing_is_written_down(node):
+    one = node()
+    one.tools(TOOL, pins="off")
+    assert one.snapshot().servers == {}
+
+
+@pytest.mark.requirement("SIDE-033")
+def test_a_sidecar_without_a_store_shows_nothing_of_a_pinned_server(start, kong, words):
+    guard = start()
+    kong.answers(words.json_answer(json.dumps({"jsonrpc": "2.0", "id": 7, "result": {"tools": [TOOL]}}).encode()))
+    assert guard.ask(pins="enforce").json["result"]["tools"] == []
+    assert guard.ask(pins="monitor").json["result"]["tools"] == [TOOL]
+
+
+@pytest.mark.requirement("SIDE-033")
+def test_a_store_that_fails_hides_what_is_new_and_keeps_what_is_known(node, words):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    with contextlib.closing(sqlite3.connect(one.store_path)) as connection:
+        connection.execute("DROP TABLE version")
+    assert one.tools(TOOL, TOOL | {"name": "write"}) == ["read"]
+    words.until(lambda: "the store failed" in one.guard.sidecar.log.read_text())
+
+
+@pytest.mark.requirement("SIDE-034")
+def test_two_nodes_share_one_store_and_each_writes_its_own_snapshot(node, words):
+    here, there = node(), node()
+    assert here.snapshot_path != there.snapshot_path
+    assert here.tools(TOOL) == ["read"]
+    words.until(lambda: there.snapshot().refusal("files", Kind.TOOL, "read") is None)
+    assert there.tools(CHANGED) == []
+    words.until(lambda: here.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined")
+    words.until(lambda: here.tools(TOOL) == [])
+    here.decide(State.APPROVED)
+    words.until(lambda: there.snapshot().generation == here.snapshot().generation)
+    words.until(lambda: there.tools(CHANGED) == ["read"])
+
+
+@pytest.mark.requirement("SIDE-034")
+def test_a_snapshot_outlives_a_restart_and_no_half_written_file_is_left(node, tmp_path):
+    one = node()
+    one.tools(TOOL)
+    assert one.guard.sidecar.stop() == 0
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") is None
+    assert sorted(path.name for path in tmp_path.glob(".snapshot*")) == []
+
+
+@pytest.mark.requirement("SIDE-030")
+def test_the_metrics_count_versions_by_their_grade(node, words):
+    one = node()
+    one.tools(TOOL)
+    one.tools(CHANGED)
+    text = one.guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    assert 'mcp_sidecar_versions_total{kind="tools",reason="clean",server="files",state="approved"} 1.0' in text
+    assert 'mcp_sidecar_versions_total{kind="tools",reason="drift",server="files",state="quarantined"} 1.0' in text
+    assert 'mcp_sidecar_items_unapproved_total{kind="tools",mode="enforce",server="files"} 1.0' in text
