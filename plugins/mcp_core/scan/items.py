@@ -1,0 +1,115 @@
+"""The strings of a surface item, each with the path of its field.
+
+Everything that a server can put before a model is read: names, titles, descriptions, schemas at any depth with their
+keys, defaults, examples and comments, annotations, icons and `_meta`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from mcp_core.scan.excerpt import escaped
+
+Item: TypeAlias = Mapping[str, Any]
+
+
+class ItemKind(StrEnum):
+    """The lists of a surface, by the key of the result that carries them, and the server's instructions."""
+
+    TOOL = "tools"
+    PROMPT = "prompts"
+    RESOURCE = "resources"
+    TEMPLATE = "resourceTemplates"
+    INSTRUCTIONS = "instructions"
+
+
+NAMED_BY: Final = {
+    ItemKind.TOOL: "name",
+    ItemKind.PROMPT: "name",
+    ItemKind.RESOURCE: "uri",
+    ItemKind.TEMPLATE: "uriTemplate",
+}
+"""Kind -> the field that identifies an item of a list."""
+
+
+class Role(StrEnum):
+    """What a string is to the item: prose is read as it stands, names are first taken apart into words."""
+
+    PROSE = "prose"
+    NAME = "name"
+
+
+Path: TypeAlias = "tuple[Path, str | int] | None"
+"""The way to a field, innermost step first: most paths are never printed, so none is written out before it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One string of an item. `key` is the member it stands under, or is the name of."""
+
+    path: Path
+    text: str
+    role: Role
+    key: str
+
+
+def name_of(kind: ItemKind, item: Item) -> str:
+    """Return what identifies the item: its name, URI or template; empty where it has none that is text."""
+    value = item.get(NAMED_BY.get(kind, "name"), "")
+    return value if isinstance(value, str) else ""
+
+
+def path_text(kind: ItemKind, name: str, path: Path) -> str:
+    """Return the path as operators read it: `tools["x"].inputSchema.properties.path.description`."""
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        if isinstance(step, int):
+            steps.append(f"[{step}]")
+        elif step.isascii() and step.isidentifier() and len(step) <= _STEP:
+            steps.append(f".{step}")
+        else:
+            steps.append(f"[{_quoted(step)}]")
+    return (kind.value if kind is ItemKind.INSTRUCTIONS else f"{kind.value}[{_quoted(name)}]") + "".join(steps[::-1])
+
+
+_STEP: Final = 60
+_PLAIN_KEYS: Final = frozenset({"type", "format", "$schema", "mimeType", "method"})
+_KEYWORDS: Final = frozenset(
+    """$comment $defs $id $ref $schema additionalProperties allOf annotations anyOf arguments const contentEncoding
+    contentMediaType default definitions dependentRequired deprecated description destructiveHint else enum examples
+    exclusiveMaximum exclusiveMinimum execution format icons idempotentHint if inputSchema items maxItems maxLength
+    maxProperties maximum meta mimeType minItems minLength minProperties minimum multipleOf name not nullable oneOf
+    openWorldHint outputSchema pattern patternProperties prefixItems properties propertyNames readOnlyHint required
+    size sizes src taskSupport then title type uniqueItems uri uriTemplate writeOnly readOnly _meta""".split()  # noqa: SIM905 - a list of words reads better than a column of them
+)
+_NAME_KEYS: Final = frozenset({"name", "uri", "uriTemplate", "$ref", "$id", "src", "required"})
+
+
+def _quoted(text: str) -> str:
+    return (
+        json.dumps(text if len(text) <= _STEP else text[: _STEP - 3] + "...")
+        if text.isascii()
+        else f'"{escaped(text[:_STEP])}"'
+    )
+
+
+def fields(item: Any) -> Iterator[Field]:
+    """Yield every string of an item in the order in which a reader of its JSON meets them, keys before values."""
+    stack: list[tuple[Path, str, Any]] = [(None, "", item)]
+    while stack:
+        path, key, value = stack.pop()
+        if isinstance(value, str):
+            if value and not (key in _PLAIN_KEYS and len(value) < 30 and value.isascii() and value.isalpha()):
+                yield Field(path, value, Role.NAME if key in _NAME_KEYS else Role.PROSE, key)
+        elif isinstance(value, Mapping):
+            for name in value:
+                if name not in _KEYWORDS:
+                    yield Field((path, name), name, Role.NAME, name)
+            stack.extend(((path, name), name, value[name]) for name in reversed(value))
+        elif isinstance(value, list | tuple):
+            stack.extend(((path, number), key, value[number]) for number in range(len(value) - 1, -1, -1))
