@@ -1,0 +1,133 @@
+"""Combinations: weak signals that steer a model when they stand together. Explicit, so that each can be switched off."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import BLOCK, FLAG, Combination
+
+COMBINATIONS: Final = (
+    Combination(
+        "combined.precondition-sensitive",
+        BLOCK,
+        "It makes a step with secrets or sensitive files a condition for something else.",
+        (
+            ("precondition", "standing"),
+            ("sensitive",),
+            ("model", "authority", "covert", "other-tool", "destination", "override", "add", "literal"),
+        ),
+    ),
+    Combination(
+        "combined.precondition-destination",
+        BLOCK,
+        "It makes sending something to an address a condition for something else.",
+        (("precondition", "standing"), ("destination",), ("authority", "covert", "override", "shell")),
+    ),
+    Combination(
+        "combined.precondition-literal-call",
+        BLOCK,
+        "It asks for another tool to be called with a prescribed value, in the name of an authority.",
+        (("precondition",), ("other-tool",), ("literal",), ("authority", "covert", "override")),
+    ),
+    Combination(
+        "combined.covert-action",
+        BLOCK,
+        "It asks for an action with data or commands, unseen.",
+        (
+            ("covert",),
+            ("sensitive", "destination", "shell", "literal", "add"),
+            ("precondition", "standing", "model"),
+            ("authority", "override", "sensitive", "shell"),
+        ),
+    ),
+    Combination(
+        "combined.authority-shell",
+        BLOCK,
+        "It prescribes a shell command in the name of an authority or as a condition.",
+        (("shell",), ("precondition", "standing"), ("authority", "covert", "override", "model")),
+    ),
+    Combination(
+        "combined.hidden-markup-steers",
+        BLOCK,
+        "Text that a renderer does not show speaks to the model.",
+        (
+            ("hidden-markup",),
+            (
+                "model",
+                "authority",
+                "precondition",
+                "covert",
+                "override",
+                "sensitive",
+                "destination",
+                "steer",
+                "other-tool",
+                "standing",
+                "act",
+            ),
+        ),
+    ),
+    Combination(
+        "combined.disguised-text-steers",
+        BLOCK,
+        "Text in disguise or out of sight speaks to the model.",
+        (
+            ("disguise",),
+            (
+                "model",
+                "authority",
+                "covert",
+                "override",
+                "sensitive",
+                "destination",
+                "steer",
+                "other-tool",
+                "shell",
+                "act",
+            ),
+        ),
+        near=False,
+    ),
+    Combination(
+        "combined.authority-sensitive",
+        FLAG,
+        "It asks for secrets or sensitive files in the name of an authority.",
+        (("authority",), ("sensitive",), ("model", "standing", "precondition")),
+    ),
+    Combination(
+        "combined.steers-other-tool",
+        BLOCK,
+        "It prescribes how another tool is called.",
+        (
+            ("steer", "precondition"),
+            ("other-tool", "steer"),
+            ("literal",),
+            ("standing", "model", "authority"),
+            ("covert", "override", "destination", "sensitive"),
+        ),
+    ),
+    Combination(
+        "combined.scattered",
+        BLOCK,
+        "Its fields together ask for something with secrets or addresses, unseen or in the name of an authority.",
+        (
+            ("precondition", "standing"),
+            ("sensitive", "shell"),
+            ("destination", "literal", "add"),
+            ("covert", "override"),
+            ("authority", "model"),
+        ),
+        near=False,
+    ),
+    Combination(
+        "combined.action-in-result",
+        BLOCK,
+        "A result asks for an action in the name of an authority or of a condition.",
+        (
+            ("act",),
+            ("authority", "precondition", "covert", "override", "standing", "persona"),
+            ("model", "authority", "covert", "override", "sensitive"),
+        ),
+        scope="result",
+    ),
+)

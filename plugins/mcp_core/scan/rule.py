@@ -1,0 +1,72 @@
+"""What a rule is. Rules are data: tables in mcp_core.scan.rules, one family a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp_core.scan.finding import Severity
+
+FLAG = Severity.FLAG
+BLOCK = Severity.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, and other scripts.
+
+    It must be linear: nothing repeated within something repeated. A text must hold one of the `hints`, if there are any,
+    for it to be tried. `composed` says that it reads the text with its accents and scripts.
+    """
+
+    regex: str
+    hints: tuple[str, ...] = ()
+    composed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule about words. It holds where any of its phrases or expressions does.
+
+    `severity` None says that it is a weak signal: it is reported only as part of a combination, under the `trait` that
+    combinations name. `phrases` are read in the words of a text (mcp_core.scan.phrases), `patterns` in its characters.
+    `gate` is a phrase whose words a text must hold, in any order, for the patterns to be tried. `names` says that a match
+    counts only if it holds a name that is not one of the item's own. `scope` says where the rule is read: surfaces,
+    results, or both. `guarded` says that words such as "detects" or "never" right before a match make it a flag at most.
+    """
+
+    id: str
+    severity: Severity | None
+    message: str
+    phrases: tuple[str, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    trait: str = ""
+    scope: str = "both"
+    gate: str = ""
+    names: bool = False
+    guarded: bool = False
+
+    @property
+    def family(self) -> str:
+        """Return the family: what stands before the dot of the id."""
+        return self.id.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Weak signals that are strong together.
+
+    Each member of `traits` names traits of which one must be present. `near` says that all of them must stand in one
+    field, within a few sentences; otherwise anywhere in the item.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    traits: tuple[tuple[str, ...], ...]
+    near: bool = True
+    scope: str = "both"
+
+    @property
+    def family(self) -> str:
+        """Return the family: what stands before the dot of the id."""
+        return self.id.partition(".")[0]

@@ -1,0 +1,66 @@
+"""Arguments: text that decides what other calls are made with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import BLOCK, Pattern, Rule
+
+RULES: Final = (
+    Rule(
+        "arguments.appended-to-all",
+        BLOCK,
+        "It asks for something to be added to every message, command or call.",
+        phrases=(
+            "ADD ~9 to|before ~2 every|all|each|any|subsequent|future|outgoing ~3 email|emails|message|messages|command|commands|commit|commits|reply|replies|post|posts|transaction|transactions|payment|script|scripts|invoice|invoices|event|events|insert|shell|invocation|invocations|outgoing|call|calls|operation|operations|execution",
+            "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 MESSAGES",
+            "to|in|for ~1 every|all|each ~3 email|emails|message|messages|command|commands|commit|commits|reply|replies|payment|payments|transaction|script|scripts|operations ~8 append|prepend|add|insert|inject|attach|cc|bcc|copy|forward",
+            "add|set|include|use|insert|put ~6 as ~4 bcc|cc|hidden|blind|co|secondary ~2 recipient|copy|attendee|author|address|bcc|header|authored|carbon",
+            "bcc|cc|blind copy ~3 xmail|to|attacker|recipient",
+            "append|prepend|add|insert ~6 following ~3 suffix|prefix|line|lines|string|text|command|payload|footer|parameter|flag|row|html|code|snippet ~9 every|all|each|before|to|any",
+            "also|additionally|secretly|automatically ~2 forward|bcc|cc|copy|share|send|upload ~8 xmail|xurl|attacker",
+            "also|additionally|secretly|automatically ~2 forward|bcc|cc|share|send|post|upload ~3 a|the|it|every|all|full|complete|copy ~4 copy|content|contents|data|path|message|results|response|conversation ~3 to",
+            "route|redirect|divert|transfer|skim|send|deduct|forward ~5 percent|fraction|portion|every|each|transaction|transactions|payment|payments|funds|remainder|amount|cents ~5 to ~3 account|wallet|address|xmail",
+        ),
+    ),
+    Rule(
+        "arguments.replaced",
+        BLOCK,
+        "It asks for an argument of another call to be replaced.",
+        phrases=(
+            "when|whenever|if|each|every|once|after|before|all|any ~9 replace|change|substitute|swap|redirect|overwrite|reroute|modify|alter|override|rewrite ~4 ARGUMENT ~6 to|with|by",
+            "ARGUMENT ~3 must|should|shall|will|has|have|needs|is|are|always|be ~4 replaced|changed|substituted|swapped|overwritten|modified|altered|redirected|overridden|rewritten ~4 to|with|by",
+            "must|should|always|shall ~2 CHANGE ~4 ARGUMENT ~6 to|with|by",
+            "always|must|should|silently|automatically ~1 set|use|make|force ~3 recipient|destination|payee|beneficiary|receiver|sender|bcc|account ~4 to|as|xmail",
+            "instead of ~2 users|user|requested|specified|original|intended|actual|real|provided ~2 ARGUMENT",
+            "replace|substitute|swap|ignore|override|disregard ~3 users|user|requested|specified|original|intended|actual|provided ~2 ARGUMENT",
+            "regardless of ~2 users|user|requested|specified|original|intended|actual|provided ~2 ARGUMENT",
+            "users|user|requested|specified|original|intended|provided ~2 ARGUMENT ~4 replaced|ignored|overwritten|changed|substituted|overridden",
+        ),
+    ),
+    Rule(
+        "arguments.literal",
+        None,
+        "It prescribes a value for an argument.",
+        phrases=(
+            "set|use|pass|force|make|provide|replace|change|specify ~3 ARGUMENT ~4 to|as|with|xmail|xurl",
+            "ARGUMENT ~2 must|should|always|shall|needs ~2 be|to|set",
+            "CHANGE ~4 ARGUMENT",
+            "CHANGE ~8 to|with",
+        ),
+        patterns=(
+            Pattern(
+                r"(?<=[a-z0-9_ ])=\s{0,2}(?:'[^'\n\x00]{2,120}'|\"[^\"\n\x00]{2,120}\"|~/|\$\()",
+                ("='", '="', "=~", "=$", "= '", '= "'),
+            ),
+        ),
+        trait="literal",
+    ),
+    Rule(
+        "arguments.appended",
+        None,
+        "It asks for something to be added.",
+        phrases=("ADD ~6 to|into|in|before|after|at", "PUT ~9 log|audit|payload|suffix|prefix|header", "log ~6 to"),
+        trait="add",
+    ),
+)

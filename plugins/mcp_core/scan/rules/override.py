@@ -1,0 +1,131 @@
+"""Overriding: text that puts itself above the user, the system prompt or earlier instructions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, Rule
+
+_OFFICE: Final = (
+    "system|global|persistent|standing|session|internal|mandatory|hidden|security|admin|administrator|role|metadata|critical|"
+    "compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|platform|background|required|"
+    "runtime|priority|core|universal|permanent|directive|instruction|override|policy|sys|inst|ai"
+)
+
+RULES: Final = (
+    Rule(
+        "override.earlier-instructions",
+        BLOCK,
+        "It asks the model to disregard the instructions that it has.",
+        phrases=(
+            "IGNORE ~2 EARLIER ~3 instruction|instructions|iunstructions|directions|directives|guidelines|prompt|prompts|programming|orders|guardrails|guidance",
+            "ignor*|disregard|forget|abandon|discard|violate|stop ~1 EARLIER ~2 rules|constraints|restrictions|safeguards|policies|limitations|context|training|messages|text",
+            "ignor*|disregard|forget|abandon ~1 instructions|directions|rules|guidelines ~3 before|above|previously|given|earlier|so|prior|you|from",
+            "ignor*|disregard|forget ~1 everything|anything|all|whatever ~4 before|above|previously|told|earlier|so|prior|said|talked|learned|know|discussed|preceding",
+            "ignor*|disregard|forget ~1 what ~3 said|told|asked|instructed|written|wrote|before",
+            "do|must|should not ~1 follow|obey|heed|adhere ~3 EARLIER ~2 instruction|instructions|directives|guidelines|rules|orders|prompt",
+            "stop|cease|dont|no ~1 longer|follow|following|obey|obeying ~1 following|obeying|follow|EARLIER ~2 instruction|instructions|directives|guidelines|rules|orders|prompt",
+            "instruction|instructions|prompt|guidelines|rules|directives ~2 above|before|previously|earlier|prior ~4 void|obsolete|invalid|canceled|cancelled|superseded|replaced|wrong|outdated|false|over|revoked|ignored",
+            "EARLIER instructions|guidelines|rules|directives|prompt ~3 void|obsolete|invalid|canceled|cancelled|superseded|revoked|replaced|outdated|overridden|deprecated",
+            "your|the new|real|true|actual|updated|revised|only instructions|task|objective|goal|directive|purpose|mission ~1 is|are|now|from",
+            "here|these|following are|is ~2 your new|updated|real|revised instructions|rules|task|orders|directive",
+        ),
+    ),
+    Rule(
+        "override.user",
+        BLOCK,
+        "It claims to stand above what the user says.",
+        phrases=(
+            "supersed*|overrid*|overrul*|outrank* ~3 user|users|human|operator|all|any|other|previous|prior|safety|system|every|explicit|subsequent|conflicting|default ~3 instruction|instructions|preference|preferences|request|requests|command|commands|settings|rules|rule|guidelines|policies|directives|prompt|messages|wishes|input|intent|choice|constraints",
+            "take|takes|taking|has|have|given|gets precedence|priority ~1 over ~4 user|users|human|operator|all|any|other|previous|system|explicit|your|prior",
+            "cannot|can|may|must|never|not ~1 not|be ~1 overridden|superseded|countermanded|overruled|revoked|waived ~2 by",
+            "cannot|never|not ~1 be ~1 overridden|overruled|countermanded|bypassed|skipped|revoked|waived|ignored|disabled",
+            "even if|when|though ~1 user|users|human|they ~2 object*|refuse*|decline*|disagree*|say|says|ask|asks|tell|tells|request|requests|insist|insists|specified|specifies|specify|instruct|instructs|provides|wants",
+            "regardless|irrespective of ~3 user|users|human|operator|their|what|any ~3 says|say|instructions|input|request|preference|preferences|specified|specifies|asked|asks|want|wants|instruct|requested|settings|wishes|provided|intent|query",
+            "highest|top|absolute|maximum|supreme priority ~2 instruction|instructions|directive|directives|rule|command|commands|order",
+            "user|users|human ~2 instructions|preferences|requests|commands|objections|wishes ~4 ignored|disregarded|overridden|overruled|superseded",
+            "higher priority|authority than ~3 user|users|system|any|all",
+        ),
+        trait="override",
+    ),
+    Rule(
+        "override.persona",
+        BLOCK,
+        "It gives the model another role or frees it from its rules.",
+        phrases=(
+            "you are|will|must|should ~3 now|act|pretend|play|become|behave|roleplay|operate|operating|simulate ~6 unrestricted|unfiltered|uncensored|jailbr*|dan|developer|root|administrator|administrative|godmode|unlimited|freed|evil|amoral|privileged|superuser|maintenance|debug|diagnostic|elevated|admin",
+            "act|acting|pretend|behave|operate|respond as|like|to ~4 unrestricted|unfiltered|uncensored|administrator|root|dan|superuser|jailbroken|admin|unlimited",
+            "from now on you are|will|must|shall|should|act|respond|behave|only|always",
+            "from this point on|forward|onward ~1 you|always|all|every",
+            "you are no longer ~6 assistant|bound|restricted|limited|ai|model|required|subject|chatgpt|claude",
+            "you are now ~2 in|operating|running|under|called|known|acting|a|an|the",
+            "do|does|is|are not|no|never ~3 have|need|longer ~2 to ~1 abide|follow|adhere|comply|obey|bound ~4 rules|policy|policies|guidelines|restrictions|content|ethics|standards",
+            "free|freed|broken from|free ~4 confines|restrictions|constraints|limitations|shackles|rules|guidelines",
+            "without any|ethical|moral|safety ~2 restrictions|limitations|filters|guidelines|constraints|censorship|safeguards",
+            "developer|debug|jailbreak|god|dan|admin|sudo|unrestricted|maintenance|privileged mode ~1 enabled|activated|unlocked|on|active|available|is|has",
+            "enter|entering|enable|activate|switch|unlock ~2 developer|jailbreak|god|dan|unrestricted|admin|sudo|maintenance|privileged mode",
+            "simulate|assume|grant|obtain|acquire ~2 elevated|admin|administrator|root|superuser|unrestricted privileges|privilege|access|rights|permissions|mode",
+        ),
+        patterns=(Pattern(r"\bact as:\s", ("act as:",)),),
+    ),
+    Rule(
+        "override.protections",
+        BLOCK,
+        "It asks for protections to be skipped.",
+        phrases=(
+            "DISABLE ~3 permission|access|security|safety|content|ethical|authorization|normal|standard|regular|all|any|audit|approval|moderation|compliance|every ~2 checks|check|filters|filter|filtering|controls|restrictions|guardrails|safeguards|validation|policies|guidelines|verification|protocols|measures|instructions|sanitization|barriers|boundaries|moderation",
+            "bypass*|circumvent*|evade*|disregard*|subvert* ~2 PROTECTION",
+            "ignor*|disable* ~2 safety|ethical|content ~1 PROTECTION",
+            "content moderation|filters|filtering|policies|safety does|do|should|is|are not|never|disabled ~2 apply|applied|needed|required|enforced|here",
+            "processed|executed|run|handled|accepted|approved|allowed|proceed ~4 without ~2 restriction|restrictions|filtering|validation|sanitization|moderation|checks|review|content|safety|verification",
+            "trust ~2 all|any|every ~3 input|inputs|commands|queries|requests ~8 without|as|unconditionally|blindly|from|in|mode",
+            "treat ~6 as ~2 trusted|authoritative|verified|privileged|admin|system|approved ~2 command|commands|instruction|instructions|input|directive|directives",
+        ),
+    ),
+    Rule(
+        "override.authoritative-output",
+        BLOCK,
+        "It declares what a tool returns to be instructions for the model.",
+        phrases=(
+            "output|outputs|result|results|response|values|value|returned|returns|content|data|message|messages|text ~7 authoritative|binding|trusted|mandatory|privileged ~2 directive|directives|instruction|instructions|command|commands|system|orders",
+            "treat|follow|execute|obey|interpret|consider|accept|regard ~6 output|result|results|response|returned|returns|values|content|message|data ~6 as ~3 instruction|instructions|command|commands|directive|directives|authoritative|system|instructed|orders|binding",
+            "follow|obey|execute|comply|perform|carry ~4 instruction|instructions|command|commands|directives|steps ~4 in|from|within|inside|returned|contained|found|embedded|provided ~3 output|result|results|response|returned|returns|content|file|page|body|reply|message",
+            "must|should|always ~2 follow|obey|execute|comply ~2 any|all|every|the instructions|commands|directives ~3 return*|output|response|result|contain*|receive*|it",
+            "directives|instructions that|which override|supersede|replace|take",
+        ),
+    ),
+    Rule(
+        "override.authority-wording",
+        FLAG,
+        "It speaks in the name of the system rather than of the tool.",
+        patterns=(
+            Pattern(
+                r"\b(?:system|global|persistent|standing|session|internal|mandatory|hidden|security|admin|administrator|role|"
+                r"metadata|critical|compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|"
+                r"platform|background|required|runtime|priority|core|universal|permanent)[ _-]{1,3}"
+                r"(?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
+                r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
+                r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:",
+                (":",),
+            ),
+            Pattern(
+                r"[\[(<#*]{1,3}\s{0,2}(?:system|hidden|internal|background|assistant|admin|directive|instruction|override|"
+                r"policy|sys|inst|ai)\b[^\])>\n]{0,40}[\])>*#]\s{0,2}:?",
+                ("[", "(", "<", "#", "*"),
+            ),
+            Pattern(r"(?:^|[\n\x00.!])\s{0,8}system:\s", ("system:",)),
+        ),
+        gate=_OFFICE,
+        trait="authority",
+    ),
+    Rule(
+        "override.to-the-model",
+        FLAG,
+        "It addresses the model in so many words.",
+        phrases=(
+            "note|message|instruction|instructions|important|attention|reminder|directive|notice to|for ~1 ai|llm|llms|model|models|assistant|assistants|agent|agents|claude|gpt",
+            "ai|llm|assistant|agent|model note|instruction|instructions|directive|notice|reminder ~2 must|you|please|always|do|before|ignore|when|this|follow",
+        ),
+        trait="authority",
+    ),
+)
