@@ -14,7 +14,17 @@ COMBINATIONS: Final = (
         (
             ("precondition", "standing"),
             ("sensitive",),
-            ("model", "authority", "covert", "other-tool", "destination", "override", "add", "literal"),
+            (
+                "model",
+                "authority",
+                "emphasis",
+                "covert",
+                "other-tool",
+                "destination",
+                "override",
+                "add",
+                "literal",
+            ),
         ),
     ),
     Combination(

@@ -9,7 +9,8 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 MOST: Final = 24
@@ -41,15 +42,9 @@ _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x
 _BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}){7,}+[^\W_]?")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
-_ROT13_WORDS: Final = re.compile(
-    r"\b(?:gur|naq|lbh|gb|hfre|fraq|vtaber|cerivbhf|vafgehpgvbaf|svyr|orsber|guvf|zhfg|ernq)\b", re.IGNORECASE
-)
-_REVERSED_WORDS: Final = re.compile(
-    r"\b(?:eht|dna|uoy|resu|elif|siht|tsum|erofeb|daer|dnes|snoitcurtsni|suoiverp|erongi|htiw)\b", re.IGNORECASE
-)
-_LEET_WORD: Final = re.compile(
-    r"(?<!\w)(?=[\w@$!|]*[a-zA-Z])[\w@$|!]*(?:[a-zA-Z][013457@$!|]|[013457@$][a-zA-Z])[\w@$|!]*"
-)
+_ROT13_WORDS: Final = frozenset("gur naq lbh gb hfre fraq vtaber cerivbhf svyr orsber guvf zhfg ernq bs vf sbe".split())
+_REVERSED_WORDS: Final = frozenset("eht dna uoy ot resu elif siht tsum erofeb daer dnes fo rof htiw erongi".split())
+_LEET_WORD: Final = re.compile(r"[a-zA-Z][013457@$!|][a-zA-Z]|\b[013457@$][a-zA-Z]{2}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
@@ -75,19 +70,23 @@ def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
 
 
 def _pieces(text: str) -> Iterator[Decoded]:
-    for how, pattern, decode in _RUNS:
-        for count, found in enumerate(pattern.finditer(text)):
-            if count >= MOST:
-                break
-            plain = decode(found[0][:LONGEST])
-            if plain:
-                yield Decoded(how, found.start(), found.end(), plain)
+    for gate, runs in _RUNS:
+        if not gate(text):
+            continue
+        for how, pattern, decode in runs:
+            for found in islice(pattern.finditer(text), MOST):
+                plain = decode(found[0][:LONGEST])
+                if plain:
+                    yield Decoded(how, found.start(), found.end(), plain)
     for how, pattern, least, decode in _WHOLES:
         first = pattern.search(text)
-        if first and (least == 1 or len(pattern.findall(text, 0, LONGEST)) >= least):
-            plain = decode(text[:LONGEST])
-            if plain and plain != text:
-                yield Decoded(how, first.start(), first.end(), plain)
+        if first and len(pattern.findall(text, 0, LONGEST)) >= least:
+            yield Decoded(how, first.start(), len(text), decode(text[:LONGEST]))
+    words = set(text.lower().split())
+    if len(words & _ROT13_WORDS) >= 2:
+        yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
+    if len(words & _REVERSED_WORDS) >= 2:
+        yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
 
 
 def _utf8(data: bytes) -> str:
@@ -171,31 +170,23 @@ _CODES: Final = dict(
 )
 
 
-def _reversed(text: str) -> str:
-    return text[::-1]
+_UNBROKEN: Final = re.compile(r"\S{20}")
+_DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
+_SINGLES: Final = re.compile(r"[ ._*|/\\-][^\W_][ \t._*|/\\-]{1,3}[^\W_][ \t._*|/\\-]{1,3}[^\W_][ \t._*|/\\-]")
 
-
-def _rot13(text: str) -> str:
-    return codecs.decode(text, "rot13")
-
-
-_RUNS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...]] = (
-    ("base64", _BASE64, _base64),
-    ("base32", _BASE32, _base32),
-    ("hex", _HEX, _hex),
-    ("binary", _BINARY, _binary),
-    ("decimal codes", _DECIMAL, _decimal),
-    ("base85", _BASE85, _base85),
-    ("letter spacing", _SPACED, _spaced),
-    ("morse", _MORSE, _morse),
+_Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
+_RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
+    (_UNBROKEN.search, (("base64", _BASE64, _base64), ("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
+    (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
+    (_SINGLES.search, (("letter spacing", _SPACED, _spaced),)),
+    (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
 )
+"""What tells at little cost that there may be such runs, and the runs: how they are encoded, and how to undo it."""
 
 _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
     ("percent encoding", _PERCENT, 3, unquote),
     ("character entities", _ENTITY, 3, html.unescape),
     ("escapes", _ESCAPE, 4, _escapes),
-    ("rot13", _ROT13_WORDS, 2, _rot13),
-    ("reversed text", _REVERSED_WORDS, 2, _reversed),
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
     ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
 )

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
-from mcp_core.scan.rule import Combination, Pattern, Rule
+from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
 from mcp_core.scan.text import FIELD, Reading
 
 MOST: Final = 12
@@ -21,11 +21,17 @@ MOST: Final = 12
 NEAR: Final = 420
 """Characters within which the signals of a `near` combination must stand."""
 
-_GUARD: Final = re.compile(
-    r" (?:detect|prevent|block|protect|flag|identif|scan|check|warn|analy|test|attempt|report|never|not|dont|cannot|"
-    r"doesnt|wont|refus|guard|against|mitigat|avoid|without|reject|contain|includ|instead|unless|neither|nor|no|fail|"
-    r"whether|would|could|like|such|eg|example|example|examples|bug)[^ ]* (?:[^ .\x00]+ ){0,4}$"
+_SPOKEN_OF: Final = (
+    "detect*|prevent*|block*|protect*|flag|flags|identif*|scan|scans|check|checks|warns|analyz*|test|tests|attempt*|"
+    "guard*|against|mitigat*|reject*|whether|would|could|like|such|eg|example|examples|bug"
 )
+_NEGATIONS: Final = "never|not|dont|cannot|doesnt|wont|refus*|avoid|without|unless|neither|nor|no|fails|only|must|isnt"
+_GUARDS: Final = {
+    guard: re.compile(f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$")
+    for guard, words, gap in ((Guard.SPOKEN_OF, _SPOKEN_OF, 4), (Guard.NEGATED, f"{_SPOKEN_OF}|{_NEGATIONS}", 4))
+}
+_BEFORE: Final = 60
+"""Characters before a match in which a guard is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,8 @@ class Engine:
             for text in rule.phrases:
                 pattern, needed = self._learn(text)
                 self._phrases.append(_Lazy(rule, "(?<= )" + pattern, needed))
-            gate = self._learn(rule.gate)[1] if rule.gate else 0
             for one in rule.patterns:
+                gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
 
     def _learn(self, text: str) -> tuple[str, int]:
@@ -125,7 +131,9 @@ class Engine:
                 for match in one.compiled.finditer(words, start, end):
                     if rule.names and not _names_other(match[0], own):
                         continue
-                    guarded = rule.guarded and _GUARD.search(words, start, match.start()) is not None
+                    guard = _GUARDS.get(rule.guard)
+                    before = max(start, match.start() - _BEFORE)
+                    guarded = guard is not None and guard.search(words, before, match.start()) is not None
                     field = reading.field_at(match.start())
                     yield Hit(rule, field, match.start(), match.end(), guarded=guarded)
                     noted += 1

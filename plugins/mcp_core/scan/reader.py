@@ -12,7 +12,7 @@ from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.encoded import Decoded, decoded
 from mcp_core.scan.engine import Engine, Hit
 from mcp_core.scan.excerpt import excerpt
-from mcp_core.scan.finding import Finding
+from mcp_core.scan.finding import Finding, Severity
 from mcp_core.scan.items import Field, ItemKind, path_text
 from mcp_core.scan.rule import Combination, Rule
 from mcp_core.scan.rules import RULES
@@ -110,6 +110,7 @@ class Reader:
             text[start : end if end >= 0 else len(text)].strip(),
             hit.start - start,
             hit.end - start,
+            guarded=hit.guarded,
         )
 
     def _note(
@@ -123,8 +124,11 @@ class Reader:
         *,
         path: str = "",
         also: str = "",
+        guarded: bool = False,
     ) -> None:
         severity = self._config.severity(rule)
+        if severity is Severity.BLOCK and guarded:
+            severity = Severity.FLAG
         if severity is None or len(sight.findings) >= MOST_FINDINGS:
             return
         shown = excerpt(text, max(0, start), end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from mcp_core.scan.finding import Severity
 
@@ -10,16 +11,25 @@ FLAG = Severity.FLAG
 BLOCK = Severity.BLOCK
 
 
+class Guard(Enum):
+    """What right before a match takes its force away."""
+
+    NONE = 0
+    SPOKEN_OF = 1
+    NEGATED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, and other scripts.
 
-    It must be linear: nothing repeated within something repeated. A text must hold one of the `hints`, if there are any,
-    for it to be tried. `composed` says that it reads the text with its accents and scripts.
+    It must be linear: nothing repeated within something repeated. It is tried only where the text holds one of the `hints`,
+    and the words of `gate`, a phrase, in any order. `composed` says that it reads the text with its accents and scripts.
     """
 
     regex: str
     hints: tuple[str, ...] = ()
+    gate: str = ""
     composed: bool = False
 
 
@@ -29,9 +39,10 @@ class Rule:
 
     `severity` None says that it is a weak signal: it is reported only as part of a combination, under the `trait` that
     combinations name. `phrases` are read in the words of a text (mcp_core.scan.phrases), `patterns` in its characters.
-    `gate` is a phrase whose words a text must hold, in any order, for the patterns to be tried. `names` says that a match
+    `names` says that a match
     counts only if it holds a name that is not one of the item's own. `scope` says where the rule is read: surfaces,
-    results, or both. `guarded` says that words such as "detects" or "never" right before a match make it a flag at most.
+    results, or both. `guard` says which words right before a match make it a flag at most: "detects" and the like
+    (Guard.SPOKEN_OF), or "never" too (Guard.NEGATED).
     """
 
     id: str
@@ -41,9 +52,8 @@ class Rule:
     patterns: tuple[Pattern, ...] = ()
     trait: str = ""
     scope: str = "both"
-    gate: str = ""
     names: bool = False
-    guarded: bool = False
+    guard: Guard = Guard.NONE
 
     @property
     def family(self) -> str:

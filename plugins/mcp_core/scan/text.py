@@ -22,22 +22,24 @@ _END: Final = "\x01"
 _URL: Final = re.compile(r"\b(?:https?|wss?|ftp)://[^\s\"'<>)\]\x00]+")
 _MAIL: Final = re.compile(r"@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _HOST: Final = re.compile(
-    r"\.(?:com|net|org|io|dev|app|xyz|example|co|ru|cn|info|site|online|top|me|test|invalid|onion|sh)\b(?![.(=])"
+    r"\.(?:com|net|org|io|dev|app|xyz|example|co|ru|cn|info|site|online|top|me|ly|gd|gl|test|invalid|onion|sh)\b(?![.(=])"
 )
 SENSITIVE_PATH: Final = re.compile(
-    r"(?:[/\\]|(?<![a-z0-9])\.)\.?(?:ssh|aws|gnupg|gpg|kube|docker|azure|gcloud|netrc|npmrc|pypirc|pgpass|my\.cnf|"
+    r"[/\\.~$%](?:"
+    r"(?<![a-z0-9]\.)\.?(?:ssh|aws|gnupg|gpg|kube|docker|azure|gcloud|netrc|npmrc|pypirc|pgpass|my\.cnf|"
     r"git-credentials|bash_history|zsh_history|bashrc|zshrc|env|cursor|claude|vault-token|password-store|keychain|"
     r"shadow|passwd|sudoers|environ|id_rsa|id_ed25519|id_ecdsa|id_dsa|authorized_keys|known_hosts|wallet\.dat|"
     r"secrets?|credentials?|kubeconfig|login data|cookies\.sqlite)(?![a-z])[/\\.\w-]{0,80}"
-    r"|(?:~|\$home|%userprofile%|/etc|/root)[/\\][/\\.\w-]{0,60}(?:cred|token|secret|passw|key|auth)[/\\.\w-]{0,40}"
-    r"|mcp\.json\b|/proc/[\w$]{1,12}/"
+    r"|(?:(?<=~)|(?<=\$)home|(?<=%)userprofile%|(?<=/)(?:etc|root))[/\\][/\\.\w-]{0,60}"
+    r"(?:cred|token|secret|passw|key|auth)[/\\.\w-]{0,40}"
+    r"|(?<=mcp\.)json\b|(?<=/)proc/[\w$]{1,12}/)"
 )
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SENTENCE: Final = re.compile(
     r"[.!?;](?=[\s\"')\]*<\x00]|$)|\n(?=[ \t]{0,40}(?:[-*#>\d\n]|\w{1,40}(?: \([^()\n]{0,40}\))?:))"
 )
 _STOP: Final = re.compile(r" [.\x00] ")
-_APOSTROPHE: Final = re.compile(r"(?<=[a-z])['`](?=[a-z])")
+_APOSTROPHE: Final = re.compile(r"['`](?<=[a-z].)(?=[a-z])")
 _APART: Final = re.compile(r"[^\w\x00\x01]+")
 _SNAKE: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
 _SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
 
 RULES: Final = (
     Rule(
@@ -29,7 +29,7 @@ RULES: Final = (
         "It asks for an argument of another call to be replaced.",
         phrases=(
             "when|whenever|if|each|every|once|after|before|all|any ~9 replace|change|substitute|swap|redirect|overwrite|reroute|modify|alter|override|rewrite ~4 ARGUMENT ~6 to|with|by",
-            "ARGUMENT ~3 must|should|shall|will|has|have|needs|is|are|always|be ~4 replaced|changed|substituted|swapped|overwritten|modified|altered|redirected|overridden|rewritten ~4 to|with|by",
+            "ARGUMENT ~3 must|should|shall|will|has|have|needs|is|are|always|be ~4 replaced|changed|substituted|swapped|overwritten|modified|altered|redirected|overridden|rewritten ~1 to|with|by",
             "must|should|always|shall ~2 CHANGE ~4 ARGUMENT ~6 to|with|by",
             "always|must|should|silently|automatically ~1 set|use|make|force ~3 recipient|destination|payee|beneficiary|receiver|sender|bcc|account ~4 to|as|xmail",
             "instead of ~2 users|user|requested|specified|original|intended|actual|real|provided ~2 ARGUMENT",
@@ -37,6 +37,7 @@ RULES: Final = (
             "regardless of ~2 users|user|requested|specified|original|intended|actual|provided ~2 ARGUMENT",
             "users|user|requested|specified|original|intended|provided ~2 ARGUMENT ~4 replaced|ignored|overwritten|changed|substituted|overridden",
         ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "arguments.literal",

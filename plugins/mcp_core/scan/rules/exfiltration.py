@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Pattern, Rule
-
-_VILLAINS: Final = (
-    "attacker",
-    "evil",
-    "malicious",
-    "exfil",
-    "c2",
-    "shadow",
-    "phish",
-    "hacker",
-    "steal",
-    "rogue",
-    "pwn",
-    "badguy",
-)
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
 RULES: Final = (
     Rule(
@@ -35,6 +20,7 @@ RULES: Final = (
             "read|collect|gather|extract|dump|get|summarize|copy|retrieve ~5 CONTEXT ~6 and|then ~3 send|post|upload|transmit|email|forward|submit|exfiltrate|attach|append|pass|write|log|share|add|encode|put|copy|embed",
             "send|forward|post|upload|transmit|email|relay ~3 its|their|the|all|full|complete ~3 content|contents|copy|value|values|data ~3 to ~3 ELSEWHERE",
         ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "exfiltration.context-asked",
@@ -48,6 +34,7 @@ RULES: Final = (
             "contents|content of ~4 file|files ~6 in|into|as ~3 ARGUMENT|parameter|sidenote|field",
             "pass|include|provide|supply|put|insert|append|add|embed|attach ~2 its|their|the ~2 content|contents|value|output ~2 as|in|into|to ~4 parameter|argument|field|request|payload|sidenote|note|header|metadata|query|context|body|param",
         ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "exfiltration.sensitive-read",
@@ -86,11 +73,11 @@ RULES: Final = (
             Pattern(
                 r"(?:://|@)[\w.-]{0,40}?(?:attacker|evil|malicious|exfil|c2\b|shadow|phish|hacker|steal|badguy|rogue|pwn)"
                 r"[\w-]{0,30}\.[a-z]{2,10}",
-                _VILLAINS,
+                gate="xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
             ),
             Pattern(
                 r"\b(?:attacker|evil|exfil|malicious|hacker)[\w-]{0,30}(?:@|\.(?:com|net|org|io|example|test|xyz|dev)\b)",
-                _VILLAINS,
+                gate="xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
             ),
         ),
         scope="surface",
@@ -117,31 +104,11 @@ RULES: Final = (
                 r"(?<![\w.-])(?:webhook\.site|requestbin\.[a-z]{2,6}|pipedream\.net|burpcollaborator\.net|oastify\.com|interact\.sh|"
                 r"hookbin\.com|beeceptor\.com|transfer\.sh|pastebin\.com|bit\.ly|tinyurl\.com|t\.co|is\.gd|goo\.gl|cutt\.ly|rb\.gy|"
                 r"shorturl\.at|tiny\.cc)\b",
-                (
-                    "webhook.",
-                    "requestbin",
-                    "pipedream",
-                    "burp",
-                    "oastify",
-                    "interact.sh",
-                    "hookbin",
-                    "beeceptor",
-                    "transfer.sh",
-                    "pastebin",
-                    "bit.ly",
-                    "tinyurl",
-                    "t.co",
-                    "is.gd",
-                    "goo.gl",
-                    "cutt.ly",
-                    "rb.gy",
-                    "shorturl",
-                    "tiny.cc",
-                ),
+                gate="xurl|xhost|site|webhook",
             ),
             Pattern(
                 r"\.(?:ngrok(?:-free)?\.(?:io|app|dev)|oast\.[a-z]{2,6}|m\.pipedream\.net)\b",
-                (".ngrok", ".oast", ".m.pipe"),
+                gate="xurl|xhost|ngrok|pipedream",
             ),
         ),
         trait="destination",

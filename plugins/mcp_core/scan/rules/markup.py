@@ -26,7 +26,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"(?:^|[\n\x00])\s{0,4}(?:#{2,6}\s{0,3}|\*\*)?(?:human|assistant|system)\s{0,2}:\s{0,4}(?:#{0,3})\s{0,4}\n",
-                ("human", "assistant", "system"),
+                gate="human|assistant|system",
             ),
             Pattern(
                 r"\n\n(?:human|assistant):\s",
@@ -98,7 +98,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"<[a-z]{1,10}\s{1,4}[^>\x00]{0,40}\bhidden\b[^>\x00]{0,40}>|aria-hidden\s{0,2}=",
-                ("hidden",),
+                gate="hidden",
             ),
             Pattern(
                 r"(?:^|[\n\x00])\s{0,4}\[(?://|comment|_|#|\^)[^\]\n\x00]{0,20}\]:\s{0,3}(?:#|<>)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
 _OFFICE: Final = (
     "system|global|persistent|standing|session|internal|mandatory|hidden|security|admin|administrator|role|metadata|critical|"
@@ -30,6 +30,7 @@ RULES: Final = (
             "your|the new|real|true|actual|updated|revised|only instructions|task|objective|goal|directive|purpose|mission ~1 is|are|now|from",
             "here|these|following are|is ~2 your new|updated|real|revised instructions|rules|task|orders|directive",
         ),
+        guard=Guard.SPOKEN_OF,
     ),
     Rule(
         "override.user",
@@ -37,7 +38,7 @@ RULES: Final = (
         "It claims to stand above what the user says.",
         phrases=(
             "supersed*|overrid*|overrul*|outrank* ~3 user|users|human|operator|all|any|other|previous|prior|safety|system|every|explicit|subsequent|conflicting|default ~3 instruction|instructions|preference|preferences|request|requests|command|commands|settings|rules|rule|guidelines|policies|directives|prompt|messages|wishes|input|intent|choice|constraints",
-            "take|takes|taking|has|have|given|gets precedence|priority ~1 over ~4 user|users|human|operator|all|any|other|previous|system|explicit|your|prior",
+            "take|takes|taking|has|have|given|gets precedence|priority ~1 over ~2 user|users|human|operator|all|any|other|previous|system|your|prior|everything",
             "cannot|can|may|must|never|not ~1 not|be ~1 overridden|superseded|countermanded|overruled|revoked|waived ~2 by",
             "cannot|never|not ~1 be ~1 overridden|overruled|countermanded|bypassed|skipped|revoked|waived|ignored|disabled",
             "even if|when|though ~1 user|users|human|they ~2 object*|refuse*|decline*|disagree*|say|says|ask|asks|tell|tells|request|requests|insist|insists|specified|specifies|specify|instruct|instructs|provides|wants",
@@ -62,25 +63,37 @@ RULES: Final = (
             "do|does|is|are not|no|never ~3 have|need|longer ~2 to ~1 abide|follow|adhere|comply|obey|bound ~4 rules|policy|policies|guidelines|restrictions|content|ethics|standards",
             "free|freed|broken from|free ~4 confines|restrictions|constraints|limitations|shackles|rules|guidelines",
             "without any|ethical|moral|safety ~2 restrictions|limitations|filters|guidelines|constraints|censorship|safeguards",
-            "developer|debug|jailbreak|god|dan|admin|sudo|unrestricted|maintenance|privileged mode ~1 enabled|activated|unlocked|on|active|available|is|has",
-            "enter|entering|enable|activate|switch|unlock ~2 developer|jailbreak|god|dan|unrestricted|admin|sudo|maintenance|privileged mode",
+            "developer|jailbreak|god|dan|sudo|unrestricted mode ~1 enabled|activated|unlocked|on|active|available|is|has",
+            "enter|entering|activate|switch|unlock ~2 jailbreak|god|dan|unrestricted|sudo|administrator mode",
+            "jailbreak ~1 mode|prompt|instructions",
+            "you ~3 enter|entering|enable|activate|switch ~2 developer|admin|maintenance|privileged|debug mode",
             "simulate|assume|grant|obtain|acquire ~2 elevated|admin|administrator|root|superuser|unrestricted privileges|privilege|access|rights|permissions|mode",
         ),
-        patterns=(Pattern(r"\bact as:\s", ("act as:",)),),
+        patterns=(Pattern(r"\bact as:\s", ("act as:",), "act"),),
+        guard=Guard.SPOKEN_OF,
     ),
     Rule(
         "override.protections",
         BLOCK,
         "It asks for protections to be skipped.",
         phrases=(
-            "DISABLE ~3 permission|access|security|safety|content|ethical|authorization|normal|standard|regular|all|any|audit|approval|moderation|compliance|every ~2 checks|check|filters|filter|filtering|controls|restrictions|guardrails|safeguards|validation|policies|guidelines|verification|protocols|measures|instructions|sanitization|barriers|boundaries|moderation",
-            "bypass*|circumvent*|evade*|disregard*|subvert* ~2 PROTECTION",
-            "ignor*|disable* ~2 safety|ethical|content ~1 PROTECTION",
+            "bypass*|disable|disables|disabling|skip|skips|ignore|ignores|ignoring|circumvent*|evade|evades|deactivate|disregard|subvert|override|overrides ~3 permission|access|security|safety|content|ethical|authorization|normal|standard|regular|all|any|audit|approval|moderation|every ~2 checks|check|filters|filtering|controls|guardrails|safeguards|policies|guidelines|protocols|measures|instructions|sanitization|moderation|restrictions",
+            "bypass*|circumvent*|evade|evades|evading|subvert* ~2 guardrails|safeguards|oversight|moderation|sandbox|sandboxing|human|firewall",
+            "turn|switch off ~2 safety|security|content|guardrails|moderation|logging|auditing|protection",
             "content moderation|filters|filtering|policies|safety does|do|should|is|are not|never|disabled ~2 apply|applied|needed|required|enforced|here",
             "processed|executed|run|handled|accepted|approved|allowed|proceed ~4 without ~2 restriction|restrictions|filtering|validation|sanitization|moderation|checks|review|content|safety|verification",
             "trust ~2 all|any|every ~3 input|inputs|commands|queries|requests ~8 without|as|unconditionally|blindly|from|in|mode",
             "treat ~6 as ~2 trusted|authoritative|verified|privileged|admin|system|approved ~2 command|commands|instruction|instructions|input|directive|directives",
         ),
+        guard=Guard.NEGATED,
+    ),
+    Rule(
+        "override.weak-protections",
+        FLAG,
+        "It speaks of skipping checks or confirmations.",
+        phrases=("DISABLE ~2 PROTECTION",),
+        trait="override",
+        guard=Guard.NEGATED,
     ),
     Rule(
         "override.authoritative-output",
@@ -93,6 +106,7 @@ RULES: Final = (
             "must|should|always ~2 follow|obey|execute|comply ~2 any|all|every|the instructions|commands|directives ~3 return*|output|response|result|contain*|receive*|it",
             "directives|instructions that|which override|supersede|replace|take",
         ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "override.authority-wording",
@@ -107,15 +121,15 @@ RULES: Final = (
                 r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
                 r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:",
                 (":",),
+                gate=_OFFICE,
             ),
             Pattern(
                 r"[\[(<#*]{1,3}\s{0,2}(?:system|hidden|internal|background|assistant|admin|directive|instruction|override|"
                 r"policy|sys|inst|ai)\b[^\])>\n]{0,40}[\])>*#]\s{0,2}:?",
-                ("[", "(", "<", "#", "*"),
+                gate=_OFFICE,
             ),
-            Pattern(r"(?:^|[\n\x00.!])\s{0,8}system:\s", ("system:",)),
+            Pattern(r"(?:^|[\n\x00.!])\s{0,8}system:\s", ("system:",), "system"),
         ),
-        gate=_OFFICE,
         trait="authority",
     ),
     Rule(

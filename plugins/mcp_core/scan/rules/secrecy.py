@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Rule
 
 RULES: Final = (
     Rule(
@@ -19,10 +19,6 @@ RULES: Final = (
             "dont|never|avoid|refrain|without|shouldnt|mustnt ~2 mention|mentioning|disclos*|reveal|revealing|divulg*|acknowledg*|discuss*|announc*|report|reporting|surfacing ~9 to ~2 user|users|human|humans|operator|customer|anyone",
             "do|must|should|please not ~1 mention|disclose|reveal|report|acknowledge|announce|divulge|explain this|it|that|these|the|any ~3 step|steps|action|actions|rule|rules|behavior|behaviour|instruction|instructions|policy|requirement|copy|check|logging|sharing|forwarding|call|calls|read|process|change|modification|operation|directive|initialization|prerequisite",
             "dont|never|avoid ~1 mention|mentioning|disclose|disclosing|reveal|revealing|report|reporting|acknowledge|announce this|it|that|these|the|any ~3 step|steps|action|actions|rule|rules|behavior|behaviour|instruction|instructions|policy|requirement|copy|check|logging|sharing|forwarding|call|calls|read|process|change|modification|operation|directive|bcc|cc|addition|appended|recipient|assignment|text",
-            "without ~3 user ~1 knowing|noticing|knowledge|awareness|consent|realizing|seeing|permission",
-            "without ~1 users|user|human|operator|operators|their knowledge|awareness|consent|knowing|noticing",
-            "without ~2 tell*|inform*|notify*|alert*|mention*|telling|informing|notifying|alerting|prompting ~6 user|users|human|operator|them|anyone|it",
-            "without telling|informing|notifying|alerting|prompting|warning ~3 user|users|human|humans|operator|them|anyone",
             "user|users|human|operator must|should|shall|need|needs|will|can|may|does not|never|only ~2 know|see|notice|learn|aware|informed|told|discover|shown|find ~8 final|about|this|that|these|it|of",
             "user|users|human|operator must|should|shall|need|needs|will not|never ~2 know|notice|learn|aware|informed|told|discover|alerted|notified",
             "CONCEAL ~5 from ~3 user|users|human|humans|operator|customer|owner|administrators",
@@ -39,6 +35,19 @@ RULES: Final = (
             "make|making|take|ensure ~3 user|users|human|operator ~2 not|unaware|never ~2 aware|unaware|notice|know|see",
             "invisible|transparent|undetectable|unnoticeable to ~2 user|users|human|operator",
         ),
+        guard=Guard.SPOKEN_OF,
+    ),
+    Rule(
+        "secrecy.without-knowledge",
+        BLOCK,
+        "It asks for something to be done without the user's knowledge.",
+        phrases=(
+            "without ~3 user ~1 knowing|noticing|knowledge|awareness|consent|realizing|seeing|permission",
+            "without ~1 users|user|human|operator|operators|their knowledge|awareness|consent|knowing|noticing",
+            "without ~2 tell*|inform*|notify*|alert*|mention*|telling|informing|notifying|alerting|prompting ~6 user|users|human|operator|them|anyone|it",
+            "without telling|informing|notifying|alerting|prompting|warning ~3 user|users|human|humans|operator|them|anyone",
+        ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "secrecy.silent-action",
@@ -51,8 +60,8 @@ RULES: Final = (
             "SILENTLY CHANGE",
             "SILENTLY CALL",
             "SILENTLY|silent|covert ~2 exfiltrat*|forward*|collect*|harvest*|append*|prepend*|upload*|replace*|record*",
-            "SEND|append|prepend|add|include|copy|write|run|execute|call|invoke|modify|replace ~9 SILENTLY",
         ),
+        guard=Guard.NEGATED,
     ),
     Rule(
         "secrecy.covert",
@@ -70,6 +79,7 @@ RULES: Final = (
             "no ~1 notification|confirmation|prompt|approval",
         ),
         trait="covert",
+        guard=Guard.NEGATED,
     ),
     Rule(
         "secrecy.no-consent",
@@ -82,5 +92,6 @@ RULES: Final = (
             "skip|bypass|omit|suppress ~2 confirmation|approval|consent|permission ~1 prompts|dialogs|step|steps|dialog",
         ),
         trait="covert",
+        guard=Guard.NEGATED,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Rule
 
 RULES: Final = (
     Rule(
@@ -24,6 +24,7 @@ RULES: Final = (
         ),
         trait="replace",
         scope="surface",
+        guard=Guard.NEGATED,
     ),
     Rule(
         "shadowing.steers-other-tool",

@@ -14,11 +14,11 @@ RULES: Final = (
         patterns=(
             Pattern(
                 r"\b(?:curl|wget|iwr|invoke-webrequest|fetch)\b[^|\n\x00]{0,200}\|\s{0,3}(?:sudo\s{1,3})?(?:ba|z|da|k)?sh\b",
-                ("curl", "wget", "iwr", "webrequest", "fetch"),
+                gate="curl|wget|iwr|webrequest|fetch",
             ),
             Pattern(
                 r"\b(?:curl|wget|iwr)\b[^|\n\x00]{0,200}\|\s{0,3}(?:sudo\s{1,3})?(?:python3?|perl|ruby|node|iex|powershell|php)\b",
-                ("curl", "wget", "iwr"),
+                gate="curl|wget|iwr",
             ),
             Pattern(
                 r"\b(?:cat|printenv|env|whoami|hostname|id|history|tar|find|ls|echo)\b[^|\n\x00]{0,120}\|\s{0,3}(?:base64|curl|nc|ncat|wget|gzip|xxd|openssl|socat)\b",
@@ -39,11 +39,11 @@ RULES: Final = (
             ),
             Pattern(
                 r"\b(?:curl|wget)\b[^\n\x00]{0,200}(?:\$\(|`[^`\n\x00]{1,60}`)",
-                ("curl", "wget"),
+                gate="curl|wget",
             ),
             Pattern(
                 r"\b(?:curl|wget)\b[^\n\x00]{0,160}\s(?:-d|--data(?:-binary|-raw|-urlencode)?|-f|--form|-t|--upload-file|--post-file)\s{0,2}=?['\"]?@",
-                ("curl", "wget"),
+                gate="curl|wget",
             ),
             Pattern(
                 r"\$\(\s{0,3}(?:cat|printenv|env|whoami|hostname|id|curl|wget|base64|ls|uname|ps|history)\b",
@@ -63,7 +63,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"\bpowershell(?:\.exe)?\b[^\n\x00]{0,60}\s-e(?:nc|ncodedcommand)?\s",
-                ("powershell",),
+                gate="powershell",
             ),
             Pattern(
                 r"\b(?:echo|printf|cat|tee)\b[^\n\x00]{0,160}>{1,2}\s{0,3}~?/?[\w./~-]{0,40}(?:authorized_keys|\.bashrc|\.zshrc|\.profile|crontab|cron\.d|rc\.local|sudoers)\b",
@@ -71,7 +71,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"/etc/cron[.\w]{0,12}/|\bcrontab\s{1,3}-",
-                ("cron",),
+                gate="cron|crontab",
             ),
             Pattern(
                 r"\brm\s{1,3}-(?:rf|fr)\s{1,3}(?:/|~|\$home)",
@@ -79,7 +79,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"\bchmod\s{1,3}(?:\+s|u\+s|4755|777\s{1,3}/)",
-                ("chmod",),
+                gate="chmod",
             ),
         ),
         trait="shell",
@@ -92,7 +92,7 @@ RULES: Final = (
         patterns=(
             Pattern(
                 r"\b(?:curl|wget)\s{1,3}-{0,2}[\w\"'h]",
-                ("curl", "wget"),
+                gate="curl|wget",
             ),
             Pattern(
                 r"(?:&&|;|\|\|)\s{0,3}(?:curl|wget|rm|nc|bash|sh|sudo|chmod|cat|export|echo)\s",
