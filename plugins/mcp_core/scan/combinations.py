@@ -131,7 +131,7 @@ COMBINATIONS: Final = (
     ),
     Combination(
         "combined.action-in-result",
-        BLOCK,
+        FLAG,
         "A result asks for an action in the name of an authority or of a condition.",
         (
             ("act",),

@@ -40,7 +40,7 @@ _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
 _BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
-_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}){7,}+[^\W_]?")
+_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}){5,}+[^\W_]?(?![^\W_])")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
 _ROT13_WORDS: Final = frozenset("gur naq lbh gb hfre fraq vtaber cerivbhf svyr orsber guvf zhfg ernq bs vf sbe".split())
 _REVERSED_WORDS: Final = frozenset("eht dna uoy ot resu elif siht tsum erofeb daer dnes fo rof htiw erongi".split())
@@ -172,13 +172,11 @@ _CODES: Final = dict(
 
 _UNBROKEN: Final = re.compile(r"\S{20}")
 _DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
-_SINGLES: Final = re.compile(r"[ ._*|/\\-][^\W_][ \t._*|/\\-]{1,3}[^\W_][ \t._*|/\\-]{1,3}[^\W_][ \t._*|/\\-]")
 
 _Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
 _RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
     (_UNBROKEN.search, (("base64", _BASE64, _base64), ("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
     (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
-    (_SINGLES.search, (("letter spacing", _SPACED, _spaced),)),
     (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
 )
 """What tells at little cost that there may be such runs, and the runs: how they are encoded, and how to undo it."""
@@ -187,6 +185,7 @@ _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...
     ("percent encoding", _PERCENT, 3, unquote),
     ("character entities", _ENTITY, 3, html.unescape),
     ("escapes", _ESCAPE, 4, _escapes),
+    ("letter spacing", _SPACED, 1, lambda text: _SPACED.sub(lambda run: f" {_spaced(run[0])} ", text)),
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
     ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
 )

@@ -18,8 +18,10 @@ RULES: Final = (
         BLOCK,
         "It asks the model to disregard the instructions that it has.",
         phrases=(
-            "IGNORE ~2 EARLIER ~3 instruction|instructions|iunstructions|directions|directives|guidelines|prompt|prompts|programming|orders|guardrails|guidance",
-            "ignor*|disregard|forget|abandon|discard|violate|stop ~1 EARLIER ~2 rules|constraints|restrictions|safeguards|policies|limitations|context|training|messages|text",
+            "ignor*|disregard*|forget|forgets|forgetting|dismiss|neglect|abandon|discard ~2 EARLIER ~3 instruction|instructions|iunstructions|directions|directives|guidelines|prompt|prompts|programming|orders|guardrails|guidance",
+            "overrid*|bypass*|supersed*|violat*|circumvent*|overrul*|replac*|suspend ~2 previous|prior|your|safety|above|earlier|preceding|ethical|original ~2 instruction|instructions|directives|guidelines|prompt|programming|orders|guardrails",
+            "ignor*|disregard|forget|abandon|discard|violate ~1 your|previous|prior|above|earlier|preceding|safety|past ~2 rules|constraints|restrictions|safeguards|policies|limitations|context|training|messages|text|conversation",
+            "IGNORE ~1 all|any|every|your ~1 instructions|directives|guidelines|safeguards|guardrails|rules you|given|from|set|that|and|above",
             "ignor*|disregard|forget|abandon ~1 instructions|directions|rules|guidelines ~3 before|above|previously|given|earlier|so|prior|you|from",
             "ignor*|disregard|forget ~1 everything|anything|all|whatever ~4 before|above|previously|told|earlier|so|prior|said|talked|learned|know|discussed|preceding",
             "ignor*|disregard|forget ~1 what ~3 said|told|asked|instructed|written|wrote|before",
@@ -77,7 +79,8 @@ RULES: Final = (
         BLOCK,
         "It asks for protections to be skipped.",
         phrases=(
-            "bypass*|disable|disables|disabling|skip|skips|ignore|ignores|ignoring|circumvent*|evade|evades|deactivate|disregard|subvert|override|overrides ~3 permission|access|security|safety|content|ethical|authorization|normal|standard|regular|all|any|audit|approval|moderation|every ~2 checks|check|filters|filtering|controls|guardrails|safeguards|policies|guidelines|protocols|measures|instructions|sanitization|moderation|restrictions",
+            "bypass*|disable|disables|disabling|ignore|ignores|ignoring|circumvent*|evade|evades|deactivate|disregard|subvert|override|overrides ~2 permission|security|safety|ethical|authorization|approval|moderation|content ~1 checks|check|filters|filtering|controls|guardrails|safeguards|policies|guidelines|protocols|measures|instructions|sanitization|moderation|restrictions",
+            "bypass*|circumvent*|evade|evades|subvert* ~2 normal|standard|regular|usual|all|any|access ~2 checks|controls|guardrails|safeguards|protocols|measures|restrictions",
             "bypass*|circumvent*|evade|evades|evading|subvert* ~2 guardrails|safeguards|oversight|moderation|sandbox|sandboxing|human|firewall",
             "turn|switch off ~2 safety|security|content|guardrails|moderation|logging|auditing|protection",
             "content moderation|filters|filtering|policies|safety does|do|should|is|are not|never|disabled ~2 apply|applied|needed|required|enforced|here",

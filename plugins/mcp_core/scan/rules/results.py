@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
 RULES: Final = (
     Rule(
@@ -37,10 +37,24 @@ RULES: Final = (
             "what is|are|was|were ~1 your|the system|initial|original|hidden|first|exact prompt|instructions|rules|message",
             "user|owner|admin|account|customer|sender ~2 has|have|already authorized|approved|consented|confirmed|granted|agreed|asked ~5 this|to|for|you",
             "proceed|go|continue ~2 immediately|ahead|without|directly ~3 asking|confirm*|question*|verif*|waiting|hesitation|delay",
+            "provide|include|suggest|modify|enhance|augment|integrate|write|format|end|begin|start|express|translate|insert|add|append|embed|replace|remove|capitalize|use|mention|encourage|recommend|conclude|finish|tease|promote|expand|encode|reverse|rewrite ~6 your ~1 response|reply|answer|output",
+            "in|within|throughout your ~1 response|reply|answer|output ~1 include|suggest|mention|encourage|recommend|use|promote|provide|add|insert|write|advise|tell|tease|claim|state|ask|urge|imply|emphasize|highlight|replace|only",
+            "following|subsequent|below|given|provided|ensuing ~1 code snippet|excerpt|block|segment|fragment|passage|section ~9 your|implementation|response",
+            "your ~8 following|subsequent|below|given|ensuing ~1 code snippet|excerpt|block|segment|fragment|passage|section",
+            "remember|save|store|commit|keep|retain|record ~6 memory|permanently ~9 future|every|always|session|sessions|turns|conversations|later",
+            "in|to|for|into every|all|each|any future|subsequent|following|later ~2 summary|reply|response|report|answer|email|message|output|conversation|session|interaction|task|tasks",
+            "reveal|show|print|repeat|tell|give|output|list|leak|disclose|share ~3 exact|original|initial|system|hidden|secret|full|verbatim|your ~2 instructions|prompt|rules|guidelines ~4 you|given|were|verbatim|word",
+            "you can|may|must|should|are ~1 now|free ~2 reveal|disclose|answer|share|ignore|act|respond|do|comply",
+            "comply|answer|respond|reply ~2 fully|completely|freely|honestly ~2 without ~2 restrictions|limits|filters|limitations|refusing",
+            "safety|content|security|your guidelines|rules|policies|restrictions|filters ~3 not|no|dont|never|werent ~3 apply|meant|relevant|needed|longer|exist",
+            "decode|decrypt|translate|unscramble ~5 and ~2 follow|execute|obey|do|run|perform|comply",
+            "follow|execute|obey|perform the|this|these ~1 instruction|instructions|command|commands ~2 inside|below|within|hidden|embedded|encoded|contained",
+            "use|call|invoke|run NAME ~2 to ~1 send|forward|email|transfer|delete|upload|share|post|export|grant",
         ),
+        guard=Guard.SPOKEN_OF,
         patterns=(
             Pattern(
-                r"(?:^|\n)\s{0,8}todo\s{0,2}:\s{0,3}(?:please\s{1,3}|kindly\s{1,3})?(?:send|email|e-mail|forward|transfer|give|delete|share|upload|invite|make|create|update|change|visit|click|book|post|buy|pay|schedule|cancel|reserve|say|get|download|star|for|add|append|grant|push|publish|write|reply|call|refund|move)\b",
+                r"(?:^|\n)\s{0,8}todo\s{0,2}:\s{0,3}(?:please\s{1,3}|kindly\s{1,3})?(?:send|email|e-mail|forward|transfer|give|delete|share|upload|invite|visit|click|post|buy|pay|grant|reply|refund)\b",
                 ("todo",),
             ),
             Pattern(r"\*{3}[^*\n\x00]{4,60}\*{3}\s{0,3}\n", ("***",)),
