@@ -40,6 +40,24 @@ COMBINATIONS: Final = (
         (("precondition",), ("other-tool",), ("literal",), ("authority", "covert", "override")),
     ),
     Combination(
+        "combined.named-tool-steered",
+        BLOCK,
+        "It hooks on to another tool's use, and says what that tool is then to do or to be given.",
+        (("named-tool",), ("literal", "add", "destination", "sensitive", "override", "covert", "shell")),
+    ),
+    Combination(
+        "combined.named-tool-in-authority",
+        BLOCK,
+        "It makes another tool part of a duty, in the name of security or policy.",
+        (("named-tool", "other-tool"), ("authority",), ("precondition", "named-tool", "standing")),
+    ),
+    Combination(
+        "combined.standing-destination",
+        BLOCK,
+        "It wants something sent to an address each time.",
+        (("precondition", "standing"), ("destination",), ("emphasis", "authority", "add", "model", "steer")),
+    ),
+    Combination(
         "combined.covert-action",
         BLOCK,
         "It asks for an action with data or commands, unseen.",

@@ -195,7 +195,7 @@ def _is_text(text: str) -> bool:
     """Return whether decoded characters are text: printable, mostly letters and spaces."""
     sample = text[:2000]
     letters = sum(one.isalpha() or one == " " for one in sample)
-    odd = sum(not (one.isprintable() or one.isspace()) for one in sample)
+    odd = sum(not (one.isprintable() or one.isspace() or one == "\0") for one in sample)  # NUL separates fields
     return len(sample) >= 6 and letters >= 0.6 * len(sample) and odd <= 0.02 * len(sample)
 
 

@@ -25,12 +25,13 @@ _SPOKEN_OF: Final = (
     "detect*|prevent*|block*|protect*|flag|flags|identif*|scan|scans|check|checks|warns|analyz*|test|tests|attempt*|"
     "guard*|against|mitigat*|reject*|whether|would|could|like|such|eg|example|examples|bug"
 )
-_NEGATIONS: Final = "never|not|dont|cannot|doesnt|wont|refus*|avoid|without|unless|neither|nor|no|fails|only|must|isnt"
+_NEGATIONS: Final = "never|not|dont|cannot|doesnt|wont|refus*|avoid|without|unless|neither|nor|no|fails|isnt"
 _GUARDS: Final = {
     guard: re.compile(f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$")
-    for guard, words, gap in ((Guard.SPOKEN_OF, _SPOKEN_OF, 4), (Guard.NEGATED, f"{_SPOKEN_OF}|{_NEGATIONS}", 4))
+    for guard, words, gap in ((Guard.SPOKEN_OF, _SPOKEN_OF, 8), (Guard.NEGATED, f"{_SPOKEN_OF}|{_NEGATIONS}", 4))
 }
-_BEFORE: Final = 60
+_APART: Final = re.compile(r"[^\w.\x00]+")
+_BEFORE: Final = 90
 """Characters before a match in which a guard is looked for."""
 
 
@@ -178,9 +179,12 @@ def _script(one: str) -> str:
 
 
 def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
+    guard = _GUARDS.get(one.rule.guard)
     for match in islice(one.compiled.finditer(text), MOST):
+        before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
+        guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
         field = text.count(FIELD, 0, match.start())
-        yield Hit(one.rule, field, match.start(), match.end(), view)
+        yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
 
 
 def _holds(hints: tuple[str, ...], code: str, held: dict[str, bool]) -> bool:

@@ -72,14 +72,16 @@ _TABLE: Final = {
     "EARLIER": "previous|prior|above|earlier|preceding|foregoing|existing|original|initial|all|any|every|other|your|"
     "system|safety|security|current|past|old|these|those|users|developer|developers|previously|before|content|ethical|"
     "default|standard|openai|anthropic|everything",
-    "SECRET": "credential|credentials|password|passwords|passphrase|secret|secrets|api key|api keys|apikey|apikeys|"
-    "private key|private keys|ssh key|ssh keys|secret key|secret keys|access key|access keys|access token|access tokens|"
-    "auth token|auth tokens|bearer token|refresh token|session token|session cookie|cookies|environment variables|"
-    "env vars|env file|dotenv|env variables|seed phrase|recovery phrase|mnemonic|wallet|keychain|keystore|id_rsa|"
-    "id_ed25519|authorized_keys|known_hosts|xsensitive|sensitive data|sensitive information|confidential data|"
-    "confidential information|personal data|pii|encryption key|signing key|service account|oauth token|tokens|keys|"
-    "login details|bank details|credit card|otp|2fa codes|database password|connection string",
-    "CONTEXT": "conversation|conversations|conversation history|chat history|message history|chat log|chat logs|"
+    "SECRET": "credential|credentials|password|passwords|passphrase|secrets|private key|private keys|ssh key|ssh keys|"
+    "secret key|secret keys|environment variables|env vars|env file|environment file|dotenv|env variables|seed phrase|recovery phrase|mnemonic|"
+    "keychain|keystore|id_rsa|id_ed25519|id_ecdsa|authorized_keys|known_hosts|xsensitive|sensitive data|sensitive files|"
+    "confidential data|confidential files|personal data|pii|login details|bank details|credit card|otp|2fa codes|"
+    "database password|connection string|browser cookies|saved passwords|password store|browser store|shell history",
+    "TOKEN": "api key|api keys|apikey|apikeys|secret|access key|access keys|access token|access tokens|auth token|auth tokens|"
+    "bearer token|refresh token|session token|session cookie|cookies|wallet|sensitive information|confidential information|"
+    "encryption key|signing key|service account|oauth token|tokens|token|keys|api token",
+    "CONTEXT": "everything the user|what the user|anything the user|all messages|last message|message of the user|users message|"
+    "users messages|users input|users last|users original|users question|conversation so far|full arguments|conversation|conversations|conversation history|chat history|message history|chat log|chat logs|"
     "system prompt|previous messages|prior messages|full context|context window|user messages|users messages|"
     "users prompt|user prompt|users request|users query|original prompt|hidden instructions|internal instructions|"
     "your instructions|chain of thought|reasoning|transcript|dialogue|previous tool|tool results|tool outputs|"
@@ -89,7 +91,7 @@ _TABLE: Final = {
     "webhook|attacker|attackers|third party|external address|our server|our servers|our endpoint|external url|"
     "collection server|logging server|remote host|external api|external domain|audit server|audit endpoint|"
     "monitoring endpoint|telemetry endpoint|analytics endpoint|collector|dead drop|pastebin|ngrok|"
-    "command and control|c2|backup server|outside server|external account|shadow account|public repo|"
+    "command and control|c2|backup server|outside server|external account|our analytics|our host|our api|our service|our backend|analytics host|remote service|shadow account|public repo|"
     "public repository|public gist|offsite",
     "MESSAGES": "email|emails|message|messages|command|commands|query|queries|request|requests|response|responses|"
     "reply|replies|commit|commits|file|files|post|posts|transaction|transactions|payment|payments|transfer|transfers|"

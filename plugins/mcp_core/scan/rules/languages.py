@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
 
 RULES: Final = (
     Rule(
@@ -16,7 +16,7 @@ RULES: Final = (
         "It asks the model, in another language than English, to disregard its instructions.",
         phrases=(
             "ignora|ignore|ignorar|olvida|olvide|descarta|omite|desobedece ~4 instrucciones|reglas|indicaciones|ordenes|directrices",
-            "ignore|ignorez|oublie|oubliez|neglige|negligez ~3 instructions|consignes|regles|directives",
+            "ignore|ignorez|oublie|oubliez|neglige|negligez ~1 les|tes|toutes|vos|ces|tes|mes ~2 instructions|consignes|regles|directives",
             "ignoriere|ignorieren|vergiss|vergessen|missachte|missachten ~4 anweisungen|instruktionen|regeln|vorgaben|befehle|anweisung",
             "vergiss|vergessen ~2 alles|alle ~4 davor|zuvor|bisher*|vorher*|gesagt*|oben",
             "ignora|ignorare|dimentica|dimenticate|trascura ~4 istruzioni|regole|indicazioni|direttive",
@@ -72,6 +72,7 @@ RULES: Final = (
             Pattern(r"(?:ละเว้น|เพิกเฉย|ลืม|ไม่ต้องสนใจ)[^\n\x00]{0,30}(?:คำสั่ง|คำแนะนำ|กฎ)", composed=True),
             Pattern(r"(?:αγνόησε|αγνοήστε|ξέχνα|ξεχάστε)[^.\n\x00]{0,30}(?:οδηγίες|εντολές|κανόνες)", composed=True),
         ),
+        guard=Guard.SPOKEN_OF,
     ),
     Rule(
         "languages.secrecy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
 RULES: Final = (
     Rule(
@@ -45,6 +45,7 @@ RULES: Final = (
                 ("tool_", "function_", "antml", "thinking", "system_prompt", "system-prompt"),
             ),
         ),
+        guard=Guard.SPOKEN_OF,
     ),
     Rule(
         "markup.pseudo-tag",
@@ -70,6 +71,7 @@ RULES: Final = (
             ),
         ),
         trait="tag",
+        guard=Guard.SPOKEN_OF,
     ),
     Rule(
         "markup.hidden",
