@@ -40,10 +40,22 @@ COMBINATIONS: Final = (
         (("precondition",), ("other-tool",), ("literal",), ("authority", "covert", "override")),
     ),
     Combination(
+        "combined.changed-in-authority",
+        BLOCK,
+        "It changes what another call is made with, in the name of security or policy.",
+        (("redirected",), ("authority",)),
+    ),
+    Combination(
+        "combined.private-files-first",
+        BLOCK,
+        "It makes reading sensitive files a condition for something else.",
+        (("precondition",), ("sensitive",), ("named-tool", "other-tool", "standing", "precondition")),
+    ),
+    Combination(
         "combined.named-tool-steered",
         BLOCK,
         "It hooks on to another tool's use, and says what that tool is then to do or to be given.",
-        (("named-tool",), ("literal", "add", "destination", "sensitive", "override", "covert", "shell")),
+        (("named-tool",), ("literal", "redirected", "add", "destination", "sensitive", "override", "covert", "shell")),
     ),
     Combination(
         "combined.named-tool-in-authority",
@@ -55,7 +67,7 @@ COMBINATIONS: Final = (
         "combined.standing-destination",
         BLOCK,
         "It wants something sent to an address each time.",
-        (("precondition", "standing"), ("destination",), ("emphasis", "authority", "add", "model", "steer")),
+        (("precondition", "standing"), ("destination",), ("emphasis", "authority", "add", "steer")),
     ),
     Combination(
         "combined.covert-action",

@@ -25,10 +25,18 @@ _SPOKEN_OF: Final = (
     "detect*|prevent*|block*|protect*|flag|flags|identif*|scan|scans|check|checks|warns|analyz*|test|tests|attempt*|"
     "guard*|against|mitigat*|reject*|whether|would|could|like|such|eg|example|examples|bug"
 )
-_NEGATIONS: Final = "never|not|dont|cannot|doesnt|wont|refus*|avoid|without|unless|neither|nor|no|fails|isnt"
+_NEGATIONS: Final = "never|not|dont|doesnt|wont|refus*|avoid|without|neither|nor|no"
+
+
+def _guard(*words_and_gaps: tuple[str, int]) -> re.Pattern[str]:
+    before = (f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$" for words, gap in words_and_gaps)
+    return re.compile("|".join(before))
+
+
 _GUARDS: Final = {
-    guard: re.compile(f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$")
-    for guard, words, gap in ((Guard.SPOKEN_OF, _SPOKEN_OF, 8), (Guard.NEGATED, f"{_SPOKEN_OF}|{_NEGATIONS}", 4))
+    Guard.SPOKEN_OF: _guard((_SPOKEN_OF, 8)),
+    Guard.DENIED: _guard((_SPOKEN_OF, 4), (_NEGATIONS, 2)),
+    Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
 }
 _APART: Final = re.compile(r"[^\w.\x00]+")
 _BEFORE: Final = 90

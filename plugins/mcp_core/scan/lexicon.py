@@ -15,7 +15,7 @@ _TABLE: Final = {
     "copilot|chatbot|bot",
     "YOU": "you|the ai|the assistant|the model|the llm|the agent|ai assistant|ai agent|ai model|language model|"
     "ai systems|ai assistants|ai agents|agents|claude|chatgpt",
-    "USER": "user|users|human|humans|operator|operators|customer|customers|end user|person|anyone|anybody|them|people|"
+    "USER": "user|users|human|humans|operator|operators|customer|customers|end user|person|anyone|anybody|nobody|no one|everyone|them|people|"
     "client|owner",
     "AUTHORITY": "administrator|administrators|system admin|sysadmin|security team|security policy|security protocol|"
     "security protocols|security policies|system policy|company policy|corporate policy|organization policy|"
@@ -35,6 +35,7 @@ _TABLE: Final = {
     "SEND": "send|sends|sending|post|posts|posting|upload|uploads|uploading|forward|forwards|forwarding|transmit*|"
     "submit|submits|submitting|exfiltrat*|email|emails|emailing|mail|mails|relay|relays|push|pushes|leak|leaks|deliver|"
     "delivers|share|shares|sharing|sync|syncs|mirror|mirrors|mirroring|transfer|transfers|copy|copies|copying|publish|"
+    "shared|sent|provided|uploaded|forwarded|posted|submitted|copied|emailed|pass along|passes along|hand over|hands over|hand|"
     "report|reports|route|redirect|cc|bcc|pipe|beacon|dispatch|ship|stream",
     "PUT": "write|writes|writing|append|appends|appending|prepend|prepends|prepending|add|adds|adding|insert|inserts|"
     "inserting|attach|attaches|attaching|embed|embeds|embedding|include|includes|including|inject|injects|log|logs|"
@@ -53,6 +54,7 @@ _TABLE: Final = {
     "mention|mentions|mentioning|disclos*|reveal|reveals|revealing|report|reports|reporting|alert|alerts|alerting|"
     "warn|warning|explain|explaining|announce|announcing|acknowledge|acknowledging|display|displaying|"
     "communicat*|divulge|say|admit|expose|surface|describe|describing|discuss|discussing|show|showing|"
+    "bring up|bringing up|brought up|point out|let slip|tip off|tipping off|clue in|"
     "draw attention|let on|make known|confess|hint",
     "ASK": "ask|asking|prompt|prompting|consult*|confirm|confirming|confirmation|consent|approval|permission|"
     "knowledge|awareness|notice|request confirmation|checking with|verify with|seeking|requesting|wait for|"
@@ -88,8 +90,8 @@ _TABLE: Final = {
     "tool calls|list of tools|available tools|past emails|users data|user data|internal context|users files|"
     "thoughts|conversation context|session history|your context",
     "ELSEWHERE": "xurl|xmail|xhost|external server|external endpoint|remote server|remote endpoint|external service|"
-    "webhook|attacker|attackers|third party|external address|our server|our servers|our endpoint|external url|"
-    "collection server|logging server|remote host|external api|external domain|audit server|audit endpoint|"
+    "webhook|attacker|attackers|third party|external address|our server|our servers|our endpoint|"
+    "collection server|logging server|backup service|sync service|audit service|logging service|our cloud|remote host|external api|external domain|audit server|audit endpoint|"
     "monitoring endpoint|telemetry endpoint|analytics endpoint|collector|dead drop|pastebin|ngrok|"
     "command and control|c2|backup server|outside server|external account|our analytics|our host|our api|our service|our backend|analytics host|remote service|shadow account|public repo|"
     "public repository|public gist|offsite",
@@ -109,7 +111,7 @@ _TABLE: Final = {
     "TOOL": "tool|tools|function|functions|api|plugin|endpoint|command|skill|xtool",
     "UNSAFE": "deprecated|obsolete|insecure|unsafe|outdated|broken|compromised|vulnerable|disabled|unavailable|"
     "malicious|unreliable|legacy|removed|malfunctioning|no longer supported|no longer available|untrusted|corrupted|"
-    "retired|not working|dangerous|superseded|offline",
+    "retired|buggy|has a bug|faulty|not working|dangerous|superseded|offline",
     "PROTECTION": "permission checks|access checks|access control|access controls|security checks|security check|"
     "safety checks|safety check|safety guidelines|safety filters|content filter|content filters|content filtering|"
     "content moderation|security controls|security policies|security policy|permission check|permission system|"

@@ -16,7 +16,8 @@ class Guard(Enum):
 
     NONE = 0
     SPOKEN_OF = 1
-    NEGATED = 2
+    DENIED = 2
+    NEGATED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Rule:
     `names` says that a match
     counts only if it holds a name that is not one of the item's own. `scope` says where the rule is read: surfaces,
     results, or both. `guard` says which words right before a match make it a flag at most: "detects" and the like
-    (Guard.SPOKEN_OF), or "never" too (Guard.NEGATED).
+    (Guard.SPOKEN_OF), "not" right before it too (Guard.DENIED), or in the same clause (Guard.NEGATED).
     """
 
     id: str

@@ -17,7 +17,7 @@ RULES: Final = (
             "AUTHORITY ~3 MUST",
             "mandatory|required|obligatory|compulsory|necessary ~2 security|compliance|audit|safety|verification|system|initialization|validation|regulatory ~2 check|step|requirement|measure|protocol|policy|procedure|process|purposes|audit",
             "security|compliance|audit|verification|validation|regulatory|diagnostic|debugging|telemetry|integrity purposes|purpose|reasons|reason|requirement|requirements|mandate|protocol|prerequisite|check",
-            "to|for ~1 maintain|ensure|comply|satisfy|verify|guarantee|protect|validate|meet|preserve ~3 security|compliance|integrity|safety|consistency|requirements|stability|policy|audit|authenticity",
+            "to|for ~1 maintain|ensure|comply|satisfy|verify|guarantee|protect|validate|meet|preserve|uphold ~3 regulation*|law|audit|gdpr|legal|security|compliance|integrity|safety|consistency|requirements|stability|policy|audit|authenticity",
             "compliance|security|audit|regulatory|safety requirement|requirements|mandate|mandates|policy|requires|check|protocol",
             "system ~1 rule|policy|directive|instruction|message|override|requirement",
             "global|standing|persistent|session|security|universal ~1 policy|rule|directive|protocol",

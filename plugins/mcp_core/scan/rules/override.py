@@ -7,9 +7,9 @@ from typing import Final
 from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
 _OFFICE: Final = (
-    "system|global|persistent|standing|session|internal|mandatory|hidden|security|admin|administrator|role|metadata|critical|"
-    "compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|platform|background|required|"
-    "runtime|priority|core|universal|permanent|directive|instruction|override|policy|sys|inst|ai"
+    "system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|metadata|"
+    "compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|platform|background|"
+    "universal|permanent|directive|instruction|override|policy|sys|inst|ai"
 )
 
 RULES: Final = (
@@ -96,7 +96,7 @@ RULES: Final = (
             "trust ~2 all|any|every ~3 input|inputs|commands|queries|requests ~8 without|as|unconditionally|blindly|from|in|mode",
             "treat ~6 as ~2 trusted|authoritative|verified|privileged|admin|system|approved ~2 command|commands|instruction|instructions|input|directive|directives",
         ),
-        guard=Guard.NEGATED,
+        guard=Guard.DENIED,
     ),
     Rule(
         "override.weak-protections",
@@ -104,7 +104,7 @@ RULES: Final = (
         "It speaks of skipping checks or confirmations.",
         phrases=("DISABLE ~2 PROTECTION",),
         trait="override",
-        guard=Guard.NEGATED,
+        guard=Guard.DENIED,
     ),
     Rule(
         "override.authoritative-output",
@@ -115,11 +115,13 @@ RULES: Final = (
             "treat|follow|execute|obey|interpret|consider|accept|regard ~6 output|result|results|response|returned|returns|values|content|message|data ~6 as ~3 instruction|instructions|command|commands|directive|directives|authoritative|system|instructed|orders|binding",
             "follow|obey|execute|comply|perform|carry ~4 instruction|instructions|command|commands|directives|steps ~4 in|from|within|inside|returned|contained|found|embedded|provided ~3 output|result|results|response|returned|returns|content|file|page|body|reply|message",
             "note|file|page|document|content|text|output|result|response|message|email|it|data ~3 contains|contain|includes|has|holds|have|with ~2 commands|instructions|directives|orders|steps ~3 carry|follow|execute|obey|perform|comply|run|do",
+            "do|follow|obey|execute|perform|comply ~2 whatever|everything|anything|all ~6 says|tells|instructs|asks|demands|commands|orders|requests",
+            "whatever|everything|anything ~5 tells|instructs|asks|orders|commands you|the|assistant|model",
             "carry|follow|execute|obey|perform|comply ~2 them|these|those|it ~2 as|like ~2 if|though|user|system|from",
             "must|should|always ~2 follow|obey|execute|comply ~2 any|all|every|the instructions|commands|directives ~3 return*|output|response|result|contain*|receive*|it",
             "directives|instructions that|which override|supersede|replace|take",
         ),
-        guard=Guard.NEGATED,
+        guard=Guard.DENIED,
     ),
     Rule(
         "override.authority-wording",
@@ -127,9 +129,9 @@ RULES: Final = (
         "It speaks in the name of the system rather than of the tool.",
         patterns=(
             Pattern(
-                r"\b(?:system|global|persistent|standing|session|internal|mandatory|hidden|security|admin|administrator|role|"
-                r"metadata|critical|compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|"
-                r"platform|background|required|runtime|priority|core|universal|permanent)[ _-]{1,3}"
+                r"\b(?:system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|"
+                r"metadata|compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|"
+                r"platform|background|universal|permanent)[ _-]{1,3}"
                 r"(?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
                 r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
                 r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:",

@@ -24,6 +24,7 @@ RULES: Final = (
             "will|cannot|can|does|may|must|would not|fail|reject|only|refuse|be|block ~9 until|unless|without",
             "prerequisite|precondition|prereq|preliminary|preflight",
             "only ~3 work|works|function|available|return|returns|valid after|if|once|when ~6 called|read|run|invoked|provided|completed",
+            "required|obliged|expected|supposed|instructed|has|must to? ~1 open|read|run|call|execute|send|collect|fetch",
             "preceded|followed|accompanied by ~3 CALL|READ|call|execution|invocation|running",
             "needs|need|has|have|must|should ~1 to ~1 run|execute|happen|called|complete|precede|be ~3 before|first|prior|ahead",
             "prior|before ~8 CALL|READ|SEND|PUT",

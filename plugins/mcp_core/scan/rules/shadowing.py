@@ -14,6 +14,10 @@ RULES: Final = (
         phrases=(
             "enhanced|improved|secure|official|trusted|new|drop|verified|better|upgraded|hardened ~2 replacement|alternative|substitute|version|wrapper ~2 for|of|to ~3 system|built|builtin|default|existing|original|standard|native|other ~4 tool|function|xtool|capability",
             "this tool|function|version|server ~2 replaces|supersedes|overrides|substitutes ~4 tool|function|server|builtin|default|existing|original|version|native|previous|all|other|any",
+            "only|just ~1 this ~2 tool|function|server|one|search ~6 other|others|rest ~3 UNSAFE",
+            "other|others|rest|remaining ~2 ones|tools|all ~2 UNSAFE",
+            "call|use|prefer|choose|invoke|run this ~2 in ~1 its|their place|stead",
+            "tool|tools|function ~2 on|of|from ~2 other|another ~1 server|mcp|provider|plugin ~6 UNSAFE|wrong|incorrect|bug",
             "other|original|previous|existing|builtin|default|native|old|standard|alternative ~2 tool|tools|function|version|server ~3 UNSAFE",
             "never|not|dont|avoid|stop ~2 use|call|using|calling|trust|invoke ~2 other|original|any|previous|existing|default|alternative|native|competing ~2 tool|tools|function|server|servers ~2 for|as|instead|anymore|because|they|it|which|since|with|when",
             "use this tool|function instead of ~3 any|all|other|original|every|existing",
@@ -27,7 +31,7 @@ RULES: Final = (
         ),
         trait="replace",
         scope="surface",
-        guard=Guard.NEGATED,
+        guard=Guard.DENIED,
     ),
     Rule(
         "shadowing.steers-other-tool",

@@ -95,7 +95,7 @@ RULES: Final = (
             "before|first|must|required|mandatory|always ~6 disable|stop|deactivate|kill|uninstall ~2 firewall|antivirus|defender|selinux|monitoring|auditing|logging|edr|protection",
             "remove|delete|erase|wipe|drop ~1 all ~3 with|by|using ~3 NAME",
         ),
-        guard=Guard.NEGATED,
+        guard=Guard.DENIED,
     ),
     Rule(
         "shell.command",
