@@ -36,7 +36,7 @@ def composed(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return the visible text in lower case, without accents, every letter that looks like a Latin one being that one."""
+    """Return the visible text in lower case, without accents, letters that look like Latin ones made those."""
     if text.isascii():
         return visible(text).lower()
     text = unicodedata.normalize("NFKD", visible(text))

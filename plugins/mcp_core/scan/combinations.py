@@ -1,4 +1,4 @@
-"""Combinations: weak signals that steer a model when they stand together. Explicit, so that each can be switched off."""
+"""Combinations: weak signals that steer a model when they stand together. Each can be switched off on its own."""
 
 from __future__ import annotations
 

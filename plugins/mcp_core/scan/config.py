@@ -1,4 +1,4 @@
-"""How a security team sets the scanner: families and rules off, severities changed, patterns of its own.
+r"""How a security team sets the scanner: families and rules off, severities changed, patterns of its own.
 
 families: {urls: off, shell: flag}            # off, flag or block, for whole families ...
 rules: {secrecy.no-consent: block}            # ... and single rules, which win over their family
@@ -21,7 +21,7 @@ from mcp_core.scan.catalog import FAMILIES, RULE_IDS
 from mcp_core.scan.finding import Severity
 from mcp_core.scan.linear import LinearError, check_linear
 from mcp_core.scan.phrases import PhraseError, compile_phrase
-from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.rule import Combination, Pattern, Rule
 
 OFF: Final = "off"
 _LEVELS: Final = (OFF, *(severity.value for severity in Severity))
@@ -115,7 +115,7 @@ def _pattern(value: Any, where: str) -> Rule:
     except PhraseError as error:
         raise ScanConfigError(f"{where}.phrases: {error}") from None
     try:
-        patterns = () if regex is None else (check_linear(regex),)
+        patterns = () if regex is None else (Pattern(check_linear(regex)),)
     except LinearError as error:
         raise ScanConfigError(f"{where}.regex: {error}") from None
     return Rule(id_, Severity(severity), message, tuple(phrases), patterns)

@@ -42,15 +42,22 @@ _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x
 _BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}){5,}+[^\W_]?(?![^\W_])")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
-_ROT13_WORDS: Final = frozenset("gur naq lbh gb hfre fraq vtaber cerivbhf svyr orsber guvf zhfg ernq bs vf sbe".split())
-_REVERSED_WORDS: Final = frozenset("eht dna uoy ot resu elif siht tsum erofeb daer dnes fo rof htiw erongi".split())
+_ROT13_WORDS: Final = frozenset(
+    ("gur", "naq", "lbh", "gb", "hfre", "fraq", "vtaber", "svyr", "orsber", "guvf", "zhfg", "bs")
+)
+_REVERSED_WORDS: Final = frozenset(
+    ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
+)
 _LEET_WORD: Final = re.compile(r"[a-zA-Z][013457@$!|][a-zA-Z]|\b[013457@$][a-zA-Z]{2}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
-    "the and you to of in is a for this that with must before user read send file all not do any your it on from first "
-    "call use ignore previous instructions tool when always never then be are as please into system http https "
-    "el la de que los und der die das nicht le les des pour il non per".split()  # noqa: SIM905 - a list of words
+    re.findall(
+        "[a-z]+",
+        "the and you to of in is a for this that with must before user read send file all not do any your it on from "
+        "first call use ignore previous instructions tool when always never then be are as please into system http https "
+        "el la de que los und der die das nicht le les des pour il non per",
+    )
 )
 
 
@@ -162,8 +169,11 @@ def _morse(text: str) -> str:
 
 _CODES: Final = dict(
     zip(
-        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
-        "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.".split(),  # noqa: SIM905 - as it is taught
+        re.findall(
+            "[.-]+",
+            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- "
+            "--.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.",
+        ),
         "abcdefghijklmnopqrstuvwxyz0123456789",
         strict=True,
     )

@@ -56,7 +56,7 @@ class Hit:
 
 
 class _Lazy:
-    """A pattern that is compiled when it is first tried: most never are, and compiling all takes a third of a second."""
+    """A pattern, compiled when it is first tried: most never are, and compiling all takes a third of a second."""
 
     def __init__(self, rule: Rule, text: str, needed: int, pattern: Pattern | None = None) -> None:
         self.rule = rule

@@ -71,9 +71,9 @@ def _tags(text: str) -> Iterator[Span]:
 def _selectors(text: str) -> Iterator[Span]:
     for found in _SELECTORS.finditer(text):
         before = text[found.start() - 1 : found.start()]
-        if len(found[0]) > 1 or not before or (before.isascii() and before not in "0123456789#*") or before.isspace():
-            yield found.span()
-        elif found[0] >= "\U000e0100" and unicodedata.category(before) != "Lo":
+        plain = not before or before.isspace() or (before.isascii() and before not in "0123456789#*")
+        foreign = found[0] >= "\U000e0100" and unicodedata.category(before or " ") != "Lo"
+        if plain or foreign or len(found[0]) > 1:
             yield found.span()
 
 

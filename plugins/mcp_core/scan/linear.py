@@ -1,6 +1,6 @@
-"""Regular expressions that cannot blow up: the subset that operators may write.
+r"""Regular expressions that cannot blow up: the subset that operators may write.
 
-Allowed are literals, escapes such as \\d and \\b, character classes, groups, alternatives and bounded repetition
+Allowed are literals, escapes such as \d and \b, character classes, groups, alternatives and bounded repetition
 ({m,n} up to 64, ? too). Not allowed are *, + and open bounds, repetition of anything that repeats, look-arounds and
 back-references. The work for one place of the text is then bounded by the expression alone.
 """

@@ -1,4 +1,4 @@
-"""Names: of tools, parameters and other keys. A model reads them like any text, so one may be a sentence in disguise."""
+"""Names of tools, parameters and other keys: a model reads them like any text, so one may be a sentence in disguise."""
 
 from __future__ import annotations
 

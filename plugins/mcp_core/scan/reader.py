@@ -33,6 +33,8 @@ class Sight:
     name: str
     fields: Sequence[Field]
     findings: list[Finding] = field(default_factory=list)
+    noted: set[tuple[str, str, Severity]] = field(default_factory=set)
+    """Rules and places of the findings: each pair is one finding, however often a rule holds there."""
     ids: frozenset[str] = frozenset()
     """Ids of every rule that holds in the plain reading, weak signals too."""
 
@@ -61,10 +63,11 @@ class Reader:
         read = [one for one in kept if not names.is_plain(one)]
         sight = Sight(kind, name, read)
         if not whole:
-            self._note(sight, structure.TOO_LONG, 0, "")
+            self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
         for rule, number in names.findings(kept):
-            self._note(sight, rule, 0, kept[number].text, path=path_text(kind, name, kept[number].path))
+            path = path_text(kind, name, kept[number].path)
+            self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
         reading = Reading(tuple(map(names.spelled_out, read)))
         hits = self._engine.hits(reading, marks, own)
         sight.ids = frozenset(hit.rule.id for hit in hits)
@@ -80,7 +83,7 @@ class Reader:
             for check in self._checks:
                 span = next(check.spans(one.text), None)
                 if span is not None:
-                    self._note(sight, check.rule, number, one.text, *span)
+                    self._note(sight, check.rule, number, excerpt(one.text, *span))
                     yield Hit(check.rule, number, 0, 0)
 
     def _encoded(self, sight: Sight, read: Sequence[Field], own: frozenset[str]) -> None:
@@ -95,46 +98,39 @@ class Reader:
             ends = ends or _ends(read)
             number = next((at for at, end in enumerate(ends) if piece.start < end), 0)
             if seen and (piece.sentence or len(seen) > 1):
-                self._note(sight, structure.ENCODED_STEERS, number, piece.text, also=f" ({piece.how}).")
+                self._note(sight, structure.ENCODED_STEERS, number, excerpt(piece.text), also=f" ({piece.how}).")
             elif not _is_whole(piece):
-                self._note(sight, structure.ENCODED_SENTENCE, number, piece.text, also=f" ({piece.how}).")
+                self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
 
     def _note_hit(self, sight: Sight, hit: Hit, reading: Reading) -> None:
         text: str = getattr(reading, hit.view)
         start = text.rfind(FIELD, 0, hit.start + 1) + 1
         end = text.find(FIELD, hit.start)
-        self._note(
-            sight,
-            hit.rule,
-            hit.field,
-            text[start : end if end >= 0 else len(text)].strip(),
-            hit.start - start,
-            hit.end - start,
-            guarded=hit.guarded,
-        )
+        field = text[start : end if end >= 0 else len(text)]
+        shown = excerpt(field, max(0, hit.start - start), max(0, hit.end - start))
+        self._note(sight, hit.rule, hit.field, shown, guarded=hit.guarded)
 
     def _note(
         self,
         sight: Sight,
         rule: Rule | Combination,
         number: int,
-        text: str,
-        start: int = 0,
-        end: int | None = None,
+        shown: str = "",
         *,
         path: str = "",
         also: str = "",
         guarded: bool = False,
     ) -> None:
         severity = self._config.severity(rule)
-        if severity is Severity.BLOCK and guarded:
-            severity = Severity.FLAG
         if severity is None or len(sight.findings) >= MOST_FINDINGS:
             return
-        shown = excerpt(text, max(0, start), end)
-        sight.findings.append(
-            Finding(rule.id, rule.family, severity, path or sight.path(number), shown, rule.message + also)
-        )
+        if guarded:
+            severity = Severity.FLAG
+        path = path or sight.path(number)
+        if (rule.id, path, severity) in sight.noted:
+            return
+        sight.noted.add((rule.id, path, severity))
+        sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
 
 
 def _within(fields: Iterable[Field]) -> tuple[list[Field], bool]:

@@ -22,10 +22,11 @@ class Guard(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, and other scripts.
+    """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, other scripts.
 
-    It must be linear: nothing repeated within something repeated. It is tried only where the text holds one of the `hints`,
-    and the words of `gate`, a phrase, in any order. `composed` says that it reads the text with its accents and scripts.
+    It must be linear: nothing repeated within something repeated. It is tried only where the text holds one of the
+    `hints`, and the words of `gate`, a phrase, in any order. `composed` says that it reads the text with its accents
+    and scripts.
     """
 
     regex: str

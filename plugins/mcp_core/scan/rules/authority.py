@@ -13,12 +13,30 @@ RULES: Final = (
         "It claims that somebody in charge asks for it.",
         phrases=(
             "required|mandated|enforced|approved|requested|ordered|authorized|imposed by|from|under ~3 AUTHORITY",
-            "required|mandated|enforced|approved|requested|ordered|authorized|imposed by ~3 system|security|policy|admin|processor|gateway|platform|regulation|law|organization|company",
+            (
+                "required|mandated|enforced|approved|requested|ordered|authorized|imposed by ~3 system|security|"
+                "policy|admin|processor|gateway|platform|regulation|law|organization|company"
+            ),
             "AUTHORITY ~3 MUST",
-            "mandatory|required|obligatory|compulsory|necessary ~2 security|compliance|audit|safety|verification|system|initialization|validation|regulatory ~2 check|step|requirement|measure|protocol|policy|procedure|process|purposes|audit",
-            "security|compliance|audit|verification|validation|regulatory|diagnostic|debugging|telemetry|integrity purposes|purpose|reasons|reason|requirement|requirements|mandate|protocol|prerequisite|check",
-            "to|for ~1 maintain|ensure|comply|satisfy|verify|guarantee|protect|validate|meet|preserve|uphold ~3 regulation*|law|audit|gdpr|legal|security|compliance|integrity|safety|consistency|requirements|stability|policy|audit|authenticity",
-            "compliance|security|audit|regulatory|safety requirement|requirements|mandate|mandates|policy|requires|check|protocol",
+            (
+                "mandatory|required|obligatory|compulsory|necessary ~2 security|compliance|audit|safety|verification|"
+                "system|initialization|validation|regulatory ~2 check|step|requirement|measure|protocol|policy|"
+                "procedure|process|purposes|audit"
+            ),
+            (
+                "security|compliance|audit|verification|validation|regulatory|diagnostic|debugging|telemetry|"
+                "integrity purposes|purpose|reasons|reason|requirement|requirements|mandate|protocol|prerequisite|"
+                "check"
+            ),
+            (
+                "to|for ~1 maintain|ensure|comply|satisfy|verify|guarantee|protect|validate|meet|preserve|uphold ~3 "
+                "regulation*|law|audit|gdpr|legal|security|compliance|integrity|safety|consistency|requirements|"
+                "stability|policy|audit|authenticity"
+            ),
+            (
+                "compliance|security|audit|regulatory|safety requirement|requirements|mandate|mandates|policy|"
+                "requires|check|protocol"
+            ),
             "system ~1 rule|policy|directive|instruction|message|override|requirement",
             "global|standing|persistent|session|security|universal ~1 policy|rule|directive|protocol",
         ),
@@ -41,12 +59,21 @@ RULES: Final = (
         None,
         "It speaks to the model.",
         phrases=(
-            "you|the|ai|llm|model|assistant|agent|agents must|shall|should|always|will|need ~3 first|always|also|never|immediately|automatically|then",
-            "the|any|all|each|an ai|llm|model|assistant|agent|agents|claude|gpt ~2 must|shall|should|needs|will|has|always",
+            (
+                "you|the|ai|llm|model|assistant|agent|agents must|shall|should|always|will|need ~3 first|always|also|"
+                "never|immediately|automatically|then"
+            ),
+            (
+                "the|any|all|each|an ai|llm|model|assistant|agent|agents|claude|gpt ~2 must|shall|should|needs|will|"
+                "has|always"
+            ),
             "ai|llm|model|assistant|agent|agents|claude|gpt must|shall|should|needs",
             "you must|shall|should|need|have",
             "your ~3 response|answer|reply|output|instructions|context|memory|system|reasoning",
-            "note|message|instruction|instructions|reminder|dear|attention|hey|hello to|for|ai|assistant|claude ~1 ai|llm|model|assistant|agent|agents|claude",
+            (
+                "note|message|instruction|instructions|reminder|dear|attention|hey|hello to|for|ai|assistant|claude "
+                "~1 ai|llm|model|assistant|agent|agents|claude"
+            ),
             "always|never CALL|READ|SEND|PUT",
             "make sure|ensure ~2 you|to|that",
         ),
@@ -58,10 +85,19 @@ RULES: Final = (
         "It wants to hold for the whole session or for every call.",
         phrases=(
             "for ~2 duration|remainder|rest|entirety of ~2 session|conversation|chat|interaction|task",
-            "in|during|throughout ~2 this|current|entire|whole|all session|sessions|conversation|chat|interaction|future",
+            (
+                "in|during|throughout ~2 this|current|entire|whole|all session|sessions|conversation|chat|"
+                "interaction|future"
+            ),
             "from now|this|here on|point|moment",
-            "all|every|any|each|for ~2 subsequent|future|following|later|further|outgoing|shell|other|tool|new ~2 MESSAGES",
-            "every|each|all|any time|whenever|when ~1 user|you|a|any|the ~3 asks|send|sends|request|requests|create|creates|sending|run|use|used|invoked|called|call|calls|wants|mentions|receives",
+            (
+                "all|every|any|each|for ~2 subsequent|future|following|later|further|outgoing|shell|other|tool|new "
+                "~2 MESSAGES"
+            ),
+            (
+                "every|each|all|any time|whenever|when ~1 user|you|a|any|the ~3 asks|send|sends|request|requests|"
+                "create|creates|sending|run|use|used|invoked|called|call|calls|wants|mentions|receives"
+            ),
             "every ~2 MESSAGES",
             "all ~1 MESSAGES",
             "applies|apply|active|valid to|for|in|until ~3 all|every|any|session|whole|end",

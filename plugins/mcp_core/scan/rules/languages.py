@@ -15,36 +15,61 @@ RULES: Final = (
         BLOCK,
         "It asks the model, in another language than English, to disregard its instructions.",
         phrases=(
-            "ignora|ignore|ignorar|olvida|olvide|descarta|omite|desobedece ~4 instrucciones|reglas|indicaciones|ordenes|directrices",
-            "ignore|ignorez|oublie|oubliez|neglige|negligez ~1 les|tes|toutes|vos|ces|tes|mes ~2 instructions|consignes|regles|directives",
-            "ignoriere|ignorieren|vergiss|vergessen|missachte|missachten ~4 anweisungen|instruktionen|regeln|vorgaben|befehle|anweisung",
+            (
+                "ignora|ignore|ignorar|olvida|olvide|descarta|omite|desobedece ~4 instrucciones|reglas|indicaciones|"
+                "ordenes|directrices"
+            ),
+            (
+                "ignore|ignorez|oublie|oubliez|neglige|negligez ~1 les|tes|toutes|vos|ces|tes|mes ~2 instructions|"
+                "consignes|regles|directives"
+            ),
+            (
+                "ignoriere|ignorieren|vergiss|vergessen|missachte|missachten ~4 anweisungen|instruktionen|regeln|"
+                "vorgaben|befehle|anweisung"
+            ),
             "vergiss|vergessen ~2 alles|alle ~4 davor|zuvor|bisher*|vorher*|gesagt*|oben",
             "ignora|ignorare|dimentica|dimenticate|trascura ~4 istruzioni|regole|indicazioni|direttive",
             "ignore|ignorar|esqueca|esquecer|desconsidere|descarte ~4 instrucoes|regras|orientacoes|diretrizes",
             "negeer|vergeet ~4 instructies|regels|aanwijzingen|opdrachten",
             "zignoruj|zapomnij|pomin|ignoruj ~4 instrukcje|polecenia|zasady|instrukcji|wytyczne",
             "ignorera|glom ~4 instruktioner|regler|anvisningar",
-            "onceki|yukaridaki|tum|butun ~3 talimatlari|talimat|kurallari|yonergeleri ~3 unut|yoksay|dikkate|gormezden|goz",
+            (
+                "onceki|yukaridaki|tum|butun ~3 talimatlari|talimat|kurallari|yonergeleri ~3 unut|yoksay|dikkate|"
+                "gormezden|goz"
+            ),
             "abaikan|lupakan ~3 instruksi|perintah|aturan|petunjuk ~3 sebelumnya|di|sistem|yang",
             "bo|quen qua|het ~4 huong|chi|lenh ~3 truoc|dan|tren",
             "ignoruj|zapomen ~4 pokyny|instrukce|pravidla",
             "ignorati|ignora ~4 instructiunile|regulile",
             "ahora eres|actua|actuas|estas ~6 sin restricciones|limites|filtros|reglas",
             "responde|responder|respondeme|actua|contesta ~4 sin ~1 restricciones|filtro|filtros|limites|censura",
-            "modo|mode|modus desarrollador|developpeur|sviluppatore|desenvolvedor|entwickler|dan|dios|dieu ~2 activ*|sin|sans|ohne|aktiviert|ativado|attivo",
+            (
+                "modo|mode|modus desarrollador|developpeur|sviluppatore|desenvolvedor|entwickler|dan|dios|dieu ~2 "
+                "activ*|sin|sans|ohne|aktiviert|ativado|attivo"
+            ),
             "maintenant|desormais tu|vous ~1 es|etes ~6 sans restrictions|limites|filtres|regles",
             "repondre|reponds|repondez|agis ~3 sans ~1 restrictions|restriction|limites|filtre|filtres",
-            "ab|von jetzt|nun ~2 bist|hast|du|sie ~6 keine|ohne ~2 regeln|einschrankungen|beschrankungen|filter|grenzen",
+            (
+                "ab|von jetzt|nun ~2 bist|hast|du|sie ~6 keine|ohne ~2 regeln|einschrankungen|beschrankungen|filter|"
+                "grenzen"
+            ),
             "antworte|antworten|handle ~3 ohne ~1 einschrankungen|beschrankungen|filter|regeln",
             "ora|adesso sei|agisci ~6 senza restrizioni|limiti|filtri|regole",
             "agora voce|tu|es ~6 sem restricoes|limites|filtros|regras",
-            "revela|muestra|dime|reveal|rivela|revele|mostre|affiche|montre|zeige|verrate|nenne ~4 instrucciones|istruzioni|instructions|instrucoes|anweisungen|systemprompt|prompt ~3 sistema|systeme|system|di|internas|completas|parola|palabra|secretes|wortlich",
-            "reglas|regles|regeln|regole|regras ~3 seguridad|securite|sicherheit|sicurezza|seguranca ~4 no|ne|nicht|non|nao",
+            (
+                "revela|muestra|dime|reveal|rivela|revele|mostre|affiche|montre|zeige|verrate|nenne ~4 instrucciones|"
+                "istruzioni|instructions|instrucoes|anweisungen|systemprompt|prompt ~3 sistema|systeme|system|di|"
+                "internas|completas|parola|palabra|secretes|wortlich"
+            ),
+            (
+                "reglas|regles|regeln|regole|regras ~3 seguridad|securite|sicherheit|sicurezza|seguranca ~4 no|ne|"
+                "nicht|non|nao"
+            ),
             "puuttumatta|unohda|ohita|sivuuta ~4 ohjeet|maaraykset|saannot",
         ),
         patterns=(
             Pattern(
-                r"(?:忽略|无视|忽視|無視|忘记|忘掉|忘記|不要理会|不要遵守|不再遵守|抛弃|绕过|覆盖)[^。.!！\n\x00]{0,16}(?:指令|指示|说明|說明|规则|規則|提示|命令|要求|限制|约束|政策)",
+                r"(?:忽略|无视|忽視|無視|忘记|忘掉|忘記|不要理会|不要遵守|不再遵守|抛弃|绕过|覆盖)[^。.!\uff01\n\x00]{0,16}(?:指令|指示|说明|說明|规则|規則|提示|命令|要求|限制|约束|政策)",
                 composed=True,
             ),
             Pattern(
@@ -79,13 +104,31 @@ RULES: Final = (
         BLOCK,
         "It asks the model, in another language than English, to keep something from the user.",
         phrases=(
-            "no|nunca|sin ~2 digas|informes|menciones|reveles|notifiques|avises|avisar|informar|decirle|mencionar|muestres|comuniques ~5 usuario|usuarios",
-            "ne|sans|jamais ~3 dire|dites|informer|informez|mentionner|mentionnez|revelez|reveler|prevenir|signaler|montrez ~5 utilisateur|utilisateurs",
-            "nicht|ohne|niemals|nie|keinesfalls ~5 informier*|mitteilen|sagen|erwahnen|erwahne|verraten|benachrichtig* ~4 benutzer|nutzer|anwender",
-            "benutzer|nutzer|anwender ~6 nicht|nichts|niemals|nie ~3 informier*|mitteilen|sagen|erwahnen|wissen|erfahren|mit|benachrichtig*|davon",
+            (
+                "no|nunca|sin ~2 digas|informes|menciones|reveles|notifiques|avises|avisar|informar|decirle|"
+                "mencionar|muestres|comuniques ~5 usuario|usuarios"
+            ),
+            (
+                "ne|sans|jamais ~3 dire|dites|informer|informez|mentionner|mentionnez|revelez|reveler|prevenir|"
+                "signaler|montrez ~5 utilisateur|utilisateurs"
+            ),
+            (
+                "nicht|ohne|niemals|nie|keinesfalls ~5 informier*|mitteilen|sagen|erwahnen|erwahne|verraten|"
+                "benachrichtig* ~4 benutzer|nutzer|anwender"
+            ),
+            (
+                "benutzer|nutzer|anwender ~6 nicht|nichts|niemals|nie ~3 informier*|mitteilen|sagen|erwahnen|wissen|"
+                "erfahren|mit|benachrichtig*|davon"
+            ),
             "sage|teile|informiere|erwahne|verrate|zeige ~3 benutzer|nutzer|anwender ~4 nicht|nichts|niemals",
-            "non|senza|mai ~2 dire|informare|informarlo|menzionare|rivelare|avvisare|mostrare|notificare ~5 utente|utenti",
-            "nao|nunca|sem ~2 diga|informe|mencione|revele|notifique|avise|informar|avisar|contar|mencionar|notificar|mostre ~5 usuario|utilizador|usuarios",
+            (
+                "non|senza|mai ~2 dire|informare|informarlo|menzionare|rivelare|avvisare|mostrare|notificare ~5 "
+                "utente|utenti"
+            ),
+            (
+                "nao|nunca|sem ~2 diga|informe|mencione|revele|notifique|avise|informar|avisar|contar|mencionar|"
+                "notificar|mostre ~5 usuario|utilizador|usuarios"
+            ),
             "kullaniciya|kullaniciyi ~5 soyleme|bildirme|bahsetme|gosterme|haber|sormadan",
             "nie|bez ~2 informuj|mow|wspominaj|informowania|ujawniaj ~5 uzytkownik*|uzytkownika|uzytkownikowi",
             "niet|zonder|nooit ~3 vertellen|vertel|informeren|informeer|melden|meld|noemen|vermeld ~5 gebruiker",
@@ -124,9 +167,18 @@ RULES: Final = (
         BLOCK,
         "It asks, in another language than English, for secrets to be read or sent before the tool is used.",
         phrases=(
-            "antes|primero|debes|debe|siempre ~8 lee|leer|lea|envia|enviar|envie|copia|copiar ~8 xsensitive|credenciales|contrasenas|claves|ssh",
-            "avant|abord|toujours|devez|dois ~8 lire|lisez|lis|envoyer|envoyez|copiez ~8 xsensitive|identifiants|secrets|motdepasse|cles|ssh",
-            "zuerst|bevor|immer|musst|mussen ~10 xsensitive|zugangsdaten|passworter|schlussel|anmeldedaten ~6 lesen|lies|senden|sende|schicke|kopiere|auslesen|und",
+            (
+                "antes|primero|debes|debe|siempre ~8 lee|leer|lea|envia|enviar|envie|copia|copiar ~8 xsensitive|"
+                "credenciales|contrasenas|claves|ssh"
+            ),
+            (
+                "avant|abord|toujours|devez|dois ~8 lire|lisez|lis|envoyer|envoyez|copiez ~8 xsensitive|identifiants|"
+                "secrets|motdepasse|cles|ssh"
+            ),
+            (
+                "zuerst|bevor|immer|musst|mussen ~10 xsensitive|zugangsdaten|passworter|schlussel|anmeldedaten ~6 "
+                "lesen|lies|senden|sende|schicke|kopiere|auslesen|und"
+            ),
             "prima|sempre|devi ~8 leggi|leggere|invia|inviare|copia ~8 xsensitive|credenziali|password|chiavi",
             "antes|primeiro|sempre|deve ~8 leia|ler|envie|enviar|copie ~8 xsensitive|credenciais|senhas|chaves",
         ),

@@ -13,7 +13,8 @@ RULES: Final = (
         "It holds control tokens of a chat format.",
         patterns=(
             Pattern(
-                r"<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|channel|message|end|tool_call|tool)\|?>",
+                r"<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|end_header_id|"
+                r"begin_of_text|channel|message|end|tool_call|tool)\|?>",
                 ("<|",),
             ),
             Pattern(
@@ -25,7 +26,8 @@ RULES: Final = (
                 ("_of_turn",),
             ),
             Pattern(
-                r"(?:^|[\n\x00])\s{0,4}(?:#{2,6}\s{0,3}|\*\*)?(?:human|assistant|system)\s{0,2}:\s{0,4}(?:#{0,3})\s{0,4}\n",
+                r"(?:^|[\n\x00])\s{0,4}(?:#{2,6}\s{0,3}|\*\*)?(?:human|assistant|"
+                r"system)\s{0,2}:\s{0,4}(?:#{0,3})\s{0,4}\n",
                 gate="human|assistant|system",
             ),
             Pattern(
@@ -33,7 +35,8 @@ RULES: Final = (
                 ("\n\nhuman:", "\n\nassistant:"),
             ),
             Pattern(
-                r"#{2,6}\s{0,3}\(?(?:system[_ ]?(?:message|prompt|instructions?)?|new instructions?|assistant|instructions?)\)?\s{0,2}(?::|\)|$)",
+                r"#{2,6}\s{0,3}\(?(?:system[_ ]?(?:message|prompt|instructions?)?|new instructions?|assistant|"
+                r"instructions?)\)?\s{0,2}(?::|\)|$)",
                 ("##",),
             ),
             Pattern(
@@ -41,7 +44,8 @@ RULES: Final = (
                 ("{{",),
             ),
             Pattern(
-                r"</?(?:tool_result|function_results?|function_calls?|antml[:\w]{0,20}|tool_response|tool_output|tool_use|thinking|system_prompt|system-prompt)>",
+                r"</?(?:tool_result|function_results?|function_calls?|antml[:\w]{0,20}|tool_response|tool_output|"
+                r"tool_use|thinking|system_prompt|system-prompt)>",
                 ("tool_", "function_", "antml", "thinking", "system_prompt", "system-prompt"),
             ),
         ),
@@ -53,20 +57,29 @@ RULES: Final = (
         "It sets text off in tags that pretend to be the system's.",
         patterns=(
             Pattern(
-                r"</?\s{0,2}(?:system|important|secret|hidden|instructions?|admin|override|critical|sys|directive|urgent|mandatory|"
-                r"assistant|llm|ai|agent|internal|priority|system[_ -]?(?:message|note|instructions?|prompt|reminder|override|alert)|"
-                r"information|context_update|policy|security|developer|root|confidential|prompt|rules?|attention|warning|task|"
-                r"ai[_ -]?instructions?|hidden[_ -]?instructions?|admin[_ -]?(?:note|override)|metadata[_ -]?directive)\s{0,2}/?>",
+                r"</?\s{0,2}(?:system|important|secret|hidden|instructions?|admin|override|critical|sys|directive|"
+                r"urgent|mandatory|"
+                r"assistant|llm|ai|agent|internal|priority|system[_ -]?(?:message|note|instructions?|prompt|reminder|"
+                r"override|alert)|"
+                r"information|context_update|policy|security|developer|root|confidential|prompt|rules?|attention|"
+                r"warning|task|"
+                r"ai[_ -]?instructions?|hidden[_ -]?instructions?|admin[_ -]?(?:note|override)|"
+                r"metadata[_ -]?directive)\s{0,2}/?>",
                 ("<",),
             ),
             Pattern(
-                r"\[/?\s{0,2}(?:system(?:[_ -](?:message|note|prompt|override|directive|instructions?|monitor|alert|notice|update))?|hidden[_ -]instructions?|"
-                r"(?:role|metadata|system|admin|agent|assistant|hidden|internal|model)[_ -](?:directive|override|instructions?|policy)|override|"
-                r"admin(?:istrator)?[_ -]?(?:message|override|note)?|important[_ -]instructions?|ai[_ -]instructions?|background|instructions?|jailbreak)\s{0,2}(?:begin|end|start)?\s{0,2}\]",
+                r"\[/?\s{0,2}(?:system(?:[_ -](?:message|note|prompt|override|directive|instructions?|monitor|alert|"
+                r"notice|update))?|hidden[_ -]instructions?|"
+                r"(?:role|metadata|system|admin|agent|assistant|hidden|internal|model)[_ -](?:directive|override|"
+                r"instructions?|policy)|override|"
+                r"admin(?:istrator)?[_ -]?(?:message|override|note)?|important[_ -]instructions?|ai[_ -]instructions?|"
+                r"background|instructions?|jailbreak)\s{0,2}(?:begin|end|start)?\s{0,2}\]",
                 ("[",),
             ),
             Pattern(
-                r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|rules?|override|message|context|input|task|document)\b",
+                r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|"
+                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|rules?|override|message|context|input|task|"
+                r"document)\b",
                 ("===", "---", "***", "###"),
             ),
         ),
@@ -83,8 +96,10 @@ RULES: Final = (
                 ("<!--",),
             ),
             Pattern(
-                r"(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|font-size\s{0,3}:\s{0,3}0|opacity\s{0,3}:\s{0,3}0(?![.\d]*[1-9])|"
-                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|(?:left|top)\s{0,3}:\s{0,3}-\d{3,})",
+                r"(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|font-size\s{0,3}:\s{0,3}0|"
+                r"opacity\s{0,3}:\s{0,3}0(?![.\d]*[1-9])|"
+                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|(?:left|"
+                r"top)\s{0,3}:\s{0,3}-\d{3,})",
                 (
                     "display",
                     "visibility",

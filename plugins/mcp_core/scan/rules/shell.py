@@ -90,9 +90,20 @@ RULES: Final = (
         BLOCK,
         "It makes destroying data or switching off protections part of another step.",
         phrases=(
-            "before|after|when|whenever|once|prior|first|always|must|mandatory|required ~9 delete|remove|erase|wipe|drop|truncate|overwrite|destroy ~2 all|every|the|existing|entire ~3 backup|backups|logs|log|files|data|records|tables|database|history|snapshots|audit ~6 by|with|using|in|from|to|before|first|and",
-            "disable|stop|deactivate|kill|uninstall|turn ~2 off? ~1 firewall|antivirus|defender|selinux|monitoring|auditing|logging|edr|protection ~6 before|first|prior|by|when|to|and",
-            "before|first|must|required|mandatory|always ~6 disable|stop|deactivate|kill|uninstall ~2 firewall|antivirus|defender|selinux|monitoring|auditing|logging|edr|protection",
+            (
+                "before|after|when|whenever|once|prior|first|always|must|mandatory|required ~9 delete|remove|erase|"
+                "wipe|drop|truncate|overwrite|destroy ~2 all|every|the|existing|entire ~3 backup|backups|logs|log|"
+                "files|data|records|tables|database|history|snapshots|audit ~6 by|with|using|in|from|to|before|first|"
+                "and"
+            ),
+            (
+                "disable|stop|deactivate|kill|uninstall|turn ~2 off? ~1 firewall|antivirus|defender|selinux|"
+                "monitoring|auditing|logging|edr|protection ~6 before|first|prior|by|when|to|and"
+            ),
+            (
+                "before|first|must|required|mandatory|always ~6 disable|stop|deactivate|kill|uninstall ~2 firewall|"
+                "antivirus|defender|selinux|monitoring|auditing|logging|edr|protection"
+            ),
             "remove|delete|erase|wipe|drop ~1 all ~3 with|by|using ~3 NAME",
         ),
         guard=Guard.DENIED,
