@@ -40,7 +40,7 @@ _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
 _BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
-_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}){5,}+[^\W_]?(?![^\W_])")
+_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}+[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
 _ROT13_WORDS: Final = frozenset(
     ("gur", "naq", "lbh", "gb", "hfre", "fraq", "vtaber", "svyr", "orsber", "guvf", "zhfg", "bs")
@@ -48,14 +48,15 @@ _ROT13_WORDS: Final = frozenset(
 _REVERSED_WORDS: Final = frozenset(
     ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
 )
-_LEET_WORD: Final = re.compile(r"[a-zA-Z][013457@$!|][a-zA-Z]|\b[013457@$][a-zA-Z]{2}")
+_LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
+_SINGLES: Final = re.compile(r"(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){4}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
     re.findall(
         "[a-z]+",
         "the and you to of in is a for this that with must before user read send file all not do any your it on from "
-        "first call use ignore previous instructions tool when always never then be are as please into system http https "
+        "first call use ignore previous instructions tool when always never then be are as please into system http "
         "el la de que los und der die das nicht le les des pour il non per",
     )
 )
@@ -88,7 +89,9 @@ def _pieces(text: str) -> Iterator[Decoded]:
     for how, pattern, least, decode in _WHOLES:
         first = pattern.search(text)
         if first and len(pattern.findall(text, 0, LONGEST)) >= least:
-            yield Decoded(how, first.start(), len(text), decode(text[:LONGEST]))
+            plain = decode(text[:LONGEST])
+            if plain != text:
+                yield Decoded(how, first.start(), len(text), plain)
     words = set(text.lower().split())
     if len(words & _ROT13_WORDS) >= 2:
         yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
@@ -162,6 +165,10 @@ def _spaced(text: str) -> str:
     return re.sub(r"[ \t._*|/\\-]", "", wide).replace("\x00", " ")
 
 
+def _closed_up(text: str) -> str:
+    return _SPACED.sub(lambda run: f" {_spaced(run[0])} ", text)
+
+
 def _morse(text: str) -> str:
     words = [[_CODES.get(sign, "") for sign in word.split()] for word in re.split(r"\s{0,2}/\s{0,2}|\s{3,}", text)]
     return " ".join("".join(word) for word in words)
@@ -195,7 +202,7 @@ _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...
     ("percent encoding", _PERCENT, 3, unquote),
     ("character entities", _ENTITY, 3, html.unescape),
     ("escapes", _ESCAPE, 4, _escapes),
-    ("letter spacing", _SPACED, 1, lambda text: _SPACED.sub(lambda run: f" {_spaced(run[0])} ", text)),
+    ("letter spacing", _SINGLES, 1, _closed_up),
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
     ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
 )

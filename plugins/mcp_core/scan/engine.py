@@ -84,7 +84,7 @@ class Engine:
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed = self._learn(text)
-                self._phrases.append(_Lazy(rule, "(?<= )" + pattern, needed))
+                self._phrases.append(_Lazy(rule, " " + pattern, needed))
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
@@ -142,7 +142,7 @@ class Engine:
                         continue
                     guard = _GUARDS.get(rule.guard)
                     before = max(start, match.start() - _BEFORE)
-                    guarded = guard is not None and guard.search(words, before, match.start()) is not None
+                    guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
                     field = reading.field_at(match.start())
                     yield Hit(rule, field, match.start(), match.end(), guarded=guarded)
                     noted += 1

@@ -54,10 +54,6 @@ _TABLE: Final = {
     "without logging|clandestinely",
     "CONCEAL": "hide|hides|hiding|hidden|conceal*|suppress*|omit|omits|omitting|obscur*|mask|masks|masking|withhold*|"
     "keep secret|keep hidden|cover up|scrub|erase|erases|redact",
-    "RULES": "instruction|instructions|iunstructions|rule|rules|guideline|guidelines|directive|directives|constraint|"
-    "constraints|restriction|restrictions|safeguard|safeguards|guardrail|guardrails|programming|prompt|prompts|"
-    "system prompt|policy|policies|commands|training|orders|safety measures|protections|ethics|safety protocols|"
-    "safety checks|content filters|moderation|limitations",
     "EARLIER": "previous|prior|above|earlier|preceding|foregoing|existing|original|initial|all|any|every|other|your|"
     "system|safety|security|current|past|old|these|those|users|developer|developers|previously|before|content|"
     "ethical|default|standard|openai|anthropic|everything",

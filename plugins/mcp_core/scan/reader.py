@@ -92,12 +92,12 @@ class Reader:
         joined = FIELD.join(one.text for one in read)
         ends = None
         for piece in decoded(joined):
-            seen = {hit.rule.id for hit in self._engine.hits(Reading((piece.text,)), (), own)} - sight.ids
-            if not seen and not piece.sentence:
+            hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]
+            if not hits and not piece.sentence:
                 continue
             ends = ends or _ends(read)
             number = next((at for at, end in enumerate(ends) if piece.start < end), 0)
-            if seen and (piece.sentence or len(seen) > 1):
+            if hits and (piece.sentence or len({hit.rule.id for hit in hits}) > 1 or any(map(_weighs, hits))):
                 self._note(sight, structure.ENCODED_STEERS, number, excerpt(piece.text), also=f" ({piece.how}).")
             elif not _is_whole(piece):
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
@@ -131,6 +131,10 @@ class Reader:
             return
         sight.noted.add((rule.id, path, severity))
         sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
+
+
+def _weighs(hit: Hit) -> bool:
+    return hit.rule.severity is Severity.BLOCK and not hit.guarded
 
 
 def _within(fields: Iterable[Field]) -> tuple[list[Field], bool]:

@@ -41,7 +41,9 @@ _SENTENCE: Final = re.compile(
 _STOP: Final = re.compile(r" [.\x00] ")
 _APOSTROPHE: Final = re.compile(r"['`](?<=[a-z].)(?=[a-z])")
 _APART: Final = re.compile(r"[^\w\x00\x01]+")
-_SNAKE: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
+_SNAKE: Final = re.compile(r"(?:_[a-z0-9]+){4}")
+_SENTENCE_NAME: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
+"""A name of five words or more, which may be a sentence rather than the name of a tool."""
 _SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}
 
 
@@ -79,8 +81,8 @@ class Reading:
         if "'" in text or "`" in text:
             text = _APOSTROPHE.sub("", text)
         text = text.translate(_SPACES) if text.isascii() else _APART.sub(" ", text)
-        if "_" in text:
-            text = _SNAKE.sub(lambda found: found[0].replace("_", " "), text)
+        if "_" in text and _SNAKE.search(text):
+            text = _SENTENCE_NAME.sub(lambda found: found[0].replace("_", " "), text)
         return " " + " ".join(text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()) + " "
 
     @cached_property

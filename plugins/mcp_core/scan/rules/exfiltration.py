@@ -147,11 +147,39 @@ RULES: Final = (
             Pattern(
                 r"(?:://|@)[\w.-]{0,40}?(?:attacker|evil|malicious|exfil|c2\b|shadow|phish|hacker|steal|badguy|rogue|pwn)"
                 r"[\w-]{0,30}\.[a-z]{2,10}",
-                gate="xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
+                (
+                    "attacker",
+                    "evil",
+                    "malicious",
+                    "exfil",
+                    "c2",
+                    "shadow",
+                    "phish",
+                    "hacker",
+                    "steal",
+                    "rogue",
+                    "pwn",
+                    "badguy",
+                ),
+                "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
             ),
             Pattern(
                 r"\b(?:attacker|evil|exfil|malicious|hacker)[\w-]{0,30}(?:@|\.(?:com|net|org|io|example|test|xyz|dev)\b)",
-                gate="xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
+                (
+                    "attacker",
+                    "evil",
+                    "malicious",
+                    "exfil",
+                    "c2",
+                    "shadow",
+                    "phish",
+                    "hacker",
+                    "steal",
+                    "rogue",
+                    "pwn",
+                    "badguy",
+                ),
+                "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
             ),
         ),
         scope="surface",
@@ -175,8 +203,8 @@ RULES: Final = (
         "It names a service that collects requests or shortens addresses.",
         patterns=(
             Pattern(
-                r"(?<![\w.-])(?:webhook\.site|requestbin\.[a-z]{2,6}|pipedream\.net|burpcollaborator\.net|oastify\.com|interact\.sh|"
-                r"hookbin\.com|beeceptor\.com|transfer\.sh|pastebin\.com|bit\.ly|tinyurl\.com|t\.co|is\.gd|goo\.gl|cutt\.ly|rb\.gy|"
+                r"(?:webhook\.site|requestbin\.[a-z]{2,6}|pipedream\.net|burpcollaborator\.net|oastify\.com|interact\.sh|"
+                r"hookbin\.com|beeceptor\.com|transfer\.sh|pastebin\.com|bit\.ly|tinyurl\.com|t\.co/|is\.gd|goo\.gl|cutt\.ly|rb\.gy|"
                 r"shorturl\.at|tiny\.cc)\b",
                 gate="xurl|xhost|site|webhook",
             ),

@@ -275,7 +275,7 @@ RULES: Final = (
         "It speaks in the name of the system rather than of the tool.",
         patterns=(
             Pattern(
-                r"\b(?:system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|"
+                r"(?:system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|"
                 r"metadata|compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|"
                 r"platform|background|universal|permanent)[ _-]{1,3}"
                 r"(?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"

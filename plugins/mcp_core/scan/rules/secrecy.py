@@ -63,7 +63,7 @@ RULES: Final = (
                 "notified|consulted"
             ),
             "between us",
-            "not|never|dont|shouldnt|mustnt bring|let up|slip",
+            "not|never|dont|shouldnt|mustnt bring|let ~3 up|slip",
             (
                 "nobody|none|noone|no ~1 one? ~1 must|should|can|may|will|ever|is ~2 notice|notices|know|knows|see|"
                 "sees|learn|learns|find|finds|told|realize|realizes"
