@@ -18,7 +18,7 @@ from mcp_core.scan.text import FIELD, Reading
 MOST: Final = 12
 """Places at which one phrase is noted; more of the same add nothing."""
 
-NEAR: Final = 420
+NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
 
 _SPOKEN_OF: Final = (

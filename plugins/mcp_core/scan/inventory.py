@@ -25,6 +25,24 @@ _STEERING: Final = frozenset(
     {"precondition", "shadowing", "arguments", "override", "secrecy", "combined", "exfiltration"}
 )
 
+_DIRECTING: Final = frozenset(
+    {
+        "combined.changed-in-authority",
+        "combined.covert-action",
+        "combined.named-tool-in-authority",
+        "combined.named-tool-steered",
+        "combined.precondition-destination",
+        "combined.precondition-literal-call",
+        "combined.precondition-sensitive",
+        "combined.private-files-first",
+        "combined.steers-other-tool",
+        "arguments.appended-to-all",
+        "arguments.replaced",
+        "shadowing.replaces-tool",
+    }
+)
+"""Rules that say more of another tool than that it may be called first, as honest hints do."""
+
 
 def items(surface: Mapping[str, Any]) -> Iterator[tuple[ItemKind, Item]]:
     """Yield every item of a surface with its kind; what is no object is passed over, as it names nothing."""
@@ -97,23 +115,14 @@ def _is_telling(name: str) -> bool:
 def _foreign(config: ScanConfig, sight: Sight, telling: set[str]) -> Iterator[Finding]:
     if not telling:
         return
-    steers = any(id_.partition(".")[0] in _STEERING for id_ in sight.ids)
     for number, field in enumerate(sight.fields):
         for found in _TOKEN.finditer(field.text):
             if found[0] in telling:
-                rule = structure.FOREIGN_STEERED if steers and _directs(sight.ids) else structure.FOREIGN
+                rule = structure.FOREIGN_STEERED if sight.ids & _DIRECTING else structure.FOREIGN
                 yield from _finding(
                     config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {found[0]}."
                 )
                 break
-
-
-def _directs(ids: frozenset[str]) -> bool:
-    """Return whether weak signals say more than that another tool is to be called first, as honest hints do."""
-    return bool(
-        ids & {"arguments.literal", "arguments.appended", "exfiltration.destination", "exfiltration.sensitive-read"}
-        and ids & {"precondition.whenever", "shadowing.steers-other-tool", "authority.claim", "secrecy.covert"}
-    )
 
 
 def _collisions(config: ScanConfig, name: str, others: set[str], alike: set[str], report: Report) -> list[Finding]:

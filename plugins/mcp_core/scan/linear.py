@@ -13,7 +13,7 @@ from typing import Any, Final
 LONGEST: Final = 500
 """Characters of an expression."""
 MOST_REPEATED: Final = 64
-STEPS: Final = 20_000
+STEPS: Final = 2_000
 """Ways through an expression that one place of a text may cost."""
 
 _BOUND: Final = re.compile(r"\{(\d{1,4})(?:,(\d{1,4}))?\}")
@@ -58,11 +58,11 @@ def _alternatives(text: str, at: int, depth: int) -> tuple[int, int, bool]:
             total, ways, at = total + ways, 1, at + 1
             continue
         inner, at, inner_repeats = _element(text, at, depth)
-        times, at = _repetition(text, at)
-        if times > 1 and inner_repeats:
+        least, most, at = _repetition(text, at)
+        if most > 1 and inner_repeats:
             raise LinearError(f"it repeats something that repeats, before {at}")
-        repeats = repeats or inner_repeats or times > 1
-        ways = min(ways * max(1, inner) * times, 1 << 40)
+        repeats = repeats or inner_repeats or most > 1
+        ways = min(ways * inner**most * (most - least + 1), 1 << 40)
     return total + ways, at, repeats
 
 
@@ -81,15 +81,15 @@ def _element(text: str, at: int, depth: int) -> tuple[int, int, bool]:
     return 1, atom.end(), False
 
 
-def _repetition(text: str, at: int) -> tuple[int, int]:
-    """Return in how many ways a repetition at this place can match, and where it ends."""
+def _repetition(text: str, at: int) -> tuple[int, int, int]:
+    """Return how often a repetition at this place matches at least and at most, and where it ends."""
     if text[at : at + 1] == "?":
-        return 2, at + 1
+        return 0, 1, at + 1
     bound = _BOUND.match(text, at)
     if bound is None:
-        return 1, at
+        return 1, 1, at
     least, most = int(bound[1]), int(bound[2] or bound[1])
     if not least <= most <= MOST_REPEATED:
         raise LinearError(f"{bound[0]} at {at}: write bounds up to {MOST_REPEATED}")
-    lazy = bound.end() + (text[bound.end() : bound.end() + 1] == "?")
-    return most - least + 1, lazy
+    lazy = text[bound.end() : bound.end() + 1] == "?"
+    return least, most, bound.end() + lazy

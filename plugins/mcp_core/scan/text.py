@@ -38,7 +38,7 @@ _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SENTENCE: Final = re.compile(
     r"[.!?;](?=[\s\"')\]*<\x00]|$)|\n(?=[ \t]{0,40}(?:[-*#>\d\n]|\w{1,40}(?: \([^()\n]{0,40}\))?:))"
 )
-_STOP: Final = re.compile(r" [.\x00] ")
+_STOP: Final = re.compile(r" [.\x00](?= )")
 _APOSTROPHE: Final = re.compile(r"['`](?<=[a-z].)(?=[a-z])")
 _APART: Final = re.compile(r"[^\w\x00\x01]+")
 _SNAKE: Final = re.compile(r"(?:_[a-z0-9]+){4}")
@@ -92,7 +92,7 @@ class Reading:
         for found in _STOP.finditer(words):
             if found.start() > at:
                 places.append((at, found.start() + 1))
-            at = found.end() - 1
+            at = found.end()
         if at < len(words) - 1:
             places.append((at, len(words)))
         return places

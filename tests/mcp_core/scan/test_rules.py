@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mcp_core.scan import Verdict
+from mcp_core.scan import Verdict, hidden
 from mcp_core.scan.catalog import ALL, RULE_IDS
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.lexicon import CONCEPTS
@@ -107,8 +107,6 @@ def test_ids_are_unique_well_formed_and_every_rule_has_a_sentence():
 
 
 def test_combinations_name_traits_that_rules_have():
-    from mcp_core.scan import hidden
-
     known = {rule.trait for rule in (*RULES, *hidden.RULES)}
     named = {trait for one in COMBINATIONS for group in one.traits for trait in group}
     assert named <= known

@@ -12,6 +12,10 @@ RULES: Final = (
         None,
         "It claims that somebody in charge asks for it.",
         phrases=(
+            (
+                "this|the required|mandatory|obligatory step|initialization|call|check|verification must|has|needs|"
+                "is ~1 be|to|completed"
+            ),
             "required|mandated|enforced|approved|requested|ordered|authorized|imposed by|from|under ~3 AUTHORITY",
             (
                 "required|mandated|enforced|approved|requested|ordered|authorized|imposed by ~3 system|security|"

@@ -12,6 +12,16 @@ RULES: Final = (
         BLOCK,
         "It asks for secrets to be sent somewhere.",
         phrases=(
+            (
+                "collects|collect|captures|capture|records|record|gathers|gather|logs|log|tracks|track|aggregates ~6 "
+                "CONTEXT|SECRET|TOKEN|keystrokes|clipboard|inputs|queries|prompts|interactions|browsing ~12 "
+                "ELSEWHERE|analytics|telemetry|vendor|partners|partner|remote|external|offsite"
+            ),
+            (
+                "sends|transmits|uploads|forwards|reports|shares|posts ~4 CONTEXT|SECRET|TOKEN|keystrokes|clipboard|"
+                "queries|prompts|interactions ~5 to ~3 ELSEWHERE|analytics|telemetry|vendor|partners|partner|remote|"
+                "external"
+            ),
             "exfiltrat*|leak|leaks|steal|steals|harvest*|siphon* ~6 SECRET",
             "exfiltrat*|leak|leaks|steal|steals|siphon* ~6 CONTEXT",
             "send|forward|post|upload|transmit|email|submit|relay|share|copy ~6 SECRET ~8 ELSEWHERE",
