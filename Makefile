@@ -7,7 +7,7 @@ DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {
 TOOLS  := build/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean deck
+.PHONY: help setup demo test check format bench eval lock clean deck
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ deck: ## Build the pinned decK into build/tools where Go is present
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
+
+eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
+	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
+	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
