@@ -9,7 +9,7 @@ NODE   := build/node
 FUZZ   := build/fuzz-node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance fuzz lock clean deck node
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ $(FUZZ)/.ready: $(READY) tests/fuzz/requirements.lock $(wildcard tests/fuzz/node
 
 fuzz: $(FUZZ)/.ready ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
+
+eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
+	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
+	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \

@@ -15,6 +15,7 @@ from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
+from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
 
@@ -53,6 +54,9 @@ def main() -> None:
 
     Shell completion: eval "$(_KONG_MCP_COMPLETE=bash_source kong-mcp)" (or zsh_source, fish_source).
     """
+
+
+main.add_command(scan)
 
 
 @main.command()

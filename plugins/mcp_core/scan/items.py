@@ -18,13 +18,14 @@ Item: TypeAlias = Mapping[str, Any]
 
 
 class ItemKind(StrEnum):
-    """The lists of a surface, by the key of the result that carries them, and the server's instructions."""
+    """The lists of a surface, by the key of the result that carries them; the server's instructions; a result."""
 
     TOOL = "tools"
     PROMPT = "prompts"
     RESOURCE = "resources"
     TEMPLATE = "resourceTemplates"
     INSTRUCTIONS = "instructions"
+    RESULT = "result"
 
 
 NAMED_BY: Final = {
@@ -74,7 +75,9 @@ def path_text(kind: ItemKind, name: str, path: Path) -> str:
             steps.append(f".{step}")
         else:
             steps.append(f"[{_quoted(step)}]")
-    return (kind.value if kind is ItemKind.INSTRUCTIONS else f"{kind.value}[{_quoted(name)}]") + "".join(steps[::-1])
+    return (
+        kind.value if kind in (ItemKind.INSTRUCTIONS, ItemKind.RESULT) else f"{kind.value}[{_quoted(name)}]"
+    ) + "".join(steps[::-1])
 
 
 _STEP: Final = 60

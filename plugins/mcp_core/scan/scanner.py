@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
+from mcp_core.scan import changes, inventory
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Report
-from mcp_core.scan.items import Item, ItemKind
+from mcp_core.scan.items import Field, Item, ItemKind, Role, fields, name_of
+from mcp_core.scan.reader import Reader, Sight
 
 Surface: TypeAlias = Mapping[str, Any]
 """A server's surface: `tools`, `prompts`, `resources`, `resourceTemplates` (lists of items) and `instructions` (text),
@@ -16,12 +18,17 @@ as the results of the list methods and of initialize hold them. Missing keys are
 ItemId: TypeAlias = tuple[ItemKind, str]
 """Kind and name (URI, template) of an item; the instructions are (ItemKind.INSTRUCTIONS, "")."""
 
+_OWN_KEYS: Final = 400
+"""Own names of an item that are told apart from names of other tools."""
+
 
 class Scanner:
-    """A configured scanner. It holds no state between calls and may be shared; making one takes milliseconds."""
+    """A configured scanner. It holds no state between calls and may be shared; making one takes some 50 ms."""
 
     def __init__(self, config: ScanConfig | None = None) -> None:
         self.config = config or ScanConfig()
+        self._surfaces = Reader(self.config, "surface")
+        self._results = Reader(self.config, "result")
 
     def scan_item(self, kind: ItemKind, item: Item, siblings: frozenset[str] = frozenset()) -> Report:
         """Return what the rules find in one item.
@@ -29,27 +36,32 @@ class Scanner:
         Args:
             kind: the list the item stands in. For INSTRUCTIONS the item is `{"instructions": text}`.
             item: the item's JSON values, every field of it.
-            siblings: names of the other tools that are known to stand before the same model.
+            siblings: names of other tools of the same server: naming one is a hint, not a reach for another server.
         """
-        del kind, item, siblings
-        return Report()
+        return Report.of(self._see(kind, item, siblings).findings)
 
     def scan_surface(self, surface: Surface, foreign: frozenset[str] = frozenset()) -> dict[ItemId, Report]:
         """Return a report for every item of a server's surface; `foreign` are names of tools of other servers."""
-        del surface, foreign
-        return {}
+        return inventory.scan_surface(self.config, self._see, surface, foreign)
 
     def scan_inventory(self, surfaces: Mapping[str, Surface]) -> dict[str, dict[ItemId, Report]]:
         """Return server -> item -> report, with what only shows across servers: shadowing, replaced tools."""
-        del surfaces
-        return {}
+        return inventory.scan_inventory(self.config, self._see, surfaces)
 
     def scan_change(self, kind: ItemKind, before: Item, after: Item) -> Report:
-        """Grade a change of an item: block means that the new version goes into quarantine until somebody approves it."""
-        del kind, before, after
-        return Report()
+        """Grade a change of an item: block means that the new version goes into quarantine until it is approved."""
+        return changes.grade(self.config, self._see, kind, before, after)
 
     def scan_result(self, text: str) -> Report:
         """Return what the rules find in the text of a result."""
-        del text
-        return Report()
+        field = Field(None, text, Role.PROSE, "text")
+        return Report.of(self._results.read(ItemKind.RESULT, "", [field]).findings)
+
+    def _see(self, kind: ItemKind, item: Item, siblings: frozenset[str] = frozenset()) -> Sight:
+        read = list(fields(item))
+        own = frozenset(name.lower() for name in _names(read)) | siblings
+        return self._surfaces.read(kind, name_of(kind, item), read, own)
+
+
+def _names(read: list[Field]) -> Iterator[str]:
+    return (one.text for one in read[:_OWN_KEYS] if one.role is Role.NAME)

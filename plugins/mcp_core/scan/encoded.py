@@ -1,0 +1,222 @@
+"""Encoded text: everything in a field that decodes to words, decoded. Bounded in number, size and depth."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias
+from urllib.parse import unquote
+
+MOST: Final = 24
+"""Pieces of one text that are decoded, each at most LONGEST characters."""
+LONGEST: Final = 65_536
+DEPTH: Final = 2
+"""Encodings within each other that are undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text that was decoded: how, from which characters of the original, and whether it reads as a sentence."""
+
+    how: str
+    start: int
+    end: int
+    text: str
+    sentence: bool = True
+
+
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]{20,}+={0,2}")
+_BASE32: Final = re.compile(r"\b[A-Z2-7]{24,}+={0,6}")
+_HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:;-]{0,2}){12,}+")
+_BINARY: Final = re.compile(r"(?:[01]{8}[ ,]{0,2}){6,}+")
+_DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}+\d{0,3}")
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
+_ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
+_BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
+_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}+[^\W_]")
+_MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
+_ROT13_WORDS: Final = frozenset(
+    ("gur", "naq", "lbh", "gb", "hfre", "fraq", "vtaber", "svyr", "orsber", "guvf", "zhfg", "bs")
+)
+_REVERSED_WORDS: Final = frozenset(
+    ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
+)
+_LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
+_SINGLES: Final = re.compile(r"(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){4}")
+_LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
+_WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
+_COMMON: Final = frozenset(
+    re.findall(
+        "[a-z]+",
+        "the and you to of in is a for this that with must before user read send file all not do any your it on from "
+        "first call use ignore previous instructions tool when always never then be are as please into system http "
+        "el la de que los und der die das nicht le les des pour il non per",
+    )
+)
+
+
+def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
+    """Yield every piece of a text that decodes to words, and what those decode to in turn."""
+    number = 0
+    for piece in _pieces(text):
+        if not (piece.text and _is_text(piece.text)):
+            continue
+        yield Decoded(piece.how, piece.start, piece.end, piece.text, _is_sentence(piece.text))
+        if depth > 1:
+            for inner in decoded(piece.text[:LONGEST], depth - 1):
+                yield Decoded(f"{piece.how}, {inner.how}", piece.start, piece.end, inner.text, inner.sentence)
+        number += 1
+        if number >= MOST:
+            return
+
+
+def _pieces(text: str) -> Iterator[Decoded]:
+    for gate, runs in _RUNS:
+        if not gate(text):
+            continue
+        for how, pattern, decode in runs:
+            for found in islice(pattern.finditer(text), MOST):
+                plain = decode(found[0][:LONGEST])
+                if plain:
+                    yield Decoded(how, found.start(), found.end(), plain)
+    for how, pattern, least, decode in _WHOLES:
+        first = pattern.search(text)
+        if first and len(pattern.findall(text, 0, LONGEST)) >= least:
+            plain = decode(text[:LONGEST])
+            if plain != text:
+                yield Decoded(how, first.start(), len(text), plain)
+    words = set(text.lower().split())
+    if len(words & _ROT13_WORDS) >= 2:
+        yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
+    if len(words & _REVERSED_WORDS) >= 2:
+        yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
+
+
+def _utf8(data: bytes) -> str:
+    for coding in ("utf-16-le",) if data[1:2] == b"\0" else ("utf-8",):
+        try:
+            return data.decode(coding)
+        except UnicodeDecodeError:
+            return ""
+    return ""
+
+
+def _base64(text: str) -> str:
+    text = re.sub(r"[\r\n]", "", text).rstrip("=").translate({45: 43, 95: 47})
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    try:
+        return _utf8(base64.b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _base32(text: str) -> str:
+    text = text.rstrip("=")
+    try:
+        return _utf8(base64.b32decode(text + "=" * (-len(text) % 8)))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _base85(text: str) -> str:
+    for decode in (base64.b85decode, base64.a85decode):
+        try:
+            if (plain := _utf8(decode(text))) and _is_text(plain):
+                return plain
+        except (binascii.Error, ValueError):
+            continue
+    return ""
+
+
+def _hex(text: str) -> str:
+    digits = re.sub(r"0x|\\x|[^0-9A-Fa-f]", "", text)
+    return _utf8(bytes.fromhex(digits[: len(digits) & ~1]))
+
+
+def _binary(text: str) -> str:
+    return _utf8(bytes(int(one, 2) for one in re.findall(r"[01]{8}", text)))
+
+
+def _decimal(text: str) -> str:
+    codes = [int(one) for one in re.findall(r"\d{2,3}", text)]
+    return "".join(map(chr, codes)) if all(9 <= code < 127 for code in codes) else ""
+
+
+def _escapes(text: str) -> str:
+    def character(found: re.Match[str]) -> str:
+        wide = found[1] or found[2] or found[3]
+        code = int(wide, 16) if wide else int(found[4], 8)
+        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else " "
+
+    return _ESCAPE.sub(character, text)
+
+
+def _spaced(text: str) -> str:
+    """Close up s p a c e d letters; a wider gap is a space between words."""
+    wide = re.sub(r"[ \t]{2,}|[._*|/\\-]{2,3}|[ \t][._*|/\\-][ \t]", "\x00", text)
+    return re.sub(r"[ \t._*|/\\-]", "", wide).replace("\x00", " ")
+
+
+def _closed_up(text: str) -> str:
+    return _SPACED.sub(lambda run: f" {_spaced(run[0])} ", text)
+
+
+def _morse(text: str) -> str:
+    words = [[_CODES.get(sign, "") for sign in word.split()] for word in re.split(r"\s{0,2}/\s{0,2}|\s{3,}", text)]
+    return " ".join("".join(word) for word in words)
+
+
+_CODES: Final = dict(
+    zip(
+        re.findall(
+            "[.-]+",
+            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- "
+            "--.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.",
+        ),
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        strict=True,
+    )
+)
+
+
+_UNBROKEN: Final = re.compile(r"\S{20}")
+_DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
+
+_Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
+_RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
+    (_UNBROKEN.search, (("base64", _BASE64, _base64), ("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
+    (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
+    (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
+)
+"""What tells at little cost that there may be such runs, and the runs: how they are encoded, and how to undo it."""
+
+_WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
+    ("percent encoding", _PERCENT, 3, unquote),
+    ("character entities", _ENTITY, 3, html.unescape),
+    ("escapes", _ESCAPE, 4, _escapes),
+    ("letter spacing", _SINGLES, 1, _closed_up),
+    ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
+    ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
+)
+
+
+def _is_text(text: str) -> bool:
+    """Return whether decoded characters are text: printable, mostly letters and spaces."""
+    sample = text[:2000]
+    letters = sum(one.isalpha() or one == " " for one in sample)
+    odd = sum(not (one.isprintable() or one.isspace() or one == "\0") for one in sample)  # NUL separates fields
+    return len(sample) >= 6 and letters >= 0.6 * len(sample) and odd <= 0.02 * len(sample)
+
+
+def _is_sentence(text: str) -> bool:
+    """Return whether decoded text reads as one: several words, common ones among them."""
+    words = [word.lower() for word in _WORDS.findall(text[:2000])]
+    return len(words) >= 4 and sum(word in _COMMON for word in words) >= max(1, len(words) // 8)

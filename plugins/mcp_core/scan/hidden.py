@@ -1,0 +1,175 @@
+"""Hidden characters: what a model reads and a person does not see, or sees as something else.
+
+Honest descriptions hold next to none of these; where a script or an emoji needs one, that use is allowed.
+Sources: UTS #39 (mixed scripts, confusables), UTS #51 (emoji sequences), UAX #9 (bidirectional controls).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from mcp_core.scan.characters import latin_look
+from mcp_core.scan.rule import BLOCK, FLAG, Rule
+
+Span: TypeAlias = tuple[int, int]
+
+_PLAIN: Final = re.compile(r"[\t\n\r -~]*+")
+_FLAG_EMOJI: Final = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
+_TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
+_SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f]+")
+_ZERO_WIDTH: Final = re.compile("[\u200b-\u200d\u2060-\u2064\u206a-\u206f\ufeff\u034f\u180e\ufff9-\ufffb\u17b4\u17b5]+")
+_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+_RTL: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_TERMINAL: Final = re.compile("[\x1b\x9b\x08]")
+_CONTROL: Final = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9a\x9c-\x9f]")
+_FILLER: Final = re.compile("[\u115f\u1160\u3164\uffa0]|(?<![\u2800-\u28ff])[\u2800](?![\u2800-\u28ff])|[\u2800]{8,}")
+_SOFT: Final = re.compile("\u00ad")
+_STYLED: Final = re.compile(
+    "[\U0001d400-\U0001d7ff\u24b6-\u24e9\U0001f110-\U0001f189\u2100-\u214f\u1d00-\u1d2f\u0250-\u02af]"
+)
+_FULLWIDTH: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]{3,}")
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_LATIN: Final = re.compile(r"[A-Za-z]")
+_FOREIGN: Final = re.compile(
+    "[\u0370-\u058f\u13a0-\u13ff\u1c80-\u1c8f\u2c60-\u2dff\ua4d0-\ua4ff\ua640-\ua69f\uab30-\uabbf]"
+)
+_NEEDS_JOINERS: Final = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200d]")
+_PADDING: Final = re.compile(r"[ \t\u00a0\u3000]{120}|(?:\r?\n[ \t]{0,8}){25}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule about characters, and the function that finds the places it holds at."""
+
+    rule: Rule
+    spans: Callable[[str], Iterator[Span]]
+
+
+def _all(pattern: re.Pattern[str]) -> Callable[[str], Iterator[Span]]:
+    return lambda text: (found.span() for found in pattern.finditer(text))
+
+
+def _many(pattern: re.Pattern[str], least: int) -> Callable[[str], Iterator[Span]]:
+    """Hold once, at the first place, where there are at least so many."""
+
+    def spans(text: str) -> Iterator[Span]:
+        first = pattern.search(text)
+        if first and len(pattern.findall(text)) >= least:
+            yield first.span()
+
+    return spans
+
+
+def _tags(text: str) -> Iterator[Span]:
+    return (found.span() for found in _TAGS.finditer(_FLAG_EMOJI.sub(lambda flag: " " * len(flag[0]), text)))
+
+
+def _selectors(text: str) -> Iterator[Span]:
+    for found in _SELECTORS.finditer(text):
+        before = text[found.start() - 1 : found.start()]
+        plain = not before or before.isspace() or (before.isascii() and before not in "0123456789#*")
+        foreign = found[0] >= "\U000e0100" and unicodedata.category(before or " ") != "Lo"
+        if plain or foreign or len(found[0]) > 1:
+            yield found.span()
+
+
+def _zero_width(text: str) -> Iterator[Span]:
+    for found in _ZERO_WIDTH.finditer(text):
+        around = text[max(0, found.start() - 1) : found.start()] + text[found.end() : found.end() + 1]
+        joins = len(found[0]) == 1 and len(around) == 2
+        if joins and (
+            all(map(_joinable, around)) or (found[0] == "\u200b" and not _LATIN.search(around) and not around.isascii())
+        ):
+            continue
+        if found.start() == 0 and found[0] == "\ufeff":
+            continue
+        yield found.span()
+
+
+def _joinable(one: str) -> bool:
+    """Return whether joiners belong next to a character: scripts that shape by them, and emoji."""
+    return bool(_NEEDS_JOINERS.match(one)) or unicodedata.category(one) in ("So", "Sk") or one in "\ufe0f\u2640\u2642"
+
+
+def _overrides(text: str) -> Iterator[Span]:
+    return (found.span() for found in _BIDI.finditer(text) if found[0] in "\u202d\u202e" or not _RTL.search(text))
+
+
+def _marks(text: str) -> Iterator[Span]:
+    """Combining marks on ASCII letters that no language composes with them, or several on one letter."""
+    places = []
+    previous = ""
+    for place, one in enumerate(unicodedata.normalize("NFC", text)):
+        if unicodedata.category(one) in ("Mn", "Me") and not _SELECTORS.match(one) and one != "\u034f":
+            if previous.isascii() and previous.strip():
+                places.append(place)
+        else:
+            previous = one
+    if len(places) >= 3:
+        yield min(places[0], len(text) - 1), min(places[-1] + 1, len(text))
+
+
+def _mixed(text: str) -> Iterator[Span]:
+    """Words of Latin letters with letters of another alphabet that look like Latin ones among them."""
+    for found in _WORD.finditer(text):
+        word = found[0]
+        if not word.isascii() and _LATIN.search(word) and any(map(latin_look, _FOREIGN.findall(word))):
+            yield found.span()
+
+
+CHECKS: Final = (
+    Check(
+        Rule(
+            "hidden.tag-characters",
+            BLOCK,
+            "It holds invisible tag characters, which spell text that only a model reads.",
+        ),
+        _tags,
+    ),
+    Check(
+        Rule(
+            "hidden.variation-selectors",
+            BLOCK,
+            "It holds variation selectors that select nothing: they can carry text.",
+        ),
+        _selectors,
+    ),
+    Check(Rule("hidden.zero-width", BLOCK, "It holds zero-width characters where no script needs them."), _zero_width),
+    Check(Rule("hidden.bidi", BLOCK, "It holds controls that show text in another order than it is read."), _overrides),
+    Check(
+        Rule("hidden.terminal", BLOCK, "It holds terminal control sequences, which can hide or rewrite what is shown."),
+        _all(_TERMINAL),
+    ),
+    Check(Rule("hidden.control", BLOCK, "It holds control characters."), _all(_CONTROL)),
+    Check(Rule("hidden.filler", BLOCK, "It holds letters that show nothing."), _all(_FILLER)),
+    Check(Rule("hidden.soft-hyphens", BLOCK, "It is cut up by soft hyphens, which nobody sees."), _many(_SOFT, 3)),
+    Check(Rule("hidden.combining-marks", BLOCK, "Its letters are covered with combining marks."), _marks),
+    Check(
+        Rule(
+            "hidden.styled-letters",
+            BLOCK,
+            "It is written in mathematical or enclosed letters, which filters do not read.",
+        ),
+        _many(_STYLED, 12),
+    ),
+    Check(
+        Rule("hidden.fullwidth-letters", FLAG, "It is written in fullwidth Latin letters.", trait="disguise"),
+        _many(_FULLWIDTH, 3),
+    ),
+    Check(Rule("hidden.mixed-script", BLOCK, "It holds words whose letters are of two alphabets."), _mixed),
+    Check(
+        Rule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise"), _all(_PADDING)
+    ),
+)
+
+RULES: Final = tuple(check.rule for check in CHECKS)
+"""The rules of the family."""
+
+
+def suspicious(text: str) -> bool:
+    """Return whether a text holds anything that a check could find: most hold nothing but printable ASCII."""
+    return _PLAIN.match(text).end() != len(text) or "      " in text or "\n\n\n" in text  # type: ignore[union-attr]

@@ -1,0 +1,54 @@
+"""Names of tools, parameters and other keys: a model reads them like any text, so one may be a sentence in disguise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from mcp_core.scan.items import Field, Role
+from mcp_core.scan.rule import BLOCK, FLAG, Rule
+
+SENTENCE: Final = Rule("names.sentence", BLOCK, "A name is long enough to be a sentence to the model.")
+HARVEST: Final = Rule(
+    "names.context-harvest", FLAG, "A parameter asks the model for its conversation, its instructions or its reasoning."
+)
+RULES: Final = (SENTENCE, HARVEST)
+
+WORDS: Final = 10
+"""Words from which a name is a sentence. The longest honest ones seen have eight."""
+
+_SHORT: Final = 24
+_PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
+_HARVEST: Final = re.compile(
+    r"(?:(?:full|entire|complete|user|users|chat|conversation|system|previous|prior|raw|original|hidden|internal|all)_)?"
+    r"(?:system_?prompt|conversation_?history|chat_?history|message_?history|chat_?log|conversation_?context|"
+    r"conversation|previous_?messages|hidden_?instructions|chain_?of_?thought|reasoning_?trace|tool_?history|"
+    r"context_?window|model_?name_?and_?prompt|user_?secrets?|sidenote|side_?note)",
+    re.IGNORECASE,
+)
+
+
+def is_plain(field: Field) -> bool:
+    """Return whether a field is a short name: nothing that could be read as a sentence."""
+    return field.role is Role.NAME and len(field.text) < _SHORT and field.text.isascii() and field.text.isidentifier()
+
+
+def spelled_out(field: Field) -> str:
+    """Return what a reader makes of a field: prose as it is, a long name as words."""
+    if field.role is Role.PROSE or len(field.text) < _SHORT or "/" in field.text:
+        return field.text
+    return _PARTS.sub(" ", field.text)
+
+
+def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:
+    """Return which rules hold for which of the fields, by their number."""
+    found = []
+    for number, field in enumerate(read):
+        if field.role is not Role.NAME:
+            continue
+        if len(field.text) > 40 and "/" not in field.text and len(_PARTS.sub(" ", field.text).split()) >= WORDS:
+            found.append((SENTENCE, number))
+        elif field.key == field.text and _HARVEST.fullmatch(field.text):
+            found.append((HARVEST, number))
+    return found

@@ -1,0 +1,167 @@
+"""Reads one item, or one result: plain, disguised and encoded, and makes findings of what rules see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mcp_core.scan import hidden, names, structure
+from mcp_core.scan.combinations import COMBINATIONS
+from mcp_core.scan.config import ScanConfig
+from mcp_core.scan.encoded import Decoded, decoded
+from mcp_core.scan.engine import Engine, Hit
+from mcp_core.scan.excerpt import excerpt
+from mcp_core.scan.finding import Finding, Severity
+from mcp_core.scan.items import Field, ItemKind, path_text
+from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.rules import RULES
+from mcp_core.scan.text import FIELD, Reading
+
+LONGEST: Final = 262_144
+"""Characters of one item that are read. Honest items hold a tenth of it; more is itself a finding."""
+
+MOST_FINDINGS: Final = 200
+"""Findings about one item that are kept."""
+
+
+@dataclass
+class Sight:
+    """What was seen of one item: hits with the readings they are in, and findings made of them."""
+
+    kind: ItemKind
+    name: str
+    fields: Sequence[Field]
+    findings: list[Finding] = field(default_factory=list)
+    noted: set[tuple[str, str, Severity]] = field(default_factory=set)
+    """Rules and places of the findings: each pair is one finding, however often a rule holds there."""
+    ids: frozenset[str] = frozenset()
+    """Ids of every rule that holds in the plain reading, weak signals too."""
+
+    def path(self, number: int) -> str:
+        """Return the path of a field."""
+        if not self.fields:
+            return self.kind.value
+        return path_text(self.kind, self.name, self.fields[min(number, len(self.fields) - 1)].path)
+
+
+class Reader:
+    """The rules of one scope under one configuration."""
+
+    def __init__(self, config: ScanConfig, scope: str) -> None:
+        self._config = config
+        rules = [
+            rule for rule in (*RULES, *config.patterns) if rule.scope in (scope, "both") and not config.is_off(rule)
+        ]
+        together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
+        self._engine = Engine(rules, together)
+        self._checks = [check for check in hidden.CHECKS if not config.is_off(check.rule)]
+
+    def read(self, kind: ItemKind, name: str, fields: Iterable[Field], own: frozenset[str] = frozenset()) -> Sight:
+        """Return what the rules see. `own` are names that are the item's own, not those of other tools."""
+        kept, whole = _within(fields)
+        read = [one for one in kept if not names.is_plain(one)]
+        sight = Sight(kind, name, read)
+        if not whole:
+            self._note(sight, structure.TOO_LONG, 0)
+        marks = list(self._hidden(sight, read))
+        for rule, number in names.findings(kept):
+            path = path_text(kind, name, kept[number].path)
+            self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
+        reading = Reading(tuple(map(names.spelled_out, read)))
+        hits = self._engine.hits(reading, marks, own)
+        sight.ids = frozenset(hit.rule.id for hit in hits)
+        for hit in hits:
+            self._note_hit(sight, hit, reading)
+        self._encoded(sight, read, own)
+        return sight
+
+    def _hidden(self, sight: Sight, read: Sequence[Field]) -> Iterator[Hit]:
+        for number, one in enumerate(read):
+            if not hidden.suspicious(one.text):
+                continue
+            for check in self._checks:
+                span = next(check.spans(one.text), None)
+                if span is not None:
+                    self._note(sight, check.rule, number, excerpt(one.text, *span))
+                    yield Hit(check.rule, number, 0, 0)
+
+    def _encoded(self, sight: Sight, read: Sequence[Field], own: frozenset[str]) -> None:
+        if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
+            return
+        joined = FIELD.join(one.text for one in read)
+        ends = None
+        for piece in decoded(joined):
+            hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]
+            if not hits and not piece.sentence:
+                continue
+            ends = ends or _ends(read)
+            number = next((at for at, end in enumerate(ends) if piece.start < end), 0)
+            if hits and (piece.sentence or len({hit.rule.id for hit in hits}) > 1 or any(map(_weighs, hits))):
+                self._note(sight, structure.ENCODED_STEERS, number, excerpt(piece.text), also=f" ({piece.how}).")
+            elif not _is_whole(piece):
+                self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
+
+    def _note_hit(self, sight: Sight, hit: Hit, reading: Reading) -> None:
+        text: str = getattr(reading, hit.view)
+        start = text.rfind(FIELD, 0, hit.start + 1) + 1
+        end = text.find(FIELD, hit.start)
+        field = text[start : end if end >= 0 else len(text)]
+        shown = excerpt(field, max(0, hit.start - start), max(0, hit.end - start))
+        self._note(sight, hit.rule, hit.field, shown, guarded=hit.guarded)
+
+    def _note(
+        self,
+        sight: Sight,
+        rule: Rule | Combination,
+        number: int,
+        shown: str = "",
+        *,
+        path: str = "",
+        also: str = "",
+        guarded: bool = False,
+    ) -> None:
+        severity = self._config.severity(rule)
+        if severity is None or len(sight.findings) >= MOST_FINDINGS:
+            return
+        if guarded:
+            severity = Severity.FLAG
+        path = path or sight.path(number)
+        if (rule.id, path, severity) in sight.noted:
+            return
+        sight.noted.add((rule.id, path, severity))
+        sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
+
+
+def _weighs(hit: Hit) -> bool:
+    return hit.rule.severity is Severity.BLOCK and not hit.guarded
+
+
+def _within(fields: Iterable[Field]) -> tuple[list[Field], bool]:
+    """Return the fields up to LONGEST characters, and whether those are all."""
+    kept, left = [], LONGEST
+    for one in fields:
+        if len(one.text) > left:
+            kept.append(Field(one.path, one.text[:left], one.role, one.key))
+            return kept, False
+        left -= len(one.text) + 1
+        kept.append(one)
+        if left <= 0:
+            return kept, False
+    return kept, True
+
+
+def _ends(read: Sequence[Field]) -> list[int]:
+    ends, at = [], 0
+    for one in read:
+        at += len(one.text) + 1
+        ends.append(at)
+    return ends
+
+
+_NOT_PIECES: Final = ("percent encoding", "character entities", "escapes", "rot13", "reversed text", "leetspeak")
+
+
+def _is_whole(piece: Decoded) -> bool:
+    """Return whether a decoding is of the whole text, most of which may never have been encoded."""
+    return piece.how.startswith(_NOT_PIECES)

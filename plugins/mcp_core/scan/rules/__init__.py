@@ -1,0 +1,34 @@
+"""The rules that ship: one family a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import Rule
+from mcp_core.scan.rules import (
+    arguments,
+    authority,
+    exfiltration,
+    languages,
+    markup,
+    override,
+    precondition,
+    results,
+    secrecy,
+    shadowing,
+    shell,
+)
+
+RULES: Final[tuple[Rule, ...]] = (
+    *secrecy.RULES,
+    *override.RULES,
+    *authority.RULES,
+    *precondition.RULES,
+    *exfiltration.RULES,
+    *arguments.RULES,
+    *shell.RULES,
+    *markup.RULES,
+    *shadowing.RULES,
+    *results.RULES,
+    *languages.RULES,
+)

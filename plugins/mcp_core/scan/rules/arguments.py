@@ -1,0 +1,142 @@
+"""Arguments: text that decides what other calls are made with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+
+RULES: Final = (
+    Rule(
+        "arguments.appended-to-all",
+        BLOCK,
+        "It asks for something to be added to every message, command or call.",
+        phrases=(
+            (
+                "ADD ~9 to|before ~2 every|all|each|any|subsequent|future|outgoing ~3 email|emails|message|messages|"
+                "command|commands|commit|commits|reply|replies|post|posts|transaction|transactions|payment|script|"
+                "scripts|invoice|invoices|event|events|insert|shell|invocation|invocations|outgoing|call|calls|"
+                "operation|operations|execution"
+            ),
+            "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 MESSAGES",
+            (
+                "to|in|for ~1 every|all|each ~3 email|emails|message|messages|command|commands|commit|commits|reply|"
+                "replies|payment|payments|transaction|script|scripts|operations ~8 append|prepend|add|insert|inject|"
+                "attach|cc|bcc|copy|forward"
+            ),
+            (
+                "add|set|include|use|insert|put ~6 as ~4 bcc|cc|hidden|blind|co|secondary ~2 recipient|copy|attendee|"
+                "author|address|bcc|header|authored|carbon"
+            ),
+            "bcc|cc|blind copy ~3 xmail|to|attacker|recipient",
+            (
+                "append|prepend|add|insert ~6 following ~3 suffix|prefix|line|lines|string|text|command|payload|"
+                "footer|parameter|flag|row|html|code|snippet ~9 every|all|each|before|to|any"
+            ),
+            "also|additionally|secretly|automatically ~2 forward|bcc|cc|copy|share|send|upload ~8 xmail|xurl|attacker",
+            (
+                "also|additionally|secretly|automatically ~2 forward|bcc|cc|share|send|post|upload ~3 a|the|it|every|"
+                "all|full|complete|copy ~4 copy|content|contents|data|path|message|results|response|conversation ~3 "
+                "to"
+            ),
+            (
+                "every|all|each ~1 reply|response|answer|email|message|summary|commit|post ~6 must|should|shall|has|"
+                "needs|have ~2 end|begin|start|include|contain|carry|close|cc|bcc|link|mention ~8 xurl|xmail|xhost|"
+                "attacker"
+            ),
+            (
+                "remember|memorize|memory|note ~12 go|goes|send|sent|use|paid|pay|forward|address|account ~3 to? ~2 "
+                "xmail|xurl|wallet|iban"
+            ),
+            (
+                "route|redirect|divert|transfer|skim|send|deduct|forward ~5 percent|fraction|portion|every|each|"
+                "transaction|transactions|payment|payments|funds|remainder|amount|cents ~5 to ~3 account|wallet|"
+                "address|xmail"
+            ),
+        ),
+    ),
+    Rule(
+        "arguments.replaced",
+        BLOCK,
+        "It asks for an argument of another call to be replaced.",
+        phrases=(
+            (
+                "ARGUMENT ~3 must|should|shall|will|has|have|needs|always|be ~3 replaced|changed|substituted|swapped|"
+                "overwritten|altered|redirected|overridden|rewritten ~1 to|with|by"
+            ),
+            (
+                "must|should|always|shall ~1 replace|substitute|swap|redirect|overwrite|reroute|rewrite ~4 ARGUMENT "
+                "~6 to|with|by"
+            ),
+            (
+                "when|whenever|each|every|all|any ~9 replace|substitute|swap|redirect|overwrite|reroute ~4 ARGUMENT "
+                "~6 to|with|by"
+            ),
+            (
+                "recipient|payee|beneficiary|receiver|iban|wallet|amount|destination|sender ~4 is|are|gets|get|"
+                "becomes ~1 always? replaced|changed|substituted|swapped|overwritten|altered|redirected|rewritten|"
+                "multiplied|doubled ~1 to|with|by"
+            ),
+            (
+                "replace|change|modify|alter|set|increase|substitute|swap|redirect ~2 recipient|payee|beneficiary|"
+                "receiver|iban|amount|price ~2 parameter|argument|field|value|of|in ~8 to|with|by"
+            ),
+            (
+                "always|must|silently|automatically ~1 set|make|force|use ~3 recipient|payee|beneficiary|receiver|"
+                "sender|bcc ~4 to|as|xmail"
+            ),
+            (
+                "replace|substitute|swap|ignore|override|disregard ~3 users|user|requested|intended|actual|real ~2 "
+                "ARGUMENT ~4 with|by|to|and|use|send"
+            ),
+            (
+                "users|user|requested|intended ~2 ARGUMENT ~4 replaced|ignored|overwritten|changed|substituted|"
+                "overridden ~1 with|by|to"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "arguments.redirected",
+        None,
+        "It speaks of another value than the one that was asked for.",
+        phrases=(
+            "instead of ~2 users|user|requested|specified|original|intended|actual|real|provided ~2 ARGUMENT",
+            "regardless of ~2 users|user|requested|specified|original|intended|actual|provided ~2 ARGUMENT",
+            "when|whenever|if|once|after|before ~9 CHANGE ~4 ARGUMENT ~6 to|with|by",
+            "must|should|always ~2 CHANGE ~4 ARGUMENT ~6 to|with|by",
+            "ARGUMENT ~2 must|should|shall|needs|has|always|is ~2 be|to ~1 be? ~1 set|fixed|forced ~2 to|as",
+            "use ~5 as ~3 ARGUMENT",
+            (
+                "multiply|multiplied|double|add|subtract|reduce|increase ~4 value|amount|result|price|balance|"
+                "quantity|number"
+            ),
+        ),
+        trait="redirected",
+    ),
+    Rule(
+        "arguments.literal",
+        None,
+        "It prescribes a value for an argument.",
+        phrases=(
+            "set|use|pass|force|make|provide|replace|change|specify ~3 ARGUMENT ~4 to|as|with|xmail|xurl",
+            "ARGUMENT ~2 must|should|always|shall|needs ~2 be|to|set",
+            "CHANGE ~4 ARGUMENT",
+            "CHANGE ~8 to|with",
+        ),
+        patterns=(
+            Pattern(
+                r"(?<=[a-z0-9_ ])=\s{0,2}(?:'[^'\n\x00]{2,120}'|\"[^\"\n\x00]{2,120}\"|~/|\$\()",
+                ("='", '="', "=~", "=$", "= '", '= "'),
+            ),
+        ),
+        trait="literal",
+    ),
+    Rule(
+        "arguments.appended",
+        None,
+        "It asks for something to be added.",
+        phrases=("ADD ~6 to|into|in|before|after|at", "PUT ~9 log|audit|payload|suffix|prefix|header", "log ~6 to"),
+        trait="add",
+    ),
+)

@@ -1,0 +1,130 @@
+"""Preconditions: text that makes the model do something else before, after or whenever a tool is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import Rule
+
+RULES: Final = (
+    Rule(
+        "precondition.before",
+        None,
+        "It asks for a step before something else may happen.",
+        phrases=(
+            (
+                "before|prior|preceding ~1 to ~8 must|first|should|need|always|required|call|read|run|invoke|execute|"
+                "perform|send|append|fetch|verify|collect|check"
+            ),
+            (
+                "before ~8 must|first|should|need|always|required|call|read|run|invoke|execute|perform|send|append|"
+                "access|post|fetch|verify|collect|open|gather|check|log|include|retrieve"
+            ),
+            "must|should|shall|need|have|always|required|please ~2 first|begin|start ~3 CALL|READ|SEND|PUT",
+            "first ~1 CALL|READ|SEND|PUT",
+            (
+                "must|should|needs|has|need to|be|is|have ~3 called|run|invoked|executed|read|used|completed|"
+                "performed ~3 first|before|beforehand|prior|successfully"
+            ),
+            "call|read|run|invoke|execute|perform|open|send|fetch|complete|use ~12 before|first|beforehand",
+            (
+                "requires|require|required|needs ~2 prior|initialization|previous|preliminary|preceding|initial|"
+                "mandatory|prerequisite"
+            ),
+            (
+                "required|mandatory|necessary|initial ~2 initialization|prerequisite|precondition|step|setup|call|"
+                "verification|bootstrap|handshake|authentication"
+            ),
+            (
+                "to|in ~1 order? to? unlock|enable|activate|initialize|authorize|use|access ~7 call|read|run|invoke|"
+                "first|must|provide|send|execute|supply"
+            ),
+            "will|cannot|can|does|may|must|would not|fail|reject|only|refuse|be|block ~9 until|unless|without",
+            "prerequisite|precondition|prereq|preliminary|preflight",
+            (
+                "only ~3 work|works|function|available|return|returns|valid after|if|once|when ~6 called|read|run|"
+                "invoked|provided|completed"
+            ),
+            (
+                "required|obliged|expected|supposed|instructed|has|must to? ~1 open|read|run|call|execute|send|"
+                "collect|fetch"
+            ),
+            "preceded|followed|accompanied by ~3 CALL|READ|call|execution|invocation|running",
+            (
+                "needs|need|has|have|must|should ~1 to ~1 run|execute|happen|called|complete|precede|be ~3 before|"
+                "first|prior|ahead"
+            ),
+            "prior|before ~8 CALL|READ|SEND|PUT",
+            (
+                "initialize|initialise|init|bootstrap|unlock|authenticate ~6 by ~1 calling|reading|running|invoking|"
+                "sending|executing"
+            ),
+        ),
+        trait="precondition",
+    ),
+    Rule(
+        "precondition.whenever",
+        None,
+        "It asks for a step whenever another thing happens.",
+        phrases=(
+            (
+                "when|whenever|if|once|after|each|every|any|upon ~3 TOOL ~4 used|called|invoked|run|executed|is|"
+                "activates|triggered|completes|finishes|requested|returns"
+            ),
+            (
+                "when|whenever|once|after|if ~3 user|users|you|agent|assistant|model ~3 ask|asks|request|requests|"
+                "send|sends|create|creates|use|uses|run|runs|call|calls|invoke|read|reads|write|writes|wants|mention|"
+                "mentions|want"
+            ),
+            (
+                "when|whenever|after|upon ~3 sending|creating|reading|writing|calling|replying|sharing|processing|"
+                "running|executing|making|using|performing|invoking|transferring|booking|searching|deleting|updating|"
+                "uploading|generating|handling|completing|finishing|returning"
+            ),
+            "after|following|upon ~4 use|call|usage|invocation|execution|completion|completing|calling|finishing",
+            "first|any|next|every|each time ~4 used|invoked|called|run|tool|session",
+            "activates|triggers|runs|executes whenever|when|on|after|upon ~6 TOOL|call|invoked|used|session|file|any",
+            (
+                "on first|subsequent|later|second|third|every|next|initial invocation|call|calls|use|run|execution|"
+                "invocations"
+            ),
+        ),
+        trait="precondition",
+    ),
+    Rule(
+        "precondition.named-tool",
+        None,
+        "It hooks on to the use of another tool that it names.",
+        phrases=(
+            (
+                "when|whenever|if|once|after|before|each|every|upon|until|unless|prior ~4 NAME ~2 is|was|has|gets|"
+                "are|been|be ~2 called|invoked|used|run|executed|triggered|requested|needed"
+            ),
+            "when|whenever|after|before|upon|prior ~1 to? ~1 calling|using|invoking|running|executing ~2 NAME",
+            (
+                "when|whenever|if|once|each|every ~3 user|agent|assistant|model|you ~3 call|calls|use|uses|invoke|"
+                "invokes|run|runs ~2 NAME"
+            ),
+            (
+                "NAME ~3 must|should|shall|needs|has|have|can ~2 always|only|never|first|be|to ~2 called|invoked|"
+                "used|run|executed|call|use|redirect|have|redirected"
+            ),
+            "every|each|all|any ~2 NAME ~2 call|calls|operation|operations|invocation|use|usage|request|requests",
+            "NAME ~6 before|after NAME",
+        ),
+        names=True,
+        trait="named-tool",
+    ),
+    Rule(
+        "precondition.other-tool",
+        None,
+        "It names another tool to call.",
+        phrases=(
+            "CALL ~2 NAME",
+            "NAME tool|function",
+            "NAME is|was|has|have|must|should|gets|been ~2 called|invoked|used|run|executed|completed|enabled",
+        ),
+        names=True,
+        trait="other-tool",
+    ),
+)

@@ -1,0 +1,31 @@
+"""Rules about an item as a whole and about what is decoded from it: encoded text, size, foreign tools."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_core.scan.rule import BLOCK, FLAG, Rule
+
+ENCODED_STEERS: Final = Rule("encoded.steers", BLOCK, "Decoded, it steers the model")
+ENCODED_SENTENCE: Final = Rule("encoded.sentence", FLAG, "It holds a sentence that is encoded")
+TOO_LONG: Final = Rule("size.unread", BLOCK, "It holds more text than is read, so nobody knows what it says.")
+COLLISION: Final = Rule("inventory.name-collision", FLAG, "A tool of another server has the same name")
+LOOKALIKE: Final = Rule("inventory.look-alike-name", FLAG, "A tool of another server has a name that looks the same")
+SHADOW: Final = Rule(
+    "inventory.shadowing", BLOCK, "It has the name of another server's tool and text that steers the model towards it"
+)
+FOREIGN: Final = Rule("inventory.foreign-tool", FLAG, "It names a tool of another server")
+FOREIGN_STEERED: Final = Rule(
+    "inventory.foreign-tool-steered", BLOCK, "It says how a tool of another server is to be used"
+)
+
+RULES: Final = (
+    ENCODED_STEERS,
+    ENCODED_SENTENCE,
+    TOO_LONG,
+    COLLISION,
+    LOOKALIKE,
+    SHADOW,
+    FOREIGN,
+    FOREIGN_STEERED,
+)

@@ -1,0 +1,110 @@
+"""Texts as the rules read them: the visible characters, and the words of sentences.
+
+`code` is the visible text in lower case, its look-alike letters made Latin, fields separated by FIELD. `words` is the
+same as words with one space around each: `.` ends a sentence, FIELD a field; addresses, e-mail addresses, hosts and
+sensitive paths have become the words xurl, xmail, xhost and xsensitive.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from mcp_core.scan.characters import composed, folded
+
+FIELD: Final = "\x00"
+"""Separates the fields of a text; it is a control character, so no visible text contains it."""
+
+_END: Final = "\x01"
+_URL: Final = re.compile(r"\b(?:https?|wss?|ftp)://[^\s\"'<>)\]\x00]+")
+_MAIL: Final = re.compile(r"@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_HOST: Final = re.compile(
+    r"\.(?:com|net|org|io|dev|app|xyz|example|co|ru|cn|info|site|online|top|me|ly|gd|gl|test|invalid|onion|sh)\b(?![.(=])"
+)
+SENSITIVE_PATH: Final = re.compile(
+    r"[/\\.~$%](?:"
+    r"(?<![a-z0-9]\.)\.?(?:ssh|aws|gnupg|gpg|kube|docker|azure|gcloud|netrc|npmrc|pypirc|pgpass|my\.cnf|"
+    r"git-credentials|bash_history|zsh_history|bashrc|zshrc|env|cursor|claude|vault-token|password-store|keychain|"
+    r"shadow|passwd|sudoers|environ|id_rsa|id_ed25519|id_ecdsa|id_dsa|authorized_keys|known_hosts|wallet\.dat|"
+    r"secrets?|credentials?|kubeconfig|login data|cookies\.sqlite)(?![a-z])[/\\.\w-]{0,80}"
+    r"|(?:(?<=~)|(?<=\$)home|(?<=%)userprofile%|(?<=/)(?:etc|root))[/\\][/\\.\w-]{0,60}"
+    r"(?:cred|token|secret|passw|key|auth)[/\\.\w-]{0,40}"
+    r"|(?<=mcp\.)json\b|(?<=/)proc/[\w$]{1,12}/)"
+)
+_CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SENTENCE: Final = re.compile(
+    r"[.!?;](?=[\s\"')\]*<\x00]|$)|\n(?=[ \t]{0,40}(?:[-*#>\d\n]|\w{1,40}(?: \([^()\n]{0,40}\))?:))"
+)
+_STOP: Final = re.compile(r" [.\x00](?= )")
+_APOSTROPHE: Final = re.compile(r"['`](?<=[a-z].)(?=[a-z])")
+_APART: Final = re.compile(r"[^\w\x00\x01]+")
+_SNAKE: Final = re.compile(r"(?:_[a-z0-9]+){4}")
+_SENTENCE_NAME: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
+"""A name of five words or more, which may be a sentence rather than the name of a tool."""
+_SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of one or more fields: as they are, or as something decoded from them."""
+
+    texts: tuple[str, ...]
+
+    @cached_property
+    def code(self) -> str:
+        """The visible characters."""
+        joined = FIELD.join(self.texts)
+        if joined.isascii() and not _CONTROL.search(joined) and joined.count(FIELD) == len(self.texts) - 1:
+            return joined.lower()
+        return FIELD.join(map(folded, self.texts))
+
+    @cached_property
+    def composed(self) -> str:
+        """The visible characters with their accents and scripts, for languages other than English."""
+        return FIELD.join(map(composed, self.texts))
+
+    @cached_property
+    def words(self) -> str:
+        """The words."""
+        text = self.code
+        if "://" in text:
+            text = _URL.sub(" xurl ", text)
+        if "@" in text:
+            text = _MAIL.sub(" xmail ", text)
+        if "." in text or "/" in text:
+            text = SENSITIVE_PATH.sub(" xsensitive ", text)
+            text = _HOST.sub(" xhost", text)
+        text = _SENTENCE.sub(_END, text)
+        if "'" in text or "`" in text:
+            text = _APOSTROPHE.sub("", text)
+        text = text.translate(_SPACES) if text.isascii() else _APART.sub(" ", text)
+        if "_" in text and _SNAKE.search(text):
+            text = _SENTENCE_NAME.sub(lambda found: found[0].replace("_", " "), text)
+        return " " + " ".join(text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()) + " "
+
+    @cached_property
+    def sentences(self) -> list[tuple[int, int]]:
+        """Where each sentence of `words` begins and ends, the space before and after it included."""
+        words, places, at = self.words, [], 0
+        for found in _STOP.finditer(words):
+            if found.start() > at:
+                places.append((at, found.start() + 1))
+            at = found.end()
+        if at < len(words) - 1:
+            places.append((at, len(words)))
+        return places
+
+    @cached_property
+    def _word_fields(self) -> list[int]:
+        return _separators(self.words)
+
+    def field_at(self, position: int) -> int:
+        """Return the number of the field at a position of `words`."""
+        return bisect_right(self._word_fields, position)
+
+
+def _separators(text: str) -> list[int]:
+    return [found.start() for found in re.finditer(FIELD, text)]

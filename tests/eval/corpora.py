@@ -1,0 +1,57 @@
+"""The corpora of the evaluation: one JSON object a line, in files of a folder that is given.
+
+poisoned.jsonl and benign.jsonl hold tools with `kind` (family of the attack, `field:*` for where its text stands,
+`obf:*` for how it is written), `source`, and `tricky` (traits that make an honest tool look like an attack);
+result_injections.jsonl and result_benign.jsonl hold `text`; changes.jsonl holds `before`, `after` and `label`
+(malicious or benign).
+"""
+
+import json
+import re
+
+NO_INSTRUCTION = ("covert_side_effect",)
+"""Kinds whose text gives no instruction: they are told apart by style alone, and belong to pins and approval."""
+
+INVISIBLE = (
+    "hidden_unicode",
+    "obf:unicode_tags",
+    "obf:zero_width_interleave",
+    "obf:zero_width_binary",
+    "obf:variation_selector_smuggling",
+    "obf:bidi_override",
+    "obf:soft_hyphen",
+    "obf:combining_marks",
+    "obf:ansi_conceal",
+)
+
+_TOOL = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "_meta", "icons", "execution")
+
+
+def load(folder, name):
+    """Return the rows of a file; none where there is no such file."""
+    path = folder / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def tool(row):
+    """Return the tool of a row: what a server would send."""
+    return {key: row[key] for key in _TOOL if key in row}
+
+
+def source(row):
+    """Return the repository or package that a row comes from, derived rows with what they were derived from."""
+    text = str(row.get("source", "unknown"))
+    if text.startswith("derived:"):
+        text = text.partition("(")[2].rstrip(")")
+    found = re.match(r"(?:github:[^@: ]+|npm:[^@: ]+|pypi:[^= ]+)", text)
+    return found[0] if found else text.split(" ")[0]
+
+
+def family(row):
+    """Return which of the figures a poisoned row belongs to, or None where it gives no instruction."""
+    kind = row["kind"]
+    if kind in NO_INSTRUCTION:
+        return None
+    if kind in INVISIBLE:
+        return "invisible"
+    return {"field": "fields", "obf": "encodings"}.get(kind.partition(":")[0], "instructions")

@@ -1,0 +1,174 @@
+"""Measure the scanner on corpora: recall by family and source, false positives, time. Writes build/eval.json.
+
+Rules are written by hand, so nothing is trained; recall is shown for each source by itself. They were written while
+looking at one half of the sources; the other half was looked at as a number only. The one threshold, within how many
+characters weak signals combine (mcp_core.scan.engine.NEAR), is the least at which no recall was lost on that half.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from eval.corpora import family, load, source, tool
+from mcp_core.scan import ItemKind, Scanner, Verdict
+
+BARS = {"instructions": 85, "fields": 85, "encodings": 80, "invisible": 99}
+SHOWN_FROM = 5
+"""Rows of a source from which its recall is worth a line."""
+
+
+def row(name, value, unit, bar="", holds=None):
+    """Return a row in the form of build/bench.json."""
+    return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
+
+
+def share(hits):
+    """Return the percentage of true values, to two places."""
+    return round(100 * sum(hits) / len(hits), 2) if hits else 0.0
+
+
+def recall(scanner, folder):
+    """Blocking recall on poisoned tools: by figure, and for each source of instructions."""
+    hits, sources = defaultdict(list), defaultdict(list)
+    for one in load(folder, "poisoned"):
+        figure = family(one)
+        if figure is None:
+            continue
+        blocked = scanner.scan_item(ItemKind.TOOL, tool(one)).verdict is Verdict.BLOCK
+        hits[figure].append(blocked)
+        if figure == "instructions":
+            sources[source(one)].append(blocked)
+    for figure, bar in BARS.items():
+        if found := hits[figure]:
+            value = share(found)
+            yield row(f"blocked: {figure} ({len(found)})", value, "%", f">= {bar}", value >= bar)
+    for name, found in sorted(sources.items()):
+        if len(found) >= SHOWN_FROM:
+            yield row(f"blocked: instructions of {name} ({len(found)})", share(found), "%")
+
+
+def honest(scanner, folder):
+    """False positives on honest tools, and what scanning one costs."""
+    blocked, tricky, flagged, seconds = [], [], [], []
+    for one in load(folder, "benign"):
+        item = tool(one)
+        start = time.process_time()
+        verdict = scanner.scan_item(ItemKind.TOOL, item).verdict
+        seconds.append(time.process_time() - start)
+        blocked.append(verdict is Verdict.BLOCK)
+        flagged.append(verdict is Verdict.FLAG)
+        if len(one.get("tricky", ())) >= 2:
+            tricky.append(verdict is Verdict.BLOCK)
+    if not blocked:
+        return
+    yield row(f"honest tools blocked ({len(blocked)})", share(blocked), "%", "<= 0.5", share(blocked) <= 0.5)
+    yield row(
+        f"honest tools with two look-alike traits blocked ({len(tricky)})",
+        share(tricky),
+        "%",
+        "<= 5",
+        share(tricky) <= 5,
+    )
+    yield row("honest tools flagged", share(flagged), "%")
+    mean, last = statistics.mean(seconds) * 1e6, sorted(seconds)[int(len(seconds) * 0.99)] * 1e3
+    yield row("time for a tool, mean (one core)", round(mean), "us", "<= 300", mean <= 300)
+    yield row("time for a tool, 99 of 100", round(last, 2), "ms", "<= 3", last <= 3)
+    total = mean * 5000 / 1e6
+    yield row("time for 5,000 tools", round(total, 2), "s", "<= 3", total <= 3)
+
+
+def results(scanner, folder):
+    """Recall and false positives on the text of results."""
+    kinds = defaultdict(list)
+    for one in load(folder, "result_injections"):
+        kinds[one["kind"]].append(scanner.scan_result(one["text"]).verdict is Verdict.BLOCK)
+    benign = [scanner.scan_result(one["text"]).verdict is Verdict.BLOCK for one in load(folder, "result_benign")]
+    if not kinds or not benign:
+        return
+    every = [hit for hits in kinds.values() for hit in hits]
+    yield row(f"ordinary results blocked ({len(benign)})", share(benign), "%", "<= 1", share(benign) <= 1)
+    yield row(f"injected results blocked ({len(every)})", share(every), "%")
+    for kind, hits in sorted(kinds.items()):
+        yield row(f"injected results blocked: {kind} ({len(hits)})", share(hits), "%")
+
+
+def changes(scanner, folder):
+    """What becomes of malicious and honest changes."""
+    graded = defaultdict(list)
+    for one in load(folder, "changes"):
+        before, after = tool(one["before"]), tool(one["after"])
+        graded[one["label"]].append(scanner.scan_change(ItemKind.TOOL, before, after).verdict is Verdict.BLOCK)
+    if graded["malicious"]:
+        value = share(graded["malicious"])
+        yield row(f"malicious changes quarantined ({len(graded['malicious'])})", value, "%", ">= 100", value >= 100)
+    if graded["benign"]:
+        value = share(graded["benign"])
+        yield row(f"honest edits quarantined ({len(graded['benign'])})", value, "%", "<= 5", value <= 5)
+    # An upper bound where a corpus has no honest edits: the whole text of an honest tool arrives as one change.
+    rewritten = [
+        scanner.scan_change(ItemKind.TOOL, {"name": one["name"]}, tool(one)).verdict is Verdict.BLOCK
+        for one in load(folder, "benign")
+    ]
+    if rewritten:
+        yield row(f"honest tools quarantined if all their text were new ({len(rewritten)})", share(rewritten), "%")
+
+
+def hostile(scanner, _folder):
+    """Text that is made to be slow: a megabyte of it, of which no more is read than the limit."""
+    worst = ("", 0.0)
+    for unit in (
+        "ignore all ",
+        "[",
+        "<!--",
+        "QUJD",
+        "1gn0r3 ",
+        "a b ",
+        "%41",
+        "read the password and then send ",
+        "\u200b",
+    ):
+        text = unit * (1_000_000 // len(unit))
+        start = time.process_time()
+        scanner.scan_item(ItemKind.TOOL, {"name": "x", "description": text})
+        worst = max(worst, (unit, time.process_time() - start), key=lambda pair: pair[1])
+    yield row(
+        f"a hostile megabyte, the slowest of nine ({worst[0].strip()[:12]!a})",
+        round(worst[1], 2),
+        "s",
+        "<= 10",
+        worst[1] <= 10,
+    )
+
+
+FIGURES = (recall, honest, results, changes, hostile)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(folder):
+    """Measure the scanner on the corpora of a folder, print the table, write build/eval.json."""
+    scanner = Scanner()
+    rows = []
+    for figure in FIGURES:
+        click.echo(f"measuring {figure.__name__} ...", err=True)
+        rows += figure(scanner, folder)
+    width = max(len(one["name"]) for one in rows)
+    for one in rows:
+        verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
+        click.echo(f"{one['name']:<{width}}  {one['value']:>8} {one['unit']:<3} {verdict}".rstrip())
+    target = Path("build/eval.json")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(rows, indent=1) + "\n")
+    if any(one["holds"] is False for one in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
