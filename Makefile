@@ -9,10 +9,10 @@ NODE   := build/node
 FUZZ   := build/fuzz-node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench fuzz lock clean deck node
+.PHONY: help setup demo test check format bench conformance fuzz lock clean deck node
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -47,6 +47,9 @@ deck: ## Build the pinned decK into build/tools where Go is present
 
 node: ## Install the official suite, the inspector and the TypeScript SDKs into build/node
 	@tests/node/build_node $(abspath $(NODE))
+
+conformance: $(READY) node ## Run the official suite directly and through the gateway, and compare
+	@$(BIN)/python tests/conformance/run.py $(if $(QUICK),--quick)
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)

@@ -252,7 +252,7 @@ def request_headers(exchange: Exchange, length: int | None, *, chunked: bool) ->
     kept = [
         (name, value)
         for name, value in exchange.headers
-        if value and name.lower() not in _SET_BY_KONG and name.lower() not in named
+        if name.lower() not in _SET_BY_KONG and name.lower() not in named
     ]
     return Headers([(name, value) for name, value in own if value] + kept)
 

@@ -29,9 +29,17 @@ _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
 
+def fresh_keys() -> str:
+    """Return a ring of one new key."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class DevSettings:
-    """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit"."""
+    """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit".
+
+    `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
+    """
 
     servers: Sequence[Server]
     gateway: str
@@ -39,6 +47,7 @@ class DevSettings:
     policy: Mapping[str, Any] = field(default_factory=lambda: OPEN_POLICY)
     consumers: Sequence[Consumer] = ()
     workers: int = 2
+    keys: str = field(default_factory=fresh_keys, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,6 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         reaper = stack.enter_context(Reaper(folder))
         sidecar_port = free_port()
         internal_key = secrets.token_urlsafe(32)
-        keys = base64.b64encode(secrets.token_bytes(32)).decode()
         deck_environment = {
             "DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}",
             "DECK_MCP_INTERNAL_KEY": internal_key,
@@ -125,7 +133,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **settings.policy,
         }
         state = write_state(folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment)
-        environment = {**os.environ, KEYS_VARIABLE: keys}
+        environment = {**os.environ, KEYS_VARIABLE: settings.keys}
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
-from mcp_core.keys import fold
+from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
     Reject,
@@ -151,8 +152,8 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
     return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
 
 
-_LISTENED: Final = frozenset({methods.LISTEN_URIS, methods.LISTEN_TASKS})
-_LISTENED_FOLDED: Final = frozenset(key.casefold() for key in _LISTENED)
+_LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
+_FOLDED_METHODS: Final = frozenset(fold(name) for name in (*METHODS, methods.LIST_TASKS))
 _POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
 
 
@@ -164,7 +165,7 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     method = METHODS.get(message.method)
     notification = isinstance(message, Notification)
     if method is None or read.era not in method.eras or method.notification != notification:
-        if method is None and policy.methods.matches(message.method):
+        if method is None and policy.methods.matches(message.method) and not _is_variant(message.method):
             return None
         return _unknown_method(message)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
@@ -176,6 +177,11 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     if message.method == methods.LISTEN:
         return _authorise_listen(message, read, view)
     return None
+
+
+def _is_variant(method: str) -> bool:
+    """Return whether a lax server could take an unknown method for one that the policy rules over, or would hide."""
+    return method != methods.LIST_TASKS and fold(method).strip("/") in _FOLDED_METHODS
 
 
 def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, view: View) -> Reject | None:
@@ -219,8 +225,7 @@ def _authorise_listen(message: Request | Notification, read: Envelope, view: Vie
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
-        misspelled = any(key not in _LISTENED and fold(key) in _LISTENED_FOLDED for key in wanted)
-        if isinstance(uris, list) and not misspelled:
+        if isinstance(uris, list) and _LISTENED.misread(wanted) is None:
             refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, view) for uri in uris)
             return next((refusal for refusal in refusals if refusal is not None), None)
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
@@ -239,13 +244,13 @@ def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers
 
 def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> Reject | None:
     """A task of anybody else does not exist (2025-11-25, basic/utilities/tasks, security)."""
-    named = [related] if (related := tasks.related(message.params)) is not None else []
-    if message.method in methods.TASK_METHODS:
-        named.append(message.params.get(methods.TASK_ID))
-    wanted = message.params.get("notifications")
-    if message.method == methods.LISTEN and isinstance(wanted, dict) and methods.LISTEN_TASKS in wanted:
-        listened = wanted[methods.LISTEN_TASKS]
-        named.extend(listened if isinstance(listened, list) else [listened])
+    asked = tasks.asked(message.method, message.params)
+    if asked is not None and read.era is Era.MODERN and not tasks.declared(message.params):
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {methods.TASKS_EXTENSION: {}}}}
+        text = f"Declare {methods.TASKS_EXTENSION} among the client's capabilities."
+        return Reject(MISSING_CAPABILITY, text, "capability", id=message.id, data=needed)
+    related = tasks.related(message.params)
+    named = [*(asked or ()), *([] if related is None else [related])]
     if all(isinstance(token, str) and open_task(token) is not None for token in named):
         return None
     return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))

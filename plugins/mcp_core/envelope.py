@@ -92,7 +92,7 @@ def _agree(message: Message | None, http_headers: http.Headers, *, required: boo
 
 
 def _read_batch(batch: Batch, http_headers: http.Headers, version: str | None) -> Envelope | Reject:
-    spoken = version or methods.ASSUMED_VERSION
+    spoken = methods.ASSUMED_VERSION if version is None else version
     if spoken not in methods.BATCH_VERSIONS:
         return Reject(INVALID_REQUEST, "This revision has no batches: send one message per POST.", "batch")
     for message in batch.messages:

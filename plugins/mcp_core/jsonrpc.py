@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
 from mcp_core import keys
+from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
 SAFE_INTEGER: Final = 2**53 - 1
@@ -294,10 +295,12 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     if meta is not None and not isinstance(meta, dict):
         return _invalid("params._meta is an object.", id_)
     ref = params.get("ref")
+    related = meta.get(META_RELATED_TASK) if meta else None
     variant = (
         keys.PARAMS.misread(params)
         or (keys.META.misread(meta) if meta else None)
         or (keys.REFERENCE.misread(ref) if isinstance(ref, dict) else None)
+        or (keys.RELATED_TASK.misread(related) if isinstance(related, dict) else None)
     )
     if variant:
         return _misspelled(variant, id_)

@@ -97,3 +97,6 @@ META: Final = Keys.of(
 
 REFERENCE: Final = Keys.of({"type", "name", "uri"})
 """What a completion asks for: params.ref."""
+
+RELATED_TASK: Final = Keys.of({"taskId"})
+"""What says to which task a message belongs: a member of _meta."""

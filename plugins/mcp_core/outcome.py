@@ -21,6 +21,7 @@ RESOURCE_NOT_FOUND: Final = -32002
 FORBIDDEN: Final = -32003
 UNAVAILABLE: Final = -32004
 HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 
 STATUS: Final = {
@@ -34,6 +35,7 @@ STATUS: Final = {
     FORBIDDEN: 403,
     UNAVAILABLE: 503,
     HEADER_MISMATCH: 400,
+    MISSING_CAPABILITY: 400,
     UNSUPPORTED_VERSION: 400,
 }
 """JSON-RPC error code -> HTTP status, unless a rule of the transport asks for another (405, 413, 415, 431)."""

@@ -2,7 +2,7 @@
 
 Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
 an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming. A resource
-URI that other readers would normalise is denied.
+URI that other readers would normalise is denied, and a name that does not print, wherever anything is.
 """
 
 from __future__ import annotations
@@ -94,12 +94,11 @@ def _matches(parts: tuple[str, ...], name: str) -> bool:
 class View:
     """What one principal may see and call: the same answer in both directions and both eras."""
 
-    __slots__ = ("_all_resources", "_matchers", "access")
+    __slots__ = ("_all", "_matchers", "access")
 
     def __init__(self, access: Mapping[Kind, Access]) -> None:
         self.access = {kind: access.get(kind, Access()) for kind in Kind}
-        resources = self.access[Kind.RESOURCE]
-        self._all_resources = "*" in resources.allow and not resources.deny
+        self._all = frozenset(kind for kind, one in self.access.items() if "*" in one.allow and not one.deny)
         self._matchers = {kind: (Matcher(one.allow), Matcher(one.deny)) for kind, one in self.access.items()}
 
     def allows(self, kind: Kind, name: str) -> bool:
@@ -107,13 +106,16 @@ class View:
         allow, deny = self._matchers[kind]
         if len(name) > (uris.MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME):
             return False
-        if kind is Kind.RESOURCE and not self._all_resources:
+        if kind in self._all:
+            return True
+        if kind is Kind.RESOURCE:
             # A server may decode a URI before it looks the resource up: every reading of it has to pass.
             readings = uris.readings(name)
             if readings is None or not all(uris.is_normal(one) and not deny.matches(one) for one in readings):
                 return False
             return allow.matches(name)
-        return allow.matches(name) and not deny.matches(name)
+        # A server that holds names as C strings cuts them at NUL, and others drop what does not print.
+        return name.isprintable() and allow.matches(name) and not deny.matches(name)
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""

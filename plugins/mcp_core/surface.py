@@ -77,11 +77,12 @@ def unreadable(why: str) -> Reject:
     return Reject(INTERNAL_ERROR, _UNREADABLE, f"answer: {why}", status=502)
 
 
-def _keep(_message: dict[str, Any]) -> bool:
+def keep(_message: dict[str, Any]) -> bool:
+    """Change nothing."""
     return False
 
 
-def filter_text(body: bytes, view: View, *, enforce: bool = True, revise: Revise = _keep) -> bytes | Reject:
+def filter_text(body: bytes, view: View, *, enforce: bool = True, revise: Revise = keep) -> bytes | Reject:
     """Return one JSON text from a server as the view allows it, or why nobody may see it.
 
     What needs no change comes back as the very same bytes, and b"" says that nothing of the text may pass. Without
@@ -106,7 +107,7 @@ def _dump(value: Any, depth: int) -> str:
 
 
 def filter_answer(
-    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = _keep
+    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = keep
 ) -> Outcome:
     """Filter one JSON text from a server by what the view allows. Items keep their order and every field.
 

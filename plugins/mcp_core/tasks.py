@@ -52,12 +52,26 @@ def may_start(params: dict[str, Any], era: Era) -> bool:
 
     Legacy agents ask for one; modern ones say in each request that they can wait for one.
     """
-    if era is Era.LEGACY:
-        return methods.TASK_PARAM in params
+    return methods.TASK_PARAM in params if era is Era.LEGACY else declared(params)
+
+
+def declared(params: dict[str, Any]) -> bool:
+    """Return whether a modern request says that its agent knows tasks."""
     meta = params.get("_meta")
     capabilities = meta.get(methods.META_CAPABILITIES) if isinstance(meta, dict) else None
     extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None
     return isinstance(extensions, dict) and methods.TASKS_EXTENSION in extensions
+
+
+def asked(method: str, params: dict[str, Any]) -> list[object] | None:
+    """Return the ids that a request asks about, as they stand there; None for a request that asks about no task."""
+    if method in methods.TASK_METHODS:
+        return [params.get(methods.TASK_ID)]
+    wanted = params.get("notifications")
+    if method != methods.LISTEN or not isinstance(wanted, dict) or methods.LISTEN_TASKS not in wanted:
+        return None
+    ids = wanted[methods.LISTEN_TASKS]
+    return ids if isinstance(ids, list) else [ids]
 
 
 def related(members: object) -> object:

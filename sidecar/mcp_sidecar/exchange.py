@@ -78,7 +78,7 @@ class Exchange:
         self._parts = parts
         self._call = call
         self._context = call.context
-        self._sight = Sight(call.view, self._context.enforce, lambda _message: False)
+        self._sight = Sight(call.view, self._context.enforce)
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()

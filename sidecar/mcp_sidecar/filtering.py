@@ -13,7 +13,7 @@ import anyio.to_thread
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
-from mcp_core.surface import Revise, filter_text
+from mcp_core.surface import Revise, filter_text, keep
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
@@ -43,8 +43,8 @@ class Sight:
     """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
 
     view: Tally
-    enforce: bool
-    revise: Revise
+    enforce: bool = True
+    revise: Revise = keep
 
 
 @dataclass(frozen=True, slots=True)

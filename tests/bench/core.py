@@ -19,6 +19,7 @@ from mcp_core.surface import filter_text
 
 _POLICY = Policy.from_config({"tools": {"allow": ["read_*", "search_*"], "deny": ["read_secret*"]}})
 _VIEW = _POLICY.view(NOBODY)
+_CALLER = decide.Caller(_VIEW)
 _GUARD = decide.Guard(_POLICY)
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -115,7 +116,7 @@ def _seconds(run, *arguments, times=1):
 
 
 def _decide(body):
-    return decide.decide_post(_GUARD, _VIEW, _HEADERS, body, lambda _token: None)
+    return decide.decide_post(_GUARD, _CALLER, _HEADERS, body)
 
 
 def _load_and_dump(body):

@@ -195,6 +195,11 @@ def _json_cases():
     yield Case("meta", "legacy", "a modern version alone", legacy(BAD_MODERN, version=None), (400,), (-32020,))
 
 
+META_TASKS = META | {
+    "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+}
+
+
 def _task_cases():
     for method in ("tasks/get", "tasks/result", "tasks/cancel"):
         for task in ("1", "", "../1", "A" * 60, "caf\xe9", None, 7, ["1"], {"taskId": "1"}):
@@ -205,13 +210,17 @@ def _task_cases():
         yield Case("task", "legacy", f"{method} in another case", data, (400,), (-32600,))
     for method in ("tasks/get", "tasks/update", "tasks/cancel"):
         for task in ("1", "A" * 60):
-            data = modern(ask_modern(method, taskId=task), name=task)
+            data = modern(ask(method, taskId=task, _meta=META_TASKS), name=task)
             yield Case("task", "modern", f"{method} {task!r}", data, (400,), DENIED)
+        data = modern(ask_modern(method, taskId="1"), name="1")
+        yield Case("task", "modern", f"{method} undeclared", data, (400,), (-32021,))
         data = modern(ask_modern(method, taskId="1"), name="2")
         yield Case("task", "modern", f"{method} of another name", data, (400,), (-32020,))
         yield Case("task", "modern", f"{method} unnamed", modern(ask_modern(method, taskId="1")), (400,), (-32020,))
-    listen = ask_modern("subscriptions/listen", notifications={"taskIds": ["1"]})
+    listen = ask("subscriptions/listen", notifications={"taskIds": ["1"]}, _meta=META_TASKS)
     yield Case("task", "modern", "listen", modern(listen), (400,), DENIED)
+    listen["params"]["_meta"] = META
+    yield Case("task", "modern", "listen undeclared", modern(listen), (400,), (-32021,))
     listen["params"]["notifications"] = {"TaskIds": ["1"]}
     yield Case("task", "modern", "listen in another case", modern(listen), (400,), DENIED)
     meta = {"io.modelcontextprotocol/related-task": {"taskId": "1"}}

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import httpx2
@@ -54,6 +54,13 @@ class Running:
 
     def executed(self, server="notes"):
         return [what for replica in self.servers[server] for what in replica.executed()]
+
+
+@contextlib.contextmanager
+def another_node(running, keys):
+    """Run a second gateway of the same kind in front of the same servers, with its own ring of keys."""
+    with run_dev(replace(running.dev.settings, keys=keys)) as dev:
+        yield replace(running, dev=dev)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,8 +12,10 @@ from mcp import ClientSession, MCPError
 from mcp.client.sse import sse_client
 
 from e2e.harness import JSON_HEADERS, call, start
+from node.tools import MISSING, MODULES, node
 
 WAIT = 15
+SCRIPT = Path(__file__).parents[1] / "node" / "observe_sse.mjs"
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +112,21 @@ def test_what_the_policy_forbids_is_answered_on_the_stream_and_reaches_no_server
     assert refusals == [(-32602, "Unknown tool: bad"), (-32002, "Resource not found")]
     assert after == "good: x"
     assert not [what for what in old.executed("old") if what in (["tool", "bad"], ["resource", "note://secret"])]
+
+
+@pytest.mark.requirement("OLD-001")
+@pytest.mark.requirement("OLD-006")
+@pytest.mark.skipif(node() is None, reason=MISSING)
+def test_the_typescript_client_sees_does_and_is_refused_the_same(old):
+    settings = {"modules": str(MODULES), "url": old.url("old"), "headers": old.key("bob")}
+    command = [str(node()), str(SCRIPT), json.dumps(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout)
+    assert seen["tools"] == ["good", "read_note", "whoami", "report"]
+    assert (seen["good"], seen["note"]) == ("good: x", "public")
+    assert seen["bad"] == {"code": -32602, "message": "MCP error -32602: Unknown tool: bad"}
+    assert seen["secret"]["code"] == -32002
 
 
 @pytest.mark.requirement("OLD-001")

@@ -18,13 +18,14 @@ from mcp_types.jsonrpc import JSONRPCRequest, jsonrpc_message_adapter
 from starlette.datastructures import Headers
 
 from fuzz import typescript
-from mcp_core import decide, envelope
+from mcp_core import decide, envelope, tasks
 from mcp_core import headers as http
 from mcp_core.decide import Admitted
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Request, Response
 from mcp_core.methods import METHODS
 from mcp_core.outcome import Reject
 from mcp_core.policy import NOBODY, Policy
+from mcp_core.tasks import Task
 
 # `ok...` exists, and nothing else does; vendor methods pass, so that there are some.
 POLICY = Policy.from_config(
@@ -37,6 +38,7 @@ POLICY = Policy.from_config(
 )
 VIEW = POLICY.view(NOBODY)
 GUARD = decide.Guard(POLICY)
+CALLER = decide.Caller(VIEW, open_task=lambda token: Task(token, "") if token.startswith("ok") else None)
 
 # What a server acts on: key of params -> the keys below it that matter, or () where all of it does.
 ACTED_ON = {
@@ -48,9 +50,15 @@ ACTED_ON = {
     "taskId": (),
     "requestState": (),
     "ref": ("type", "name", "uri"),
-    "notifications": ("resourceSubscriptions",),
+    "notifications": ("resourceSubscriptions", "taskIds"),
 }
-META_KEYS = ("io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", "progressToken")
+RELATED_TASK = "io.modelcontextprotocol/related-task"
+META_KEYS = (
+    "io.modelcontextprotocol/protocolVersion",
+    "io.modelcontextprotocol/clientCapabilities",
+    RELATED_TASK,
+    "progressToken",
+)
 ENVELOPE_KEYS = ("jsonrpc", "id", "method", "params", "result", "error")
 PROTOTYPES = {"__proto__", "constructor", "prototype"}
 
@@ -172,7 +180,7 @@ def decide_request(lines, body):
     headers = as_kong(lines)
     if (refusal := http.check(headers)) is not None:
         return refusal
-    return decide.decide_post(GUARD, VIEW, headers, body, lambda _token: None)
+    return decide.decide_post(GUARD, CALLER, headers, body)
 
 
 def run_by_python(lines, body):
@@ -266,6 +274,9 @@ def _check_policy(read):
         method = None if isinstance(message, Response) else METHODS.get(message.method)
         if method is not None and method.kind is not None:
             assert VIEW.allows(method.kind, message.params[method.param])
+        if isinstance(message, Request):
+            named = [tasks.related(message.params), *([message.params["taskId"]] if "tasks/" in message.method else ())]
+            assert all(task is None or task.startswith("ok") for task in named)
 
 
 def check_readings(message):
@@ -275,13 +286,16 @@ def check_readings(message):
         _check_object(params, (*ACTED_ON, "_meta"))
         for key, below in (*ACTED_ON.items(), ("_meta", META_KEYS)):
             for value in values(params, key) if below else ():
-                _check_object(value, below, prototypes=key != "notifications")
+                _check_object(value, below)
+        for meta in values(params, "_meta"):
+            for related in values(meta, RELATED_TASK):
+                _check_object(related, ("taskId",))
 
 
-def _check_object(value, meant, *, prototypes=True):
+def _check_object(value, meant):
     names = [name for name, _ in value] if isinstance(value, Pairs) else []
     assert len(set(names)) == len(names), "a key twice"
-    assert not prototypes or PROTOTYPES.isdisjoint(names), "a prototype"
+    assert PROTOTYPES.isdisjoint(names), "a prototype"
     for name in names:
         for key in meant:
             assert not misreaders(name, key), f"{name!r} is taken for {key!r} by {misreaders(name, key)}"

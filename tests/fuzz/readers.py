@@ -14,7 +14,7 @@ from fuzz.oracles import PROTOTYPES, VIEW, Pairs, pairs, values
 from mcp_core.methods import SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
-from mcp_sidecar.filtering import Filter, Tally
+from mcp_sidecar.filtering import Filter, Sight, Tally
 from mcp_sidecar.streams import EventStream
 
 LIST_METHODS = {
@@ -25,6 +25,7 @@ LIST_METHODS = {
 }
 FILTER = Filter()
 MAX_EVENT = 1024 * 1024
+ANNOUNCED = "/files/messages?session_id=sealed"
 
 
 def allowed(key, name):
@@ -135,9 +136,9 @@ def _run(coroutine):
     raise AssertionError("a short text was not filtered at once")
 
 
-def filter_stream(chunks):
+def filter_stream(chunks, announce=None):
     """Return the bytes that the sidecar writes for the chunks of a server's stream, up to where it would end it."""
-    stream = EventStream(FILTER, Tally(VIEW.access), enforce=True, max_event=MAX_EVENT)
+    stream = EventStream(FILTER, Sight(Tally(VIEW.access)), max_event=MAX_EVENT, announce=announce)
     written = b""
     for chunk in chunks:
         events = stream.decode(chunk)
@@ -152,10 +153,10 @@ def filter_stream(chunks):
 
 
 def by_sdk(stream):
-    """Return the data of every event as the official Python client's event source has it."""
+    """Return every event as the official Python client's event source has it."""
     request = httpx2.Request("GET", "http://localhost/")
     response = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=stream, request=request)
-    return [event.data for event in httpx2.EventSource(response)]
+    return list(httpx2.EventSource(response))
 
 
 def by_lines(lines):
@@ -178,7 +179,7 @@ def by_each_line(lines):
 def messages(stream):
     """Yield every text that some reader of event streams takes for a message."""
     text = stream.decode()
-    yield from by_sdk(stream)
+    yield from (event.data for event in by_sdk(stream))
     for lines in (text.split("\n"), text.splitlines(), text.replace("\0", "\n").splitlines()):
         yield from by_lines(lines)
         yield from by_each_line(lines)
@@ -191,8 +192,11 @@ def check_stream(data):
     pieces = filter_stream(data[at : at + size] for at in range(0, len(data), size))
     # Comments in a row are one where they come together.
     assert pieces.replace(b":\n\n", b"").startswith(written.replace(b":\n\n", b""))
-    for text in set(messages(written)):
+    old = filter_stream([data], lambda _uri: ANNOUNCED) if b"endpoint" in data else b""
+    for text in {*messages(written), *messages(old)}:
         check_text(text)
+    # In 2024-11-05 a client sends its messages wherever such an event says.
+    assert {event.data for event in by_sdk(old) if event.event == "endpoint"} <= {ANNOUNCED, ""}
     if (sdk := typescript.running()) is not None:
         found = sdk.ask("stream", written)
         assert all(allowed(*item) for item in found), f"the TypeScript SDK reads {found}"

@@ -143,11 +143,12 @@ def test_hop_by_hop_headers_stay_on_their_hop(gateway):
     assert {"X-Kong-Upstream-Latency", "X-Kong-Proxy-Latency"} <= set(answer.headers)
 
 
-def test_header_names_with_odd_characters_are_dropped_and_repeated_ones_kept(gateway):
+def test_header_names_with_odd_characters_are_dropped_and_repeated_and_empty_ones_kept(gateway):
     answer = gateway.ask(headers=[("X-Two", "a"), ("x-two", "b"), ("X.Dot", "c"), ("x_under", "d"), ("X-Empty", "")])
     assert answer.upstream("x-two") == ["a", "b"]
     assert answer.upstream("x.dot") == []
     assert answer.upstream("x_under") == ["d"]
+    assert answer.upstream("x-empty") == [""]
 
 
 def test_a_head_request_has_no_body(gateway):

@@ -10,6 +10,7 @@ LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 META = {VERSION_KEY: MODERN, CAPABILITIES_KEY: {}}
+KNOWS_TASKS = META | {CAPABILITIES_KEY: {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
 JSON = {"content-type": "application/json"}
 
 
@@ -173,6 +174,8 @@ NOT_JSON_RPC = {
     "_META beside _meta": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{},"_META":{}}}',
     "a version key in capitals": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":'
     b'{"io.modelcontextprotocol/PROTOCOLVERSION":"2026-07-28"}}}',
+    "taskid in a related task": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","_meta":'
+    b'{"io.modelcontextprotocol/related-task":{"taskid":"t"}}}}',
     "Name in a completion's ref": b'{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":'
     b'{"type":"ref/prompt","name":"open","Name":"shut"}}}',
 }

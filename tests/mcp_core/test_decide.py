@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from core_cases import LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
+from core_cases import KNOWS_TASKS, LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
 
 from mcp_core.decide import Admitted, Caller, Guard, decide_post
 from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane
@@ -60,7 +60,8 @@ def test_each_method_takes_its_lane_in_the_eras_that_define_it(era, name):
         decision = decide(legacy(MODERN if era is Era.MODERN else "2025-11-25"), text(note(name)))
     else:
         ref = {"ref": {"type": "ref/prompt", "name": "open"}} if name == "completion/complete" else {}
-        decision = ask(era, name, ref | ({method.param: "open"} if method.param else {}))
+        declared = {"_meta": KNOWS_TASKS} if era is Era.MODERN and name in TASK_NAMING else {}
+        decision = ask(era, name, ref | declared | ({method.param: "open"} if method.param else {}))
     if era in method.eras:
         assert isinstance(decision, Admitted), decision
         assert (decision.lane, decision.era, decision.method) == (method.lane, era, name)
@@ -322,3 +323,32 @@ def test_names_that_fit_no_header_are_refused_in_monitor_mode_too(era):
     for guard in (ENFORCE, MONITOR):
         assert isinstance(ask(era, "tools/call", {"name": "x" * 8193}, guard), Reject)
         assert isinstance(ask(era, "x/" + "x" * 255, guard=guard), Reject)
+
+
+@pytest.mark.requirement("POL-017")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    "method",
+    ["Tools/Call", "tools/call ", "tools/call\0x", "tools/call/", "/tools/call", "tools/Li\u017ft", "Tasks/List"],
+)
+def test_no_variant_of_a_known_method_passes_as_one_that_the_policy_names(era, method):
+    policy = Policy.from_config({"methods": {"allow": ["*"]}})
+    for params in ({"name": "hidden"}, {}):
+        refusal = ask(era, method, params, Guard(policy))
+        assert isinstance(refusal, Reject)
+        assert refusal.code in (-32601, -32020)
+    assert isinstance(ask(era, "tasks/list", {}, Guard(policy)), Admitted)
+    assert isinstance(ask(era, "vendor/search", {}, Guard(policy)), Admitted)
+
+
+@pytest.mark.requirement("ENV-006")
+def test_an_empty_version_is_no_version_of_a_batch_either():
+    refusal = decide(legacy(""), text([request("ping")]))
+    assert isinstance(refusal, Reject)
+    assert refusal.http_status() == 400
+
+
+@pytest.mark.requirement("POL-015")
+def test_a_subscription_holds_no_key_that_could_be_taken_for_its_resources():
+    for key in ("__proto__", "resource_subscriptions", "ResourceSubscriptions", "taskids"):
+        assert isinstance(listen(["open"], **{key: ["hidden"]}), Reject)

@@ -293,3 +293,12 @@ def test_what_is_listed_is_what_may_be_called(allow, deny, names):
 def test_a_view_from_other_json_is_an_error():
     with pytest.raises(PolicyError):
         View.from_json({"tools": {"allow": "x"}})
+
+
+@pytest.mark.requirement("POL-018")
+@pytest.mark.parametrize("name", ["delete\0x", "delete\n", "\x7fdelete", "de\u200blete", "delete\u2028"])
+@pytest.mark.parametrize("kind", [Kind.TOOL, Kind.PROMPT])
+def test_a_name_that_does_not_print_is_denied_wherever_anything_is(kind, name):
+    for access in ({"allow": ["*"], "deny": ["delete"]}, {"allow": ["*elete*"]}):
+        assert not Policy.from_config({kind.value: access}).view(NOBODY).allows(kind, name)
+    assert Policy.from_config({kind.value: {"allow": ["*"]}}).view(NOBODY).allows(kind, name)

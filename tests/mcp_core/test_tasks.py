@@ -4,13 +4,13 @@ import copy
 import json
 
 import pytest
-from core_cases import META, call, legacy, modern, request, text
+from core_cases import KNOWS_TASKS, META, call, legacy, modern, request, text
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import tasks
 from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
-from mcp_core.methods import META_CAPABILITIES, META_RELATED_TASK, TASKS_EXTENSION, Lane
+from mcp_core.methods import META_RELATED_TASK, TASKS_EXTENSION, Lane
 from mcp_core.outcome import Reject
 from mcp_core.policy import NOBODY, Policy
 from mcp_core.seal import SessionSealer
@@ -25,7 +25,6 @@ ELSEWHERE = SEALER.seal(TASK, "files", "ann")
 POLICY = Policy.from_config({"tools": {"allow": ["open"]}})
 CALLER = Caller(POLICY.view(NOBODY), open_task=lambda token: SEALER.open(token, "notes", "ann"))
 FOREIGN = [BOBS, ELSEWHERE, OWN[:-2], OWN + "A", "up-1", "", "caf\xe9", None, 7, [OWN]]
-ABLE = META | {META_CAPABILITIES: {"extensions": {TASKS_EXTENSION: {}}}}
 
 
 def decide(headers, message, decide=decide_post):
@@ -61,7 +60,7 @@ def test_an_id_for_one_purpose_is_none_for_another():
 @pytest.mark.requirement("TASK-002")
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/result", "tasks/cancel", "tasks/update"])
 def test_a_task_of_ones_own_is_inspected_and_any_other_does_not_exist(method):
-    asks = [(legacy("2025-11-25"), {}, 200), (modern(method, OWN), {"_meta": META}, 400)]
+    asks = [(legacy("2025-11-25"), {}, 200), (modern(method, OWN), {"_meta": KNOWS_TASKS}, 400)]
     for headers, meta, status in asks:
         if method == ("tasks/result" if meta else "tasks/update"):
             continue
@@ -77,6 +76,16 @@ def test_a_task_of_ones_own_is_inspected_and_any_other_does_not_exist(method):
         assert isinstance(decide(headers, request(method, meta)), Reject)
 
 
+@pytest.mark.requirement("TASK-007")
+@pytest.mark.parametrize("token", [OWN, BOBS])
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+def test_a_modern_agent_that_does_not_declare_tasks_is_told_so_whatever_the_task(method, token):
+    refusal = decide(modern(method, token), request(method, {"taskId": token, "_meta": META}))
+    assert isinstance(refusal, Reject)
+    assert (refusal.code, refusal.http_status(), refusal.id) == (-32021, 400, 1)
+    assert refusal.data == {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
+
+
 @pytest.mark.requirement("TASK-002")
 def test_monitor_mode_opens_no_foreign_task():
     message = request("tasks/get", {"taskId": BOBS})
@@ -85,12 +94,11 @@ def test_monitor_mode_opens_no_foreign_task():
 
 @pytest.mark.requirement("TASK-002")
 def test_a_request_belongs_to_ones_own_task_only_and_a_subscription_names_no_other():
-    def listen(ids):
-        return decide(
-            modern("subscriptions/listen"),
-            request("subscriptions/listen", {"notifications": {"taskIds": ids}, "_meta": META}),
-        )
+    def listen(ids, meta=KNOWS_TASKS):
+        wanted = {"notifications": {"taskIds": ids}, "_meta": meta}
+        return decide(modern("subscriptions/listen"), request("subscriptions/listen", wanted))
 
+    assert listen([OWN], META).code == listen([], META).code == -32021
     assert isinstance(listen([OWN]), Admitted)
     assert isinstance(listen([]), Admitted)
     for ids in ([OWN, BOBS], [BOBS], "up-1", [None], None, {"0": OWN}):
@@ -109,7 +117,7 @@ def test_a_request_belongs_to_ones_own_task_only_and_a_subscription_names_no_oth
         (legacy("2025-11-25"), call("open", task={}), Lane.INSPECT),
         (legacy("2025-11-25"), call("open", task=None), Lane.INSPECT),
         (legacy("2025-11-25"), call("open"), Lane.CALL),
-        (modern("tools/call", "open"), call("open", _meta=ABLE), Lane.INSPECT),
+        (modern("tools/call", "open"), call("open", _meta=KNOWS_TASKS), Lane.INSPECT),
         (modern("tools/call", "open"), call("open", _meta=META), Lane.CALL),
         (legacy("2025-11-25"), {"jsonrpc": "2.0", "id": 1, "result": {"_meta": related(OWN)}}, Lane.INSPECT),
         (legacy("2025-11-25"), {"jsonrpc": "2.0", "id": 1, "result": {"_meta": {}}}, Lane.CALL),

@@ -17,6 +17,10 @@ const requests = [
   types.ListResourceTemplatesRequestSchema,
   types.CompleteRequestSchema,
   types.SetLevelRequestSchema,
+  types.GetTaskRequestSchema,
+  types.GetTaskPayloadRequestSchema,
+  types.ListTasksRequestSchema,
+  types.CancelTaskRequestSchema,
 ];
 const lists = [
   ['tools', 'name', types.ListToolsResultSchema],

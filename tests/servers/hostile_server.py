@@ -1,0 +1,58 @@
+"""A server that answers with whatever bytes a test gives it, for as long as the other side takes them."""
+
+import contextlib
+import json
+import socket
+import threading
+
+
+class HostileServer:
+    """Listens on a loopback port. `play(method, write)` is called for each request; `write` sends bytes at once."""
+
+    def __init__(self, play):
+        self._play = play
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self.gone = threading.Event()
+        """Set when the other side has closed a connection while something was written to it."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, contextlib.suppress(ValueError), connection.makefile("rb") as reader:
+            line = reader.readline().decode("latin-1")
+            length = 0
+            while (header := reader.readline().strip()) != b"":
+                name, _, value = header.decode("latin-1").partition(":")
+                length = int(value) if name.lower() == "content-length" else length
+            body = reader.read(length)
+            if not line.startswith("POST"):  # a health check
+                connection.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            try:
+                self._play(json.loads(body), connection.sendall)
+            except OSError:
+                self.gone.set()
+
+
+def head(kind="application/json", *headers, length=None):
+    """Return the head of a 200; without a length the body goes on until the connection ends."""
+    lines = ["HTTP/1.1 200 OK", f"Content-Type: {kind}", "Connection: close", *headers]
+    lines += [] if length is None else [f"Content-Length: {length}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
