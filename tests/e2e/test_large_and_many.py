@@ -92,7 +92,7 @@ async def hold(way, label, opened):
 
 async def ask(way, mode):
     """Do what a client without long streams does."""
-    async with asyncio.timeout(10), way.connect(mode, "ada") as client:
+    async with asyncio.timeout(30), way.connect(mode, "ada") as client:
         tools = (await client.list_tools()).tools
         return len(tools), (await client.call_tool("measure", {"text": ""})).content[0].text
 
