@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {print $$3}' tests/deck/tool/go.mod)
 TOOLS  := build/tools
 NODE   := build/node
-FUZZ   := build/fuzz-node
+FUZZ   := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node
@@ -54,15 +54,12 @@ conformance: $(READY) node ## Run the official suite directly and through the ga
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
 
-$(FUZZ)/.ready: $(READY) tests/fuzz/requirements.lock $(wildcard tests/fuzz/node/*)
-	@mkdir -p $(FUZZ)
+$(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
 		-r tests/fuzz/requirements.lock || { echo "make fuzz needs Linux on x86-64"; exit 1; }
-	@if command -v npm >/dev/null; then cp tests/fuzz/node/* $(FUZZ) && npm ci --prefix $(FUZZ) --silent --ignore-scripts; \
-		else echo "no npm: fuzzing without the TypeScript SDK"; fi
 	@touch $@
 
-fuzz: $(FUZZ)/.ready ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream)
+fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json

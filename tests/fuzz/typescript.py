@@ -5,22 +5,21 @@ from __future__ import annotations
 import atexit
 import base64
 import json
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
-HOME = Path(__file__).parents[2] / "build/fuzz-node"
-"""Where `make fuzz` installs it."""
+from node.tools import MODULES, node
+
+SCRIPT = Path(__file__).parents[1] / "node" / "read.mjs"
 
 
 class TypeScript:
     """One child. Its answers are what its reader makes of a body, or None where it refuses."""
 
-    def __init__(self, node):
-        self._child = subprocess.Popen(
-            [node, str(HOME / "sdk.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOME
-        )
+    def __init__(self, binary):
+        command = [str(binary), str(SCRIPT), str(MODULES)]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, kind, body):
         question = {"kind": kind, "body": base64.b64encode(body).decode()}
@@ -37,9 +36,9 @@ class TypeScript:
 @cache
 def running():
     """Return the child of this process, started when it is first asked for, or None where there can be none."""
-    node = shutil.which("node")
-    if node is None or not (HOME / "node_modules").is_dir():
+    binary = node()
+    if binary is None:
         return None
-    child = TypeScript(node)
+    child = TypeScript(binary)
     atexit.register(child.stop)
     return child

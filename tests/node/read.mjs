@@ -1,7 +1,11 @@
 // The TypeScript SDK's reading of bodies: one question a line on stdin, one answer a line on stdout.
+// node read.mjs MODULES
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { createParser } from 'eventsource-parser';
-import * as types from '@modelcontextprotocol/sdk/types.js';
+
+const require = createRequire(`${process.argv[2]}/`);
+const { createParser } = require('eventsource-parser');
+const types = require('@modelcontextprotocol/sdk/types.js');
 
 const requests = [
   types.InitializeRequestSchema,
