@@ -139,7 +139,9 @@ def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Header
     return replace(decision, lane=Lane.INSPECT)
 
 
-def decide_stream(http_method: str, http_headers: http.Headers, open_session: OpenSession) -> Decision:
+def decide_stream(
+    http_method: str, http_headers: http.Headers, open_session: OpenSession, body: bytes = b""
+) -> Decision:
     """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405."""
     version = http.single(http_headers, methods.VERSION_HEADER)
     legacy = version is None or version in methods.LEGACY_VERSIONS
@@ -149,7 +151,8 @@ def decide_stream(http_method: str, http_headers: http.Headers, open_session: Op
         allow = "POST, GET, DELETE" if legacy else "POST"
         text = f"Use one of these HTTP methods here: {allow}."
         return Reject(INVALID_REQUEST, text, "http-method", status=405, headers={"Allow": allow})
-    if http.single(http_headers, "content-length") not in (None, "0") or "transfer-encoding" in http_headers:
+    # In HTTP/2 a body needs no header to announce it.
+    if body or http.single(http_headers, "content-length") not in (None, "0") or "transfer-encoding" in http_headers:
         return Reject(INVALID_REQUEST, f"A {http_method} carries no body here.", "stream-body")
     for header in (methods.METHOD_HEADER, methods.NAME_HEADER):
         if (refusal := http.agree(http_headers, header, None, required=False)) is not None:

@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -29,6 +29,9 @@ from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.settings import read_settings
 
 MAX_HEADERS: Final = 100
+MAX_REFUSAL: Final = 2048
+"""Bytes of a refusal that a server is to bring back in the id of a ping."""
+_SHOWN: Final = 64
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 
@@ -70,7 +73,8 @@ class Guard:
         if refusal is not None:
             _refuse(kong, refusal)
             return
-        body = _body(kong) if http_method == "POST" else b""
+        # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
+        body = _body(kong) if http_method in ("POST", "DELETE") else b""
         asked = Asked(kong, http_method, headers, body, cache(lambda: self._principals.of(kong, headers)))
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
@@ -114,7 +118,7 @@ class Guard:
             return settings.tasks.open(token, settings.server, asked.principal().name)
 
         if asked.http_method != "POST":
-            return decide_stream(asked.http_method, asked.headers, open_session)
+            return decide_stream(asked.http_method, asked.headers, open_session, asked.body)
         policy = settings.guard.policy
         view = policy.view(asked.principal() if policy.by_principal else NOBODY)
         caller = Caller(view, open_session, open_task, self._closed)
@@ -146,6 +150,8 @@ class Guard:
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
         _log(asked.kong, refusal)
+        if len(refusal.body()) > MAX_REFUSAL:  # what was asked for may be as long as a header, and is repeated in it
+            refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
         ping = Admitted(Lane.INSPECT, Era.LEGACY, methods.LEGACY_VERSIONS[0], methods.PING, None, refusal.id)
         self._inspect(asked, ping, messages, refusal)
 

@@ -152,3 +152,11 @@ def test_an_honest_answer_of_the_same_server_passes(gateway):
     part["play"] = whole
     status, text = ask(dev, "hostile")
     assert (status, [tool["name"] for tool in json.loads(text)["result"]["tools"]]) == (200, ["good"])
+
+
+@pytest.mark.requirement("SIDE-021")
+def test_refusals_of_one_server_s_answers_do_not_make_the_sidecar_look_ill(gateway):
+    dev, _, part = gateway
+    part["play"] = lambda _message, write: write(head(length=1) + b"?")
+    assert [ask(dev, "hostile")[0] for _ in range(12)] == [502] * 12
+    assert [ask(dev, "honest")[0] for _ in range(6)] == [200] * 6

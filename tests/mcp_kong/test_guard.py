@@ -315,3 +315,14 @@ def test_a_get_opens_a_stream_without_reading_a_body():
 @pytest.mark.parametrize("data", [body(name="caf\xe9"), body(name="caf\xe9").decode()], ids=["bytes", "text"])
 def test_both_plugin_servers_ways_of_giving_a_body_are_read(data):
     assert access(Guard(CONFIG), data, LEGACY).exit is None
+
+
+@pytest.mark.requirement("HTTP-011")
+def test_a_delete_with_a_body_that_no_header_announces_is_refused():
+    headers = {"mcp-session-id": sealed()} | ANNS_HEADERS
+    route = POST_ROUTE | {"methods": None}
+    bare, loaded = (
+        access(Guard(CONFIG), data, headers, http_method="DELETE", route=route, consumer=ANN) for data in (b"", b"{}")
+    )
+    assert bare.exit is None
+    assert (loaded.exit[0], "service.set_upstream" in loaded.names()) == (400, False)

@@ -105,3 +105,14 @@ def test_an_endpoints_token_is_no_session_id():
 @pytest.mark.requirement("OLD-004")
 def test_only_a_post_is_taken_there():
     assert context_of(access(b"", "/notes/messages?session_id=x", "GET", ANNS_HEADERS)).endpoint is None
+
+
+@pytest.mark.requirement("OLD-006")
+@pytest.mark.parametrize("id_", [1, "\U0001f600" * 256])
+@pytest.mark.parametrize("name", ["x" * 1024, "\U0001f600" * 1024])
+def test_a_refusal_of_a_long_name_is_short_enough_to_be_brought(name, id_):
+    data = json.dumps({"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": name}}).encode()
+    refusal = json.loads(context_of(access(data, f"/notes/messages?session_id={sealed()}")).refusal)
+    assert refusal["id"] == id_
+    assert refusal["error"]["message"].startswith("Unknown tool: ")
+    assert len(json.dumps(refusal)) < 5000

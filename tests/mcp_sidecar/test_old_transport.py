@@ -92,13 +92,14 @@ REFUSAL = '{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown too
 
 
 @pytest.mark.requirement("OLD-006")
-def test_a_refusal_comes_on_the_stream_and_the_server_hears_a_ping(guard, kong, stream):
+@pytest.mark.parametrize("refusal", [REFUSAL, REFUSAL.replace("bad", "x" * 5000)], ids=["short", "long"])
+def test_a_refusal_comes_on_the_stream_and_the_server_hears_a_ping(guard, kong, stream, refusal):
     kong.answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-    assert guard.ask(endpoint=URI, refusal=REFUSAL, method="ping").status == 202
+    assert guard.ask(endpoint=URI, refusal=refusal, method="ping").status == 202
     ping = json.loads(kong.requests[0].body)
     assert (ping.keys(), ping["method"]) == ({"jsonrpc", "id", "method"}, "ping")
     answer = {"jsonrpc": "2.0", "id": ping["id"], "result": {}}
-    assert stream(b"data: " + json.dumps(answer).encode() + b"\n\n") == f"data: {REFUSAL}\n\n".encode()
+    assert stream(b"data: " + json.dumps(answer).encode() + b"\n\n") == f"data: {refusal}\n\n".encode()
 
 
 @pytest.mark.requirement("OLD-006")
