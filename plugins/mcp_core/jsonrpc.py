@@ -28,11 +28,12 @@ MAX_METHOD: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold: bytes, nesting, keys (or objects and arrays), messages, characters, digits."""
+    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits."""
 
     body: int = 4 * 1024 * 1024
     depth: int = 64
     keys: int = 100_000
+    values: int = 500_000
     batch: int = 50
     id_length: int = 256
     digits: int = 300
@@ -94,6 +95,8 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _CONTAINERS: Final = frozenset({dict, list})
 # Possessive, and an unclosed string ends with the text: no text is looked at twice.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+_QUOTES: Final = 4
+"""How many quotes a key or value may have on average, escaped ones in its text too."""
 _BLANK: Final = " \t\n\r"
 
 
@@ -114,8 +117,11 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     # Colons and opening brackets, those in strings too: never less than there are keys, or objects and arrays.
     marks = body.translate(None, _NOT_MARKS) if len(body) > limits.keys else b""
     opened = len(marks) - marks.count(b":") if marks else body.count(b"{") + body.count(b"[")
-    if opened > limits.keys and _opened(body) > limits.keys:
+    if opened > limits.keys and _outside(body, b"{[", limits) > limits.keys:
         raise NotStrictError(f"more than {limits.keys} objects and arrays")
+    # A comma stands before every value but the first of its object or array.
+    if body.count(b",") > limits.values and _outside(body, b",", limits) > limits.values:
+        raise NotStrictError(f"more than {limits.values} values")
     try:
         value, end = _scanner(body, limits, many=len(marks) > limits.keys)(text, 0)
     except NotStrictError:
@@ -198,10 +204,12 @@ def _parse_float(most: int) -> Callable[[str], float]:
     return parse_float
 
 
-def _opened(body: bytes) -> int:
-    """Return how many objects and arrays a text opens, outside its strings."""
+def _outside(body: bytes, marks: bytes, limits: Limits) -> int:
+    """Return how often a text holds some marks outside its strings. Raises NotStrictError where that takes too long."""
+    if body.count(b'"') > _QUOTES * (limits.keys + limits.values):
+        raise NotStrictError("more strings than so many keys and values could be")
     outside = _STRING.sub(b"", body)
-    return outside.count(b"{") + outside.count(b"[")
+    return sum(outside.count(mark) for mark in (marks[at : at + 1] for at in range(len(marks))))
 
 
 def _deeper(value: Any, depth: int) -> bool:
@@ -296,6 +304,8 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
         return _invalid("params._meta is an object.", id_)
     ref = params.get("ref")
     related = meta.get(META_RELATED_TASK) if meta else None
+    if related is not None and not isinstance(related, dict):
+        return _invalid(f"params._meta[{META_RELATED_TASK!r}] is an object.", id_)
     variant = (
         keys.PARAMS.misread(params)
         or (keys.META.misread(meta) if meta else None)

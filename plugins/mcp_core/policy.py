@@ -1,8 +1,9 @@
 """Who may see and call what: allow and deny globs for tools, prompts and resources, by consumer and group.
 
 Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
-an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming. A resource
-URI that other readers would normalise is denied, and a name that does not print, wherever anything is.
+an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming. Wherever
+anything is denied, so are a resource URI that other readers would normalise, and a name that does not print or has
+blanks at its ends.
 """
 
 from __future__ import annotations
@@ -114,8 +115,9 @@ class View:
             if readings is None or not all(uris.is_normal(one) and not deny.matches(one) for one in readings):
                 return False
             return allow.matches(name)
-        # A server that holds names as C strings cuts them at NUL, and others drop what does not print.
-        return name.isprintable() and allow.matches(name) and not deny.matches(name)
+        # A server that holds names as C strings cuts them at NUL; others trim them, and drop what does not print.
+        plain = name.isprintable() and name == name.strip()
+        return plain and allow.matches(name) and not deny.matches(name)
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""

@@ -17,8 +17,8 @@ from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED,
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.policy import View
 
-ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000, id_length=8192)
-"""What one answer of a server may hold: surfaces are larger than requests, and a ping's id may hold a refusal."""
+ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
+"""What one answer of a server may hold: surfaces are larger than requests."""
 
 Revise: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message of a server in place, whatever the policy says, and returns whether it did."""
@@ -82,13 +82,15 @@ def keep(_message: dict[str, Any]) -> bool:
     return False
 
 
-def filter_text(body: bytes, view: View, *, enforce: bool = True, revise: Revise = keep) -> bytes | Reject:
+def filter_text(
+    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = keep
+) -> bytes | Reject:
     """Return one JSON text from a server as the view allows it, or why nobody may see it.
 
     What needs no change comes back as the very same bytes, and b"" says that nothing of the text may pass. Without
     `enforce` nothing is hidden, and what cannot be read is refused all the same.
     """
-    outcome = filter_answer(body, view, enforce=enforce, revise=revise)
+    outcome = filter_answer(body, view, limits, enforce=enforce, revise=revise)
     if isinstance(outcome, Reject):
         return outcome
     if not isinstance(outcome, Mutated):

@@ -1,9 +1,9 @@
 """Which resource URIs every reader takes for the same resource.
 
 Servers resolve a URI before they use it: the readers of URLs in many languages fold case, drop dot segments, decode
-what need not be encoded and take a backslash for a slash. A policy compares text, so `file:///public/../private` would
-pass for something below `file:///public/`. What is not in the normal form of RFC 3986, section 6.2.2, is therefore no
-resource, neither listed nor read, unless the policy allows every resource and denies none.
+what need not be encoded, and take a backslash or several slashes for one slash. A policy compares text, so
+`file:///public/../private` would pass for something below `file:///public/`. So what is not in the normal form of
+RFC 3986, section 6.2.2, is no resource, neither listed nor read, unless the policy allows all of them and denies none.
 """
 
 from __future__ import annotations
@@ -18,20 +18,29 @@ _DOT_SEGMENT: Final = r"(?:^|[/:]|%2[fF]|%5[cC])\.{1,2}(?:[/?#]|%2[fF]|%5[cC]|\Z
 _NEEDLESS_ENCODING: Final = r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])"
 _UPPER_SCHEME: Final = r"^[a-z0-9+.-]*[A-Z][A-Za-z0-9+.-]*:"
 _UPPER_HOST: Final = r"^https?://[^/?#]*[A-Z]"
-_ABNORMAL: Final = re.compile(f"{_ODD_CHARACTER}|{_DOT_SEGMENT}|{_NEEDLESS_ENCODING}|{_UPPER_SCHEME}|{_UPPER_HOST}")
+# File systems and routers take several slashes for one; a default port, a user or file's localhost says nothing.
+_NEEDLESS_PART: Final = r"[^:/]//|[^:]///|^https?://[^/?#]*(?:@|:(?:80|443)?(?:[/?#]|\Z))|^file://localhost(?:/|\Z)"
+# Readers map other letters of a host to ASCII (UTS 46).
+_OTHER_HOST: Final = r"^https?://[^/?#]*[^/?#\x00-\x7f]"
+_ABNORMAL: Final = re.compile(
+    f"{_ODD_CHARACTER}|{_DOT_SEGMENT}|{_NEEDLESS_ENCODING}|{_UPPER_SCHEME}|{_UPPER_HOST}|{_NEEDLESS_PART}|{_OTHER_HOST}"
+)
 
 MAX_LENGTH: Final = 8192
 """Characters of a URI: more would not fit into the header that names it."""
 
 
 _DECODINGS: Final = 4
+_MAX_ENCODED: Final = 1024
 
 
 def readings(uri: str) -> list[str] | None:
     """Return a URI as it is, as it reads once decoded, and again until nothing is left to decode.
 
-    None for a URI that takes more rounds than anybody encodes honestly.
+    None for a URI that takes more rounds, or has more characters encoded, than anybody encodes honestly.
     """
+    if uri.count("%") > _MAX_ENCODED:
+        return None
     found = [uri]
     while "%" in uri:
         decoded = unquote(uri)

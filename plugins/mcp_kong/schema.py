@@ -205,6 +205,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                 {"body": _limit(DEFAULT_LIMITS.body, 16 * 1024 * 1024, "Bytes of a request body, 4 MiB by default.")},
                 {"depth": _limit(DEFAULT_LIMITS.depth, 512, "Nesting depth of objects and arrays in a body.")},
                 {"keys": _limit(DEFAULT_LIMITS.keys, 1_000_000, "Number of object keys in a whole body.")},
+                {"values": _limit(DEFAULT_LIMITS.values, 4_000_000, "Number of values in a whole body.")},
                 {"batch": _limit(DEFAULT_LIMITS.batch, 1000, "Messages in a batch, for the revisions that have them.")},
                 {"id_length": _limit(DEFAULT_LIMITS.id_length, 4096, "Characters of a request id that is a string.")},
                 {"digits": _limit(DEFAULT_LIMITS.digits, 4000, "Digits of one number anywhere in a body.")},

@@ -24,7 +24,8 @@ from mcp_core import methods
 from mcp_core.methods import Kind
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
-from mcp_core.surface import Revise, unreadable
+from mcp_core.surface import ANSWER_LIMITS, Revise, unreadable
+from mcp_sidecar import refusals
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
@@ -82,7 +83,7 @@ class Exchange:
         self._call = call
         self._context = call.context
         pins = pins_of(self._context, parts.catalog, parts.metrics)
-        self._sight = Sight(call.view, self._context.enforce, pins=pins)
+        self._sight = Sight(call.view, self._context.server, self._context.enforce, pins=pins)
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
@@ -125,14 +126,15 @@ class Exchange:
         if sending.context.refusal is not None:
             sending = replace(sending, body=self._parts.refusals.ping(sending.context))
         self._context = sending.context
-        self._sight = replace(self._sight, revise=self._revise(sending))
+        limits = ANSWER_LIMITS if self._context.announce is None else refusals.LIMITS
+        self._sight = replace(self._sight, revise=self._revise(sending), limits=limits)
         await self._ask(sending, tasks)
 
     def _revise(self, sending: Sending) -> Revise:
         if self._context.announce is None:
             return sending.revise
-        context, refusals = self._context, self._parts.refusals
-        return lambda message: refusals.revise(context, message) or sending.revise(message)
+        context, told = self._context, self._parts.refusals
+        return lambda message: told.revise(context, message) or sending.revise(message)
 
     async def _ask(self, sending: Sending, tasks: TaskGroup) -> None:
         started = time.monotonic()
@@ -270,7 +272,8 @@ class Exchange:
                 if self._stays():
                     self._patience.deadline = math.inf
                 await self._reply.start(status, headers)
-                await self._reply.write(piece.text)
+                if piece.text:
+                    await self._reply.write(piece.text)
                 # One server's burst of events must not keep the others' from being written.
                 await anyio.lowlevel.checkpoint()
         if self._line.outcome == "failed":

@@ -10,10 +10,11 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from mcp_core.jsonrpc import Limits
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
-from mcp_core.surface import Revise, filter_text, keep
+from mcp_core.surface import ANSWER_LIMITS, Revise, filter_text, keep
 from mcp_sidecar.pinning import Pins
 
 THREAD_BYTES: Final = 64 * 1024
@@ -44,8 +45,10 @@ class Sight:
     """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
 
     view: Tally
+    server: str = ""
     enforce: bool = True
     revise: Revise = keep
+    limits: Limits = ANSWER_LIMITS
     pins: Pins | None = None
 
 
@@ -58,10 +61,11 @@ class Filtered:
 
 
 class Filter:
-    """Filters texts by views; one for the process, so that few long ones are worked on at a time."""
+    """Filters texts by views; one for the process: few long texts are worked on at a time, and one of each server."""
 
     def __init__(self) -> None:
         self._threads = anyio.CapacityLimiter(THREADS)
+        self._turns: dict[str, anyio.Lock] = {}
 
     async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
         """Return the text as the caller may see it, or why nobody may see it."""
@@ -74,13 +78,14 @@ class Filter:
         if len(text) < THREAD_BYTES:
             return _filter(text, sight)
         # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
-        return await anyio.to_thread.run_sync(_filter, text, sight, limiter=self._threads)
+        async with self._turns.setdefault(sight.server, anyio.Lock()):
+            return await anyio.to_thread.run_sync(_filter, text, sight, limiter=self._threads)
 
 
 def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     view = sight.view
     view.hidden = Counter()
-    passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight))
+    passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight))
     return passed if isinstance(passed, Reject) else Filtered(passed, view.hidden)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -16,7 +17,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import methods
 from mcp_core.seal import NONCE_BYTES, REFUSAL_PURPOSE, Context, Sealer
+from mcp_core.surface import ANSWER_LIMITS
 
+LIMITS: Final = replace(ANSWER_LIMITS, id_length=8192)
+"""What a message may hold where a ping's id may bring a refusal."""
 _PREFIX: Final = "kong-mcp-refusal:"
 
 

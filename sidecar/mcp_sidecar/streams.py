@@ -54,6 +54,9 @@ class EventStream:
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
             return None if event.event not in _MESSAGE_TYPES else filtered
+        if not filtered.text:
+            # What spoke of hidden things alone is no event; its id still says how far the stream has come.
+            return replace(filtered, text=b"" if event.id is None else Event(id=event.id, retry=event.retry).encode())
         return replace(filtered, text=replace(event, data=one_line(filtered.text.decode())).encode())
 
 

@@ -158,6 +158,15 @@ def listing(uri):
 
 # URI as sent -> what common readers of URLs make of it
 READ_AS_ANOTHER = {
+    "file:///public//private/key": "two slashes",
+    "file:////private/key": "four slashes",
+    "note://public//x": "two slashes behind the host",
+    "http://docs.example:80/x": "a default port",
+    "https://docs.example:/x": "an empty port",
+    "https://user@docs.example/x": "a user",
+    "https://docs.example:443": "a default port alone",
+    "file://localhost/private/key": "localhost of a file",
+    "https://\uff44ocs.example/x": "a host in fullwidth letters",
     "file:///public/../private/key": "dot segments",
     "file:///public/./x": "a dot segment",
     "file:///public/..": "a dot segment at the end",
@@ -235,6 +244,13 @@ def test_a_rule_that_denies_one_resource_makes_spelling_matter_for_whom_it_conce
     assert not policy.view(ANN).allows(Kind.RESOURCE, uri)
 
 
+@pytest.mark.requirement("POL-005")
+def test_a_uri_of_more_encoded_characters_than_anybody_writes_is_denied_at_once():
+    view = Policy.from_config({"resources": {"allow": ["public://*"]}}).view(NOBODY)
+    assert view.allows(Kind.RESOURCE, "public://" + "%C3%A9" * 300)
+    assert not view.allows(Kind.RESOURCE, "public://" + "%25" * 1025)
+
+
 @pytest.mark.requirement("POL-014")
 @pytest.mark.parametrize(
     ("kind", "longest"), [(Kind.TOOL, "x" * 1024), (Kind.PROMPT, "x" * 1024), (Kind.RESOURCE, "file:///" + "x" * 8184)]
@@ -296,7 +312,9 @@ def test_a_view_from_other_json_is_an_error():
 
 
 @pytest.mark.requirement("POL-018")
-@pytest.mark.parametrize("name", ["delete\0x", "delete\n", "\x7fdelete", "de\u200blete", "delete\u2028"])
+@pytest.mark.parametrize(
+    "name", ["delete\0x", "delete\n", "\x7fdelete", "de\u200blete", "delete\u2028", "delete ", " delete"]
+)
 @pytest.mark.parametrize("kind", [Kind.TOOL, Kind.PROMPT])
 def test_a_name_that_does_not_print_is_denied_wherever_anything_is(kind, name):
     for access in ({"allow": ["*"], "deny": ["delete"]}, {"allow": ["*elete*"]}):
