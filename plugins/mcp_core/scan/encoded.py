@@ -40,6 +40,7 @@ _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
 _BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
+_SIGNS: Final = frozenset("!#$%&()*+;<=>?@^`{|}~,'\"")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}+[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
 _ROT13_WORDS: Final = frozenset(
@@ -51,6 +52,8 @@ _REVERSED_WORDS: Final = frozenset(
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
 _SINGLES: Final = re.compile(r"(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){4}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
+_BREAKS: Final = re.compile(r"[\s\x00]")
+_LETTERS: Final = re.compile(r"[^\W\d_]+| +")
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
     re.findall(
@@ -127,6 +130,8 @@ def _base32(text: str) -> str:
 
 
 def _base85(text: str) -> str:
+    if len(_SIGNS.intersection(text)) < 4:
+        return ""
     for decode in (base64.b85decode, base64.a85decode):
         try:
             if (plain := _utf8(decode(text))) and _is_text(plain):
@@ -210,10 +215,9 @@ _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...
 
 def _is_text(text: str) -> bool:
     """Return whether decoded characters are text: printable, mostly letters and spaces."""
-    sample = text[:2000]
-    letters = sum(one.isalpha() or one == " " for one in sample)
-    odd = sum(not (one.isprintable() or one.isspace() or one == "\0") for one in sample)  # NUL separates fields
-    return len(sample) >= 6 and letters >= 0.6 * len(sample) and odd <= 0.02 * len(sample)
+    sample = _BREAKS.sub(" ", text[:2000])
+    odd = 0 if sample.isprintable() else sum(not one.isprintable() for one in sample)
+    return len(sample) >= 6 and len(_LETTERS.sub("", sample)) <= 0.4 * len(sample) and odd <= 0.02 * len(sample)
 
 
 def _is_sentence(text: str) -> bool:

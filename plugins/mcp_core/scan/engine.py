@@ -39,6 +39,13 @@ _GUARDS: Final = {
     Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
 }
 _APART: Final = re.compile(r"[^\w.\x00]+")
+_COMMON: Final = dict.fromkeys(
+    """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
+    call get set user users you your must should will can not no first before after tool name file value list data
+    NAME""".split(),  # noqa: SIM905 - a list of words
+    40,
+)
+"""Words that most descriptions hold: a phrase is looked up by a part of it that is rarer."""
 _BEFORE: Final = 90
 """Characters before a match in which a guard is looked for."""
 
@@ -77,28 +84,32 @@ class Engine:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
         self._bit = 1
-        self._phrases: list[_Lazy] = []
+        self._phrases: dict[int, _Lazy] = {}
         self._patterns: list[_Lazy] = []
         self._composed: list[_Lazy] = []
         self._combinations = tuple(combinations)
         for rule in rules:
             for text in rule.phrases:
-                pattern, needed = self._learn(text)
-                self._phrases.append(_Lazy(rule, " " + pattern, needed))
+                pattern, needed, rarest = self._learn(text)
+                self._phrases[rarest] = _Lazy(rule, " " + pattern, needed)
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
 
-    def _learn(self, text: str) -> tuple[str, int]:
-        """Return the expression of a phrase, and the bits that the words of a text must set for it to be tried."""
-        phrase, needed = compile_phrase(text), 0
+        self._rarest = sum(self._phrases)
+        self._hints = frozenset(hint for one in self._patterns for hint in one.hints)
+
+    def _learn(self, text: str) -> tuple[str, int, int]:
+        """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
+        phrase, needed, bits = compile_phrase(text), 0, []
         for words in phrase.needs:
             for word in words:
                 known, key = (self._stems, word[:STEM]) if word.endswith("*") else (self._words, word)
                 known[key] = known.get(key, 0) | self._bit
+            bits.append((sum(_COMMON.get(word, 1) for word in words), self._bit))
             needed |= self._bit
             self._bit <<= 1
-        return phrase.pattern, needed
+        return phrase.pattern, needed, min(bits)[1]
 
     def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: frozenset[str] = frozenset()) -> list[Hit]:
         """Return where rules hold in a reading, weak signals and combinations too.
@@ -129,7 +140,11 @@ class Engine:
         self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: frozenset[str]
     ) -> Iterator[Hit]:
         words = reading.words
-        for one in self._phrases:
+        candidates = present & self._rarest
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            one = self._phrases[bit]
             needed, rule = one.needed, one.rule
             if present & needed != needed:
                 continue
@@ -151,9 +166,9 @@ class Engine:
 
     def _in_code(self, reading: Reading, present: int) -> Iterator[Hit]:
         code = reading.code
-        held: dict[str, bool] = {}
+        held = {hint for hint in self._hints if hint in code}
         for one in self._patterns:
-            if present & one.needed != one.needed or (one.hints and not _holds(one.hints, code, held)):
+            if present & one.needed != one.needed or (one.hints and held.isdisjoint(one.hints)):
                 continue
             yield from _matches(one, code, "code")
         if self._composed and not code.isascii():
@@ -193,16 +208,6 @@ def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
         field = text.count(FIELD, 0, match.start())
         yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
-
-
-def _holds(hints: tuple[str, ...], code: str, held: dict[str, bool]) -> bool:
-    for hint in hints:
-        there = held.get(hint)
-        if there is None:
-            there = held[hint] = hint in code
-        if there:
-            return True
-    return False
 
 
 def _names_other(text: str, own: frozenset[str]) -> bool:
