@@ -46,6 +46,28 @@ COMBINATIONS: Final = (
         (("redirected",), ("authority",)),
     ),
     Combination(
+        "combined.other-tools-effect",
+        BLOCK,
+        "It prescribes what another tool does whenever something else happens, and gives a reason for it.",
+        (
+            ("tool-effect",),
+            ("operation", "named-tool"),
+            ("justified", "authority"),
+            ("literal", "redirected", "sensitive", "tampering", "destination", "obliged"),
+        ),
+    ),
+    Combination(
+        "combined.named-tool-tampered",
+        BLOCK,
+        "It hooks on to another tool's use and changes what comes of it.",
+        (
+            ("named-tool", "tool-effect"),
+            ("tampering",),
+            ("obliged", "justified", "authority"),
+            ("operation", "named-tool"),
+        ),
+    ),
+    Combination(
         "combined.private-files-first",
         BLOCK,
         "It makes reading sensitive files a condition for something else.",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 _TABLE: Final = {
-    # Who is spoken to or of.
     "USER": "user|users|human|humans|operator|operators|customer|customers|end user|person|anyone|anybody|nobody|"
     "no one|everyone|them|people|client|owner",
     "AUTHORITY": "administrator|administrators|system admin|sysadmin|security team|security policy|security protocol|"
@@ -89,6 +88,7 @@ _TABLE: Final = {
     "ARGUMENT": "parameter|parameters|argument|arguments|param|params|field|value|recipient|recipients|destination|"
     "path|address|url|amount|query|body|content|target|command|account|filename|to field|url parameter|flag|option|"
     "receiver|payee|beneficiary|endpoint|branch|permissions|limit|header",
+    # How strongly, how often, when.
     "MUST": "must|shall|required|mandatory|need to|needs to|have to|has to|always|make sure|ensure|is essential|"
     "obligated|necessary|should|important|critical|imperative|be sure to|is obligatory|compulsory|first",
     "TOOL": "tool|tools|function|functions|api|plugin|endpoint|command|skill|xtool",
@@ -108,6 +108,17 @@ _TABLE: Final = {
     "overrides|overriding|turn off|turns off|deactivate|deactivates|evade|evades|remove|removes|suspend|switch off|"
     "disregard|elude|subvert|defeat|avoid|exempt from|exempted from|lift|lifts|waive|waives|auto approve|without any|"
     "without",
+    "TAMPERED": "extended|replaced|changed|multiplied|raised|lowered|increased|reduced|removed|deleted|disabled|"
+    "shared|copied|forwarded|archived|sent|uploaded|overwritten|redirected|excluded|logged|appended|prepended|"
+    "modified|altered|doubled|halved|rerouted|substituted|swapped|granted|exported|published|disclosed|erased|wiped|"
+    "dropped|mirrored|bcced|posted|left out|cut off|filtered out|rounded up|handed over|passed on|passed along",
+    "TAMPER": "remove|delete|disable|share|upload|archive|forward|grant|export|publish|erase|wipe|drop|mirror|"
+    "replace|change|append|extend|modify|send|copy|store|update|alter|add|insert|transfer|post",
+    "PRIVATE": "location|contacts|password|passwords|credentials|calendar|inbox|messages|emails|conversation|history|"
+    "keys|private|personal|user data|email content|secrets|tokens|address book|photos|documents|medical|financial|"
+    "bank|salary",
+    "OBLIGED": "must|shall|should|has to|have to|needs to|need to|is to|are to|ought to|required to|mandatory|always|"
+    "is required|are required|be sure to|make sure to|obliged to|supposed to",
 }
 
 CONCEPTS: Final = {name: tuple(words.split("|")) for name, words in _TABLE.items()}

@@ -139,4 +139,52 @@ RULES: Final = (
         phrases=("ADD ~6 to|into|in|before|after|at", "PUT ~9 log|audit|payload|suffix|prefix|header", "log ~6 to"),
         trait="add",
     ),
+    Rule(
+        "arguments.tampering",
+        None,
+        "It speaks of changing or moving what passes through other calls.",
+        phrases=(
+            "OBLIGED|is|are|be|been|gets ~2 TAMPERED",
+            "OBLIGED ~1 TAMPER",
+        ),
+        trait="tampering",
+    ),
+    Rule(
+        "arguments.obliged",
+        None,
+        "It makes a duty of something.",
+        phrases=("OBLIGED",),
+        trait="obliged",
+    ),
+    Rule(
+        "arguments.private-data-moved",
+        BLOCK,
+        "It has private data moved elsewhere as part of something else.",
+        phrases=(
+            (
+                "PRIVATE ~6 is|are|be|been|gets ~2 shared|sent|copied|forwarded|archived|uploaded|posted|exported|"
+                "disclosed|mirrored|transferred ~5 with|through|to|via|by|in ~4 xmail|xurl|xhost|NAME|public|"
+                "external|wallet|us|vendor"
+            ),
+            "share|forward|copy|send|upload|export|invite ~2 it|them|PRIVATE ~2 with|to ~2 xmail|xurl|wallet",
+            (
+                "call|use|run|invoke NAME with|and ~2 the ~1 password|passwords|credentials|token|secret|keys ~3 "
+                "that|which|was|used|from|entered|typed"
+            ),
+            (
+                "collects|collect|gathers|gather|reads|lists ~3 list|names|configuration ~1 of ~2 installed|"
+                "connected|other|available ~1 mcp ~2 servers|server|tools ~4 keys|tokens|credentials|configuration|"
+                "secrets"
+            ),
+            (
+                "difference|remainder|fraction|surplus|rest|cents ~2 sent|transferred|paid|goes|routed|deposited|"
+                "send|transfer ~2 to ~3 wallet|account|xmail|iban"
+            ),
+            (
+                "amount|price|total|fee|balance ~4 is|are|be|to ~2 raised|increased|multiplied|doubled|rounded ~4 "
+                "percent|times|before|and|up"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
 )

@@ -13,6 +13,11 @@ RULES: Final = (
         "It asks for secrets to be sent somewhere.",
         phrases=(
             (
+                "query|read|list|get|take|dump|print|fetch ~2 SECRET ~4 and|then ~1 give|pass|hand|put|supply|"
+                "provide|submit|use ~3 result|results|it|them|output|value|values ~4 as|in|into|to"
+            ),
+            "reads|read|opens ~3 xsensitive ~3 and ~2 hands|passes|gives|sends|writes|puts|posts",
+            (
                 "collects|collect|captures|capture|records|record|gathers|gather|logs|log|tracks|track|aggregates ~6 "
                 "CONTEXT|SECRET|TOKEN|keystrokes|clipboard|inputs|queries|prompts|interactions|browsing ~12 "
                 "ELSEWHERE|analytics|telemetry|vendor|partners|partner|remote|external|offsite"

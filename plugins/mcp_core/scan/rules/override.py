@@ -77,6 +77,14 @@ RULES: Final = (
         "It claims to stand above what the user says.",
         phrases=(
             (
+                "whatever|whichever ~2 user|users|they ~1 prefers|prefer|wants|want|asks|ask|says|say|chooses|choose|"
+                "chose|requested"
+            ),
+            (
+                "requested by ~1 user|users OBLIGED ~2 executed|run|performed|changed|replaced|extended|redirected|"
+                "processed ~3 on|with|as|to|in|recursively"
+            ),
+            (
                 "supersed*|overrid*|overrul*|outrank* ~2 user|users|human|all|any|other|previous|prior|every|"
                 "explicit|subsequent|conflicting ~2 instruction|instructions|request|requests|command|commands|rule|"
                 "rules|guidelines|policies|directives|wishes"
@@ -188,6 +196,10 @@ RULES: Final = (
         BLOCK,
         "It asks for protections to be skipped.",
         phrases=(
+            (
+                "all|every|new|each ~5 must|should|shall|always|has|have ~1 to? ~1 get|receive|given|granted|"
+                "assigned|added ~4 owner|admin|administrator|root|superuser"
+            ),
             (
                 "bypass*|disable|disables|disabling|ignore|ignores|ignoring|circumvent*|evade|evades|deactivate|"
                 "disregard|subvert|override|overrides ~2 permission|security|safety|ethical|authorization|approval|"

@@ -91,6 +91,10 @@ RULES: Final = (
         "It makes destroying data or switching off protections part of another step.",
         phrases=(
             (
+                "disable|deactivate|bypass|skip ~2 two|factor|2fa|mfa|encryption|tls|ssl|certificate ~3 checks|check|"
+                "authentication|verification|validation|factor ~5 with|by|before|ahead|prior|via|through|for"
+            ),
+            (
                 "before|after|when|whenever|once|prior|first|always|must|mandatory|required ~9 delete|remove|erase|"
                 "wipe|drop|truncate|overwrite|destroy ~2 all|every|the|existing|entire ~3 backup|backups|logs|log|"
                 "files|data|records|tables|database|history|snapshots|audit ~6 by|with|using|in|from|to|before|first|"
