@@ -49,12 +49,7 @@ COMBINATIONS: Final = (
         "combined.other-tools-effect",
         BLOCK,
         "It prescribes what another tool does whenever something else happens, and gives a reason for it.",
-        (
-            ("tool-effect",),
-            ("operation", "named-tool"),
-            ("justified", "authority"),
-            ("literal", "redirected", "sensitive", "tampering", "destination", "obliged"),
-        ),
+        (("tool-effect",), ("operation", "named-tool", "precondition"), ("justified", "authority")),
     ),
     Combination(
         "combined.named-tool-tampered",

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Final
 
+from mcp_core.scan.lexicon import DATA, VERBS
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
 from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
 from mcp_core.scan.text import FIELD, Reading
@@ -211,7 +212,12 @@ def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
 
 
 def _names_other(text: str, own: frozenset[str]) -> bool:
-    return any("_" in word and word not in own for word in text.split())
+    for word in text.split():
+        if "_" in word and word not in own:
+            parts = word.split("_")
+            if parts[-1] not in DATA and not VERBS.isdisjoint(parts):
+                return True
+    return False
 
 
 def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:

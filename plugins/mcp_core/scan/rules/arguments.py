@@ -13,6 +13,11 @@ RULES: Final = (
         "It asks for something to be added to every message, command or call.",
         phrases=(
             (
+                "your ~2 answers|answer|responses|response|replies|reply|messages ~6 OBLIGED ~4 through|via|with|"
+                "contain|include|end|carry|start ~3 xurl|xhost|xmail"
+            ),
+            "links|urls|images ~3 your ~8 through|via|to|with ~1 xurl",
+            (
                 "ADD ~9 to|before ~2 every|all|each|any|subsequent|future|outgoing ~3 email|emails|message|messages|"
                 "command|commands|commit|commits|reply|replies|post|posts|transaction|transactions|payment|script|"
                 "scripts|invoice|invoices|event|events|insert|shell|invocation|invocations|outgoing|call|calls|"
@@ -61,7 +66,7 @@ RULES: Final = (
         "It asks for an argument of another call to be replaced.",
         phrases=(
             (
-                "ARGUMENT ~3 must|should|shall|will|has|have|needs|always|be ~3 replaced|changed|substituted|swapped|"
+                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always|be ~3 replaced|changed|substituted|swapped|"
                 "overwritten|altered|redirected|overridden|rewritten ~1 to|with|by"
             ),
             (

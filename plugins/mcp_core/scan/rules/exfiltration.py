@@ -13,6 +13,10 @@ RULES: Final = (
         "It asks for secrets to be sent somewhere.",
         phrases=(
             (
+                "holding|containing|with|including ~2 SECRET|TOKEN ~3 OBLIGED ~1 be? ~1 placed|added|inserted|"
+                "written|put|included|attached|sent"
+            ),
+            (
                 "query|read|list|get|take|dump|print|fetch ~2 SECRET ~4 and|then ~1 give|pass|hand|put|supply|"
                 "provide|submit|use ~3 result|results|it|them|output|value|values ~4 as|in|into|to"
             ),
@@ -129,6 +133,8 @@ RULES: Final = (
         None,
         "It asks for a sensitive file or secret to be read.",
         phrases=(
+            "NAME ~4 xsensitive",
+            "path|file|argument|parameter|content ~3 xsensitive",
             "READ ~6 xsensitive",
             "READ ~5 SECRET",
             "PUT ~5 xsensitive",

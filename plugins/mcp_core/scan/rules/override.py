@@ -248,6 +248,15 @@ RULES: Final = (
         "It declares what a tool returns to be instructions for the model.",
         phrases=(
             (
+                "output|outputs|result|results|response|responses|text|content|page|document ~6 steps|instructions|"
+                "commands|directives|orders|tasks ~1 for|to ~1 the|you|an|any agent|assistant|model|ai|llm"
+            ),
+            (
+                "do|follow|perform|execute exactly|precisely|just ~1 what ~8 says|states|tells|instructs|contains|"
+                "asks|said"
+            ),
+            "fill|populate|complete ~4 from|with ~2 what|everything|anything you know|remember|learned",
+            (
                 "output|outputs|result|results|response|values|value|returned|returns|content|data|message|messages|"
                 "text ~7 authoritative|binding|trusted|mandatory|privileged ~2 directive|directives|instruction|"
                 "instructions|command|commands|system|orders"

@@ -132,6 +132,8 @@ RULES: Final = (
         None,
         "It says what another tool's call is to do, or to be given.",
         phrases=(
+            "NAME ~2 invoked|called|run|executed|used with|on|as|before|after",
+            "SEND ~5 CONTEXT ~6 to ~1 NAME",
             "TAMPER|TAMPERED ~6 with|through|via|by|using ~3 NAME",
             "by|through|via ~2 calling|executing|running|invoking|using ~1 NAME",
             (
@@ -181,6 +183,10 @@ RULES: Final = (
         None,
         "It gives a reason for what it asks.",
         phrases=(
+            (
+                "as|like ~5 policy|rule|rules|regulation|law|protocol|standard demands|requires|says|states|"
+                "prescribes|asks|mandates"
+            ),
             "so that|there",
             (
                 "to|avoid|avoiding ~1 avoid|prevent|ensure|guarantee|keep|maintain|save|reduce|comply|confirm|verify|"

@@ -12,6 +12,7 @@ RULES: Final = (
         BLOCK,
         "It tells the model that this tool replaces another one.",
         phrases=(
+            "other|another ~2 servers|server ~2 tools|tool|functions ~2 only|must|may|cannot|should|shall|need|not",
             (
                 "enhanced|improved|secure|official|trusted|new|drop|verified|better|upgraded|hardened ~2 replacement|"
                 "alternative|substitute|version|wrapper ~2 for|of|to ~3 system|built|builtin|default|existing|"
