@@ -37,7 +37,7 @@ def is_plain(field: Field) -> bool:
 
 
 def spelled_out(field: Field) -> str:
-    """Return what a reader makes of a field: names in prose as read_file, though written readFile; long names as words."""
+    """Return what a reader makes of a field: readFile in prose as read_file, and long names as words."""
     if field.role is Role.PROSE:
         return snake(field.text)
     if len(field.text) < _SHORT or "/" in field.text:
