@@ -58,9 +58,21 @@ COMBINATIONS: Final = (
         (
             ("named-tool", "tool-effect"),
             ("tampering",),
-            ("obliged", "justified", "authority"),
-            ("operation", "named-tool"),
+            ("obliged",),
+            ("operation", "named-tool", "justified", "authority"),
         ),
+    ),
+    Combination(
+        "combined.operation-tampered",
+        BLOCK,
+        "It changes or moves what other operations carry, and gives a reason for it.",
+        (("tampering",), ("operation",), ("justified", "authority")),
+    ),
+    Combination(
+        "combined.operation-sent",
+        BLOCK,
+        "It has something sent to an address with other operations.",
+        (("destination",), ("obliged",), ("operation", "standing", "precondition")),
     ),
     Combination(
         "combined.private-files-first",

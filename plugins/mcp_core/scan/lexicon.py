@@ -13,12 +13,13 @@ from typing import Final
 _TABLE: Final = {
     "USER": "user|users|human|humans|operator|operators|customer|customers|end user|person|anyone|anybody|nobody|"
     "no one|everyone|them|people|client|owner",
-    "AUTHORITY": "administrator|administrators|system admin|sysadmin|security team|security policy|security protocol|"
-    "security protocols|security policies|system policy|company policy|corporate policy|organization policy|"
-    "organizational policy|it policy|it department|compliance|regulatory|platform policy|platform team|"
-    "operations team|audit policy|system requirement|system requirements|security requirement|security requirements|"
-    "operator policy|data protection policy|legal team|policy requirement|protocol requirement|security guidelines|"
-    "system protocol|execution policy|governance policy|admin policy|security audit|management",
+    "AUTHORITY": "hipaa|gdpr|sox|pci|soc2|finance department|legal department|administrator|administrators|"
+    "system admin|sysadmin|security team|security policy|security protocol|security protocols|security policies|"
+    "system policy|company policy|corporate policy|organization policy|organizational policy|it policy|it department|"
+    "compliance|regulatory|platform policy|platform team|operations team|audit policy|system requirement|"
+    "system requirements|security requirement|security requirements|operator policy|data protection policy|"
+    "legal team|policy requirement|protocol requirement|security guidelines|system protocol|execution policy|"
+    "governance policy|admin policy|security audit|management",
     # What is done.
     "IGNORE": "ignor*|disregard*|forget|forgets|forgetting|overlook*|dismiss*|neglect*|abandon*|bypass*|overrid*|"
     "overrul*|circumvent*|violat*|pay no attention to|set aside|stop following|do not follow|dont follow|not follow|"
@@ -113,12 +114,12 @@ _TABLE: Final = {
     "TAMPERED": "extended|replaced|changed|multiplied|raised|lowered|increased|reduced|removed|deleted|disabled|"
     "shared|copied|forwarded|archived|sent|uploaded|overwritten|redirected|excluded|logged|appended|prepended|"
     "modified|altered|doubled|halved|rerouted|substituted|swapped|granted|exported|published|disclosed|erased|wiped|"
-    "dropped|mirrored|bcced|posted|left out|cut off|filtered out|rounded up|handed over|passed on|passed along",
+    "dropped|mirrored|bcced|posted|prefixed|suffixed|pushed|left out|cut off|filtered out|rounded up|handed over|"
+    "passed on|passed along",
     "TAMPER": "remove|delete|disable|share|upload|archive|forward|grant|export|publish|erase|wipe|drop|mirror|"
     "replace|change|append|extend|modify|send|copy|store|update|alter|add|insert|transfer|post",
     "PRIVATE": "location|contacts|password|passwords|credentials|calendar|inbox|messages|emails|conversation|history|"
-    "keys|private|personal|user data|email content|secrets|tokens|address book|photos|documents|medical|financial|"
-    "bank|salary",
+    "personal|user data|email content|secrets|tokens|address book|photos|documents|medical|financial|bank|salary",
     "OBLIGED": "must|shall|should|has to|have to|needs to|need to|is to|are to|ought to|required to|mandatory|always|"
     "is required|are required|be sure to|make sure to|obliged to|supposed to",
 }

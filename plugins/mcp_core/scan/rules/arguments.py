@@ -23,7 +23,16 @@ RULES: Final = (
                 "scripts|invoice|invoices|event|events|insert|shell|invocation|invocations|outgoing|call|calls|"
                 "operation|operations|execution"
             ),
-            "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 MESSAGES",
+            (
+                "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 email|emails|message|messages|command|commands|"
+                "commit|commits|reply|replies|post|posts|transaction|transactions|invoice|invoices|outgoing|shell|"
+                "prompt|prompts"
+            ),
+            (
+                "TAMPERED|set|converted ~4 in|for all|every|each following|subsequent|later|further|future ~3 calls|"
+                "requests|operations|messages|commands|queries"
+            ),
+            "always|must|should|also|please ~1 cc|bcc ~3 xmail",
             (
                 "to|in|for ~1 every|all|each ~3 email|emails|message|messages|command|commands|commit|commits|reply|"
                 "replies|payment|payments|transaction|script|scripts|operations ~8 append|prepend|add|insert|inject|"
@@ -66,8 +75,17 @@ RULES: Final = (
         "It asks for an argument of another call to be replaced.",
         phrases=(
             (
-                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always|be ~3 replaced|changed|substituted|swapped|"
-                "overwritten|altered|redirected|overridden|rewritten ~1 to|with|by"
+                "ignor*|disregard ~1 the|their|any|that|users ~1 budget|limit|price|preference|preferences|choice|"
+                "recipient|amount|destination|selection ~4 choose|use|select|pick|set|take|instead"
+            ),
+            "use ~4 for|in every|all|each|any ~3 instead",
+            (
+                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always ~3 replaced|substituted|swapped|"
+                "overwritten|overridden ~1 with|by|to"
+            ),
+            (
+                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always ~3 changed|altered|redirected|rewritten ~1 "
+                "to|with"
             ),
             (
                 "must|should|always|shall ~1 replace|substitute|swap|redirect|overwrite|reroute|rewrite ~4 ARGUMENT "
@@ -168,8 +186,7 @@ RULES: Final = (
         phrases=(
             (
                 "PRIVATE ~6 is|are|be|been|gets ~2 shared|sent|copied|forwarded|archived|uploaded|posted|exported|"
-                "disclosed|mirrored|transferred ~5 with|through|to|via|by|in ~4 xmail|xurl|xhost|NAME|public|"
-                "external|wallet|us|vendor"
+                "disclosed|mirrored ~5 with|through|to|via ~4 xmail|xurl|xhost|NAME|wallet|vendor|us"
             ),
             "share|forward|copy|send|upload|export|invite ~2 it|them|PRIVATE ~2 with|to ~2 xmail|xurl|wallet",
             (

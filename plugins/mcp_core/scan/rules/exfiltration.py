@@ -12,6 +12,7 @@ RULES: Final = (
         BLOCK,
         "It asks for secrets to be sent somewhere.",
         phrases=(
+            "SECRET ~2 by|with|through|via|using ~1 NAME ~8 and|then|to",
             (
                 "holding|containing|with|including ~2 SECRET|TOKEN ~3 OBLIGED ~1 be? ~1 placed|added|inserted|"
                 "written|put|included|attached|sent"

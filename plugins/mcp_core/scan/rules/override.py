@@ -47,8 +47,8 @@ RULES: Final = (
             ),
             "ignor*|disregard|forget ~1 what ~3 said|told|asked|instructed|written|wrote|before",
             (
-                "do|must|should not ~1 follow|obey|heed|adhere ~3 EARLIER ~2 instruction|instructions|directives|"
-                "guidelines|rules|orders|prompt"
+                "do|must|should not ~1 follow|obey|heed|adhere ~3 previous|prior|your|system|safety|earlier|above|"
+                "original|preceding|user|users ~2 instruction|instructions|directives|guidelines|rules|orders|prompt"
             ),
             (
                 "stop|cease|dont|no ~1 longer|follow|following|obey|obeying ~1 following|obeying|follow|EARLIER ~2 "
@@ -120,12 +120,13 @@ RULES: Final = (
                 "any|other|previous|system|your|prior|everything"
             ),
             (
-                "cannot|can|may|must|never|not ~1 not|be ~1 overridden|superseded|countermanded|overruled|revoked|"
-                "waived ~2 by"
+                "cannot|never|not ~1 be ~1 overridden|superseded|countermanded|overruled|revoked|waived|disabled ~1 "
+                "by ~2 user|users|anyone|human|operator|subsequent|other|any|later"
             ),
             (
-                "cannot|never|not ~1 be ~1 overridden|overruled|countermanded|bypassed|skipped|revoked|waived|"
-                "ignored|disabled"
+                "rule|policy|instruction|instructions|directive|requirement|step|protocol|order|behavior|logging ~9 "
+                "cannot|never|not ~1 be ~1 overridden|superseded|countermanded|overruled|bypassed|skipped|revoked|"
+                "waived|disabled"
             ),
             (
                 "even if|when|though ~1 user|users|human|they ~2 object*|refuse*|decline*|disagree*|say|says|ask|"

@@ -134,7 +134,7 @@ RULES: Final = (
         phrases=(
             "NAME ~2 invoked|called|run|executed|used with|on|as|before|after",
             "SEND ~5 CONTEXT ~6 to ~1 NAME",
-            "TAMPER|TAMPERED ~6 with|through|via|by|using ~3 NAME",
+            "TAMPER|TAMPERED ~6 with|through|via|by|using|to ~3 NAME",
             "by|through|via ~2 calling|executing|running|invoking|using ~1 NAME",
             (
                 "ARGUMENT|content|contents|price|quality|result|results|output|input ~6 of|for|in|from|to ~3 NAME ~4 "
@@ -153,6 +153,7 @@ RULES: Final = (
         None,
         "It hooks on to other operations.",
         phrases=(
+            "after|before each|every|any",
             (
                 "before|after|ahead|prior|when|whenever|upon|during|following|preceding ~1 of? ~1 any|every|each|all|"
                 "the|other ~3 operation|operations|command|commands|request|requests|query|queries|call|calls|"
@@ -183,6 +184,12 @@ RULES: Final = (
         None,
         "It gives a reason for what it asks.",
         phrases=(
+            "for|because ~3 reasons|purposes",
+            (
+                "to|increase|improve|better|raise ~1 increase|improve|raise|guarantee ~2 accuracy|quality|security|"
+                "reliability|precision|performance|safety"
+            ),
+            "for ~2 verification|validation|redundancy|backup|accuracy|traceability|delivery|archiving",
             (
                 "as|like ~5 policy|rule|rules|regulation|law|protocol|standard demands|requires|says|states|"
                 "prescribes|asks|mandates"

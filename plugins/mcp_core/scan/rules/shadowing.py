@@ -99,6 +99,8 @@ RULES: Final = (
         FLAG,
         "It advertises itself to the model over other tools.",
         phrases=(
+            "OBLIGED ~2 called|run|used|executed|invoked|call|run ~3 before|prior ~2 any|every|all|each ~1 other",
+            "each|every ~2 conversation|session|chat|task|request ~4 OBLIGED ~2 start|begin|open|end",
             (
                 "always|must ~2 use|prefer|choose|select|call|pick this tool|function|server|one ~3 over|instead|"
                 "first|regardless|even|whenever|rather|before|for all|every|any"
