@@ -63,6 +63,24 @@ COMBINATIONS: Final = (
         ),
     ),
     Combination(
+        "combined.named-tool-reasoned",
+        BLOCK,
+        "It hooks on to another tool's use, and gives a reason that is not that tool's own.",
+        (("named-tool",), ("justified", "authority")),
+    ),
+    Combination(
+        "combined.named-tool-directed",
+        BLOCK,
+        "It hooks on to another tool's use, and prescribes how that tool is called.",
+        (("named-tool",), ("tool-effect",), ("obliged",)),
+    ),
+    Combination(
+        "combined.other-tool-imposed",
+        BLOCK,
+        "It makes a duty of calling another tool, in the name of security, policy or quality.",
+        (("other-tool",), ("justified", "authority"), ("obliged",)),
+    ),
+    Combination(
         "combined.operation-tampered",
         BLOCK,
         "It changes or moves what other operations carry, and gives a reason for it.",
