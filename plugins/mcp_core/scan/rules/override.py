@@ -34,8 +34,8 @@ RULES: Final = (
                 "messages|text|conversation"
             ),
             (
-                "IGNORE ~1 all|any|every|your ~1 instructions|directives|guidelines|safeguards|guardrails|rules you|"
-                "given|from|set|that|and|above"
+                "IGNORE ~1 all|any|every|your ~1 instructions|directives|guidelines|safeguards|guardrails|rules ~1 "
+                "you|above|before"
             ),
             (
                 "ignor*|disregard|forget|abandon ~1 instructions|directions|rules|guidelines ~3 before|above|"
@@ -85,12 +85,12 @@ RULES: Final = (
                 "processed ~3 on|with|as|to|in|recursively"
             ),
             (
-                "supersed*|overrid*|overrul*|outrank* ~2 user|users|human|all|any|other|previous|prior|every|"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 user|users|human|all|any|other|previous|prior|every|"
                 "explicit|subsequent|conflicting ~2 instruction|instructions|request|requests|command|commands|rule|"
                 "rules|guidelines|policies|directives|wishes"
             ),
             (
-                "supersed*|overrid*|overrul*|outrank* ~2 user|users|human|operator|your ~2 preference|preferences|"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 user|users|human|operator|your ~2 preference|preferences|"
                 "settings|input|intent|choice|constraints|messages|prompt|wishes|instructions|explicit"
             ),
             (
