@@ -154,7 +154,7 @@ RULES: Final = (
             "SEND ~8 to|at|via|through|using|with ~3 ELSEWHERE",
             "SEND ~3 ELSEWHERE",
             "POST|http|get ~4 xurl".lower(),
-            "PUT ~8 ELSEWHERE",
+            "PUT ~8 to|at|into|via|on|through ~2 ELSEWHERE",
             "SEND ~8 to ~2 xmail",
             "PUT|write|log|append|copy ~8 tmp",
             "to|account|recipient ~3 xmail",

@@ -85,12 +85,14 @@ RULES: Final = (
                 "processed ~3 on|with|as|to|in|recursively"
             ),
             (
-                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 user|users|human|all|any|other|previous|prior|every|"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
+                "user|users|human|all|any|other|previous|prior|every|"
                 "explicit|subsequent|conflicting ~2 instruction|instructions|request|requests|command|commands|rule|"
                 "rules|guidelines|policies|directives|wishes"
             ),
             (
-                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 user|users|human|operator|your ~2 preference|preferences|"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
+                "user|users|human|operator|your ~2 preference|preferences|"
                 "settings|input|intent|choice|constraints|messages|prompt|wishes|instructions|explicit"
             ),
             (
