@@ -205,7 +205,7 @@ _RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
 
 _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
     ("percent encoding", _PERCENT, 3, unquote),
-    ("character entities", _ENTITY, 3, html.unescape),
+    ("character entities", _ENTITY, 2, html.unescape),
     ("escapes", _ESCAPE, 4, _escapes),
     ("letter spacing", _SINGLES, 1, _closed_up),
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),

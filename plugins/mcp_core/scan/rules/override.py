@@ -77,6 +77,10 @@ RULES: Final = (
         "It claims to stand above what the user says.",
         phrases=(
             (
+                "supersede|supersedes|override|overrides|replace|replaces ~1 all|any ~1 prior|previous|other|earlier|"
+                "existing ~1 ones|directives|instructions|rules|orders|commands"
+            ),
+            (
                 "whatever|whichever ~2 user|users|they ~1 prefers|prefer|wants|want|asks|ask|says|say|chooses|choose|"
                 "chose|requested"
             ),
