@@ -39,7 +39,7 @@ _DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}+\d{0,3}")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
-_BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
+_BASE85: Final = re.compile(r"(?<![^\s\x00])[!-~]{30,}")
 _SIGNS: Final = frozenset("!#$%&()*+;<=>?@^`{|}~,'\"")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}+[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
@@ -50,7 +50,7 @@ _REVERSED_WORDS: Final = frozenset(
     ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
 )
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
-_SINGLES: Final = re.compile(r"(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){4}")
+_SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _BREAKS: Final = re.compile(r"[\s\x00]")
 _LETTERS: Final = re.compile(r"[^\W\d_]+| +")
@@ -193,11 +193,13 @@ _CODES: Final = dict(
 
 
 _UNBROKEN: Final = re.compile(r"\S{20}")
+_LONGER: Final = re.compile(r"\S{30}")
 _DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
 
 _Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
 _RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
-    (_UNBROKEN.search, (("base64", _BASE64, _base64), ("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
+    (_UNBROKEN.search, (("base64", _BASE64, _base64),)),
+    (_LONGER.search, (("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
     (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
     (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
 )

@@ -98,7 +98,7 @@ class Engine:
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
 
         self._rarest = sum(self._phrases)
-        self._hints = frozenset(hint for one in self._patterns for hint in one.hints)
+        self._hints = frozenset(hint for one in self._patterns if not one.needed for hint in one.hints)
 
     def _learn(self, text: str) -> tuple[str, int, int]:
         """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
@@ -169,7 +169,10 @@ class Engine:
         code = reading.code
         held = {hint for hint in self._hints if hint in code}
         for one in self._patterns:
-            if present & one.needed != one.needed or (one.hints and held.isdisjoint(one.hints)):
+            if one.needed:
+                if present & one.needed != one.needed or (one.hints and not any(hint in code for hint in one.hints)):
+                    continue
+            elif one.hints and held.isdisjoint(one.hints):
                 continue
             yield from _matches(one, code, "code")
         if self._composed and not code.isascii():

@@ -21,6 +21,7 @@ WORDS: Final = 10
 _SHORT: Final = 24
 _PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL: Final = re.compile(r"\b([a-z]{3,24})((?:[A-Z][a-z0-9]{1,24}){1,6})\b")
+_HUMP: Final = re.compile(r"[A-Z](?<=[a-z].)")
 _CAPITAL: Final = re.compile(r"[A-Z]")
 _HARVEST: Final = re.compile(
     r"(?:(?:full|entire|complete|user|users|chat|conversation|system|previous|prior|raw|original|hidden|internal|all)_)?"
@@ -47,6 +48,8 @@ def spelled_out(field: Field) -> str:
 
 def snake(text: str) -> str:
     """Return the text with names such as readFile written read_file, as phrases know names."""
+    if not _HUMP.search(text):
+        return text
     return _CAMEL.sub(lambda found: found[1] + _CAPITAL.sub(r"_\g<0>", found[2]), text)
 
 

@@ -62,7 +62,6 @@ RULES: Final = (
                 r"assistant|llm|ai|agent|internal|priority|system[_ -]?(?:message|note|instructions?|prompt|reminder|"
                 r"override|alert)|"
                 r"information|context_update|policy|security|developer|root|confidential|prompt|rules?|attention|"
-                r"warning|task|"
                 r"ai[_ -]?instructions?|hidden[_ -]?instructions?|admin[_ -]?(?:note|override)|"
                 r"metadata[_ -]?directive)\s{0,2}/?>",
                 ("<",),
