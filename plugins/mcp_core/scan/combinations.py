@@ -78,7 +78,7 @@ COMBINATIONS: Final = (
         "combined.other-tool-imposed",
         BLOCK,
         "It makes a duty of calling another tool, in the name of security, policy or quality.",
-        (("other-tool",), ("justified", "authority"), ("obliged",)),
+        (("other-tool",), ("justified", "authority"), ("obliged",), ("operation", "named-tool", "model")),
     ),
     Combination(
         "combined.operation-tampered",

@@ -32,7 +32,7 @@ class Decoded:
 
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]{20,}+={0,2}")
-_BASE32: Final = re.compile(r"\b[A-Z2-7]{24,}+={0,6}")
+_BASE32: Final = re.compile(r"[A-Z2-7]{24,}+={0,6}")
 _HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:;-]{0,2}){12,}+")
 _BINARY: Final = re.compile(r"(?:[01]{8}[ ,]{0,2}){6,}+")
 _DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}+\d{0,3}")
@@ -112,6 +112,8 @@ def _utf8(data: bytes) -> str:
 
 
 def _base64(text: str) -> str:
+    if text.islower():  # names and paths: base64 of words has capitals
+        return ""
     text = re.sub(r"[\r\n]", "", text).rstrip("=").translate({45: 43, 95: 47})
     if len(text) % 4 == 1:
         text = text[:-1]

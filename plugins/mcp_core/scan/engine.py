@@ -19,6 +19,10 @@ from mcp_core.scan.text import FIELD, Reading
 MOST: Final = 12
 """Places at which one phrase is noted; more of the same add nothing."""
 
+SEEN: Final = 20_000
+"""Words whose bits are kept between texts, none of them longer than LONG characters."""
+LONG: Final = 40
+
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
 
@@ -84,6 +88,7 @@ class Engine:
     def __init__(self, rules: Iterable[Rule], combinations: Sequence[Combination]) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
         self._bit = 1
         self._phrases: dict[int, _Lazy] = {}
         self._patterns: list[_Lazy] = []
@@ -130,11 +135,19 @@ class Engine:
 
     def _bits(self, words: str, start: int, end: int) -> int:
         bits = 0
-        known, stems = self._words.get, self._stems.get
+        seen = self._seen
         for word in words[start:end].split():
-            bits |= known(word, 0) | stems(word[:STEM], 0)
-            if "_" in word:
-                bits |= known(NAME, 0)
+            one = seen.get(word)
+            if one is None:
+                one = self._words.get(word, 0) | self._stems.get(word[:STEM], 0)
+                if "_" in word:
+                    one |= self._words.get(NAME, 0)
+                if len(seen) >= SEEN:
+                    seen.clear()
+                if len(word) <= LONG:
+                    seen[word] = one
+            if one:
+                bits |= one
         return bits
 
     def _in_words(
