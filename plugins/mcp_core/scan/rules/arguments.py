@@ -80,13 +80,10 @@ RULES: Final = (
             ),
             "use ~4 for|in every|all|each|any ~3 instead",
             (
-                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always ~3 replaced|substituted|swapped|"
-                "overwritten|overridden ~1 with|by|to"
+                "ARGUMENT ~5 must|should|shall|will|to ~1 be ~1 replaced|substituted|swapped|overwritten|overridden "
+                "~1 with|by|to"
             ),
-            (
-                "ARGUMENT ~5 must|should|shall|will|has|have|needs|always ~3 changed|altered|redirected|rewritten ~1 "
-                "to|with"
-            ),
+            "ARGUMENT ~5 must|should|shall|will|to ~1 be ~1 changed|altered|redirected|rewritten ~1 to|with",
             (
                 "must|should|always|shall ~1 replace|substitute|swap|redirect|overwrite|reroute|rewrite ~4 ARGUMENT "
                 "~6 to|with|by"

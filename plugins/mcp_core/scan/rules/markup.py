@@ -77,7 +77,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|"
-                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|rules?|override|message|context|input|task|"
+                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|override|user input|"
                 r"document)\b",
                 ("===", "---", "***", "###"),
             ),
