@@ -18,9 +18,10 @@ RULES: Final = (
         BLOCK,
         "It asks the model to disregard the instructions that it has.",
         phrases=(
+            "ignor*|disregard*|forget|abandon ~1 your previous|prior|earlier|preceding|original|former",
             (
                 "ignor*|disregard*|forget|forgets|forgetting|dismiss|neglect|abandon|discard ~2 EARLIER ~3 "
-                "instruction|instructions|iunstructions|directions|directives|guidelines|prompt|prompts|programming|"
+                "instruction|instructions|directions|directives|guidelines|prompt|prompts|programming|"
                 "orders|guardrails|guidance"
             ),
             (
