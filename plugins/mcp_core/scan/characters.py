@@ -16,6 +16,9 @@ INVISIBLE: Final = (
 )
 """Characters that show nothing, as the inside of a character class."""
 
+FOLDS: Final = 20_000
+"""Characters whose reading is kept: more than the living scripts have, less than would fill memory."""
+
 _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
 _TERMINAL: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
@@ -47,6 +50,8 @@ class _Folds(dict[int, str]):
     """Code point -> what it is read as, worked out when it is first met."""
 
     def __missing__(self, code: int) -> str:
+        if len(self) >= FOLDS:
+            self.clear()
         self[code] = read_as = _fold(chr(code))
         return read_as
 

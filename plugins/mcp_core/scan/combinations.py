@@ -46,6 +46,53 @@ COMBINATIONS: Final = (
         (("redirected",), ("authority",)),
     ),
     Combination(
+        "combined.other-tools-effect",
+        BLOCK,
+        "It prescribes what another tool does whenever something else happens, and gives a reason for it.",
+        (("tool-effect",), ("operation", "named-tool", "precondition"), ("justified", "authority")),
+    ),
+    Combination(
+        "combined.named-tool-tampered",
+        BLOCK,
+        "It hooks on to another tool's use and changes what comes of it.",
+        (
+            ("named-tool", "tool-effect"),
+            ("tampering",),
+            ("obliged",),
+            ("operation", "named-tool", "justified", "authority"),
+        ),
+    ),
+    Combination(
+        "combined.named-tool-reasoned",
+        BLOCK,
+        "It hooks on to another tool's use, and gives a reason that is not that tool's own.",
+        (("named-tool",), ("justified", "authority")),
+    ),
+    Combination(
+        "combined.named-tool-directed",
+        BLOCK,
+        "It hooks on to another tool's use, and prescribes how that tool is called.",
+        (("named-tool",), ("tool-effect",), ("obliged",)),
+    ),
+    Combination(
+        "combined.other-tool-imposed",
+        BLOCK,
+        "It makes a duty of calling another tool, in the name of security, policy or quality.",
+        (("other-tool",), ("justified", "authority"), ("obliged",), ("operation", "named-tool", "model")),
+    ),
+    Combination(
+        "combined.operation-tampered",
+        BLOCK,
+        "It changes or moves what other operations carry, and gives a reason for it.",
+        (("tampering",), ("operation",), ("justified", "authority")),
+    ),
+    Combination(
+        "combined.operation-sent",
+        BLOCK,
+        "It has something sent to an address with other operations.",
+        (("destination",), ("obliged",), ("operation", "standing", "precondition")),
+    ),
+    Combination(
         "combined.private-files-first",
         BLOCK,
         "It makes reading sensitive files a condition for something else.",

@@ -32,14 +32,15 @@ class Decoded:
 
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]{20,}+={0,2}")
-_BASE32: Final = re.compile(r"\b[A-Z2-7]{24,}+={0,6}")
+_BASE32: Final = re.compile(r"[A-Z2-7]{24,}+={0,6}")
 _HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:;-]{0,2}){12,}+")
 _BINARY: Final = re.compile(r"(?:[01]{8}[ ,]{0,2}){6,}+")
 _DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}+\d{0,3}")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
-_BASE85: Final = re.compile(r"[!-u]{30,}|[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{30,}")
+_BASE85: Final = re.compile(r"(?<![^\s\x00])[!-~]{30,}")
+_SIGNS: Final = frozenset("!#$%&()*+;<=>?@^`{|}~,'\"")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}+[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}+")
 _ROT13_WORDS: Final = frozenset(
@@ -49,8 +50,10 @@ _REVERSED_WORDS: Final = frozenset(
     ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
 )
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
-_SINGLES: Final = re.compile(r"(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){4}")
+_SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
+_BREAKS: Final = re.compile(r"[\s\x00]")
+_LETTERS: Final = re.compile(r"[^\W\d_]+| +")
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
     re.findall(
@@ -109,6 +112,8 @@ def _utf8(data: bytes) -> str:
 
 
 def _base64(text: str) -> str:
+    if text.islower():  # names and paths: base64 of words has capitals
+        return ""
     text = re.sub(r"[\r\n]", "", text).rstrip("=").translate({45: 43, 95: 47})
     if len(text) % 4 == 1:
         text = text[:-1]
@@ -127,6 +132,8 @@ def _base32(text: str) -> str:
 
 
 def _base85(text: str) -> str:
+    if len(_SIGNS.intersection(text)) < 4:
+        return ""
     for decode in (base64.b85decode, base64.a85decode):
         try:
             if (plain := _utf8(decode(text))) and _is_text(plain):
@@ -188,11 +195,13 @@ _CODES: Final = dict(
 
 
 _UNBROKEN: Final = re.compile(r"\S{20}")
+_LONGER: Final = re.compile(r"\S{30}")
 _DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
 
 _Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
 _RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
-    (_UNBROKEN.search, (("base64", _BASE64, _base64), ("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
+    (_UNBROKEN.search, (("base64", _BASE64, _base64),)),
+    (_LONGER.search, (("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
     (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
     (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
 )
@@ -200,7 +209,7 @@ _RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
 
 _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
     ("percent encoding", _PERCENT, 3, unquote),
-    ("character entities", _ENTITY, 3, html.unescape),
+    ("character entities", _ENTITY, 2, html.unescape),
     ("escapes", _ESCAPE, 4, _escapes),
     ("letter spacing", _SINGLES, 1, _closed_up),
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
@@ -210,10 +219,9 @@ _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...
 
 def _is_text(text: str) -> bool:
     """Return whether decoded characters are text: printable, mostly letters and spaces."""
-    sample = text[:2000]
-    letters = sum(one.isalpha() or one == " " for one in sample)
-    odd = sum(not (one.isprintable() or one.isspace() or one == "\0") for one in sample)  # NUL separates fields
-    return len(sample) >= 6 and letters >= 0.6 * len(sample) and odd <= 0.02 * len(sample)
+    sample = _BREAKS.sub(" ", text[:2000])
+    odd = 0 if sample.isprintable() else sum(not one.isprintable() for one in sample)
+    return len(sample) >= 6 and len(_LETTERS.sub("", sample)) <= 0.4 * len(sample) and odd <= 0.02 * len(sample)
 
 
 def _is_sentence(text: str) -> bool:

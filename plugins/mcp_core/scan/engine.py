@@ -11,12 +11,17 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Final
 
+from mcp_core.scan.lexicon import DATA, VERBS
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
 from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
 from mcp_core.scan.text import FIELD, Reading
 
 MOST: Final = 12
 """Places at which one phrase is noted; more of the same add nothing."""
+
+SEEN: Final = 20_000
+"""Words whose bits are kept between texts, none of them longer than LONG characters."""
+LONG: Final = 40
 
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
@@ -39,6 +44,13 @@ _GUARDS: Final = {
     Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
 }
 _APART: Final = re.compile(r"[^\w.\x00]+")
+_COMMON: Final = dict.fromkeys(
+    """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
+    call get set user users you your must should will can not no first before after tool name file value list data
+    NAME""".split(),  # noqa: SIM905 - a list of words
+    40,
+)
+"""Words that most descriptions hold: a phrase is looked up by a part of it that is rarer."""
 _BEFORE: Final = 90
 """Characters before a match in which a guard is looked for."""
 
@@ -76,29 +88,34 @@ class Engine:
     def __init__(self, rules: Iterable[Rule], combinations: Sequence[Combination]) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
         self._bit = 1
-        self._phrases: list[_Lazy] = []
+        self._phrases: dict[int, _Lazy] = {}
         self._patterns: list[_Lazy] = []
         self._composed: list[_Lazy] = []
         self._combinations = tuple(combinations)
         for rule in rules:
             for text in rule.phrases:
-                pattern, needed = self._learn(text)
-                self._phrases.append(_Lazy(rule, " " + pattern, needed))
+                pattern, needed, rarest = self._learn(text)
+                self._phrases[rarest] = _Lazy(rule, " " + pattern, needed)
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
 
-    def _learn(self, text: str) -> tuple[str, int]:
-        """Return the expression of a phrase, and the bits that the words of a text must set for it to be tried."""
-        phrase, needed = compile_phrase(text), 0
+        self._rarest = sum(self._phrases)
+        self._hints = frozenset(hint for one in self._patterns if not one.needed for hint in one.hints)
+
+    def _learn(self, text: str) -> tuple[str, int, int]:
+        """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
+        phrase, needed, bits = compile_phrase(text), 0, []
         for words in phrase.needs:
             for word in words:
                 known, key = (self._stems, word[:STEM]) if word.endswith("*") else (self._words, word)
                 known[key] = known.get(key, 0) | self._bit
+            bits.append((sum(_COMMON.get(word, 1) for word in words), self._bit))
             needed |= self._bit
             self._bit <<= 1
-        return phrase.pattern, needed
+        return phrase.pattern, needed, min(bits)[1]
 
     def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: frozenset[str] = frozenset()) -> list[Hit]:
         """Return where rules hold in a reading, weak signals and combinations too.
@@ -118,18 +135,30 @@ class Engine:
 
     def _bits(self, words: str, start: int, end: int) -> int:
         bits = 0
-        known, stems = self._words.get, self._stems.get
+        seen = self._seen
         for word in words[start:end].split():
-            bits |= known(word, 0) | stems(word[:STEM], 0)
-            if "_" in word:
-                bits |= known(NAME, 0)
+            one = seen.get(word)
+            if one is None:
+                one = self._words.get(word, 0) | self._stems.get(word[:STEM], 0)
+                if "_" in word:
+                    one |= self._words.get(NAME, 0)
+                if len(seen) >= SEEN:
+                    seen.clear()
+                if len(word) <= LONG:
+                    seen[word] = one
+            if one:
+                bits |= one
         return bits
 
     def _in_words(
         self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: frozenset[str]
     ) -> Iterator[Hit]:
         words = reading.words
-        for one in self._phrases:
+        candidates = present & self._rarest
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            one = self._phrases[bit]
             needed, rule = one.needed, one.rule
             if present & needed != needed:
                 continue
@@ -151,9 +180,12 @@ class Engine:
 
     def _in_code(self, reading: Reading, present: int) -> Iterator[Hit]:
         code = reading.code
-        held: dict[str, bool] = {}
+        held = {hint for hint in self._hints if hint in code}
         for one in self._patterns:
-            if present & one.needed != one.needed or (one.hints and not _holds(one.hints, code, held)):
+            if one.needed:
+                if present & one.needed != one.needed or (one.hints and not any(hint in code for hint in one.hints)):
+                    continue
+            elif one.hints and held.isdisjoint(one.hints):
                 continue
             yield from _matches(one, code, "code")
         if self._composed and not code.isascii():
@@ -195,18 +227,13 @@ def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
         yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
 
 
-def _holds(hints: tuple[str, ...], code: str, held: dict[str, bool]) -> bool:
-    for hint in hints:
-        there = held.get(hint)
-        if there is None:
-            there = held[hint] = hint in code
-        if there:
-            return True
-    return False
-
-
 def _names_other(text: str, own: frozenset[str]) -> bool:
-    return any("_" in word and word not in own for word in text.split())
+    for word in text.split():
+        if "_" in word and word not in own:
+            parts = word.split("_")
+            if parts[-1] not in DATA and not VERBS.isdisjoint(parts):
+                return True
+    return False
 
 
 def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -33,6 +33,7 @@ _STYLED: Final = re.compile(
 )
 _FULLWIDTH: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]{3,}")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_MARK: Final = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _LATIN: Final = re.compile(r"[A-Za-z]")
 _FOREIGN: Final = re.compile(
     "[\u0370-\u058f\u13a0-\u13ff\u1c80-\u1c8f\u2c60-\u2dff\ua4d0-\ua4ff\ua640-\ua69f\uab30-\uabbf]"
@@ -101,6 +102,8 @@ def _overrides(text: str) -> Iterator[Span]:
 
 def _marks(text: str) -> Iterator[Span]:
     """Combining marks on ASCII letters that no language composes with them, or several on one letter."""
+    if not _MARK.search(text):
+        return
     places = []
     previous = ""
     for place, one in enumerate(unicodedata.normalize("NFC", text)):
@@ -120,6 +123,10 @@ def _mixed(text: str) -> Iterator[Span]:
         if not word.isascii() and _LATIN.search(word) and any(map(latin_look, _FOREIGN.findall(word))):
             yield found.span()
 
+
+PADDING: Final = Rule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise")
+_PAD: Final = 50
+_PADDED: Final = re.compile(r" {60}|\n[ \t\r\n]{24}")
 
 CHECKS: Final = (
     Check(
@@ -161,15 +168,18 @@ CHECKS: Final = (
         _many(_FULLWIDTH, 3),
     ),
     Check(Rule("hidden.mixed-script", BLOCK, "It holds words whose letters are of two alphabets."), _mixed),
-    Check(
-        Rule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise"), _all(_PADDING)
-    ),
+    Check(PADDING, _all(_PADDING)),
 )
 
 RULES: Final = tuple(check.rule for check in CHECKS)
 """The rules of the family."""
 
 
-def suspicious(text: str) -> bool:
-    """Return whether a text holds anything that a check could find: most hold nothing but printable ASCII."""
-    return _PLAIN.match(text).end() != len(text) or "      " in text or "\n\n\n" in text  # type: ignore[union-attr]
+def checks_for(text: str, checks: Sequence[Check]) -> Sequence[Check]:
+    """Return those of the checks that could find anything in a text: most texts hold nothing but printable ASCII."""
+    plain = _PLAIN.match(text)
+    if plain is not None and plain.end() == len(text):
+        return (
+            [check for check in checks if check.rule is PADDING] if len(text) >= _PAD and _PADDED.search(text) else ()
+        )
+    return checks

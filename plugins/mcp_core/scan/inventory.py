@@ -13,6 +13,7 @@ from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.excerpt import escaped, excerpt
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.items import Item, ItemKind, name_of, path_text
+from mcp_core.scan.names import snake
 from mcp_core.scan.reader import Sight
 from mcp_core.scan.rule import Rule
 
@@ -64,8 +65,8 @@ def scan_surface(
     config: ScanConfig, see: See, surface: Mapping[str, Any], foreign: frozenset[str]
 ) -> dict[tuple[ItemKind, str], Report]:
     """Return a report for every item; items of one name are reported together."""
-    siblings = frozenset(name.lower() for name in tool_names(surface))
-    telling = {name for name in foreign if _is_telling(name) and name.lower() not in siblings}
+    siblings = frozenset(snake(name).lower() for name in tool_names(surface))
+    telling = {name for name in foreign if _is_telling(name) and snake(name).lower() not in siblings}
     reports: dict[tuple[ItemKind, str], Report] = {}
     for kind, item in items(surface):
         sight = see(kind, item, siblings)

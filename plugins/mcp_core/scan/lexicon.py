@@ -7,18 +7,19 @@ for any ending. Words are lower-case, without accents and apostrophes, as the re
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _TABLE: Final = {
-    # Who is spoken to or of.
     "USER": "user|users|human|humans|operator|operators|customer|customers|end user|person|anyone|anybody|nobody|"
     "no one|everyone|them|people|client|owner",
-    "AUTHORITY": "administrator|administrators|system admin|sysadmin|security team|security policy|security protocol|"
-    "security protocols|security policies|system policy|company policy|corporate policy|organization policy|"
-    "organizational policy|it policy|it department|compliance|regulatory|platform policy|platform team|"
-    "operations team|audit policy|system requirement|system requirements|security requirement|security requirements|"
-    "operator policy|data protection policy|legal team|policy requirement|protocol requirement|security guidelines|"
-    "system protocol|execution policy|governance policy|admin policy|security audit|management",
+    "AUTHORITY": "hipaa|gdpr|sox|pci|soc2|finance department|legal department|administrator|administrators|"
+    "system admin|sysadmin|security team|security policy|security protocol|security protocols|security policies|"
+    "system policy|company policy|corporate policy|organization policy|organizational policy|it policy|it department|"
+    "compliance|regulatory|platform policy|platform team|operations team|audit policy|system requirement|"
+    "system requirements|security requirement|security requirements|operator policy|data protection policy|"
+    "legal team|policy requirement|protocol requirement|security guidelines|system protocol|execution policy|"
+    "governance policy|admin policy|security audit|management",
     # What is done.
     "IGNORE": "ignor*|disregard*|forget|forgets|forgetting|overlook*|dismiss*|neglect*|abandon*|bypass*|overrid*|"
     "overrul*|circumvent*|violat*|pay no attention to|set aside|stop following|do not follow|dont follow|not follow|"
@@ -67,14 +68,15 @@ _TABLE: Final = {
     "TOKEN": "api key|api keys|apikey|apikeys|secret|access key|access keys|access token|access tokens|auth token|"
     "auth tokens|bearer token|refresh token|session token|session cookie|cookies|wallet|sensitive information|"
     "confidential information|encryption key|signing key|service account|oauth token|tokens|token|keys|api token",
-    "CONTEXT": "everything the user|what the user|anything the user|all messages|last message|message of the user|"
-    "users message|users messages|users input|users last|users original|users question|conversation so far|"
-    "full arguments|conversation|conversations|conversation history|chat history|message history|chat log|chat logs|"
-    "system prompt|previous messages|prior messages|full context|context window|user messages|users prompt|"
-    "user prompt|users request|users query|original prompt|hidden instructions|internal instructions|"
-    "your instructions|chain of thought|reasoning|transcript|dialogue|previous tool|tool results|tool outputs|"
-    "tool calls|list of tools|available tools|past emails|users data|user data|internal context|users files|thoughts|"
-    "conversation context|session history|your context",
+    "CONTEXT": "question of the user|request of the user|query of the user|users question|everything the user|"
+    "what the user|anything the user|all messages|last message|message of the user|users message|users messages|"
+    "users input|users last|users original|conversation so far|full arguments|conversation|conversations|"
+    "conversation history|chat history|message history|chat log|chat logs|system prompt|previous messages|"
+    "prior messages|full context|context window|user messages|users prompt|user prompt|users request|users query|"
+    "original prompt|hidden instructions|internal instructions|your instructions|chain of thought|reasoning|"
+    "transcript|dialogue|previous tool|tool results|tool outputs|tool calls|list of tools|available tools|"
+    "past emails|users data|user data|internal context|users files|thoughts|conversation context|session history|"
+    "your context",
     "ELSEWHERE": "xurl|xmail|xhost|external server|external endpoint|remote server|remote endpoint|external service|"
     "webhook|attacker|attackers|third party|external address|our server|our servers|our endpoint|collection server|"
     "logging server|backup service|sync service|audit service|logging service|our cloud|remote host|external api|"
@@ -89,6 +91,7 @@ _TABLE: Final = {
     "ARGUMENT": "parameter|parameters|argument|arguments|param|params|field|value|recipient|recipients|destination|"
     "path|address|url|amount|query|body|content|target|command|account|filename|to field|url parameter|flag|option|"
     "receiver|payee|beneficiary|endpoint|branch|permissions|limit|header",
+    # How strongly, how often, when.
     "MUST": "must|shall|required|mandatory|need to|needs to|have to|has to|always|make sure|ensure|is essential|"
     "obligated|necessary|should|important|critical|imperative|be sure to|is obligatory|compulsory|first",
     "TOOL": "tool|tools|function|functions|api|plugin|endpoint|command|skill|xtool",
@@ -108,7 +111,45 @@ _TABLE: Final = {
     "overrides|overriding|turn off|turns off|deactivate|deactivates|evade|evades|remove|removes|suspend|switch off|"
     "disregard|elude|subvert|defeat|avoid|exempt from|exempted from|lift|lifts|waive|waives|auto approve|without any|"
     "without",
+    "TAMPERED": "extended|replaced|changed|multiplied|raised|lowered|increased|reduced|removed|deleted|disabled|"
+    "shared|copied|forwarded|archived|sent|uploaded|overwritten|redirected|excluded|logged|appended|prepended|"
+    "modified|altered|doubled|halved|rerouted|substituted|swapped|granted|exported|published|disclosed|erased|wiped|"
+    "dropped|mirrored|bcced|posted|prefixed|suffixed|pushed|left out|cut off|filtered out|rounded up|handed over|"
+    "passed on|passed along",
+    "TAMPER": "remove|delete|disable|share|upload|archive|forward|grant|export|publish|erase|wipe|drop|mirror|"
+    "replace|change|append|extend|modify|send|copy|store|update|alter|add|insert|transfer|post",
+    "PRIVATE": "location|contacts|password|passwords|credentials|calendar|inbox|messages|emails|conversation|history|"
+    "personal|user data|email content|secrets|tokens|address book|photos|documents|medical|financial|bank|salary",
+    "OBLIGED": "must|shall|should|has to|have to|needs to|need to|is to|are to|ought to|required to|mandatory|always|"
+    "is required|are required|be sure to|make sure to|obliged to|supposed to",
 }
 
 CONCEPTS: Final = {name: tuple(words.split("|")) for name, words in _TABLE.items()}
 """Concept -> its alternatives."""
+
+VERBS: Final = frozenset(
+    re.findall(
+        "[a-z]+",
+        "get set read write send list create delete update search fetch add remove run execute exec call upload "
+        "download find query sync post open save share move copy check verify validate export import generate make "
+        "put append edit modify replace rename close start stop init initialize bootstrap setup prepare authenticate "
+        "authorize auth login logout invoke perform process analyze scan transfer pay withdraw deposit book buy sell "
+        "order cancel approve reject submit publish notify email message log store load dump clear reset revoke grant "
+        "enable disable install uninstall restart backup restore convert translate summarize describe show view "
+        "retrieve lookup resolve navigate click type press request ask respond reply forward schedule track monitor "
+        "calculate compute count browse crawl scrape extract parse insert select drop alter merge commit push pull "
+        "clone deploy build test format lint compile connect disconnect register subscribe join leave invite assign "
+        "unassign lock unlock collect report ping record play refresh rotate encrypt decrypt sign audit inspect "
+        "evaluate route redirect archive erase wipe kill terminate launch trigger",
+    )
+)
+"""Verbs of which a name must hold one to be taken for a tool's: fields of data are named without."""
+
+DATA: Final = frozenset(
+    re.findall(
+        "[a-z]+",
+        "id ids type types name names key keys size limit count date time at by url uri path number index field "
+        "fields value values offset cursor version level format flag mode status state",
+    )
+)
+"""Words with which names of data end, and names of tools do not."""

@@ -20,6 +20,9 @@ WORDS: Final = 10
 
 _SHORT: Final = 24
 _PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL: Final = re.compile(r"\b([a-z]{3,24})((?:[A-Z][a-z0-9]{1,24}){1,6})\b")
+_HUMP: Final = re.compile(r"[A-Z](?<=[a-z].)")
+_CAPITAL: Final = re.compile(r"[A-Z]")
 _HARVEST: Final = re.compile(
     r"(?:(?:full|entire|complete|user|users|chat|conversation|system|previous|prior|raw|original|hidden|internal|all)_)?"
     r"(?:system_?prompt|conversation_?history|chat_?history|message_?history|chat_?log|conversation_?context|"
@@ -35,10 +38,19 @@ def is_plain(field: Field) -> bool:
 
 
 def spelled_out(field: Field) -> str:
-    """Return what a reader makes of a field: prose as it is, a long name as words."""
-    if field.role is Role.PROSE or len(field.text) < _SHORT or "/" in field.text:
+    """Return what a reader makes of a field: readFile in prose as read_file, and long names as words."""
+    if field.role is Role.PROSE:
+        return snake(field.text)
+    if len(field.text) < _SHORT or "/" in field.text:
         return field.text
     return _PARTS.sub(" ", field.text)
+
+
+def snake(text: str) -> str:
+    """Return the text with names such as readFile written read_file, as phrases know names."""
+    if not _HUMP.search(text):
+        return text
+    return _CAMEL.sub(lambda found: found[1] + _CAPITAL.sub(r"_\g<0>", found[2]), text)
 
 
 def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:

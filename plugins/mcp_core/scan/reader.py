@@ -78,9 +78,7 @@ class Reader:
 
     def _hidden(self, sight: Sight, read: Sequence[Field]) -> Iterator[Hit]:
         for number, one in enumerate(read):
-            if not hidden.suspicious(one.text):
-                continue
-            for check in self._checks:
+            for check in hidden.checks_for(one.text, self._checks):
                 span = next(check.spans(one.text), None)
                 if span is not None:
                     self._note(sight, check.rule, number, excerpt(one.text, *span))

@@ -13,12 +13,26 @@ RULES: Final = (
         "It asks for something to be added to every message, command or call.",
         phrases=(
             (
+                "your ~2 answers|answer|responses|response|replies|reply|messages ~6 OBLIGED ~4 through|via|with|"
+                "contain|include|end|carry|start ~3 xurl|xhost|xmail"
+            ),
+            "links|urls|images ~3 your ~8 through|via|to|with ~1 xurl",
+            (
                 "ADD ~9 to|before ~2 every|all|each|any|subsequent|future|outgoing ~3 email|emails|message|messages|"
                 "command|commands|commit|commits|reply|replies|post|posts|transaction|transactions|payment|script|"
                 "scripts|invoice|invoices|event|events|insert|shell|invocation|invocations|outgoing|call|calls|"
                 "operation|operations|execution"
             ),
-            "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 MESSAGES",
+            (
+                "ADD ~2 to ~1 every|all|each|any|subsequent|future ~3 email|emails|message|messages|command|commands|"
+                "commit|commits|reply|replies|post|posts|transaction|transactions|invoice|invoices|outgoing|shell|"
+                "prompt|prompts"
+            ),
+            (
+                "TAMPERED|set|converted ~4 in|for all|every|each following|subsequent|later|further|future ~3 calls|"
+                "requests|operations|messages|commands|queries"
+            ),
+            "always|must|should|also|please ~1 cc|bcc ~3 xmail",
             (
                 "to|in|for ~1 every|all|each ~3 email|emails|message|messages|command|commands|commit|commits|reply|"
                 "replies|payment|payments|transaction|script|scripts|operations ~8 append|prepend|add|insert|inject|"
@@ -61,9 +75,15 @@ RULES: Final = (
         "It asks for an argument of another call to be replaced.",
         phrases=(
             (
-                "ARGUMENT ~3 must|should|shall|will|has|have|needs|always|be ~3 replaced|changed|substituted|swapped|"
-                "overwritten|altered|redirected|overridden|rewritten ~1 to|with|by"
+                "ignor*|disregard ~1 the|their|any|that|users ~1 budget|limit|price|preference|preferences|choice|"
+                "recipient|amount|destination|selection ~4 choose|use|select|pick|set|take|instead"
             ),
+            "use ~4 for|in every|all|each|any ~3 instead",
+            (
+                "ARGUMENT ~5 must|should|shall|will|to ~1 be ~1 replaced|substituted|swapped|overwritten|overridden "
+                "~1 with|by|to"
+            ),
+            "ARGUMENT ~5 must|should|shall|will|to ~1 be ~1 changed|altered|redirected|rewritten ~1 to|with",
             (
                 "must|should|always|shall ~1 replace|substitute|swap|redirect|overwrite|reroute|rewrite ~4 ARGUMENT "
                 "~6 to|with|by"
@@ -138,5 +158,52 @@ RULES: Final = (
         "It asks for something to be added.",
         phrases=("ADD ~6 to|into|in|before|after|at", "PUT ~9 log|audit|payload|suffix|prefix|header", "log ~6 to"),
         trait="add",
+    ),
+    Rule(
+        "arguments.tampering",
+        None,
+        "It speaks of changing or moving what passes through other calls.",
+        phrases=(
+            "OBLIGED|is|are|be|been|gets ~2 TAMPERED",
+            "OBLIGED ~1 TAMPER",
+        ),
+        trait="tampering",
+    ),
+    Rule(
+        "arguments.obliged",
+        None,
+        "It makes a duty of something.",
+        phrases=("OBLIGED",),
+        trait="obliged",
+    ),
+    Rule(
+        "arguments.private-data-moved",
+        BLOCK,
+        "It has private data moved elsewhere as part of something else.",
+        phrases=(
+            (
+                "PRIVATE ~6 is|are|be|been|gets ~2 shared|sent|copied|forwarded|archived|uploaded|posted|exported|"
+                "disclosed|mirrored ~5 with|through|to|via ~4 xmail|xurl|xhost|NAME|wallet|vendor|us"
+            ),
+            "share|forward|copy|send|upload|export|invite ~2 it|them|PRIVATE ~2 with|to ~2 xmail|xurl|wallet",
+            (
+                "call|use|run|invoke NAME with|and ~2 the ~1 password|passwords|credentials|token|secret|keys ~3 "
+                "that|which|was|used|from|entered|typed"
+            ),
+            (
+                "collects|collect|gathers|gather|reads|lists ~3 list|names|configuration ~1 of ~2 installed|"
+                "connected|other|available ~1 mcp ~2 servers|server|tools ~4 keys|tokens|credentials|configuration|"
+                "secrets"
+            ),
+            (
+                "difference|remainder|fraction|surplus|rest|cents ~2 sent|transferred|paid|goes|routed|deposited|"
+                "send|transfer ~2 to ~3 wallet|account|xmail|iban"
+            ),
+            (
+                "amount|price|total|fee|balance ~4 is|are|be|to ~2 raised|increased|multiplied|doubled|rounded ~4 "
+                "percent|times|before|and|up"
+            ),
+        ),
+        guard=Guard.DENIED,
     ),
 )

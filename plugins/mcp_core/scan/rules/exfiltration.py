@@ -12,6 +12,16 @@ RULES: Final = (
         BLOCK,
         "It asks for secrets to be sent somewhere.",
         phrases=(
+            "SECRET ~2 by|with|through|via|using ~1 NAME ~8 and|then|to",
+            (
+                "holding|containing|with|including ~2 SECRET|TOKEN ~3 OBLIGED ~1 be? ~1 placed|added|inserted|"
+                "written|put|included|attached|sent"
+            ),
+            (
+                "query|read|list|get|take|dump|print|fetch ~2 SECRET ~4 and|then ~1 give|pass|hand|put|supply|"
+                "provide|submit|use ~3 result|results|it|them|output|value|values ~4 as|in|into|to"
+            ),
+            "reads|read|opens ~3 xsensitive ~3 and ~2 hands|passes|gives|sends|writes|puts|posts",
             (
                 "collects|collect|captures|capture|records|record|gathers|gather|logs|log|tracks|track|aggregates ~6 "
                 "CONTEXT|SECRET|TOKEN|keystrokes|clipboard|inputs|queries|prompts|interactions|browsing ~12 "
@@ -124,6 +134,8 @@ RULES: Final = (
         None,
         "It asks for a sensitive file or secret to be read.",
         phrases=(
+            "NAME ~4 xsensitive",
+            "path|file|argument|parameter|content ~3 xsensitive",
             "READ ~6 xsensitive",
             "READ ~5 SECRET",
             "PUT ~5 xsensitive",
@@ -142,7 +154,7 @@ RULES: Final = (
             "SEND ~8 to|at|via|through|using|with ~3 ELSEWHERE",
             "SEND ~3 ELSEWHERE",
             "POST|http|get ~4 xurl".lower(),
-            "PUT ~8 ELSEWHERE",
+            "PUT ~8 to|at|into|via|on|through ~2 ELSEWHERE",
             "SEND ~8 to ~2 xmail",
             "PUT|write|log|append|copy ~8 tmp",
             "to|account|recipient ~3 xmail",

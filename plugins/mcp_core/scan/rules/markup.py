@@ -62,7 +62,6 @@ RULES: Final = (
                 r"assistant|llm|ai|agent|internal|priority|system[_ -]?(?:message|note|instructions?|prompt|reminder|"
                 r"override|alert)|"
                 r"information|context_update|policy|security|developer|root|confidential|prompt|rules?|attention|"
-                r"warning|task|"
                 r"ai[_ -]?instructions?|hidden[_ -]?instructions?|admin[_ -]?(?:note|override)|"
                 r"metadata[_ -]?directive)\s{0,2}/?>",
                 ("<",),
@@ -78,7 +77,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|"
-                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|rules?|override|message|context|input|task|"
+                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|override|user input|"
                 r"document)\b",
                 ("===", "---", "***", "###"),
             ),

@@ -18,9 +18,10 @@ RULES: Final = (
         BLOCK,
         "It asks the model to disregard the instructions that it has.",
         phrases=(
+            "ignor*|disregard*|forget|abandon ~1 your previous|prior|earlier|preceding|original|former",
             (
                 "ignor*|disregard*|forget|forgets|forgetting|dismiss|neglect|abandon|discard ~2 EARLIER ~3 "
-                "instruction|instructions|iunstructions|directions|directives|guidelines|prompt|prompts|programming|"
+                "instruction|instructions|directions|directives|guidelines|prompt|prompts|programming|"
                 "orders|guardrails|guidance"
             ),
             (
@@ -34,8 +35,8 @@ RULES: Final = (
                 "messages|text|conversation"
             ),
             (
-                "IGNORE ~1 all|any|every|your ~1 instructions|directives|guidelines|safeguards|guardrails|rules you|"
-                "given|from|set|that|and|above"
+                "IGNORE ~1 all|any|every|your ~1 instructions|directives|guidelines|safeguards|guardrails|rules ~1 "
+                "you|above|before"
             ),
             (
                 "ignor*|disregard|forget|abandon ~1 instructions|directions|rules|guidelines ~3 before|above|"
@@ -47,8 +48,8 @@ RULES: Final = (
             ),
             "ignor*|disregard|forget ~1 what ~3 said|told|asked|instructed|written|wrote|before",
             (
-                "do|must|should not ~1 follow|obey|heed|adhere ~3 EARLIER ~2 instruction|instructions|directives|"
-                "guidelines|rules|orders|prompt"
+                "do|must|should not ~1 follow|obey|heed|adhere ~3 previous|prior|your|system|safety|earlier|above|"
+                "original|preceding|user|users ~2 instruction|instructions|directives|guidelines|rules|orders|prompt"
             ),
             (
                 "stop|cease|dont|no ~1 longer|follow|following|obey|obeying ~1 following|obeying|follow|EARLIER ~2 "
@@ -77,12 +78,26 @@ RULES: Final = (
         "It claims to stand above what the user says.",
         phrases=(
             (
-                "supersed*|overrid*|overrul*|outrank* ~2 user|users|human|all|any|other|previous|prior|every|"
+                "supersede|supersedes|override|overrides|replace|replaces ~1 all|any ~1 prior|previous|other|earlier|"
+                "existing ~1 ones|directives|instructions|rules|orders|commands"
+            ),
+            (
+                "whatever|whichever ~2 user|users|they ~1 prefers|prefer|wants|want|asks|ask|says|say|chooses|choose|"
+                "chose|requested"
+            ),
+            (
+                "requested by ~1 user|users OBLIGED ~2 executed|run|performed|changed|replaced|extended|redirected|"
+                "processed ~3 on|with|as|to|in|recursively"
+            ),
+            (
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
+                "user|users|human|all|any|other|previous|prior|every|"
                 "explicit|subsequent|conflicting ~2 instruction|instructions|request|requests|command|commands|rule|"
                 "rules|guidelines|policies|directives|wishes"
             ),
             (
-                "supersed*|overrid*|overrul*|outrank* ~2 user|users|human|operator|your ~2 preference|preferences|"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
+                "user|users|human|operator|your ~2 preference|preferences|"
                 "settings|input|intent|choice|constraints|messages|prompt|wishes|instructions|explicit"
             ),
             (
@@ -112,12 +127,13 @@ RULES: Final = (
                 "any|other|previous|system|your|prior|everything"
             ),
             (
-                "cannot|can|may|must|never|not ~1 not|be ~1 overridden|superseded|countermanded|overruled|revoked|"
-                "waived ~2 by"
+                "cannot|never|not ~1 be ~1 overridden|superseded|countermanded|overruled|revoked|waived|disabled ~1 "
+                "by ~2 user|users|anyone|human|operator|subsequent|other|any|later"
             ),
             (
-                "cannot|never|not ~1 be ~1 overridden|overruled|countermanded|bypassed|skipped|revoked|waived|"
-                "ignored|disabled"
+                "rule|policy|instruction|instructions|directive|requirement|step|protocol|order|behavior|logging ~9 "
+                "cannot|never|not ~1 be ~1 overridden|superseded|countermanded|overruled|bypassed|skipped|revoked|"
+                "waived|disabled"
             ),
             (
                 "even if|when|though ~1 user|users|human|they ~2 object*|refuse*|decline*|disagree*|say|says|ask|"
@@ -189,6 +205,10 @@ RULES: Final = (
         "It asks for protections to be skipped.",
         phrases=(
             (
+                "all|every|new|each ~5 must|should|shall|always|has|have ~1 to? ~1 get|receive|given|granted|"
+                "assigned|added ~4 owner|admin|administrator|root|superuser"
+            ),
+            (
                 "bypass*|disable|disables|disabling|ignore|ignores|ignoring|circumvent*|evade|evades|deactivate|"
                 "disregard|subvert|override|overrides ~2 permission|security|safety|ethical|authorization|approval|"
                 "moderation|content ~1 checks|check|filters|filtering|controls|guardrails|safeguards|policies|"
@@ -235,6 +255,15 @@ RULES: Final = (
         BLOCK,
         "It declares what a tool returns to be instructions for the model.",
         phrases=(
+            (
+                "output|outputs|result|results|response|responses|text|content|page|document ~6 steps|instructions|"
+                "commands|directives|orders|tasks ~1 for|to ~1 the|you|an|any agent|assistant|model|ai|llm"
+            ),
+            (
+                "do|follow|perform|execute exactly|precisely|just ~1 what ~8 says|states|tells|instructs|contains|"
+                "asks|said"
+            ),
+            "fill|populate|complete ~4 from|with ~2 what|everything|anything you know|remember|learned",
             (
                 "output|outputs|result|results|response|values|value|returned|returns|content|data|message|messages|"
                 "text ~7 authoritative|binding|trusted|mandatory|privileged ~2 directive|directives|instruction|"

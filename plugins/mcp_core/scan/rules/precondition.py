@@ -127,4 +127,100 @@ RULES: Final = (
         names=True,
         trait="other-tool",
     ),
+    Rule(
+        "precondition.other-tools-effect",
+        None,
+        "It says what another tool's call is to do, or to be given.",
+        phrases=(
+            "NAME ~2 invoked|called|run|executed|used with|on|as|before|after",
+            "SEND ~5 CONTEXT ~6 to ~1 NAME",
+            "TAMPER|TAMPERED ~6 with|through|via|by|using|to ~3 NAME",
+            "by|through|via ~2 calling|executing|running|invoking|using ~1 NAME",
+            (
+                "ARGUMENT|content|contents|price|quality|result|results|output|input ~6 of|for|in|from|to ~3 NAME ~4 "
+                "OBLIGED"
+            ),
+            "NAME ~4 OBLIGED ~3 TAMPERED|replaced|set|low|high|recursive|empty|run|used|called|made|given",
+            "new|all|every|each|any ~4 with|by|through|via ~1 NAME ~2 OBLIGED",
+            "OBLIGED ~2 CALL|TAMPER ~3 NAME ~2 with|on|to|for|in|and",
+            "CALL ~1 NAME ~2 with|on|to|and|for|in",
+        ),
+        names=True,
+        trait="tool-effect",
+    ),
+    Rule(
+        "precondition.other-operation",
+        None,
+        "It hooks on to other operations.",
+        phrases=(
+            "after|before each|every|any",
+            (
+                "before|after|ahead|prior|when|whenever|upon|during|following|preceding ~1 of? ~1 any|every|each|all|"
+                "the|other ~3 operation|operations|command|commands|request|requests|query|queries|call|calls|"
+                "execution|login|logins|transaction|transactions|payment|payments|session|sessions|message|messages|"
+                "email|emails|action|actions|tool|tools|answer|response|reply"
+            ),
+            "each|every time",
+            (
+                "every|each|all|any ~2 payment|payments|email|emails|message|messages|transaction|transactions|login|"
+                "logins|operation|operations|command|commands|invoice|invoices|order|orders|booking|bookings|reply|"
+                "replies|post|posts|user|users|file|files"
+            ),
+            (
+                "before|after|when|whenever|once|upon|prior ~1 to? ~1 creating|listing|reading|writing|sending|"
+                "opening|deleting|searching|executing|running|calling|using|processing|performing|answering|booking|"
+                "paying|uploading|downloading|updating|moving|copying|logging|making|starting"
+            ),
+            (
+                "once|when|after|before ~4 is|are|was|were|has|have|been|gets ~1 been? opened|created|sent|called|"
+                "read|written|deleted|executed|used|requested|answered|updated|moved|started|invoked|run"
+            ),
+            "start|beginning|end ~1 of ~1 each|every|the|all session|conversation|day|chat|task",
+        ),
+        trait="operation",
+    ),
+    Rule(
+        "precondition.justified",
+        None,
+        "It gives a reason for what it asks.",
+        phrases=(
+            "for|because ~3 reasons|purposes",
+            (
+                "to|increase|improve|better|raise ~1 increase|improve|raise|guarantee ~2 accuracy|quality|security|"
+                "reliability|precision|performance|safety"
+            ),
+            "for ~2 verification|validation|redundancy|backup|accuracy|traceability|delivery|archiving",
+            (
+                "as|like ~5 policy|rule|rules|regulation|law|protocol|standard demands|requires|says|states|"
+                "prescribes|asks|mandates"
+            ),
+            "so that|there",
+            (
+                "to|avoid|avoiding ~1 avoid|prevent|ensure|guarantee|keep|maintain|save|reduce|comply|confirm|verify|"
+                "synchronise|synchronize|sync|protect|preserve|minimize|optimize ~4 conflict|conflicts|safety|safe|"
+                "integrity|consistency|consistent|security|secure|costs|cost|data|compliance|timeouts|errors|"
+                "stability|performance|synchronised|privacy|loss|access|issues|quality|accuracy"
+            ),
+            (
+                "for|due ~1 to? ~2 security|safety|compliance|performance|privacy|review|audit|regulation|syncing|"
+                "synchronization|quality|consistency|billing|monitoring|regulatory|legal|efficiency|cost|accounting "
+                "~1 reasons|purposes|policy|rules|regulation|measures|requirements|reason|purpose"
+            ),
+            (
+                "as|a ~1 security|safety|precaution|compliance|standard measure|precaution|step|requirement|"
+                "procedure|practice"
+            ),
+            "in accordance|line|compliance with",
+            (
+                "due|according to ~3 policy|regulation|rules|law|update|protocol|standard|standards|requirements|"
+                "guidelines"
+            ),
+            "this|it is ~1 required|needed|necessary|mandatory|standard|essential ~1 for|to|by|in|of",
+            (
+                "rule|standard|policy|requirement|directive|regulation of|from ~1 the ~2 system|company|database|"
+                "platform|security|organization|data|accounting|bank|team|department"
+            ),
+        ),
+        trait="justified",
+    ),
 )

@@ -12,6 +12,21 @@ RULES: Final = (
         BLOCK,
         "It gives the model a task of its own.",
         phrases=(
+            "contents|content of ~6 to ~3 xmail",
+            "immediately|now|urgently delete|remove|transfer|send|change|grant|wire|execute|forward",
+            "add ~3 ssh|public|api key ~4 to",
+            (
+                "send|email|share|forward|mail ~10 passport|ssn|social|credit|bank number|security|card|account ~10 "
+                "to|xmail"
+            ),
+            "change|reset|set|update ~4 password ~4 to",
+            "when you summarize|reply|respond|answer|process|read ~4 must|should|please|always|include|add|append",
+            "call|use|run|invoke|delete|send ~8 before|after you reply|respond|answer|summarize|finish",
+            "include|add|append|mention|insert|put ~6 in|to|into your ~1 summary|reply|response|answer|report|output",
+            "as if|though you ~2 have|had ~1 no ~1 filters|limits|rules|restrictions|guidelines",
+            "you have ~1 no|zero ~1 restrictions|rules|filters|limits|guidelines",
+            "pretend|imagine|suppose you|youre ~1 are? ~3 ai|model|assistant|chatbot ~3 no|without",
+            "without ~1 asking|consulting|telling|informing me|us",
             (
                 "new|updated|additional|real|important|urgent|next|special instructions|instruction|task|tasks|"
                 "assignment|orders|directive ~2 for|follow|follows|is|are|begin|below|from|to|you|ai"

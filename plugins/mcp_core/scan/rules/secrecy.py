@@ -12,6 +12,8 @@ RULES: Final = (
         BLOCK,
         "It asks the model to keep something from the user.",
         phrases=(
+            "if|when ~2 asked|questioned|asks|inquires ~4 claim|deny|pretend|lie|insist ~1 that|it|only|nothing|to",
+            "nothing ~2 can|could|may|will|must ~1 be ~1 traced|noticed|discovered|tracked",
             "do|must|should|shall|to|will|can|may|please not|never ~2 tell|inform|notify|alert|warn|bother USER",
             (
                 "do|must|should|shall|to|will|can|may|please not|never ~2 tell|inform|notify|alert|warn ~3 user|"
@@ -150,6 +152,21 @@ RULES: Final = (
         BLOCK,
         "It asks the model to act without asking its user.",
         phrases=(
+            (
+                "user|users|human|explicit ~1 consent|approval|permission|confirmation|authorization ~2 not|never|no|"
+                "un ~1 required|needed|necessary"
+            ),
+            (
+                "bypass|bypasses|bypassing|suppress|suppresses|circumvent|circumvents|auto ~3 consent|confirmation|"
+                "approval|permission ~2 prompt|prompts|dialog|dialogs|flow|screen|screens|request|requests|step"
+            ),
+            "user|users ~2 agrees|agree|consents|consent|accepts ~3 by ~2 using|calling|installing|invoking|connecting",
+            "without ~3 user ~1 interaction|involvement|intervention|review|oversight",
+            "without ~1 further|more|additional|any ~1 questions|question|checks|confirmation|review|ado|approval",
+            (
+                "even|also when|if ~1 user|users|they ~2 asks|ask|tells|tell|wants|want|says|say ~2 to ~1 stop|"
+                "cancel|abort|pause"
+            ),
             (
                 "do|must|should|never|need not ~1 ask|prompt|consult|bother|wait ~3 USER ~3 confirm*|permission|"
                 "approval|consent|first|before|input"

@@ -12,6 +12,7 @@ RULES: Final = (
         BLOCK,
         "It tells the model that this tool replaces another one.",
         phrases=(
+            "other|another ~2 servers|server ~2 tools|tool|functions ~2 only|must|may|cannot|should|shall|need|not",
             (
                 "enhanced|improved|secure|official|trusted|new|drop|verified|better|upgraded|hardened ~2 replacement|"
                 "alternative|substitute|version|wrapper ~2 for|of|to ~3 system|built|builtin|default|existing|"
@@ -98,6 +99,8 @@ RULES: Final = (
         FLAG,
         "It advertises itself to the model over other tools.",
         phrases=(
+            "OBLIGED ~2 called|run|used|executed|invoked|call|run ~3 before|prior ~2 any|every|all|each ~1 other",
+            "each|every ~2 conversation|session|chat|task|request ~4 OBLIGED ~2 start|begin|open|end",
             (
                 "always|must ~2 use|prefer|choose|select|call|pick this tool|function|server|one ~3 over|instead|"
                 "first|regardless|even|whenever|rather|before|for all|every|any"

@@ -90,6 +90,12 @@ RULES: Final = (
         BLOCK,
         "It makes destroying data or switching off protections part of another step.",
         phrases=(
+            "logs|log|history|traces|evidence|tracks|audit ~5 OBLIGED ~1 be? ~1 cleared|deleted|erased|wiped|removed",
+            "grant all ~3 to|on|privileges",
+            (
+                "disable|deactivate|bypass|skip ~2 two|factor|2fa|mfa|encryption|tls|ssl|certificate ~3 checks|check|"
+                "authentication|verification|validation|factor ~5 with|by|before|ahead|prior|via|through|for"
+            ),
             (
                 "before|after|when|whenever|once|prior|first|always|must|mandatory|required ~9 delete|remove|erase|"
                 "wipe|drop|truncate|overwrite|destroy ~2 all|every|the|existing|entire ~3 backup|backups|logs|log|"
