@@ -76,6 +76,12 @@ class Metrics:
         self.store_failures = Counter(
             "mcp_sidecar_store_failures", "Questions that the store did not answer.", registry=self._registry
         )
+        self.looks = Counter(
+            "mcp_sidecar_looks",
+            "Own looks at servers, by how they ended.",
+            ("server", "outcome"),
+            registry=self._registry,
+        )
         self.webhooks = Counter(
             "mcp_sidecar_webhooks",
             "Alerts for the webhook, by what became of them.",
