@@ -28,7 +28,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings)
-    curator = Curator(settings, upstream, metrics)
+    curator = Curator(settings, upstream, metrics.pins)
     parts = Parts(
         settings,
         upstream,

@@ -11,7 +11,7 @@ import anyio
 from mcp_sidecar.alerts import Alerts
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.looker import Looker
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.snapshots import SnapshotWriter
 from mcp_sidecar.store.store import Store
@@ -21,7 +21,7 @@ from mcp_sidecar.upstream import Upstream
 class Curator:
     """Keeps the catalog of one sidecar; without a store there is none."""
 
-    def __init__(self, settings: Settings, upstream: Upstream, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics) -> None:
         self._pins = settings.pins
         self._looker: Looker | None = None
         self._alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)

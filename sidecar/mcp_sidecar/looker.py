@@ -15,7 +15,7 @@ import structlog
 
 from mcp_core.pins.look import Found, read_surface
 from mcp_sidecar.catalog import Catalog
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.observe import Sighting
@@ -31,7 +31,7 @@ SOONEST: Final = 1.0
 class Looker:
     """Looks at the servers that are set, or at those that were heard of."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, upstream: Upstream, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, upstream: Upstream, metrics: PinMetrics) -> None:
         self._settings = settings
         self._catalog = catalog
         self._upstream = upstream

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import State
-from mcp_core.scan import ItemKind
 from mcp_sidecar.review import KIND_WORDS
 
 PREFIX: Final = "/review/v1"
@@ -39,7 +38,7 @@ _VERSION: Final = {
     "last_seen": _TIME,
     "differs": {"type": "boolean"},
 }
-_KINDS: Final = {"type": "string", "enum": [one.value for one in ItemKind]}
+_KINDS: Final = {"type": "string", "enum": [one.value for one in KIND_WORDS]}
 _IDENTITY: Final = {"server": _TEXT, "kind": _KINDS, "name": _TEXT}
 
 _SCHEMAS: Final = {
