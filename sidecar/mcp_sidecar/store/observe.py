@@ -137,9 +137,7 @@ class Observation:
 
     def _names_around(self, session: Session) -> _Names:
         """Return the names of all tools that are known: of this server, now and before, and of the others."""
-        tools = session.execute(
-            select(Version.server, Version.name).where(Version.kind == ItemKind.TOOL.value).distinct()
-        )
+        tools = select(Version.server, Version.name).where(Version.kind == ItemKind.TOOL.value).distinct()
         own = {one.name for one in self._seen.values() if one.kind is ItemKind.TOOL}
         foreign: set[str] = set()
         for server, name in session.execute(tools):
