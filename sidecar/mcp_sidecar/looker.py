@@ -24,6 +24,10 @@ from mcp_sidecar.upstream import Upstream
 
 LOOK_SECONDS: Final = 60.0
 """How long one look may take."""
+RETRY_SECONDS: Final = 5.0
+"""How long the sidecar waits after a look that saw nothing."""
+SEEN: Final = "seen"
+"""How a look ends that saw the surface."""
 SOONEST: Final = 1.0
 """Seconds between two looks at least, however often a server says that it changed."""
 
@@ -62,7 +66,8 @@ class Looker:
         with anyio.move_on_after(LOOK_SECONDS):
             outcome = await self._look(server, talk)
         await self._tell(server, outcome)
-        with anyio.move_on_after(self._settings.pins.look_interval):
+        interval = self._settings.pins.look_interval
+        with anyio.move_on_after(interval if outcome == SEEN else min(interval, RETRY_SECONDS)):
             await self._until_changed(talk)
         with anyio.move_on_after(LOOK_SECONDS):
             await _leave(talk)
@@ -73,7 +78,7 @@ class Looker:
         except TalkError as error:
             return error.outcome
         await self._catalog.learn(server, [Sighting.of(*one) for one in found])
-        return "seen"
+        return SEEN
 
     async def _until_changed(self, talk: Talk) -> None:
         """Return when the server says that a list changed; where it does not say so, wait to be cancelled."""

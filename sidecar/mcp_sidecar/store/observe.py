@@ -125,7 +125,7 @@ class Observation:
         reports = self._reports(fresh.values(), around)
         bases = self._bases(session, fresh, rows)
         # The scanner of today reads the open versions too: what only a new rule sees was there before.
-        known = self._reports(bases.values(), around)
+        known = self._reports(bases.values(), around) if bases else {}
         for (item, seen), sighting in fresh.items():
             findings = reports[sighting.kind, sighting.name, seen].findings
             base = bases.get(item)
