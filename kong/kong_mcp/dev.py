@@ -28,6 +28,7 @@ from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
 STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
+SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
 STORE_FILE: Final = "store.db"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
@@ -175,7 +176,11 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     if not settings.pinned:
         return {}
     store = settings.store or str(folder / STORE_FILE)
-    return {SNAPSHOT_VARIABLE: str(folder / "snapshot"), STORE_VARIABLE: store}
+    return {
+        SNAPSHOT_VARIABLE: str(folder / "snapshot"),
+        STORE_VARIABLE: store,
+        SERVERS_VARIABLE: ",".join(server.name for server in settings.servers),
+    }
 
 
 def _is_guarded(url: str, credential: Mapping[str, str]) -> bool:

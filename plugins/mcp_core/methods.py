@@ -74,6 +74,7 @@ GUARDED_PREFIXES: Final = ("mcp-", "x-consumer-", "x-credential-")
 # Keys of params._meta in the modern era (2026-07-28, basic/index, per-request protocol fields).
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
+META_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 META_RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 """Names the task that a message belongs to (2025-11-25, basic/utilities/tasks), in params or in a result."""
 
@@ -143,6 +144,8 @@ _LEGACY = frozenset({Era.LEGACY})
 _MODERN = frozenset({Era.MODERN})
 
 INITIALIZE: Final = "initialize"
+INITIALIZED: Final = "notifications/initialized"
+DISCOVER: Final = "server/discover"
 PING: Final = "ping"
 LISTEN: Final = "subscriptions/listen"
 LISTEN_URIS: Final = "resourceSubscriptions"
@@ -169,13 +172,13 @@ METHODS: Final = {
         Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
         Method("logging/setLevel", Lane.CALL, _LEGACY),
-        Method("server/discover", Lane.INSPECT, _MODERN, repeatable=True),
+        Method(DISCOVER, Lane.INSPECT, _MODERN, repeatable=True),
         Method(LISTEN, Lane.INSPECT, _MODERN, repeatable=True),
         Method("tasks/get", Lane.INSPECT, _BOTH, param=TASK_ID, repeatable=True),
         Method(TASK_RESULT, Lane.INSPECT, _LEGACY, param=TASK_ID, repeatable=True),
         Method("tasks/update", Lane.INSPECT, _MODERN, param=TASK_ID),
         Method("tasks/cancel", Lane.INSPECT, _BOTH, param=TASK_ID),
-        Method("notifications/initialized", Lane.CALL, _LEGACY, notification=True),
+        Method(INITIALIZED, Lane.CALL, _LEGACY, notification=True),
         Method("notifications/cancelled", Lane.CALL, _BOTH, notification=True),
         Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/roots/list_changed", Lane.CALL, _LEGACY, notification=True),
@@ -197,3 +200,22 @@ SURFACE_KEYS: Final = {
     "resourceTemplates": (Kind.RESOURCE, "uriTemplate"),
 }
 """Result key of each list -> what the policy rules it by and the field of an item that it compares."""
+
+LIST_METHODS: Final = (
+    ("tools/list", "tools", "tools"),
+    ("prompts/list", "prompts", "prompts"),
+    ("resources/list", "resources", "resources"),
+    ("resources/templates/list", "resourceTemplates", "resources"),
+)
+"""Each method that lists items, the key of its result, and the capability with which a server says that it has it."""
+
+LIST_CHANGED: Final = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+    }
+)
+"""What a server says when one of its lists changed (all revisions, server/tools and others)."""
+LISTEN_CHANGES: Final = ("toolsListChanged", "promptsListChanged", "resourcesListChanged")
+"""Keys of params.notifications that ask to be told so (2026-07-28, basic/patterns/subscriptions)."""

@@ -19,7 +19,7 @@ import structlog
 
 from mcp_core.methods import ALERT_SIGNATURE_HEADER
 from mcp_core.pins.states import State
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.store.chain import DIFFERS
 from mcp_sidecar.store.observe import News
 
@@ -55,7 +55,7 @@ def to_json(news: News, now: float) -> dict[str, Any]:
 class Alerts:
     """Tells of news. Without a webhook, the log and the metrics hear of it."""
 
-    def __init__(self, metrics: Metrics, url: str | None = None, secret: bytes = b"") -> None:
+    def __init__(self, metrics: PinMetrics, url: str | None = None, secret: bytes = b"") -> None:
         self._metrics = metrics
         self._url = url
         self._secret = secret

@@ -17,6 +17,7 @@ from mcp_sidecar.health import Health
 from mcp_sidecar.inspect_lane import InspectLane
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.refusals import Refusals
+from mcp_sidecar.review_api import ReviewApi
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.tasks import Tasks
@@ -27,7 +28,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings)
-    curator = Curator(settings, metrics)
+    curator = Curator(settings, upstream, metrics.pins)
     parts = Parts(
         settings,
         upstream,
@@ -49,8 +50,10 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         finally:
             await upstream.aclose()
 
+    catalog, reviewers = curator.catalog, settings.pins.reviewers
     return Starlette(
         routes=[
+            *(ReviewApi(catalog, reviewers).routes() if catalog is not None and reviewers else ()),
             Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),

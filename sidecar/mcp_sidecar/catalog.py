@@ -19,7 +19,7 @@ import structlog
 from mcp_core.pins.states import Rules
 from mcp_core.scan import ItemKind, Scanner
 from mcp_sidecar.alerts import Alerts
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.snapshots import SnapshotWriter
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.observe import TOUCH_MS, Sighting
@@ -49,7 +49,7 @@ class Catalog:
         *,
         writer: SnapshotWriter | None,
         alerts: Alerts,
-        metrics: Metrics,
+        metrics: PinMetrics,
     ) -> None:
         self._open_store = open_store
         self._rules = rules

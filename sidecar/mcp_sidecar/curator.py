@@ -10,17 +10,20 @@ import anyio
 
 from mcp_sidecar.alerts import Alerts
 from mcp_sidecar.catalog import Catalog
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.looker import Looker
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.snapshots import SnapshotWriter
 from mcp_sidecar.store.store import Store
+from mcp_sidecar.upstream import Upstream
 
 
 class Curator:
     """Keeps the catalog of one sidecar; without a store there is none."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics) -> None:
         self._pins = settings.pins
+        self._looker: Looker | None = None
         self._alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
         self.catalog: Catalog | None = None
         if self._pins.store is not None:
@@ -32,17 +35,19 @@ class Curator:
                 alerts=self._alerts,
                 metrics=metrics,
             )
+            self._looker = Looker(settings, self.catalog, upstream, metrics)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work in the background for as long as the context lasts."""
-        if self.catalog is None:
+        if self.catalog is None or self._looker is None:
             yield
             return
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.catalog.follow, self._pins.refresh_interval)
                 tasks.start_soon(self._alerts.run)
+                tasks.start_soon(self._looker.run)
                 yield
                 tasks.cancel_scope.cancel()
         finally:

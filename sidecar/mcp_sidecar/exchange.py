@@ -82,7 +82,7 @@ class Exchange:
         self._parts = parts
         self._call = call
         self._context = call.context
-        pins = pins_of(self._context, parts.catalog, parts.metrics)
+        pins = pins_of(self._context, parts.catalog, parts.metrics.pins)
         self._sight = Sight(call.view, self._context.server, self._context.enforce, pins=pins)
         self._reply = reply
         self._line = line

@@ -10,7 +10,7 @@ from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
 from mcp_core.seal import Context
 from mcp_sidecar.catalog import Catalog
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.store.observe import Sighting
 
 INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
@@ -20,7 +20,7 @@ _SPELLINGS: Final = Keys.of({INSTRUCTIONS})
 class Pins:
     """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
 
-    def __init__(self, context: Context, catalog: Catalog | None, metrics: Metrics) -> None:
+    def __init__(self, context: Context, catalog: Catalog | None, metrics: PinMetrics) -> None:
         self._server = context.server
         self._enforce = context.pins == Pinning.ENFORCE.value
         self._mode = context.pins
@@ -65,6 +65,6 @@ class Pins:
         return bool(shown) or not self._enforce
 
 
-def pins_of(context: Context, catalog: Catalog | None, metrics: Metrics) -> Pins | None:
+def pins_of(context: Context, catalog: Catalog | None, metrics: PinMetrics) -> Pins | None:
     """Return how pins see the answer to a request, or None where they have nothing to do with it."""
     return None if context.pins == Pinning.OFF.value else Pins(context, catalog, metrics)

@@ -136,8 +136,8 @@ def waiting(store: Store, server: str | None) -> list[Seen]:
 
 def item_kind(word: str) -> ItemKind:
     """Return the kind of a word such as tool or tools. Raises UnknownItemError."""
-    for kind in ItemKind:
-        if word in (kind.value, KIND_WORDS[kind]):
+    for kind, said in KIND_WORDS.items():
+        if word in (kind.value, said):
             return kind
     raise UnknownItemError(f"{word[:40]!r} is no kind of item: write one of {', '.join(KIND_WORDS.values())}")
 

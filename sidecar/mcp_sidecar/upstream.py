@@ -33,7 +33,7 @@ _PASSED: Final = (
     "tracestate",
     "user-agent",
 )
-_ACCEPT: Final = {"POST": "application/json, text/event-stream", "GET": "text/event-stream"}
+_ACCEPT: Final = {"POST": "application/json, text/event-stream", "GET": "text/event-stream", "DELETE": "*/*"}
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 

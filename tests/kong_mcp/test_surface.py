@@ -121,6 +121,9 @@ def test_everything_that_waits_is_approved_at_once_where_a_team_has_read_it(desk
     desk.see(CHANGED, TOOL | {"name": "write", "description": "Erases."})
     desk.see(CHANGED, server="other")
     assert len(desk.run("surface", "approve", "notes", "--all", "--why", "read them").splitlines()) == 2
+    (waiting,) = desk.run("surface", "list", "--state", "quarantined").splitlines()
+    assert "other tool read" in waiting
+    desk.run("surface", "approve", "--all", "--why", "read it too")
     assert desk.run("surface", "list", "--state", "quarantined") == "nothing is quarantined\n"
 
 

@@ -16,6 +16,7 @@ from mcp_core.pins.snapshot import read_file
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.store import ItemId, Store
+from servers.postgres import program, run_postgres
 
 TOOL = {"name": "read", "description": "Reads a note.", "inputSchema": {"type": "object"}}
 CHANGED = TOOL | {"description": "Reads a note and sends it away."}
@@ -27,13 +28,14 @@ def node(start, tmp_path, kong, words):
 
     class Node:
         store_path = tmp_path / "store.db"
+        address = str(store_path)
         count = itertools.count()
 
         def __init__(self, **environment):
             self.snapshot_path = tmp_path / f"snapshot{next(self.count)}"
             self.guard = start(
                 **{
-                    "MCP_SIDECAR_STORE": str(self.store_path),
+                    "MCP_SIDECAR_STORE": self.address,
                     "KONG_MCP_SNAPSHOT": str(self.snapshot_path),
                     "MCP_SIDECAR_REFRESH_INTERVAL": "0.05",
                     **environment,
@@ -54,7 +56,7 @@ def node(start, tmp_path, kong, words):
             return read_file(self.snapshot_path.read_bytes(), [words.key], msgspec.msgpack.decode)
 
         def decide(self, state, name="read", kind=ItemKind.TOOL):
-            store = Store(str(self.store_path))
+            store = Store(self.address)
             store.decide(ItemId("files", kind, name), state, reviewer="ada", why="test", now=int(time.time() * 1000))
             store.close()
 
@@ -93,7 +95,7 @@ def test_everything_waits_where_the_sidecar_is_told_so_until_a_reviewer_approves
     assert one.tools(TOOL) == []
     one.decide(State.APPROVED)
     words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") is None)
-    assert one.tools(TOOL) == ["read"]
+    words.until(lambda: one.tools(TOOL) == ["read"])
 
 
 KINDS = [
@@ -177,9 +179,25 @@ def test_a_store_that_fails_hides_what_is_new_and_keeps_what_is_known(node, word
     words.until(lambda: "the store failed" in one.guard.sidecar.log.read_text())
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared(request, node):
+    """What starts nodes that share a database of this kind."""
+    if request.param == "sqlite":
+        yield node
+        return
+    if program("initdb") is None:
+        pytest.skip("PostgreSQL is not installed")
+    with run_postgres() as url:
+        node.address = url.format("postgres")
+        started = []
+        yield lambda: started.append(node()) or started[-1]
+        for one in started:
+            one.guard.sidecar.stop()
+
+
 @pytest.mark.requirement("SIDE-034")
-def test_two_nodes_share_one_store_and_each_writes_its_own_snapshot(node, words):
-    here, there = node(), node()
+def test_nodes_share_one_store_and_each_writes_its_own_snapshot(shared, words):
+    here, there = shared(), shared()
     assert here.snapshot_path != there.snapshot_path
     assert here.tools(TOOL) == ["read"]
     words.until(lambda: there.snapshot().refusal("files", Kind.TOOL, "read") is None)

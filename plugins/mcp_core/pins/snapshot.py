@@ -96,6 +96,7 @@ class Surface:
         return None if any(template.matches(uri) for template in self._templates) else "unknown"
 
 
+_KINDS: Final = {one.value: one for one in ItemKind if one is not ItemKind.RESULT}
 _ITEM: Final = {Kind.TOOL: ItemKind.TOOL, Kind.PROMPT: ItemKind.PROMPT, Kind.RESOURCE: ItemKind.RESOURCE}
 
 
@@ -169,10 +170,10 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def _kind(word: str) -> ItemKind:
-    try:
-        return ItemKind(word)
-    except ValueError:
-        raise SnapshotError("a list has a name that is not known") from None
+    kind = _KINDS.get(word)
+    if kind is None:
+        raise SnapshotError("a list has a name that is not known")
+    return kind
 
 
 def _item(value: Any) -> tuple[str, bytes]:

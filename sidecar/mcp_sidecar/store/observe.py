@@ -72,6 +72,14 @@ class _Row:
     differs: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of tools: of the server itself, and of others."""
+
+    own: frozenset[str]
+    foreign: frozenset[str]
+
+
 class Observation:
     """Some items of one server, seen at one time. `settle` is in seconds, `now` in Unix milliseconds."""
 
@@ -113,15 +121,42 @@ class Observation:
         fresh = dict(list(fresh.items())[: max(0, room)])
         if not fresh:
             return
-        names = frozenset(
-            _tool_names(session, self._server) | {one.name for one in self._seen.values() if _is_tool(one)}
-        )
-        reports = self._reports(fresh.values(), names)
+        around = self._names_around(session)
+        reports = self._reports(fresh.values(), around)
+        bases = self._bases(session, fresh, rows)
+        # The scanner of today reads the open versions too: what only a new rule sees was there before.
+        known = self._reports(bases.values(), around) if bases else {}
         for (item, seen), sighting in fresh.items():
             findings = reports[sighting.kind, sighting.name, seen].findings
-            self._grades[item, seen] = self._weigh(session, item, rows.get(item, {}), sighting, findings, names)
+            base = bases.get(item)
+            if base is None:
+                self._grades[item, seen] = self._first(rows.get(item, {}), findings), findings
+            else:
+                before = known[base.kind, base.name, base.digest].findings
+                self._grades[item, seen] = self._drifted(base, before, sighting, findings)
 
-    def _reports(self, sightings: Iterable[Sighting], names: frozenset[str]) -> dict[tuple[ItemKind, str, str], Report]:
+    def _names_around(self, session: Session) -> _Names:
+        """Return the names of all tools that are known: of this server, now and before, and of the others."""
+        tools = select(Version.server, Version.name).where(Version.kind == ItemKind.TOOL.value).distinct()
+        own = {one.name for one in self._seen.values() if one.kind is ItemKind.TOOL}
+        foreign: set[str] = set()
+        for server, name in session.execute(tools):
+            (own if server == self._server else foreign).add(name)
+        return _Names(frozenset(own), frozenset(foreign - own))
+
+    def _bases(
+        self, session: Session, fresh: Iterable[tuple[str, str]], rows: Mapping[str, Mapping[str, _Row]]
+    ) -> dict[str, Sighting]:
+        """Return, for each item that is new in some version, the open version that was seen last, if there is one."""
+        bases = {}
+        for item in {item for item, _ in fresh}:
+            opened = {seen: row.last for seen, row in rows.get(item, {}).items() if row.state in OPEN}
+            if opened:
+                base = session.get_one(Version, (item, max(opened, key=lambda seen: opened[seen])))
+                bases[item] = Sighting(ItemKind(base.kind), base.name, base.digest, json.loads(base.content))
+        return bases
+
+    def _reports(self, sightings: Iterable[Sighting], around: _Names) -> dict[tuple[ItemKind, str, str], Report]:
         """Scan items as one surface, beside the tools that are known by name."""
         surface: dict[str, Any] = {ItemKind.TOOL.value: []}
         first: dict[tuple[ItemKind, str], str] = {}
@@ -129,44 +164,30 @@ class Observation:
         for one in sightings:
             if first.setdefault((one.kind, one.name), one.digest) != one.digest:
                 # A server that sends two items of one name: each is read for itself.
-                reports[one.kind, one.name, one.digest] = self._scan(one.kind, one.name, one.item, names)
+                reports.update(self._reports([one], around))
             elif one.kind is ItemKind.INSTRUCTIONS:
                 surface[one.kind.value] = one.item[one.kind.value]
             else:
                 surface.setdefault(one.kind.value, []).append(one.item)
-        known = names - {name for kind, name in first if kind is ItemKind.TOOL}
-        surface[ItemKind.TOOL.value] += [{"name": name} for name in sorted(known)]
-        scanned = self._scanner.scan_surface(surface)
+        beside = around.own - {name for kind, name in first if kind is ItemKind.TOOL}
+        surface[ItemKind.TOOL.value] += [{"name": name} for name in sorted(beside)]
+        scanned = self._scanner.scan_surface(surface, around.foreign)
         for (kind, name), seen in first.items():
             reports[kind, name, seen] = scanned.get((kind, name), Report())
         return reports
 
-    def _scan(self, kind: ItemKind, name: str, item: Mapping[str, Any], names: frozenset[str]) -> Report:
-        return self._scanner.scan_item(kind, item, names - {name} if kind is ItemKind.TOOL else names)
+    def _first(self, versions: Mapping[str, _Row], findings: tuple[Finding, ...]) -> Grade:
+        if any(row.state is State.REJECTED for row in versions.values()):
+            return Grade(State.QUARANTINED, "rejected-before")
+        return first_use(findings, self._rules)
 
-    def _weigh(
-        self,
-        session: Session,
-        item: str,
-        versions: Mapping[str, _Row],
-        sighting: Sighting,
-        findings: tuple[Finding, ...],
-        names: frozenset[str],
+    def _drifted(
+        self, base: Sighting, before: tuple[Finding, ...], sighting: Sighting, findings: tuple[Finding, ...]
     ) -> tuple[Grade, tuple[Finding, ...]]:
-        opened = {seen: row for seen, row in versions.items() if row.state in OPEN}
-        if not opened:
-            if any(row.state is State.REJECTED for row in versions.values()):
-                return Grade(State.QUARANTINED, "rejected-before"), findings
-            return first_use(findings, self._rules), findings
-        base = max(opened, key=lambda seen: opened[seen].last)
-        content = select(Version.content).where(Version.item == item, Version.digest == base)
-        before = json.loads(session.execute(content).scalar_one())
-        # The scanner of today reads both: what only a new rule sees was there before.
-        known = self._scan(sighting.kind, sighting.name, before, names).findings
-        change = self._scanner.scan_change(sighting.kind, before, sighting.item).findings
+        change = self._scanner.scan_change(sighting.kind, base.item, sighting.item).findings
         weighty = (one for one in change if one.severity is Severity.BLOCK)
-        fields = changed_fields(field_digests(before), sighting.item)
-        grade = drift(fields, known, (*findings, *weighty), self._rules)
+        fields = changed_fields(field_digests(base.item), sighting.item)
+        grade = drift(fields, before, (*findings, *weighty), self._rules)
         return grade, tuple(dict.fromkeys((*findings, *change)))
 
     def _commit(self, session: Session) -> list[News] | None:
@@ -253,10 +274,6 @@ class Observation:
         )
 
 
-def _is_tool(sighting: Sighting) -> bool:
-    return sighting.kind is ItemKind.TOOL
-
-
 def _rows(session: Session, server: str) -> dict[str, dict[str, _Row]]:
     """Return item -> digest -> row for every version of a server."""
     columns = Version.item, Version.digest, Version.state, Version.first_seen, Version.last_seen, Version.differs
@@ -264,8 +281,3 @@ def _rows(session: Session, server: str) -> dict[str, dict[str, _Row]]:
     for item, seen, state, first, last, differs in session.execute(select(*columns).where(Version.server == server)):
         rows.setdefault(item, {})[seen] = _Row(State(state), first, last, differs)
     return rows
-
-
-def _tool_names(session: Session, server: str) -> set[str]:
-    tools = select(Version.name).where(Version.server == server, Version.kind == ItemKind.TOOL.value)
-    return set(session.scalars(tools.distinct()))

@@ -1,0 +1,41 @@
+"""What is counted of pins. Labels are servers whose guards signed, kinds of items, and words of ours."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class PinMetrics:
+    """The metrics of one process's pins."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unapproved = Counter(
+            "mcp_sidecar_items_unapproved",
+            "Items of answers that are not open. In monitor mode they were shown all the same.",
+            ("server", "kind", "mode"),
+            registry=registry,
+        )
+        self.versions = Counter(
+            "mcp_sidecar_versions",
+            "Versions of items seen for the first time, and servers that went back and forth, by their grade.",
+            ("server", "kind", "state", "reason"),
+            registry=registry,
+        )
+        self.generation = Gauge(
+            "mcp_sidecar_generation", "Generation of the store that this node knows.", registry=registry
+        )
+        self.store_failures = Counter(
+            "mcp_sidecar_store_failures", "Questions that the store did not answer.", registry=registry
+        )
+        self.looks = Counter(
+            "mcp_sidecar_looks",
+            "Own looks at servers, by how they ended.",
+            ("server", "outcome"),
+            registry=registry,
+        )
+        self.webhooks = Counter(
+            "mcp_sidecar_webhooks",
+            "Alerts for the webhook, by what became of them.",
+            ("outcome",),
+            registry=registry,
+        )
