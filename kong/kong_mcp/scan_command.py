@@ -54,7 +54,7 @@ _LONG: Final = 200
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file with families, rules and patterns (docs/scanning.md).",
+    help="YAML file with families, rules and patterns (spec/scanning.md).",
 )
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for a running server.")
 def scan(

@@ -68,7 +68,10 @@ OVERRIDE_HEADERS: Final = frozenset(
 )
 """Headers with which some frameworks let a request become another method, or another path."""
 
-GUARDED_PREFIXES: Final = ("mcp-", "x-consumer-", "x-credential-")
+IDENTITY_PREFIXES: Final = ("x-consumer-", "x-credential-", "x-anonymous-")
+"""How headers begin with which Kong tells the next hop who calls."""
+
+GUARDED_PREFIXES: Final = ("mcp-", *IDENTITY_PREFIXES)
 """How headers begin that this gateway or Kong writes: no other spelling of them may pass."""
 
 # Keys of params._meta in the modern era (2026-07-28, basic/index, per-request protocol fields).

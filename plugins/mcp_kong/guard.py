@@ -91,7 +91,7 @@ class Guard:
         for would in decision.would_refuse:
             kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
         if decision.lane is Lane.CALL:
-            self._call(kong, headers, decision)
+            self._call(asked, decision)
         else:
             self._inspect(asked, decision, messages)
 
@@ -130,9 +130,9 @@ class Guard:
         snapshot = self._settings.snapshot
         return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
 
-    def _call(self, kong: Kong, headers: http.Headers, admitted: Admitted) -> None:
+    def _call(self, asked: Asked, admitted: Admitted) -> None:
         """Open the way to the server's replicas."""
-        settings = self._settings
+        settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
         if not kong.service.set_upstream(upstream):
             _refuse(kong, _missing(upstream, admitted))
@@ -144,6 +144,10 @@ class Guard:
         changes.update((name, []) for name in headers if name.replace("_", "-") in settings.hide_headers)
         if admitted.session is None and methods.SESSION_HEADER in headers:
             changes[methods.SESSION_HEADER] = []
+        # Where nothing authenticates, whoever calls could write them.
+        identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
+        if identity and asked.principal() is NOBODY:
+            changes.update((name, []) for name in identity)
         if changes:
             kong.service.request.set_headers(changes)
 

@@ -58,6 +58,8 @@ LOOPBACK, KEY = "so only the sidecar beside Kong may use it", "give the route ke
 SESSIONS = "This MCP service shows agents the server's own session ids"
 ACL, HOST = "would let any agent past mcp-guard", "answers on the agents' own address"
 
+GLOBAL = "counts what the sidecar asks for all agents"
+
 UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "a host of its own": (lambda s: service(s, "mcp-files").update(host="files.internal"), {OPEN}),
     "the host is the upstream": (lambda s: service(s, "mcp-files").update(host="mcp-files"), {OPEN, PAST}),
@@ -88,6 +90,10 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "credentials go through": (config("key-auth", hide_credentials=False), {LEAK}),
     "credentials go through by default": (config_without("key-auth", "hide_credentials"), {LEAK}),
     "internal credentials go through": (config("key-auth", INTERNAL, hide_credentials=False), {LEAK}),
+    "a global limit": (
+        lambda s: s.setdefault("plugins", []).append({"name": "rate-limiting", "config": {"minute": 5}}),
+        {GLOBAL},
+    ),
     "strangers let in": (config("key-auth", anonymous="guest"), {"lets in whoever fails to prove"}),
     "session ids shown": (without("response-transformer", "mcp-files"), {SESSIONS}),
     "session ids removed but not renamed": (config("response-transformer", rename={"headers": []}), {SESSIONS}),

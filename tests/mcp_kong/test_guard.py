@@ -326,3 +326,12 @@ def test_a_delete_with_a_body_that_no_header_announces_is_refused():
     )
     assert bare.exit is None
     assert (loaded.exit[0], "service.set_upstream" in loaded.names()) == (400, False)
+
+
+@pytest.mark.requirement("GUARD-004")
+def test_an_identity_that_kong_does_not_vouch_for_never_reaches_the_server():
+    claimed = {"x-consumer-username": "ann", "x-consumer-id": "c-1", "x-anonymous-consumer": "true"}
+    for headers, data in CALLS.values():
+        nobody, ann = (access(Guard(CONFIG), data, headers | claimed, consumer=who) for who in (None, ANN))
+        assert not claimed.keys() & nobody.next_hop.keys()
+        assert claimed.items() <= ann.next_hop.items()
