@@ -13,6 +13,8 @@ from mcp import Client, MCPError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import poisoned
+
 from servers.launch import Replica
 
 _SERVER = Path(__file__).with_name("demo_server.py")
@@ -20,6 +22,10 @@ _POLICY = """\
 tools:
   allow: ["list_*", "read_*", get_forecast]
   deny: ["delete_*"]
+"""
+_PINNED = """\
+tools: {allow: ["*"]}
+pins: {mode: enforce}
 """
 _ERAS = {"legacy": "initialize handshake and sessions", "2026-07-28": "stateless"}
 _CALLS = 6
@@ -46,9 +52,9 @@ def executed(replicas):
 
 
 @contextlib.contextmanager
-def gateway(policy, **servers):
+def gateway(policy, *options, **servers):
     """Run `kong-mcp dev` around the servers and give the URLs that it prints."""
-    command = [str(Path(sys.executable).parent / "kong-mcp"), "dev", "--port", "0", "--policy", str(policy)]
+    command = [str(Path(sys.executable).parent / "kong-mcp"), "dev", "--port", "0", "--policy", str(policy), *options]
     for name, replicas in servers.items():
         command += ["--server", f"{name}=" + ",".join(replica.url for replica in replicas)]
     say("   $ kong-mcp dev " + " ".join(f"--server {name}=..." for name in servers) + " --policy policy.yaml")
@@ -130,8 +136,23 @@ def main():
         asyncio.run(see_and_call(3, "legacy", urls, [running["people"]]))
         asyncio.run(see_and_call(4, "2026-07-28", urls, [running["people"]]))
         asyncio.run(lose_a_replica(5, urls, files))
-        step(6, "Everything stops")
-    say("   done: what the policy allows worked, what it forbids never reached a server")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        step(6, "Two more servers: one has a poisoned tool, one will change its tool; agents get what is approved")
+        policy, store = folder / "policy.yaml", folder / "surfaces.db"
+        policy.write_text(_PINNED)
+        say(textwrap.indent(_PINNED.rstrip(), "   | "))
+        running = {name: Replica(name, script=_SERVER) for name in ("notes", "calendar")}
+        for server in running.values():
+            stack.callback(server.kill)
+        urls = stack.enter_context(
+            gateway(policy, "--store", str(store), notes=[running["notes"]], calendar=[running["calendar"]])
+        )
+        asyncio.run(poisoned.show(urls, store, running["calendar"], say))
+        if {"search_notes"} & {name for _, name in running["notes"].executed()}:
+            raise SystemExit("the poisoned tool was executed")
+        step(7, "Everything stops")
+    say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 
 if __name__ == "__main__":
