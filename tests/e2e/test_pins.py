@@ -26,7 +26,9 @@ def pinned(kind):
 
 
 def review(running, *arguments):
-    done = CliRunner().invoke(main, ["surface", *arguments, "--store", str(running.dev.folder / STORE_FILE)])
+    done = CliRunner().invoke(
+        main, ["surface", *arguments, "--store", running.dev.settings.store or str(running.dev.folder / STORE_FILE)]
+    )
     assert done.exit_code == 0, done.output
     return done.output
 
