@@ -33,7 +33,7 @@ class Limits:
     body: int = 4 * 1024 * 1024
     depth: int = 64
     keys: int = 100_000
-    values: int = 500_000
+    values: int = 1_000_000
     batch: int = 50
     id_length: int = 256
     digits: int = 300

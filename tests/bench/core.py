@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bench.plot import plot
 from mcp_core import decide
-from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.outcome import Reject
 from mcp_core.policy import NOBODY, Policy
 from mcp_core.surface import filter_text
@@ -40,7 +39,8 @@ _HEADERS = {
 KIB = 1024
 SIZES = [KIB << power for power in range(0, 13, 2)]
 """1 KiB to 4 MiB, which is the limit of a body."""
-_MOST = DEFAULT_LIMITS.body
+_ENVELOPE = 512
+"""Bytes that are left for what stands around a shape, so that the largest body is not over the limit."""
 _EXPONENT_BAR = 1.25
 """Caches and the collector let json.loads, too, grow by up to 1.2 on nested bodies; what is quadratic has 2."""
 
@@ -137,7 +137,7 @@ def _grow(shape, rounds):
     """Return (bytes, seconds) of one decision, for each size: the shortest of some rounds."""
     points = []
     for size in SIZES:
-        body = SHAPES[shape](size)[:_MOST]
+        body = SHAPES[shape](size - _ENVELOPE)
         times = max(1, 16 * KIB // size)
         points.append((len(body), min(_seconds(_decide, body, times=times) for _ in range(rounds))))
     return points
