@@ -27,10 +27,8 @@ OVERLAP: Final = 2_048
 """Characters at the end of one piece that the next one begins with: what steers is shorter."""
 
 _SPOKEN: Final = "text"
-_BYTES: Final = frozenset({"blob", "data"})
-"""Keys under which base64 stands (all revisions: images, audio, resources)."""
 _SHORT: Final = 512
-"""Characters up to which base64 is also read as it stands: a word could be both."""
+"""Characters up to which base64 that is no text is read as it stands: a word could be both."""
 _KEY: Final = 24
 """Characters from which a key is read like a text: it could be a sentence."""
 _SURFACE: Final = frozenset({*SURFACE_KEYS, "capabilities", "instructions", "serverInfo"})
@@ -110,32 +108,29 @@ def _strings(value: Any) -> Iterator[tuple[str, str]]:
     while stack:
         key, one = stack.pop()
         if isinstance(one, str):
-            if key in _BYTES:
-                yield from _encoded(key, one)
-            elif one:
+            if one:
                 yield key, one
         elif isinstance(one, dict):
             yield from (("", name) for name in one if len(name) >= _KEY)
-            stack.extend((name, one[name]) for name in reversed(one))
+            for name, inner in reversed(one.items()):
+                if isinstance(inner, str) and (name == "blob" or (name == "data" and "mimeType" in one)):
+                    stack.append(_decoded(name, inner))
+                else:
+                    stack.append((name, inner))
         elif isinstance(one, list):
             stack.extend((key, inner) for inner in reversed(one))
 
 
-def _encoded(key: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield what is text in base64, and the base64 itself where it may be none. Pictures and sound are not read."""
+def _decoded(key: str, text: str) -> tuple[str, str]:
+    """Return what base64 holds where that is text. Pictures and sound are not read."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        yield key, text
-        return
-    if len(text) <= _SHORT:
-        yield key, text
+        return key, text
     try:
-        decoded = data.decode()
+        return _SPOKEN, data.decode()
     except UnicodeDecodeError:
-        return
-    if decoded:
-        yield _SPOKEN, decoded
+        return key, text if len(text) <= _SHORT else ""
 
 
 def _windows(fields: Sequence[str]) -> Iterator[list[str]]:
@@ -155,9 +150,11 @@ def _windows(fields: Sequence[str]) -> Iterator[list[str]]:
 
 def withhold(message: dict[str, Any], rules: Sequence[str], asked: str) -> None:
     """Put what says why in place of a message's texts; nothing of them is left. The message stays a valid one."""
+    # These words must not look to a scanner like what they speak of: gateways stand behind gateways.
     text = (
-        f"The gateway withheld this answer: it holds text that looks written to steer a model ({', '.join(rules)}). "
-        "Nothing of it was passed on. Go on without it, and tell the user; the gateway's operator can look into it."
+        f"The gateway withheld this answer, whose text matches rules against prompt injection: {', '.join(rules)}. The "
+        "work can continue without it, and the user should be told. The operator of the gateway finds it in the "
+        "sidecar's log."
     )
     error = {"code": FORBIDDEN, "message": text}
     params, result = message.get("params"), message.get("result")
