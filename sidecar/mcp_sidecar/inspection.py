@@ -85,7 +85,6 @@ class Inspector:
         """Return how the answers to a request are scanned, or None where they are not."""
         if context.results == Mode.OFF.value:
             return None
-        # A GET's stream, and a batch, bring answers to whatever was asked.
         return Results(self, context.method, block=context.results == Mode.BLOCK.value)
 
     def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:

@@ -15,6 +15,7 @@ EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string", "pattern": "^/"}}, "required": ["path"]}
 TOOL = {"name": "read", "description": "Reads a file.", "inputSchema": SCHEMA}
 TOKEN = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+SENT = {"tools/call", "prompts/get", "ping"}
 DONE = b'{"jsonrpc":"2.0","id":7,"result":{"content":[]}}'
 
 
@@ -42,17 +43,22 @@ class Node:
             changes["id"] = None
         return self.guard.ask(body, view=EVERYTHING, **changes)
 
+    def sent(self):
+        """Return what was sent of agents' messages: the sidecar looks at servers by itself too."""
+        pairs = [(request, json.loads(request.body)) for request in self.kong.requests if request.body]
+        return [one for one, body in pairs if isinstance(body, list) or body["method"] in SENT]
+
     def error(self, message, **changes):
         answer = self.ask(message, **changes)
         assert answer.status == 200
-        assert self.kong.requests == []
+        assert self.sent() == []
         assert answer.json["error"]["code"] == -32602
         return answer.json["error"]["message"]
 
     def passes(self, message, **changes):
         self.kong.requests.clear()
         body = self.ask(message, **changes).body
-        (request,) = self.kong.requests
+        (request,) = self.sent()
         assert json.loads(request.body) == message
         return body == DONE
 
@@ -156,10 +162,10 @@ def test_one_member_of_a_batch_refuses_the_whole(node, place, id_):
     node.kong.requests.clear()
     batch[place]["params"]["arguments"] = {"path": 5}
     answer = node.ask(batch, schema="block")
-    assert (answer.json["id"], node.kong.requests) == (id_, [])
+    assert (answer.json["id"], node.sent()) == (id_, [])
     batch[place]["params"]["arguments"] = {"path": "/", "key": TOKEN}
     assert node.ask(batch, secrets="block").json["error"]["code"] == -32602
-    assert node.kong.requests == []
+    assert node.sent() == []
 
 
 @pytest.mark.requirement("ARG-006")
@@ -168,7 +174,7 @@ def test_on_the_transport_of_2024_11_05_the_refusal_comes_on_the_stream_and_the_
     headers = {"mcp-method": "tools/call", "mcp-name": "read"}
     answer = node.ask(call({"key": TOKEN}), secrets="block", endpoint="/messages/?session_id=1", headers=headers)
     assert (answer.status, answer.body) == (202, b"")
-    (request,) = node.kong.requests
+    (request,) = node.sent()
     ping = json.loads(request.body)
     assert (ping["method"], request.headers["mcp-method"], "mcp-name" in request.headers) == ("ping", ["ping"], False)
     assert TOKEN.encode() not in request.body
