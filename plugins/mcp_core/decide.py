@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from mcp_core import envelope, methods, params, tasks
 from mcp_core import headers as http
 from mcp_core.envelope import Envelope
+from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
 from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
@@ -46,6 +47,7 @@ class Guard:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     param_headers: ParamHeaders = field(default_factory=dict)
+    inspection: Inspection = field(default_factory=Inspection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read),
+        lane=_lane(read, guard.inspection),
         era=read.era,
         version=read.version,
         method=method,
@@ -281,8 +283,13 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
 
 
-def _lane(read: Envelope) -> Lane:
-    """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else."""
+def _lane(read: Envelope, inspection: Inspection) -> Lane:
+    """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
+
+    Where results are scanned nothing takes the call lane: clients take an answer from whichever stream it comes on.
+    """
+    if inspection.results is not Mode.OFF:
+        return Lane.INSPECT
     for message in read.messages:
         if isinstance(message, Response):
             if tasks.related(message.result) is not None:
@@ -291,6 +298,8 @@ def _lane(read: Envelope) -> Lane:
         method = METHODS.get(message.method)
         # What only the policy knows may carry a surface for all the gateway can tell.
         if method is None or method.lane is Lane.INSPECT:
+            return Lane.INSPECT
+        if inspection.arguments and message.method in methods.ARGUMENT_METHODS:
             return Lane.INSPECT
         starts = method.kind is Kind.TOOL and tasks.may_start(message.params, read.era)
         if starts or tasks.related(message.params) is not None:

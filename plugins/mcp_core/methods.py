@@ -158,6 +158,9 @@ LISTEN_TASKS: Final = "taskIds"
 LISTEN_ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 RESOURCE_UPDATED: Final = "notifications/resources/updated"
 COMPLETE: Final = "completion/complete"
+CALL: Final = "tools/call"
+ARGUMENT_METHODS: Final = frozenset({CALL, "prompts/get"})
+"""Methods whose params hold arguments for an item."""
 
 METHODS: Final = {
     method.name: method
@@ -165,7 +168,7 @@ METHODS: Final = {
         Method(INITIALIZE, Lane.INSPECT, _LEGACY, repeatable=True),
         Method(PING, Lane.CALL, _LEGACY),
         Method("tools/list", Lane.INSPECT, _BOTH, repeatable=True),
-        Method("tools/call", Lane.CALL, _BOTH, Kind.TOOL, "name"),
+        Method(CALL, Lane.CALL, _BOTH, Kind.TOOL, "name"),
         Method("prompts/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("prompts/get", Lane.CALL, _BOTH, Kind.PROMPT, "name"),
         Method("resources/list", Lane.INSPECT, _BOTH, repeatable=True),

@@ -189,6 +189,9 @@ class Guard:
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,
+            results=settings.guard.inspection.results.value,
+            schema=settings.guard.inspection.schema.value,
+            secrets=settings.guard.inspection.secrets.value,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)

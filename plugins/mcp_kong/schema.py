@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.pins.states import Pinning
 
@@ -14,6 +15,8 @@ SIDECAR: Final = "mcp-sidecar"
 MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
+INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
+"""The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 HIDDEN_HEADERS: Final = (
     "authorization",
     "cookie",
@@ -53,6 +56,16 @@ def _limit(default: int, at_most: int, description: str) -> dict[str, Any]:
         "required": True,
         "default": default,
         "between": [1, at_most],
+        "description": description,
+    }
+
+
+def _mode(description: str) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "required": True,
+        "default": Mode.OFF.value,
+        "one_of": [one.value for one in Mode],
         "description": description,
     }
 
@@ -144,6 +157,40 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "is seen. Both need a sidecar with a store, and enforce the snapshot that it writes.",
                     }
                 }
+            ],
+        }
+    },
+    {
+        "results": {
+            "type": "record",
+            "description": "Whether answers are searched for text that would steer the model that reads them.",
+            "fields": [
+                {
+                    "mode": _mode(
+                        "block withholds an answer with such text and says so in its place; flag only writes it down. "
+                        "Both send every request of the route through the sidecar."
+                    )
+                }
+            ],
+        }
+    },
+    {
+        "arguments": {
+            "type": "record",
+            "description": "What the arguments of calls are held to. Whatever is on sends calls through the sidecar.",
+            "fields": [
+                {
+                    "schema": _mode(
+                        "block refuses arguments that do not fit the approved inputSchema of the tool, and all for a "
+                        "tool without one: it needs pins. flag only writes it down."
+                    )
+                },
+                {
+                    "secrets": _mode(
+                        "block refuses arguments that hold a credential (keys, tokens, passwords in addresses); flag "
+                        "only writes it down."
+                    )
+                },
             ],
         }
     },

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.decide import Guard
+from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
@@ -22,7 +23,7 @@ from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
-from mcp_kong.schema import HIDDEN_HEADERS, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import HIDDEN_HEADERS, INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -103,8 +104,29 @@ def read_pinning(config: Mapping[str, Any]) -> Pinning:
     return Pinning(mode)
 
 
+def read_inspection(config: Mapping[str, Any]) -> Inspection:
+    """Read what is asked of results and arguments. Raises SettingsError."""
+    return Inspection(
+        results=_word(config, "results", "mode"),
+        schema=_word(config, "arguments", "schema"),
+        secrets=_word(config, "arguments", "secrets"),
+    )
+
+
+def _word(config: Mapping[str, Any], field: str, key: str) -> Mode:
+    value, keys = config.get(field) or {}, INSPECTION[field]
+    modes = [one.value for one in Mode]
+    word = value.get(key, Mode.OFF.value) if isinstance(value, Mapping) and value.keys() <= keys else None
+    # YAML reads a bare off as false.
+    word = Mode.OFF.value if word is False else word
+    if word not in modes:
+        wanted = ", ".join(f"{one}: WORD" for one in sorted(keys))
+        raise SettingsError(f"config.{field}: write {{{wanted}}} with one of {', '.join(modes)}")
+    return Mode(word)
+
+
 def check_config(config: Mapping[str, Any]) -> Guard:
-    """Read the fields that do not say where the server is: mode, policy, limits, origins, hosts and param_headers.
+    """Read the fields that do not say where the server is: policy, limits, and what requests and answers are held to.
 
     Raises:
         SettingsError: naming the field that cannot be used.
@@ -130,6 +152,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         origins=_strings(config, "origins", ()),
         hosts=tuple(host.lower() for host in _strings(config, "hosts", ())),
         param_headers=param_headers,
+        inspection=read_inspection(config),
     )
 
 

@@ -15,6 +15,7 @@ from mcp_sidecar.exchange import Parts
 from mcp_sidecar.filtering import Filter
 from mcp_sidecar.health import Health
 from mcp_sidecar.inspect_lane import InspectLane
+from mcp_sidecar.inspection import Inspector
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.review_api import ReviewApi
@@ -36,6 +37,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         Sessions(settings.keys),
         Tasks(settings.keys),
         Refusals(settings.keys),
+        Inspector(curator.catalog, metrics),
         metrics,
         stopping,
         curator.catalog,

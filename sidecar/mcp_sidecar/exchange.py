@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,7 +20,6 @@ from anyio.abc import TaskGroup
 from starlette.types import Receive
 
 from mcp_core import methods
-from mcp_core.methods import Kind
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
 from mcp_core.surface import ANSWER_LIMITS, Revise, unreadable
@@ -29,7 +27,8 @@ from mcp_sidecar import refusals
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
-from mcp_sidecar.filtering import Filter, Sight
+from mcp_sidecar.filtering import Filter, Filtered, Sight
+from mcp_sidecar.inspection import Inspector
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.pinning import pins_of
@@ -70,6 +69,7 @@ class Parts:
     sessions: Sessions
     tasks: Tasks
     refusals: Refusals
+    inspector: Inspector
     metrics: Metrics
     stopping: anyio.Event
     catalog: Catalog | None = None
@@ -83,7 +83,8 @@ class Exchange:
         self._call = call
         self._context = call.context
         pins = pins_of(self._context, parts.catalog, parts.metrics.pins)
-        self._sight = Sight(call.view, self._context.server, self._context.enforce, pins=pins)
+        results = parts.inspector.results(self._context)
+        self._sight = Sight(call.view, self._context.server, self._context.enforce, pins=pins, results=results)
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
@@ -119,12 +120,19 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
+        refusal = await self._parts.inspector.check(self._context, self._call.body, self._line.trace)
+        if refusal is not None and (self._context.endpoint is None or refusal.id is None):
+            await self._fail(refusal, "refused")
+            return
+        if refusal is not None:
+            self._line.outcome, self._line.reason = "refused", refusal.reason
+            self._context = replace(self._context, method=methods.PING, refusal=refusal.body().decode())
         sending = self._parts.tasks.open(self._context, self._call.headers, self._call.body)
         if isinstance(sending, Reject):
             await self._fail(sending, "refused")
             return
         if sending.context.refusal is not None:
-            sending = replace(sending, body=self._parts.refusals.ping(sending.context))
+            sending = self._parts.refusals.in_place_of(sending)
         self._context = sending.context
         limits = ANSWER_LIMITS if self._context.announce is None else refusals.LIMITS
         self._sight = replace(self._sight, revise=self._revise(sending), limits=limits)
@@ -208,7 +216,7 @@ class Exchange:
                 outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
                 await self._fail(replace(refusal, headers=dict(head.headers)), outcome)
             else:
-                await self._pass(head, body)
+                await self._json(head, body)
         elif not body:
             await self._pass(head, b"")
         elif head.shape is Shape.EMPTY:
@@ -221,7 +229,7 @@ class Exchange:
         if isinstance(filtered, Reject):
             await self._withhold(filtered, "text")
             return
-        self._count(filtered.hidden)
+        self._count(filtered)
         await self._pass(head, filtered.text)
 
     async def _pass(self, head: Head, body: bytes) -> None:
@@ -268,7 +276,7 @@ class Exchange:
                 if piece is None:
                     self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
                     continue
-                self._count(piece.hidden)
+                self._count(piece)
                 if self._stays():
                     self._patience.deadline = math.inf
                 await self._reply.start(status, headers)
@@ -286,13 +294,16 @@ class Exchange:
         path = context.announce
         return None if path is None else lambda uri: sessions.announce(context, path, uri, now=time.time())
 
-    def _count(self, hidden: Counter[Kind]) -> None:
-        context = self._context
+    def _count(self, filtered: Filtered) -> None:
+        context, hidden = self._context, filtered.hidden
         for kind, count in hidden.items():
             self._parts.metrics.hide(context.server, kind, count, enforce=context.enforce)
         if hidden:
             self._line.hidden += hidden.total()
             self._line.outcome = "filtered" if context.enforce else "would-filter"
+        self._parts.inspector.tell(context, filtered.found, self._line.trace)
+        if filtered.found:
+            self._line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
 
     async def _withhold(self, refusal: Reject, reason: str) -> None:
         self._parts.metrics.refused.labels(self._context.server, reason).inc()
@@ -304,7 +315,8 @@ class Exchange:
             return
         self._line.outcome, self._line.reason = outcome, refusal.reason
         self._patience.deadline = math.inf
-        refusal = replace(refusal, id=self._context.id)
+        if self._context.id is not None:
+            refusal = replace(refusal, id=self._context.id)
         if self._reply.status is None:
             await self._reply.refuse(refusal)
             return

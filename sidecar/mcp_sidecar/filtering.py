@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -14,11 +14,15 @@ from mcp_core.jsonrpc import Limits
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
+from mcp_core.results import Found
 from mcp_core.surface import ANSWER_LIMITS, Revise, filter_text, keep
+from mcp_sidecar.inspection import Results
 from mcp_sidecar.pinning import Pins
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
+SCANNED_BYTES: Final = 4 * 1024
+"""The same where results are scanned, which takes a millisecond for so much."""
 THREADS: Final = 2
 """How many long texts are filtered at a time: a text of 16 MiB takes some 200 MB while it is filtered."""
 
@@ -50,14 +54,16 @@ class Sight:
     revise: Revise = keep
     limits: Limits = ANSWER_LIMITS
     pins: Pins | None = None
+    results: Results | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """A text that may go on, and how many items of each kind the policy hides in it."""
+    """A text that may go on, how many items of each kind the policy hides in it, and what was found in its results."""
 
     text: bytes
     hidden: Counter[Kind]
+    found: tuple[Found, ...] = ()
 
 
 class Filter:
@@ -75,7 +81,7 @@ class Filter:
         return await self._once(text, sight)
 
     async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
-        if len(text) < THREAD_BYTES:
+        if len(text) < (THREAD_BYTES if sight.results is None else SCANNED_BYTES):
             return _filter(text, sight)
         # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
         async with self._turns.setdefault(sight.server, anyio.Lock()):
@@ -83,12 +89,22 @@ class Filter:
 
 
 def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
-    view = sight.view
+    view, results = sight.view, sight.results
     view.hidden = Counter()
+    if results is not None:
+        results.found = []
     passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight))
-    return passed if isinstance(passed, Reject) else Filtered(passed, view.hidden)
+    if isinstance(passed, Reject):
+        return passed
+    return Filtered(passed, view.hidden, () if results is None else tuple(results.found))
 
 
 def _revise(sight: Sight) -> Revise:
-    pins, revise = sight.pins, sight.revise
-    return revise if pins is None else lambda message: pins.revise(message) | revise(message)
+    """Return what changes a message. What is scanned is what the server sent, but for items that are not open."""
+
+    def revise(message: dict[str, Any]) -> bool:
+        pinned = sight.pins is not None and sight.pins.revise(message)
+        withheld = sight.results is not None and sight.results.revise(message)
+        return sight.revise(message) or pinned or withheld
+
+    return revise

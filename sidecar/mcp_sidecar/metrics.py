@@ -59,6 +59,12 @@ class Metrics:
             "mcp_sidecar_streams_open", "Event streams that are open now.", ("server",), registry=self._registry
         )
 
+        self.findings = Counter(
+            "mcp_sidecar_findings",
+            "What was found in results and arguments, by rule, and whether it went on all the same.",
+            ("server", "rule", "action"),
+            registry=self._registry,
+        )
         self.pins = PinMetrics(self._registry)
 
     def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mcp_core import methods
 from mcp_core.seal import NONCE_BYTES, REFUSAL_PURPOSE, Context, Sealer
 from mcp_core.surface import ANSWER_LIMITS
+from mcp_sidecar.tasks import Sending
 
 LIMITS: Final = replace(ANSWER_LIMITS, id_length=8192)
 """What a message may hold where a ping's id may bring a refusal."""
@@ -30,11 +31,14 @@ class Refusals:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = Sealer(keys, AESGCM, InvalidTag, REFUSAL_PURPOSE)
 
-    def ping(self, context: Context) -> bytes:
-        """Return the message that goes to the server in place of what was refused (all legacy revisions, ping)."""
+    def in_place_of(self, sending: Sending) -> Sending:
+        """Return what goes to the server in place of what was refused (all legacy revisions, ping)."""
+        context = sending.context
         token = self._sealer.seal([context.principal, context.refusal], context.server, os.urandom(NONCE_BYTES))
         message = {"jsonrpc": "2.0", "id": _PREFIX + token, "method": methods.PING}
-        return json.dumps(message, separators=(",", ":")).encode()
+        headers = {name: value for name, value in sending.headers.items() if name != methods.NAME_HEADER}
+        headers[methods.METHOD_HEADER] = methods.PING
+        return replace(sending, headers=headers, body=json.dumps(message, separators=(",", ":")).encode())
 
     def revise(self, context: Context, message: dict[str, Any]) -> bool:
         """Put the refusal in place of the answer to such a ping. Returns whether the message was one."""

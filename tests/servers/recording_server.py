@@ -40,12 +40,12 @@ def add_tools(server, record, says) -> None:
         return server.name
 
     @server.tool()
-    async def report(steps: int, ctx: Context) -> str:
+    async def report(steps: int, ctx: Context, says: str = "reported") -> str:
         """Report progress, then end."""
         record("tool", "report")
         for step in range(steps):
             await ctx.report_progress(step + 1, steps, f"step {step + 1}")
-        return "reported"
+        return says
 
 
 def add_prompts(server, record) -> None:

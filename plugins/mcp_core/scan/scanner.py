@@ -53,10 +53,10 @@ class Scanner:
         """Grade a change of an item: block means that the new version goes into quarantine until it is approved."""
         return changes.grade(self.config, self._see, kind, before, after)
 
-    def scan_result(self, text: str) -> Report:
-        """Return what the rules find in the text of a result."""
-        field = Field(None, text, Role.PROSE, "text")
-        return Report.of(self._results.read(ItemKind.RESULT, "", [field]).findings)
+    def scan_result(self, *texts: str) -> Report:
+        """Return what the rules find in the texts of a result, each of which is read for itself."""
+        read = [Field(None, text, Role.PROSE, "text") for text in texts]
+        return Report.of(self._results.read(ItemKind.RESULT, "", read).findings)
 
     def _see(self, kind: ItemKind, item: Item, siblings: frozenset[str] = frozenset()) -> Sight:
         read = list(fields(item))

@@ -153,6 +153,18 @@ class Store:
             version = _find(session, id_, digest)
             return _seen(version), json.loads(version.content), json.loads(version.findings)
 
+    def approved(self, id_: ItemId) -> dict[str, dict[str, Any]]:
+        """Return the versions of an item that are open and in use: digest -> the item, the one seen last first."""
+        of_item = Version.item == item_key(id_.server, id_.kind, id_.name)
+        is_open = Version.state.in_([state.value for state in OPEN])
+        with reading(self._engine) as session:
+            found = session.scalars(select(Version).where(of_item, is_open).order_by(Version.last_seen.desc())).all()
+            return {
+                one.digest: json.loads(one.content)
+                for one in found
+                if one.last_seen >= found[0].last_seen - self._settle * 1000
+            }
+
     def history(self, id_: ItemId) -> Sequence[Entry]:
         """Return what was written of an item, oldest first."""
         with reading(self._engine) as session:

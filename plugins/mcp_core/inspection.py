@@ -1,0 +1,43 @@
+"""What a route asks beyond its policy: that results be scanned, and arguments be held to schemas and searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+_LONGEST_STEP: Final = 64
+_LONGEST_PATH: Final = 400
+
+
+class Mode(StrEnum):
+    """What becomes of what is found: it is not looked for, it is only written down, or it goes no further."""
+
+    OFF = "off"
+    FLAG = "flag"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """How results are scanned, and arguments are held to the tool's approved schema and searched for secrets."""
+
+    results: Mode = Mode.OFF
+    schema: Mode = Mode.OFF
+    secrets: Mode = Mode.OFF
+
+    @property
+    def arguments(self) -> bool:
+        """Whether arguments are looked at."""
+        return {self.schema, self.secrets} != {Mode.OFF}
+
+
+def step(path: str, key: str | int) -> str:
+    """Return the path of what stands under a key or index of what is at `path`; long ones are cut."""
+    if isinstance(key, int):
+        longer = f"{path}[{key}]"
+    elif key.isascii() and key.isidentifier():
+        longer = f"{path}.{key[:_LONGEST_STEP]}"
+    else:
+        longer = f"{path}[{key[:_LONGEST_STEP]!a}]"
+    return longer if len(longer) <= _LONGEST_PATH else path

@@ -1,0 +1,178 @@
+"""What a route asks of results and arguments, carried out: scanned, checked, counted and written down.
+
+Nothing of a result's text, and nothing of an argument's value, is in a log, a metric or a refusal: only ids of rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from mcp_core import jsonrpc, methods, results
+from mcp_core.arguments import Unusable
+from mcp_core.inspection import Mode
+from mcp_core.jsonrpc import NotStrictError
+from mcp_core.methods import Era
+from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
+from mcp_core.results import Found
+from mcp_core.scan import Report, Scanner, credentials
+from mcp_core.seal import Context
+from mcp_core.surface import ANSWER_LIMITS
+from mcp_sidecar.catalog import Catalog
+from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.schemas import Schemas, Usable
+
+THREADS: Final = 2
+"""How many requests' arguments are checked at a time."""
+
+MISFIT: Final = "arguments.schema"
+UNKNOWN: Final = "arguments.schema-unknown"
+UNUSABLE: Final = "arguments.schema-unusable"
+"""What is counted of arguments beside the rules of credentials: they do not fit; nothing is there to hold them to."""
+
+_INSPECTED: Final = methods.ARGUMENT_METHODS | {methods.BATCH_METHOD}
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is wrong with the arguments of one request: the rule that says so, and what its sender is told."""
+
+    rule: str
+    message: str
+
+
+class Results:
+    """How the answers to one request are scanned. Texts come one after the other: `found` is about the last one."""
+
+    def __init__(self, inspector: Inspector, asked: str, *, block: bool) -> None:
+        self._inspector = inspector
+        self._asked = asked
+        self._block = block
+        self.found: list[Found] = []
+
+    def revise(self, message: dict[str, Any]) -> bool:
+        """Scan a message, and withhold what is to be. Returns whether it was changed."""
+        found = results.inspect(message, self._inspector.scan, self._asked, block=self._block)
+        if found is None:
+            return False
+        self.found.append(found)
+        return found.withheld
+
+
+class Inspector:
+    """Serves all requests of a process."""
+
+    def __init__(self, catalog: Catalog | None, metrics: Metrics) -> None:
+        self._schemas = Schemas(catalog)
+        self._metrics = metrics
+        self._threads = anyio.CapacityLimiter(THREADS)
+
+    @cached_property
+    def _scanner(self) -> Scanner:
+        return Scanner()
+
+    def scan(self, texts: Sequence[str]) -> Report:
+        """Return what the rules for results find in some texts."""
+        return self._scanner.scan_result(*texts)
+
+    def results(self, context: Context) -> Results | None:
+        """Return how the answers to a request are scanned, or None where they are not."""
+        if context.results == Mode.OFF.value:
+            return None
+        return Results(self, context.method, block=context.results == Mode.BLOCK.value)
+
+    def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:
+        """Count and write down what was found in answers."""
+        for one in found:
+            self._tell(context, "results", one.rules, "withheld" if one.withheld else "flagged", trace)
+
+    async def check(self, context: Context, body: bytes, trace: str | None) -> Reject | None:
+        """Return why the arguments of a request go no further, or None where they may.
+
+        One member of a batch refuses the whole.
+        """
+        schema, secrets = Mode(context.schema), Mode(context.secrets)
+        if context.method not in _INSPECTED or context.refusal is not None or {schema, secrets} == {Mode.OFF}:
+            return None
+        try:
+            value = jsonrpc.load(body, ANSWER_LIMITS)
+        except NotStrictError as error:
+            # The guard may be set to let more pass than the sidecar reads.
+            return Reject(INVALID_REQUEST, f"Too much for arguments that are checked: {error}.", "arguments-limits")
+        refusal = None
+        for id_, method, params in _requests(value):
+            arguments = {} if params.get("arguments") is None else params["arguments"]
+            problems: list[tuple[Mode, _Problem]] = []
+            if secrets is not Mode.OFF:
+                found = await anyio.to_thread.run_sync(credentials.find, arguments, limiter=self._threads)
+                problems += [(secrets, _Problem(one.rule, _leaves(one.message, one.path))) for one in found]
+            if schema is not Mode.OFF and method == methods.CALL:
+                problem = await self._misfit(context, str(params.get("name")), arguments)
+                problems += [] if problem is None else [(schema, problem)]
+            for mode, problem in problems:
+                action = "refused" if mode is Mode.BLOCK else "flagged"
+                self._tell(context, "arguments", (problem.rule,), action, trace)
+                if mode is Mode.BLOCK:
+                    refusal = refusal or _refuse(context, id_, problem)
+        return refusal
+
+    async def _misfit(self, context: Context, tool: str, arguments: Any) -> _Problem | None:
+        schemas = await self._schemas.of(context.server, tool)
+        if not schemas:
+            text = (
+                "The gateway knows no approved input schema of this tool, so it lets no call of it pass. The gateway's "
+                "operator must turn pins on for this server and have the tool listed and approved."
+            )
+            return _Problem(UNKNOWN, text)
+        return await anyio.to_thread.run_sync(_hold, schemas, arguments, limiter=self._threads)
+
+    def _tell(self, context: Context, where: str, rules: Sequence[str], action: str, trace: str | None) -> None:
+        for rule in rules:
+            self._metrics.findings.labels(context.server, rule, action).inc()
+        structlog.get_logger().warning(
+            "found",
+            where=where,
+            rules=list(rules),
+            action=action,
+            server=context.server,
+            principal=context.principal,
+            method=context.method,
+            trace=trace,
+        )
+
+
+def _requests(value: Any) -> Iterator[tuple[RequestId, str, dict[str, Any]]]:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, dict) and one.get("method") in methods.ARGUMENT_METHODS:
+            yield one["id"], one["method"], one.get("params", {})
+
+
+def _hold(schemas: Sequence[Usable], arguments: Any) -> _Problem | None:
+    """Return what is wrong with arguments that fit none of the approved schemas."""
+    problems = []
+    for schema in schemas:
+        said = schema if isinstance(schema, Unusable) else schema.misfit(arguments)
+        if said is None:
+            return None
+        problems.append(said)
+    first = problems[0]
+    if isinstance(first, Unusable):
+        text = f"The gateway cannot hold these arguments to the tool's approved input schema: {first.why}."
+        return _Problem(UNUSABLE, f"{text} Its operator can set arguments.schema to flag for this server.")
+    return _Problem(MISFIT, f"The arguments do not fit the tool's approved input schema at {first}.")
+
+
+def _leaves(message: str, path: str) -> str:
+    """Return what the sender of a credential is told."""
+    return f"The gateway lets no credentials leave in arguments: look at {path}. {message} Send a name for it instead."
+
+
+def _refuse(context: Context, id_: RequestId, problem: _Problem) -> Reject:
+    status = 200 if context.era == Era.LEGACY else 400
+    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=status)
