@@ -87,7 +87,8 @@ def scan(
                     sys.stdout.write(scan_output.json_line(row) + "\n")
         except (SourceError, LiveError, OSError) as error:
             unread += 1
-            click.echo(f"{escaped(source)}: {escaped(str(error))}", err=True)
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            click.echo(f"{escaped(source)}: {escaped(said)}", err=True)
     if not as_json:
         for line in scan_output.table(rows):
             click.echo(line)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from mcp_core.scan import hidden, names, structure
@@ -16,7 +18,7 @@ from mcp_core.scan.finding import Finding, Severity
 from mcp_core.scan.items import Field, ItemKind, path_text
 from mcp_core.scan.rule import Combination, Rule
 from mcp_core.scan.rules import RULES
-from mcp_core.scan.text import FIELD, Reading
+from mcp_core.scan.text import FIELD, PLACEHOLDERS, Reading
 
 LONGEST: Final = 262_144
 """Characters of one item that are read. Honest items hold a tenth of it; more is itself a finding."""
@@ -105,7 +107,10 @@ class Reader:
         start = text.rfind(FIELD, 0, hit.start + 1) + 1
         end = text.find(FIELD, hit.start)
         field = text[start : end if end >= 0 else len(text)]
-        shown = excerpt(field, max(0, hit.start - start), max(0, hit.end - start))
+        span = max(0, hit.start - start), max(0, hit.end - start)
+        original = sight.fields[min(hit.field, len(sight.fields) - 1)].text if sight.fields else ""
+        place = _place(original, field[slice(*span)])
+        shown = excerpt(field, *span) if place is None else excerpt(original, place)
         self._note(sight, hit.rule, hit.field, shown, guarded=hit.guarded)
 
     def _note(
@@ -129,6 +134,16 @@ class Reader:
             return
         sight.noted.add((rule.id, path, severity))
         sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
+
+
+def _place(original: str, words: str) -> int | None:
+    """Return where a field says two words that a rule saw side by side and as they stand; None if nowhere."""
+    seen = words.split()
+    for pair in pairwise(seen):
+        if all(word.isalnum() and word not in PLACEHOLDERS for word in pair):
+            found = re.search(r"\W{1,8}".join(pair), original, re.IGNORECASE)
+            return found.start() if found else None
+    return None
 
 
 def _weighs(hit: Hit) -> bool:

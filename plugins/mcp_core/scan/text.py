@@ -47,6 +47,10 @@ _SENTENCE_NAME: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
 _SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}
 
 
+PLACEHOLDERS: Final = frozenset({"xurl", "xmail", "xhost", "xsensitive"})
+"""Words of `Reading.words` that stand for addresses and paths."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """One reading of one or more fields: as they are, or as something decoded from them."""
