@@ -189,6 +189,7 @@ class Guard:
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,
+            scan=settings.scan,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)
