@@ -75,6 +75,11 @@ class Catalog:
         return self._generation
 
     @property
+    def is_failing(self) -> bool:
+        """Whether the store could not be used when it was asked last."""
+        return self._problem is not None
+
+    @property
     def servers(self) -> list[str]:
         """Return the names of all servers that were heard of."""
         return sorted(self._servers)

@@ -258,3 +258,32 @@ def test_settings_of_another_release_hide_what_is_new(node):
     unknown = {"families": {"of-another-release": "off"}}
     assert one.tools(TOOL, TOOL | {"name": "write"}, scan=unknown) == ["read"]
     assert "of-another-release" in one.guard.sidecar.log.read_text()
+
+
+@pytest.mark.requirement("SIDE-036")
+def test_a_store_that_fails_is_a_warning_once_it_was_read(node, words):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    assert one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}}
+    with contextlib.closing(sqlite3.connect(one.address)) as database:
+        database.execute("ALTER TABLE head RENAME TO gone")
+        words.until(lambda: "warnings" in one.guard.sidecar.get("/readyz").json)
+        answer = one.guard.sidecar.get("/readyz")
+        assert (answer.status, answer.json["ready"], set(answer.json["warnings"])) == (200, True, {"store"})
+        assert one.address not in answer.body.decode()
+        assert one.tools(TOOL, TOOL | {"name": "write"}) == ["read"]
+        database.execute("ALTER TABLE gone RENAME TO head")
+    words.until(lambda: one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}})
+
+
+@pytest.mark.requirement("SIDE-036")
+def test_a_sidecar_that_never_read_its_store_is_ready_only_where_nothing_is_enforced(start, tmp_path, words):
+    store = {"MCP_SIDECAR_STORE": str(tmp_path / "no-folder" / "store.db"), "MCP_SIDECAR_REFRESH_INTERVAL": "0.05"}
+    enforced = start(**store, KONG_MCP_SNAPSHOT=str(tmp_path / "snapshot")).sidecar
+    answer = enforced.get("/readyz")
+    assert (answer.status, set(answer.json["problems"])) == (503, {"store"})
+    watched = start(**store).sidecar
+    words.until(lambda: "warnings" in watched.get("/readyz").json)
+    assert watched.get("/readyz").status == 200
+    (tmp_path / "no-folder").mkdir()
+    words.until(lambda: enforced.get("/readyz").status == 200)
