@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any, Final, Protocol
 
@@ -85,11 +85,11 @@ class Context:
     `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
     request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
     what Kong hashes to find the replica; `expires` a Unix time in seconds; `lists_tasks` whether the policy lets agents
-    ask for all tasks; `pins` a word of pins.states.Pinning; `results`, `schema` and `secrets` words of inspection.Mode,
-    for what results and arguments are searched for. Three fields serve the transport of 2024-11-05: `announce`
-    is the path at which the agent would reach the server's message endpoint, on a GET that may open such a stream;
-    `endpoint` is the server's own URI of it (path and query), on a POST that goes there, and `refusal` the JSON-RPC
-    error that its sender must get instead.
+    ask for all tasks; `pins` a word of pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and
+    `secrets` words of inspection.Mode, for what results and arguments are searched for. Three fields serve the
+    transport of 2024-11-05: `announce` is the path at which the agent would reach the server's message endpoint, on a
+    GET that may open such a stream; `endpoint` is the server's own URI of it (path and query), on a POST that goes
+    there, and `refusal` the JSON-RPC error that its sender must get instead.
     """
 
     server: str
@@ -113,13 +113,14 @@ class Context:
     results: str = "off"
     schema: str = "off"
     secrets: str = "off"
+    scan: dict[str, Any] = field(default_factory=dict)
 
     def is_for(self, body: bytes) -> bool:
         """Return whether the context was signed for exactly this request body."""
         return self.body == hashlib.sha256(body).hexdigest()
 
 
-_CONTEXT_FIELDS: Final = frozenset(field.name for field in dataclass_fields(Context))
+_CONTEXT_FIELDS: Final = frozenset(one.name for one in dataclass_fields(Context))
 
 
 class ContextSigner:

@@ -192,6 +192,7 @@ class Guard:
             results=settings.guard.inspection.results.value,
             schema=settings.guard.inspection.schema.value,
             secrets=settings.guard.inspection.secrets.value,
+            scan=settings.scan,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
         )
         truth = _truth(admitted)

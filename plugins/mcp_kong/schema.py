@@ -81,6 +81,31 @@ _RULE: Final = {
     ],
 }
 
+
+def _levels(description: str) -> dict[str, Any]:
+    values = {"type": "string", "one_of": ["off", "flag", "block"]}
+    return {"type": "map", "keys": {"type": "string"}, "values": values, "description": description}
+
+
+_PATTERN: Final = {
+    "type": "record",
+    "fields": [
+        {"id": {"type": "string", "required": True, "description": "FAMILY.NAME in lower case; both may be new."}},
+        {
+            "severity": {
+                "type": "string",
+                "required": True,
+                "default": "flag",
+                "one_of": ["flag", "block"],
+                "description": "What finding it weighs.",
+            }
+        },
+        {"message": {"type": "string", "description": "A sentence for whoever reviews what was found."}},
+        {"phrases": _names("Words in a row; a|b are alternatives, ~2 stands for up to two words between.")},
+        {"regex": {"type": "string", "description": "An expression without *, + and look-around."}},
+    ],
+}
+
 GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     {
         "server": {
@@ -190,6 +215,25 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "block refuses arguments that hold a credential (keys, tokens, passwords in addresses); flag "
                         "only writes it down."
                     )
+                },
+            ],
+        }
+    },
+    {
+        "scan": {
+            "type": "record",
+            "description": "How the scanner of pins differs from what ships. All guards of a server must say the same.",
+            "fields": [
+                {"families": _levels("Families of rules to switch off, only flag, or block by.")},
+                {"rules": _levels("Single rules to switch off, only flag, or block by; they win over their family.")},
+                {
+                    "patterns": {
+                        "type": "array",
+                        "required": True,
+                        "default": [],
+                        "elements": _PATTERN,
+                        "description": "What to look for besides. Each has phrases, a regex, or both.",
+                    }
                 },
             ],
         }

@@ -21,6 +21,7 @@ from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
+from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.schema import HIDDEN_HEADERS, INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
@@ -30,7 +31,7 @@ KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
 
 MAX_VIEW_BYTES: Final = 16 * 1024
-"""The globs of one principal travel in a header of the inspect lane: more than this would not fit beside the rest."""
+"""Globs and the scanner's settings travel in a header of the inspect lane: more would not fit beside the rest."""
 
 
 class SettingsError(ValueError):
@@ -54,6 +55,7 @@ class Settings:
     route_id: str | None
     signer: ContextSigner
     pinning: Pinning
+    scan: dict[str, Any]
     snapshot: SnapshotFile | None
     sessions: SessionSealer
     endpoints: SessionSealer
@@ -87,6 +89,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
         pinning=pinning,
+        scan=read_scan(config),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
         sessions=SessionSealer(keys, AESGCM, InvalidTag),
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
@@ -125,6 +128,25 @@ def _word(config: Mapping[str, Any], field: str, key: str) -> Mode:
     return Mode(word)
 
 
+def read_scan(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what scan.ScanConfig is to read, without what is not set. Raises SettingsError."""
+    value = _set(config.get("scan") or {})
+    if not isinstance(value, dict):
+        raise SettingsError("config.scan: write an object with families, rules and patterns")
+    try:
+        ScanConfig.from_config(value)
+    except ScanConfigError as error:
+        raise SettingsError(f"config.scan: {error}") from None
+    return {name: one for name, one in value.items() if one}
+
+
+def _set(value: Any) -> Any:
+    """Return a value without the nulls that Kong writes for what is not set."""
+    if isinstance(value, Mapping):
+        return {name: _set(one) for name, one in value.items() if one is not None}
+    return [_set(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def check_config(config: Mapping[str, Any]) -> Guard:
     """Read the fields that do not say where the server is: policy, limits, and what requests and answers are held to.
 
@@ -137,10 +159,10 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         read_pinning(config)
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
-    globs = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules")]
-    if len(json.dumps(globs)) > MAX_VIEW_BYTES:
+    sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            f"config: tools, prompts, resources and rules take more than {MAX_VIEW_BYTES} bytes of JSON"
+            f"config: tools, prompts, resources, rules and scan take more than {MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):

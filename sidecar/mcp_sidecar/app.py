@@ -42,7 +42,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         stopping,
         curator.catalog,
     )
-    health = Health(settings, metrics, stopping)
+    health = Health(settings, metrics, stopping, curator.catalog)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mcp_core.methods import INTERNAL_KEY_HEADER
+from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.settings import Settings
 
@@ -19,14 +20,18 @@ BELIEVED_SECONDS: Final = 1.0
 """How long one look at Kong is believed, so that probes cannot turn into load."""
 CONNECT_SECONDS: Final = 1.0
 
+_STORE: Final = "it cannot be used, the log says why: what is known goes on as it was, what is new stays hidden"
+_NOTHING: Final = "it was not read since the start, so nothing can be shown where pins are enforced; the log says why"
+
 
 class Health:
     """The endpoints for operators."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, stopping: anyio.Event) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, stopping: anyio.Event, catalog: Catalog | None) -> None:
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
+        self._catalog = catalog
         self._until = 0.0
         self._kong: str | None = None
         self._looking = anyio.Lock()
@@ -36,13 +41,21 @@ class Health:
         return PlainTextResponse("ok\n")
 
     async def readyz(self, _request: Request) -> Response:
-        """Answer 200 when requests can be served, else 503 and what is missing. The keys were read at the start."""
-        problems = {}
+        """Answer 200 when requests can be served, else 503 and what is missing. The keys were read at the start.
+
+        A store that fails is a warning once its content is known (spec/decisions/094-ready-without-the-store.md).
+        """
+        problems, warnings = {}, {}
         if (kong := await self._kong_problem()) is not None:
             problems["kong"] = kong
         if self._stopping.is_set():
             problems["sidecar"] = "it is stopping"
-        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+        if self._catalog is not None and self._catalog.generation < 0 and self._settings.pins.snapshot is not None:
+            problems["store"] = _NOTHING
+        elif self._catalog is not None and self._catalog.is_failing:
+            warnings["store"] = _STORE
+        told = {"ready": not problems, "problems": problems, **({"warnings": warnings} if warnings else {})}
+        return JSONResponse(told, 503 if problems else 200)
 
     async def metrics(self, request: Request) -> Response:
         """Answer the metrics to whoever holds the internal key, as x-mcp-internal-key or bearer token."""

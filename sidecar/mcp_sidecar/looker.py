@@ -18,7 +18,7 @@ from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.observe import Sighting
+from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.talk import Talk, TalkError
 from mcp_sidecar.upstream import Upstream
 

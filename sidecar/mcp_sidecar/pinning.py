@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from mcp_core.keys import Keys
 from mcp_core.methods import SURFACE_KEYS
+from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
 from mcp_core.seal import Context
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.pin_metrics import PinMetrics
-from mcp_sidecar.store.observe import Sighting
+from mcp_sidecar.store.sightings import Sighting
 
 INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
 _SPELLINGS: Final = Keys.of({INSTRUCTIONS})
@@ -24,6 +25,7 @@ class Pins:
         self._server = context.server
         self._enforce = context.pins == Pinning.ENFORCE.value
         self._mode = context.pins
+        self._scan = canonical(context.scan)
         self._catalog = catalog
         self._metrics = metrics
         self._news: list[Sighting] = []
@@ -51,7 +53,7 @@ class Pins:
     async def learn(self) -> bool:
         """Have the store know what was new in the last text. Returns whether the text is to be revised again."""
         news, self._news = self._news, []
-        return self._catalog is not None and await self._catalog.learn(self._server, news)
+        return self._catalog is not None and await self._catalog.learn(self._server, news, self._scan)
 
     def _passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
         if self._catalog is None:

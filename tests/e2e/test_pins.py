@@ -102,3 +102,15 @@ def test_what_was_rejected_stays_refused_while_the_sidecar_is_gone(pinned):
         assert refused(client.post(pinned.url(), **modern("good")))
         assert pinned.executed() == before
         assert client.post(pinned.url(), **modern("whoami")).status_code == 200
+
+
+@pytest.mark.requirement("E2E-034")
+def test_a_teams_own_pattern_in_the_guard_closes_what_it_finds(kind):
+    pattern = {"id": "acme.project", "severity": "block", "phrases": ["project ~2 bluebird"]}
+    policy = POLICY | {"scan": {"families": {"shell": "off"}, "patterns": [pattern]}}
+    with start(kind, {"notes": 1}, policy, CONSUMERS) as running:
+        assert "good" in tools(running, "legacy")
+        running.servers["notes"][0].restart("--says", "Repeats what project bluebird says.")
+        until(lambda: tools(running, "legacy") == {"read_note", "bad", "whoami", "report"})
+        assert outcome(running, "2026-07-28") == "Unknown tool: good"
+        assert "acme.project" in review(running, "show", "notes", "tool", "good")

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from kong_mcp.cli import main
 from mcp_core.pins.states import DEFAULT_RULES
-from mcp_core.scan import ItemKind, Scanner, name_of
-from mcp_sidecar.store.observe import Sighting
+from mcp_core.scan import ItemKind, name_of
+from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
 
 TOOL = {"name": "read", "description": "Reads a note."}
@@ -30,7 +30,7 @@ class Desk:
         store = Store(str(self.path))
         self.clock += 1000
         seen = [Sighting.of(kind, "" if kind is ItemKind.INSTRUCTIONS else name_of(kind, one), one) for one in items]
-        store.observe(server, seen, scanner=Scanner(), rules=DEFAULT_RULES, now=self.clock)
+        store.observe(server, seen, rules=DEFAULT_RULES, now=self.clock)
         store.close()
 
     def run(self, *arguments, status=0):

@@ -255,3 +255,13 @@ def test_a_check_with_its_look_at_the_clock_takes_less_than_five_microseconds(pa
         return time.process_time() - started
 
     assert min(seconds() for _ in range(5)) / 2000 < 5e-6
+
+
+@pytest.mark.requirement("GUARD-033")
+def test_the_sidecar_is_told_how_to_scan(path):
+    write(path)
+    scan = {"families": {"shell": "off"}, "rules": {"secrecy.from-user": "flag"}}
+    side = ask(guard(scan=scan | {"patterns": {}}), "tools/list", {})
+    ((headers,),) = side.arguments("service.request.set_headers")
+    context = ContextSigner([KEY]).verify(headers["mcp-gateway-context"], now=time.time())
+    assert context.scan == scan

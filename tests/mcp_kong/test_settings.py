@@ -35,6 +35,12 @@ ENVIRONMENT = {KEYS_VARIABLE: base64.b64encode(KEY).decode()}
         ({"hide_headers": "authorization"}, "config.hide_headers"),
         ({"session_max_age": "1 day"}, "config.session_max_age"),
         ({"tools": {"allow": ["x" * 20_000]}}, "config: tools"),
+        ({"scan": "off"}, "config.scan"),
+        ({"scan": {"family": {}}}, "config.scan: 'family'"),
+        ({"scan": {"families": {"secrets": "off"}}}, "config.scan: families"),
+        ({"scan": {"rules": {"secrecy.no-consent": "deny"}}}, "config.scan: rules.secrecy.no-consent"),
+        ({"scan": {"patterns": [{"id": "acme.x", "regex": "(a+)+"}]}}, "config.scan: patterns[0].regex"),
+        ({"scan": {"patterns": [{"id": "acme.x", "phrases": ["x" * 20_000]}]}}, "config"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(change, named):
@@ -58,6 +64,19 @@ def test_kongs_way_of_writing_empty_lists_is_read():
     empty["tools"] = {"allow": {}, "deny": {}}
     settings = read_settings(CONFIG | empty, ENVIRONMENT)
     assert (settings.guard.origins, settings.hide_headers) == ((), frozenset())
+
+
+@pytest.mark.requirement("GUARD-033")
+def test_the_scanners_settings_are_read_as_kong_writes_them():
+    pattern = {"id": "acme.project", "severity": "block", "message": None, "phrases": ["project ~2 bluebird"]}
+    scan = {"families": {"shell": "flag"}, "rules": None, "patterns": [pattern | {"regex": None}]}
+    del pattern["message"]
+    assert read_settings(CONFIG | {"scan": scan}, ENVIRONMENT).scan == {
+        "families": {"shell": "flag"},
+        "patterns": [pattern],
+    }
+    nothing = {"families": None, "rules": {}, "patterns": {}}
+    assert read_settings(CONFIG | {"scan": nothing}, ENVIRONMENT).scan == {}
 
 
 def fields(schema):

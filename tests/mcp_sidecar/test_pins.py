@@ -227,3 +227,63 @@ def test_the_metrics_count_versions_by_their_grade(node, words):
     assert 'mcp_sidecar_versions_total{kind="tools",reason="clean",server="files",state="approved"} 1.0' in text
     assert 'mcp_sidecar_versions_total{kind="tools",reason="drift",server="files",state="quarantined"} 1.0' in text
     assert 'mcp_sidecar_items_unapproved_total{kind="tools",mode="enforce",server="files"} 1.0' in text
+
+
+BIRD = TOOL | {"description": "Reads notes of project bluebird."}
+BLUEBIRD = {"patterns": [{"id": "acme.project", "severity": "block", "phrases": ["project bluebird"]}]}
+
+
+@pytest.mark.requirement("STORE-011")
+def test_what_a_guard_signed_weighs_the_very_answer_that_it_came_with(node):
+    one = node()
+    assert one.tools(BIRD, TOOL | {"name": "write"}, scan=BLUEBIRD) == ["write"]
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined"
+
+
+@pytest.mark.requirement("STORE-012")
+def test_new_settings_close_what_was_open_before_the_agent_is_answered_on_every_node(node, words):
+    one, other = node(), node()
+    assert one.tools(BIRD) == ["read"]
+    words.until(lambda: other.snapshot().refusal("files", Kind.TOOL, "read") is None)
+    assert one.tools(BIRD, scan=BLUEBIRD) == []
+    words.until(lambda: other.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined")
+    # The settings that were just replaced are not taken over again at once: two guards that differ cost no more.
+    assert one.tools(BIRD | {"name": "find"}) == []
+
+
+@pytest.mark.requirement("STORE-011")
+def test_settings_of_another_release_hide_what_is_new(node):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    unknown = {"families": {"of-another-release": "off"}}
+    assert one.tools(TOOL, TOOL | {"name": "write"}, scan=unknown) == ["read"]
+    assert "of-another-release" in one.guard.sidecar.log.read_text()
+
+
+@pytest.mark.requirement("SIDE-036")
+def test_a_store_that_fails_is_a_warning_once_it_was_read(node, words):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    assert one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}}
+    with contextlib.closing(sqlite3.connect(one.address)) as database:
+        database.execute("ALTER TABLE head RENAME TO gone")
+        words.until(lambda: "warnings" in one.guard.sidecar.get("/readyz").json)
+        answer = one.guard.sidecar.get("/readyz")
+        assert (answer.status, answer.json["ready"], set(answer.json["warnings"])) == (200, True, {"store"})
+        assert one.address not in answer.body.decode()
+        assert one.tools(TOOL, TOOL | {"name": "write"}) == ["read"]
+        database.execute("ALTER TABLE gone RENAME TO head")
+    words.until(lambda: one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}})
+
+
+@pytest.mark.requirement("SIDE-036")
+def test_a_sidecar_that_never_read_its_store_is_ready_only_where_nothing_is_enforced(start, tmp_path, words):
+    store = {"MCP_SIDECAR_STORE": str(tmp_path / "no-folder" / "store.db"), "MCP_SIDECAR_REFRESH_INTERVAL": "0.05"}
+    enforced = start(**store, KONG_MCP_SNAPSHOT=str(tmp_path / "snapshot")).sidecar
+    answer = enforced.get("/readyz")
+    assert (answer.status, set(answer.json["problems"])) == (503, {"store"})
+    watched = start(**store).sidecar
+    words.until(lambda: "warnings" in watched.get("/readyz").json)
+    assert watched.get("/readyz").status == 200
+    (tmp_path / "no-folder").mkdir()
+    words.until(lambda: enforced.get("/readyz").status == 200)

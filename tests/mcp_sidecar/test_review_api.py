@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from mcp_core.pins.states import DEFAULT_RULES
-from mcp_core.scan import ItemKind, Scanner
+from mcp_core.scan import ItemKind
 from mcp_sidecar.review_openapi import PREFIX, document
-from mcp_sidecar.store.observe import Sighting
+from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
 
 TOKEN = "adas-token-0123456789-0123456789"
@@ -45,7 +45,7 @@ class Api:
         store = Store(str(self.path))
         self.clock += 1000
         seen = [Sighting.of(ItemKind.TOOL, one["name"], one) for one in tools]
-        store.observe("notes", seen, scanner=Scanner(), rules=DEFAULT_RULES, now=self.clock)
+        store.observe("notes", seen, rules=DEFAULT_RULES, now=self.clock)
         store.close()
 
     def ask(self, method, path, body=None, **headers):
@@ -100,7 +100,8 @@ def test_without_reviewers_there_is_no_review_api(start, tmp_path):
 
 
 @pytest.mark.requirement("REV-009")
-def test_a_decision_is_made_in_the_name_of_the_token_and_guards_know_it_at_once(api):
+def test_a_decision_is_made_in_the_name_of_the_token_and_guards_know_it_at_once(api, words):
+    words.until(api.snapshot.exists)
     api.see(TOOL)
     api.see(CHANGED)
     status, items = api.ask("GET", "/items?state=quarantined")

@@ -19,6 +19,9 @@ from mcp_core.scan.rule import Rule
 
 See: TypeAlias = Callable[[ItemKind, Item, frozenset[str]], Sight]
 
+MOST_ALIKE: Final = 50_000
+"""Tools whose names are compared by what they look like: some 2 microseconds each."""
+
 _LISTS: Final = (ItemKind.TOOL, ItemKind.PROMPT, ItemKind.RESOURCE, ItemKind.TEMPLATE)
 _APART: Final = re.compile(r"[\W_]+")
 _TOKEN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*")
@@ -76,28 +79,52 @@ def scan_surface(
     return reports
 
 
+class ToolNames:
+    """The names of all servers' tools. Beyond MOST_ALIKE of them, only equal names are told of."""
+
+    def __init__(self, by_server: Mapping[str, frozenset[str]]) -> None:
+        self._by_server = by_server
+        self._owners: dict[str, set[str]] = defaultdict(set)
+        self._looks: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        alike = sum(map(len, by_server.values())) <= MOST_ALIKE
+        for server, names in by_server.items():
+            for name in names:
+                self._owners[name].add(server)
+                if alike:
+                    self._looks[look(name)].add((server, name))
+
+    def foreign(self, server: str) -> frozenset[str]:
+        """Return the names of the tools of all other servers."""
+        return frozenset().union(*(names for other, names in self._by_server.items() if other != server))
+
+    def owners(self, name: str, server: str) -> set[str]:
+        """Return which other servers have a tool of this name."""
+        return self._owners.get(name, set()) - {server}
+
+    def alike(self, name: str, server: str) -> set[str]:
+        """Return which other servers have a tool whose name is another one and looks like this one."""
+        found = self._looks.get(look(name), ())
+        return {other for other, theirs in found if other != server and theirs != name}
+
+
+def scan_beside(
+    config: ScanConfig, see: See, surface: Mapping[str, Any], server: str, names: ToolNames
+) -> dict[tuple[ItemKind, str], Report]:
+    """Return a report for every item of a server's surface, with what only shows beside the tools of other servers."""
+    reports = scan_surface(config, see, surface, names.foreign(server))
+    for kind, name in list(reports):
+        if kind is ItemKind.TOOL:
+            others, alike = names.owners(name, server), names.alike(name, server)
+            reports[kind, name] += Report.of(_collisions(config, name, others, alike, reports[kind, name]))
+    return reports
+
+
 def scan_inventory(
     config: ScanConfig, see: See, surfaces: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[tuple[ItemKind, str], Report]]:
     """Return server -> item -> report. The order of the servers does not matter."""
-    by_server = {server: tool_names(surface) for server, surface in surfaces.items()}
-    owners: dict[str, set[str]] = defaultdict(set)
-    looks: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for server, names in by_server.items():
-        for name in names:
-            owners[name].add(server)
-            looks[look(name)].add((server, name))
-    reports = {}
-    for server, surface in surfaces.items():
-        foreign = frozenset().union(*(names for other, names in by_server.items() if other != server))
-        reports[server] = scan_surface(config, see, surface, foreign)
-        for kind, name in list(reports[server]):
-            if kind is ItemKind.TOOL:
-                others = owners[name] - {server}
-                alike = {other for other, theirs in looks[look(name)] if other != server and theirs != name}
-                found = _collisions(config, name, others, alike, reports[server][kind, name])
-                reports[server][kind, name] += Report.of(found)
-    return reports
+    names = ToolNames({server: tool_names(surface) for server, surface in surfaces.items()})
+    return {server: scan_beside(config, see, surface, server, names) for server, surface in surfaces.items()}
 
 
 def look(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from mcp_core.scan import changes, inventory
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Report
+from mcp_core.scan.inventory import ToolNames
 from mcp_core.scan.items import Field, Item, ItemKind, Role, fields, name_of
 from mcp_core.scan.names import snake
 from mcp_core.scan.reader import Reader, Sight
@@ -44,6 +45,10 @@ class Scanner:
     def scan_surface(self, surface: Surface, foreign: frozenset[str] = frozenset()) -> dict[ItemId, Report]:
         """Return a report for every item of a server's surface; `foreign` are names of tools of other servers."""
         return inventory.scan_surface(self.config, self._see, surface, foreign)
+
+    def scan_beside(self, surface: Surface, server: str, names: ToolNames) -> dict[ItemId, Report]:
+        """Return a report for every item of a server's surface, beside the names of all servers' tools."""
+        return inventory.scan_beside(self.config, self._see, surface, server, names)
 
     def scan_inventory(self, surfaces: Mapping[str, Surface]) -> dict[str, dict[ItemId, Report]]:
         """Return server -> item -> report, with what only shows across servers: shadowing, replaced tools."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from mcp_core.pins.canonical import canonical, digest, field_digests
 from mcp_core.pins.states import OPEN, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open
-from mcp_core.scan import Finding, ItemKind, Report, Scanner, Severity
+from mcp_core.scan import Finding, ItemKind, Severity
 from mcp_sidecar.store.chain import DIFFERS, SEEN, Draft, append, lock_head
 from mcp_sidecar.store.engine import reading, write
+from mcp_sidecar.store.sightings import AS_SHIPPED, Neighbourhood, Sighting, scanner_of, settings_of, weighty
 from mcp_sidecar.store.tables import Known, Version
 
 SELF: Final = "mcp-sidecar"
@@ -32,21 +32,6 @@ _BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """An item as a server sent it: `digest` is that of `item`."""
-
-    kind: ItemKind
-    name: str
-    digest: str
-    item: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, kind: ItemKind, name: str, item: Mapping[str, Any]) -> Sighting:
-        """Return the sighting of an item. Raises ValueError for one that has no canonical text."""
-        return cls(kind, name, digest(item), item)
-
-
-@dataclass(frozen=True, slots=True)
 class News:
     """What somebody should hear of: `action` is SEEN or DIFFERS."""
 
@@ -57,6 +42,12 @@ class News:
     digest: str
     grade: Grade
     findings: tuple[Finding, ...] = ()
+
+    def draft(self, now: int) -> Draft:
+        """Return the entry that tells of it. `now` is in Unix milliseconds."""
+        detail = {"fields": list(self.grade.fields), "rules": sorted({one.rule for one in self.findings})}
+        state, why = self.grade.state.value, self.grade.reason
+        return Draft(now, SELF, self.action, self.server, self.kind.value, self.name, self.digest, state, why, detail)
 
 
 def item_key(server: str, kind: str, name: str) -> str:
@@ -72,20 +63,10 @@ class _Row:
     differs: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Names of tools: of the server itself, and of others."""
-
-    own: frozenset[str]
-    foreign: frozenset[str]
-
-
 class Observation:
     """Some items of one server, seen at one time. `settle` is in seconds, `now` in Unix milliseconds."""
 
-    def __init__(
-        self, server: str, sightings: Iterable[Sighting], *, scanner: Scanner, rules: Rules, settle: float, now: int
-    ) -> None:
+    def __init__(self, server: str, sightings: Iterable[Sighting], *, rules: Rules, settle: float, now: int) -> None:
         self._server = server
         # A name with a NUL fits into no PostgreSQL; it is never known, and so never open.
         self._seen = {
@@ -93,7 +74,7 @@ class Observation:
             for one in sightings
             if "\0" not in one.name and len(one.name) <= MOST_NAME
         }
-        self._scanner = scanner
+        self._settings = AS_SHIPPED
         self._rules = rules
         self._settle = settle
         self._now = now
@@ -112,6 +93,7 @@ class Observation:
     def _grade(self, session: Session) -> None:
         rows = _rows(session, self._server)
         self._grades = {}
+        self._settings = settings_of(session, self._server)
         room = MOST_VERSIONS - sum(map(len, rows.values()))
         fresh = {
             (item, seen): sighting
@@ -121,11 +103,11 @@ class Observation:
         fresh = dict(list(fresh.items())[: max(0, room)])
         if not fresh:
             return
-        around = self._names_around(session)
-        reports = self._reports(fresh.values(), around)
+        scanner, around = scanner_of(self._settings), Neighbourhood(session, self._server, self._seen.values())
+        reports = around.scan(scanner, fresh.values())
         bases = self._bases(session, fresh, rows)
         # The scanner of today reads the open versions too: what only a new rule sees was there before.
-        known = self._reports(bases.values(), around) if bases else {}
+        known = around.scan(scanner, bases.values()) if bases else {}
         for (item, seen), sighting in fresh.items():
             findings = reports[sighting.kind, sighting.name, seen].findings
             base = bases.get(item)
@@ -134,15 +116,6 @@ class Observation:
             else:
                 before = known[base.kind, base.name, base.digest].findings
                 self._grades[item, seen] = self._drifted(base, before, sighting, findings)
-
-    def _names_around(self, session: Session) -> _Names:
-        """Return the names of all tools that are known: of this server, now and before, and of the others."""
-        tools = select(Version.server, Version.name).where(Version.kind == ItemKind.TOOL.value).distinct()
-        own = {one.name for one in self._seen.values() if one.kind is ItemKind.TOOL}
-        foreign: set[str] = set()
-        for server, name in session.execute(tools):
-            (own if server == self._server else foreign).add(name)
-        return _Names(frozenset(own), frozenset(foreign - own))
 
     def _bases(
         self, session: Session, fresh: Iterable[tuple[str, str]], rows: Mapping[str, Mapping[str, _Row]]
@@ -153,41 +126,21 @@ class Observation:
             opened = {seen: row.last for seen, row in rows.get(item, {}).items() if row.state in OPEN}
             if opened:
                 base = session.get_one(Version, (item, max(opened, key=lambda seen: opened[seen])))
-                bases[item] = Sighting(ItemKind(base.kind), base.name, base.digest, json.loads(base.content))
+                bases[item] = Sighting.again(base)
         return bases
-
-    def _reports(self, sightings: Iterable[Sighting], around: _Names) -> dict[tuple[ItemKind, str, str], Report]:
-        """Scan items as one surface, beside the tools that are known by name."""
-        surface: dict[str, Any] = {ItemKind.TOOL.value: []}
-        first: dict[tuple[ItemKind, str], str] = {}
-        reports = {}
-        for one in sightings:
-            if first.setdefault((one.kind, one.name), one.digest) != one.digest:
-                # A server that sends two items of one name: each is read for itself.
-                reports.update(self._reports([one], around))
-            elif one.kind is ItemKind.INSTRUCTIONS:
-                surface[one.kind.value] = one.item[one.kind.value]
-            else:
-                surface.setdefault(one.kind.value, []).append(one.item)
-        beside = around.own - {name for kind, name in first if kind is ItemKind.TOOL}
-        surface[ItemKind.TOOL.value] += [{"name": name} for name in sorted(beside)]
-        scanned = self._scanner.scan_surface(surface, around.foreign)
-        for (kind, name), seen in first.items():
-            reports[kind, name, seen] = scanned.get((kind, name), Report())
-        return reports
 
     def _first(self, versions: Mapping[str, _Row], findings: tuple[Finding, ...]) -> Grade:
         if any(row.state is State.REJECTED for row in versions.values()):
             return Grade(State.QUARANTINED, "rejected-before")
-        return first_use(findings, self._rules)
+        return first_use(weighty(findings), self._rules)
 
     def _drifted(
         self, base: Sighting, before: tuple[Finding, ...], sighting: Sighting, findings: tuple[Finding, ...]
     ) -> tuple[Grade, tuple[Finding, ...]]:
-        change = self._scanner.scan_change(sighting.kind, base.item, sighting.item).findings
-        weighty = (one for one in change if one.severity is Severity.BLOCK)
+        change = scanner_of(self._settings).scan_change(sighting.kind, base.item, sighting.item).findings
+        steers = (one for one in change if one.severity is Severity.BLOCK)
         fields = changed_fields(field_digests(base.item), sighting.item)
-        grade = drift(fields, before, (*findings, *weighty), self._rules)
+        grade = drift(fields, before, (*weighty(findings), *steers), self._rules)
         return grade, tuple(dict.fromkeys((*findings, *change)))
 
     def _commit(self, session: Session) -> list[News] | None:
@@ -195,7 +148,7 @@ class Observation:
         head = lock_head(session)
         rows = _rows(session, self._server)
         fresh = {key for key in self._seen if key[1] not in rows.get(key[0], {})}
-        if not self._grades.keys() <= fresh:
+        if not self._grades.keys() <= fresh or settings_of(session, self._server) != self._settings:
             return None
         items = {item for item, _ in self._seen}
         before = {item: self._is_open(rows.get(item, {})) for item in items}
@@ -205,7 +158,7 @@ class Observation:
         if session.get(Known, self._server) is None:
             session.add(Known(name=self._server, looked=0, outcome=""))
             head.generation += 1
-        append(session, head, [self._draft(one) for one in news])
+        append(session, head, [one.draft(self._now) for one in news])
         if self._grades or any(self._is_open(rows.get(item, {})) != before[item] for item in items):
             head.generation += 1
         return news
@@ -262,16 +215,6 @@ class Observation:
     def _news(self, key: tuple[str, str], action: str, grade: Grade, findings: tuple[Finding, ...]) -> News:
         one = self._seen[key]
         return News(action, self._server, one.kind, one.name, one.digest, grade, findings)
-
-    def _draft(self, news: News) -> Draft:
-        detail: dict[str, Any] = {
-            "fields": list(news.grade.fields),
-            "rules": sorted({one.rule for one in news.findings}),
-        }
-        state, why = news.grade.state.value, news.grade.reason
-        return Draft(
-            self._now, SELF, news.action, news.server, news.kind.value, news.name, news.digest, state, why, detail
-        )
 
 
 def _rows(session: Session, server: str) -> dict[str, dict[str, _Row]]:

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session, defer
 
 from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
-from mcp_core.scan import ItemKind, Scanner
-from mcp_sidecar.store import chain
+from mcp_core.scan import ItemKind
+from mcp_sidecar.store import chain, rescan
 from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import open_engine, reading, store_url, write
 from mcp_sidecar.store.migrate import check_schema, upgrade
-from mcp_sidecar.store.observe import News, Observation, Sighting, item_key
+from mcp_sidecar.store.observe import News, Observation, item_key
+from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.tables import Entry, Head, Known, Version
 
 SETTLE: Final = 300.0
@@ -104,12 +105,21 @@ class Store:
             seq, last = session.execute(select(Head.seq, Head.hash)).one()
             return f"{seq}:{last}"
 
-    def observe(
-        self, server: str, sightings: Iterable[Sighting], *, scanner: Scanner, rules: Rules, now: int
-    ) -> list[News]:
-        """Write down what a server sent at `now` (Unix milliseconds), and return what is new."""
-        seen = Observation(server, sightings, scanner=scanner, rules=rules, settle=self._settle, now=now)
-        return seen.write(self._engine)
+    def observe(self, server: str, sightings: Iterable[Sighting], *, rules: Rules, now: int) -> list[News]:
+        """Write down what a server sent at `now` (Unix milliseconds), and return what is new.
+
+        Raises:
+            ScanConfigError: the scanner's settings of this server are another release's.
+        """
+        return Observation(server, sightings, rules=rules, settle=self._settle, now=now).write(self._engine)
+
+    def adopt(self, server: str, settings: str, now: int) -> list[News]:
+        """Take over the scanner's settings of a server (canonical JSON), and return what they close.
+
+        Raises:
+            ScanConfigError: they cannot be used.
+        """
+        return write(self._engine, lambda session: rescan.adopt(session, server, settings, now))
 
     def decide(
         self, id_: ItemId, state: State, *, reviewer: str, why: str, now: int, digest: str | None = None
@@ -125,7 +135,7 @@ class Store:
             version = _find(session, id_, digest)
             head.generation += 1
             key = Version.item == version.item, Version.digest == version.digest
-            session.execute(update(Version).where(*key).values(state=state.value, reason="reviewed"))
+            session.execute(update(Version).where(*key).values(state=state.value, reason=rescan.REVIEWED))
             name = id_.server, id_.kind.value, id_.name
             append(session, head, [Draft(now, reviewer, DECIDED, *name, version.digest, state.value, why)])
             session.flush()
@@ -203,6 +213,11 @@ class Store:
                     shown = standing.open and one.state in OPEN
                     known[standing.id.kind, standing.id.name, one.digest] = shown
             return generation, servers
+
+    def settings(self) -> dict[str, str]:
+        """Return the scanner's settings of every server that was heard of, as canonical JSON."""
+        with reading(self._engine) as session:
+            return {one.name: one.scan for one in session.scalars(select(Known))}
 
     def servers(self) -> Mapping[str, tuple[int, str]]:
         """Return every server that was heard of: when it was last looked at (0 for never), and how that ended."""

@@ -70,10 +70,11 @@ class Head(Base):
 
 
 class Known(Base):
-    """A server that was heard of, and how the last look at it ended ("" for never)."""
+    """A server that was heard of, how the last look at it ended ("" for never), and its settings of the scanner."""
 
     __tablename__ = "server"
 
     name: Mapped[str] = mapped_column(String(SERVER), primary_key=True)
     looked: Mapped[int] = mapped_column(BigInteger)
     outcome: Mapped[str] = mapped_column(String(WORD))
+    scan: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from mcp_core.pins.states import DEFAULT_RULES
-from mcp_core.scan import ItemKind, Scanner, name_of
-from mcp_sidecar.store.observe import Sighting
+from mcp_core.scan import ItemKind, name_of
+from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import ItemId, Store
 from servers.postgres import program, run_postgres
 
@@ -86,7 +86,7 @@ class Words:
 
     @staticmethod
     def see(store: Store, *sightings: Sighting, at: float = 1000.0, server: str = SERVER, **more: Any) -> Any:
-        settings = {"scanner": Scanner(), "rules": DEFAULT_RULES, **more}
+        settings = {"rules": DEFAULT_RULES, **more}
         return store.observe(server, sightings, now=int(at * 1000), **settings)
 
     @staticmethod

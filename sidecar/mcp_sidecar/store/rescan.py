@@ -1,0 +1,74 @@
+"""A server's scanner settings, taken over: what is open without a reviewer's word is read again by them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from mcp_core.pins.canonical import canonical
+from mcp_core.pins.states import OPEN, Grade, State
+from mcp_core.scan import Finding
+from mcp_sidecar.store.chain import SEEN, append, lock_head
+from mcp_sidecar.store.observe import News, item_key
+from mcp_sidecar.store.sightings import Neighbourhood, Sighting, scanner_of, weighty
+from mcp_sidecar.store.tables import Known, Version
+
+REVIEWED: Final = "reviewed"
+"""The reason of a version that a person decided on."""
+
+
+def adopt(session: Session, server: str, settings: str, now: int) -> list[News]:
+    """Write down the settings (canonical JSON), and quarantine what they find. `now` is in Unix milliseconds.
+
+    The head row stays locked while the scanner reads: whatever is graded meanwhile is graded again. What waits goes
+    on waiting.
+
+    Raises:
+        ScanConfigError: the settings cannot be used.
+    """
+    scanner = scanner_of(settings)
+    head = lock_head(session)
+    known = session.get(Known, server)
+    if known is None:
+        session.add(Known(name=server, looked=0, outcome="", scan=settings))
+    elif known.scan == settings:
+        return []
+    else:
+        known.scan = settings
+    head.generation += 1
+    versions = session.scalars(select(Version).where(Version.server == server, _is_open())).all()
+    seen = [(one, Sighting.again(one)) for one in versions]
+    reports = Neighbourhood(session, server, []).scan(scanner, (sighting for _, sighting in seen)) if seen else {}
+    accepted: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for version, one in seen:
+        if version.reason == REVIEWED:
+            accepted[version.item] |= {_place(found) for found in reports[one.kind, one.name, one.digest].findings}
+    news = []
+    for version, one in seen:
+        findings = reports[one.kind, one.name, one.digest].findings
+        if version.reason != REVIEWED and any(_place(it) not in accepted[version.item] for it in weighty(findings)):
+            news.append(News(SEEN, server, one.kind, one.name, one.digest, _GRADE, findings))
+    for told in news:
+        values = {"state": _GRADE.state.value, "reason": _GRADE.reason, "findings": canonical(_json(told))}
+        key = Version.item == item_key(server, told.kind, told.name), Version.digest == told.digest
+        session.execute(update(Version).where(*key).values(**values))
+    append(session, head, [one.draft(now) for one in news])
+    return news
+
+
+_GRADE: Final = Grade(State.QUARANTINED, "settings-findings")
+
+
+def _is_open() -> ColumnElement[bool]:
+    return Version.state.in_([state.value for state in OPEN])
+
+
+def _place(found: Finding) -> tuple[str, str, str]:
+    return found.rule, found.path, found.excerpt
+
+
+def _json(news: News) -> list[dict[str, str]]:
+    return [one.to_json() for one in news.findings]
