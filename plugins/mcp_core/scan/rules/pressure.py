@@ -13,10 +13,12 @@ RULES: Final = (
         "It threatens with harm if it is not obeyed.",
         phrases=(
             (
-                "if|when|unless|until ~1 this|it|NAME ~2 is|was|gets|has|isnt|wasnt ~2 not|skipped|omitted|ignored|"
-                "missing|beforehand|first ~9 LOST"
+                "if|when ~1 this|it|NAME ~3 not|isnt|wasnt|never ~1 called|run|invoked|executed|included|provided|"
+                "supplied|passed|first ~9 LOST"
             ),
-            "not|without|failing|failure ~1 to? call|run|use|pass|provide|supply|send|include|comply ~12 LOST",
+            "if|when ~1 this|it|NAME ~3 skipped|omitted|ignored ~9 LOST",
+            "unless|until ~1 this|NAME ~3 called|run|invoked|executed|included|provided ~9 LOST",
+            "failing|failure ~1 to ~1 call|run|use|pass|provide|supply|send|include|comply ~12 LOST",
             "now|immediately|first|instantly ~2 or|otherwise|else ~6 LOST",
             "otherwise|else ~1 the|this|your assistant|model|session|agent|account|ai ~3 be ~2 LOST|blocked",
             (
@@ -121,7 +123,20 @@ RULES: Final = (
                 r"claude|chatgpt|gpt|assistant)\s{0,2}[:,]\s{0,3}(?:please\s{1,2})?(?:read|call|run|send|open|ignore|include|"
                 r"pass|first|always|never|do|before|forget|follow|fetch|execute|invoke|upload|list|you (?:must|should|"
                 r"are|shall|will))\b",
-                gate="llm|llms|ai|claude|chatgpt|gpt|assistant|model",
+                (
+                    "llm:",
+                    "llms:",
+                    "ai:",
+                    "assistant:",
+                    "agent:",
+                    "model:",
+                    "claude:",
+                    "gpt:",
+                    "ai,",
+                    "assistant,",
+                    "llm,",
+                ),
+                "llm|llms|ai|claude|chatgpt|gpt|assistant|model",
             ),
         ),
         guard=Guard.SPOKEN_OF,

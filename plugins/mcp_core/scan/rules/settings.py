@@ -32,7 +32,7 @@ RULES: Final = (
                 "this|it|the"
             ),
             (
-                "add|put|mark|register|set|treat|place ~2 this|our ~1 server|tool|extension|plugin|mcp ~3 trusted|"
+                "add|put|mark|register|set|treat|place ~2 this|our ~1 server|tool|extension|plugin|mcp ~5 trusted|"
                 "allowlist|whitelist|safelist|safe"
             ),
         ),
@@ -41,16 +41,7 @@ RULES: Final = (
                 r"\b(?:set|enable|turn on|switch on|change|add|flip|put|activate)\b[^\n\x00]{0,60}"
                 r"(?:auto[-_ ]?approve|auto[-_ ]?run|always[-_ ]?allow|yolo|(?:skip|bypass)[-_]?"
                 r"permissions)[^\n\x00]{0,40}\b(?:settings?|config\w{0,9}|client|mode|true|json|for all|everything)\b",
-                (
-                    "approve",
-                    "auto-run",
-                    "auto_run",
-                    "autorun",
-                    "auto run",
-                    "allow",
-                    "yolo",
-                    "permissions",
-                ),
+                ("auto", "always", "yolo", "-permissions", "_permissions", "skippermissions", "bypasspermissions"),
                 "set|enable|turn|switch|change|add|flip|put|activate",
             ),
         ),
@@ -78,7 +69,8 @@ RULES: Final = (
         patterns=(
             Pattern(
                 r"\b(?:pip3?|npm|uv|yarn)\s[^\n\x00]{0,60}--(?:extra-)?(?:index-url|registry|trusted-host)[= ]{1,2}http://",
-                ("--index", "--extra", "--reg", "--trust"),
+                ("http://",),
+                "pip|pip3|npm|uv|yarn",
             ),
         ),
         guard=Guard.DENIED,

@@ -101,7 +101,7 @@ RULES: Final = (
         "It wants to be chosen whatever else there is.",
         phrases=(
             (
-                "selecting|choosing|using|calling|picking ~1 another|other|different ~2 will|is|would|counts ~3 "
+                "selecting|choosing|using|calling|picking ~1 another|other|different ~2 will|is|would|counts ~4 "
                 "mistake|error|violation|failure|rejected|wrong|ignored"
             ),
             "this tool instead of ~1 the? legacy|old|outdated|original|standard ~2 NAME ~1 for ~1 all|every|any",
