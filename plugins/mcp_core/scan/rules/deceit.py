@@ -77,10 +77,7 @@ RULES: Final = (
                 "request|obtain|get|demand|collect|solicit ~1 the? ~1 users|customers|persons|their ~2 ASKED ~3 "
                 "before|to|and"
             ),
-            (
-                "ASKED ~5 needed|required|used|necessary|provided|confirm|to|for ~2 verification|verify|identity|"
-                "proof|prove|age|eligibility"
-            ),
+            ("ASKED ~5 needed|required|necessary ~2 verification|verify|identity|proof|prove|age|eligibility"),
             "verify|confirm|prove|validate ~2 identity|age|ownership|eligibility ~6 ASKED",
             (
                 "TOKEN|SECRET|credentials ~2 that|which|you ~2 used|use|have|using|given|running|saw|know ~2 with|"

@@ -141,7 +141,7 @@ RULES: Final = (
         None,
         "It says what another tool's call is to do, or to be given.",
         phrases=(
-            "NAME ~1 OBLIGED ~2 carry|contain|include|have|receive|take|bear|name",
+            "NAME ~1 OBLIGED ~2 carry|bear|receive|take",
             (
                 "output|result|results|response|content|contents|text ~4 goes|go|forwarded|mirrored|copied|archived "
                 "~2 to ~2 NAME"

@@ -91,7 +91,7 @@ RULES: Final = (
             "POLICIES ~4 MODEL ~2 OBLIGED|must|obliged|bound ~2 SEND|disclose|reveal|log|record",
             (
                 "POLICIES ~3 each|every|all|any ~1 MESSAGES ~1 OBLIGED ~1 be? ~1 SENT|logged|recorded|scanned|passed "
-                "~6 this|NAME|before|xmail|xurl|here"
+                "~6 this|NAME|xmail|xurl|here"
             ),
             "POLICIES ~3 REQUIRES ~2 that? ~1 MODEL ~4 SEND|disclose|reveal|log|record|read|call|run|invoke",
         ),

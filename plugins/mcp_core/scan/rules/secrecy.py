@@ -110,7 +110,7 @@ RULES: Final = (
                 "NONEED ~2 to|for|in ~2 tell|telling|inform|informing|mention|mentioning|bother|bothering|notify|"
                 "explain|explaining|disclose|bring|announce ~4 USER|this|it|that|step|these"
             ),
-            "leave|leaving|left ~1 out ~2 that|mention|how|why|fact",
+            "leave|leaving|left ~1 out ~2 that|fact",
             "omit|omitting|skip|drop ~1 any|every|all mention|mentions|reference|references ~1 of|to",
             (
                 "it|this|that|which|they|these|step|call|detail ~3 stay|stays|kept|remain|remains|left ~1 out of ~3 "
