@@ -151,7 +151,7 @@ RULES: Final = (
     Rule(
         "shadowing.disparages",
         None,
-        "It says that something is broken or dangerous.",
+        "It says that something is broken, hostile or wrong.",
         phrases=(
             (
                 "gives|returns|produces|has|delivers|yields ~2 wrong|incorrect|bad|harmful|fake|stale|false|"
@@ -159,8 +159,8 @@ RULES: Final = (
             ),
             "wrong|incorrect|bad|harmful|fake|false data|results|answers|values|output",
             (
-                "it|which|that|they|this|NAME is|are|has|contains ~1 broken|insecure|compromised|unreliable|buggy|"
-                "malicious|unsafe|dangerous|faulty|vulnerable|hacked|infected"
+                "it|which|that|they|this|NAME is|are|has|contains ~1 broken|insecure|compromised|buggy|"
+                "malicious|faulty|hacked|infected"
             ),
         ),
         trait="disparage",
