@@ -194,6 +194,13 @@ COMBINATIONS: Final = (
         ),
     ),
     Combination(
+        "combined.tool-run-down",
+        BLOCK,
+        "It calls another tool broken or dangerous, and turns the model away from it.",
+        (("dissuade", "self"), ("disparage",)),
+        scope="surface",
+    ),
+    Combination(
         "combined.scattered",
         BLOCK,
         "Its fields together ask for something with secrets or addresses, unseen or in the name of an authority.",

@@ -89,33 +89,43 @@ class Engine:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
         self._seen: dict[str, int] = {}
-        self._bit = 1
-        self._phrases: dict[int, _Lazy] = {}
+        self._known: dict[frozenset[str], int] = {}
+        self._phrases: dict[int, list[_Lazy]] = defaultdict(list)
         self._patterns: list[_Lazy] = []
         self._composed: list[_Lazy] = []
         self._combinations = tuple(combinations)
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
-                self._phrases[rarest] = _Lazy(rule, " " + pattern, needed)
+                self._phrases[rarest].append(_Lazy(rule, " " + pattern, needed))
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
 
         self._rarest = sum(self._phrases)
-        self._hints = frozenset(hint for one in self._patterns if not one.needed for hint in one.hints)
+        self._hints: dict[str, set[str]] = defaultdict(set)
+        for lazy in self._patterns:
+            for hint in () if lazy.needed else lazy.hints:
+                self._hints[_sign(hint)].add(hint)
 
     def _learn(self, text: str) -> tuple[str, int, int]:
         """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
         phrase, needed, bits = compile_phrase(text), 0, []
         for words in phrase.needs:
+            bit = self._bit(words)
+            bits.append((sum(_COMMON.get(word, 1) for word in words), bit))
+            needed |= bit
+        return phrase.pattern, needed, min(bits)[1]
+
+    def _bit(self, words: frozenset[str]) -> int:
+        """Return the bit of a list of words, which phrases that hold the same list share."""
+        bit = self._known.get(words)
+        if bit is None:
+            bit = self._known[words] = 1 << len(self._known)
             for word in words:
                 known, key = (self._stems, word[:STEM]) if word.endswith("*") else (self._words, word)
-                known[key] = known.get(key, 0) | self._bit
-            bits.append((sum(_COMMON.get(word, 1) for word in words), self._bit))
-            needed |= self._bit
-            self._bit <<= 1
-        return phrase.pattern, needed, min(bits)[1]
+                known[key] = known.get(key, 0) | bit
+        return bit
 
     def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: frozenset[str] = frozenset()) -> list[Hit]:
         """Return where rules hold in a reading, weak signals and combinations too.
@@ -153,34 +163,21 @@ class Engine:
     def _in_words(
         self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: frozenset[str]
     ) -> Iterator[Hit]:
-        words = reading.words
         candidates = present & self._rarest
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
-            one = self._phrases[bit]
-            needed, rule = one.needed, one.rule
-            if present & needed != needed:
-                continue
-            noted = 0
-            for bits, start, end in sentences:
-                if bits & needed != needed:
+            for one in self._phrases[bit]:
+                needed = one.needed
+                if present & needed != needed:
                     continue
-                for match in one.compiled.finditer(words, start, end):
-                    if rule.names and not _names_other(match[0], own):
-                        continue
-                    guard = _GUARDS.get(rule.guard)
-                    before = max(start, match.start() - _BEFORE)
-                    guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
-                    field = reading.field_at(match.start())
-                    yield Hit(rule, field, match.start(), match.end(), guarded=guarded)
-                    noted += 1
-                if noted >= MOST:
-                    break
+                places = [(start, end) for bits, start, end in sentences if bits & needed == needed]
+                if places:
+                    yield from _phrase_hits(one, reading, places, own)
 
     def _in_code(self, reading: Reading, present: int) -> Iterator[Hit]:
         code = reading.code
-        held = {hint for hint in self._hints if hint in code}
+        held = {hint for sign, hints in self._hints.items() if sign in code for hint in hints if hint in code}
         for one in self._patterns:
             if one.needed:
                 if present & one.needed != one.needed or (one.hints and not any(hint in code for hint in one.hints)):
@@ -206,6 +203,26 @@ class Engine:
             if all(groups) and (place := _together(groups, near=combination.near)):
                 found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
         return found
+
+
+def _sign(hint: str) -> str:
+    """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
+    return next((one for one in hint if not one.isalnum() and one not in " _"), "")
+
+
+def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: frozenset[str]) -> Iterator[Hit]:
+    words, rule = reading.words, one.rule
+    guard, noted = _GUARDS.get(rule.guard), 0
+    for start, end in places:
+        for match in one.compiled.finditer(words, start, end):
+            if rule.names and not _names_other(match[0], own):
+                continue
+            before = max(start, match.start() - _BEFORE)
+            guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
+            yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
+            noted += 1
+        if noted >= MOST:
+            break
 
 
 def scripts(text: str) -> frozenset[str]:

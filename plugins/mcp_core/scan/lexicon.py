@@ -120,6 +120,21 @@ _TABLE: Final = {
     "replace|change|append|extend|modify|send|copy|store|update|alter|add|insert|transfer|post",
     "PRIVATE": "location|contacts|password|passwords|credentials|calendar|inbox|messages|emails|conversation|history|"
     "personal|user data|email content|secrets|tokens|address book|photos|documents|medical|financial|bank|salary",
+    "MODEL": "model|models|assistant|assistants|agent|agents|ai|llm|llms|claude|gpt|chatbot|copilot",
+    "LOST": "lost|lose|corrupted|locked|crash|crashes|malfunction|malfunctions|destroyed|wiped|erased|terminated|"
+    "suspended|compromised|leaked|hacked|shut down|irreversible|irrecoverable|permanent damage|data loss|banned|"
+    "penalized|penalised|penalty|fined|punished",
+    "POLICIES": "policy|policies|regulation|regulations|gdpr|hipaa|law|article|department|directive|mandate|sox|"
+    "guidelines|rules|compliance|legislation|statute",
+    "REQUIRES": "requires|require|demands|mandates|dictates|stipulates|prescribes|obliges|orders|obligates",
+    "SENT": "shared|sent|copied|forwarded|archived|uploaded|posted|exported|disclosed|mirrored|submitted|handed|"
+    "passed|given|supplied|attached|included|put|provided|reported|transmitted|emailed",
+    "HANDOVER": "pass|hand|give|supply|attach|include|send|provide|submit|put|forward|append|paste|deliver|passing|"
+    "handing|giving|supplying|sending",
+    "ASKED": "password|passwords|passphrase|pin|cvv|cvc|card number|credit card|social security|ssn|seed phrase|"
+    "recovery phrase|private key|mnemonic|bank pin|mothers maiden|wallet key",
+    "NONEED": "no need|no reason|no point|not necessary|unnecessary|not needed|neednt|need not|pointless|"
+    "no necessity|no cause|not required|isnt necessary",
     "OBLIGED": "must|shall|should|has to|have to|needs to|need to|is to|are to|ought to|required to|mandatory|always|"
     "is required|are required|be sure to|make sure to|obliged to|supposed to",
 }

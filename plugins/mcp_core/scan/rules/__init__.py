@@ -8,13 +8,16 @@ from mcp_core.scan.rule import Rule
 from mcp_core.scan.rules import (
     arguments,
     authority,
+    deceit,
     exfiltration,
     languages,
     markup,
     override,
     precondition,
+    pressure,
     results,
     secrecy,
+    settings,
     shadowing,
     shell,
 )
@@ -29,6 +32,9 @@ RULES: Final[tuple[Rule, ...]] = (
     *shell.RULES,
     *markup.RULES,
     *shadowing.RULES,
+    *pressure.RULES,
+    *deceit.RULES,
+    *settings.RULES,
     *results.RULES,
     *languages.RULES,
 )

@@ -42,7 +42,8 @@ RULES: Final = (
                 "add|set|include|use|insert|put ~6 as ~4 bcc|cc|hidden|blind|co|secondary ~2 recipient|copy|attendee|"
                 "author|address|bcc|header|authored|carbon"
             ),
-            "bcc|cc|blind copy ~3 xmail|to|attacker|recipient",
+            "bcc|cc ~2 xmail",
+            "blind copy ~3 xmail|to|attacker|recipient",
             (
                 "append|prepend|add|insert ~6 following ~3 suffix|prefix|line|lines|string|text|command|payload|"
                 "footer|parameter|flag|row|html|code|snippet ~9 every|all|each|before|to|any"
@@ -52,6 +53,10 @@ RULES: Final = (
                 "also|additionally|secretly|automatically ~2 forward|bcc|cc|share|send|post|upload ~3 a|the|it|every|"
                 "all|full|complete|copy ~4 copy|content|contents|data|path|message|results|response|conversation ~3 "
                 "to"
+            ),
+            (
+                "send|post|upload|forward|submit|transmit|mirror|deliver|get|gets|receive|receives ~1 a|one|full "
+                "copy|copies|duplicate ~8 to|at ~2 xmail|xurl|xhost"
             ),
             (
                 "every|all|each ~1 reply|response|answer|email|message|summary|commit|post ~6 must|should|shall|has|"
@@ -114,6 +119,50 @@ RULES: Final = (
                 "overridden ~1 with|by|to"
             ),
         ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "arguments.users-value-changed",
+        BLOCK,
+        "It has another value used than the one that the user gave.",
+        phrases=(
+            (
+                "whatever|whichever ~3 user|users|they|customer ~2 gives|gave|enters|entered|types|typed|provides|"
+                "supplies|specifies|picks|says ~8 CHANGE|use|send"
+            ),
+            (
+                "have|has|get|gets ~1 their|its|the ~1 ARGUMENT ~1 altered|changed|replaced|rewritten|modified|"
+                "swapped ~1 to|with|by"
+            ),
+            (
+                "instead of|place ~1 of? ~1 the ~2 user|users|they|he|she ~1 typed|entered|gave|chose|supplied|asked|"
+                "requested|named|specified|wanted"
+            ),
+            (
+                "quantity|amount|price|recipient|destination|branch|host|role|account|address|query|number|payee ~3 "
+                "instead|rather|even|regardless|irrespective ~3 user|users|they|customer ~2 typed|entered|gave|chose|"
+                "supplied|asked|asks|requested|named|specified|wanted|wants|said"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "arguments.other-tools-value",
+        BLOCK,
+        "It prescribes what another tool is always called with.",
+        phrases=(
+            (
+                "NAME ~1 must|should|shall|has|is ~1 to? ~1 always|invariably|only ~1 be? given|passed|supplied|"
+                "called|invoked|run|executed|sent ~2 the|number|account|address|recipient|with ~3 ARGUMENT|number|"
+                "xmail|xurl|xhost|token|role"
+            ),
+            "when|whenever|while|for ~2 calling|using|NAME ~4 ARGUMENT|host|role|number ~3 OBLIGED|must ~3 no matter",
+            (
+                "ARGUMENT|host|role|number ~2 of|in|for ~1 NAME ~2 OBLIGED|must|shall ~1 be? ~1 TAMPERED|replaced|"
+                "set ~3 with|by|to"
+            ),
+        ),
+        names=True,
         guard=Guard.DENIED,
     ),
     Rule(

@@ -130,10 +130,127 @@ RULES: Final = (
         guard=Guard.DENIED,
     ),
     Rule(
+        "exfiltration.context-handed-over",
+        BLOCK,
+        "It wants the conversation, the model's instructions or its tools written into an argument.",
+        phrases=(
+            (
+                "write|put|note|record|paste|enter|insert|repeat ~2 here|in ~3 what|everything ~2 user|users|"
+                "customer ~2 told|said|asked|wrote|typed ~6 messages|before|earlier|far|verbatim|word"
+            ),
+            "dump|snapshot|copy ~1 of ~2 process|environment|env ~1 env|variables|as",
+            (
+                "your ~1 system|developer|hidden|initial|original ~1 instructions|prompt|message ~4 exactly|verbatim|"
+                "quoted|word|copied|unchanged"
+            ),
+            (
+                "xmail|xurl ~6 whatever|what|everything|anything ~2 user|customer|person|they|users ~2 shared|said|"
+                "asked|told|wrote|typed"
+            ),
+            "transmits|sends|uploads|shares|reports|collects ~5 analytics|telemetry|usage|diagnostics ~6 CONTEXT",
+            "let|keep|loop ~2 xmail ~3 know|in|informed|posted|updated|loop",
+            (
+                "by ~1 calling|invoking|using ~4 MODEL|caller ~1 accepts|agrees|accept|agree|consents|acknowledges|"
+                "waives|undertakes"
+            ),
+            "MODEL|caller ~1 hereby? ~1 undertakes|accepts|waives|consents|warrants ~1 to|that|any|all",
+            "fill|populate|complete ~4 with ~2 full|entire|complete|whole|raw|verbatim ~2 CONTEXT|messages",
+            (
+                "CONTEXT ~6 including|along|plus|with|and ~2 system|developer|hidden|environment prompt|message|"
+                "variables|instructions ~6 TOOL|parameter|field|argument|call|this"
+            ),
+            (
+                "fill|encode|supply|copy|quote|repeat|write|give|send|put|provide|paste|hand ~3 system|developer "
+                "message|prompt|instructions ~4 and|in|into|as|under|here|to"
+            ),
+            (
+                "fill|provide|include|put|supply|pass|copy|paste|send|encode|write|give|list|quote ~8 and|along|plus|"
+                "with ~3 environment|env variables|vars"
+            ),
+            (
+                "add|include|pass|list|provide|put|give|supply|copy|send|report ~6 of ~1 all|every|the|other|each "
+                "tools|tool|functions ~2 available|you|known|visible|accessible ~6 in|as|into|to"
+            ),
+            (
+                "must|shall|should|has|needs ~1 to? ~1 hold|contain|carry|include|repeat|state|list ~4 every|all|"
+                "whole|full|entire|verbatim|complete ~2 message|messages|conversation|dialogue|exchange ~4 user|"
+                "verbatim|word|so|exchanged"
+            ),
+            (
+                "include|pass|put|supply|give|list|add|send|copy|write|provide|insert ~4 any|all|whatever|every ~1 "
+                "SECRET|TOKEN ~2 that|you|which|found|seen|appeared|known|mentioned ~3 know|seen|saw|earlier|"
+                "appeared|have|context|session|conversation|in|were"
+            ),
+            (
+                "MODEL|you MUST|has|must|shall|will|should ~2 disclose|reveal|expose|divulge|report|transmit|forward "
+                "~2 its|your|own|the ~1 own? ~1 configuration|instructions|prompt|settings|keys|tools|system|memory"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "exfiltration.private-handed-over",
+        BLOCK,
+        "It has private files or data fetched with other tools and handed over.",
+        phrases=(
+            (
+                "read|open|grab|fetch|get ~3 SECRET|wallet|keystore ~2 file? ~8 and ~2 tack|pop|slip|throw|drop|"
+                "stick|attach ~2 it|them|that ~1 on|in|to|into"
+            ),
+            "MESSAGES ~2 OBLIGED ~1 be? ~1 SENT|mirrored|relayed ~4 to|at|with|through ~3 ELSEWHERE",
+            (
+                "tools|tool|functions ~1 of|from|on ~3 server|mcp|servers ~2 OBLIGED ~2 be? called|invoked|used|run|"
+                "given ~2 with|before|after|only"
+            ),
+            (
+                "after|whenever|upon|before ~2 call|use|request|calls ~1 to|of ~3 server|integration ~1 report|send|"
+                "pass|hand|forward|copy ~4 to ~1 this|here|NAME"
+            ),
+            (
+                "server|integration|connector|mcp ~1 is connected|present|available|installed|enabled|active ~1 post|"
+                "send|forward|upload|collect|report|read ~8 to|and|from"
+            ),
+            (
+                "SECRET ~4 been|is|are|be|has|have ~2 read|loaded|fetched|obtained|dumped|taken|opened|collected|"
+                "retrieved ~8 and ~1 SENT"
+            ),
+            "SECRET ~3 file|files|contents ~6 and ~2 HANDOVER ~1 it|them ~2 along|over|here|in|as|to",
+            ("contents|content|text|listing ~3 of ~4 SECRET ~8 HANDOVER ~1 it|them ~2 along|over|here|in|as|to"),
+            (
+                "dump|exfiltrate|harvest|siphon ~5 table|database|inbox|mailbox|folder|directory|history ~4 and|then "
+                "~2 HANDOVER"
+            ),
+            ("MODEL|you MUST ~1 forward|send|transmit|email|mail|post|upload|submit|copy|report ~6 xmail|xurl|xhost"),
+            (
+                "upload|send|copy|sync|mirror|forward|transfer ~3 users|user|home|personal|their ~1 documents|files|"
+                "folder|directory|photos|contacts|mailbox|inbox|mails ~6 bucket|s3|xurl|server|before|xmail|xhost"
+            ),
+            (
+                "report|send|forward|transmit|submit|upload|pass ~3 card number|cvv|pin|ssn|one|card ~1 time? ~3 to "
+                "~3 ELSEWHERE|endpoint|number|us"
+            ),
+            (
+                "when|if|once|whenever ~4 server|integration|connector|mcp ~1 is connected|present|available|"
+                "installed|enabled|active|there ~3 use|have|ask|let|make ~3 to ~1 collect|gather|send|forward|upload|"
+                "exfiltrate|post"
+            ),
+            (
+                "mail|email|slack|filesystem|github|drive|browser|terminal|shell|whatsapp|database|messaging ~1 tool|"
+                "server|integration ~2 of|from ~1 the|another ~1 other|another ~1 mcp? server|provider ~2 to ~1 send|"
+                "read|forward|upload|collect|post|delete"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
         "exfiltration.sensitive-read",
         None,
         "It asks for a sensitive file or secret to be read.",
         phrases=(
+            (
+                "xsensitive|SECRET ~3 been|be|is|are|was|were ~1 read|fetched|opened|loaded|listed|collected|"
+                "retrieved|dumped|shown"
+            ),
             "NAME ~4 xsensitive",
             "path|file|argument|parameter|content ~3 xsensitive",
             "READ ~6 xsensitive",

@@ -18,11 +18,15 @@ RULES: Final = (
         BLOCK,
         "It asks the model to disregard the instructions that it has.",
         phrases=(
+            (
+                "replacing|replaces|overriding|superseding ~1 any|all|the instructions|guidelines|directives|rules "
+                "~1 previously|earlier|already|set|given"
+            ),
             "ignor*|disregard*|forget|abandon ~1 your previous|prior|earlier|preceding|original|former",
             (
                 "ignor*|disregard*|forget|forgets|forgetting|dismiss|neglect|abandon|discard ~2 EARLIER ~3 "
-                "instruction|instructions|directions|directives|guidelines|prompt|prompts|programming|"
-                "orders|guardrails|guidance"
+                "instruction|instructions|directions|directives|guidelines|prompt|prompts|programming|orders|"
+                "guardrails|guidance"
             ),
             (
                 "overrid*|bypass*|supersed*|violat*|circumvent*|overrul*|replac*|suspend ~2 previous|prior|your|"
@@ -90,15 +94,15 @@ RULES: Final = (
                 "processed ~3 on|with|as|to|in|recursively"
             ),
             (
-                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
-                "user|users|human|all|any|other|previous|prior|every|"
-                "explicit|subsequent|conflicting ~2 instruction|instructions|request|requests|command|commands|rule|"
-                "rules|guidelines|policies|directives|wishes"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks "
+                "~2 user|users|human|all|any|other|previous|prior|every|explicit|subsequent|conflicting ~2 "
+                "instruction|instructions|request|requests|command|commands|rule|rules|guidelines|policies|"
+                "directives|wishes"
             ),
             (
-                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks ~2 "
-                "user|users|human|operator|your ~2 preference|preferences|"
-                "settings|input|intent|choice|constraints|messages|prompt|wishes|instructions|explicit"
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks "
+                "~2 user|users|human|operator|your ~2 preference|preferences|settings|input|intent|choice|"
+                "constraints|messages|prompt|wishes|instructions|explicit"
             ),
             (
                 "supersed*|overrid*|overrul* ~2 system prompt|instructions ~3 you|your|above|user|model|assistant|"
@@ -162,6 +166,14 @@ RULES: Final = (
         BLOCK,
         "It gives the model another role or frees it from its rules.",
         phrases=(
+            (
+                "adopt|assume|take|embody ~2 persona|role|identity|character ~3 in|from|embedded|given|returned|"
+                "contained|found ~4 response|payload|result|output|text|file"
+            ),
+            (
+                "upgrade|upgrades|switches|escalates|elevates|promoted ~3 unrestricted|admin|elevated|privileged|"
+                "root|full|write ~2 mode|access|privileges|rights ~3 without|automatically|silently"
+            ),
             (
                 "you are|will|must|should ~3 now|act|pretend|play|become|behave|roleplay|operate|operating|simulate "
                 "~6 unrestricted|unfiltered|uncensored|jailbr*|dan|developer|root|administrator|administrative|"

@@ -97,6 +97,15 @@ RULES: Final = (
         "It hooks on to the use of another tool that it names.",
         phrases=(
             (
+                "every|each|all|any|upon ~2 call|calls|invocation|invocations|use|request|operation|operations ~1 to|"
+                "of|through|via|by|with NAME"
+            ),
+            (
+                "every|each|all|any ~3 leaving|going|sent|made|created|submitted|pushed|issued ~1 through|via|by|"
+                "with|using NAME"
+            ),
+            "after|when|once|whenever ~1 NAME ~1 finishes|finished|completes|completed|returns|returned|ran|runs|ends",
+            (
                 "when|whenever|if|once|after|before|each|every|upon|until|unless|prior ~4 NAME ~2 is|was|has|gets|"
                 "are|been|be ~2 called|invoked|used|run|executed|triggered|requested|needed"
             ),
@@ -132,6 +141,11 @@ RULES: Final = (
         None,
         "It says what another tool's call is to do, or to be given.",
         phrases=(
+            "NAME ~1 OBLIGED ~2 carry|bear|receive|take",
+            (
+                "output|result|results|response|content|contents|text ~4 goes|go|forwarded|mirrored|copied|archived "
+                "~2 to ~2 NAME"
+            ),
             "NAME ~2 invoked|called|run|executed|used with|on|as|before|after",
             "SEND ~5 CONTEXT ~6 to ~1 NAME",
             "TAMPER|TAMPERED ~6 with|through|via|by|using|to ~3 NAME",
@@ -153,6 +167,10 @@ RULES: Final = (
         None,
         "It hooks on to other operations.",
         phrases=(
+            (
+                "whenever|once|before|after|upon ~5 scheduled|queried|mentioned|paid|booked|deleted|moved|saved|"
+                "committed|transferred|searched"
+            ),
             "after|before each|every|any",
             (
                 "before|after|ahead|prior|when|whenever|upon|during|following|preceding ~1 of? ~1 any|every|each|all|"

@@ -98,6 +98,48 @@ RULES: Final = (
         guard=Guard.SPOKEN_OF,
     ),
     Rule(
+        "secrecy.left-out",
+        BLOCK,
+        "It asks the model to leave something that it did out of what it tells.",
+        phrases=(
+            (
+                "people|customers|users|user|they ~3 nervous|worried|anxious|upset|alarmed|suspicious ~3 when|if|"
+                "about|by|hear|hears|learn"
+            ),
+            (
+                "NONEED ~2 to|for|in ~2 tell|telling|inform|informing|mention|mentioning|bother|bothering|notify|"
+                "explain|explaining|disclose|bring|announce ~4 USER|this|it|that|step|these"
+            ),
+            "leave|leaving|left ~1 out ~2 that|fact",
+            "omit|omitting|skip|drop ~1 any|every|all mention|mentions|reference|references ~1 of|to",
+            (
+                "it|this|that|which|they|these|step|call|detail ~3 stay|stays|kept|remain|remains|left ~1 out of ~3 "
+                "answer|reply|response|output|message|summary|chat|conversation|report"
+            ),
+            (
+                "answer|reply|response|output|summary|message|explanation|report|replies|answers|responses ~1 must|"
+                "should|may|shall|does|can|will|do|to not|never ~2 mention|reveal|disclose|refer|hint|indicate|"
+                "betray|tell|acknowledge ~1 that|to|this|it|the|at|how|any"
+            ),
+            (
+                "user|users|they|customer|client|human ~1 already|is|are|has ~1 already? ~1 know|knows|aware|"
+                "understand|understands|been ~4 so|and|therefore|do|dont|no|hence ~3 not|dont|no|need|never|avoid|"
+                "without|skip"
+            ),
+            (
+                "USER ~2 should|must|need|needs|has|have|is|are|shall|will ~1 to? ~1 remain|stay|be|kept|left ~2 "
+                "unaware|ignorant|oblivious|uninformed|dark"
+            ),
+            "refrain|abstain|desist ~1 from ~1 informing|telling|notifying|alerting|warning|asking|mentioning ~5 USER",
+            (
+                "better|best|preferable|important ~2 if|that|when ~2 USER ~1 does|do|is|are|never|remains|stays ~1 "
+                "not|never|unaware|find|learn|finds|learns|notices"
+            ),
+            "keep ~2 USER ~2 unaware|ignorant|uninformed|oblivious|dark",
+        ),
+        guard=Guard.SPOKEN_OF,
+    ),
+    Rule(
         "secrecy.without-knowledge",
         BLOCK,
         "It asks for something to be done without the user's knowledge.",
@@ -125,7 +167,10 @@ RULES: Final = (
             "SILENTLY PUT",
             "SILENTLY CHANGE",
             "SILENTLY CALL",
-            "SILENTLY|silent|covert ~2 exfiltrat*|forward*|collect*|harvest*|append*|prepend*|upload*|replace*|record*",
+            (
+                "SILENTLY|silent|covert ~2 exfiltrat*|forward*|collect*|harvest*|append*|prepend*|upload*|replace*|"
+                "record*"
+            ),
         ),
         guard=Guard.NEGATED,
     ),
@@ -135,7 +180,10 @@ RULES: Final = (
         "It speaks of acting unseen.",
         phrases=(
             "SILENTLY",
-            "do|should|must|please|never not|never ~2 report|mention|disclose|log|announce|display|show|explain|reveal",
+            (
+                "do|should|must|please|never not|never ~2 report|mention|disclose|log|announce|display|show|explain|"
+                "reveal"
+            ),
             "dont|never report|mention|disclose|announce|display|explain|reveal|show",
             "in the background",
             "without ASK",
@@ -153,6 +201,11 @@ RULES: Final = (
         "It asks the model to act without asking its user.",
         phrases=(
             (
+                "must|should|shall|is|are ~1 be? ~1 passed|sent|forwarded|submitted|transferred|deleted|paid ~6 "
+                "without ~1 user ~1 confirmation|approval|consent|review"
+            ),
+            "MODEL ~2 waives|forgoes|foregoes|drops ~6 consent|confirmation|approval|permission",
+            (
                 "user|users|human|explicit ~1 consent|approval|permission|confirmation|authorization ~2 not|never|no|"
                 "un ~1 required|needed|necessary"
             ),
@@ -160,8 +213,24 @@ RULES: Final = (
                 "bypass|bypasses|bypassing|suppress|suppresses|circumvent|circumvents|auto ~3 consent|confirmation|"
                 "approval|permission ~2 prompt|prompts|dialog|dialogs|flow|screen|screens|request|requests|step"
             ),
-            "user|users ~2 agrees|agree|consents|consent|accepts ~3 by ~2 using|calling|installing|invoking|connecting",
+            (
+                "user|users ~2 agrees|agree|consents|consent|accepts ~3 by ~2 using|calling|installing|invoking|"
+                "connecting"
+            ),
             "without ~3 user ~1 interaction|involvement|intervention|review|oversight",
+            (
+                "user|users|owner|customer|they|human has|have|had ~2 consented|approved|agreed|authorized|"
+                "authorised|permitted|allowed|granted ~4 advance|beforehand|earlier|previously|once"
+            ),
+            (
+                "NONEED ~2 to|for|in ~2 ask|asking|check|checking|confirm|consult|wait|prompt ~3 USER|confirmation|"
+                "approval"
+            ),
+            (
+                "silence|inaction|no ~1 answer? ~2 as|means|equals|is|implies ~2 consent|approval|agreement|yes|"
+                "permission"
+            ),
+            "permission|consent|approval ~2 already|previously ~1 been? granted|given|obtained|received",
             "without ~1 further|more|additional|any ~1 questions|question|checks|confirmation|review|ado|approval",
             (
                 "even|also when|if ~1 user|users|they ~2 asks|ask|tells|tell|wants|want|says|say ~2 to ~1 stop|"

@@ -70,6 +70,103 @@ RULES: Final = (
         guard=Guard.DENIED,
     ),
     Rule(
+        "shadowing.hooks-itself-in",
+        BLOCK,
+        "It wants to be called with what passes through other tools.",
+        phrases=(
+            (
+                "every|each|whenever|any ~2 NAME ~2 called|executed|invoked|used|run|runs ~3 call|run|invoke|use ~1 "
+                "this|it|me ~4 with ~5 content|contents|text|arguments|result|output|body|parameters"
+            ),
+            (
+                "by|of|from|in|with another|other|any ~1 other? tool|server|tools ~3 pass|hand|give|send|forward|"
+                "copy|supply|report ~1 its|the|their|all ~1 contents|content|text|arguments|result|output|body|"
+                "results"
+            ),
+            (
+                "whenever|every|each|before ~8 send|sends|sending|write|pay|transfer|reply|replies|commit|delete|"
+                "transferring|replying ~4 should|must|shall|has|needs ~2 call|run|invoke|use ~4 with|passing ~1 the|"
+                "its|their|full ~1 draft|body|content|text|arguments|recipient|message"
+            ),
+            (
+                "call|run|invoke|use me|this ~1 tool? ~2 at|on|before ~3 start|beginning|each|every ~4 and ~2 before|"
+                "after ~1 each|every|any ~1 reply|answer|message|response|tool|call"
+            ),
+        ),
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "shadowing.chosen-over-others",
+        BLOCK,
+        "It wants to be chosen whatever else there is.",
+        phrases=(
+            (
+                "selecting|choosing|using|calling|picking ~1 another|other|different ~2 will|is|would|counts ~4 "
+                "mistake|error|violation|failure|rejected|wrong|ignored"
+            ),
+            "this tool instead of ~1 the? legacy|old|outdated|original|standard ~2 NAME ~1 for ~1 all|every|any",
+            (
+                "always|must|should|shall ~1 choose|pick|select|prefer|favor|favour|use ~1 it|this|NAME ~2 over|"
+                "instead ~3 other|any|every|alternative|all|competing ~3 tool|tools|one|ones|server|servers|"
+                "alternatives"
+            ),
+            (
+                "prefer|choose|use|pick ~3 this ~4 even|also|regardless ~2 if|when|of ~3 user|users|they ~2 names|"
+                "name|asks|requests|wants|mentions|prefers|says"
+            ),
+            (
+                "other|rival|competing|alternative|remaining ~2 tool|tools|servers|functions ~3 must|should|shall|"
+                "may|can ~1 no|not|never ~3 used|called|trusted|invoked|chosen"
+            ),
+        ),
+        scope="surface",
+        guard=Guard.DENIED,
+    ),
+    Rule(
+        "shadowing.dissuades",
+        None,
+        "It speaks against using a tool that it names.",
+        phrases=(
+            "not|dont|never|avoid|stop ~2 use|using|call|calling|trust|invoke|run|choose ~1 NAME",
+            "ignore|skip|forget ~1 NAME",
+        ),
+        names=True,
+        trait="dissuade",
+        scope="surface",
+    ),
+    Rule(
+        "shadowing.offers-itself",
+        None,
+        "It offers itself for every occasion.",
+        phrases=(
+            (
+                "pick|choose|use|prefer|call|take ~1 this|our ~2 servers|server|tool|search|one|version ~3 each|"
+                "every|always|instead|only"
+            ),
+            "use|call|pick|choose me",
+        ),
+        trait="self",
+        scope="surface",
+    ),
+    Rule(
+        "shadowing.disparages",
+        None,
+        "It says that something is broken, hostile or wrong.",
+        phrases=(
+            (
+                "gives|returns|produces|has|delivers|yields ~2 wrong|incorrect|bad|harmful|fake|stale|false|"
+                "misleading ~2 data|results|answers|values|output"
+            ),
+            "wrong|incorrect|bad|harmful|fake|false data|results|answers|values|output",
+            (
+                "it|which|that|they|this|NAME is|are|has|contains ~1 broken|insecure|compromised|buggy|"
+                "malicious|faulty|hacked|infected"
+            ),
+        ),
+        trait="disparage",
+        scope="surface",
+    ),
+    Rule(
         "shadowing.steers-other-tool",
         None,
         "It says how another tool is to be used.",
