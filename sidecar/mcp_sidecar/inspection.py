@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import anyio
@@ -20,6 +19,7 @@ from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
 from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
+from mcp_core.pins.canonical import canonical
 from mcp_core.results import Found
 from mcp_core.scan import Report, Scanner, credentials
 from mcp_core.seal import Context
@@ -27,6 +27,7 @@ from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.schemas import Schemas, Usable
+from mcp_sidecar.store.sightings import scanner_of
 
 THREADS: Final = 2
 """How many requests' arguments are checked at a time."""
@@ -50,19 +51,22 @@ class _Problem:
 class Results:
     """How the answers to one request are scanned. Texts come one after the other: `found` is about the last one."""
 
-    def __init__(self, inspector: Inspector, asked: str, *, block: bool) -> None:
-        self._inspector = inspector
+    def __init__(self, scanner: Scanner, asked: str, *, block: bool) -> None:
+        self._scanner = scanner
         self._asked = asked
         self._block = block
         self.found: list[Found] = []
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Scan a message, and withhold what is to be. Returns whether it was changed."""
-        found = results.inspect(message, self._inspector.scan, self._asked, block=self._block)
+        found = results.inspect(message, self._scan, self._asked, block=self._block)
         if found is None:
             return False
         self.found.append(found)
         return found.withheld
+
+    def _scan(self, texts: Sequence[str]) -> Report:
+        return self._scanner.scan_result(*texts)
 
 
 class Inspector:
@@ -73,19 +77,12 @@ class Inspector:
         self._metrics = metrics
         self._threads = anyio.CapacityLimiter(THREADS)
 
-    @cached_property
-    def _scanner(self) -> Scanner:
-        return Scanner()
-
-    def scan(self, texts: Sequence[str]) -> Report:
-        """Return what the rules for results find in some texts."""
-        return self._scanner.scan_result(*texts)
-
     def results(self, context: Context) -> Results | None:
         """Return how the answers to a request are scanned, or None where they are not."""
         if context.results == Mode.OFF.value:
             return None
-        return Results(self, context.method, block=context.results == Mode.BLOCK.value)
+        scanner = scanner_of(canonical(context.scan))
+        return Results(scanner, context.method, block=context.results == Mode.BLOCK.value)
 
     def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:
         """Count and write down what was found in answers."""

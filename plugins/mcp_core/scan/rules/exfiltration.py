@@ -6,6 +6,22 @@ from typing import Final
 
 from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
+_HOSTILE: Final = (
+    "attacker",
+    "evil",
+    "malicious",
+    "exfil",
+    "c2",
+    "shadow",
+    "phish",
+    "hacker",
+    "steal",
+    "rogue",
+    "pwn",
+    "badguy",
+)
+_HOSTILE_HINT: Final = "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*"
+
 RULES: Final = (
     Rule(
         "exfiltration.secret-sent",
@@ -286,39 +302,13 @@ RULES: Final = (
             Pattern(
                 r"(?:://|@)[\w.-]{0,40}?(?:attacker|evil|malicious|exfil|c2\b|shadow|phish|hacker|steal|badguy|rogue|pwn)"
                 r"[\w-]{0,30}\.[a-z]{2,10}",
-                (
-                    "attacker",
-                    "evil",
-                    "malicious",
-                    "exfil",
-                    "c2",
-                    "shadow",
-                    "phish",
-                    "hacker",
-                    "steal",
-                    "rogue",
-                    "pwn",
-                    "badguy",
-                ),
-                "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
+                _HOSTILE,
+                _HOSTILE_HINT,
             ),
             Pattern(
                 r"\b(?:attacker|evil|exfil|malicious|hacker)[\w-]{0,30}(?:@|\.(?:com|net|org|io|example|test|xyz|dev)\b)",
-                (
-                    "attacker",
-                    "evil",
-                    "malicious",
-                    "exfil",
-                    "c2",
-                    "shadow",
-                    "phish",
-                    "hacker",
-                    "steal",
-                    "rogue",
-                    "pwn",
-                    "badguy",
-                ),
-                "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*",
+                _HOSTILE,
+                _HOSTILE_HINT,
             ),
         ),
         scope="surface",
