@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import envelope, methods, params, tasks
+from mcp_core import envelope, methods, params, question, tasks
 from mcp_core import headers as http
+from mcp_core.answer import ServerMessages
 from mcp_core.envelope import Envelope
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
@@ -28,6 +29,7 @@ from mcp_core.outcome import (
 )
 from mcp_core.params import ParamHeaders
 from mcp_core.policy import Policy, View
+from mcp_core.question import Question
 from mcp_core.seal import Session
 from mcp_core.tasks import Task
 from mcp_core.uris import MAX_LENGTH as MAX_URI
@@ -48,13 +50,15 @@ class Guard:
     hosts: tuple[str, ...] = ()
     param_headers: ParamHeaders = field(default_factory=dict)
     inspection: Inspection = field(default_factory=Inspection)
+    server_messages: ServerMessages = field(default_factory=ServerMessages)
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The request may go on: by `lane`, with `method` and `name` as the truth for Mcp-Method and Mcp-Name.
 
-    `would_refuse` holds what monitor mode let through. `session` is the opened session of a legacy request.
+    `question` is what its answer is held to. `would_refuse` holds what monitor mode let through. `session` is the
+    opened session of a legacy request.
     """
 
     lane: Lane
@@ -63,6 +67,7 @@ class Admitted:
     method: str
     name: str | None
     id: str | int | None
+    question: Question
     session: Session | None = None
     would_refuse: tuple[Reject, ...] = field(default=())
 
@@ -86,12 +91,14 @@ class Caller:
     """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids.
 
     `closed` returns why nobody may use an item, whoever asks, as a short stable word; None for an item that is open.
+    `held` says that something in the call lane holds answers to their questions; else all takes the inspect lane.
     """
 
     view: View
     open_session: OpenSession = _opens_nothing
     open_task: OpenTask = _opens_nothing
     closed: Closed = _closes_nothing
+    held: bool = False
 
 
 def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -116,12 +123,13 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read, guard.inspection),
+        lane=_lane(read, guard) if caller.held else Lane.INSPECT,
         era=read.era,
         version=read.version,
         method=method,
         name=name,
         id=id_,
+        question=question.of_post(read.era, read.version, read.messages, batch=read.batch),
         session=session,
         would_refuse=tuple(refusals),
     )
@@ -142,9 +150,12 @@ def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Header
 
 
 def decide_stream(
-    http_method: str, http_headers: http.Headers, open_session: OpenSession, body: bytes = b""
+    http_method: str, http_headers: http.Headers, open_session: OpenSession, body: bytes = b"", *, held: bool = False
 ) -> Decision:
-    """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405."""
+    """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405.
+
+    `held` is as in Caller.
+    """
     version = http.single(http_headers, methods.VERSION_HEADER)
     legacy = version is None or version in methods.LEGACY_VERSIONS
     if not legacy and version is not None and version not in methods.MODERN_VERSIONS:
@@ -162,8 +173,12 @@ def decide_stream(
     session = _session(http.single(http_headers, methods.SESSION_HEADER), open_session, None)
     if isinstance(session, Reject):
         return session
-    lane = Lane.INSPECT if http_method == "GET" else Lane.CALL
-    return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
+    spoken = version or methods.ASSUMED_VERSION
+    if http_method == "GET":
+        asked = question.of_get(spoken, resumes=methods.LAST_EVENT_HEADER in http_headers)
+        return Admitted(Lane.INSPECT, Era.LEGACY, spoken, "", None, None, asked, session)
+    lane = Lane.CALL if held else Lane.INSPECT
+    return Admitted(lane, Era.LEGACY, spoken, "", None, None, Question(Era.LEGACY, spoken), session)
 
 
 _LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
@@ -283,12 +298,15 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
 
 
-def _lane(read: Envelope, inspection: Inspection) -> Lane:
+def _lane(read: Envelope, guard: Guard) -> Lane:
     """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
 
-    Where results are scanned nothing takes the call lane: clients take an answer from whichever stream it comes on.
+    Where results are scanned nothing takes the call lane. Nor does what its Lua does not judge: batches, methods of
+    servers that only the policy knows, and what modern servers ask for within their results.
     """
-    if inspection.results is not Mode.OFF:
+    inspection, told = guard.inspection, guard.server_messages
+    asks = told.kinds.issuperset(methods.INPUT_KINDS.values()) or read.era is Era.LEGACY
+    if inspection.results is not Mode.OFF or read.batch or told.methods or not asks:
         return Lane.INSPECT
     for message in read.messages:
         if isinstance(message, Response):

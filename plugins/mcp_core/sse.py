@@ -59,7 +59,7 @@ class Event:
 class Decoder:
     """Turns the bytes of one stream into events as they complete.
 
-    What is unfinished at the end is dropped, as the standard has it.
+    What is unfinished at the end is dropped, as the standard has it, but for an event that lacks only its blank line.
     """
 
     def __init__(self, max_event: int = DEFAULT_MAX_EVENT) -> None:
@@ -96,6 +96,13 @@ class Decoder:
         if self._pending + self._held > self._max:
             raise StreamTooLargeError(f"an event of more than {self._max} bytes")
         return events
+
+    def end(self) -> Event | None:
+        """Return the last event where the stream ended behind one of its lines.
+
+        Many servers forget the blank line, and many clients do without.
+        """
+        return None if self._pending else self._dispatch()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         if self._skip_lf and chunk:

@@ -1,8 +1,8 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
-The order of PDK calls is the speed of the gateway: an allowed tools/call makes at most four (get_headers, get_raw_body,
-set_upstream, set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin
-server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
+The order of PDK calls is the speed of the gateway: an allowed tools/call makes three (get_headers, get_raw_body,
+set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
+the service behind the route has no targets of its own, so that silence refuses too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, de
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import INTERNAL_ERROR, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.policy import NOBODY, Principal
+from mcp_core.question import Question
 from mcp_core.seal import Context, Session, SessionSealer
 from mcp_core.tasks import Task
+from mcp_kong import answers
 from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.settings import read_settings
@@ -81,7 +83,7 @@ class Guard:
         if isinstance(messages, Reject):
             _refuse(kong, messages)
             return
-        decision = self._decide(asked, messages)
+        decision = self._decide(asked, messages, held=answers.announced(headers))
         if isinstance(decision, Reject):
             if messages is not None and decision.id is not None:
                 self._tell_on_stream(asked, decision, messages)
@@ -108,7 +110,7 @@ class Guard:
         name, age = asked.principal().name, self._settings.session_max_age
         return sealer.open(token, self._settings.server, name, now=time.time(), max_age=age)
 
-    def _decide(self, asked: Asked, messages: Session | None) -> Decision:
+    def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:
         settings = self._settings
 
         def open_session(token: str) -> Session | None:
@@ -118,10 +120,10 @@ class Guard:
             return settings.tasks.open(token, settings.server, asked.principal().name)
 
         if asked.http_method != "POST":
-            return decide_stream(asked.http_method, asked.headers, open_session, asked.body)
+            return decide_stream(asked.http_method, asked.headers, open_session, asked.body, held=held)
         policy = settings.guard.policy
         view = policy.view(asked.principal() if policy.by_principal else NOBODY)
-        caller = Caller(view, open_session, open_task, self._closed)
+        caller = Caller(view, open_session, open_task, self._closed, held)
         decide = decide_post if messages is None else decide_endpoint_post
         return decide(settings.guard, caller, asked.headers, asked.body)
 
@@ -131,12 +133,9 @@ class Guard:
         return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
 
     def _call(self, asked: Asked, admitted: Admitted) -> None:
-        """Open the way to the server's replicas."""
+        """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
-        if not kong.service.set_upstream(upstream):
-            _refuse(kong, _missing(upstream, admitted))
-            return
         changes: dict[str, str | list[str]] = {
             name: value for name, value in _truth(admitted).items() if headers.get(name) != value
         }
@@ -148,15 +147,18 @@ class Guard:
         identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
         if identity and asked.principal() is NOBODY:
             changes.update((name, []) for name in identity)
-        if changes:
-            kong.service.request.set_headers(changes)
+        changes[methods.QUESTION_HEADER] = settings.questions.write(admitted.question, upstream)
+        # What is compressed could not be judged.
+        changes[methods.ACCEPT_ENCODING_HEADER] = "identity"
+        kong.service.request.set_headers(changes)
 
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
         _log(asked.kong, refusal)
         if len(refusal.body()) > MAX_REFUSAL:  # what was asked for may be as long as a header, and is repeated in it
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
-        ping = Admitted(Lane.INSPECT, Era.LEGACY, methods.LEGACY_VERSIONS[0], methods.PING, None, refusal.id)
+        spoken = methods.LEGACY_VERSIONS[0]
+        ping = Admitted(Lane.INSPECT, Era.LEGACY, spoken, methods.PING, None, refusal.id, Question(Era.LEGACY, spoken))
         self._inspect(asked, ping, messages, refusal)
 
     def _inspect(
@@ -194,6 +196,8 @@ class Guard:
             secrets=settings.guard.inspection.secrets.value,
             scan=settings.scan,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
+            question=admitted.question.to_json(),
+            server_messages=settings.guard.server_messages.to_json(),
         )
         truth = _truth(admitted)
         truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)

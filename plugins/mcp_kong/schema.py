@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS
+from mcp_core.methods import ServerKind
 from mcp_core.pins.states import Pinning
 
 SIDECAR: Final = "mcp-sidecar"
@@ -182,6 +183,25 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "is seen. Both need a sidecar with a store, and enforce the snapshot that it writes.",
                     }
                 }
+            ],
+        }
+    },
+    {
+        "server_messages": {
+            "type": "record",
+            "description": "What servers may send besides answers: progress, logs, requests of their own.",
+            "fields": [
+                {
+                    "allow": {
+                        "type": "array",
+                        "elements": {"type": "string", "one_of": [one.value for one in ServerKind]},
+                        "required": True,
+                        "default": [one.value for one in ServerKind],
+                        "description": "Kinds of messages that may reach agents, all that MCP defines by default. "
+                        "sampling and elicitation put a server's text before a model or a person.",
+                    }
+                },
+                {"methods": _names("Further methods that servers may send, exactly; unknown ones are left out.")},
             ],
         }
     },

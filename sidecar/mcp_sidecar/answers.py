@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,7 @@ import httpx
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import NotStrictError, Response
-from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject
+from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject, RequestId
 from mcp_core.surface import ANSWER_LIMITS, unreadable
 
 JSON_TYPE: Final = "application/json"
@@ -94,15 +95,20 @@ def _private(cache: str) -> bool:
     return not directives & {"public", "s-maxage"} and bool(directives & {"private", "no-store", "no-cache"})
 
 
-def read_error(status: int, body: bytes) -> Reject | None:
-    """Return what stands in place of the body of a 4xx or 5xx, or None where it is one JSON-RPC error and may pass."""
+def read_error(status: int, body: bytes, id_: RequestId | None) -> bytes | Reject:
+    """Return the body of a 4xx or 5xx that is one JSON-RPC error, with the id of what was asked, or what replaces it.
+
+    The status says what it answers, whatever its id was.
+    """
     try:
         value = jsonrpc.load(body, ANSWER_LIMITS)
     except NotStrictError:
         value = None
     message = jsonrpc.message(value, ANSWER_LIMITS)
     if isinstance(message, Response) and message.error is not None:
-        return None
+        if id_ is None or message.id == id_:
+            return body
+        return json.dumps({"jsonrpc": "2.0", "id": id_, "error": message.error}, ensure_ascii=False).encode()
     said = value.get("message") if isinstance(value, dict) else None
     if status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.

@@ -11,9 +11,12 @@ import anyio
 from starlette.types import Receive, Scope
 
 from mcp_core import methods
+from mcp_core.answer import ServerMessages
 from mcp_core.headers import Headers
+from mcp_core.methods import Era
 from mcp_core.outcome import FORBIDDEN, Reject
 from mcp_core.policy import View
+from mcp_core.question import Question
 from mcp_core.seal import Context, ContextSigner
 from mcp_sidecar.filtering import Tally
 
@@ -28,9 +31,11 @@ UNSIGNED: Final = Reject(FORBIDDEN, "Forbidden", "unsigned", status=403, headers
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the guard: its context, headers and exact body."""
+    """A request of the guard: its context, headers and exact body, and what its answer is held to."""
 
     context: Context
+    question: Question
+    server_messages: ServerMessages
     view: Tally
     headers: Headers
     body: bytes
@@ -71,7 +76,9 @@ class Callers:
                 return "body-too-large"
             if not context.is_for(body):
                 return "context-of-another-body"
-            return Call(context, Tally(View.from_json(context.view).access), headers, body)
+            question = Question.from_json(Era(context.era), context.version, context.question)
+            told = ServerMessages.from_json(context.server_messages)
+            return Call(context, question, told, Tally(View.from_json(context.view).access), headers, body)
         return "body-too-slow"
 
 

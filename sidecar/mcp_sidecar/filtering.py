@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
+from mcp_core.answer import Judge
 from mcp_core.jsonrpc import Limits
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.results import Found
-from mcp_core.surface import ANSWER_LIMITS, Revise, filter_text, keep
+from mcp_core.surface import ANSWER_LIMITS, ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.inspection import Results
 from mcp_sidecar.pinning import Pins
 
@@ -46,7 +47,7 @@ class Tally(View):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
+    """How one caller sees an answer: what fits its question, what is hidden, or only counted where not `enforce`."""
 
     view: Tally
     server: str = ""
@@ -55,6 +56,7 @@ class Sight:
     limits: Limits = ANSWER_LIMITS
     pins: Pins | None = None
     results: Results | None = None
+    judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     view.hidden = Counter()
     if results is not None:
         results.found = []
-    passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight))
+    passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
     return Filtered(passed, view.hidden, () if results is None else tuple(results.found))

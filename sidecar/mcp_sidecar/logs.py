@@ -34,6 +34,7 @@ class Line:
     outcome: str = "failed"
     reason: str | None = None
     hidden: int = 0
+    dropped: int = 0
 
     def write(self, now: float) -> None:
         """Write the line."""
@@ -46,6 +47,7 @@ class Line:
             "status": self.status,
             "outcome": self.outcome,
             "hidden": self.hidden,
+            "dropped": self.dropped,
             "ms": round((now - self.started) * 1000, 1),
         }
         if self.reason is not None:

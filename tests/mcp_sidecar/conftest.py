@@ -26,6 +26,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.methods import ServerKind
 from mcp_core.seal import Context, ContextSigner, SessionSealer
 
 KEY = b"k" * 32
@@ -166,6 +167,19 @@ SOME = {"tools": {"allow": ["*"], "deny": ["secret*"]}}
 LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 
 
+EVERYTHING = [[one.value for one in ServerKind], []]
+NOTHING_ASKED = {"", "response"}
+
+
+def asked(context: Context) -> dict[str, Any]:
+    """Return the question of a context that asks one thing, or nothing."""
+    if context.http_method == "GET":
+        return {"place": "get", "asked": [], "batch": False}
+    nothing = context.id is None or context.method in NOTHING_ASKED or context.method.startswith("notifications/")
+    place = "listen" if context.method == "subscriptions/listen" else "post"
+    return {"place": place, "asked": [] if nothing else [[context.id, context.method, None]], "batch": False}
+
+
 class Guard:
     """Asks the sidecar as the guard makes Kong ask."""
 
@@ -189,8 +203,10 @@ class Guard:
             session=None,
             affinity="a1b2c3d4",
             expires=int(time.time()) + 30,
+            server_messages=EVERYTHING,
         )
-        return dataclasses.replace(context, **changes)
+        context = dataclasses.replace(context, **changes)
+        return context if "question" in changes else dataclasses.replace(context, question=asked(context))
 
     def open(
         self,
