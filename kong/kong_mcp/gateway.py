@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kong_mcp.processes import Child
-from kong_mcp.share import plugins_folder, program
+from kong_mcp.share import lua_folder, plugins_folder, program
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
@@ -23,11 +23,15 @@ class NoKongError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What a gateway is started with. `workers` is the number of plugin server processes."""
+    """What a gateway is started with. `workers` is the number of plugin server processes.
+
+    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua.
+    """
 
     folder: Path
     state: Path
     port: int
+    answers: bool = False
     workers: int = 2
     nginx_workers: int = 1
 
@@ -74,6 +78,9 @@ def kong_conf(settings: GatewaySettings) -> str:
         "pluginserver_mcp_guard_start_cmd": start,
         "pluginserver_mcp_guard_query_cmd": f"{server} --plugins {plugins} --dump mcp-guard",
     }
+    if settings.answers:
+        values["plugins"] = "bundled,mcp-guard,mcp-answers"
+        values["lua_package_path"] = f"{lua_folder()}/?.lua;;"
     if os.geteuid() == 0:
         values["nginx_user"] = "root root"  # the runtime folder is its owner's alone
     return "".join(f"{name} = {value}\n" for name, value in values.items())

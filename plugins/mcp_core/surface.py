@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from mcp_core import loosejson
 from mcp_core.answer import Fit, Judge
@@ -19,11 +19,18 @@ from mcp_core.keys import Keys
 from mcp_core.loosejson import Doubled
 from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
-from mcp_core.policy import View
 from mcp_core.question import Question
 
 ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 """What one answer of a server may hold: surfaces are larger than requests."""
+
+
+class Sees(Protocol):
+    """What a caller may see: policy.View, or what counts beside it."""
+
+    def allows(self, kind: Kind, name: str) -> bool:
+        """Return whether an item of this kind and name exists for the caller."""
+
 
 Revise: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message of a server in place, whatever the policy says, and returns whether it did."""
@@ -91,7 +98,7 @@ def keep(_message: dict[str, Any]) -> bool:
 
 def filter_text(
     body: bytes,
-    view: View,
+    view: Sees,
     limits: Limits = ANSWER_LIMITS,
     *,
     enforce: bool = True,
@@ -123,7 +130,7 @@ def _dump(value: Any, depth: int) -> str:
 
 def filter_answer(
     body: bytes,
-    view: View,
+    view: Sees,
     limits: Limits = ANSWER_LIMITS,
     *,
     enforce: bool = True,
@@ -182,7 +189,7 @@ class _Change(Enum):
 class _Messages:
     """How the messages of one text are filtered. `odd` says that items may hold what readers read differently."""
 
-    view: View
+    view: Sees
     judge: Judge
     depth: int
     revise: Revise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-import httpx
+import aiohttp
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
@@ -45,10 +45,10 @@ class Head:
     sessions: tuple[str, ...]
 
 
-def read_head(response: httpx.Response) -> Head | Reject:
+def read_head(response: aiohttp.ClientResponse) -> Head | Reject:
     """Read status and headers of a server's answer, or say why nothing of it may pass."""
-    status = response.status_code
-    fields: dict[str, str | list[str]] = {name: response.headers.get_list(name) for name in response.headers}
+    status = response.status
+    fields: dict[str, str | list[str]] = {name.lower(): response.headers.getall(name) for name in response.headers}
     fields = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
     if status == 401 or (status == 403 and "www-authenticate" in fields):
         # What it asks for is a credential of the gateway, which an agent does not have and must not look for.
@@ -57,7 +57,7 @@ def read_head(response: httpx.Response) -> Head | Reject:
         return unreadable(f"status {status}")
     if (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity":
         return unreadable("it has a Content-Encoding")
-    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.get_list(methods.SESSION_HEADER)))
+    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.getall(methods.SESSION_HEADER, ())))
     if status in (202, 204, 205) or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)

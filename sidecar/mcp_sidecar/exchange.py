@@ -14,9 +14,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+import aiohttp
 import anyio
 import anyio.lowlevel
-import httpx
 import structlog
 from anyio.abc import TaskGroup
 from starlette.types import Receive
@@ -159,7 +159,7 @@ class Exchange:
         try:
             for tries_left in reversed(range(REPLICA_TRIES)):
                 async with self._parts.upstream.send(self._context, sending.headers, sending.body) as response:
-                    if tries_left and self._may_ask_another(response.status_code):
+                    if tries_left and self._may_ask_another(response.status):
                         self._context = replace(self._context, affinity=secrets.token_hex(8))
                         continue
                     self._parts.metrics.upstream.labels(self._context.server).observe(time.monotonic() - started)
@@ -190,7 +190,7 @@ class Exchange:
         free = context.session is None and context.endpoint is None and context.method not in methods.TASK_METHODS
         return free and known is not None and known.repeatable and status in (502, 503, 504)
 
-    async def _bring(self, response: httpx.Response, tasks: TaskGroup) -> None:
+    async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         head = read_head(response)
         session = self._session(head)
         if isinstance(head, Reject):
@@ -220,7 +220,7 @@ class Exchange:
             return sealed
         return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
 
-    async def _whole(self, head: Head, response: httpx.Response) -> None:
+    async def _whole(self, head: Head, response: aiohttp.ClientResponse) -> None:
         if head.shape is Shape.UNREAD:
             await self._pass(head, b"")
             return
@@ -257,7 +257,7 @@ class Exchange:
         kind = {"content-type": JSON_TYPE} if body else {}
         await self._reply.whole(head.status, {**head.headers, **kind}, body)
 
-    async def _stream(self, head: Head, response: httpx.Response, tasks: TaskGroup) -> None:
+    async def _stream(self, head: Head, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         headers = {"cache-control": "no-cache", **head.headers, "content-type": STREAM_TYPE, "x-accel-buffering": "no"}
         self._streaming = True
         if self._context.http_method == "GET":
@@ -276,7 +276,7 @@ class Exchange:
         await anyio.sleep(HOLD_SECONDS)
         await self._reply.start(status, headers)
 
-    async def _relay(self, status: int, headers: Mapping[str, str], response: httpx.Response) -> None:
+    async def _relay(self, status: int, headers: Mapping[str, str], response: aiohttp.ClientResponse) -> None:
         stream = EventStream(
             self._parts.filter, self._sight, max_event=self._parts.settings.max_answer, announce=self._announce()
         )
@@ -359,9 +359,9 @@ class Exchange:
         await self._reply.end(Event(data=refusal.body().decode()).encode() if speaks else b"")
 
 
-async def _events(stream: EventStream, response: httpx.Response) -> AsyncGenerator[Event | Reject]:
+async def _events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:
     """Yield the events of a stream as they complete, and why it must end where it cannot be read on."""
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         events = stream.decode(chunk)
         if isinstance(events, Reject):
             yield events
@@ -372,11 +372,11 @@ async def _events(stream: EventStream, response: httpx.Response) -> AsyncGenerat
         yield event
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
     """Return the body, or None as soon as it is larger than `limit` bytes."""
     pieces = []
     size = 0
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > limit:
             return None

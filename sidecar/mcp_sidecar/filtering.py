@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from mcp_core.answer import Judge
 from mcp_core.jsonrpc import Limits
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
-from mcp_core.policy import Access, View
+from mcp_core.policy import View
 from mcp_core.results import Found
 from mcp_core.surface import ANSWER_LIMITS, ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.inspection import Results
@@ -28,18 +27,18 @@ THREADS: Final = 2
 """How many long texts are filtered at a time: a text of 16 MiB takes some 200 MB while it is filtered."""
 
 
-class Tally(View):
+class Tally:
     """A view that counts what it hides, by kind. It serves one request, whose texts come one after the other."""
 
-    __slots__ = ("hidden",)
+    __slots__ = ("_view", "hidden")
 
-    def __init__(self, access: Mapping[Kind, Access]) -> None:
-        super().__init__(access)
+    def __init__(self, view: View) -> None:
+        self._view = view
         self.hidden: Counter[Kind] = Counter()
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether the item exists for the principal, and count it where it does not."""
-        allowed = super().allows(kind, name)
+        allowed = self._view.allows(kind, name)
         if not allowed:
             self.hidden[kind] += 1
         return allowed

@@ -91,7 +91,7 @@ def configure(level: str) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
             # These write URLs at INFO and header values at DEBUG, or lines that say what ours say.
-            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "uvicorn", "asyncio")},
+            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "aiohttp", "uvicorn", "asyncio")},
         }
     )
     structlog.configure(

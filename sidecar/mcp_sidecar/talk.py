@@ -9,8 +9,8 @@ from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
+import aiohttp
 import anyio.lowlevel
-import httpx
 
 from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
@@ -113,7 +113,7 @@ class Talk:
     @asynccontextmanager
     async def _send(
         self, http_method: str, message: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Head | Reject, httpx.Response]]:
+    ) -> AsyncIterator[tuple[Head | Reject, aiohttp.ClientResponse]]:
         body = b"" if message is None else json.dumps(message, separators=(",", ":")).encode()
         method = "" if message is None else str(message["method"])
         headers: dict[str, str | list[str]] = {"content-type": "application/json"} if message else {}
@@ -144,11 +144,11 @@ class Talk:
             expires=0,
         )
 
-    async def _texts(self, head: Head, response: httpx.Response) -> AsyncGenerator[bytes]:
+    async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
         if head.shape is Shape.JSON:
             pieces, size = [], 0
-            async for chunk in response.aiter_raw():
+            async for chunk in response.content.iter_any():
                 size += len(chunk)
                 if size > self._max:
                     raise TalkError("too-large")
@@ -157,7 +157,7 @@ class Talk:
             return
         decoder = Decoder(self._max)
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in response.content.iter_any():
                 for event in decoder.feed(chunk):
                     if event.data:
                         yield event.data.encode()
