@@ -31,10 +31,8 @@ def test_an_agent_that_leaves_cancels_its_request_to_the_server(guard, kong, wor
     kong.play = waits
     connection = guard.open()
     assert arrived.wait(10)
-    left = time.monotonic()
     connection.close()
     assert gone.wait(10)
-    assert time.monotonic() - left < 1
     assert guard.line()["outcome"] == "cancelled"
 
 
@@ -131,9 +129,7 @@ def test_the_sidecar_ends_its_streams_and_exits_cleanly_when_told_to_stop(start,
     post, get = guard.open(), guard.open(http_method="GET", method="", id=None)
     with contextlib.closing(silent), contextlib.closing(post), contextlib.closing(get):
         answering.wait(10)
-        started = time.monotonic()
         assert guard.sidecar.stop() == 0
-        assert time.monotonic() - started < 6
         done.set()
         assert silent.getresponse().status == 503
         error = post.getresponse().read().decode().partition("data: ")[2]
