@@ -151,7 +151,9 @@ class Judge:
         """Give an error that has no id the id of its question, in place. Returns whether it had none."""
         if judged.answers is None or message.get("id") is not None:
             return False
-        message["id"] = judged.answers.id
+        error = message["error"]
+        message.clear()
+        message.update(jsonrpc="2.0", id=judged.answers.id, error=error)
         return True
 
     def _asked(self, id_: Any) -> Asked | None:
@@ -186,7 +188,9 @@ class Judge:
         if "result" in message or "error" in message:
             return _fail("a message that is a call and an answer")
         method = message["method"]
-        if not isinstance(method, str) or not isinstance(message.get("params", {}), dict):
+        params = message.get("params")
+        params = {} if params is None else params
+        if not isinstance(method, str) or not isinstance(params, dict):
             return Judged(Fit.DROP, "a call that is none of MCP's")
         has_id = "id" in message
         if method in self.allowed.methods:
@@ -196,7 +200,7 @@ class Judge:
             return Judged(Fit.DROP, "a message that servers may not send here")
         if has_id != known.request or (has_id and not _is_id(message["id"])):
             return Judged(Fit.DROP, "a request without an id, or a notification with one")
-        if method == methods.PROGRESS and not self._has_token(message.get("params", {})):
+        if method == methods.PROGRESS and not self._has_token(params):
             return Judged(Fit.DROP, "progress of something else")
         return _PASS
 

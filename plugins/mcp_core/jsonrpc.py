@@ -157,12 +157,17 @@ def _scan(**hooks: Any) -> _Scanner:
 _plain_scan: Final = _scan(object_pairs_hook=_object)
 
 
-def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
-    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
+def may_hold_odd_numbers(body: bytes, digits: int) -> bool:
+    """Return whether a text could hold a number of more than so many digits, or one beyond what readers can hold."""
     # A number of n digits has a run of n / 3, whatever point, sign and exponent stand between them, and none is
     # infinite without a run of 32 digits or three digits of exponent.
     numbers = body.translate(_NUMBER_BYTES, b"+-")
-    odd = _LONG_EXPONENT in numbers or _ZEROS[: max(1, (limits.digits - 4) // 3)] in numbers
+    return _LONG_EXPONENT in numbers or _ZEROS[: max(1, (digits - 4) // 3)] in numbers
+
+
+def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
+    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
+    odd = may_hold_odd_numbers(body, limits.digits)
     if not many and not odd:
         return _plain_scan
     return _scan(

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_core.jsonrpc import Limits, NotStrictError
+from mcp_core.jsonrpc import Limits, NotStrictError, may_hold_odd_numbers
 
 MAX_DEPTH: Final = 256
 """How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""
@@ -27,7 +27,6 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-_ODD_NUMBER: Final = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}|Infinity|NaN")
 _CONTAINERS: Final = (dict, list)
 
 
@@ -72,10 +71,11 @@ def load(body: bytes, limits: Limits) -> Loose:
     if end != len(bare):
         raise NotStrictError("something stands behind the JSON text")
     opened = body.count(b"{") + body.count(b"[")
-    if opened > MAX_DEPTH and _deeper(value, MAX_DEPTH):
-        raise NotStrictError(f"it is nested deeper than {MAX_DEPTH}")
     deep = opened > limits.depth and _deeper(value, limits.depth)
-    odd = bool(doubled) or deep or _ODD_NUMBER.search(body) is not None
+    if deep and _deeper(value, MAX_DEPTH):
+        raise NotStrictError(f"it is nested deeper than {MAX_DEPTH}")
+    constants = b"NaN" in body or b"Infinity" in body
+    odd = bool(doubled) or deep or constants or may_hold_odd_numbers(body, limits.digits)
     return Loose(value, text.encode() if repaired else body, odd)
 
 

@@ -82,16 +82,17 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes and return the events that they complete.
 
+        What is not UTF-8 is replaced by U+FFFD, as the standard has it.
+
         Raises:
             StreamTooLargeError: an event or line outgrew the limit.
-            UnicodeDecodeError: the stream is not UTF-8.
         """
         events: list[Event] = []
         for line in self._lines(chunk):
             self._held += len(line)
             if self._held > self._max:
                 raise StreamTooLargeError(f"an event of more than {self._max} bytes")
-            if (event := self._line(line.decode())) is not None:
+            if (event := self._line(line.decode(errors="replace"))) is not None:
                 events.append(event)
         if self._pending + self._held > self._max:
             raise StreamTooLargeError(f"an event of more than {self._max} bytes")

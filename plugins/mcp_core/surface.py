@@ -149,8 +149,8 @@ def filter_answer(
         return Mutated(None)
     try:
         read = loosejson.load(body, limits)
-    except NotStrictError as error:
-        return unreadable(f"a text that is not one JSON message: {error}")
+    except NotStrictError:
+        return unreadable("a text that is not one JSON message")
     value = read.value
     if isinstance(value, list) and not (judge.question.batch or judge.question == ANY_QUESTION):
         return unreadable("a batch, though none was asked")

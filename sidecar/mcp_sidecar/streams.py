@@ -40,8 +40,6 @@ class EventStream:
             events = self._decoder.feed(chunk)
         except StreamTooLargeError as error:
             return unreadable(str(error))
-        except UnicodeDecodeError:
-            return unreadable("the stream is not UTF-8")
         return _without_repeated_comments(events)
 
     def end(self) -> list[Event]:

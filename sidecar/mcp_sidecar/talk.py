@@ -162,7 +162,7 @@ class Talk:
                     if event.data:
                         yield event.data.encode()
                 await anyio.lowlevel.checkpoint()
-        except (StreamTooLargeError, UnicodeDecodeError):
+        except StreamTooLargeError:
             raise TalkError("unreadable") from None
 
     def _read(self, text: bytes) -> jsonrpc.Message:
