@@ -11,7 +11,7 @@ local find, gsub, lower, match = string.find, string.gsub, string.lower, string.
 
 local FORMAT = "1"
 local STATUSES = { [401] = 502, [407] = 502, [421] = 502, [426] = 502 }
-local PASSED = { ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
+local PASSED = { date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
 -- Before mcp-guard (940) nothing is asked; after it the question is taken off the request.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
@@ -130,7 +130,7 @@ function Answers:header_filter(conf)
     ngx.header["Content-Type"], ngx.header["X-Accel-Buffering"] = "text/event-stream", "no"
     ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
   elseif how == "json" or how == "error" then
-    held.how, held.law = how, law.body(question, conf.max_answer)
+    held.how, held.law, question.refused = how, law.body(question, conf.max_answer), how == "error"
     ngx.header["Content-Type"] = "application/json"
     if how == "json" then ngx.status = 200 end
     if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
