@@ -59,7 +59,7 @@ def python_streams(asked, chunks):
             if judge.done:
                 return out
         ended = unreadable("a stream that ended without the answer")
-        return out if stream.resumable and judge.question.resumable else out + error(ended)
+        return out if judge.question.may_end_open(resumable=stream.resumable) else out + error(ended)
 
     def error(refusal):
         said = {"code": refusal.code, "message": refusal.message}
