@@ -125,6 +125,7 @@ function Answers:header_filter(conf)
   end
   local how = read_head(question)
   clean_headers()
+  ngx.status = ngx.status -- with it goes the server's reason phrase
   if how == "stream" then
     held.how, held.law = how, law.stream(question, conf.max_event)
     ngx.header["Content-Type"], ngx.header["X-Accel-Buffering"] = "text/event-stream", "no"
