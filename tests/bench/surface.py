@@ -12,7 +12,8 @@ from pathlib import Path
 from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind, Scanner, credentials
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.store import SETTLE, Store
+from mcp_sidecar.surface.memory import Memory
 
 TOOLS = 5000
 LONG = 200_000
@@ -52,7 +53,9 @@ def _pinned(items):
         store = Store(f"{Path(folder) / 'store.db'}", migrate=True)
         sightings = [Sighting.of(kind, item["name"], item) for item in items]
         taken = _seconds(lambda: store.observe("notes", sightings, now=1_000_000, rules=DEFAULT_RULES))
-        taken += _seconds(lambda: store.snapshot("1"))
+        memory = Memory(SETTLE, tells_guards=True)
+        taken += _seconds(lambda: memory.take(store.changes()))
+        taken += _seconds(lambda: memory.freeze().snapshot("1").to_values())
         store.close()
     return taken
 
