@@ -116,7 +116,7 @@ class Agent:
 
 
 async def until(condition):
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - files and metrics have no event
         await anyio.sleep(0.005)
 
 
@@ -131,16 +131,17 @@ def node(tmp_path):
 
 
 @pytest.fixture
-def broken(monkeypatch):
-    """Have a method of the store fail, as it does on a full disk."""
+def broken():
+    """Have methods of the store fail, as they do on a full disk, until it is undone."""
+    patch = pytest.MonkeyPatch()
 
     def broken(*names):
-        patch = pytest.MonkeyPatch()
         for name in names:
             patch.setattr(Store, name, lambda *_args, **_more: (_ for _ in ()).throw(StoreError("the disk is full")))
         return patch
 
-    return broken
+    yield broken
+    patch.undo()
 
 
 @pytest.mark.anyio
