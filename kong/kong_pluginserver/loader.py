@@ -5,6 +5,10 @@ A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `clas
     refusal = (status, headers, body)   what the client gets when the plugin fails; a 503 in JSON otherwise
     buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
     prefetch, unawaited                 which PDK calls are made ahead or not waited for, see ahead
+    between_events = function           called without arguments in every worker before it serves what has come, and
+                                        several times a second while nothing comes: for work that must not take its
+                                        time from an event's deadline. It is called often, so it must mostly return at
+                                        once; what it raises is logged
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +54,7 @@ class Plugin:
     refusal: bytes
     prefetch: dict[str, tuple[bytes, ...]]
     unawaited: frozenset[str]
+    between_events: Callable[[], Any] | None = None
 
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""
@@ -168,7 +173,10 @@ def _checked(name: str, module: ModuleType) -> Plugin:
     except (TypeError, ValueError) as error:
         raise UnfitError(f"`Schema` is no JSON: {error}") from None
     prefetch, unawaited = ahead.prefetched(module, phases), ahead.unawaited(module)
-    return Plugin(name, cls, version, priority, schema, phases, _refusal(module), prefetch, unawaited)
+    between = getattr(module, "between_events", None)
+    if between is not None and not callable(between):
+        raise UnfitError("`between_events` must be a function without arguments")
+    return Plugin(name, cls, version, priority, schema, phases, _refusal(module), prefetch, unawaited, between)
 
 
 def _check_descriptions(node: Any, where: str) -> None:

@@ -18,7 +18,8 @@ from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind
 from mcp_kong.snapshots import SnapshotFile
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.store import SETTLE, Store
+from mcp_sidecar.surface.memory import Memory
 
 TOOLS = 5000
 _KEY = b"k" * 32
@@ -36,7 +37,9 @@ def _pinned(items):
     """Return the seconds for the items of the first server, packed too, and for those of a third beside two others."""
     with tempfile.TemporaryDirectory(prefix="kong-mcp-") as folder:
         store = Store(f"{Path(folder) / 'store.db'}", migrate=True)
-        alone = _observed(store, "a", items) + seconds(lambda: store.snapshot("1"))
+        memory = Memory(SETTLE, tells_guards=True)
+        alone = _observed(store, "a", items) + seconds(lambda: memory.take(store.changes()))
+        alone += seconds(lambda: memory.freeze().snapshot("1").to_values())
         _observed(store, "b", items)
         beside = _observed(store, "c", items)
         store.close()
