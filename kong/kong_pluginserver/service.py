@@ -157,9 +157,9 @@ class Service:
     ) -> bool:
         """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
 
-        Kong answers every call that came before the end, or it has abandoned the event, which has failed then. Where the
-        end is an answer to the client (`answered`), Kong comes to read it whatever is wrong with its replies; a pass is
-        worth nothing then, and the connection is closed under it.
+        Kong answers every call that came before the end, or it has abandoned the event, which has failed then. Where
+        the end is an answer to the client (`answered`), Kong comes to read it whatever is wrong with its replies; a
+        pass is worth nothing then, and the connection is closed under it.
         """
         settled = True
         if connection.ledger.owed:
