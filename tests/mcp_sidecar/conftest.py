@@ -31,7 +31,7 @@ from mcp_core.seal import Context, ContextSigner, SessionSealer
 
 KEY = b"k" * 32
 INTERNAL_KEY = "internal-key-0123456789"
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 def until(condition: Callable[[], Any]) -> Any:
