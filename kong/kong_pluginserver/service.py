@@ -19,6 +19,7 @@ from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, O
 from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
+from kong_pluginserver.recent import Recent
 
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
@@ -26,7 +27,8 @@ _LAST_WORDS: Final = 2.0
 # For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
 # that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
-_MOST_CAUSES: Final = 256
+# By digest. A cause that is forgotten is told again; none goes untold.
+_MOST_CAUSES: Final = 4096
 _UNCONFIRMED: Final = (
     "Kong knows no upstream of this name, and the plugin does not wait to be told: its requests stay with the service "
     "of their route. Add the upstream to Kong's configuration."
@@ -48,7 +50,7 @@ class Service:
         self._instances = instances
         self._kong = kong
         self._deadline = deadline
-        self._told: set[bytes] = set()
+        self._told: Recent[bytes, bool] = Recent(_MOST_CAUSES)
 
     def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends. Nothing is ever raised: this is the edge."""
@@ -111,10 +113,16 @@ class Service:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
-        key = hashlib.sha256(repr(cause).encode() + call.config).digest()
-        if key not in self._told and len(self._told) < _MOST_CAUSES:
-            self._told.add(key)
+        if self._first(repr(cause).encode() + call.config):
             log.line("error", "instance_not_started", **cause)
+
+    def _first(self, what: bytes) -> bool:
+        """Say whether this has not been told yet, as far as that is remembered; from now on it has."""
+        key = hashlib.sha256(what).digest()
+        if self._told.use(key):
+            return False
+        self._told.keep(key, True)
+        return True
 
     def _event(self, connection: Connection, call: rpc.Call) -> bool:
         connection.begin(monotonic() + self._deadline, can_exit=call.name not in _NO_EXIT)
@@ -181,9 +189,7 @@ class Service:
 
     def _tell_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
         for method, argument in connection.ledger.unconfirmed:
-            key = hashlib.sha256(repr((call.instance_id, method, argument)).encode()).digest()
-            if key not in self._told and len(self._told) < _MOST_CAUSES:
-                self._told.add(key)
+            if self._first(repr((call.instance_id, method, argument)).encode()):
                 log.line(
                     "error",
                     "call_not_confirmed",
