@@ -13,7 +13,7 @@ from fuzz import oracles, typescript
 from fuzz.oracles import PROTOTYPES, VIEW, Pairs, pairs, values
 from mcp_core import jsonrpc
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
-from mcp_core.methods import SURFACE_KEYS, Kind
+from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
 from mcp_sidecar.filtering import Filter, Sight, Tally
@@ -118,7 +118,8 @@ def _is_plain(body):
     read = [jsonrpc.message(one) for one in (whole if isinstance(whole, list) else [whole])]
     if not all(isinstance(one, Response | Notification) for one in read):
         return False
-    if not all(isinstance(one, Response) or isinstance(one.params.get("uri"), str) for one in read):
+    notes = [one for one in read if isinstance(one, Notification)]
+    if not all(one.method in SERVER_METHODS and isinstance(one.params.get("uri"), str) for one in notes):
         return False
     lists = [
         (named, one.result.get(key))
