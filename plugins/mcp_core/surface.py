@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from mcp_core import loosejson
 from mcp_core.answer import Fit, Judge
 from mcp_core.jsonrpc import Limits, NotStrictError
-from mcp_core.keys import Keys
+from mcp_core.keys import PARAMS, Keys
 from mcp_core.loosejson import Doubled
 from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
@@ -221,8 +221,9 @@ class _Messages:
             return False
         params = message.get("params")
         uri = params.get("uri") if isinstance(params, dict) else None
-        if not isinstance(uri, str):
-            self.judge.leave_out("an update without the resource's uri")
+        twice = isinstance(params, Doubled) and "uri" in params.twice
+        if not isinstance(uri, str) or twice or (params and PARAMS.misread(params) is not None):
+            self.judge.leave_out("an update that does not say of one resource")
             return None
         return not self.view.allows(Kind.RESOURCE, uri)
 

@@ -21,8 +21,8 @@ from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of the file that this node's sidecar writes."""
 
-CHECK_SECONDS: Final = 0.1
-"""How long a file is taken for unchanged, while what is asked for is open in it."""
+CHECK_SECONDS: Final = 0.02
+"""How long a file is taken for unchanged, while what is asked for is open in it: what a list just hid is closed."""
 MISS_SECONDS: Final = 0.005
 """The same where it is not: what was just listed for the first time may be called at once."""
 
@@ -62,6 +62,12 @@ class SnapshotFile:
         now = self._clock()
         if now - self._looked >= CHECK_SECONDS:
             self._look(now)
+
+    def read_ahead(self) -> None:
+        """Read the file if it is another one. Whoever asks next looks all the same: what was just hidden is closed."""
+        looked = self._looked
+        self.look()
+        self._looked = looked
 
     def _closed(self, server: str, kind: Kind, name: str) -> bool:
         return self._snapshot is None or self._snapshot.refusal(server, kind, name) is not None
@@ -111,4 +117,4 @@ def snapshot_file(path: str, keys: tuple[bytes, ...], clock: Callable[[], float]
 def between_events() -> None:
     """Read what is new while no request waits: a file of 100,000 items takes half a second."""
     for one in _files.values():
-        one.look()
+        one.read_ahead()

@@ -127,6 +127,8 @@ def test_what_is_no_character_is_replaced_and_the_list_stays(sent, read):
     [
         text({"jsonrpc": "2.0", "method": "notifications/resources/updated"}),
         text(update(["a1"])),
+        b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"b","uri":"a1"}}',
+        b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a1","URI":"b"}}',
         b"[]",
         b"{}",
         b"tools: secret",

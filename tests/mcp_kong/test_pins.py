@@ -201,7 +201,7 @@ def test_a_new_file_is_seen_when_time_has_passed_and_at_once_by_who_would_be_ref
     assert reader.refusal("notes", Kind.TOOL, "new") is None
     assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
     write(path, STATES, generation=3)
-    clock.now += CHECK_SECONDS
+    clock.now += 2 * CHECK_SECONDS
     assert reader.refusal("notes", Kind.TOOL, "new") == NOT_OPEN
 
 
@@ -246,7 +246,7 @@ def test_where_there_is_no_file_everything_is_closed_until_one_is_there_again(pa
     (told,) = [one.message for one in caplog.records if one.levelno >= logging.WARNING]
     assert told == f"the snapshot {path} is not used, so every item is refused: there is no such file"
     path.with_suffix(".aside").rename(path)
-    clock.now += MISS_SECONDS
+    clock.now += 2 * MISS_SECONDS
     assert reader.refusal("notes", Kind.TOOL, "open") is None
 
 
