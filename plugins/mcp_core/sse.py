@@ -14,17 +14,20 @@ from typing import Final
 DEFAULT_MAX_EVENT: Final = 16 * 1024 * 1024
 
 
-_LINE_ENDS: Final = re.compile("[\0\v\f\x1c-\x1e\x85\u2028\u2029]")
+_OTHER_ENDS: Final = "\0\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """What ends a line for some readers (Python's splitlines), or the text (C), though not for the standard."""
+_LINE_ENDS: Final = re.compile(f"[{_OTHER_ENDS}]")
+_HARMLESS: Final = {"\n": " ", "\r": " ", **{end: f"\\u{ord(end):04x}" for end in _OTHER_ENDS}}
 
 
 def one_line(text: str) -> str:
-    """Return strict JSON text so that it is one line for every reader.
+    """Return JSON text so that it is one line for every reader.
 
     Some readers take each `data:` line for a message of its own, and some end lines where Python's splitlines does.
-    Strict JSON holds CR and LF only between its tokens, and the other line ends only in its strings.
+    JSON holds CR and LF between its tokens, where they are blanks. The other line ends stand only in its strings, also
+    those that strict JSON has escaped: a server may leave that out.
     """
-    for end, harmless in (("\n", " "), ("\r", " "), ("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+    for end, harmless in _HARMLESS.items():
         text = text.replace(end, harmless)
     return text
 

@@ -22,6 +22,8 @@ STREAM_TYPE: Final = "text/event-stream"
 _STREAM_TYPE: Final = re.compile(r'text/event-stream[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
+_WITHHELD: Final = frozenset({407, 421, 426})
+"""Beside 401: they ask the gateway for a proxy's credentials, another host or protocol, which no agent can give."""
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
@@ -53,7 +55,7 @@ def read_head(response: aiohttp.ClientResponse) -> Head | Reject:
     if status == 401 or (status == 403 and "www-authenticate" in fields):
         # What it asks for is a credential of the gateway, which an agent does not have and must not look for.
         return unreadable(f"status {status} asks for the gateway's credentials")
-    if status < 200 or 300 <= status < 400 or status == 407:
+    if status < 200 or 300 <= status < 400 or status in _WITHHELD:
         return unreadable(f"status {status}")
     if (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity":
         return unreadable("it has a Content-Encoding")

@@ -137,6 +137,7 @@ HEADS = {
     "a challenge": b"HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer POISON\r\nContent-Length: 0\r\n\r\n",
     "a forbidden challenge": b"HTTP/1.1 403 No\r\nWWW-Authenticate: Bearer POISON\r\nContent-Length: 0\r\n\r\n",
     "misdirected": b"HTTP/1.1 421 No\r\nContent-Length: 6\r\n\r\nPOISON",
+    "an upgrade": b"HTTP/1.1 426 No\r\nUpgrade: h2c\r\nContent-Length: 6\r\n\r\nPOISON",
     "gzip": head("application/json", "Content-Encoding: gzip") + b"POISON",
     "brotli on a stream": head("text/event-stream", "Content-Encoding: br") + b"POISON",
     "HTML": head("text/html") + b"<p>POISON",
@@ -154,6 +155,7 @@ HEADS = {
     "brackets without end": head("text/event-stream") + b'data: {"a":' + b"[" * 100_000 + b"\n\n",
     "too many events that are none": head("text/event-stream") + b"data: {}\n\n" * 20_000,
 }
+WITHHELD = {b"307", b"401", b"403", b"421", b"426"}
 ASKED = {"era": "legacy", "version": "2025-06-18", "id": 7, "method": "tools/call"}
 
 
@@ -167,6 +169,8 @@ def test_any_other_answer_is_one_clear_error_or_a_cut_connection(lane, sent):
         assert b"POISON" * 1000 in sent, "only what is too large may be cut"
         return
     assert "POISON" not in answer.text + str(answer.headers) + answer.reason_phrase
+    if sent[9:12] in WITHHELD:
+        assert answer.status_code == 502, "both lanes have one table of status codes"
     message = json.loads(data(answer)[-1])
     assert (message["id"], "error" in message) == (7, True)
 

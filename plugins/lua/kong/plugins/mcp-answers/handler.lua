@@ -10,7 +10,7 @@ local kong, ngx = kong, ngx
 local find, gsub, lower, match = string.find, string.gsub, string.lower, string.match
 
 local FORMAT = "1"
-local STATUSES = { [401] = 502, [407] = 502, [421] = 502, [426] = 502 }
+local WITHHELD = { [401] = true, [407] = true, [421] = true, [426] = true }
 -- Of the server's headers these pass as they are. Type, connection and length are written by nginx or by us.
 local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding"] = true, date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
@@ -82,7 +82,7 @@ end
 local function read_head(question)
   local status, kind = ngx.status, lower(ngx.var.upstream_http_content_type or "")
   local encoding = ngx.var.upstream_http_content_encoding
-  if STATUSES[status] or status < 200 or (status >= 300 and status < 400)
+  if WITHHELD[status] or status < 200 or (status >= 300 and status < 400)
     or (status == 403 and ngx.var.upstream_http_www_authenticate) then
     return "the status " .. status
   end

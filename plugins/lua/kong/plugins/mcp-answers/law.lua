@@ -325,7 +325,12 @@ local function odd(value) -- what ends a line for some reader
   return find(value, "[%z\11\12\28-\30]") or find(value, "\194\133", 1, true) or find(value, "\226\128[\168\169]")
 end
 
+local ENDS = { "\0", "\11", "\12", "\28", "\29", "\30" }
+
 local function one_line(text)
+  for _, char in ipairs(ENDS) do -- one by one, as a plain search is the fastest
+    if find(text, char, 1, true) then text = gsub(text, char == "\0" and "%z" or char, format("\\u%04x", byte(char))) end
+  end
   if find(text, "[\n\r]") then text = gsub(text, "[\n\r]", " ") end
   if find(text, "\194\133", 1, true) then text = gsub(text, "\194\133", "\\u0085") end
   if find(text, "\226\128", 1, true) then text = gsub(gsub(text, "\226\128\168", "\\u2028"), "\226\128\169", "\\u2029") end
