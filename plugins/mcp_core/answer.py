@@ -7,7 +7,6 @@ spec/decisions/100 says why each line of it is as it is.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from mcp_core import methods
+from mcp_core.keys import ENVELOPE, PROTOTYPES
 from mcp_core.loosejson import Doubled
 from mcp_core.methods import SERVER_METHODS, Era, Lane, Place, ServerKind, ServerMethod
 from mcp_core.outcome import RequestId
@@ -56,13 +56,11 @@ class Judged:
     answers: Asked | None = None
 
 
-_ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_ENVELOPE: Final = ENVELOPE.deciding
 _SPEAKS: Final = _ENVELOPE - {"jsonrpc"}
-_PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
 _LOOSE: Final = str.maketrans("", "", "_- ")
 _RESULT_KEYS: Final = {name.lower(): owners for name, owners in methods.RESULT_KEYS.items()}
-_STREAMS: Final = frozenset({Place.REPLAY, Place.ENDPOINT})
 _ASKED_PLACES: Final = frozenset({Place.POST, Place.LISTEN})
 
 _PASS: Final = Judged(Fit.PASS)
@@ -136,7 +134,7 @@ class Judge:
         if not isinstance(error if result is None else result, dict):
             return _fail("a result or error that is no object")
         id_ = message.get("id")
-        if self.question.place in _STREAMS and (_is_id(id_) or (id_ is None and result is None)):
+        if self.question.is_unknown and (_is_id(id_) or (id_ is None and result is None)):
             return _PASS
         if id_ is None and error is not None and (only := self.question.only) is not None:
             id_ = only.id
@@ -234,18 +232,10 @@ def _misspelled(message: dict[str, Any]) -> str | None:
     for key in message.keys() - _ENVELOPE:
         if _PRINTABLE.fullmatch(key) is None:
             return "a key of the envelope that clients could read differently"
-        if key in _PROTOTYPES or key.translate(_LOOSE).lower() in _ENVELOPE:
+        if key in PROTOTYPES or key.translate(_LOOSE).lower() in _ENVELOPE:
             return "a key that could be taken for one of the envelope"
     return None
 
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def error(question: Question, code: int, text: str) -> bytes:
-    """Return the JSON-RPC error that stands in place of an answer that failed, as one JSON text."""
-    errors = [{"jsonrpc": "2.0", "id": one.id, "error": {"code": code, "message": text}} for one in question.asked] or [
-        {"jsonrpc": "2.0", "error": {"code": code, "message": text}}
-    ]
-    return json.dumps(errors if question.batch else errors[0], separators=(",", ":")).encode()

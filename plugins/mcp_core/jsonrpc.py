@@ -92,7 +92,7 @@ _LONG_EXPONENT: Final = b"0e000"
 _NOT_MARKS: Final = bytes(byte for byte in range(256) if byte not in b":{[")
 _SURROGATE_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_CONTAINERS: Final = frozenset({dict, list})
+CONTAINERS: Final = (dict, list)
 # An unclosed string ends with the text, so that no text is looked at twice.
 _STRING: Final = re.compile(rb'"[^"]*(?:"|\Z)')
 _QUOTES: Final = 4
@@ -130,7 +130,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("the text is not one JSON document") from None
     if end != len(text):
         raise NotStrictError("something stands behind the JSON document")
-    if opened > limits.depth and _deeper(value, limits.depth):
+    if opened > limits.depth and is_deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
     if b"\\" in body and _SURROGATE.search(text):
         _check_surrogates(text)
@@ -218,14 +218,15 @@ def _outside(body: bytes, marks: bytes, limits: Limits) -> int:
     return sum(map(outside.count, marks))
 
 
-def _deeper(value: Any, depth: int) -> bool:
+def is_deeper(value: Any, depth: int) -> bool:
+    """Return whether a JSON value is nested deeper than that."""
     level = [value]
     for _ in range(depth):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if outer.__class__ is dict else outer)
-            if inner.__class__ in _CONTAINERS
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, CONTAINERS)
         ]
         if not level:
             return False

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_core.jsonrpc import Limits, NotStrictError, may_hold_odd_numbers
+from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, is_deeper, may_hold_odd_numbers
 
 MAX_DEPTH: Final = 256
 """How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""
@@ -27,7 +27,6 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-_CONTAINERS: Final = (dict, list)
 
 
 class Doubled(dict[str, Any]):
@@ -71,8 +70,8 @@ def load(body: bytes, limits: Limits) -> Loose:
     if end != len(bare):
         raise NotStrictError("something stands behind the JSON text")
     opened = body.count(b"{") + body.count(b"[")
-    deep = opened > limits.depth and _deeper(value, limits.depth)
-    if deep and _deeper(value, MAX_DEPTH):
+    deep = opened > limits.depth and is_deeper(value, limits.depth)
+    if deep and is_deeper(value, MAX_DEPTH):
         raise NotStrictError(f"it is nested deeper than {MAX_DEPTH}")
     constants = b"NaN" in body or b"Infinity" in body
     odd = bool(doubled) or deep or constants or may_hold_odd_numbers(body, limits.digits)
@@ -94,7 +93,7 @@ def sound(value: Any, depth: int) -> bool:
         if not inner:
             return True
         level = inner
-    return not any(isinstance(one, _CONTAINERS) for one in level)
+    return not any(isinstance(one, CONTAINERS) for one in level)
 
 
 def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> Doubled:
@@ -120,17 +119,3 @@ def _decode(body: bytes) -> tuple[str, bool]:
         whole = _ESCAPE.sub(lambda match: r"\ufffd" if _HALF.fullmatch(match[0]) else match[0], text)
         return whole, repaired or whole != text
     return text, repaired
-
-
-def _deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, _CONTAINERS)
-        ]
-        if not level:
-            return False
-    return True

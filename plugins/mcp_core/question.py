@@ -40,9 +40,14 @@ class Question:
         return self.asked[0] if len(self.asked) == 1 else None
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether answers may come to what was asked elsewhere, which nobody here knows."""
+        return self.place in (Place.REPLAY, Place.ENDPOINT)
+
+    @property
     def takes_batches(self) -> bool:
         """Whether several messages may come as one: as the answer to several, or to what nobody knows."""
-        return self.batch or self.place in (Place.REPLAY, Place.ENDPOINT)
+        return self.batch or self.is_unknown
 
     def may_end_open(self, *, resumable: bool) -> bool:
         """Return whether a stream may end without the answer: an agent subscribes anew, or comes back for the rest.

@@ -99,7 +99,6 @@ def keep(_message: dict[str, Any]) -> bool:
 def filter_text(
     body: bytes,
     view: Sees,
-    limits: Limits = ANSWER_LIMITS,
     *,
     enforce: bool = True,
     revise: Revise = keep,
@@ -110,7 +109,7 @@ def filter_text(
     What needs no change comes back as the very same bytes, and b"" says that nothing of the text may pass. Without
     `enforce` nothing is hidden, and what cannot be read is refused all the same.
     """
-    outcome = filter_answer(body, view, limits, enforce=enforce, revise=revise, judge=judge)
+    outcome = filter_answer(body, view, enforce=enforce, revise=revise, judge=judge)
     if isinstance(outcome, Reject):
         return outcome
     if not isinstance(outcome, Mutated):
@@ -131,7 +130,6 @@ def _dump(value: Any, depth: int) -> str:
 def filter_answer(
     body: bytes,
     view: Sees,
-    limits: Limits = ANSWER_LIMITS,
     *,
     enforce: bool = True,
     revise: Revise = keep,
@@ -148,7 +146,7 @@ def filter_answer(
         judge.leave_out("no message")
         return Mutated(None)
     try:
-        read = loosejson.load(body, limits)
+        read = loosejson.load(body, ANSWER_LIMITS)
     except NotStrictError:
         return unreadable("a text that is not one JSON message")
     value = read.value
@@ -158,9 +156,9 @@ def filter_answer(
         judge.leave_out("no message")
         return Mutated(None)
     messages = value if isinstance(value, list) else [value]
-    if len(messages) > limits.batch:
+    if len(messages) > ANSWER_LIMITS.batch:
         return unreadable("a batch of too many messages")
-    one_by_one = _Messages(view, judge, limits.depth, revise, enforce=enforce, odd=read.odd)
+    one_by_one = _Messages(view, judge, ANSWER_LIMITS.depth, revise, enforce=enforce, odd=read.odd)
     changed = read.text is not body
     kept = []
     for message in messages:

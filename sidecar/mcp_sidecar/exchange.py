@@ -25,8 +25,7 @@ from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
-from mcp_core.surface import ANSWER_LIMITS, ANY_QUESTION, Revise, unreadable
-from mcp_sidecar import refusals
+from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
@@ -144,8 +143,7 @@ class Exchange:
         if sending.context.refusal is not None:
             sending = self._parts.refusals.in_place_of(sending)
         self._context = sending.context
-        limits = ANSWER_LIMITS if self._context.announce is None else refusals.LIMITS
-        self._sight = replace(self._sight, revise=self._revise(sending), limits=limits)
+        self._sight = replace(self._sight, revise=self._revise(sending))
         await self._ask(sending, tasks)
 
     def _revise(self, sending: Sending) -> Revise:

@@ -10,12 +10,11 @@ import anyio
 import anyio.to_thread
 
 from mcp_core.answer import Judge
-from mcp_core.jsonrpc import Limits
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import View
 from mcp_core.results import Found
-from mcp_core.surface import ANSWER_LIMITS, ANY_QUESTION, Revise, filter_text, keep
+from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.inspection import Results
 from mcp_sidecar.pinning import Pins
 
@@ -52,7 +51,6 @@ class Sight:
     server: str = ""
     enforce: bool = True
     revise: Revise = keep
-    limits: Limits = ANSWER_LIMITS
     pins: Pins | None = None
     results: Results | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
@@ -96,7 +94,7 @@ def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     view.hidden = Counter()
     if results is not None:
         results.found = []
-    passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
+    passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
     return Filtered(passed, view.hidden, () if results is None else tuple(results.found))
