@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 RequestId: TypeAlias = str | int
@@ -41,6 +42,17 @@ STATUS: Final = {
 """JSON-RPC error code -> HTTP status, unless a rule of the transport asks for another (405, 413, 415, 431)."""
 
 
+class RejectKind(StrEnum):
+    """Who refuses: it decides whether monitor mode may let the message pass, which it may only for POLICY."""
+
+    POLICY = "policy"
+    """The operator's allow and deny lists."""
+    APPROVAL = "approval"
+    """Pins: nobody approved the item in its present form."""
+    PROTOCOL = "protocol"
+    """What readers could read differently, what no revision defines, and what belongs to another principal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """The message goes on as it is."""
@@ -58,7 +70,8 @@ class Reject:
     """The message goes no further, and this is what its sender hears.
 
     `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses).
-    `reason` is a short stable word for logs and metrics; it never reaches the sender.
+    `reason` is a short stable word for logs and metrics, and `name` the item or method that was refused, for logs too;
+    neither reaches the sender as such.
     """
 
     code: int
@@ -68,6 +81,8 @@ class Reject:
     status: int = 0
     data: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    kind: RejectKind = RejectKind.PROTOCOL
+    name: str | None = None
 
     def http_status(self) -> int:
         """Return the HTTP status: the rule's own, or the table's."""

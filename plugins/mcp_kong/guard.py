@@ -71,27 +71,29 @@ class Guard:
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
         headers = kong.request.get_headers(MAX_HEADERS)
+        asked = Asked(kong, http_method, headers, b"", cache(lambda: self._principals.of(kong, headers)))
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         if refusal is not None:
-            _refuse(kong, refusal)
+            _refuse(asked, refusal)
             return
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = _body(kong) if http_method in ("POST", "DELETE") else b""
-        asked = Asked(kong, http_method, headers, body, cache(lambda: self._principals.of(kong, headers)))
+        if http_method in ("POST", "DELETE"):
+            asked = replace(asked, body=_body(kong))
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
         if isinstance(messages, Reject):
-            _refuse(kong, messages)
+            _refuse(asked, messages)
             return
         decision = self._decide(asked, messages, held=answers.announced(headers))
         if isinstance(decision, Reject):
             if messages is not None and decision.id is not None:
                 self._tell_on_stream(asked, decision, messages)
             else:
-                _refuse(kong, decision)
+                _refuse(asked, decision)
             return
-        for would in decision.would_refuse:
-            kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
+        if decision.would_refuse:
+            told = [_described(one) for one in decision.would_refuse]
+            _log(asked, {"would_refuse": told, "lane": decision.lane.value})
         if decision.lane is Lane.CALL:
             self._call(asked, decision)
         else:
@@ -154,7 +156,7 @@ class Guard:
 
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
-        _log(asked.kong, refusal)
+        _log_refusal(asked, refusal)
         if len(refusal.body()) > MAX_REFUSAL:  # what was asked for may be as long as a header, and is repeated in it
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
         spoken = methods.LEGACY_VERSIONS[0]
@@ -167,7 +169,7 @@ class Guard:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
-            _refuse(kong, _missing(settings.sidecar, admitted))
+            _refuse(asked, _missing(settings.sidecar, admitted))
             return
         # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
         principal = asked.principal()
@@ -232,13 +234,26 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
     return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
 
 
-def _log(kong: Kong, refusal: Reject) -> None:
-    kong.log.set_serialize_value("mcp", {"refused": refusal.reason, "code": refusal.code})
+def _described(refusal: Reject) -> dict[str, Any]:
+    """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
+    name = {} if refusal.name is None else {"name": refusal.name}
+    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **name}
 
 
-def _refuse(kong: Kong, refusal: Reject) -> None:
-    _log(kong, refusal)
-    kong.response.exit(
+def _log(asked: Asked, said: dict[str, Any]) -> None:
+    """Put what happened into Kong's own log records, with who asked. One call: a second one would replace the first."""
+    principal = asked.principal().name
+    asked.kong.log.set_serialize_value("mcp", said if principal is None else {**said, "principal": principal})
+
+
+def _log_refusal(asked: Asked, refusal: Reject) -> None:
+    said = _described(refusal)
+    _log(asked, {"refused": said.pop("reason"), **said})
+
+
+def _refuse(asked: Asked, refusal: Reject) -> None:
+    _log_refusal(asked, refusal)
+    asked.kong.response.exit(
         refusal.http_status(),
         refusal.body().decode(),
         {"Content-Type": "application/json", **refusal.headers},

@@ -292,7 +292,8 @@ def test_monitor_mode_passes_and_logs():
     side = access(Guard(CONFIG | {"mode": "monitor"}), body(name="shut"), LEGACY)
     assert side.exit is None
     assert side.arguments("service.set_upstream") == [("notes-replicas",)]
-    assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": "denied-item", "code": -32602})]
+    would = {"reason": "denied-item", "kind": "policy", "code": -32602, "name": "shut"}
+    assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": [would], "lane": "inspect"})]
 
 
 @pytest.mark.requirement("GUARD-002")

@@ -63,7 +63,8 @@ def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
         1,
     )
     assert (context.method, side.next_hop["mcp-method"]) == ("ping", "ping")
-    assert side.arguments("log.set_serialize_value") == [("mcp", {"refused": "denied-item", "code": -32602})]
+    ((key, said),) = side.arguments("log.set_serialize_value")
+    assert (key, said["refused"], said["principal"]) == ("mcp", "denied-item", "ann")
 
 
 @pytest.mark.requirement("OLD-006")
