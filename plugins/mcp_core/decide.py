@@ -18,6 +18,7 @@ from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Requ
 from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
+    ACCEPTED,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -211,10 +212,10 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
     method = METHODS.get(message.method)
     if method is None:
         if _is_variant(message.method) or not policy.methods.matches(message.method):
-            yield _unknown_method(message)
+            yield _unknown_method(message, read)
         return
     if read.era not in method.eras or method.notification != isinstance(message, Notification):
-        yield _unknown_method(message)
+        yield _unknown_method(message, read)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
         yield refusal
     if message.method == methods.LISTEN:
@@ -311,19 +312,24 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))
 
 
-def _unknown_method(message: Request | Notification) -> Reject:
-    """Refuse a method as unknown. Of those, monitor mode forgives only what no reader takes for one that MCP defines.
+def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
+    """Refuse a method as each era's servers refuse unknown ones.
 
-    Nor does it forgive a list of all agents' tasks: whose they are is no matter of policy.
+    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a batch
+    nothing can be left out, so all of it is refused.
+    Monitor mode forgives only what no reader takes for a method of MCP, and no list of all agents' tasks: whose they
+    are is no matter of policy.
     """
-    shown = message.method[:_SHOWN]
+    shown, legacy = message.method[:_SHOWN], read.era is Era.LEGACY
     known = message.method in METHODS or message.method == methods.LIST_TASKS or _is_variant(message.method)
     kind = RejectKind.PROTOCOL if known else RejectKind.POLICY
     if isinstance(message, Notification):
-        text = f"Notification not accepted: {shown}"
-        return Reject(INVALID_REQUEST, text, "denied-method", kind=kind, name=shown)
-    text = "Method not found"
-    return Reject(METHOD_NOT_FOUND, text, "denied-method", id=message.id, data=shown, kind=kind, name=shown)
+        text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
+        return Reject(INVALID_REQUEST, text, "denied-method", status=status, kind=kind, name=shown)
+    text, status = "Method not found", 200 if legacy else 404
+    return Reject(
+        METHOD_NOT_FOUND, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown
+    )
 
 
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
-from mcp_core import keys
+from mcp_core import ids, keys
 from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
@@ -256,6 +256,7 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
         value = load(body, limits)
     except NotStrictError as error:
         return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", "not-strict-json")
+    ids.make_whole(value, body, SAFE_INTEGER)
     if isinstance(value, list):
         return _batch(value, limits)
     return message(value, limits)
@@ -302,7 +303,10 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     method = value["method"]
     if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
         return _invalid(f"The method is a string of 1 to {MAX_METHOD} characters.", id_)
-    params = value.get("params", {})
+    # Several SDKs write null for no params. Whoever does not take it for none has nothing to read in it.
+    params = value.get("params")
+    if params is None:
+        params = {}
     if not isinstance(params, dict):
         return _invalid("The params are an object.", id_)
     meta = params.get("_meta")

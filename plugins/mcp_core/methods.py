@@ -16,6 +16,9 @@ LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"
 MODERN_VERSIONS: Final = ("2026-07-28",)
 """Stateless revisions: every request carries its version and capabilities."""
 
+VERSIONS: Final = (*reversed(MODERN_VERSIONS), *reversed(LEGACY_VERSIONS))
+"""Every revision that the gateway speaks, newest first."""
+
 BATCH_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26"})
 """Revisions in which one POST may carry several messages."""
 

@@ -25,6 +25,9 @@ HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 
+ACCEPTED: Final = 202
+"""The HTTP status of a notification that was taken, without a body (all legacy revisions, sending messages)."""
+
 STATUS: Final = {
     PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
@@ -69,7 +72,8 @@ class Mutated:
 class Reject:
     """The message goes no further, and this is what its sender hears.
 
-    `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses).
+    `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses). With ACCEPTED
+    for its status the sender of a notification hears nothing, as from a server that does not know it.
     `reason` is a short stable word for logs and metrics, and `name` the item or method that was refused, for logs too;
     neither reaches the sender as such.
     """
@@ -89,7 +93,9 @@ class Reject:
         return self.status or STATUS[self.code]
 
     def body(self) -> bytes:
-        """Return the JSON-RPC error response as UTF-8 JSON."""
+        """Return the JSON-RPC error response as UTF-8 JSON, or nothing where nothing is said."""
+        if self.status == ACCEPTED:
+            return b""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.data is not None:
             error["data"] = self.data

@@ -253,8 +253,6 @@ def _log_refusal(asked: Asked, refusal: Reject) -> None:
 
 def _refuse(asked: Asked, refusal: Reject) -> None:
     _log_refusal(asked, refusal)
-    asked.kong.response.exit(
-        refusal.http_status(),
-        refusal.body().decode(),
-        {"Content-Type": "application/json", **refusal.headers},
-    )
+    body = refusal.body().decode()
+    kind = {"Content-Type": "application/json"} if body else {}
+    asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})

@@ -138,7 +138,7 @@ def test_a_batch_says_that_it_is_one_and_names_nothing():
 REFUSED = {
     "a denied tool": (LEGACY, body(name="shut"), 200, "denied-item"),
     "a denied tool, modern": (modern("tools/call", "shut"), body(name="shut", _meta=META), 400, "denied-item"),
-    "an unknown method": (LEGACY, body("tools/execute"), 404, "denied-method"),
+    "an unknown method": (LEGACY, body("tools/execute"), 200, "denied-method"),
     "no JSON": (LEGACY, b"{", 400, "not-strict-json"),
     "no body": (LEGACY, None, 400, "not-strict-json"),
     "a forged context": (LEGACY | {"mcp-gateway-context": "x"}, body(name="open"), 400, "header-own"),
