@@ -315,8 +315,8 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
 def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
     """Refuse a method as each era's servers refuse unknown ones.
 
-    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a batch
-    nothing can be left out, so all of it is refused.
+    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a
+    batch nothing can be left out, so all of it is refused.
     Monitor mode forgives only what no reader takes for a method of MCP, and no list of all agents' tasks: whose they
     are is no matter of policy.
     """

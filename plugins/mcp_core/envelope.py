@@ -111,8 +111,8 @@ def _read_legacy(message: Message, http_headers: http.Headers, version: str | No
         return _version_mismatch(message)
     if (refusal := _agree(message, http_headers, required=False)) is not None:
         return refusal
-    # Who initializes has no session yet: an id that a client did not forget means nothing (2025-11-25, basic/transports,
-    # session management: the server assigns one at initialization).
+    # Who initializes has no session yet: an id that a client did not forget means nothing (2025-11-25,
+    # basic/transports, session management: the server assigns one at initialization).
     initializes = isinstance(message, Request) and message.method == methods.INITIALIZE
     session = None if initializes else http.single(http_headers, methods.SESSION_HEADER)
     return Envelope(Era.LEGACY, version or methods.ASSUMED_VERSION, (message,), batch=False, session=session)

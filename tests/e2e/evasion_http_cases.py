@@ -169,7 +169,6 @@ def _http_method_cases():
 _NO_SUCH_PATHS = [
     "/notes",
     "/notes/",
-    "/notes/mcp/",
     "/notes/mcp/x",
     "/notes/mcp%2f",
     "/notes/mcp%20",
@@ -195,6 +194,8 @@ _NO_SUCH_PATHS = [
     "/metrics",
 ]
 _SAME_PATHS = [
+    "/notes/mcp/",
+    "/notes/mcp//",
     "//notes/mcp",
     "/notes//mcp",
     "/./notes/mcp",
