@@ -15,6 +15,8 @@ from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
+IGNORED_HEADERS: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
+"""Headers with which a server's answer would tell nginx to run another request, or how to send this one."""
 
 
 class NoKongError(RuntimeError):
@@ -72,6 +74,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",
+        "nginx_proxy_proxy_ignore_headers": IGNORED_HEADERS,
         "plugins": "bundled,mcp-guard",
         "pluginserver_names": "mcp-guard",
         "pluginserver_mcp_guard_socket": socket,

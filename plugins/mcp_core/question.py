@@ -40,9 +40,16 @@ class Question:
         return self.asked[0] if len(self.asked) == 1 else None
 
     @property
-    def resumable(self) -> bool:
-        """Whether an agent may come back for the rest of a stream (2025-03-26 and later, resumability)."""
-        return self.era is Era.LEGACY
+    def takes_batches(self) -> bool:
+        """Whether several messages may come as one: as the answer to several, or to what nobody knows."""
+        return self.batch or self.place in (Place.REPLAY, Place.ENDPOINT)
+
+    def may_end_open(self, *, resumable: bool) -> bool:
+        """Return whether a stream may end without the answer: an agent subscribes anew, or comes back for the rest.
+
+        `resumable` says whether the server gave it what that takes (2025-03-26 and later, resumability).
+        """
+        return not self.asked or self.place is Place.LISTEN or (resumable and self.era is Era.LEGACY)
 
     def to_json(self) -> dict[str, Any]:
         """Return the question as JSON values."""

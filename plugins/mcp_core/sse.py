@@ -70,6 +70,7 @@ class Decoder:
         self._start = True
         self._skip_lf = False
         self._held = 0
+        self._overflows = ""
         self._fresh()
 
     def _fresh(self) -> None:
@@ -88,14 +89,21 @@ class Decoder:
             StreamTooLargeError: an event or line outgrew the limit.
         """
         events: list[Event] = []
+        if self._overflows:
+            raise StreamTooLargeError(self._overflows)
         for line in self._lines(chunk):
             self._held += len(line)
             if self._held > self._max:
-                raise StreamTooLargeError(f"an event of more than {self._max} bytes")
+                return self._overflow(events)
             if (event := self._line(line.decode(errors="replace"))) is not None:
                 events.append(event)
-        if self._pending + self._held > self._max:
-            raise StreamTooLargeError(f"an event of more than {self._max} bytes")
+        return self._overflow(events) if self._pending + self._held > self._max else events
+
+    def _overflow(self, events: list[Event]) -> list[Event]:
+        """Give what was complete before an event that is too large; the next call raises where this one has some."""
+        self._overflows = f"an event of more than {self._max} bytes"
+        if not events:
+            raise StreamTooLargeError(self._overflows)
         return events
 
     def end(self) -> Event | None:
@@ -103,7 +111,7 @@ class Decoder:
 
         Many servers forget the blank line, and many clients do without.
         """
-        return None if self._pending else self._dispatch()
+        return None if self._pending or self._overflows else self._dispatch()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         if self._skip_lf and chunk:

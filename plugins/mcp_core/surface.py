@@ -152,7 +152,7 @@ def filter_answer(
     except NotStrictError:
         return unreadable("a text that is not one JSON message")
     value = read.value
-    if isinstance(value, list) and not (judge.question.batch or judge.question == ANY_QUESTION):
+    if isinstance(value, list) and not judge.question.takes_batches:
         return unreadable("a batch, though none was asked")
     if not isinstance(value, dict | list):
         judge.leave_out("no message")

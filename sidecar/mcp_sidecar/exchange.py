@@ -292,8 +292,8 @@ class Exchange:
                 self._count(piece)
                 if self._stays():
                     self._patience.deadline = math.inf
-                await self._reply.start(status, headers)
                 if piece.text:
+                    await self._reply.start(status, headers)
                     await self._reply.write(piece.text)
                 if self._judge.done:
                     # Whatever a server still sends there answers nothing that was asked there.
@@ -301,7 +301,7 @@ class Exchange:
                     return
                 # One server's burst of events must not keep the others' from being written.
                 await anyio.lowlevel.checkpoint()
-        if self._judge.question.asked and not (stream.resumable and self._judge.question.resumable):
+        if not self._judge.question.may_end_open(resumable=stream.resumable):
             await self._withhold(unreadable("a stream that ended without the answer"), "silence")
             return
         await self._finish(status, headers)

@@ -38,7 +38,11 @@ class LuaHand:
 
         def decode(text):
             value = _decode(text)
-            return self._lua.table_from([one.encode() if isinstance(one, str) else one for one in value]) if value else None
+            return (
+                self._lua.table_from([one.encode() if isinstance(one, str) else one for one in value])
+                if value
+                else None
+            )
 
         def encode(value):
             return json.dumps(value.decode() if isinstance(value, bytes) else value, ensure_ascii=False).encode()

@@ -7,8 +7,8 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_answers.hand import CASES, LETTERS, LuaHand
 
+from mcp_answers.hand import CASES, LETTERS, LuaHand
 from mcp_core.answer import Judge, ServerMessages
 from mcp_core.methods import SERVER_METHODS, Era, Kind, Place, ServerKind
 from mcp_core.outcome import Reject
@@ -59,7 +59,7 @@ def python_streams(asked, chunks):
             if judge.done:
                 return out
         ended = unreadable("a stream that ended without the answer")
-        return out if stream.resumable and judge.question.resumable else out + error(ended)
+        return out if judge.question.may_end_open(resumable=stream.resumable) else out + error(ended)
 
     def error(refusal):
         said = {"code": refusal.code, "message": refusal.message}
@@ -127,7 +127,9 @@ def test_it_makes_no_difference_where_the_network_splits_a_body(name):
     case = TEXTS[name]
     text = case["text"].encode()
     whole = LUA.body(case["question"], [text])
-    assert LUA.body(case["question"], [text[at : at + 1] for at in range(min(len(text), 5000))] + [text[5000:]]) == whole
+    assert (
+        LUA.body(case["question"], [text[at : at + 1] for at in range(min(len(text), 5000))] + [text[5000:]]) == whole
+    )
     answered = case["verdict"] == "answer"
     assert (b"withheld" not in whole) is answered
 
@@ -143,7 +145,21 @@ def test_the_hands_know_the_same_messages_of_servers():
 
 
 PIECES = [
-    *('"jsonrpc"', '"2.0"', '"id"', "7", "8", '"7"', "7.0", '"result"', '"error"', '"method"', '"params"', "null", "{}"),
+    *(
+        '"jsonrpc"',
+        '"2.0"',
+        '"id"',
+        "7",
+        "8",
+        '"7"',
+        "7.0",
+        '"result"',
+        '"error"',
+        '"method"',
+        '"params"',
+        "null",
+        "{}",
+    ),
     *("{", "}", "[", "]", ",", ":", '"', "\\", " ", "\n", "\r", "data: ", "id: 1\n", "event: x\n", "\n\n", "NaN", "é"),
     *('{"jsonrpc":"2.0","id":7,"result":{}}', '{"jsonrpc":"2.0","id":8,"result":{"tools":[]}}', '"tools"', '"ping"'),
 ]

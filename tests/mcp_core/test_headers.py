@@ -236,9 +236,11 @@ def test_the_modern_era_has_no_streams(method):
 
 @pytest.mark.requirement("HTTP-011")
 @pytest.mark.requirement("POL-011")
-def test_a_stream_is_inspected_and_the_end_of_a_session_is_not():
-    opened = decide.decide_stream("GET", {}, lambda _token: None)
-    ended = decide.decide_stream("DELETE", legacy("2025-03-26"), lambda _token: None)
+def test_a_stream_is_inspected_and_the_end_of_a_session_is_not_where_answers_are_held():
+    opened = decide.decide_stream("GET", {}, lambda _token: None, held=True)
+    ended = decide.decide_stream("DELETE", legacy("2025-03-26"), lambda _token: None, held=True)
+    inspected = decide.decide_stream("DELETE", legacy("2025-03-26"), lambda _token: None)
+    assert inspected.lane == methods.Lane.INSPECT
     assert isinstance(opened, decide.Admitted)
     assert isinstance(ended, decide.Admitted)
     assert (opened.lane, opened.version) == (methods.Lane.INSPECT, "2025-03-26")

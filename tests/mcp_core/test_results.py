@@ -129,7 +129,7 @@ def test_surfaces_are_left_to_pins_and_policy_and_pictures_are_not_read():
     assert texts(result({"tools": tools, "instructions": STEERS, "nextCursor": "more"})) == ["more"]
     picture = base64.b64encode(bytes(range(256)) * 64).decode()
     assert picture not in texts(result({"content": [{"type": "image", "data": picture, "mimeType": "image/png"}]}))
-    assert texts({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"message": STEERS}}) == []
+    assert texts({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"message": STEERS}}) == [STEERS]
 
 
 @pytest.mark.requirement("RES-004")

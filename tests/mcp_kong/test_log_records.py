@@ -10,7 +10,6 @@ from kong_side import ANN, ANNS_HEADERS, CONFIG, KongSide
 from mcp_kong.guard import Guard
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-03-26"} | ANNS_HEADERS
-LUA = {"mcp-answers": "1"}
 MONITOR = CONFIG | {"mode": "monitor"}
 
 
@@ -18,9 +17,9 @@ def call(name, id_=1, method="tools/call"):
     return {"jsonrpc": "2.0", "id": id_, "method": method, "params": {"name": name}}
 
 
-def said(config, message, headers=LEGACY, consumer=ANN):
+def said(config, message, headers=LEGACY, consumer=ANN, *, answers=True):
     """Return what the guard put into the record of one request, under its only key."""
-    side = KongSide(json.dumps(message).encode(), headers, consumer=consumer)
+    side = KongSide(json.dumps(message).encode(), headers, consumer=consumer, answers=answers)
     Guard(config).access(side.pdk)
     ((_, value),) = [one for one in side.arguments("log.set_serialize_value") if one[0] == "mcp"]
     return value
@@ -49,9 +48,9 @@ def test_a_refusal_of_headers_says_who_sent_them():
 
 
 @pytest.mark.requirement("POL-010")
-@pytest.mark.parametrize(("headers", "lane"), [(LEGACY | LUA, "call"), (LEGACY, "inspect")])
-def test_monitor_mode_tells_the_lane_and_who_asked(headers, lane):
-    told = said(MONITOR, call("shut"), headers)
+@pytest.mark.parametrize(("answers", "lane"), [(True, "call"), (False, "inspect")])
+def test_monitor_mode_tells_the_lane_and_who_asked(answers, lane):
+    told = said(MONITOR, call("shut"), answers=answers)
     assert (told["principal"], told["lane"]) == ("ann", lane)
 
 

@@ -169,12 +169,22 @@ LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 
 EVERYTHING = [[one.value for one in ServerKind], []]
 NOTHING_ASKED = {"", "response"}
+REPLAY = {
+    "http_method": "GET",
+    "method": "",
+    "id": None,
+    "question": {"place": "replay", "asked": [], "batch": False},
+}
+"""How a stream is asked for that goes on where another one broke off: any answer may come on it."""
 
 
-def asked(context: Context) -> dict[str, Any]:
-    """Return the question of a context that asks one thing, or nothing."""
+def asked(context: Context, body: bytes) -> dict[str, Any]:
+    """Return the question of a context that asks one thing, or nothing, or what the batch in its body asks."""
     if context.http_method == "GET":
         return {"place": "get", "asked": [], "batch": False}
+    if context.method == "batch":
+        members = [one for one in json.loads(body) if "id" in one and "method" in one]
+        return {"place": "post", "asked": [[one["id"], one["method"], None] for one in members], "batch": True}
     nothing = context.id is None or context.method in NOTHING_ASKED or context.method.startswith("notifications/")
     place = "listen" if context.method == "subscriptions/listen" else "post"
     return {"place": place, "asked": [] if nothing else [[context.id, context.method, None]], "batch": False}
@@ -206,7 +216,7 @@ class Guard:
             server_messages=EVERYTHING,
         )
         context = dataclasses.replace(context, **changes)
-        return context if "question" in changes else dataclasses.replace(context, question=asked(context))
+        return context if "question" in changes else dataclasses.replace(context, question=asked(context, body))
 
     def open(
         self,
@@ -270,6 +280,7 @@ def words() -> SimpleNamespace:
         chunk=chunk,
         result=result,
         until=until,
+        replay=REPLAY,
         key=KEY,
         internal_key=INTERNAL_KEY,
     )

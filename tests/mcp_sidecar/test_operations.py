@@ -83,7 +83,7 @@ def test_requests_hidden_items_and_refusals_are_counted(start, kong, words):
     guard.ask(enforce=False)
     guard.ask(method="custom/one", era="modern")
     guard.ask(method="custom/two", era="modern")
-    guard.ask(http_method="GET", method="")
+    guard.ask(**words.replay)
     guard.ask(signed="forged", path="/inspect/forged-name")
     kong.answers(words.json_answer(b"{}"))
     guard.ask()
@@ -100,7 +100,7 @@ def test_requests_hidden_items_and_refusals_are_counted(start, kong, words):
     }
     assert seen['mcp_sidecar_items_hidden_total{kind="tools",mode="enforce",server="files"}'] == "8.0"
     assert seen['mcp_sidecar_items_hidden_total{kind="tools",mode="monitor",server="files"}'] == "2.0"
-    assert seen['mcp_sidecar_answers_refused_total{reason="text",server="files"}'] == "1.0"
+    assert seen['mcp_sidecar_answers_refused_total{reason="silence",server="files"}'] == "1.0"
     assert seen['mcp_sidecar_upstream_seconds_count{server="files"}'] == "6.0"
 
 
@@ -134,6 +134,7 @@ def test_a_request_is_one_log_line(guard, kong, words):
         "status": 200,
         "outcome": "filtered",
         "hidden": 1,
+        "dropped": 0,
     }
 
 

@@ -33,8 +33,8 @@ def test_a_request_goes_to_the_servers_internal_route_with_its_exact_body(forwar
     assert "mcp-session-id" not in request.headers
 
 
-def test_a_get_goes_without_a_body(forwarded):
-    request = forwarded(http_method="GET", method="", session="s-1", headers={"last-event-id": "41"})
+def test_a_get_goes_without_a_body(forwarded, words):
+    request = forwarded(session="s-1", headers={"last-event-id": "41"}, **words.replay)
     assert (request.method, request.path, request.body) == ("GET", "/files", b"")
     assert "content-length" not in request.headers
     assert request.headers["accept"] == ["text/event-stream"]
@@ -148,7 +148,7 @@ def test_an_answer_that_is_not_http_is_a_bad_gateway(guard, kong, answer):
 
 
 @pytest.mark.requirement("SIDE-017")
-@pytest.mark.parametrize(("method", "status"), [("tools/list", 200), ("", 200), ("custom/charge", 502)])
+@pytest.mark.parametrize(("method", "status"), [("tools/list", 200), ("resources/list", 200), ("custom/charge", 502)])
 def test_only_what_asks_for_a_surface_is_asked_again_when_kong_closed_the_connection(
     guard, kong, words, method, status
 ):

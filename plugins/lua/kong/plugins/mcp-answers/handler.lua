@@ -11,7 +11,7 @@ local find, gsub, lower, match = string.find, string.gsub, string.lower, string.
 
 local FORMAT = "1"
 local STATUSES = { [401] = 502, [407] = 502, [421] = 502, [426] = 502 }
-local PASSED = { ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
+local PASSED = { date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
 -- Before mcp-guard (940) nothing is asked; after it the question is taken off the request.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
@@ -114,10 +114,16 @@ local function read_head(question)
   return "a Content-Type that is neither JSON nor an event stream"
 end
 
+-- nginx writes the charset of the server's type behind ours, unless ours has one.
+local function set_type(kind)
+  local theirs = ngx.var.upstream_http_content_type
+  ngx.header["Content-Type"] = theirs and find(theirs, ";", 1, true) and kind .. "; charset=utf-8" or kind
+end
+
 local function replace(held, status, why, text)
   held.how, held.failed, held.text = "replaced", why, text
   ngx.status = status
-  ngx.header["Content-Type"] = "application/json"
+  set_type("application/json")
 end
 
 function Answers:header_filter(conf)
@@ -135,13 +141,15 @@ function Answers:header_filter(conf)
   end
   local how = read_head(question)
   clean_headers()
+  ngx.status = ngx.status -- with it goes the server's reason phrase
   if how == "stream" then
     held.how, held.law = how, law.stream(question, conf.max_event)
-    ngx.header["Content-Type"], ngx.header["X-Accel-Buffering"] = "text/event-stream", "no"
+    set_type("text/event-stream")
+    ngx.header["X-Accel-Buffering"] = "no"
     ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
   elseif how == "json" or how == "error" then
-    held.how, held.law = how, law.body(question, conf.max_answer)
-    ngx.header["Content-Type"] = "application/json"
+    held.how, held.law, question.refused = how, law.body(question, conf.max_answer), how == "error"
+    set_type("application/json")
     if how == "json" then ngx.status = 200 end
     if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
       replace(held, 502, "an answer that is too large", law.withheld(question, "an answer that is too large"))

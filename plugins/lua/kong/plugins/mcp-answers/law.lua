@@ -187,8 +187,10 @@ local function response(question, message, inner, text)
   end
   if byte(err or result, 1) ~= 123 then return "fail", "a result or error that is no object" end
   local id = message.id
-  if (id == nil or id == "null") and err and question.id ~= nil then
-    return "answer", format('{"jsonrpc":"2.0","id":%s,"error":%s}', json(question.id), err)
+  -- The body of a 4xx or 5xx is about this request, whatever its id says.
+  if err and (question.refused or ((id == nil or id == "null") and question.id ~= nil)) then
+    local own = question.id ~= nil and '"id":' .. json(question.id) .. "," or ""
+    return "answer", '{"jsonrpc":"2.0",' .. own .. '"error":' .. err .. "}"
   end
   id = id and id_of(id)
   if id == nil or id ~= question.id then return "fail", "a response to something that was not asked here" end
