@@ -32,6 +32,7 @@ ACCEPT_ENCODING_HEADER: Final = "accept-encoding"
 NAME_HEADER: Final = "mcp-name"
 SESSION_HEADER: Final = "mcp-session-id"
 LAST_EVENT_HEADER: Final = "last-event-id"
+ORIGIN_HEADER: Final = "origin"
 ANSWERS_HEADER: Final = "mcp-answers"
 """With it the Lua plugin of this name announces that it is there, over whatever the agent sent."""
 QUESTION_HEADER: Final = "mcp-question"
@@ -62,7 +63,7 @@ SINGLE_HEADERS: Final = frozenset(
         "content-length",
         "content-type",
         "host",
-        "origin",
+        ORIGIN_HEADER,
         "transfer-encoding",
     }
 )
@@ -107,7 +108,7 @@ RESPONSE_METHOD: Final = "response"
 """What Mcp-Method says of an agent's answer to a server's request; no revision defines a method of this name."""
 
 
-HOP_OPTIONS: Final = frozenset({"", "close", "http2-settings", "keep-alive", "te", "upgrade"})
+HOP_OPTIONS: Final = frozenset({"", "close", "keep-alive", "te"})
 """What Connection may name. Kong removes every header that it names, after the guard has read them."""
 
 

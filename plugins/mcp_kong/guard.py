@@ -20,7 +20,8 @@ from mcp_core import endpoint, methods
 from mcp_core import headers as http
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import INTERNAL_ERROR, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import NOBODY, Principal
 from mcp_core.question import Question
 from mcp_core.seal import Context, Session, SessionSealer
@@ -34,6 +35,8 @@ MAX_HEADERS: Final = 100
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
+REDACTED: Final = "REDACTED"
+"""What Kong's own serializer writes in place of Authorization."""
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 
@@ -43,6 +46,13 @@ REFUSAL: Final = (
     Reject(UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", "failed").body(),
 )
 """What the plugin server answers when the guard fails: (status, headers, body)."""
+
+UNREADABLE: Final = (
+    400,
+    {"Content-Type": "application/json"},
+    Reject(INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", "text").body(),
+)
+"""What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,9 @@ class Guard:
         """Read the configuration and the keys. Raises SettingsError, which leaves the route closed."""
         self._settings = read_settings(config, os.environ)
         one_route = self._settings.route_id is not None
+        hide = self._settings.hide_headers
+        self._hidden = Hidden(hide)
+        self._hide = None if hide == frozenset(HIDDEN_HEADERS) else sorted(hide)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._principals = Principals(time.monotonic, one_route=one_route)
 
@@ -74,7 +87,7 @@ class Guard:
         asked = Asked(kong, http_method, headers, b"", cache(lambda: self._principals.of(kong, headers)))
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         if refusal is not None:
-            _refuse(asked, refusal)
+            self._refuse(asked, refusal)
             return
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         if http_method in ("POST", "DELETE"):
@@ -82,14 +95,14 @@ class Guard:
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
         if isinstance(messages, Reject):
-            _refuse(asked, messages)
+            self._refuse(asked, messages)
             return
         decision = self._decide(asked, messages, held=answers.announced(headers))
         if isinstance(decision, Reject):
             if messages is not None and decision.id is not None:
                 self._tell_on_stream(asked, decision, messages)
             else:
-                _refuse(asked, decision)
+                self._refuse(asked, decision)
             return
         if decision.would_refuse:
             told = [_described(one) for one in decision.would_refuse]
@@ -141,18 +154,38 @@ class Guard:
         changes: dict[str, str | list[str]] = {
             name: value for name, value in _truth(admitted).items() if headers.get(name) != value
         }
-        # A header set to no values at all is cleared: one call for both (lua-nginx-module, ngx.req.set_header).
-        changes.update((name, []) for name in headers if name.replace("_", "-") in settings.hide_headers)
-        if admitted.session is None and methods.SESSION_HEADER in headers:
-            changes[methods.SESSION_HEADER] = []
+        changes.update(self._taken_off(asked, admitted))
         # Where nothing authenticates, whoever calls could write them.
         identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
         if identity and asked.principal() is NOBODY:
             changes.update((name, []) for name in identity)
+        # The guard has judged it; a server that knows its own name alone would refuse it.
+        if methods.ORIGIN_HEADER in headers:
+            changes[methods.ORIGIN_HEADER] = []
         changes[methods.QUESTION_HEADER] = settings.questions.write(admitted.question, upstream)
         # What is compressed could not be judged.
         changes[methods.ACCEPT_ENCODING_HEADER] = "identity"
         kong.service.request.set_headers(changes)
+
+    def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> dict[str, str | list[str]]:
+        """Return what has no business behind the guard, as changes that clear it: neither servers nor logs get it.
+
+        A header set to no values at all is cleared: one call clears and sets (lua-nginx-module, ngx.req.set_header).
+        """
+        hides, headers = self._hidden.hides, asked.headers
+        changes: dict[str, str | list[str]] = {name: [] for name in headers if hides(name)}
+        if methods.SESSION_HEADER in headers and admitted is not None and admitted.session is None:
+            changes[methods.SESSION_HEADER] = []
+        return changes
+
+    def _refuse(self, asked: Asked, refusal: Reject) -> None:
+        """End the request with a refusal. Kong's log plugins read the agent's headers afterwards."""
+        if changes := self._taken_off(asked):
+            asked.kong.service.request.set_headers(changes)
+        _log_refusal(asked, refusal)
+        body = refusal.body().decode()
+        kind = {"Content-Type": "application/json"} if body else {}
+        asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
 
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
@@ -169,7 +202,7 @@ class Guard:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
-            _refuse(asked, _missing(settings.sidecar, admitted))
+            self._refuse(asked, _missing(settings.sidecar, admitted))
             return
         # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
         principal = asked.principal()
@@ -200,13 +233,16 @@ class Guard:
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
             question=admitted.question.to_json(),
             server_messages=settings.guard.server_messages.to_json(),
+            hide=self._hide,
         )
-        truth = _truth(admitted)
-        truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
+        changes: dict[str, str | list[str]] = {**self._taken_off(asked, admitted), **_truth(admitted)}
+        changes[methods.CONTEXT_HEADER] = settings.signer.sign(context)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
         kong.service.request.set_path(f"/inspect/{settings.server}")
-        kong.service.request.set_headers(truth)
+        kong.service.request.set_headers(changes)
+        # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
+        kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
 
 
 def _body(kong: Kong) -> bytes:
@@ -249,10 +285,3 @@ def _log(asked: Asked, said: dict[str, Any]) -> None:
 def _log_refusal(asked: Asked, refusal: Reject) -> None:
     said = _described(refusal)
     _log(asked, {"refused": said.pop("reason"), **said})
-
-
-def _refuse(asked: Asked, refusal: Reject) -> None:
-    _log_refusal(asked, refusal)
-    body = refusal.body().decode()
-    kind = {"Content-Type": "application/json"} if body else {}
-    asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
