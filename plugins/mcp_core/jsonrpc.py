@@ -28,7 +28,10 @@ MAX_METHOD: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits."""
+    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits.
+
+    `refusals` is how many requests of one caller may be refused in a minute.
+    """
 
     body: int = 4 * 1024 * 1024
     depth: int = 64
@@ -37,6 +40,7 @@ class Limits:
     batch: int = 50
     id_length: int = 256
     digits: int = 300
+    refusals: int = 6000
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -20,7 +20,7 @@ from mcp_core import endpoint, methods
 from mcp_core import headers as http
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import NOBODY, Principal
 from mcp_core.question import Question
@@ -29,6 +29,7 @@ from mcp_core.tasks import Task
 from mcp_kong import answers
 from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
+from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
 
 MAX_HEADERS: Final = 100
@@ -77,6 +78,7 @@ class Guard:
         self._hidden = Hidden(hide)
         self._hide = None if hide == frozenset(HIDDEN_HEADERS) else sorted(hide)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
+        self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
 
     def access(self, kong: Kong) -> None:
@@ -178,18 +180,45 @@ class Guard:
             changes[methods.SESSION_HEADER] = []
         return changes
 
+    def _counted(self, asked: Asked, refusal: Reject) -> Reject:
+        """Count a refusal and log it. Returns it, or 429 where its caller had too many.
+
+        What nobody hears (a notification that nobody knows) and what the operator must mend is nobody's fault.
+        """
+        if refusal.status == ACCEPTED or refusal.http_status() >= 500:
+            _log_refusal(asked, refusal)
+            return refusal
+        who = asked.principal().name
+        number, seconds = self._refusals.count(
+            f"address {asked.kong.client.get_forwarded_ip()}" if who is None else who
+        )
+        if number > self._settings.guard.limits.refusals:
+            text = "Too many refused requests: see what your agent asks for, and try again in a minute."
+            wait = {"Retry-After": str(seconds)}
+            refusal = replace(
+                refusal, code=UNAVAILABLE, message=text, reason="too-many", status=429, data=None, headers=wait
+            )
+        _log_refusal(asked, refusal, number)
+        return refusal
+
     def _refuse(self, asked: Asked, refusal: Reject) -> None:
-        """End the request with a refusal. Kong's log plugins read the agent's headers afterwards."""
+        """End the request with a refusal."""
+        self._end(asked, self._counted(asked, refusal))
+
+    def _end(self, asked: Asked, refusal: Reject) -> None:
+        # Kong's log plugins read the agent's headers afterwards.
         if changes := self._taken_off(asked):
             asked.kong.service.request.set_headers(changes)
-        _log_refusal(asked, refusal)
         body = refusal.body().decode()
         kind = {"Content-Type": "application/json"} if body else {}
         asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
 
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
-        _log_refusal(asked, refusal)
+        refusal = self._counted(asked, refusal)
+        if refusal.status == 429:
+            self._end(asked, refusal)
+            return
         if len(refusal.body()) > MAX_REFUSAL:  # what was asked for may be as long as a header, and is repeated in it
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
         spoken = methods.LEGACY_VERSIONS[0]
@@ -282,6 +311,7 @@ def _log(asked: Asked, said: dict[str, Any]) -> None:
     asked.kong.log.set_serialize_value("mcp", said if principal is None else {**said, "principal": principal})
 
 
-def _log_refusal(asked: Asked, refusal: Reject) -> None:
-    said = _described(refusal)
+def _log_refusal(asked: Asked, refusal: Reject, number: int | None = None) -> None:
+    """Log a refusal, and how many its caller had in this minute."""
+    said = _described(refusal) | ({} if number is None else {"refusals": number})
     _log(asked, {"refused": said.pop("reason"), **said})

@@ -309,6 +309,14 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                 {"batch": _limit(DEFAULT_LIMITS.batch, 1000, "Messages in a batch, for the revisions that have them.")},
                 {"id_length": _limit(DEFAULT_LIMITS.id_length, 4096, "Characters of a request id that is a string.")},
                 {"digits": _limit(DEFAULT_LIMITS.digits, 4000, "Digits of one number anywhere in a body.")},
+                {
+                    "refusals": _limit(
+                        DEFAULT_LIMITS.refusals,
+                        1_000_000,
+                        "Refused requests of one caller (a consumer, or an address where nobody authenticates) in a "
+                        "minute, for each route and worker of the plugin server; further ones are 429.",
+                    )
+                },
             ],
         }
     },

@@ -182,9 +182,11 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent.append(config.get("hide_headers"))
     if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            f"config: tools, prompts, resources, rules and scan take more than {MAX_VIEW_BYTES} bytes of JSON"
+            "config: tools, prompts, resources, rules, scan and hide_headers take more than "
+            f"{MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):

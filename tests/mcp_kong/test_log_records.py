@@ -33,12 +33,14 @@ def test_a_refusal_is_told_with_its_kind_its_name_and_who_asked():
         "code": -32602,
         "name": "shut",
         "principal": "ann",
+        "refusals": 1,
     }
 
 
 @pytest.mark.requirement("GUARD-011")
 def test_what_has_no_name_and_who_is_nobody_are_left_out():
-    assert said(CONFIG, [], consumer=None) == {"refused": "batch-empty", "kind": "protocol", "code": -32600}
+    told = {"refused": "batch-empty", "kind": "protocol", "code": -32600, "refusals": 1}
+    assert said(CONFIG, [], consumer=None) == told
 
 
 @pytest.mark.requirement("GUARD-011")
