@@ -64,7 +64,7 @@ _MISLEADING = {
     "Upgrade: foo": REFUSED,
     "Connection: Upgrade": REFUSED,
     "Connection: Upgrade\r\nUpgrade: foo": REFUSED,
-    "Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__": REFUSED,
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__": REFUSED,
 }
 _ODD_TYPES = [
     "application/json; charset=utf-16",
