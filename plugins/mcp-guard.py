@@ -1,5 +1,6 @@
 """mcp-guard: opens an MCP route for what the policy allows, and for nothing else."""
 
+from mcp_kong import snapshots
 from mcp_kong.guard import MAX_HEADERS, REFUSAL, UNREADABLE, Guard
 from mcp_kong.schema import GUARD_SCHEMA
 
@@ -14,6 +15,8 @@ unreadable = UNREADABLE
 # Kong does not know the upstream, the request stays with its route's service, which has no targets: Kong answers 503.
 prefetch = {"access": (("kong.request.get_headers", MAX_HEADERS), ("kong.request.get_raw_body",))}
 unawaited = ("kong.service.set_upstream",)
+# It calls this when no request waits; without it, the first request that comes after a new snapshot reads it.
+between_events = snapshots.between_events
 
 
 class Plugin(Guard):

@@ -6,6 +6,10 @@ A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `clas
     unreadable = (status, headers, body)  what it gets for text that is not UTF-8, a header's say; else as `refusal`
     buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
     prefetch, unawaited                 which PDK calls are made ahead or not waited for, see ahead
+    between_events = function           called without arguments in every worker before it serves what has come, and
+                                        several times a second while nothing comes: for work that must not take its
+                                        time from an event's deadline. It is called often, so it must mostly return at
+                                        once; what it raises is logged
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +56,7 @@ class Plugin:
     unreadable: bytes
     prefetch: dict[str, tuple[bytes, ...]]
     unawaited: frozenset[str]
+    between_events: Callable[[], Any] | None = None
 
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""
@@ -172,7 +177,10 @@ def _checked(name: str, module: ModuleType) -> Plugin:
     prefetch, unawaited = ahead.prefetched(module, phases), ahead.unawaited(module)
     refusal = _refusal(module, "refusal", DEFAULT_REFUSAL)
     unreadable = _refusal(module, "unreadable", refusal)
-    return Plugin(name, cls, version, priority, schema, phases, refusal, unreadable, prefetch, unawaited)
+    between = getattr(module, "between_events", None)
+    if between is not None and not callable(between):
+        raise UnfitError("`between_events` must be a function without arguments")
+    return Plugin(name, cls, version, priority, schema, phases, refusal, unreadable, prefetch, unawaited, between)
 
 
 def _check_descriptions(node: Any, where: str) -> None:

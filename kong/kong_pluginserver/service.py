@@ -130,7 +130,7 @@ class Service:
         except BaseException as error:  # noqa: BLE001 - the outermost edge of a phase: whatever it was, it refuses
             connection.deadline = 0.0
             return self._failed(connection, call, instance, error)
-        return self._settle(connection, call, instance, told=False)
+        return self._settle(connection, call, instance, told=False, answered=False)
 
     def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
         exited = isinstance(error, Exited)
@@ -145,21 +145,21 @@ class Service:
                 connection.finish(_refusal(instance, error))
             else:
                 connection.finish(rpc.event_end(call.sequence))
+        answered = connection.can_exit
         if connection.ledger.broken:
-            if connection.can_exit:
-                connection.deadline = monotonic() + _LINGER
-                connection.expired = False
-                connection.half_close()
-                with contextlib.suppress(PeerVanished, DeadlineExceeded):
-                    connection.linger()
+            if answered:
+                _let_answer_be_read(connection)
             return False
-        # Were the connection closed before Kong has written what it owes, it would fail on that and not read the end.
-        return self._settle(connection, call, instance, told=not exited) and not connection.can_exit
+        return self._settle(connection, call, instance, told=not exited, answered=answered) and not answered
 
-    def _settle(self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool) -> bool:
+    def _settle(
+        self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool, answered: bool
+    ) -> bool:
         """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
 
-        Kong answers every call that came before the end, or it has abandoned the event, which has failed then.
+        Kong answers every call that came before the end, or it has abandoned the event, which has failed then. Where
+        the end is an answer to the client (`answered`), Kong comes to read it whatever is wrong with its replies; a
+        pass is worth nothing then, and the connection is closed under it.
         """
         settled = True
         if connection.ledger.owed:
@@ -172,6 +172,8 @@ class Service:
                 connection.deadline = 0.0
                 if not told:
                     _tell(call, instance, error, refused=False)
+                if answered and connection.ledger.broken:
+                    _let_answer_be_read(connection)
         connection.end()
         if connection.ledger.unconfirmed:
             self._tell_unconfirmed(connection, call, instance)
@@ -202,6 +204,18 @@ def _refusal(instance: Instance | None, error: BaseException) -> bytes:
 def _tell(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
     told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
     log.line("error", "event_refused" if refused else "event_failed", **told, **log.cause(error))
+
+
+def _let_answer_be_read(connection: Connection) -> None:
+    """Wait, at most `_LINGER` seconds, until Kong has read the answer that was sent.
+
+    Were the connection closed before Kong has written what it owes, it would fail on that and not read the answer.
+    """
+    connection.deadline = monotonic() + _LINGER
+    connection.expired = False
+    connection.half_close()
+    with contextlib.suppress(PeerVanished, DeadlineExceeded):
+        connection.linger()
 
 
 def _run(connection: Connection, instance: Instance, phase: str, kong: Namespace) -> None:

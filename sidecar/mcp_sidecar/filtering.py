@@ -79,7 +79,9 @@ class Filter:
         filtered = await self._once(text, sight)
         if sight.pins is None or isinstance(filtered, Reject) or not await sight.pins.learn():
             return filtered
-        return await self._once(text, sight)
+        filtered = await self._once(text, sight)
+        sight.pins.count()
+        return filtered
 
     async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
         if len(text) < (THREAD_BYTES if sight.results is None else SCANNED_BYTES):

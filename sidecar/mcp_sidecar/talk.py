@@ -10,7 +10,9 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import aiohttp
+import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
@@ -21,6 +23,7 @@ from mcp_core.seal import Context
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
+from mcp_sidecar.filtering import THREAD_BYTES
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
 _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
@@ -48,6 +51,7 @@ class Talk:
         self._upstream = upstream
         self._server = server
         self._max = max_answer
+        self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
         self._era = Era.MODERN
         self._version = methods.MODERN_VERSIONS[-1]
@@ -78,7 +82,7 @@ class Talk:
                 self._session = head.sessions[0]
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    message = self._read(text)
+                    message = await self._message(text)
                     if isinstance(message, Response) and message.id == _ID:
                         return message.result if isinstance(message.result, dict) else None
         raise TalkError("broken")
@@ -95,7 +99,7 @@ class Talk:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    said = self._read(text)
+                    said = await self._message(text)
                     if isinstance(said, Notification) and said.method in methods.LIST_CHANGED:
                         return True
         return False
@@ -164,6 +168,12 @@ class Talk:
                 await anyio.lowlevel.checkpoint()
         except StreamTooLargeError:
             raise TalkError("unreadable") from None
+
+    async def _message(self, text: bytes) -> jsonrpc.Message:
+        """Read one message; a long one in a thread, for the event loop is everybody's."""
+        if len(text) < THREAD_BYTES:
+            return self._read(text)
+        return await anyio.to_thread.run_sync(self._read, text, limiter=self._threads)
 
     def _read(self, text: bytes) -> jsonrpc.Message:
         """Read one message as strictly as those for agents. What no agent would be shown is not read either."""

