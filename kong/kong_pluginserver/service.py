@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kong_pluginserver import log, rpc
 from kong_pluginserver.connection import Connection
-from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, OutOfStep, PeerVanished, Stop
+from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotText, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
@@ -150,7 +150,7 @@ class Service:
             connection.deadline = monotonic() + _LAST_WORDS
             connection.expired = False
             if connection.can_exit:
-                connection.finish(instance.plugin.refusal if instance else DEFAULT_REFUSAL)
+                connection.finish(_refusal(instance, error))
             else:
                 connection.finish(rpc.event_end(call.sequence))
         answered = connection.can_exit
@@ -199,6 +199,12 @@ class Service:
                     argument=argument[:200],
                     meaning=_UNCONFIRMED,
                 )
+
+
+def _refusal(instance: Instance | None, error: BaseException) -> bytes:
+    if instance is None:
+        return DEFAULT_REFUSAL
+    return instance.plugin.unreadable if isinstance(error, NotText) else instance.plugin.refusal
 
 
 def _tell(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:

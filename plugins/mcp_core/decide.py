@@ -5,7 +5,7 @@ This is the whole of what the guard does, as a function of bytes, headers, polic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +18,7 @@ from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Requ
 from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
+    ACCEPTED,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -25,6 +26,7 @@ from mcp_core.outcome import (
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
     Reject,
+    RejectKind,
     RequestId,
 )
 from mcp_core.params import ParamHeaders
@@ -37,6 +39,8 @@ from mcp_core.uris import MAX_LENGTH as MAX_URI
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
 _SHOWN: Final = 256
 """Characters of a name that a refusal gives back: it need not be as long as what was sent."""
+MOST_FORGIVEN: Final = 100
+"""Refusals of one request that monitor mode tells of: a subscription may name any number of resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +110,9 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
     read = envelope.read(http_headers, body, guard.limits)
     if isinstance(read, Reject):
         return read
-    refusals = []
-    for message in read.messages:
-        refusal = authorise(message, read, guard.policy, caller)
-        if refusal is None:
-            refusal = _check_params(message, read, guard.param_headers, http_headers)
-        if refusal is None:
-            continue
-        # Monitor mode lets pass what the policy forbids, never what the protocol forbids.
-        if guard.enforce or refusal.reason not in _POLICY_REASONS:
-            return refusal
-        refusals.append(refusal)
+    forgiven = _weigh(read, guard, caller, http_headers)
+    if isinstance(forgiven, Reject):
+        return forgiven
     id_ = None if read.batch else envelope.request_id(read.messages[0])
     session = _session(read.session, caller.open_session, id_)
     if isinstance(session, Reject):
@@ -131,8 +127,32 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
         id=id_,
         question=question.of_post(read.era, read.version, read.messages, batch=read.batch),
         session=session,
-        would_refuse=tuple(refusals),
+        would_refuse=forgiven,
     )
+
+
+def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers) -> Reject | tuple[Reject, ...]:
+    """Return the first refusal that holds, or all that monitor mode forgives.
+
+    It lets pass what the policy forbids, and only where nothing else is wrong with any of the messages.
+    """
+    forgiven: list[Reject] = []
+    for message in read.messages:
+        for refusal in _refusals(message, read, guard, caller, http_headers):
+            if guard.enforce or refusal.kind is not RejectKind.POLICY:
+                return refusal
+            if len(forgiven) < MOST_FORGIVEN:
+                forgiven.append(refusal)
+    return tuple(forgiven)
+
+
+def _refusals(
+    message: Message, read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers
+) -> Iterator[Reject]:
+    """Give all that is wrong with a message, as far as it is asked for."""
+    yield from authorise(message, read, guard.policy, caller)
+    if (refusal := _check_params(message, read, guard.param_headers, http_headers)) is not None:
+        yield refusal
 
 
 def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -183,28 +203,31 @@ def decide_stream(
 
 _LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
 _FOLDED_METHODS: Final = frozenset(fold(name) for name in (*METHODS, methods.LIST_TASKS))
-_POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
 
 
-def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Reject | None:
-    """Refuse what the policy does not allow, with the answer that an unknown item, task or method would get."""
+def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Iterator[Reject]:
+    """Give every refusal of what a message asks, each as the answer that an unknown item, task or method would get."""
     if isinstance(message, Response):
-        return None
+        return
     method = METHODS.get(message.method)
-    notification = isinstance(message, Notification)
-    if method is None or read.era not in method.eras or method.notification != notification:
-        if method is None and policy.methods.matches(message.method) and not _is_variant(message.method):
-            return None
-        return _unknown_method(message)
+    if method is None:
+        if _is_variant(message.method) or not policy.methods.matches(message.method):
+            yield _unknown_method(message, read)
+        return
+    if read.era not in method.eras or method.notification != isinstance(message, Notification):
+        yield _unknown_method(message, read)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
-        return refusal
-    if method.kind is not None and method.param is not None:
-        return _authorise_item(message, message.params.get(method.param), method.kind, read, caller)
-    if message.method == methods.COMPLETE:
-        return _authorise_completion(message, read, caller)
+        yield refusal
     if message.method == methods.LISTEN:
-        return _authorise_listen(message, read, caller)
-    return None
+        yield from _authorise_listen(message, read, caller)
+        return
+    refusal = None
+    if method.kind is not None and method.param is not None:
+        refusal = _authorise_item(message, message.params.get(method.param), method.kind, read, caller)
+    elif message.method == methods.COMPLETE:
+        refusal = _authorise_completion(message, read, caller)
+    if refusal is not None:
+        yield refusal
 
 
 def _is_variant(method: str) -> bool:
@@ -222,15 +245,17 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if len(name) > MAX_URI:
         text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
         return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
-    # What is closed stays so in monitor mode, which lets pass what the policy denies.
-    reason = caller.closed(kind, name) or (None if caller.view.allows(kind, name) else "denied-item")
+    reason, whose = caller.closed(kind, name), RejectKind.APPROVAL
+    if reason is None and not caller.view.allows(kind, name):
+        reason, whose = "denied-item", RejectKind.POLICY
     if reason is None:
         return None
     shown = name[:_SHOWN]
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
-        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data={"uri": shown})
+        data = {"uri": shown}
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data=data, kind=whose, name=shown)
     text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read))
+    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read), kind=whose, name=shown)
 
 
 def _params_status(read: Envelope) -> int:
@@ -250,16 +275,17 @@ def _authorise_completion(message: Request | Notification, read: Envelope, calle
     return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
 
 
-def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
+def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Iterator[Reject]:
     """Subscriptions name resources: all of them must be allowed (2026-07-28, basic/patterns/subscriptions)."""
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
         if isinstance(uris, list) and _LISTENED.misread(wanted) is None:
             refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, caller) for uri in uris)
-            return next((refusal for refusal in refusals if refusal is not None), None)
+            yield from (refusal for refusal in refusals if refusal is not None)
+            return
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
-    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+    yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
 
 
 def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:
@@ -286,10 +312,24 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))
 
 
-def _unknown_method(message: Request | Notification) -> Reject:
+def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
+    """Refuse a method as each era's servers refuse unknown ones.
+
+    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a
+    batch nothing can be left out, so all of it is refused.
+    Monitor mode forgives only what no reader takes for a method of MCP, and no list of all agents' tasks: whose they
+    are is no matter of policy.
+    """
+    shown, legacy = message.method[:_SHOWN], read.era is Era.LEGACY
+    known = message.method in METHODS or message.method == methods.LIST_TASKS or _is_variant(message.method)
+    kind = RejectKind.PROTOCOL if known else RejectKind.POLICY
     if isinstance(message, Notification):
-        return Reject(INVALID_REQUEST, f"Notification not accepted: {message.method[:_SHOWN]}", "denied-method")
-    return Reject(METHOD_NOT_FOUND, "Method not found", "denied-method", id=message.id, data=message.method[:_SHOWN])
+        text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
+        return Reject(INVALID_REQUEST, text, "denied-method", status=status, kind=kind, name=shown)
+    text, status = "Method not found", 200 if legacy else 404
+    return Reject(
+        METHOD_NOT_FOUND, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown
+    )
 
 
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:

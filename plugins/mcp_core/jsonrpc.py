@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
-from mcp_core import keys
+from mcp_core import ids, keys
 from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
@@ -28,7 +28,10 @@ MAX_METHOD: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits."""
+    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits.
+
+    `refusals` is how many requests of one caller may be refused in a minute.
+    """
 
     body: int = 4 * 1024 * 1024
     depth: int = 64
@@ -37,6 +40,7 @@ class Limits:
     batch: int = 50
     id_length: int = 256
     digits: int = 300
+    refusals: int = 6000
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -257,6 +261,7 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
         value = load(body, limits)
     except NotStrictError as error:
         return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", "not-strict-json")
+    ids.make_whole(value, body, SAFE_INTEGER)
     if isinstance(value, list):
         return _batch(value, limits)
     return message(value, limits)
@@ -303,7 +308,10 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     method = value["method"]
     if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
         return _invalid(f"The method is a string of 1 to {MAX_METHOD} characters.", id_)
-    params = value.get("params", {})
+    # Several SDKs write null for no params. Whoever does not take it for none has nothing to read in it.
+    params = value.get("params")
+    if params is None:
+        params = {}
     if not isinstance(params, dict):
         return _invalid("The params are an object.", id_)
     meta = params.get("_meta")

@@ -16,6 +16,9 @@ LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"
 MODERN_VERSIONS: Final = ("2026-07-28",)
 """Stateless revisions: every request carries its version and capabilities."""
 
+VERSIONS: Final = (*reversed(MODERN_VERSIONS), *reversed(LEGACY_VERSIONS))
+"""Every revision that the gateway speaks, newest first."""
+
 BATCH_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26"})
 """Revisions in which one POST may carry several messages."""
 
@@ -29,6 +32,7 @@ ACCEPT_ENCODING_HEADER: Final = "accept-encoding"
 NAME_HEADER: Final = "mcp-name"
 SESSION_HEADER: Final = "mcp-session-id"
 LAST_EVENT_HEADER: Final = "last-event-id"
+ORIGIN_HEADER: Final = "origin"
 ANSWERS_HEADER: Final = "mcp-answers"
 """With it the Lua plugin of this name announces that it is there, over whatever the agent sent."""
 QUESTION_HEADER: Final = "mcp-question"
@@ -59,7 +63,7 @@ SINGLE_HEADERS: Final = frozenset(
         "content-length",
         "content-type",
         "host",
-        "origin",
+        ORIGIN_HEADER,
         "transfer-encoding",
     }
 )
@@ -104,7 +108,7 @@ RESPONSE_METHOD: Final = "response"
 """What Mcp-Method says of an agent's answer to a server's request; no revision defines a method of this name."""
 
 
-HOP_OPTIONS: Final = frozenset({"", "close", "http2-settings", "keep-alive", "te", "upgrade"})
+HOP_OPTIONS: Final = frozenset({"", "close", "keep-alive", "te"})
 """What Connection may name. Kong removes every header that it names, after the guard has read them."""
 
 

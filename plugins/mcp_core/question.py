@@ -90,4 +90,6 @@ def _token(request: Request) -> RequestId | None:
     token = meta.get(methods.PROGRESS_TOKEN) if isinstance(meta, dict) else None
     if isinstance(token, str):
         return token if len(token) <= _TOKEN_LENGTH else None
+    if isinstance(token, float) and token.is_integer():  # 1.0 and 1 are one number in JSON
+        return int(token)
     return token if isinstance(token, int) and not isinstance(token, bool) else None

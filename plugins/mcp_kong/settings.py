@@ -21,13 +21,14 @@ from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.methods import ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
+from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
-from mcp_kong.schema import HIDDEN_HEADERS, INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -181,9 +182,11 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent.append(config.get("hide_headers"))
     if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            f"config: tools, prompts, resources, rules and scan take more than {MAX_VIEW_BYTES} bytes of JSON"
+            "config: tools, prompts, resources, rules, scan and hide_headers take more than "
+            f"{MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):

@@ -13,9 +13,10 @@ import anyio
 from multidict import CIMultiDict
 from yarl import URL
 
-from mcp_core import methods
-from mcp_core.headers import Headers, single
+from mcp_core import methods, passing
+from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.passing import Hidden
 from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
 
@@ -27,17 +28,6 @@ IDLE_SECONDS: Final = 15.0
 _MAX_HEAD: Final = 64 * 1024
 """Bytes of one header of an answer: some servers make their session ids of tokens."""
 
-_PASSED: Final = (
-    "accept",
-    "content-type",
-    methods.VERSION_HEADER,
-    methods.METHOD_HEADER,
-    methods.NAME_HEADER,
-    methods.LAST_EVENT_HEADER,
-    "traceparent",
-    "tracestate",
-    "user-agent",
-)
 _ACCEPT: Final = {"POST": "application/json, text/event-stream", "GET": "text/event-stream", "DELETE": "*/*"}
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -57,6 +47,7 @@ class Upstream:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
+        self._hidden = Hidden()
         self._session: aiohttp.ClientSession | None = None
 
     def _client(self) -> aiohttp.ClientSession:
@@ -136,17 +127,29 @@ class Upstream:
             return await ask()
 
     def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
-        names = [*_PASSED, *(name for name in headers if name.startswith(methods.PARAM_HEADER_PREFIX))]
-        passed = {name: value for name in names if (value := single(headers, name)) is not None}
-        # A request without Accept would be refused by servers that do as the specification says.
-        passed.setdefault("accept", _ACCEPT[context.http_method])
-        passed["host"] = self._settings.internal_host
-        passed[methods.ACCEPT_ENCODING_HEADER] = "identity"
-        passed[methods.INTERNAL_KEY_HEADER] = self._settings.internal_key
-        passed[methods.AFFINITY_HEADER] = context.affinity
+        """Return what the server gets of the agent's headers, behind the gateway's own.
+
+        Those come first: Kong's auth plugins read no more than a hundred.
+        """
+        sent = CIMultiDict(
+            {
+                "host": self._settings.internal_host,
+                methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
+                methods.AFFINITY_HEADER: context.affinity,
+                methods.ACCEPT_ENCODING_HEADER: "identity",
+            }
+        )
         if context.session is not None:
-            passed[methods.SESSION_HEADER] = context.session
-        return CIMultiDict((name, text) for name, value in passed.items() if (text := _text(value)) is not None)
+            sent[methods.SESSION_HEADER] = context.session
+        hidden = self._hidden if context.hide is None else Hidden(context.hide)
+        for name, value in headers.items():
+            if passing.passes(name, hidden):
+                for line in [value] if isinstance(value, str) else value:
+                    if (text := _text(line)) is not None:
+                        sent.add(name, text)
+        # A request without Accept would be refused by servers that do as the specification says.
+        sent.setdefault("accept", _ACCEPT[context.http_method])
+        return sent
 
 
 def _text(value: str) -> str | None:

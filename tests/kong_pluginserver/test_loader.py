@@ -37,6 +37,7 @@ CASES = {
     ),
     "buffers": (GOOD + "    response = None\n", "buffer every response"),
     "refusal": (GOOD + "refusal = (200, {}, b'')\n", "`refusal` must be"),
+    "unreadable": (GOOD + "unreadable = (200, {}, b'')\n", "`unreadable` must be"),
     "prefetch is no dict": (GOOD + "prefetch = ('kong.request.get_path',)\n", "`prefetch` must be a dict such as"),
     "prefetch of no phase": (GOOD + "prefetch = {'acess': ()}\n", "has no phase 'acess'; it has access"),
     "prefetch of no calls": (GOOD + "prefetch = {'access': 'kong.request.get_path'}\n", "must be a tuple of calls"),

@@ -58,6 +58,7 @@ class KongSide:
             "request.get_headers": headers,
             "request.get_raw_body": body,
             "client.get_consumer": consumer,
+            "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,

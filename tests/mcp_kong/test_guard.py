@@ -140,7 +140,7 @@ def test_a_batch_says_that_it_is_one_and_names_nothing():
 REFUSED = {
     "a denied tool": (LEGACY, body(name="shut"), 200, "denied-item"),
     "a denied tool, modern": (modern("tools/call", "shut"), body(name="shut", _meta=META), 400, "denied-item"),
-    "an unknown method": (LEGACY, body("tools/execute"), 404, "denied-method"),
+    "an unknown method": (LEGACY, body("tools/execute"), 200, "denied-method"),
     "no JSON": (LEGACY, b"{", 400, "not-strict-json"),
     "no body": (LEGACY, None, 400, "not-strict-json"),
     "a forged context": (LEGACY | {"mcp-gateway-context": "x"}, body(name="open"), 400, "header-own"),
@@ -295,7 +295,8 @@ def test_monitor_mode_passes_and_logs():
     side = access(Guard(CONFIG | {"mode": "monitor"}), body(name="shut"), LEGACY)
     assert side.exit is None
     assert side.upstream == "notes-replicas"
-    assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": "denied-item", "code": -32602})]
+    would = {"reason": "denied-item", "kind": "policy", "code": -32602, "name": "shut"}
+    assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": [would], "lane": "call"})]
 
 
 @pytest.mark.requirement("GUARD-002")

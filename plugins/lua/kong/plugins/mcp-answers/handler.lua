@@ -34,6 +34,15 @@ function Answers:rewrite()
   ngx.req.set_header("Mcp-Answers", FORMAT)
 end
 
+-- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
+-- agent's path, which would name another resource; and an MCP endpoint has no query: see spec/decisions/118.
+local function ask_the_endpoint()
+  local service = kong.router.get_service()
+  local path = service and service.path or "/"
+  if (gsub(ngx.var.upstream_uri, "/$", "")) == (gsub(path, "/$", "")) then ngx.var.upstream_uri = path end
+  ngx.req.set_uri_args("")
+end
+
 function Answers:access()
   local said = ngx.var.http_mcp_question
   ngx.req.clear_header("Mcp-Answers")
@@ -54,6 +63,7 @@ function Answers:access()
       "This server is not available: the gateway's operator must add its upstream to the configuration."),
       { ["Content-Type"] = "application/json" })
   end
+  ask_the_endpoint()
   kong.ctx.plugin.question = question
 end
 
