@@ -48,32 +48,35 @@ class Upstream:
         self._settings = settings
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
-        self._session: aiohttp.ClientSession | None = None
+        self._pools: dict[bool, aiohttp.ClientSession] = {}
 
-    def _client(self) -> aiohttp.ClientSession:
-        """Return the pool, which belongs to the event loop that first uses it."""
-        if self._session is None:
+    def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """Return the pool, or the one that keeps no connection: each belongs to the event loop that first uses it."""
+        if fresh not in self._pools:
             secure = self._settings.kong_url.startswith("https:")
-            self._session = aiohttp.ClientSession(
+            self._pools[fresh] = aiohttp.ClientSession(
                 # Neither proxies nor .netrc of the environment: the internal key goes to Kong and nowhere else.
                 trust_env=False,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("user-agent", "content-type"),
                 connector=aiohttp.TCPConnector(
-                    ssl=ssl.create_default_context() if secure else False, limit=0, keepalive_timeout=IDLE_SECONDS
+                    ssl=ssl.create_default_context() if secure else False,
+                    limit=0,
+                    force_close=fresh,
+                    keepalive_timeout=None if fresh else IDLE_SECONDS,
                 ),
                 # A stream may be silent for hours; how long an answer may take is measured as a whole, by its reader.
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout),
                 max_line_size=_MAX_HEAD,
                 max_field_size=_MAX_HEAD,
             )
-        return self._session
+        return self._pools[fresh]
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for pool in self._pools.values():
+            await pool.close()
 
     @asynccontextmanager
     async def send(self, context: Context, headers: Headers, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -110,21 +113,21 @@ class Upstream:
     async def _head(
         self, context: Context, url: URL, headers: CIMultiDict[str], body: bytes | None
     ) -> aiohttp.ClientResponse:
-        async def ask() -> aiohttp.ClientResponse:
-            client = self._client()
+        async def ask(*, fresh: bool) -> aiohttp.ClientResponse:
+            client = self._client(fresh=fresh)
             return await client.request(context.http_method, url, headers=headers, data=body, allow_redirects=False)
 
         try:
-            return await ask()
+            return await ask(fresh=False)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
-            # may be asked twice; what the gateway does not know, may not.
+            # may be asked twice, on a connection that nobody can have closed; what the gateway does not know, may not.
             known = methods.METHODS.get(context.method)
             if context.method and (known is None or not known.repeatable):
                 raise
-            return await ask()
+            return await ask(fresh=True)
 
     def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
         """Return what the server gets of the agent's headers, behind the gateway's own.

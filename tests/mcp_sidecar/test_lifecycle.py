@@ -73,6 +73,25 @@ def test_an_agent_that_reads_slowly_slows_its_server_and_nobody_else(guard, kong
     assert received.count(text) == len(sent)
 
 
+def test_what_may_be_asked_twice_is_answered_though_all_idle_connections_are_gone(guard, kong, words):
+    used, together = set(), threading.Barrier(5)
+
+    def plays(_request, connection):
+        if connection in used:
+            return False
+        used.add(connection)
+        if not together.broken:
+            together.wait()
+        connection.sendall(words.json_answer(words.result("good")))
+        return True
+
+    kong.play = plays
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        assert [answer.status for answer in pool.map(lambda _: guard.ask(), range(5))] == [200] * 5
+    together.abort()
+    assert guard.ask().status == 200
+
+
 @pytest.mark.requirement("SIDE-012")
 def test_a_hundred_streams_flow_while_one_event_is_huge(guard, kong, words):
     huge = words.result(*(f"secret-{number}-{'x' * 200}" for number in range(30_000)))
