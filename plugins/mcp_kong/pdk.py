@@ -42,6 +42,15 @@ class KongRouter(Protocol):  # noqa: D101
     def get_route(self) -> Mapping[str, Any] | None: ...  # noqa: D102
 
 
+class KongShared(Protocol):  # noqa: D101
+    def get(self, key: str, /) -> Any: ...  # noqa: D102
+    def set(self, key: str, value: Any, /) -> None: ...  # noqa: D102
+
+
+class KongContext(Protocol):  # noqa: D101
+    shared: KongShared
+
+
 class KongLog(Protocol):  # noqa: D101
     def set_serialize_value(self, key: str, value: Any, /) -> None: ...  # noqa: D102
 
@@ -55,3 +64,4 @@ class Kong(Protocol):
     client: KongClient
     router: KongRouter
     log: KongLog
+    ctx: KongContext

@@ -216,7 +216,8 @@ class Exchange:
         sealed = self._parts.sessions.seal(self._context, head.sessions, now=time.time())
         if isinstance(sealed, Reject):
             return sealed
-        return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
+        # Decks of 0.1 take the first off every answer and call the second so.
+        return {} if sealed is None else dict.fromkeys((methods.SESSION_HEADER, methods.GATEWAY_SESSION_HEADER), sealed)
 
     async def _whole(self, head: Head, response: aiohttp.ClientResponse) -> None:
         if head.shape is Shape.UNREAD:

@@ -134,6 +134,24 @@ def test_it_makes_no_difference_where_the_network_splits_a_body(name):
     assert (b"withheld" not in whole) is answered
 
 
+QUESTION = {"era": "legacy", "version": "2025-06-18", "id": 1, "method": "tools/call"}
+ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+
+@pytest.mark.requirement("ANS-007")
+@pytest.mark.parametrize(
+    ("noise", "times"), [(b"data: 1\n\n", 1002), (b":\n", 65_000), (b"event: x\ndata: {}\n\n", 1002)]
+)
+def test_lua_reads_only_so_much_noise_of_a_stream_at_once(noise, times):
+    passed, failed = LUA.stream(QUESTION, [noise * times, b"data: " + ANSWER + b"\n\n"])
+    assert b"so much at once" in failed
+    assert passed.count(b'"error"') == 1
+    assert ANSWER not in passed
+    passed, failed = LUA.stream(QUESTION, [noise * (times // 4), b"data: " + ANSWER + b"\n\n"])
+    assert failed is None
+    assert ANSWER in passed
+
+
 def test_the_hands_know_the_same_messages_of_servers():
     for name, known in SERVER_METHODS.items():
         message = {"jsonrpc": "2.0", "method": name, "params": {"progressToken": "t", "uri": "a:b"}}

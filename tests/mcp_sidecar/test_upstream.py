@@ -82,8 +82,6 @@ def test_an_agents_headers_are_passed_on_but_for_credentials_one_hop_and_the_gat
         "kong-debug": "1",
         "keep-alive": "timeout=5",
         "te": "trailers",
-        "mcp-answers": "1",
-        "mcp-question": "forged",
         "mcp-gateway-session": "forged",
     }
     request = forwarded(headers=passed | dropped)
