@@ -48,7 +48,7 @@ def start_server(stack, name):
     return f"http://127.0.0.1:{port}/mcp"
 
 
-def start_stand(stack, kind, folder, urls, tools, *, change=lambda _document: None, environment=None):
+def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None):
     """Start a gateway with a guarded route for each server, and a plain and a keyed one; returns it and its port.
 
     `change` may change the document that Kong gets; `environment` is added to that of Kong.
@@ -61,7 +61,8 @@ def start_stand(stack, kind, folder, urls, tools, *, change=lambda _document: No
     policy = {"tools": {"allow": tools}}
     state = write_state(folder, deck_folder(), servers, policy, [Consumer("bench", KEY)], secrets, shared=shared)
     document = yaml.safe_load(state.read_text())
-    change(document)
+    if change is not None:
+        change(document)
     for name in urls:
         document["services"] += _open_routes(name)
     state.write_text(yaml.safe_dump(document))
