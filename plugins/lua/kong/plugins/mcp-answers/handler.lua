@@ -190,11 +190,16 @@ function Answers:body_filter()
     end
     ngx.arg[1] = held.law:feed(chunk) .. (last and held.law:finish() or "")
   elseif how == "json" or how == "error" then
-    if not held.law:feed(chunk) then
-      report(held)
-      error("mcp-answers: " .. held.failed) -- nginx cuts the connection: half an answer must not look like one
+    local out = held.law:feed(chunk)
+    if out and last then
+      local rest = how == "error" and refusal(held) or how == "json" and held.law:finish()
+      out = rest and out .. rest
     end
-    ngx.arg[1] = last and (how == "error" and refusal(held) or how == "json" and held.law:finish()) or nil
+    if not out then
+      report(held)
+      error("mcp-answers: " .. held.law.failed) -- nginx cuts the connection: half an answer must not look like one
+    end
+    ngx.arg[1] = out ~= "" and out or nil
   else
     ngx.arg[1] = last and held.text or nil
   end

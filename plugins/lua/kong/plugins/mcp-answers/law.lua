@@ -8,7 +8,7 @@ local byte, find, sub, lower, match = string.byte, string.find, string.sub, stri
 local concat, format, gsub, min = table.concat, string.format, string.gsub, math.min
 local tonumber, type = tonumber, type
 
-local _M = { MAX = 8 * 1024 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_NOISE = 1000 }
+local _M = { MAX = 8 * 1024 * 1024, HELD = 256 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_NOISE = 1000 }
 
 local function set(names)
   local found = {}
@@ -294,33 +294,46 @@ function _M.withheld(question, why)
     .. ". The server's operator must look into it.")
 end
 
--- A JSON body: held until it is whole, as half of one is worth nothing --------------------------------------------------
+-- A JSON body: held until it is whole and judged ------------------------------------------------------------------------
+-- Of a large one only the end is held: without it the text is no JSON, so a client can do nothing with what has gone.
 
 local Body = {}
 Body.__index = Body
 
 function _M.body(question, max)
-  return setmetatable({ question = question, max = max or _M.MAX, pieces = {}, size = 0, scan = new_scan() }, Body)
+  local held = question.refused and _M.MAX or _M.HELD -- what refuses may be written anew
+  return setmetatable({ question = question, max = max or _M.MAX, held = held, pieces = {}, sent = 0, size = 0,
+    scan = new_scan() }, Body)
 end
 
--- Returns false as soon as the body is larger than it may be.
+function Body:rest()
+  local from = self.sent + 1
+  self.sent = #self.pieces
+  return concat(self.pieces, "", from)
+end
+
+-- Returns what may pass already, or nil as soon as the body is larger than it may be.
 function Body:feed(piece)
   self.size = self.size + #piece
   if self.size > self.max then
     self.pieces, self.failed = {}, "an answer that is too large"
-    return false
+    return nil
   end
   self.pieces[#self.pieces + 1] = piece
   self.scan:feed(piece)
-  return true
+  if self.size <= self.held or self.scan.depth == 0 or self.scan.failed then return "" end
+  return self:rest()
 end
 
+-- Returns the rest, or what takes the answer's place; nil where part of it has gone, and the connection must be cut.
 function Body:finish()
   local text = concat(self.pieces)
   local verdict, said = judge(self.question, self.scan, text)
-  if verdict == "answer" then return said end
-  self.failed = verdict == "fail" and said or "an answer that does not say what was asked"
-  return _M.withheld(self.question, self.failed)
+  if verdict == "answer" and said == text then return self:rest() end
+  if verdict == "answer" and self.sent == 0 then return said end
+  self.failed = verdict == "fail" and said or verdict == "answer" and "an error that does not say whose it is, of that size"
+    or "an answer that does not say what was asked"
+  return self.sent == 0 and _M.withheld(self.question, self.failed) or nil
 end
 
 -- An event stream: each event is passed on when it is complete and judged -----------------------------------------------
