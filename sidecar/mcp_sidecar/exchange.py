@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +24,7 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.question import Asked
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
@@ -43,7 +44,7 @@ from mcp_sidecar.tasks import Sending, Tasks
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
 HOLD_SECONDS: Final = 1.0
-"""How long the head of a POST's stream waits for the first event: until then an unreadable one can be a 502."""
+"""How long the head of a POST's stream waits for the first event: until then an error can be a JSON answer."""
 GRACE_SECONDS: Final = 2.0
 """How long requests may go on after the sidecar was told to stop."""
 
@@ -95,6 +96,7 @@ class Exchange:
         self._line = line
         self._patience = anyio.CancelScope()
         self._streaming = False
+        self._answered = False
 
     async def run(self, receive: Receive) -> None:
         """Answer the request; returns early when the agent goes away or the sidecar stops."""
@@ -189,16 +191,18 @@ class Exchange:
         return free and known is not None and known.repeatable and status in (502, 503, 504)
 
     async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
+        self._answered = 200 <= response.status < 300
         head = read_head(response)
         session = self._session(head)
-        if isinstance(head, Reject):
+        if self._answered and self._asks_nothing():
+            # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
+            posted = self._context.http_method == "POST" and response.status != 204
+            headers = {} if isinstance(head, Reject) else head.headers
+            await self._pass(Head(202 if posted else response.status, Shape.UNREAD, headers, ()), b"")
+        elif isinstance(head, Reject):
             await self._withhold(head, "head")
         elif isinstance(session, Reject):
             await self._withhold(session, "session")
-        elif self._asks_nothing() and head.status < 400:
-            # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
-            posted = self._context.http_method == "POST" and head.status != 204
-            await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
         elif self._judge.question.asked and head.shape in (Shape.UNREAD, Shape.EMPTY) and head.status < 400:
             await self._withhold(unreadable("an answer without content"), "empty")
         elif head.shape is Shape.STREAM:
@@ -347,14 +351,24 @@ class Exchange:
         self._patience.deadline = math.inf
         if self._context.id is not None:
             refusal = replace(refusal, id=self._context.id)
+        waiting = self._judge.waiting if outcome == "withheld" else ()
+        if waiting and self._answered:
+            # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.
+            refusal = replace(refusal, status=200)
+        body = _errors(refusal, waiting) if self._judge.question.batch and waiting else refusal.body()
         if self._reply.status is None:
-            await self._reply.refuse(refusal)
+            await self._reply.refuse(refusal, body)
             return
         if not self._streaming:
             return
         # A stream that broke can be resumed, and one of a GET answers no request: those just end.
         speaks = self._context.http_method == "POST" and outcome != "broken"
-        await self._reply.end(Event(data=refusal.body().decode()).encode() if speaks else b"")
+        await self._reply.end(Event(data=body.decode()).encode() if speaks else b"")
+
+
+def _errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
+    """Return a batch that gives each request that waits the same error."""
+    return b"[%s]" % b",".join(replace(refusal, id=one.id).body() for one in waiting)
 
 
 async def _events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:

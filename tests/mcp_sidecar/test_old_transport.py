@@ -72,8 +72,7 @@ def test_nothing_of_an_answer_to_a_message_passes(guard, kong, words):
     ):
         kong.answers(answer)
         passed = guard.ask(endpoint=URI)
-        assert (passed.status, passed.body) in ((202, b""), (502, passed.body))
-        assert b"secret" not in passed.body
+        assert (passed.status, passed.body) == (202, b"")
         assert "mcp-gateway-session" not in passed.headers
 
 
