@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,6 +28,7 @@ from mcp_core.question import Asked
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
+from mcp_sidecar.bodies import events, read, read_beginning, target, words
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.filtering import Filter, Filtered, Sight
@@ -197,10 +198,9 @@ class Exchange:
         if self._answered and self._asks_nothing():
             # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
             posted = self._context.http_method == "POST" and response.status != 204
-            headers = {} if isinstance(head, Reject) else head.headers
-            await self._pass(Head(202 if posted else response.status, Shape.UNREAD, headers, ()), b"")
-        elif isinstance(head, Reject):
-            await self._withhold(head, "head")
+            await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
+        elif head.shape is Shape.REPLACED:
+            await self._replace(head, response, await read_beginning(response))
         elif isinstance(session, Reject):
             await self._withhold(session, "session")
         elif self._judge.question.asked and head.shape in (Shape.UNREAD, Shape.EMPTY) and head.status < 400:
@@ -214,8 +214,8 @@ class Exchange:
         context = self._context
         return context.http_method != "GET" and (context.endpoint is not None or not self._judge.question.asked)
 
-    def _session(self, head: Head | Reject) -> Mapping[str, str] | Reject:
-        if isinstance(head, Reject) or head.status >= 400:
+    def _session(self, head: Head) -> Mapping[str, str] | Reject:
+        if head.refusal is not None:
             return {}
         sealed = self._parts.sessions.seal(self._context, head.sessions, now=time.time())
         if isinstance(sealed, Reject):
@@ -226,18 +226,32 @@ class Exchange:
         if head.shape is Shape.UNREAD:
             await self._pass(head, b"")
             return
-        body = await _read(response, self._parts.settings.max_answer)
-        if body is None:
-            await self._withhold(unreadable("it is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
-        elif head.shape is Shape.ERROR:
-            error = read_error(head.status, body, self._context.id)
-            if isinstance(error, Reject):
-                outcome = "unavailable" if error.code == UNAVAILABLE else "replaced"
-                await self._fail(replace(error, headers=dict(head.headers)), outcome)
+        body = await read(response, self._parts.settings.max_answer)
+        if head.shape is Shape.ERROR:
+            error = read_error(head, body or b"", self._context.id)
+            if isinstance(error, Head):
+                await self._replace(error, response, body or b"")
             else:
                 await self._json(head, error, replace(self._sight, judge=Judge(ANY_QUESTION)))
+        elif body is None:
+            await self._withhold(unreadable("an answer that is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
         else:
             await self._json(head, body, self._sight)
+
+    async def _replace(self, head: Head, response: aiohttp.ClientResponse, body: bytes) -> None:
+        """Put the gateway's error in the place of an answer; the operator is told what the server said."""
+        refusal = head.refusal
+        if refusal is None:
+            return
+        told: dict[str, str | int] = {"status": head.status, "said": words(response, body), "do": head.do}
+        if where := target(response):
+            told["points_to"] = where
+        if head.shape is Shape.ERROR:
+            self._tell("server refused", refusal, head.reason, told)
+            outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
+            await self._fail(replace(refusal, headers=dict(head.headers)), outcome)
+        else:
+            await self._withhold(refusal, head.reason, told)
 
     async def _json(self, head: Head, body: bytes, sight: Sight) -> None:
         filtered = await self._parts.filter(body, sight)
@@ -282,8 +296,8 @@ class Exchange:
         stream = EventStream(
             self._parts.filter, self._sight, max_event=self._parts.settings.max_answer, announce=self._announce()
         )
-        async with aclosing(_events(stream, response)) as events:
-            async for event in events:
+        async with aclosing(events(stream, response)) as told:
+            async for event in told:
                 piece = event if isinstance(event, Reject) else await stream.judge(event)
                 if isinstance(piece, Reject):
                     await self._withhold(piece, "stream" if piece is event else "text")
@@ -330,18 +344,23 @@ class Exchange:
         if filtered.found:
             self._line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
 
-    async def _withhold(self, refusal: Reject, reason: str) -> None:
+    async def _withhold(self, refusal: Reject, reason: str, told: Mapping[str, str | int] | None = None) -> None:
+        self._tell("answer withheld", refusal, reason, told or {})
+        await self._fail(refusal, "withheld")
+
+    def _tell(self, event: str, refusal: Reject, reason: str, told: Mapping[str, str | int]) -> None:
+        """Count and log that an answer does not pass as it came."""
         context = self._context
         self._parts.metrics.refused.labels(context.server, reason).inc()
         structlog.get_logger().warning(
-            "answer withheld",
+            event,
             server=context.server,
             principal=context.principal,
             method=context.method,
             why=refusal.reason,
             trace=self._line.trace,
+            **told,
         )
-        await self._fail(refusal, "withheld")
 
     async def _fail(self, refusal: Reject, outcome: str) -> None:
         """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""
@@ -369,28 +388,3 @@ class Exchange:
 def _errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
     """Return a batch that gives each request that waits the same error."""
     return b"[%s]" % b",".join(replace(refusal, id=one.id).body() for one in waiting)
-
-
-async def _events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:
-    """Yield the events of a stream as they complete, and why it must end where it cannot be read on."""
-    async for chunk in response.content.iter_any():
-        events = stream.decode(chunk)
-        if isinstance(events, Reject):
-            yield events
-            return
-        for event in events:
-            yield event
-    for event in stream.end():
-        yield event
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """Return the body, or None as soon as it is larger than `limit` bytes."""
-    pieces = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            return None
-        pieces.append(chunk)
-    return b"".join(pieces)

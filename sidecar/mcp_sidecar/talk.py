@@ -76,7 +76,7 @@ class Talk:
     async def ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the result of a request, or None where the server refused it."""
         async with self._send("POST", self._request(method, params)) as (head, response):
-            if isinstance(head, Reject) or head.shape not in (Shape.JSON, Shape.STREAM):
+            if head.shape not in (Shape.JSON, Shape.STREAM):
                 return None
             if method == methods.INITIALIZE and len(head.sessions) == 1:
                 self._session = head.sessions[0]
@@ -95,7 +95,7 @@ class Talk:
         wanted = {"notifications": dict.fromkeys(methods.LISTEN_CHANGES, True)}
         message = self._request(methods.LISTEN, wanted) if modern else None
         async with self._send("POST" if modern else "GET", message) as (head, response):
-            if isinstance(head, Reject) or head.shape is not Shape.STREAM:
+            if head.shape is not Shape.STREAM:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
@@ -117,7 +117,7 @@ class Talk:
     @asynccontextmanager
     async def _send(
         self, http_method: str, message: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Head | Reject, aiohttp.ClientResponse]]:
+    ) -> AsyncIterator[tuple[Head, aiohttp.ClientResponse]]:
         body = b"" if message is None else json.dumps(message, separators=(",", ":")).encode()
         method = "" if message is None else str(message["method"])
         headers: dict[str, str | list[str]] = {"content-type": "application/json"} if message else {}

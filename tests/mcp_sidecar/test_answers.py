@@ -105,7 +105,7 @@ def test_an_unreadable_answer_is_withheld_in_every_mode(guard, kong, words, body
         "text/html",
         "multipart/mixed",
         "text/event-streams",
-        "text/event-stream; charset=latin-1",
+        "text/event-stream; charset=utf-7",
         "",
     ],
 )
