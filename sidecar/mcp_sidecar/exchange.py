@@ -328,10 +328,9 @@ class Exchange:
         await self._reply.start(status, headers)
         await self._reply.end()
 
-    def _announce(self) -> Callable[[str], str] | None:
+    def _announce(self) -> Callable[[str], str | None] | None:
         context, sessions = self._context, self._parts.sessions
-        path = context.announce
-        return None if path is None else lambda uri: sessions.announce(context, path, uri, now=time.time())
+        return None if context.announce is None else lambda said: sessions.announce(context, said, now=time.time())
 
     def _count(self, filtered: Filtered) -> None:
         context, hidden = self._context, filtered.hidden
