@@ -16,6 +16,7 @@ from mcp_core.heads import Fate, Kind, kind_of, row_of
 from mcp_core.jsonrpc import NotStrictError, Response
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject, RequestId
 from mcp_core.surface import ANSWER_LIMITS, unreadable
+from mcp_sidecar.encodings import is_known
 
 JSON_TYPE: Final = Kind.JSON.value
 STREAM_TYPE: Final = Kind.STREAM.value
@@ -67,10 +68,7 @@ def read_head(response: aiohttp.ClientResponse) -> Head:
     if row.fate in (Fate.ERROR, Fate.REPLACED):
         shape = Shape.ERROR if row.fate is Fate.ERROR else Shape.REPLACED
         head = replace(head, shape=shape, refusal=row.refusal(status), reason=row.reason, do=row.do)
-    if (
-        head.shape is not Shape.REPLACED
-        and (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity"
-    ):
+    if head.shape is not Shape.REPLACED and not is_known(http.single(fields, "content-encoding") or ""):
         return _replaced(head, "a Content-Encoding that was not asked for", "encoding", _DO_NOT_ENCODE)
     if row.fate is not Fate.READ or http.single(fields, "content-length") == "0":
         return head

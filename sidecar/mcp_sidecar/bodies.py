@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
+import anyio.lowlevel
 
 from mcp_core.outcome import Reject
 from mcp_core.scan import credentials
 from mcp_core.scan.excerpt import escaped
 from mcp_core.sse import Event
+from mcp_core.surface import unreadable
+from mcp_sidecar.encodings import EncodingError, inflater, is_known
 from mcp_sidecar.streams import EventStream
 
 WORDS: Final = 200
@@ -24,43 +29,63 @@ _TAG: Final = re.compile(r"<[^<>]{0,1000}>")
 _NOT_SHOWN: Final = "(not shown: it seems to hold a credential)"
 
 
+async def chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    """Yield the body piece by piece, without its Content-Encoding. Raises EncodingError."""
+    inflate = inflater(response.headers)
+    async for chunk in response.content.iter_any():
+        if inflate is None:
+            yield chunk
+            continue
+        for piece in inflate.feed(chunk):
+            yield piece
+            # What was small on the network may be much work: others have their turn.
+            await anyio.lowlevel.checkpoint()
+    if inflate is not None:
+        inflate.end()
+
+
 async def events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:
     """Yield the events of a stream as they complete, and why it must end where it cannot be read on."""
-    async for chunk in response.content.iter_any():
-        found = stream.decode(chunk)
-        if isinstance(found, Reject):
-            yield found
+    async with aclosing(chunks(response)) as pieces:
+        try:
+            async for chunk in pieces:
+                found = stream.decode(chunk)
+                if isinstance(found, Reject):
+                    yield found
+                    return
+                for event in found:
+                    yield event
+        except EncodingError as error:
+            yield unreadable(str(error))
             return
-        for event in found:
-            yield event
     for event in stream.end():
         yield event
 
 
 async def read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """Return the body, or None as soon as it is larger than `limit` bytes."""
-    pieces = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            return None
-        pieces.append(chunk)
+    """Return the body, or None as soon as it is larger than `limit` bytes. Raises EncodingError."""
+    pieces, size = [], 0
+    async with aclosing(chunks(response)) as parts:
+        async for chunk in parts:
+            size += len(chunk)
+            if size > limit:
+                return None
+            pieces.append(chunk)
     return b"".join(pieces)
 
 
 async def read_beginning(response: aiohttp.ClientResponse) -> bytes:
     """Return what comes first of a body that nobody waits for, within a second."""
-    pieces, size = [], 0
-    try:
-        with anyio.move_on_after(_WORDS_SECONDS):
-            async for chunk in response.content.iter_any():
+    pieces: list[bytes] = []
+    if not is_known(response.headers.get("content-encoding", "")):
+        return b""
+    # What came before it broke off is still worth reading.
+    with contextlib.suppress(aiohttp.ClientError, EncodingError), anyio.move_on_after(_WORDS_SECONDS):
+        async with aclosing(chunks(response)) as parts:
+            async for chunk in parts:
                 pieces.append(chunk)
-                size += len(chunk)
-                if size >= _WORDS_BYTES:
+                if sum(map(len, pieces)) >= _WORDS_BYTES:
                     break
-    except aiohttp.ClientError:
-        pass  # What came before it broke off is still worth reading.
     return b"".join(pieces)
 
 

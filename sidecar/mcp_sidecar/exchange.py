@@ -31,6 +31,7 @@ from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error,
 from mcp_sidecar.bodies import events, read, read_beginning, target, words
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
+from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 from mcp_sidecar.inspection import Inspector
 from mcp_sidecar.logs import Line
@@ -226,7 +227,11 @@ class Exchange:
         if head.shape is Shape.UNREAD:
             await self._pass(head, b"")
             return
-        body = await read(response, self._parts.settings.max_answer)
+        try:
+            body = await read(response, self._parts.settings.max_answer)
+        except EncodingError as broken:
+            await self._withhold(unreadable(str(broken)), "encoding")
+            return
         if head.shape is Shape.ERROR:
             error = read_error(head, body or b"", self._context.id)
             if isinstance(error, Head):

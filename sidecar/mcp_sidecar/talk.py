@@ -23,6 +23,8 @@ from mcp_core.seal import Context
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
+from mcp_sidecar.bodies import chunks, read
+from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import THREAD_BYTES
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
@@ -150,23 +152,21 @@ class Talk:
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
-        if head.shape is Shape.JSON:
-            pieces, size = [], 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                if size > self._max:
-                    raise TalkError("too-large")
-                pieces.append(chunk)
-            yield b"".join(pieces)
-            return
-        decoder = Decoder(self._max)
         try:
-            async for chunk in response.content.iter_any():
-                for event in decoder.feed(chunk):
-                    if event.data:
-                        yield event.data.encode()
-                await anyio.lowlevel.checkpoint()
-        except StreamTooLargeError:
+            if head.shape is Shape.JSON:
+                body = await read(response, self._max)
+                if body is None:
+                    raise TalkError("too-large")
+                yield body
+                return
+            decoder = Decoder(self._max)
+            async with aclosing(chunks(response)) as pieces:
+                async for chunk in pieces:
+                    for event in decoder.feed(chunk):
+                        if event.data:
+                            yield event.data.encode()
+                    await anyio.lowlevel.checkpoint()
+        except (StreamTooLargeError, EncodingError):
             raise TalkError("unreadable") from None
 
     async def _message(self, text: bytes) -> jsonrpc.Message:
