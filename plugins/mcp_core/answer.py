@@ -88,6 +88,11 @@ class Judge:
         """Whether all that was asked has its answer, so that nothing more may come."""
         return bool(self.question.asked) and not self._open
 
+    @property
+    def waiting(self) -> tuple[Asked, ...]:
+        """What was asked and has no answer yet, in the order in which it was asked."""
+        return tuple(self._open.values())
+
     def begin(self) -> None:
         """Judge a text from its beginning."""
         self._answered.clear()

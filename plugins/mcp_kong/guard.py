@@ -259,6 +259,7 @@ class Guard:
             affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
+            stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,

@@ -57,6 +57,7 @@ class KongSide:
             "client.get_consumer": consumer,
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
+            "router.get_service": {"name": "mcp-notes", "path": "/v1/sse"},
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
