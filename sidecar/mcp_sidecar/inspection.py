@@ -5,7 +5,8 @@ Nothing of a result's text, and nothing of an argument's value, is in a log, a m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,16 +57,28 @@ class Results:
         self._asked = asked
         self._block = block
         self.found: list[Found] = []
+        self._pause: Callable[[], None] | None = None
+
+    @contextmanager
+    def pausing(self, pause: Callable[[], None]) -> Iterator[None]:
+        """Have something called before each piece of a text is read: it may let others go first, and may raise."""
+        self._pause = pause
+        try:
+            yield
+        finally:
+            self._pause = None
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Scan a message, and withhold what is to be. Returns whether it was changed."""
-        found = results.inspect(message, self._scan, self._asked, block=self._block)
+        found = results.inspect(message, self._scan, self._asked, block=self._block, unread=self._scanner.unread)
         if found is None:
             return False
         self.found.append(found)
         return found.withheld
 
     def _scan(self, texts: Sequence[str]) -> Report:
+        if self._pause is not None:
+            self._pause()
         return self._scanner.scan_result(*texts)
 
 
