@@ -55,10 +55,14 @@ _WORD: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What rules found in one message: their ids, sorted, and whether the message was withheld for it."""
+    """What rules found in one message: their ids, sorted, and whether anything was withheld for it.
+
+    `where` is "results", or "beside" for what stands beside the items of a list.
+    """
 
     rules: tuple[str, ...]
     withheld: bool
+    where: str = "results"
 
 
 def scan(message: dict[str, Any], scanner: Scan, unread: Callable[[], Report] = Report) -> Report:

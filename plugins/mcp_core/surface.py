@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from mcp_core import loosejson
 from mcp_core.allowance import Allowance
 from mcp_core.answer import Fit, Judge
+from mcp_core.beside import CURSOR, is_cursor
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.keys import PARAMS, Keys
 from mcp_core.loosejson import Doubled, TooMuchError
@@ -247,6 +248,10 @@ class _Messages:
         if isinstance(result, Doubled) and not result.twice.isdisjoint(_RESULT.deciding):
             return unreadable("a list that stands twice")
         changed = False
+        if CURSOR in result and not is_cursor(result[CURSOR]) and not result.keys().isdisjoint(SURFACE_KEYS):
+            self.judge.leave_out("a cursor that is no token")
+            del result[CURSOR]
+            changed = True
         for key, (kind, named) in SURFACE_KEYS.items():
             if key not in result:
                 continue

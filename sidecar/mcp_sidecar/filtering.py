@@ -17,13 +17,13 @@ from mcp_core.policy import View
 from mcp_core.results import Found
 from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.fairness import FairQueue, Turn
-from mcp_sidecar.inspection import Results
+from mcp_sidecar.inspection import Beside, Results
 from mcp_sidecar.pinning import Pins
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
 SCANNED_BYTES: Final = 4 * 1024
-"""The same where results are scanned, which takes a millisecond for so much."""
+"""The same where texts are scanned, which takes a millisecond for so much."""
 LONG: Final = 64 * 1024
 """Bytes from which a text is long: short ones have a thread of their own, in which nothing takes long."""
 HUGE: Final = 1024 * 1024
@@ -62,6 +62,7 @@ class Sight:
     revise: Revise = keep
     pins: Pins | None = None
     results: Results | None = None
+    beside: Beside | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 
@@ -125,29 +126,31 @@ class Filter:
         return filtered
 
     async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
-        if len(text) < (THREAD_BYTES if sight.results is None else SCANNED_BYTES):
+        scans = sight.results is not None or sight.beside is not None
+        if len(text) < (SCANNED_BYTES if scans else THREAD_BYTES):
             return _filter(text, sight)
         lane = self._short if len(text) < LONG else self._long if len(text) < HUGE else self._huge
         return await lane.filter(text, sight)
 
 
 def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
-    view, results = sight.view, sight.results
+    view, scans = sight.view, [one for one in (sight.results, sight.beside) if one is not None]
     view.hidden = Counter()
-    if results is not None:
-        results.found = []
+    for one in scans:
+        one.found = []
     passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
-    return Filtered(passed, view.hidden, () if results is None else tuple(results.found))
+    return Filtered(passed, view.hidden, tuple(found for one in scans for found in one.found))
 
 
 def _revise(sight: Sight) -> Revise:
     """Return what changes a message. What is scanned is what the server sent, but for items that are not open."""
 
     def revise(message: dict[str, Any]) -> bool:
+        beside = sight.beside is not None and sight.beside.revise(message)
         pinned = sight.pins is not None and sight.pins.revise(message)
         withheld = sight.results is not None and sight.results.revise(message)
-        return sight.revise(message) or pinned or withheld
+        return sight.revise(message) or beside or pinned or withheld
 
     return revise
