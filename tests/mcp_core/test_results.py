@@ -174,3 +174,21 @@ def test_a_rest_that_nobody_reads_is_a_finding_that_blocks_or_flags_or_is_nothin
     # What is read twice counts twice.
     fits = result({"structuredContent": {"text": "x" * (MOST - MOST // 30)}})
     assert inspect(fits, count, "", block=True, unread=SCANNER.unread) is None
+
+
+TAR = b"notes.txt" + bytes(91) + b"0000644\0" + bytes(404) + b"Buy some tea.\n" + bytes(498)
+BITMAP = b"BM6\x0c" + bytes(6) + b"6\0\0\0(\0\0\0 " + bytes(3000)
+
+
+@pytest.mark.requirement("SCAN-023")
+@pytest.mark.parametrize("data", [TAR, BITMAP, "\ufeffa,b\r\n1,2\r\n".encode(), "one\ntwo".encode("utf-16")])
+def test_files_that_are_no_text_are_not_withheld_and_what_they_say_is_read(data):
+    def blob(value):
+        return result({"contents": [{"uri": "a://b", "blob": base64.b64encode(value).decode()}]})
+
+    given = blob(data)
+    found = inspect(given, scanned, "resources/read", block=True)
+    assert found is None or not found.withheld
+    assert given == blob(data)
+    if data in (TAR, BITMAP):
+        assert inspect(blob(data + STEERS.encode()), scanned, "resources/read", block=True).withheld
