@@ -23,13 +23,13 @@ from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.results import Found
-from mcp_core.scan import ItemKind, Report, Scanner, credentials
+from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.seal import Context
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.schemas import Schemas, Usable
-from mcp_sidecar.store.sightings import scanner_of
+from mcp_sidecar.store.sightings import AS_SHIPPED, scanner_of
 
 THREADS: Final = 2
 """How many requests' arguments are checked at a time."""
@@ -84,10 +84,13 @@ class Results:
 
 
 class Beside:
-    """How what stands beside items and instructions is read, in the answers to one request."""
+    """How what stands beside items and instructions is read, in the answers to one request.
 
-    def __init__(self, scanner: Scanner, *, enforce: bool) -> None:
-        self._scanner = scanner
+    `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
+    """
+
+    def __init__(self, settings: str, *, enforce: bool) -> None:
+        self._settings = settings
         self._enforce = enforce
         self.found: list[Found] = []
 
@@ -101,7 +104,11 @@ class Beside:
         return changed
 
     def _scan(self, value: Mapping[str, Any]) -> Report:
-        return self._scanner.scan_item(ItemKind.INSTRUCTIONS, value)
+        try:
+            scanner = scanner_of(self._settings)
+        except ScanConfigError:
+            scanner = scanner_of(AS_SHIPPED)
+        return scanner.scan_item(ItemKind.INSTRUCTIONS, value)
 
 
 class Inspector:
@@ -125,7 +132,7 @@ class Inspector:
         if modes <= {Mode.OFF.value, Pinning.OFF.value}:
             return None
         enforce = not modes.isdisjoint({Mode.BLOCK.value, Pinning.ENFORCE.value})
-        return Beside(scanner_of(canonical(context.scan)), enforce=enforce)
+        return Beside(canonical(context.scan), enforce=enforce)
 
     def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:
         """Count and write down what was found in answers."""

@@ -48,3 +48,13 @@ def test_text_beside_items_is_taken_out_or_told(guard, kong, words, method, shap
         del sent["serverInfo"]["description"], sent["_meta"]["note"]
     assert message["result"] == sent
     assert guard.line()["outcome"] == outcome
+
+
+@pytest.mark.requirement("SURF-009")
+def test_settings_of_another_release_leave_nothing_unread(guard, kong, words):
+    kong.answers(words.json_answer(told(ANSWERS["tools/list"] | {"note": STEERS})))
+    scan = {"families": {"of-another-release": "off"}}
+    assert guard.ask(pins="enforce", scan=scan, **ASKED).json["result"] == ANSWERS["tools/list"]
+    kong.answers(words.json_answer(told(ANSWERS["tools/list"] | {"note": STEERS})))
+    off = {"families": {"override": "off", "results": "off", "exfiltration": "off"}}
+    assert "note" in guard.ask(pins="enforce", scan=off, **ASKED).json["result"]
