@@ -17,6 +17,10 @@ from mcp_core.scan import Report, Severity, Verdict
 CURSOR: Final = "nextCursor"
 LONGEST_CURSOR: Final = 4096
 """Characters of a cursor: some servers write their state into it."""
+SHORT_CURSOR: Final = 64
+"""Characters up to which a cursor may be a word of any alphabet: some servers write the last item's name into it."""
+MOST_BLANKS: Final = 3
+"""Blanks of a short cursor: with more it could be a sentence."""
 LARGE: Final = 16_384
 """Characters of one part that are read: honest ones have some hundred."""
 MOST: Final = 131_072
@@ -42,7 +46,8 @@ _UNREAD: Final = "size.unread"
 def is_cursor(value: Any) -> bool:
     """Return whether a value may stand for a cursor: a token, or a value that says that there is none."""
     if isinstance(value, str):
-        return len(value) <= LONGEST_CURSOR and _TOKEN.fullmatch(value) is not None
+        word = len(value) <= SHORT_CURSOR and value.isprintable() and value.count(" ") <= MOST_BLANKS
+        return word or (len(value) <= LONGEST_CURSOR and _TOKEN.fullmatch(value) is not None)
     return not isinstance(value, dict | list)
 
 

@@ -208,7 +208,7 @@ def test_an_answer_that_needs_no_change_passes_as_it_is(message):
 
 
 @pytest.mark.requirement("SURF-004")
-@pytest.mark.parametrize("cursor", ["", "next", '{"offset": 10}', None])
+@pytest.mark.parametrize("cursor", ["", "next", "\u00e9", '{"offset": 10}', None])
 def test_a_page_filtered_to_nothing_keeps_its_cursor(cursor):
     assert shown(answer(tools=items("tools", "b"), nextCursor=cursor)) == answer(tools=[], nextCursor=cursor)
 
