@@ -114,9 +114,9 @@ class Judge:
             self.leave_out(judged.why)
         return judged
 
-    def leave_out(self, why: str) -> None:
-        """Count something of the text that was left out."""
-        self._left_out[why] += 1
+    def leave_out(self, why: str, count: int = 1) -> None:
+        """Count something of the text that was left out, or so many of them."""
+        self._left_out[why] += count
 
     def fits(self, message: Any) -> Judged:
         """Return what the law says of one message."""

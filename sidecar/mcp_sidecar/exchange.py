@@ -92,7 +92,13 @@ class Exchange:
         question, told = call.question, call.server_messages
         self._judge = Judge(question, told)
         self._sight = Sight(
-            call.view, self._context.server, self._context.enforce, pins=pins, results=results, judge=self._judge
+            call.view,
+            self._context.server,
+            self._context.enforce,
+            pins=pins,
+            results=results,
+            beside=parts.inspector.beside(self._context),
+            judge=self._judge,
         )
         self._reply = reply
         self._line = line
