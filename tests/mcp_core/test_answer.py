@@ -211,6 +211,31 @@ def test_a_result_asks_for_no_more_than_a_request_may(kinds, method, kind):
 
 
 @pytest.mark.requirement("ANS-001")
+@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize(
+    "message",
+    [
+        result(True),
+        result() | {"params": {}},
+        result() | {"__proto__": {"id": 7}},
+        result() | {"constructor": 1},
+        told("notifications/message") | {"result": {}},
+        told("ping", 1) | {"error": {"code": -1, "message": "no"}},
+        told("notifications/message") | {"result": None},
+    ],
+)
+def test_what_two_readers_could_take_for_two_messages_fails_everywhere(message, place):
+    assert judge(Asked(1, "tools/call"), place=place).fits(message).fit is Fit.FAIL
+
+
+@pytest.mark.requirement("ANS-001")
+def test_true_is_neither_the_id_nor_the_token_one():
+    one = judge(Asked(1, "tools/call", 1))
+    assert one.fits(result(True)).fit is Fit.FAIL
+    assert one.fits(told("notifications/progress", progressToken=True)).fit is Fit.DROP
+
+
+@pytest.mark.requirement("ANS-001")
 def test_what_was_left_out_is_counted_once_its_text_was_passed():
     one = judge(ASKED, kinds=())
     one.judge(told("notifications/message"))
