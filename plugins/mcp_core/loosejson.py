@@ -95,7 +95,7 @@ def sound(value: Any, depth: int) -> bool:
     for _ in range(depth):
         inner: list[Any] = []
         for one in level:
-            if isinstance(one, Doubled) or (isinstance(one, float) and not math.isfinite(one)):
+            if isinstance(one, Doubled) or _is_infinite(one):
                 return False
             if isinstance(one, dict):
                 inner.extend(one.values())
@@ -104,7 +104,11 @@ def sound(value: Any, depth: int) -> bool:
         if not inner:
             return True
         level = inner
-    return not any(isinstance(one, CONTAINERS) for one in level)
+    return not any(isinstance(one, CONTAINERS) or _is_infinite(one) for one in level)
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> Doubled:
