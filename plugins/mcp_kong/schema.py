@@ -45,7 +45,13 @@ def _access(what: str) -> dict[str, Any]:
         "description": f"Which {what} exist for callers. What no allow list names is hidden and refused as unknown.",
         "fields": [
             {"allow": _names(f"Globs of the {what} that callers may see and use. {_GLOB}")},
-            {"deny": _names(f"Globs of {what} that stay hidden and refused, whatever allows them. {_GLOB}")},
+            {
+                "deny": _names(
+                    f"Globs of {what} that stay hidden and refused, whatever allows them, however they are spelled: "
+                    "case and width of letters do not matter, nor how readers of URIs write one. `*` stands for any "
+                    "run of characters."
+                )
+            },
         ],
     }
 
