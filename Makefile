@@ -6,13 +6,14 @@ READY  := $(VENV)/.ready
 DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {print $$3}' tests/deck/tool/go.mod)
 TOOLS  := build/tools
 NODE   := build/node
+PYTHON1 := build/python1
 FUZZ   := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node python1
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,7 +27,7 @@ setup: $(READY) ## Make .venv with the locked packages
 demo: $(READY) ## Run the main job on real servers and clients, and print what happened
 	@$(BIN)/python tests/demo/demo.py
 
-test: $(READY) node ## Run all tests (on a real Kong too, where `kong` is on the PATH)
+test: $(READY) node python1 ## Run all tests (on a real Kong too, where `kong` is on the PATH)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
@@ -47,6 +48,9 @@ deck: ## Build the pinned decK into build/tools where Go is present
 
 node: ## Install the official suite, the inspector and the TypeScript SDKs into build/node
 	@tests/node/build_node $(abspath $(NODE))
+
+python1: $(READY) ## Install the Python SDK of the 1.x line into build/python1
+	@tests/python1/build_python1 $(abspath $(PYTHON1)) $(BIN)/python
 
 conformance: $(READY) node ## Run the official suite directly and through the gateway, and compare
 	@$(BIN)/python tests/conformance/run.py $(if $(QUICK),--quick)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-SERVER: Final = "kong/3.9.1"
+SERVER: Final = "kong/3.9.3"
 
 
 class ConfigError(Exception):

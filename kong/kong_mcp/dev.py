@@ -44,7 +44,8 @@ class DevSettings:
     """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit".
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
-    `store` keeps what pins write down; without one it goes with the gateway's other files.
+    `store` keeps what pins write down; without one it goes with the gateway's other files. `answers` has mcp-answers
+    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane.
     """
 
     servers: Sequence[Server]
@@ -55,6 +56,12 @@ class DevSettings:
     workers: int = 2
     keys: str = field(default_factory=fresh_keys, repr=False)
     store: str | None = None
+    answers: bool = True
+
+    @property
+    def runs_answers(self) -> bool:
+        """Whether mcp-answers runs in the gateway."""
+        return self.answers and self.gateway == "kong"
 
     @property
     def pinned(self) -> bool:
@@ -144,7 +151,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             "hosts": ["127.0.0.1", "localhost"],
             **settings.policy,
         }
-        state = write_state(folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment)
+        shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+        state = write_state(
+            folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment, shared=shared
+        )
         environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
         sidecar = Child(
             "sidecar",
@@ -159,7 +169,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         reaper.watch(sidecar.pid)
         stack.callback(sidecar.stop)
-        gateway_settings = GatewaySettings(folder, state, port, settings.workers)
+        gateway_settings = GatewaySettings(folder, state, port, settings.runs_answers, settings.workers)
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
         reaper.watch(gateway.pid)
         stack.callback(gateway.stop)

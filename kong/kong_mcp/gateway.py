@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from kong_mcp.processes import Child
-from kong_mcp.share import plugins_folder, program
+from kong_mcp.share import lua_folder, plugins_folder, program
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
+IGNORED_HEADERS: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
+"""Headers with which a server's answer would tell nginx to run another request, or how to send this one."""
 
 
 class NoKongError(RuntimeError):
@@ -23,11 +25,15 @@ class NoKongError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What a gateway is started with. `workers` is the number of plugin server processes."""
+    """What a gateway is started with. `workers` is the number of plugin server processes.
+
+    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua.
+    """
 
     folder: Path
     state: Path
     port: int
+    answers: bool = False
     workers: int = 2
     nginx_workers: int = 1
 
@@ -68,12 +74,16 @@ def kong_conf(settings: GatewaySettings) -> str:
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",
+        "nginx_proxy_proxy_ignore_headers": IGNORED_HEADERS,
         "plugins": "bundled,mcp-guard",
         "pluginserver_names": "mcp-guard",
         "pluginserver_mcp_guard_socket": socket,
         "pluginserver_mcp_guard_start_cmd": start,
         "pluginserver_mcp_guard_query_cmd": f"{server} --plugins {plugins} --dump mcp-guard",
     }
+    if settings.answers:
+        values["plugins"] = "bundled,mcp-guard,mcp-answers"
+        values["lua_package_path"] = f"{lua_folder()}/?.lua;;"
     if os.geteuid() == 0:
         values["nginx_user"] = "root root"  # the runtime folder is its owner's alone
     return "".join(f"{name} = {value}\n" for name, value in values.items())

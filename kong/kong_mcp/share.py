@@ -16,6 +16,11 @@ def plugins_folder() -> Path:
     return _folder("plugins", "mcp-guard.py")
 
 
+def lua_folder() -> Path:
+    """Return the folder that Kong's lua_package_path must name for mcp-answers."""
+    return plugins_folder() / "lua"
+
+
 def deck_folder() -> Path:
     """Return the folder with the decK files."""
     return _folder("deck", "shared.yaml")

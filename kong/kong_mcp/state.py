@@ -36,13 +36,15 @@ def write_state(
     policy: Mapping[str, Any],
     consumers: Sequence[Consumer],
     environment: Mapping[str, str],
+    *,
+    shared: Sequence[str] = ("shared.yaml",),
 ) -> Path:
     """Write `folder`/kong.yaml, which Kong and the devkit load, and return its path.
 
-    `deck` holds shared.yaml and template.yaml; `environment` the variables that they name.
+    `deck` holds template.yaml and the `shared` files; `environment` the variables that they name.
     """
     template = (deck / "template.yaml").read_text(encoding="utf-8")
-    files = [deck / "shared.yaml"]
+    files = [deck / name for name in shared]
     for server in servers:
         document = fill_template(template, server, policy, authenticate=bool(consumers))
         files.append(_write(folder / f"server-{server.name}.yaml", document))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import time
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from pathlib import Path
@@ -94,6 +95,7 @@ def _line(standing: Standing) -> str:
         seen.reason,
         *seen.rules,
         *(["differs"] if any(v.differs for v in standing.versions) else []),
+        *(["changes often"] if standing.changes_often else []),
     ]
     kind = review.KIND_WORDS[standing.id.kind]
     shown = f"{standing.id.server} {kind} {escaped(standing.id.name)}"
@@ -244,6 +246,29 @@ def verify(store: Store, anchor: str | None) -> None:
     if done.problem is not None:
         raise click.ClickException(f"{escaped(done.problem)} ({done.entries} row(s) before it hold)")
     click.echo(f"{done.entries} row(s) hold\nanchor: {done.anchor}")
+
+
+@audit.command("accept-store")
+@_store_option
+@click.argument("anchor", metavar="SEQ:HASH")
+@_why_option
+@_as_option
+def accept_store(address: str, anchor: str, reviewer: str, why: str) -> None:
+    """Take this store in the place of the one that sidecars knew.
+
+    A sidecar that finds another store than it knew opens nothing new, and says in its log and in /readyz how to call
+    this command; SEQ:HASH is the last entry that it knew. What it knew to be closed stays closed until it is approved.
+    """
+    seq, last = _anchor(anchor)
+    try:
+        store = Store(address, migrate=True)
+        try:
+            store.accept((seq, last), reviewer=reviewer, why=why, now=time.time_ns() // 1_000_000)
+            click.echo(f"accepted in the place of {anchor}\nanchor: {store.head()}")
+        finally:
+            store.close()
+    except (StoreError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _anchor(text: str) -> tuple[int, str]:

@@ -8,7 +8,8 @@
       Exited                        kong.response.exit was sent
       DeadlineExceeded              the event took longer than --deadline
       PeerVanished                  Kong closed the connection
-      MalformedFrame                Kong sent what cannot be decoded, text that is not UTF-8 included
+      MalformedFrame                Kong sent what cannot be decoded
+        NotText                     text that is not UTF-8: it is the client's, in a header, path or query
       OutOfStep                     a reply cannot belong to its call, so no reply on this connection can be trusted
       BodyUnreadable                Kong keeps the request body in a file that cannot be read
 
@@ -56,6 +57,10 @@ class PeerVanished(Stop):
 
 class MalformedFrame(Stop):
     """A frame cannot be decoded."""
+
+
+class NotText(MalformedFrame):
+    """What should be text is not UTF-8."""
 
 
 class OutOfStep(Stop):

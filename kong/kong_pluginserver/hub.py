@@ -37,15 +37,23 @@ class Hub:
         tick: seconds between looks at deadlines, at most; `on_tick` is called as often.
         on_tick: called in the hub with the monotonic time.
         on_batch: called in the hub after every batch of events.
+        before_batch: called in the hub before every batch of events, an empty one too.
     """
 
-    def __init__(self, tick: float, on_tick: Callable[[float], None], on_batch: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tick: float,
+        on_tick: Callable[[float], None],
+        on_batch: Callable[[], None],
+        before_batch: Callable[[], None] = lambda: None,
+    ) -> None:
         self.current: Connection | None = None
         self.connections: dict[int, Connection] = {}
         self.stopped = False
         self._tick = tick
         self._on_tick = on_tick
         self._on_batch = on_batch
+        self._before_batch = before_batch
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[], None]] = {}
         self._greenlet = getcurrent()
@@ -98,7 +106,9 @@ class Hub:
         connections = self.connections
         next_tick = 0.0
         while not self.stopped:
-            for fd, flags in poll(self._tick, _BATCH):
+            batch = poll(self._tick, _BATCH)
+            self._before_batch()
+            for fd, flags in batch:
                 connection = connections.get(fd)
                 if connection is None:
                     if fd in self._watched:

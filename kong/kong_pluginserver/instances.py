@@ -10,6 +10,7 @@ from typing import Any, Final
 from kong_pluginserver.control import Supervisor
 from kong_pluginserver.errors import InstanceFailedError
 from kong_pluginserver.loader import Plugin
+from kong_pluginserver.recent import Recent
 
 _MOST: Final = 1024
 _LARGEST_ID: Final = 2**31 - 1
@@ -24,13 +25,12 @@ class Instance:
 
 
 class Instances:
-    """What this worker has made, the oldest dropped beyond `most`: it is made again if Kong still uses it."""
+    """What this worker has made: beyond `most`, what was used longest ago is dropped, and made again for who asks."""
 
     def __init__(self, plugins: dict[str, Plugin], supervisor: Supervisor, most: int = _MOST) -> None:
         self._plugins = plugins
         self._supervisor = supervisor
-        self._most = most
-        self._made: dict[int, Instance] = {}
+        self._made: Recent[int, Instance] = Recent(most)
 
     def start(self, name: str, config: bytes) -> int:
         """Make an instance and return its id, known to all workers from now on.
@@ -45,7 +45,7 @@ class Instances:
             instance_id = self._supervisor.register(name, config)
         except OSError as error:
             raise InstanceFailedError from error
-        self._keep(instance_id, instance)
+        self._made.keep(instance_id, instance)
         return instance_id
 
     def get(self, instance_id: int) -> Instance | None:
@@ -55,7 +55,7 @@ class Instances:
             InstanceFailedError: the supervisor gives no answer.
             BaseException: whatever the plugin's constructor raises.
         """
-        made = self._made.get(instance_id)
+        made = self._made.use(instance_id)
         if made is not None:
             return made
         if not 0 < instance_id <= _LARGEST_ID:
@@ -67,12 +67,12 @@ class Instances:
         if found is None:
             return None
         instance = _make(self._plugins[found[0]], found[1])
-        self._keep(instance_id, instance)
+        self._made.keep(instance_id, instance)
         return instance
 
     def name(self, instance_id: int) -> str | None:
         """Return the plugin's name of an instance made here."""
-        made = self._made.get(instance_id)
+        made = self._made.peek(instance_id)
         return made.plugin.name if made else None
 
     def close(self, instance_id: int) -> None:
@@ -90,12 +90,7 @@ class Instances:
 
     def forget(self, instance_id: int) -> None:
         """Forget an instance here; events that run on it keep it until they end."""
-        self._made.pop(instance_id, None)
-
-    def _keep(self, instance_id: int, instance: Instance) -> None:
-        while len(self._made) >= self._most:
-            del self._made[next(iter(self._made))]
-        self._made[instance_id] = instance
+        self._made.forget(instance_id)
 
 
 def _make(plugin: Plugin, config: bytes) -> Instance:

@@ -3,8 +3,13 @@
 A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `class Plugin`. More names are known here:
 
     refusal = (status, headers, body)   what the client gets when the plugin fails; a 503 in JSON otherwise
+    unreadable = (status, headers, body)  what it gets for text that is not UTF-8, a header's say; else as `refusal`
     buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
     prefetch, unawaited                 which PDK calls are made ahead or not waited for, see ahead
+    between_events = function           called without arguments in every worker before it serves what has come, and
+                                        several times a second while nothing comes: for work that must not take its
+                                        time from an event's deadline. It is called often, so it must mostly return at
+                                        once; what it raises is logged
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +44,7 @@ _REFUSAL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One loaded plugin file; `refusal` and what is to be prefetched in each phase are ready to send."""
+    """One loaded plugin file; refusals and what is to be prefetched in each phase are ready to send."""
 
     name: str
     cls: type
@@ -48,8 +53,10 @@ class Plugin:
     schema: list[dict[str, Any]]
     phases: tuple[str, ...]
     refusal: bytes
+    unreadable: bytes
     prefetch: dict[str, tuple[bytes, ...]]
     unawaited: frozenset[str]
+    between_events: Callable[[], Any] | None = None
 
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""
@@ -168,7 +175,12 @@ def _checked(name: str, module: ModuleType) -> Plugin:
     except (TypeError, ValueError) as error:
         raise UnfitError(f"`Schema` is no JSON: {error}") from None
     prefetch, unawaited = ahead.prefetched(module, phases), ahead.unawaited(module)
-    return Plugin(name, cls, version, priority, schema, phases, _refusal(module), prefetch, unawaited)
+    refusal = _refusal(module, "refusal", DEFAULT_REFUSAL)
+    unreadable = _refusal(module, "unreadable", refusal)
+    between = getattr(module, "between_events", None)
+    if between is not None and not callable(between):
+        raise UnfitError("`between_events` must be a function without arguments")
+    return Plugin(name, cls, version, priority, schema, phases, refusal, unreadable, prefetch, unawaited, between)
 
 
 def _check_descriptions(node: Any, where: str) -> None:
@@ -185,13 +197,13 @@ def _check_descriptions(node: Any, where: str) -> None:
                 _check_descriptions(value, f"{where}.{key}")
 
 
-def _refusal(module: ModuleType) -> bytes:
-    given = getattr(module, "refusal", None)
+def _refusal(module: ModuleType, name: str, default: bytes) -> bytes:
+    given = getattr(module, name, None)
     if given is None:
-        return DEFAULT_REFUSAL
+        return default
     match given:
         case (int(status), dict(headers), bytes(body)) if 400 <= status <= 599 and all(
             isinstance(name, str) and isinstance(value, str) for name, value in headers.items()
         ):
             return exit_frames(status, body, headers)
-    raise UnfitError("`refusal` must be (status from 400 to 599, dict of header names and values, body as bytes)")
+    raise UnfitError(f"`{name}` must be (status from 400 to 599, dict of header names and values, body as bytes)")

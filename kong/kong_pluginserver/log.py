@@ -22,7 +22,7 @@ _FRAMES: Final = 3
 def line(level: str, event: str, **fields: Any) -> None:
     """Write one line; `level` is info, warning or error. A reader that is gone or does not read never blocks us."""
     record = {"time": round(time.time(), 3), "level": level, "event": event, "pid": os.getpid(), **fields}
-    text = json.dumps(record, default=str)[:_LONGEST] + "\n"
+    text = _text(record, list(fields)) + "\n"
     try:
         poll = select.poll()
         poll.register(_STDERR, select.POLLOUT)
@@ -30,6 +30,26 @@ def line(level: str, event: str, **fields: Any) -> None:
             os.write(_STDERR, text.encode())
     except OSError:
         return
+
+
+def _text(record: dict[str, Any], may_be_cut: list[str]) -> str:
+    """Return a record as JSON of at most `_LONGEST` bytes: its longest fields are cut, and `cut` names them.
+
+    A line that is cut itself would be no JSON, and a reader of lines would lose all of it.
+    """
+    text = json.dumps(record, default=str)
+    cut: set[str] = set()
+    while len(text) > _LONGEST and may_be_cut:
+        name = max(may_be_cut, key=lambda one: len(json.dumps(record[one], default=str)))
+        value = record[name]
+        kept = value if isinstance(value, str) else json.dumps(value, default=str)
+        record[name] = kept[: len(kept) // 2]
+        if not record[name]:
+            del record[name]
+            may_be_cut.remove(name)
+        cut.add(name)
+        text = json.dumps({**record, "cut": sorted(cut)}, default=str)
+    return text
 
 
 def cause(error: BaseException) -> dict[str, str]:

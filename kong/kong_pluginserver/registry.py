@@ -9,17 +9,21 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from kong_pluginserver.recent import Recent
+
 _PRIME: Final = 2**31 - 1
 # Kong closes instances only when it replaces one; what a killed nginx worker leaves behind must not pile up.
 _MOST: Final = 8192
 
 
 class Registry:
-    """Instances by id; beyond `most`, the oldest is forgotten, and Kong starts it anew if it still needs it."""
+    """Instances by id, at most `most`: the one that was asked for longest ago is forgotten.
+
+    Workers ask for what they have not made, or not kept. Kong starts anew what it still needs.
+    """
 
     def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._known: dict[int, tuple[str, bytes]] = {}
+        self._known: Recent[int, tuple[str, bytes]] = Recent(most)
         self._step = secrets.randbelow(_PRIME - 1) + 1
         self._last = secrets.randbelow(_PRIME)
 
@@ -28,15 +32,13 @@ class Registry:
         # Steps of one size modulo a prime meet every number once before any comes again.
         self._last = (self._last + self._step) % _PRIME
         instance_id = self._last + 1
-        while len(self._known) >= self._most:
-            del self._known[next(iter(self._known))]
-        self._known[instance_id] = (name, config)
+        self._known.keep(instance_id, (name, config))
         return instance_id
 
     def get(self, instance_id: int) -> tuple[str, bytes] | None:
         """Return plugin name and configuration, None if the id is not known."""
-        return self._known.get(instance_id)
+        return self._known.use(instance_id)
 
     def remove(self, instance_id: int) -> None:
         """Forget an instance."""
-        self._known.pop(instance_id, None)
+        self._known.forget(instance_id)

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from kong_pluginserver import log, rpc
 from kong_pluginserver.connection import Connection
-from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, OutOfStep, PeerVanished, Stop
+from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotText, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
+from kong_pluginserver.recent import Recent
 
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
@@ -26,7 +27,8 @@ _LAST_WORDS: Final = 2.0
 # For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
 # that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
-_MOST_CAUSES: Final = 256
+# By digest. A cause that is forgotten is told again; none goes untold.
+_MOST_CAUSES: Final = 4096
 _UNCONFIRMED: Final = (
     "Kong knows no upstream of this name, and the plugin does not wait to be told: its requests stay with the service "
     "of their route. Add the upstream to Kong's configuration."
@@ -48,7 +50,7 @@ class Service:
         self._instances = instances
         self._kong = kong
         self._deadline = deadline
-        self._told: set[bytes] = set()
+        self._told: Recent[bytes, bool] = Recent(_MOST_CAUSES)
 
     def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends. Nothing is ever raised: this is the edge."""
@@ -111,10 +113,16 @@ class Service:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
-        key = hashlib.sha256(repr(cause).encode() + call.config).digest()
-        if key not in self._told and len(self._told) < _MOST_CAUSES:
-            self._told.add(key)
+        if self._first(repr(cause).encode() + call.config):
             log.line("error", "instance_not_started", **cause)
+
+    def _first(self, what: bytes) -> bool:
+        """Say whether this has not been told yet, as far as that is remembered; from now on it has."""
+        key = hashlib.sha256(what).digest()
+        if self._told.use(key):
+            return False
+        self._told.keep(key, True)
+        return True
 
     def _event(self, connection: Connection, call: rpc.Call) -> bool:
         connection.begin(monotonic() + self._deadline, can_exit=call.name not in _NO_EXIT)
@@ -130,7 +138,7 @@ class Service:
         except BaseException as error:  # noqa: BLE001 - the outermost edge of a phase: whatever it was, it refuses
             connection.deadline = 0.0
             return self._failed(connection, call, instance, error)
-        return self._settle(connection, call, instance, told=False)
+        return self._settle(connection, call, instance, told=False, answered=False)
 
     def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
         exited = isinstance(error, Exited)
@@ -142,24 +150,24 @@ class Service:
             connection.deadline = monotonic() + _LAST_WORDS
             connection.expired = False
             if connection.can_exit:
-                connection.finish(instance.plugin.refusal if instance else DEFAULT_REFUSAL)
+                connection.finish(_refusal(instance, error))
             else:
                 connection.finish(rpc.event_end(call.sequence))
+        answered = connection.can_exit
         if connection.ledger.broken:
-            if connection.can_exit:
-                connection.deadline = monotonic() + _LINGER
-                connection.expired = False
-                connection.half_close()
-                with contextlib.suppress(PeerVanished, DeadlineExceeded):
-                    connection.linger()
+            if answered:
+                _let_answer_be_read(connection)
             return False
-        # Were the connection closed before Kong has written what it owes, it would fail on that and not read the end.
-        return self._settle(connection, call, instance, told=not exited) and not connection.can_exit
+        return self._settle(connection, call, instance, told=not exited, answered=answered) and not answered
 
-    def _settle(self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool) -> bool:
+    def _settle(
+        self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool, answered: bool
+    ) -> bool:
         """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
 
-        Kong answers every call that came before the end, or it has abandoned the event, which has failed then.
+        Kong answers every call that came before the end, or it has abandoned the event, which has failed then. Where
+        the end is an answer to the client (`answered`), Kong comes to read it whatever is wrong with its replies; a
+        pass is worth nothing then, and the connection is closed under it.
         """
         settled = True
         if connection.ledger.owed:
@@ -172,6 +180,8 @@ class Service:
                 connection.deadline = 0.0
                 if not told:
                     _tell(call, instance, error, refused=False)
+                if answered and connection.ledger.broken:
+                    _let_answer_be_read(connection)
         connection.end()
         if connection.ledger.unconfirmed:
             self._tell_unconfirmed(connection, call, instance)
@@ -179,9 +189,7 @@ class Service:
 
     def _tell_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
         for method, argument in connection.ledger.unconfirmed:
-            key = hashlib.sha256(repr((call.instance_id, method, argument)).encode()).digest()
-            if key not in self._told and len(self._told) < _MOST_CAUSES:
-                self._told.add(key)
+            if self._first(repr((call.instance_id, method, argument)).encode()):
                 log.line(
                     "error",
                     "call_not_confirmed",
@@ -193,9 +201,27 @@ class Service:
                 )
 
 
+def _refusal(instance: Instance | None, error: BaseException) -> bytes:
+    if instance is None:
+        return DEFAULT_REFUSAL
+    return instance.plugin.unreadable if isinstance(error, NotText) else instance.plugin.refusal
+
+
 def _tell(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
     told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
     log.line("error", "event_refused" if refused else "event_failed", **told, **log.cause(error))
+
+
+def _let_answer_be_read(connection: Connection) -> None:
+    """Wait, at most `_LINGER` seconds, until Kong has read the answer that was sent.
+
+    Were the connection closed before Kong has written what it owes, it would fail on that and not read the answer.
+    """
+    connection.deadline = monotonic() + _LINGER
+    connection.expired = False
+    connection.half_close()
+    with contextlib.suppress(PeerVanished, DeadlineExceeded):
+        connection.linger()
 
 
 def _run(connection: Connection, instance: Instance, phase: str, kong: Namespace) -> None:

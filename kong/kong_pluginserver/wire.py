@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from kong_pluginserver.errors import MalformedFrame
+from kong_pluginserver.errors import MalformedFrame, NotText
 
 _DOUBLE: Final = struct.Struct("<d")
 _VARINT_MAX_BYTES: Final = 10
@@ -124,14 +124,15 @@ def text(data: int | bytes) -> str:
     """Return `data` as text.
 
     Raises:
-        MalformedFrame: it is not UTF-8, or no string at all.
+        NotText: it is not UTF-8.
+        MalformedFrame: it is no string at all.
     """
     if isinstance(data, int):
         raise MalformedFrame("a number where text belongs")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise MalformedFrame("text that is not UTF-8") from None
+        raise NotText("text that is not UTF-8") from None
 
 
 def raw(data: int | bytes) -> bytes:

@@ -22,6 +22,7 @@ from kong_pluginserver.settings import Settings
 _BEAT: Final = 0.5
 _HALF_CLOSED: Final = 0.5
 _FRAME_MARGIN: Final = 1024 * 1024
+_MOST_TOLD: Final = 256
 
 
 class Worker:
@@ -32,7 +33,9 @@ class Worker:
     ) -> None:
         self._control = control_end
         self._settings = settings
-        self._hub = Hub(settings.tick, self._on_tick, self._on_batch)
+        self._hub = Hub(settings.tick, self._on_tick, self._on_batch, self._between_events)
+        self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
+        self._told: set[tuple[str, str]] = set()
         self._instances = Instances(plugins, control.Supervisor(ask))
         kong = build(self._hub, body_reader(settings.max_body))
         self._service = Service(plugins, self._instances, kong, settings.deadline)
@@ -87,6 +90,16 @@ class Worker:
             if connection.idle and not connection.has_input():
                 connection.half_close()
                 connection.deadline = monotonic() + _HALF_CLOSED
+
+    def _between_events(self) -> None:
+        for name, work in self._between:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - the edge of a plugin's code: it may end in anything
+                cause = log.cause(error)
+                if (name, cause["at"]) not in self._told and len(self._told) < _MOST_TOLD:
+                    self._told.add((name, cause["at"]))
+                    log.line("error", "between_events_failed", plugin=name, **cause)
 
     def _on_tick(self, now: float) -> None:
         if self._asked_to_drain:

@@ -5,18 +5,20 @@ This is the whole of what the guard does, as a function of bytes, headers, polic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import envelope, methods, params, tasks
+from mcp_core import envelope, methods, params, question, tasks
 from mcp_core import headers as http
+from mcp_core.answer import ServerMessages
 from mcp_core.envelope import Envelope
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
 from mcp_core.keys import Keys, fold
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
+    ACCEPTED,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -24,10 +26,12 @@ from mcp_core.outcome import (
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
     Reject,
+    RejectKind,
     RequestId,
 )
 from mcp_core.params import ParamHeaders
 from mcp_core.policy import Policy, View
+from mcp_core.question import Question
 from mcp_core.seal import Session
 from mcp_core.tasks import Task
 from mcp_core.uris import MAX_LENGTH as MAX_URI
@@ -35,6 +39,8 @@ from mcp_core.uris import MAX_LENGTH as MAX_URI
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
 _SHOWN: Final = 256
 """Characters of a name that a refusal gives back: it need not be as long as what was sent."""
+MOST_FORGIVEN: Final = 100
+"""Refusals of one request that monitor mode tells of: a subscription may name any number of resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,15 @@ class Guard:
     hosts: tuple[str, ...] = ()
     param_headers: ParamHeaders = field(default_factory=dict)
     inspection: Inspection = field(default_factory=Inspection)
+    server_messages: ServerMessages = field(default_factory=ServerMessages)
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The request may go on: by `lane`, with `method` and `name` as the truth for Mcp-Method and Mcp-Name.
 
-    `would_refuse` holds what monitor mode let through. `session` is the opened session of a legacy request.
+    `question` is what its answer is held to. `would_refuse` holds what monitor mode let through. `session` is the
+    opened session of a legacy request.
     """
 
     lane: Lane
@@ -63,6 +71,7 @@ class Admitted:
     method: str
     name: str | None
     id: str | int | None
+    question: Question
     session: Session | None = None
     would_refuse: tuple[Reject, ...] = field(default=())
 
@@ -86,12 +95,14 @@ class Caller:
     """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids.
 
     `closed` returns why nobody may use an item, whoever asks, as a short stable word; None for an item that is open.
+    `held` says that something in the call lane holds answers to their questions; else all takes the inspect lane.
     """
 
     view: View
     open_session: OpenSession = _opens_nothing
     open_task: OpenTask = _opens_nothing
     closed: Closed = _closes_nothing
+    held: bool = False
 
 
 def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -99,32 +110,49 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
     read = envelope.read(http_headers, body, guard.limits)
     if isinstance(read, Reject):
         return read
-    refusals = []
-    for message in read.messages:
-        refusal = authorise(message, read, guard.policy, caller)
-        if refusal is None:
-            refusal = _check_params(message, read, guard.param_headers, http_headers)
-        if refusal is None:
-            continue
-        # Monitor mode lets pass what the policy forbids, never what the protocol forbids.
-        if guard.enforce or refusal.reason not in _POLICY_REASONS:
-            return refusal
-        refusals.append(refusal)
+    forgiven = _weigh(read, guard, caller, http_headers)
+    if isinstance(forgiven, Reject):
+        return forgiven
     id_ = None if read.batch else envelope.request_id(read.messages[0])
     session = _session(read.session, caller.open_session, id_)
     if isinstance(session, Reject):
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read, guard.inspection),
+        lane=_lane(read, guard) if caller.held else Lane.INSPECT,
         era=read.era,
         version=read.version,
         method=method,
         name=name,
         id=id_,
+        question=question.of_post(read.era, read.version, read.messages, batch=read.batch),
         session=session,
-        would_refuse=tuple(refusals),
+        would_refuse=forgiven,
     )
+
+
+def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers) -> Reject | tuple[Reject, ...]:
+    """Return the first refusal that holds, or all that monitor mode forgives.
+
+    It lets pass what the policy forbids, and only where nothing else is wrong with any of the messages.
+    """
+    forgiven: list[Reject] = []
+    for message in read.messages:
+        for refusal in _refusals(message, read, guard, caller, http_headers):
+            if guard.enforce or refusal.kind is not RejectKind.POLICY:
+                return refusal
+            if len(forgiven) < MOST_FORGIVEN:
+                forgiven.append(refusal)
+    return tuple(forgiven)
+
+
+def _refusals(
+    message: Message, read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers
+) -> Iterator[Reject]:
+    """Give all that is wrong with a message, as far as it is asked for."""
+    yield from authorise(message, read, guard.policy, caller)
+    if (refusal := _check_params(message, read, guard.param_headers, http_headers)) is not None:
+        yield refusal
 
 
 def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -142,9 +170,12 @@ def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Header
 
 
 def decide_stream(
-    http_method: str, http_headers: http.Headers, open_session: OpenSession, body: bytes = b""
+    http_method: str, http_headers: http.Headers, open_session: OpenSession, body: bytes = b"", *, held: bool = False
 ) -> Decision:
-    """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405."""
+    """Decide over anything but a POST: legacy GET opens a stream, legacy DELETE ends a session, all else is 405.
+
+    `held` is as in Caller.
+    """
     version = http.single(http_headers, methods.VERSION_HEADER)
     legacy = version is None or version in methods.LEGACY_VERSIONS
     if not legacy and version is not None and version not in methods.MODERN_VERSIONS:
@@ -162,34 +193,41 @@ def decide_stream(
     session = _session(http.single(http_headers, methods.SESSION_HEADER), open_session, None)
     if isinstance(session, Reject):
         return session
-    lane = Lane.INSPECT if http_method == "GET" else Lane.CALL
-    return Admitted(lane, Era.LEGACY, version or methods.ASSUMED_VERSION, "", None, None, session)
+    spoken = version or methods.ASSUMED_VERSION
+    if http_method == "GET":
+        asked = question.of_get(spoken, resumes=methods.LAST_EVENT_HEADER in http_headers)
+        return Admitted(Lane.INSPECT, Era.LEGACY, spoken, "", None, None, asked, session)
+    lane = Lane.CALL if held else Lane.INSPECT
+    return Admitted(lane, Era.LEGACY, spoken, "", None, None, Question(Era.LEGACY, spoken), session)
 
 
 _LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
 _FOLDED_METHODS: Final = frozenset(fold(name) for name in (*METHODS, methods.LIST_TASKS))
-_POLICY_REASONS: Final = frozenset({"denied-item", "denied-method"})
 
 
-def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Reject | None:
-    """Refuse what the policy does not allow, with the answer that an unknown item, task or method would get."""
+def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Iterator[Reject]:
+    """Give every refusal of what a message asks, each as the answer that an unknown item, task or method would get."""
     if isinstance(message, Response):
-        return None
+        return
     method = METHODS.get(message.method)
-    notification = isinstance(message, Notification)
-    if method is None or read.era not in method.eras or method.notification != notification:
-        if method is None and policy.methods.matches(message.method) and not _is_variant(message.method):
-            return None
-        return _unknown_method(message)
+    if method is None:
+        if _is_variant(message.method) or not policy.methods.matches(message.method):
+            yield _unknown_method(message, read)
+        return
+    if read.era not in method.eras or method.notification != isinstance(message, Notification):
+        yield _unknown_method(message, read)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
-        return refusal
-    if method.kind is not None and method.param is not None:
-        return _authorise_item(message, message.params.get(method.param), method.kind, read, caller)
-    if message.method == methods.COMPLETE:
-        return _authorise_completion(message, read, caller)
+        yield refusal
     if message.method == methods.LISTEN:
-        return _authorise_listen(message, read, caller)
-    return None
+        yield from _authorise_listen(message, read, caller)
+        return
+    refusal = None
+    if method.kind is not None and method.param is not None:
+        refusal = _authorise_item(message, message.params.get(method.param), method.kind, read, caller)
+    elif message.method == methods.COMPLETE:
+        refusal = _authorise_completion(message, read, caller)
+    if refusal is not None:
+        yield refusal
 
 
 def _is_variant(method: str) -> bool:
@@ -207,15 +245,17 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if len(name) > MAX_URI:
         text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
         return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
-    # What is closed stays so in monitor mode, which lets pass what the policy denies.
-    reason = caller.closed(kind, name) or (None if caller.view.allows(kind, name) else "denied-item")
+    reason, whose = caller.closed(kind, name), RejectKind.APPROVAL
+    if reason is None and not caller.view.allows(kind, name):
+        reason, whose = "denied-item", RejectKind.POLICY
     if reason is None:
         return None
     shown = name[:_SHOWN]
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
-        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data={"uri": shown})
+        data = {"uri": shown}
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data=data, kind=whose, name=shown)
     text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read))
+    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read), kind=whose, name=shown)
 
 
 def _params_status(read: Envelope) -> int:
@@ -235,16 +275,17 @@ def _authorise_completion(message: Request | Notification, read: Envelope, calle
     return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
 
 
-def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
+def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Iterator[Reject]:
     """Subscriptions name resources: all of them must be allowed (2026-07-28, basic/patterns/subscriptions)."""
     wanted = message.params.get("notifications", {})
     if isinstance(wanted, dict):
         uris = wanted.get(methods.LISTEN_URIS, [])
         if isinstance(uris, list) and _LISTENED.misread(wanted) is None:
             refusals = (_authorise_item(message, uri, Kind.RESOURCE, read, caller) for uri in uris)
-            return next((refusal for refusal in refusals if refusal is not None), None)
+            yield from (refusal for refusal in refusals if refusal is not None)
+            return
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
-    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+    yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
 
 
 def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:
@@ -271,10 +312,24 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))
 
 
-def _unknown_method(message: Request | Notification) -> Reject:
+def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
+    """Refuse a method as each era's servers refuse unknown ones.
+
+    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a
+    batch nothing can be left out, so all of it is refused.
+    Monitor mode forgives only what no reader takes for a method of MCP, and no list of all agents' tasks: whose they
+    are is no matter of policy.
+    """
+    shown, legacy = message.method[:_SHOWN], read.era is Era.LEGACY
+    known = message.method in METHODS or message.method == methods.LIST_TASKS or _is_variant(message.method)
+    kind = RejectKind.PROTOCOL if known else RejectKind.POLICY
     if isinstance(message, Notification):
-        return Reject(INVALID_REQUEST, f"Notification not accepted: {message.method[:_SHOWN]}", "denied-method")
-    return Reject(METHOD_NOT_FOUND, "Method not found", "denied-method", id=message.id, data=message.method[:_SHOWN])
+        text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
+        return Reject(INVALID_REQUEST, text, "denied-method", status=status, kind=kind, name=shown)
+    text, status = "Method not found", 200 if legacy else 404
+    return Reject(
+        METHOD_NOT_FOUND, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown
+    )
 
 
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:
@@ -283,12 +338,15 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
 
 
-def _lane(read: Envelope, inspection: Inspection) -> Lane:
+def _lane(read: Envelope, guard: Guard) -> Lane:
     """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
 
-    Where results are scanned nothing takes the call lane: clients take an answer from whichever stream it comes on.
+    Where results are scanned nothing takes the call lane. Nor does what its Lua does not judge: batches, methods of
+    servers that only the policy knows, and what modern servers ask for within their results.
     """
-    if inspection.results is not Mode.OFF:
+    inspection, told = guard.inspection, guard.server_messages
+    asks = told.kinds.issuperset(methods.INPUT_KINDS.values()) or read.era is Era.LEGACY
+    if inspection.results is not Mode.OFF or read.batch or told.methods or not asks:
         return Lane.INSPECT
     for message in read.messages:
         if isinstance(message, Response):

@@ -23,8 +23,11 @@ _URI: Final = re.compile(
 
 
 def announced_path(path: str) -> str:
-    """Return where an agent that reaches a stream at `path` reaches the messages: the last segment differs."""
-    return f"{path.rpartition('/')[0]}/{_SEGMENT}"
+    """Return where an agent that reaches a stream at `path` reaches the messages: the last segment differs.
+
+    A slash at the end of `path` begins no segment.
+    """
+    return f"{path.removesuffix('/').rpartition('/')[0]}/{_SEGMENT}"
 
 
 def takes_messages(path: str) -> bool:

@@ -50,7 +50,7 @@ def unsupported(requested: str, id_: str | int | None = None) -> Reject:
         "Unsupported protocol version",
         "version",
         id=id_,
-        data={"supported": list(methods.MODERN_VERSIONS), "requested": requested},
+        data={"supported": list(methods.VERSIONS), "requested": requested},
     )
 
 
@@ -111,7 +111,10 @@ def _read_legacy(message: Message, http_headers: http.Headers, version: str | No
         return _version_mismatch(message)
     if (refusal := _agree(message, http_headers, required=False)) is not None:
         return refusal
-    session = http.single(http_headers, methods.SESSION_HEADER)
+    # Who initializes has no session yet: an id that a client did not forget means nothing (2025-11-25,
+    # basic/transports, session management: the server assigns one at initialization).
+    initializes = isinstance(message, Request) and message.method == methods.INITIALIZE
+    session = None if initializes else http.single(http_headers, methods.SESSION_HEADER)
     return Envelope(Era.LEGACY, version or methods.ASSUMED_VERSION, (message,), batch=False, session=session)
 
 

@@ -22,6 +22,10 @@ _SENTINEL_END: Final = "?="
 _JSON_TYPE: Final = re.compile(
     r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?', re.ASCII | re.IGNORECASE
 )
+_NO_UPGRADE: Final = (
+    "MCP is spoken over plain HTTP here. If your client tries h2c, have it speak HTTP/1.1; if a proxy on the way adds "
+    "this header, have it do so for WebSockets only."
+)
 _FORBIDDEN: Final = methods.OWN_HEADERS | methods.OVERRIDE_HEADERS
 _SPELLED: Final = _FORBIDDEN | methods.SINGLE_HEADERS
 
@@ -89,7 +93,7 @@ def check(
         return refusal
     if "transfer-encoding" in headers and "content-length" in headers:
         return Reject(INVALID_REQUEST, "Send Transfer-Encoding or Content-Length, not both.", "header-framing")
-    origin = headers.get("origin")
+    origin = headers.get(methods.ORIGIN_HEADER)
     if origin is not None and "*" not in origins and origin not in origins:
         return Reject(
             FORBIDDEN,
@@ -111,13 +115,15 @@ def _check_host(headers: Headers, hosts: Sequence[str]) -> Reject | None:
 def _check_hop(headers: Headers) -> Reject | None:
     """Refuse what changes the message or the protocol on the way to the next hop (RFC 9110, section 7.6.1)."""
     connection = single(headers, "connection")
-    if connection is not None and not methods.HOP_OPTIONS.issuperset(
-        option.strip().lower() for option in connection.split(",")
-    ):
+    options = set() if connection is None else {option.strip().lower() for option in connection.split(",")}
+    if "upgrade" in options:
+        return Reject(INVALID_REQUEST, f"Send no Connection: upgrade: {_NO_UPGRADE}", "header-upgrade")
+    if not options <= methods.HOP_OPTIONS:
         text = "Let Connection name close and keep-alive only: every header that it names would be removed on the way."
         return Reject(INVALID_REQUEST, text, "header-connection")
-    if "websocket" in (single(headers, "upgrade") or "").lower():
-        return Reject(INVALID_REQUEST, "MCP is not spoken over WebSocket here: send no Upgrade.", "header-upgrade")
+    # With a server that answers 101, nginx would tunnel bytes past guard, log and limits, whatever the protocol's name.
+    if "upgrade" in headers:
+        return Reject(INVALID_REQUEST, f"Send no Upgrade: {_NO_UPGRADE}", "header-upgrade")
     return None
 
 

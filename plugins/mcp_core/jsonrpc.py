@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
-from mcp_core import keys
+from mcp_core import ids, keys
 from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
@@ -28,7 +28,10 @@ MAX_METHOD: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits."""
+    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits.
+
+    `refusals` is how many requests of one caller may be refused in a minute.
+    """
 
     body: int = 4 * 1024 * 1024
     depth: int = 64
@@ -37,6 +40,7 @@ class Limits:
     batch: int = 50
     id_length: int = 256
     digits: int = 300
+    refusals: int = 6000
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -92,7 +96,7 @@ _LONG_EXPONENT: Final = b"0e000"
 _NOT_MARKS: Final = bytes(byte for byte in range(256) if byte not in b":{[")
 _SURROGATE_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_CONTAINERS: Final = frozenset({dict, list})
+CONTAINERS: Final = (dict, list)
 # An unclosed string ends with the text, so that no text is looked at twice.
 _STRING: Final = re.compile(rb'"[^"]*(?:"|\Z)')
 _QUOTES: Final = 4
@@ -130,7 +134,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("the text is not one JSON document") from None
     if end != len(text):
         raise NotStrictError("something stands behind the JSON document")
-    if opened > limits.depth and _deeper(value, limits.depth):
+    if opened > limits.depth and is_deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
     if b"\\" in body and _SURROGATE.search(text):
         _check_surrogates(text)
@@ -157,12 +161,17 @@ def _scan(**hooks: Any) -> _Scanner:
 _plain_scan: Final = _scan(object_pairs_hook=_object)
 
 
-def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
-    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
+def may_hold_odd_numbers(body: bytes, digits: int) -> bool:
+    """Return whether a text could hold a number of more than so many digits, or one beyond what readers can hold."""
     # A number of n digits has a run of n / 3, whatever point, sign and exponent stand between them, and none is
     # infinite without a run of 32 digits or three digits of exponent.
     numbers = body.translate(_NUMBER_BYTES, b"+-")
-    odd = _LONG_EXPONENT in numbers or _ZEROS[: max(1, (limits.digits - 4) // 3)] in numbers
+    return _LONG_EXPONENT in numbers or _ZEROS[: max(1, (digits - 4) // 3)] in numbers
+
+
+def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
+    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
+    odd = may_hold_odd_numbers(body, limits.digits)
     if not many and not odd:
         return _plain_scan
     return _scan(
@@ -213,14 +222,15 @@ def _outside(body: bytes, marks: bytes, limits: Limits) -> int:
     return sum(map(outside.count, marks))
 
 
-def _deeper(value: Any, depth: int) -> bool:
+def is_deeper(value: Any, depth: int) -> bool:
+    """Return whether a JSON value is nested deeper than that."""
     level = [value]
     for _ in range(depth):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if outer.__class__ is dict else outer)
-            if inner.__class__ in _CONTAINERS
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, CONTAINERS)
         ]
         if not level:
             return False
@@ -251,6 +261,7 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
         value = load(body, limits)
     except NotStrictError as error:
         return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", "not-strict-json")
+    ids.make_whole(value, body, SAFE_INTEGER)
     if isinstance(value, list):
         return _batch(value, limits)
     return message(value, limits)
@@ -297,7 +308,10 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     method = value["method"]
     if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
         return _invalid(f"The method is a string of 1 to {MAX_METHOD} characters.", id_)
-    params = value.get("params", {})
+    # Several SDKs write null for no params. Whoever does not take it for none has nothing to read in it.
+    params = value.get("params")
+    if params is None:
+        params = {}
     if not isinstance(params, dict):
         return _invalid("The params are an object.", id_)
     meta = params.get("_meta")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from unicodedata import normalize
 
-_PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
+PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
 """Keys through which merging in ECMAScript lets an object inherit members that it does not hold."""
 
 # What trimming takes off, in one language or another: Java's every control, ECMAScript's the byte order mark too.
@@ -62,7 +62,7 @@ class Keys:
 
     def could_be(self, key: str) -> bool:
         """Return whether a lax reader could take this key, which is not spelled like one, for a deciding one."""
-        return key in _PROTOTYPES or fold(key) in self.folded
+        return key in PROTOTYPES or fold(key) in self.folded
 
 
 ENVELOPE: Final = Keys.of({"jsonrpc", "id", "method", "params", "result", "error"})

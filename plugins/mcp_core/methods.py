@@ -16,6 +16,9 @@ LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"
 MODERN_VERSIONS: Final = ("2026-07-28",)
 """Stateless revisions: every request carries its version and capabilities."""
 
+VERSIONS: Final = (*reversed(MODERN_VERSIONS), *reversed(LEGACY_VERSIONS))
+"""Every revision that the gateway speaks, newest first."""
+
 BATCH_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26"})
 """Revisions in which one POST may carry several messages."""
 
@@ -25,9 +28,15 @@ ASSUMED_VERSION: Final = "2025-03-26"
 # Header names, lower-case, as Kong and ASGI give them.
 VERSION_HEADER: Final = "mcp-protocol-version"
 METHOD_HEADER: Final = "mcp-method"
+ACCEPT_ENCODING_HEADER: Final = "accept-encoding"
 NAME_HEADER: Final = "mcp-name"
 SESSION_HEADER: Final = "mcp-session-id"
 LAST_EVENT_HEADER: Final = "last-event-id"
+ORIGIN_HEADER: Final = "origin"
+ANSWERS_HEADER: Final = "mcp-answers"
+"""With it the Lua plugin of this name announces that it is there, over whatever the agent sent."""
+QUESTION_HEADER: Final = "mcp-question"
+"""The guard's word to that plugin, which takes it off; an agent that sends it is refused."""
 CONTEXT_HEADER: Final = "mcp-gateway-context"
 """The guard's signed word to the sidecar; an agent that sends it is refused."""
 AFFINITY_HEADER: Final = "mcp-affinity"
@@ -48,19 +57,19 @@ SINGLE_HEADERS: Final = frozenset(
         NAME_HEADER,
         SESSION_HEADER,
         LAST_EVENT_HEADER,
-        "accept-encoding",
+        ACCEPT_ENCODING_HEADER,
         "authorization",
         "content-encoding",
         "content-length",
         "content-type",
         "host",
-        "origin",
+        ORIGIN_HEADER,
         "transfer-encoding",
     }
 )
 """Headers of which two copies would be read differently by different readers."""
 
-OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
+OWN_HEADERS: Final = frozenset({QUESTION_HEADER, CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
 """Headers that only the gateway writes."""
 
 OVERRIDE_HEADERS: Final = frozenset(
@@ -99,7 +108,7 @@ RESPONSE_METHOD: Final = "response"
 """What Mcp-Method says of an agent's answer to a server's request; no revision defines a method of this name."""
 
 
-HOP_OPTIONS: Final = frozenset({"", "close", "http2-settings", "keep-alive", "te", "upgrade"})
+HOP_OPTIONS: Final = frozenset({"", "close", "keep-alive", "te"})
 """What Connection may name. Kong removes every header that it names, after the guard has read them."""
 
 
@@ -225,3 +234,103 @@ LIST_CHANGED: Final = frozenset(
 """What a server says when one of its lists changed (all revisions, server/tools and others)."""
 LISTEN_CHANGES: Final = ("toolsListChanged", "promptsListChanged", "resourcesListChanged")
 """Keys of params.notifications that ask to be told so (2026-07-28, basic/patterns/subscriptions)."""
+
+
+class ServerKind(StrEnum):
+    """The kinds of messages that a server sends of itself, as the policy's `server_messages` name them."""
+
+    PROGRESS = "progress"
+    LOG = "log"
+    LIST_CHANGED = "list_changed"
+    RESOURCE_UPDATED = "resource_updated"
+    CANCELLED = "cancelled"
+    PING = "ping"
+    SAMPLING = "sampling"
+    ELICITATION = "elicitation"
+    ROOTS = "roots"
+    TASKS = "tasks"
+
+
+class Place(StrEnum):
+    """Where what a server sends arrives."""
+
+    POST = "post"
+    """The answer to a POST, or the stream that brings it."""
+    LISTEN = "listen"
+    """The stream of subscriptions/listen."""
+    GET = "get"
+    """A legacy stream, which answers nothing."""
+    REPLAY = "replay"
+    """A legacy stream that goes on where another one broke off: what that one was asked, only the server knows."""
+    ENDPOINT = "endpoint"
+    """The stream of 2024-11-05's transport, which brings all answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMethod:
+    """One method that a server may send: its kind, whether it wants an answer, and the modern places that it has.
+
+    Legacy revisions know it at every place where `legacy` is set.
+    """
+
+    name: str
+    kind: ServerKind
+    request: bool = False
+    legacy: bool = True
+    modern: frozenset[Place] = frozenset()
+
+
+PROGRESS: Final = "notifications/progress"
+PROGRESS_TOKEN: Final = "progressToken"  # noqa: S105 - a name of the protocol
+SAMPLING: Final = "sampling/createMessage"
+ELICITATION: Final = "elicitation/create"
+ROOTS: Final = "roots/list"
+_ON_POST = frozenset({Place.POST})
+_ON_LISTEN = frozenset({Place.LISTEN})
+
+SERVER_METHODS: Final = {
+    method.name: method
+    for method in (
+        ServerMethod(PROGRESS, ServerKind.PROGRESS, modern=_ON_POST),
+        ServerMethod("notifications/message", ServerKind.LOG, modern=_ON_POST),
+        *(ServerMethod(name, ServerKind.LIST_CHANGED, modern=_ON_LISTEN) for name in sorted(LIST_CHANGED)),
+        ServerMethod(LISTEN_ACKNOWLEDGED, ServerKind.LIST_CHANGED, legacy=False, modern=_ON_LISTEN),
+        ServerMethod(RESOURCE_UPDATED, ServerKind.RESOURCE_UPDATED, modern=_ON_LISTEN),
+        ServerMethod("notifications/cancelled", ServerKind.CANCELLED, modern=_ON_LISTEN),
+        ServerMethod(PING, ServerKind.PING, request=True),
+        ServerMethod(SAMPLING, ServerKind.SAMPLING, request=True),
+        ServerMethod(ELICITATION, ServerKind.ELICITATION, request=True),
+        ServerMethod("notifications/elicitation/complete", ServerKind.ELICITATION),
+        ServerMethod(ROOTS, ServerKind.ROOTS, request=True),
+        ServerMethod("notifications/tasks/status", ServerKind.TASKS),
+        ServerMethod("notifications/tasks", ServerKind.TASKS, legacy=False, modern=_ON_LISTEN),
+        *(
+            ServerMethod(name, ServerKind.TASKS, request=True)
+            for name in ("tasks/get", TASK_RESULT, LIST_TASKS, "tasks/cancel")
+        ),
+    )
+}
+"""Every method that a server may send (ServerRequest and ServerNotification in schema.ts of each revision; for tasks,
+extensions/tasks). What is not here passes only where `server_messages.methods` names it."""
+
+INPUT_KINDS: Final = {
+    SAMPLING: ServerKind.SAMPLING,
+    ELICITATION: ServerKind.ELICITATION,
+    ROOTS: ServerKind.ROOTS,
+}
+"""What a modern server asks for within a result (2026-07-28, basic/patterns/mrtr), and the kind that it is of."""
+INPUT_REQUESTS: Final = "inputRequests"
+
+RESULT_KEYS: Final = {
+    "tools": frozenset({"tools/list"}),
+    "prompts": frozenset({"prompts/list"}),
+    "resources": frozenset({"resources/list"}),
+    "resourceTemplates": frozenset({"resources/templates/list"}),
+    "capabilities": frozenset({INITIALIZE, DISCOVER}),
+    "messages": frozenset({"prompts/get"}),
+    "contents": frozenset({"resources/read"}),
+    "completion": frozenset({COMPLETE}),
+    "tasks": frozenset({LIST_TASKS}),
+    "skills": frozenset({"skills/list"}),
+}
+"""The key by which the reader of each method's result knows it: another method's result of a call has none of them."""

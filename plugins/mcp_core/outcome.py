@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 RequestId: TypeAlias = str | int
@@ -23,6 +24,9 @@ UNAVAILABLE: Final = -32004
 HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+
+ACCEPTED: Final = 202
+"""The HTTP status of a notification that was taken, without a body (all legacy revisions, sending messages)."""
 
 STATUS: Final = {
     PARSE_ERROR: 400,
@@ -41,6 +45,17 @@ STATUS: Final = {
 """JSON-RPC error code -> HTTP status, unless a rule of the transport asks for another (405, 413, 415, 431)."""
 
 
+class RejectKind(StrEnum):
+    """Who refuses: it decides whether monitor mode may let the message pass, which it may only for POLICY."""
+
+    POLICY = "policy"
+    """The operator's allow and deny lists."""
+    APPROVAL = "approval"
+    """Pins: nobody approved the item in its present form."""
+    PROTOCOL = "protocol"
+    """What readers could read differently, what no revision defines, and what belongs to another principal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """The message goes on as it is."""
@@ -57,8 +72,10 @@ class Mutated:
 class Reject:
     """The message goes no further, and this is what its sender hears.
 
-    `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses).
-    `reason` is a short stable word for logs and metrics; it never reaches the sender.
+    `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses). With ACCEPTED
+    for its status the sender of a notification hears nothing, as from a server that does not know it.
+    `reason` is a short stable word for logs and metrics, and `name` the item or method that was refused, for logs too;
+    neither reaches the sender as such.
     """
 
     code: int
@@ -68,13 +85,17 @@ class Reject:
     status: int = 0
     data: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    kind: RejectKind = RejectKind.PROTOCOL
+    name: str | None = None
 
     def http_status(self) -> int:
         """Return the HTTP status: the rule's own, or the table's."""
         return self.status or STATUS[self.code]
 
     def body(self) -> bytes:
-        """Return the JSON-RPC error response as UTF-8 JSON."""
+        """Return the JSON-RPC error response as UTF-8 JSON, or nothing where nothing is said."""
+        if self.status == ACCEPTED:
+            return b""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.data is not None:
             error["data"] = self.data

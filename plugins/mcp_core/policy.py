@@ -155,6 +155,12 @@ class Policy:
         """Whether the answer depends on who asks."""
         return bool(self.rules)
 
+    def shows_all(self, kind: Kind) -> bool:
+        """Return whether everybody may see every item of a kind."""
+        denied = any(kind in rule.access and rule.access[kind].deny for rule in self.rules)
+        access = self.access.get(kind, Access())
+        return "*" in access.allow and not access.deny and not denied
+
     def view(self, principal: Principal) -> View:
         """Return what this principal may see and call. Views are kept by the rules they come from."""
         concerned = tuple(number for number, rule in enumerate(self.rules) if rule.concerns(principal))

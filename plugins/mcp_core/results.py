@@ -1,8 +1,8 @@
 """The texts of what a server answers, and what stands in place of an answer that must not reach a model.
 
 The shape of a message decides, not the request that it claims to answer: every string of a result or an error is read,
-wherever it stands, and those of a task's notification, which may hold a result. Only what makes up a surface is left to
-pins and policy: an honest tool's description tells a model what to do.
+wherever it stands, and those of what a server asks or tells of itself: a request for sampling is text before a model.
+Only what makes up a surface is left to pins and policy: an honest tool's description tells a model what to do.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def texts(message: dict[str, Any]) -> list[str]:
 
 
 def _body(message: dict[str, Any]) -> Any:
-    if message.get("method") in methods.TASK_NOTIFICATIONS:
+    if "method" in message:
         return message.get("params")
     result = message.get("result")
     if isinstance(result, dict):
@@ -149,7 +149,10 @@ def _windows(fields: Sequence[str]) -> Iterator[list[str]]:
 
 
 def withhold(message: dict[str, Any], rules: Sequence[str], asked: str) -> None:
-    """Put what says why in place of a message's texts; nothing of them is left. The message stays a valid one."""
+    """Put what says why in place of a message's texts; nothing of them is left. The message stays a valid one.
+
+    What a server asks or tells of itself has no place for that: nothing of it is left at all.
+    """
     # These words must not look to a scanner like what they speak of: gateways stand behind gateways.
     text = (
         f"The gateway withheld this answer, whose text matches rules against prompt injection: {', '.join(rules)}. The "
@@ -160,6 +163,8 @@ def withhold(message: dict[str, Any], rules: Sequence[str], asked: str) -> None:
     params, result = message.get("params"), message.get("result")
     if message.get("method") in methods.TASK_NOTIFICATIONS and isinstance(params, dict):
         message["params"] = _task(params, error)
+    elif "method" in message:
+        message.clear()
     elif not isinstance(result, dict):
         message["error"] = error
     elif not result.keys().isdisjoint(_OF_CALLS):

@@ -85,11 +85,13 @@ class Context:
     `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
     request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
     what Kong hashes to find the replica; `expires` a Unix time in seconds; `lists_tasks` whether the policy lets agents
-    ask for all tasks; `pins` a word of pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and
-    `secrets` words of inspection.Mode, for what results and arguments are searched for. Three fields serve the
-    transport of 2024-11-05: `announce` is the path at which the agent would reach the server's message endpoint, on a
-    GET that may open such a stream; `endpoint` is the server's own URI of it (path and query), on a POST that goes
-    there, and `refusal` the JSON-RPC error that its sender must get instead.
+    ask for all tasks; `question` what Question.to_json wrote, and `server_messages` what ServerMessages.to_json wrote;
+    `hide` the globs of headers that no server gets, None for passing.HIDDEN_HEADERS; `pins` a word of
+    pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and `secrets` words of inspection.Mode,
+    for what results and arguments are searched for. Three fields serve the transport of 2024-11-05: `announce` is the
+    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream; `endpoint`
+    is the server's own URI of it (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its
+    sender must get instead.
     """
 
     server: str
@@ -109,6 +111,9 @@ class Context:
     endpoint: str | None = None
     refusal: str | None = None
     lists_tasks: bool = False
+    question: dict[str, Any] = field(default_factory=lambda: {"place": "post", "asked": [], "batch": False})
+    server_messages: list[list[str]] = field(default_factory=lambda: [[], []])
+    hide: list[str] | None = None
     pins: str = "off"
     results: str = "off"
     schema: str = "off"

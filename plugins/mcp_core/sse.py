@@ -14,17 +14,20 @@ from typing import Final
 DEFAULT_MAX_EVENT: Final = 16 * 1024 * 1024
 
 
-_LINE_ENDS: Final = re.compile("[\0\v\f\x1c-\x1e\x85\u2028\u2029]")
+_OTHER_ENDS: Final = "\0\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """What ends a line for some readers (Python's splitlines), or the text (C), though not for the standard."""
+_LINE_ENDS: Final = re.compile(f"[{_OTHER_ENDS}]")
+_HARMLESS: Final = {"\n": " ", "\r": " ", **{end: f"\\u{ord(end):04x}" for end in _OTHER_ENDS}}
 
 
 def one_line(text: str) -> str:
-    """Return strict JSON text so that it is one line for every reader.
+    """Return JSON text so that it is one line for every reader.
 
     Some readers take each `data:` line for a message of its own, and some end lines where Python's splitlines does.
-    Strict JSON holds CR and LF only between its tokens, and the other line ends only in its strings.
+    JSON holds CR and LF between its tokens, where they are blanks. The other line ends stand only in its strings, also
+    those that strict JSON has escaped: a server may leave that out.
     """
-    for end, harmless in (("\n", " "), ("\r", " "), ("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+    for end, harmless in _HARMLESS.items():
         text = text.replace(end, harmless)
     return text
 
@@ -59,7 +62,7 @@ class Event:
 class Decoder:
     """Turns the bytes of one stream into events as they complete.
 
-    What is unfinished at the end is dropped, as the standard has it.
+    What is unfinished at the end is dropped, as the standard has it, but for an event that lacks only its blank line.
     """
 
     def __init__(self, max_event: int = DEFAULT_MAX_EVENT) -> None:
@@ -70,6 +73,7 @@ class Decoder:
         self._start = True
         self._skip_lf = False
         self._held = 0
+        self._overflows = ""
         self._fresh()
 
     def _fresh(self) -> None:
@@ -82,20 +86,35 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes and return the events that they complete.
 
+        What is not UTF-8 is replaced by U+FFFD, as the standard has it.
+
         Raises:
             StreamTooLargeError: an event or line outgrew the limit.
-            UnicodeDecodeError: the stream is not UTF-8.
         """
         events: list[Event] = []
+        if self._overflows:
+            raise StreamTooLargeError(self._overflows)
         for line in self._lines(chunk):
             self._held += len(line)
             if self._held > self._max:
-                raise StreamTooLargeError(f"an event of more than {self._max} bytes")
-            if (event := self._line(line.decode())) is not None:
+                return self._overflow(events)
+            if (event := self._line(line.decode(errors="replace"))) is not None:
                 events.append(event)
-        if self._pending + self._held > self._max:
-            raise StreamTooLargeError(f"an event of more than {self._max} bytes")
+        return self._overflow(events) if self._pending + self._held > self._max else events
+
+    def _overflow(self, events: list[Event]) -> list[Event]:
+        """Give what was complete before an event that is too large; the next call raises where this one has some."""
+        self._overflows = f"an event of more than {self._max} bytes"
+        if not events:
+            raise StreamTooLargeError(self._overflows)
         return events
+
+    def end(self) -> Event | None:
+        """Return the last event where the stream ended behind one of its lines.
+
+        Many servers forget the blank line, and many clients do without.
+        """
+        return None if self._pending or self._overflows else self._dispatch()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         if self._skip_lf and chunk:

@@ -1,24 +1,36 @@
 """Filtering of what a server sends: no item of a list that the policy hides ever reaches an agent.
 
-The shape of a message decides, not the request it claims to answer: whatever holds a list of tools, prompts,
-resources or templates is filtered, so that a replayed, batched or misnumbered answer is filtered too.
+A message is held to its question first (`answer`). Then its shape decides, not the request it answers: whatever holds a
+list of tools, prompts, resources or templates is filtered, so that a replayed one is filtered too.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Protocol, TypeAlias
 
-from mcp_core import jsonrpc
+from mcp_core import loosejson
+from mcp_core.answer import Fit, Judge
 from mcp_core.jsonrpc import Limits, NotStrictError
-from mcp_core.keys import Keys
-from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Kind
+from mcp_core.keys import PARAMS, Keys
+from mcp_core.loosejson import Doubled
+from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
-from mcp_core.policy import View
+from mcp_core.question import Question
 
 ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 """What one answer of a server may hold: surfaces are larger than requests."""
+
+
+class Sees(Protocol):
+    """What a caller may see: policy.View, or what counts beside it."""
+
+    def allows(self, kind: Kind, name: str) -> bool:
+        """Return whether an item of this kind and name exists for the caller."""
+
 
 Revise: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message of a server in place, whatever the policy says, and returns whether it did."""
@@ -66,15 +78,17 @@ _OF_ITEMS: Final = frozenset(
 )
 _ITEM: Final = {named: Keys.of({named}, _OF_ITEMS) for _, named in SURFACE_KEYS.values()}
 
-_UNREADABLE: Final = "The server's answer could not be read safely and was withheld."
+ANY_QUESTION: Final = Question(Era.LEGACY, "", Place.REPLAY)
+"""What was asked where nobody knows: any response may come."""
 
 
 def unreadable(why: str) -> Reject:
     """Return the refusal for an answer that must not pass.
 
-    `why` goes to the log, not to the agent: fixed words, and nothing that a server chose.
+    `why` says what it is, in fixed words that hold nothing that a server chose.
     """
-    return Reject(INTERNAL_ERROR, _UNREADABLE, f"answer: {why}", status=502)
+    text = f"The server's answer was withheld, because it is or holds {why}. The server's operator must look into it."
+    return Reject(INTERNAL_ERROR, text, f"answer: {why}", status=502)
 
 
 def keep(_message: dict[str, Any]) -> bool:
@@ -83,14 +97,19 @@ def keep(_message: dict[str, Any]) -> bool:
 
 
 def filter_text(
-    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = keep
+    body: bytes,
+    view: Sees,
+    *,
+    enforce: bool = True,
+    revise: Revise = keep,
+    judge: Judge | None = None,
 ) -> bytes | Reject:
     """Return one JSON text from a server as the view allows it, or why nobody may see it.
 
     What needs no change comes back as the very same bytes, and b"" says that nothing of the text may pass. Without
     `enforce` nothing is hidden, and what cannot be read is refused all the same.
     """
-    outcome = filter_answer(body, view, limits, enforce=enforce, revise=revise)
+    outcome = filter_answer(body, view, enforce=enforce, revise=revise, judge=judge)
     if isinstance(outcome, Reject):
         return outcome
     if not isinstance(outcome, Mutated):
@@ -109,36 +128,46 @@ def _dump(value: Any, depth: int) -> str:
 
 
 def filter_answer(
-    body: bytes, view: View, limits: Limits = ANSWER_LIMITS, *, enforce: bool = True, revise: Revise = keep
+    body: bytes,
+    view: Sees,
+    *,
+    enforce: bool = True,
+    revise: Revise = keep,
+    judge: Judge | None = None,
 ) -> Outcome:
-    """Filter one JSON text from a server by what the view allows. Items keep their order and every field.
+    """Filter one JSON text from a server by its question and the view. Items keep their order and every field.
 
     Without `enforce` the view is asked about everything, and hides nothing. Mutated(None) says that nothing of the text
-    may pass: it only spoke of what is hidden.
+    may pass: it holds no message, or only spoke of what is hidden.
     """
+    judge = judge or Judge(ANY_QUESTION)
+    judge.begin()
+    if b"{" not in body:
+        judge.leave_out("no message")
+        return Mutated(None)
     try:
-        value = jsonrpc.load(body, limits)
-    except NotStrictError as error:
-        return unreadable(str(error))
+        read = loosejson.load(body, ANSWER_LIMITS)
+    except NotStrictError:
+        return unreadable("a text that is not one JSON message")
+    value = read.value
+    if isinstance(value, list) and not judge.question.takes_batches:
+        return unreadable("a batch, though none was asked")
+    if not isinstance(value, dict | list):
+        judge.leave_out("no message")
+        return Mutated(None)
     messages = value if isinstance(value, list) else [value]
-    if not messages or len(messages) > limits.batch:
-        return unreadable("an empty or too long batch")
-    changed = False
+    if len(messages) > ANSWER_LIMITS.batch:
+        return unreadable("a batch of too many messages")
+    one_by_one = _Messages(view, judge, ANSWER_LIMITS.depth, revise, enforce=enforce, odd=read.odd)
+    changed = read.text is not body
     kept = []
     for message in messages:
-        if isinstance(refusal := jsonrpc.message(message, limits), Reject):
-            return unreadable(refusal.reason)
-        hidden = _tells_of_hidden(message, view)
-        if isinstance(hidden, Reject):
-            return hidden
-        if hidden and enforce:
-            changed = True
-            continue
-        outcome = _filter_result(message, view, enforce=enforce)
-        if isinstance(outcome, Reject):
-            return outcome
-        changed = revise(message) or outcome or changed
-        kept.append(message)
+        change = one_by_one.filter(message)
+        if isinstance(change, Reject):
+            return change
+        changed = changed or change is not _Change.NONE
+        if change is not _Change.GONE:
+            kept.append(message)
     if not changed:
         return Pass()
     if not kept:
@@ -146,73 +175,110 @@ def filter_answer(
     return Mutated(kept if isinstance(value, list) else kept[0])
 
 
-def _tells_of_hidden(message: dict[str, Any], view: View) -> bool | Reject:
-    """Return whether a message tells that a hidden resource changed."""
-    if message.get("method") != RESOURCE_UPDATED:
+class _Change(Enum):
+    """What became of a message."""
+
+    NONE = "none"
+    INSIDE = "inside"
+    GONE = "gone"
+
+
+@dataclass(slots=True)
+class _Messages:
+    """How the messages of one text are filtered. `odd` says that items may hold what readers read differently."""
+
+    view: Sees
+    judge: Judge
+    depth: int
+    revise: Revise
+    enforce: bool
+    odd: bool
+
+    def filter(self, message: Any) -> _Change | Reject:
+        """Judge a message, and filter it in place."""
+        judged = self.judge.judge(message)
+        if judged.fit is Fit.FAIL:
+            return unreadable(judged.why)
+        if judged.fit is Fit.DROP:
+            return _Change.GONE
+        hidden = self._tells_of_hidden(message)
+        if hidden is None or (hidden and self.enforce):
+            return _Change.GONE
+        completed = self.judge.complete(message, judged)
+        outcome = self._result(message)
+        if isinstance(outcome, Reject):
+            return outcome
+        revised = self.revise(message)
+        if not message:  # what revises a message empties one that nobody may see
+            return _Change.GONE
+        return _Change.INSIDE if completed or outcome or revised else _Change.NONE
+
+    def _tells_of_hidden(self, message: dict[str, Any]) -> bool | None:
+        """Return whether a message tells that a hidden resource changed, or None where it does not say of which."""
+        if message.get("method") != RESOURCE_UPDATED:
+            return False
+        params = message.get("params")
+        uri = params.get("uri") if isinstance(params, dict) else None
+        twice = isinstance(params, Doubled) and "uri" in params.twice
+        if not isinstance(uri, str) or twice or (params and PARAMS.misread(params) is not None):
+            self.judge.leave_out("an update that does not say of one resource")
+            return None
+        return not self.view.allows(Kind.RESOURCE, uri)
+
+    def _result(self, message: dict[str, Any]) -> bool | Reject:
+        """Filter in place every list that the message holds. Returns whether anything changed."""
+        if message.get("method") == LISTEN_ACKNOWLEDGED:
+            return self._acknowledged(message)
+        result = message.get("result")
+        if not isinstance(result, dict):
+            return False
+        if _RESULT.misread(result) is not None:
+            return unreadable("a key that could be taken for a list's")
+        if isinstance(result, Doubled) and not result.twice.isdisjoint(_RESULT.deciding):
+            return unreadable("a list that stands twice")
+        changed = False
+        for key, (kind, named) in SURFACE_KEYS.items():
+            if key not in result:
+                continue
+            items = result[key]
+            if not isinstance(items, list):
+                return unreadable(f"a result whose {key} are no list")
+            kept = [one for one in items if self._is_sound(one, named)]
+            shown = [one for one in kept if self.view.allows(kind, one[named])]
+            if self.enforce:
+                kept = shown
+            if len(kept) != len(items):
+                result[key] = kept
+                changed = True
+            # What was filtered for one caller must not come from a shared cache (2026-07-28, utilities/caching).
+            if self.enforce and "cacheScope" in result and result["cacheScope"] != "private":
+                result["cacheScope"] = "private"
+                changed = True
+        return changed
+
+    def _is_sound(self, item: Any, named: str) -> bool:
+        """Return whether every reader reads an item alike; one that is not is left out, alone."""
+        if (
+            isinstance(item, dict)
+            and isinstance(item.get(named), str)
+            and _ITEM[named].misread(item) is None
+            and (not self.odd or loosejson.sound(item, self.depth - _ITEM_DEPTH))
+        ):
+            return True
+        self.judge.leave_out("an item of a list that clients could read differently")
         return False
-    params = message.get("params")
-    uri = params.get("uri") if isinstance(params, dict) else None
-    if not isinstance(uri, str):
-        return unreadable("an update without the resource's uri")
-    return not view.allows(Kind.RESOURCE, uri)
 
-
-def _filter_acknowledged(message: dict[str, Any], view: View, *, enforce: bool) -> bool | Reject:
-    """Filter in place the resources of which a server says that it will tell. Returns whether anything changed."""
-    params = message.get("params")
-    honoured = params.get("notifications") if isinstance(params, dict) else None
-    uris = honoured.get(LISTEN_URIS) if isinstance(honoured, dict) else None
-    if uris is None or not isinstance(honoured, dict):
-        return False
-    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
-        return unreadable(f"{LISTEN_URIS} is not a list of URIs")
-    kept = [uri for uri in uris if view.allows(Kind.RESOURCE, uri)]
-    if len(kept) == len(uris) or not enforce:
-        return False
-    honoured[LISTEN_URIS] = kept
-    return True
-
-
-def _filter_result(message: dict[str, Any], view: View, *, enforce: bool) -> bool | Reject:
-    """Filter in place every list that the message holds. Returns whether anything changed."""
-    if message.get("method") == LISTEN_ACKNOWLEDGED:
-        return _filter_acknowledged(message, view, enforce=enforce)
-    result = message.get("result")
-    if not isinstance(result, dict):
-        return False
-    if _RESULT.misread(result) is not None:
-        return unreadable("a key that could be taken for a list's")
-    changed = False
-    for key, (kind, named) in SURFACE_KEYS.items():
-        if key not in result:
-            continue
-        kept = _visible(result[key], key, named, kind, view)
-        if isinstance(kept, Reject):
-            return kept
-        if not enforce:
-            continue
-        if len(kept) != len(result[key]):
-            result[key] = kept
-            changed = True
-        # What was filtered for one caller must not come from a shared cache (2026-07-28, server/utilities/caching).
-        if "cacheScope" in result and result["cacheScope"] != "private":
-            result["cacheScope"] = "private"
-            changed = True
-    return changed
-
-
-def _visible(items: Any, key: str, named: str, kind: Kind, view: View) -> list[Any] | Reject:
-    """Return the items of one list that the view allows."""
-    if not isinstance(items, list):
-        return unreadable(f"result.{key} is not a list")
-    keys = _ITEM[named]
-    kept = []
-    for item in items:
-        name = item.get(named) if isinstance(item, dict) else None
-        if not isinstance(name, str):
-            return unreadable(f"an item of result.{key} without a {named}")
-        if keys.misread(item) is not None:
-            return unreadable(f"an item of result.{key} with a key that could be taken for its {named}")
-        if view.allows(kind, name):
-            kept.append(item)
-    return kept
+    def _acknowledged(self, message: dict[str, Any]) -> bool | Reject:
+        """Filter in place the resources of which a server says that it will tell. Returns whether anything changed."""
+        params = message.get("params")
+        honoured = params.get("notifications") if isinstance(params, dict) else None
+        uris = honoured.get(LISTEN_URIS) if isinstance(honoured, dict) else None
+        if uris is None or not isinstance(honoured, dict):
+            return False
+        if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+            return unreadable(f"{LISTEN_URIS} that are not a list of URIs")
+        kept = [uri for uri in uris if self.view.allows(Kind.RESOURCE, uri)]
+        if len(kept) == len(uris) or not self.enforce:
+            return False
+        honoured[LISTEN_URIS] = kept
+        return True

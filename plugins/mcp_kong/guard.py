@@ -1,8 +1,8 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
-The order of PDK calls is the speed of the gateway: an allowed tools/call makes at most four (get_headers, get_raw_body,
-set_upstream, set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin
-server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
+The order of PDK calls is the speed of the gateway: an allowed tools/call makes three (get_headers, get_raw_body,
+set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
+the service behind the route has no targets of its own, so that silence refuses too.
 """
 
 from __future__ import annotations
@@ -20,18 +20,24 @@ from mcp_core import endpoint, methods
 from mcp_core import headers as http
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import INTERNAL_ERROR, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import NOBODY, Principal
+from mcp_core.question import Question
 from mcp_core.seal import Context, Session, SessionSealer
 from mcp_core.tasks import Task
+from mcp_kong import answers
 from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
+from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
 
 MAX_HEADERS: Final = 100
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
+REDACTED: Final = "REDACTED"
+"""What Kong's own serializer writes in place of Authorization."""
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 
@@ -41,6 +47,13 @@ REFUSAL: Final = (
     Reject(UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", "failed").body(),
 )
 """What the plugin server answers when the guard fails: (status, headers, body)."""
+
+UNREADABLE: Final = (
+    400,
+    {"Content-Type": "application/json"},
+    Reject(INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", "text").body(),
+)
+"""What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,11 @@ class Guard:
         """Read the configuration and the keys. Raises SettingsError, which leaves the route closed."""
         self._settings = read_settings(config, os.environ)
         one_route = self._settings.route_id is not None
+        hide = self._settings.hide_headers
+        self._hidden = Hidden(hide)
+        self._hide = None if hide == frozenset(HIDDEN_HEADERS) else sorted(hide)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
+        self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
 
     def access(self, kong: Kong) -> None:
@@ -69,27 +86,29 @@ class Guard:
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
         headers = kong.request.get_headers(MAX_HEADERS)
+        asked = Asked(kong, http_method, headers, b"", cache(lambda: self._principals.of(kong, headers)))
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         if refusal is not None:
-            _refuse(kong, refusal)
+            self._refuse(asked, refusal)
             return
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = _body(kong) if http_method in ("POST", "DELETE") else b""
-        asked = Asked(kong, http_method, headers, body, cache(lambda: self._principals.of(kong, headers)))
+        if http_method in ("POST", "DELETE"):
+            asked = replace(asked, body=_body(kong))
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
         if isinstance(messages, Reject):
-            _refuse(kong, messages)
+            self._refuse(asked, messages)
             return
-        decision = self._decide(asked, messages)
+        decision = self._decide(asked, messages, held=answers.announced(headers))
         if isinstance(decision, Reject):
             if messages is not None and decision.id is not None:
                 self._tell_on_stream(asked, decision, messages)
             else:
-                _refuse(kong, decision)
+                self._refuse(asked, decision)
             return
-        for would in decision.would_refuse:
-            kong.log.set_serialize_value("mcp", {"would_refuse": would.reason, "code": would.code})
+        if decision.would_refuse:
+            told = [_described(one) for one in decision.would_refuse]
+            _log(asked, {"would_refuse": told, "lane": decision.lane.value})
         if decision.lane is Lane.CALL:
             self._call(asked, decision)
         else:
@@ -108,7 +127,7 @@ class Guard:
         name, age = asked.principal().name, self._settings.session_max_age
         return sealer.open(token, self._settings.server, name, now=time.time(), max_age=age)
 
-    def _decide(self, asked: Asked, messages: Session | None) -> Decision:
+    def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:
         settings = self._settings
 
         def open_session(token: str) -> Session | None:
@@ -118,10 +137,10 @@ class Guard:
             return settings.tasks.open(token, settings.server, asked.principal().name)
 
         if asked.http_method != "POST":
-            return decide_stream(asked.http_method, asked.headers, open_session, asked.body)
+            return decide_stream(asked.http_method, asked.headers, open_session, asked.body, held=held)
         policy = settings.guard.policy
         view = policy.view(asked.principal() if policy.by_principal else NOBODY)
-        caller = Caller(view, open_session, open_task, self._closed)
+        caller = Caller(view, open_session, open_task, self._closed, held)
         decide = decide_post if messages is None else decide_endpoint_post
         return decide(settings.guard, caller, asked.headers, asked.body)
 
@@ -131,32 +150,79 @@ class Guard:
         return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
 
     def _call(self, asked: Asked, admitted: Admitted) -> None:
-        """Open the way to the server's replicas."""
+        """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
-        if not kong.service.set_upstream(upstream):
-            _refuse(kong, _missing(upstream, admitted))
-            return
         changes: dict[str, str | list[str]] = {
             name: value for name, value in _truth(admitted).items() if headers.get(name) != value
         }
-        # A header set to no values at all is cleared: one call for both (lua-nginx-module, ngx.req.set_header).
-        changes.update((name, []) for name in headers if name.replace("_", "-") in settings.hide_headers)
-        if admitted.session is None and methods.SESSION_HEADER in headers:
-            changes[methods.SESSION_HEADER] = []
+        changes.update(self._taken_off(asked, admitted))
         # Where nothing authenticates, whoever calls could write them.
         identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
         if identity and asked.principal() is NOBODY:
             changes.update((name, []) for name in identity)
-        if changes:
-            kong.service.request.set_headers(changes)
+        # The guard has judged it; a server that knows its own name alone would refuse it.
+        if methods.ORIGIN_HEADER in headers:
+            changes[methods.ORIGIN_HEADER] = []
+        changes[methods.QUESTION_HEADER] = settings.questions.write(admitted.question, upstream)
+        # What is compressed could not be judged.
+        changes[methods.ACCEPT_ENCODING_HEADER] = "identity"
+        kong.service.request.set_headers(changes)
+
+    def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> dict[str, str | list[str]]:
+        """Return what has no business behind the guard, as changes that clear it: neither servers nor logs get it.
+
+        A header set to no values at all is cleared: one call clears and sets (lua-nginx-module, ngx.req.set_header).
+        """
+        hides, headers = self._hidden.hides, asked.headers
+        changes: dict[str, str | list[str]] = {name: [] for name in headers if hides(name)}
+        if methods.SESSION_HEADER in headers and admitted is not None and admitted.session is None:
+            changes[methods.SESSION_HEADER] = []
+        return changes
+
+    def _counted(self, asked: Asked, refusal: Reject) -> Reject:
+        """Count a refusal and log it. Returns it, or 429 where its caller had too many.
+
+        What nobody hears (a notification that nobody knows) and what the operator must mend is nobody's fault.
+        """
+        if refusal.status == ACCEPTED or refusal.http_status() >= 500:
+            _log_refusal(asked, refusal)
+            return refusal
+        who = asked.principal().name
+        number, seconds = self._refusals.count(
+            f"address {asked.kong.client.get_forwarded_ip()}" if who is None else who
+        )
+        if number > self._settings.guard.limits.refusals:
+            text = "Too many refused requests: see what your agent asks for, and try again in a minute."
+            wait = {"Retry-After": str(seconds)}
+            refusal = replace(
+                refusal, code=UNAVAILABLE, message=text, reason="too-many", status=429, data=None, headers=wait
+            )
+        _log_refusal(asked, refusal, number)
+        return refusal
+
+    def _refuse(self, asked: Asked, refusal: Reject) -> None:
+        """End the request with a refusal."""
+        self._end(asked, self._counted(asked, refusal))
+
+    def _end(self, asked: Asked, refusal: Reject) -> None:
+        # Kong's log plugins read the agent's headers afterwards.
+        if changes := self._taken_off(asked):
+            asked.kong.service.request.set_headers(changes)
+        body = refusal.body().decode()
+        kind = {"Content-Type": "application/json"} if body else {}
+        asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
 
     def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
-        _log(asked.kong, refusal)
+        refusal = self._counted(asked, refusal)
+        if refusal.status == 429:
+            self._end(asked, refusal)
+            return
         if len(refusal.body()) > MAX_REFUSAL:  # what was asked for may be as long as a header, and is repeated in it
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
-        ping = Admitted(Lane.INSPECT, Era.LEGACY, methods.LEGACY_VERSIONS[0], methods.PING, None, refusal.id)
+        spoken = methods.LEGACY_VERSIONS[0]
+        ping = Admitted(Lane.INSPECT, Era.LEGACY, spoken, methods.PING, None, refusal.id, Question(Era.LEGACY, spoken))
         self._inspect(asked, ping, messages, refusal)
 
     def _inspect(
@@ -165,7 +231,7 @@ class Guard:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
-            _refuse(kong, _missing(settings.sidecar, admitted))
+            self._refuse(asked, _missing(settings.sidecar, admitted))
             return
         # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
         principal = asked.principal()
@@ -194,13 +260,18 @@ class Guard:
             secrets=settings.guard.inspection.secrets.value,
             scan=settings.scan,
             lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
+            question=admitted.question.to_json(),
+            server_messages=settings.guard.server_messages.to_json(),
+            hide=self._hide,
         )
-        truth = _truth(admitted)
-        truth[methods.CONTEXT_HEADER] = settings.signer.sign(context)
+        changes: dict[str, str | list[str]] = {**self._taken_off(asked, admitted), **_truth(admitted)}
+        changes[methods.CONTEXT_HEADER] = settings.signer.sign(context)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
         kong.service.request.set_path(f"/inspect/{settings.server}")
-        kong.service.request.set_headers(truth)
+        kong.service.request.set_headers(changes)
+        # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
+        kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
 
 
 def _body(kong: Kong) -> bytes:
@@ -228,14 +299,19 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
     return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
 
 
-def _log(kong: Kong, refusal: Reject) -> None:
-    kong.log.set_serialize_value("mcp", {"refused": refusal.reason, "code": refusal.code})
+def _described(refusal: Reject) -> dict[str, Any]:
+    """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
+    name = {} if refusal.name is None else {"name": refusal.name}
+    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **name}
 
 
-def _refuse(kong: Kong, refusal: Reject) -> None:
-    _log(kong, refusal)
-    kong.response.exit(
-        refusal.http_status(),
-        refusal.body().decode(),
-        {"Content-Type": "application/json", **refusal.headers},
-    )
+def _log(asked: Asked, said: dict[str, Any]) -> None:
+    """Put what happened into Kong's own log records, with who asked. One call: a second one would replace the first."""
+    principal = asked.principal().name
+    asked.kong.log.set_serialize_value("mcp", said if principal is None else {**said, "principal": principal})
+
+
+def _log_refusal(asked: Asked, refusal: Reject, number: int | None = None) -> None:
+    """Log a refusal, and how many its caller had in this minute."""
+    said = _described(refusal) | ({} if number is None else {"refusals": number})
+    _log(asked, {"refused": said.pop("reason"), **said})

@@ -35,6 +35,7 @@ class KongResponse(Protocol):  # noqa: D101
 
 class KongClient(Protocol):  # noqa: D101
     def get_consumer(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    def get_forwarded_ip(self) -> str: ...  # noqa: D102
 
 
 class KongRouter(Protocol):  # noqa: D101

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS
+from mcp_core.methods import ServerKind
+from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning
 
 SIDECAR: Final = "mcp-sidecar"
@@ -17,19 +19,6 @@ PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
-HIDDEN_HEADERS: Final = (
-    "authorization",
-    "cookie",
-    "forwarded",
-    "proxy-authorization",
-    "x-api-key",
-    "x-authenticated-groups",
-    "x-consumer-groups",
-    "x-forwarded-user",
-    "x-jwt-assertion",
-    "x-userinfo",
-)
-"""Headers of agents that no server sees by default: credentials, and identities that anybody could claim."""
 
 _GLOB: Final = "`*` stands for any run of characters; everything else is compared exactly."
 
@@ -192,6 +181,25 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {
+        "server_messages": {
+            "type": "record",
+            "description": "What servers may send besides answers: progress, logs, requests of their own.",
+            "fields": [
+                {
+                    "allow": {
+                        "type": "array",
+                        "elements": {"type": "string", "one_of": [one.value for one in ServerKind]},
+                        "required": True,
+                        "default": [one.value for one in ServerKind],
+                        "description": "Kinds of messages that may reach agents, all that MCP defines by default. "
+                        "sampling and elicitation put a server's text before a model or a person.",
+                    }
+                },
+                {"methods": _names("Further methods that servers may send, exactly; unknown ones are left out.")},
+            ],
+        }
+    },
+    {
         "results": {
             "type": "record",
             "description": "Whether answers are searched for text that would steer the model that reads them.",
@@ -286,7 +294,8 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "elements": {"type": "string", "len_min": 1},
             "required": True,
             "default": list(HIDDEN_HEADERS),
-            "description": "Headers of the agent that never reach the server: its credentials are for the gateway.",
+            "description": "Globs of the agent's headers that reach neither the server nor Kong's log records: its "
+            "credentials are for the gateway. `*` spares the headers of MCP.",
         }
     },
     {
@@ -306,6 +315,14 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                 {"batch": _limit(DEFAULT_LIMITS.batch, 1000, "Messages in a batch, for the revisions that have them.")},
                 {"id_length": _limit(DEFAULT_LIMITS.id_length, 4096, "Characters of a request id that is a string.")},
                 {"digits": _limit(DEFAULT_LIMITS.digits, 4000, "Digits of one number anywhere in a body.")},
+                {
+                    "refusals": _limit(
+                        DEFAULT_LIMITS.refusals,
+                        1_000_000,
+                        "Refused requests of one caller (a consumer, or an address where nobody authenticates) in a "
+                        "minute, for each route and worker of the plugin server; further ones are 429.",
+                    )
+                },
             ],
         }
     },

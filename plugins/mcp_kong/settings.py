@@ -14,17 +14,21 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.answer import ServerMessages
 from mcp_core.decide import Guard
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
+from mcp_core.methods import ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
+from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
-from mcp_kong.schema import HIDDEN_HEADERS, INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.answers import Questions
+from mcp_kong.schema import INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -54,6 +58,7 @@ class Settings:
     session_max_age: int
     route_id: str | None
     signer: ContextSigner
+    questions: Questions
     pinning: Pinning
     scan: dict[str, Any]
     snapshot: SnapshotFile | None
@@ -78,16 +83,18 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         raise SettingsError(
             f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
         )
+    guard = check_config(config)
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
         session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
         sidecar=_text(config, "sidecar", SIDECAR),
-        guard=check_config(config),
+        guard=guard,
         hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
+        questions=Questions(keys, guard.policy, guard.server_messages),
         pinning=pinning,
         scan=read_scan(config),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
@@ -128,6 +135,21 @@ def _word(config: Mapping[str, Any], field: str, key: str) -> Mode:
     return Mode(word)
 
 
+def read_server_messages(config: Mapping[str, Any]) -> ServerMessages:
+    """Read what servers may send of themselves. Raises SettingsError."""
+    value = config.get("server_messages") or {}
+    if not isinstance(value, Mapping) or not value.keys() <= {"allow", "methods"}:
+        raise SettingsError("config.server_messages: write {allow: [KIND, ...], methods: [NAME, ...]}")
+    known = tuple(one.value for one in ServerKind)
+    kinds = _strings(value, "allow", known, "server_messages.")
+    if unknown := set(kinds) - set(known):
+        wanted = ", ".join(known)
+        raise SettingsError(f"config.server_messages.allow: {min(unknown)!r} is not known; write some of {wanted}")
+    return ServerMessages(
+        frozenset(map(ServerKind, kinds)), frozenset(_strings(value, "methods", (), "server_messages."))
+    )
+
+
 def read_scan(config: Mapping[str, Any]) -> dict[str, Any]:
     """Read what scan.ScanConfig is to read, without what is not set. Raises SettingsError."""
     value = _set(config.get("scan") or {})
@@ -160,9 +182,11 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent.append(config.get("hide_headers"))
     if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            f"config: tools, prompts, resources, rules and scan take more than {MAX_VIEW_BYTES} bytes of JSON"
+            "config: tools, prompts, resources, rules, scan and hide_headers take more than "
+            f"{MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):
@@ -175,6 +199,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         hosts=tuple(host.lower() for host in _strings(config, "hosts", ())),
         param_headers=param_headers,
         inspection=read_inspection(config),
+        server_messages=read_server_messages(config),
     )
 
 
@@ -187,14 +212,14 @@ def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> 
     return value
 
 
-def _strings(config: Mapping[str, Any], field: str, default: tuple[str, ...]) -> tuple[str, ...]:
+def _strings(config: Mapping[str, Any], field: str, default: tuple[str, ...], where: str = "") -> tuple[str, ...]:
     value = config.get(field)
     if value is None:
         return default
     if value == {}:  # Kong's JSON writes an empty list as an empty object
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one for one in value):
-        raise SettingsError(f"config.{field}: write a list of non-empty strings")
+        raise SettingsError(f"config.{where}{field}: write a list of non-empty strings")
     return tuple(value)
 
 

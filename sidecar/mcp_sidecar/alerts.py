@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
@@ -20,7 +23,7 @@ import structlog
 from mcp_core.methods import ALERT_SIGNATURE_HEADER
 from mcp_core.pins.states import State
 from mcp_sidecar.pin_metrics import PinMetrics
-from mcp_sidecar.store.chain import DIFFERS
+from mcp_sidecar.store.chain import CHANGES_OFTEN, DIFFERS
 from mcp_sidecar.store.observe import News
 
 QUEUED: Final = 1000
@@ -29,6 +32,17 @@ TRIES: Final = 5
 FIRST_PAUSE: Final = 1.0
 """Seconds before the second try; each pause is twice the one before."""
 TIMEOUT: Final = 10.0
+NOTICE_SECONDS: Final = 600.0
+"""How long a notice about one server is not told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What somebody should hear of that is about no single item. `type` is a short stable word."""
+
+    type: str
+    server: str = ""
+    detail: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def sign(secret: bytes, seconds: int, body: bytes) -> str:
@@ -59,13 +73,14 @@ class Alerts:
         self._metrics = metrics
         self._url = url
         self._secret = secret
+        self._noticed: dict[tuple[str, str], float] = {}
         self._send, self._queue = anyio.create_memory_object_stream[dict[str, Any]](QUEUED)
 
     def tell(self, news: News) -> None:
         """Tell of one thing. Never waits."""
         state, reason = news.grade.state, news.grade.reason
         self._metrics.versions.labels(news.server, news.kind.value, state.value, reason).inc()
-        alarming = state is not State.APPROVED or news.action == DIFFERS
+        alarming = state is not State.APPROVED or news.action in (DIFFERS, CHANGES_OFTEN)
         log = structlog.get_logger()
         (log.warning if alarming else log.info)(
             f"surface {news.action}",
@@ -78,11 +93,26 @@ class Alerts:
             fields=[ascii(one[:100]) for one in news.grade.fields],
             rules=sorted({one.rule for one in news.findings}),
         )
-        if alarming and self._url is not None:
-            try:
-                self._send.send_nowait(to_json(news, time.time()))
-            except anyio.WouldBlock:
-                self._metrics.webhooks.labels("lost").inc()
+        if alarming:
+            self._post(to_json(news, time.time()))
+
+    def say(self, notice: Notice) -> None:
+        """Tell of something, of each server once in NOTICE_SECONDS. Never waits."""
+        now, key = time.monotonic(), (notice.type, notice.server)
+        if now - self._noticed.get(key, -math.inf) < NOTICE_SECONDS:
+            return
+        self._noticed[key] = now
+        about = {"server": notice.server} if notice.server else {}
+        structlog.get_logger().warning(notice.type, **about, **notice.detail)
+        self._post({"type": notice.type, "at": int(time.time()), **about, **notice.detail})
+
+    def _post(self, alert: dict[str, Any]) -> None:
+        if self._url is None:
+            return
+        try:
+            self._send.send_nowait(alert)
+        except anyio.WouldBlock:
+            self._metrics.webhooks.labels("lost").inc()
 
     async def run(self) -> None:
         """Deliver to the webhook, for ever."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-import httpx
+import aiohttp
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import NotStrictError, Response
-from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject
+from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject, RequestId
 from mcp_core.surface import ANSWER_LIMITS, unreadable
 
 JSON_TYPE: Final = "application/json"
@@ -21,6 +22,8 @@ STREAM_TYPE: Final = "text/event-stream"
 _STREAM_TYPE: Final = re.compile(r'text/event-stream[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
+_WITHHELD: Final = frozenset({407, 421, 426})
+"""Beside 401: they ask the gateway for a proxy's credentials, another host or protocol, which no agent can give."""
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
@@ -44,19 +47,19 @@ class Head:
     sessions: tuple[str, ...]
 
 
-def read_head(response: httpx.Response) -> Head | Reject:
+def read_head(response: aiohttp.ClientResponse) -> Head | Reject:
     """Read status and headers of a server's answer, or say why nothing of it may pass."""
-    status = response.status_code
-    fields: dict[str, str | list[str]] = {name: response.headers.get_list(name) for name in response.headers}
+    status = response.status
+    fields: dict[str, str | list[str]] = {name.lower(): response.headers.getall(name) for name in response.headers}
     fields = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
     if status == 401 or (status == 403 and "www-authenticate" in fields):
         # What it asks for is a credential of the gateway, which an agent does not have and must not look for.
         return unreadable(f"status {status} asks for the gateway's credentials")
-    if status < 200 or 300 <= status < 400 or status == 407:
+    if status < 200 or 300 <= status < 400 or status in _WITHHELD:
         return unreadable(f"status {status}")
     if (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity":
         return unreadable("it has a Content-Encoding")
-    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.get_list(methods.SESSION_HEADER)))
+    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.getall(methods.SESSION_HEADER, ())))
     if status in (202, 204, 205) or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)
@@ -94,15 +97,20 @@ def _private(cache: str) -> bool:
     return not directives & {"public", "s-maxage"} and bool(directives & {"private", "no-store", "no-cache"})
 
 
-def read_error(status: int, body: bytes) -> Reject | None:
-    """Return what stands in place of the body of a 4xx or 5xx, or None where it is one JSON-RPC error and may pass."""
+def read_error(status: int, body: bytes, id_: RequestId | None) -> bytes | Reject:
+    """Return the body of a 4xx or 5xx that is one JSON-RPC error, with the id of what was asked, or what replaces it.
+
+    The status says what it answers, whatever its id was.
+    """
     try:
         value = jsonrpc.load(body, ANSWER_LIMITS)
     except NotStrictError:
         value = None
     message = jsonrpc.message(value, ANSWER_LIMITS)
     if isinstance(message, Response) and message.error is not None:
-        return None
+        if id_ is None or message.id == id_:
+            return body
+        return json.dumps({"jsonrpc": "2.0", "id": id_, "error": message.error}, ensure_ascii=False).encode()
     said = value.get("message") if isinstance(value, dict) else None
     if status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.

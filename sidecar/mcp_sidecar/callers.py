@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import anyio
 from starlette.types import Receive, Scope
 
 from mcp_core import methods
+from mcp_core.answer import ServerMessages
 from mcp_core.headers import Headers
+from mcp_core.methods import Era
 from mcp_core.outcome import FORBIDDEN, Reject
 from mcp_core.policy import View
+from mcp_core.question import Question
 from mcp_core.seal import Context, ContextSigner
 from mcp_sidecar.filtering import Tally
 
@@ -28,9 +33,11 @@ UNSIGNED: Final = Reject(FORBIDDEN, "Forbidden", "unsigned", status=403, headers
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the guard: its context, headers and exact body."""
+    """A request of the guard: its context, headers and exact body, and what its answer is held to."""
 
     context: Context
+    question: Question
+    server_messages: ServerMessages
     view: Tally
     headers: Headers
     body: bytes
@@ -71,8 +78,16 @@ class Callers:
                 return "body-too-large"
             if not context.is_for(body):
                 return "context-of-another-body"
-            return Call(context, Tally(View.from_json(context.view).access), headers, body)
+            question = Question.from_json(Era(context.era), context.version, context.question)
+            told = ServerMessages.from_json(context.server_messages)
+            return Call(context, question, told, Tally(_view(json.dumps(context.view))), headers, body)
         return "body-too-slow"
+
+
+@lru_cache(maxsize=1024)
+def _view(text: str) -> View:
+    """Return the view of a context. Many requests have the same one, and making its matchers costs more than asking."""
+    return View.from_json(json.loads(text))
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -29,8 +29,9 @@ class Curator:
         if self._pins.store is not None:
             path, address, settle = self._pins.snapshot, self._pins.store, self._pins.settle
             self.catalog = Catalog(
-                lambda: Store(address, settle=settle, migrate=True),
+                lambda create: Store(address, settle=settle, migrate=True, create=create),
                 self._pins.rules,
+                settle=settle,
                 writer=None if path is None else SnapshotWriter(path, settings.keys, version("kong-mcp")),
                 alerts=self._alerts,
                 metrics=metrics,
@@ -43,9 +44,12 @@ class Curator:
         if self.catalog is None or self._looker is None:
             yield
             return
+        await self.catalog.recall()
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.catalog.follow, self._pins.refresh_interval)
+                tasks.start_soon(self.catalog.run)
+                tasks.start_soon(self.catalog.watch)
                 tasks.start_soon(self._alerts.run)
                 tasks.start_soon(self._looker.run)
                 yield

@@ -9,21 +9,23 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+import aiohttp
 import anyio
 import anyio.lowlevel
-import httpx
+import structlog
 from anyio.abc import TaskGroup
 from starlette.types import Receive
 
 from mcp_core import methods
+from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.sse import Event
-from mcp_core.surface import ANSWER_LIMITS, Revise, unreadable
-from mcp_sidecar import refusals
+from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
@@ -84,7 +86,11 @@ class Exchange:
         self._context = call.context
         pins = pins_of(self._context, parts.catalog, parts.metrics.pins)
         results = parts.inspector.results(self._context)
-        self._sight = Sight(call.view, self._context.server, self._context.enforce, pins=pins, results=results)
+        question, told = call.question, call.server_messages
+        self._judge = Judge(question, told)
+        self._sight = Sight(
+            call.view, self._context.server, self._context.enforce, pins=pins, results=results, judge=self._judge
+        )
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
@@ -104,6 +110,9 @@ class Exchange:
             tasks.cancel_scope.cancel()
         if self._line.outcome == "stopped" and not self._reply.ended:
             await self._fail(_STOPPED, "stopped")
+        self._line.dropped = self._judge.dropped.total()
+        for why, count in self._judge.dropped.items():
+            self._parts.metrics.dropped.labels(self._context.server, why).inc(count)
 
     async def _watch_agent(self, receive: Receive, tasks: TaskGroup) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -134,8 +143,7 @@ class Exchange:
         if sending.context.refusal is not None:
             sending = self._parts.refusals.in_place_of(sending)
         self._context = sending.context
-        limits = ANSWER_LIMITS if self._context.announce is None else refusals.LIMITS
-        self._sight = replace(self._sight, revise=self._revise(sending), limits=limits)
+        self._sight = replace(self._sight, revise=self._revise(sending))
         await self._ask(sending, tasks)
 
     def _revise(self, sending: Sending) -> Revise:
@@ -149,7 +157,7 @@ class Exchange:
         try:
             for tries_left in reversed(range(REPLICA_TRIES)):
                 async with self._parts.upstream.send(self._context, sending.headers, sending.body) as response:
-                    if tries_left and self._may_ask_another(response.status_code):
+                    if tries_left and self._may_ask_another(response.status):
                         self._context = replace(self._context, affinity=secrets.token_hex(8))
                         continue
                     self._parts.metrics.upstream.labels(self._context.server).observe(time.monotonic() - started)
@@ -180,20 +188,27 @@ class Exchange:
         free = context.session is None and context.endpoint is None and context.method not in methods.TASK_METHODS
         return free and known is not None and known.repeatable and status in (502, 503, 504)
 
-    async def _bring(self, response: httpx.Response, tasks: TaskGroup) -> None:
+    async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         head = read_head(response)
         session = self._session(head)
         if isinstance(head, Reject):
             await self._withhold(head, "head")
         elif isinstance(session, Reject):
             await self._withhold(session, "session")
-        elif self._context.endpoint is not None and head.status < 400:
-            # The answer comes on the stream; here stands nothing that an agent would read (2024-11-05, transports).
-            await self._pass(Head(202, Shape.UNREAD, {}, ()), b"")
+        elif self._asks_nothing() and head.status < 400:
+            # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
+            posted = self._context.http_method == "POST" and head.status != 204
+            await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
+        elif self._judge.question.asked and head.shape in (Shape.UNREAD, Shape.EMPTY) and head.status < 400:
+            await self._withhold(unreadable("an answer without content"), "empty")
         elif head.shape is Shape.STREAM:
             await self._stream(replace(head, headers={**head.headers, **session}), response, tasks)
         else:
             await self._whole(replace(head, headers={**head.headers, **session}), response)
+
+    def _asks_nothing(self) -> bool:
+        context = self._context
+        return context.http_method != "GET" and (context.endpoint is not None or not self._judge.question.asked)
 
     def _session(self, head: Head | Reject) -> Mapping[str, str] | Reject:
         if isinstance(head, Reject) or head.status >= 400:
@@ -203,7 +218,7 @@ class Exchange:
             return sealed
         return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
 
-    async def _whole(self, head: Head, response: httpx.Response) -> None:
+    async def _whole(self, head: Head, response: aiohttp.ClientResponse) -> None:
         if head.shape is Shape.UNREAD:
             await self._pass(head, b"")
             return
@@ -211,25 +226,25 @@ class Exchange:
         if body is None:
             await self._withhold(unreadable("it is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
         elif head.shape is Shape.ERROR:
-            refusal = read_error(head.status, body) if body else None
-            if refusal is not None:
-                outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
-                await self._fail(replace(refusal, headers=dict(head.headers)), outcome)
+            error = read_error(head.status, body, self._context.id)
+            if isinstance(error, Reject):
+                outcome = "unavailable" if error.code == UNAVAILABLE else "replaced"
+                await self._fail(replace(error, headers=dict(head.headers)), outcome)
             else:
-                await self._json(head, body)
-        elif not body:
-            await self._pass(head, b"")
-        elif head.shape is Shape.EMPTY:
-            await self._withhold(unreadable("it has a body without a Content-Type of MCP's"), "head")
+                await self._json(head, error, replace(self._sight, judge=Judge(ANY_QUESTION)))
         else:
-            await self._json(head, body)
+            await self._json(head, body, self._sight)
 
-    async def _json(self, head: Head, body: bytes) -> None:
-        filtered = await self._parts.filter(body, self._sight)
+    async def _json(self, head: Head, body: bytes, sight: Sight) -> None:
+        filtered = await self._parts.filter(body, sight)
         if isinstance(filtered, Reject):
             await self._withhold(filtered, "text")
             return
         self._count(filtered)
+        sight.judge.settle()
+        if sight.judge.question.asked and not sight.judge.done:
+            await self._withhold(unreadable("an answer that does not say what was asked"), "silence")
+            return
         await self._pass(head, filtered.text)
 
     async def _pass(self, head: Head, body: bytes) -> None:
@@ -240,7 +255,7 @@ class Exchange:
         kind = {"content-type": JSON_TYPE} if body else {}
         await self._reply.whole(head.status, {**head.headers, **kind}, body)
 
-    async def _stream(self, head: Head, response: httpx.Response, tasks: TaskGroup) -> None:
+    async def _stream(self, head: Head, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         headers = {"cache-control": "no-cache", **head.headers, "content-type": STREAM_TYPE, "x-accel-buffering": "no"}
         self._streaming = True
         if self._context.http_method == "GET":
@@ -259,19 +274,15 @@ class Exchange:
         await anyio.sleep(HOLD_SECONDS)
         await self._reply.start(status, headers)
 
-    async def _relay(self, status: int, headers: Mapping[str, str], response: httpx.Response) -> None:
+    async def _relay(self, status: int, headers: Mapping[str, str], response: aiohttp.ClientResponse) -> None:
         stream = EventStream(
             self._parts.filter, self._sight, max_event=self._parts.settings.max_answer, announce=self._announce()
         )
-        async for chunk in response.aiter_raw():
-            events = stream.decode(chunk)
-            if isinstance(events, Reject):
-                await self._withhold(events, "stream")
-                return
-            for event in events:
-                piece = await stream.judge(event)
+        async with aclosing(_events(stream, response)) as events:
+            async for event in events:
+                piece = event if isinstance(event, Reject) else await stream.judge(event)
                 if isinstance(piece, Reject):
-                    await self._withhold(piece, "text")
+                    await self._withhold(piece, "stream" if piece is event else "text")
                     return
                 if piece is None:
                     self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
@@ -279,11 +290,21 @@ class Exchange:
                 self._count(piece)
                 if self._stays():
                     self._patience.deadline = math.inf
-                await self._reply.start(status, headers)
                 if piece.text:
+                    await self._reply.start(status, headers)
                     await self._reply.write(piece.text)
+                if self._judge.done:
+                    # Whatever a server still sends there answers nothing that was asked there.
+                    await self._finish(status, headers)
+                    return
                 # One server's burst of events must not keep the others' from being written.
                 await anyio.lowlevel.checkpoint()
+        if not self._judge.question.may_end_open(resumable=stream.resumable):
+            await self._withhold(unreadable("a stream that ended without the answer"), "silence")
+            return
+        await self._finish(status, headers)
+
+    async def _finish(self, status: int, headers: Mapping[str, str]) -> None:
         if self._line.outcome == "failed":
             self._line.outcome = "passed"
         await self._reply.start(status, headers)
@@ -306,7 +327,16 @@ class Exchange:
             self._line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
 
     async def _withhold(self, refusal: Reject, reason: str) -> None:
-        self._parts.metrics.refused.labels(self._context.server, reason).inc()
+        context = self._context
+        self._parts.metrics.refused.labels(context.server, reason).inc()
+        structlog.get_logger().warning(
+            "answer withheld",
+            server=context.server,
+            principal=context.principal,
+            method=context.method,
+            why=refusal.reason,
+            trace=self._line.trace,
+        )
         await self._fail(refusal, "withheld")
 
     async def _fail(self, refusal: Reject, outcome: str) -> None:
@@ -327,11 +357,24 @@ class Exchange:
         await self._reply.end(Event(data=refusal.body().decode()).encode() if speaks else b"")
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes | None:
+async def _events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:
+    """Yield the events of a stream as they complete, and why it must end where it cannot be read on."""
+    async for chunk in response.content.iter_any():
+        events = stream.decode(chunk)
+        if isinstance(events, Reject):
+            yield events
+            return
+        for event in events:
+            yield event
+    for event in stream.end():
+        yield event
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
     """Return the body, or None as soon as it is larger than `limit` bytes."""
     pieces = []
     size = 0
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > limit:
             return None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
-from mcp_core.jsonrpc import Limits
+from mcp_core.answer import Judge
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
-from mcp_core.policy import Access, View
+from mcp_core.policy import View
 from mcp_core.results import Found
-from mcp_core.surface import ANSWER_LIMITS, Revise, filter_text, keep
+from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.inspection import Results
 from mcp_sidecar.pinning import Pins
 
@@ -27,18 +26,18 @@ THREADS: Final = 2
 """How many long texts are filtered at a time: a text of 16 MiB takes some 200 MB while it is filtered."""
 
 
-class Tally(View):
+class Tally:
     """A view that counts what it hides, by kind. It serves one request, whose texts come one after the other."""
 
-    __slots__ = ("hidden",)
+    __slots__ = ("_view", "hidden")
 
-    def __init__(self, access: Mapping[Kind, Access]) -> None:
-        super().__init__(access)
+    def __init__(self, view: View) -> None:
+        self._view = view
         self.hidden: Counter[Kind] = Counter()
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether the item exists for the principal, and count it where it does not."""
-        allowed = super().allows(kind, name)
+        allowed = self._view.allows(kind, name)
         if not allowed:
             self.hidden[kind] += 1
         return allowed
@@ -46,15 +45,15 @@ class Tally(View):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How one caller sees a server: what is hidden, or only counted where not `enforce`, and what reads otherwise."""
+    """How one caller sees an answer: what fits its question, what is hidden, or only counted where not `enforce`."""
 
     view: Tally
     server: str = ""
     enforce: bool = True
     revise: Revise = keep
-    limits: Limits = ANSWER_LIMITS
     pins: Pins | None = None
     results: Results | None = None
+    judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,9 @@ class Filter:
         filtered = await self._once(text, sight)
         if sight.pins is None or isinstance(filtered, Reject) or not await sight.pins.learn():
             return filtered
-        return await self._once(text, sight)
+        filtered = await self._once(text, sight)
+        sight.pins.count()
+        return filtered
 
     async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
         if len(text) < (THREAD_BYTES if sight.results is None else SCANNED_BYTES):
@@ -93,7 +94,7 @@ def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     view.hidden = Counter()
     if results is not None:
         results.found = []
-    passed = filter_text(text, view, sight.limits, enforce=sight.enforce, revise=_revise(sight))
+    passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
     return Filtered(passed, view.hidden, () if results is None else tuple(results.found))

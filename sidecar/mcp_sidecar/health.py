@@ -43,14 +43,18 @@ class Health:
     async def readyz(self, _request: Request) -> Response:
         """Answer 200 when requests can be served, else 503 and what is missing. The keys were read at the start.
 
-        A store that fails is a warning once its content is known (spec/decisions/094-ready-without-the-store.md).
+        A store that fails is a warning once its content is known (spec/decisions/094-ready-without-the-store.md), and
+        so is one that is not the store that this node knew.
         """
-        problems, warnings = {}, {}
+        problems: dict[str, str] = {}
+        warnings: dict[str, str] = {}
         if (kong := await self._kong_problem()) is not None:
             problems["kong"] = kong
         if self._stopping.is_set():
             problems["sidecar"] = "it is stopping"
-        if self._catalog is not None and self._catalog.generation < 0 and self._settings.pins.snapshot is not None:
+        if self._catalog is not None and (other := self._catalog.other_store) is not None:
+            (problems if self._catalog.generation < 0 else warnings)["store"] = other
+        elif self._catalog is not None and self._catalog.generation < 0 and self._settings.pins.snapshot is not None:
             problems["store"] = _NOTHING
         elif self._catalog is not None and self._catalog.is_failing:
             warnings["store"] = _STORE

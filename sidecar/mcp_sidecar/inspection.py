@@ -147,7 +147,7 @@ class Inspector:
 def _requests(value: Any) -> Iterator[tuple[RequestId, str, dict[str, Any]]]:
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, dict) and one.get("method") in methods.ARGUMENT_METHODS:
-            yield one["id"], one["method"], one.get("params", {})
+            yield one["id"], one["method"], one.get("params") or {}
 
 
 def _hold(schemas: Sequence[Usable], arguments: Any) -> _Problem | None:

@@ -34,6 +34,7 @@ class Line:
     outcome: str = "failed"
     reason: str | None = None
     hidden: int = 0
+    dropped: int = 0
 
     def write(self, now: float) -> None:
         """Write the line."""
@@ -46,6 +47,7 @@ class Line:
             "status": self.status,
             "outcome": self.outcome,
             "hidden": self.hidden,
+            "dropped": self.dropped,
             "ms": round((now - self.started) * 1000, 1),
         }
         if self.reason is not None:
@@ -89,7 +91,7 @@ def configure(level: str) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
             # These write URLs at INFO and header values at DEBUG, or lines that say what ours say.
-            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "uvicorn", "asyncio")},
+            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "aiohttp", "uvicorn", "asyncio")},
         }
     )
     structlog.configure(

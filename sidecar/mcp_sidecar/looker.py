@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import structlog
 
 from mcp_core.pins.look import Found, read_surface
@@ -26,6 +27,8 @@ LOOK_SECONDS: Final = 60.0
 """How long one look may take."""
 RETRY_SECONDS: Final = 5.0
 """How long the sidecar waits after a look that saw nothing."""
+MOST_FAILURES: Final = 12
+"""Looks in a row that see nothing, after which a server counts as gone: with pauses that grow, half an hour or more."""
 SEEN: Final = "seen"
 """How a look ends that saw the surface."""
 SOONEST: Final = 1.0
@@ -44,40 +47,60 @@ class Looker:
     async def run(self) -> None:
         """Look, for ever."""
         watched: set[str] = set()
+        gone: dict[str, float] = {}
+
+        async def watch(server: str) -> None:
+            await self._watch(server)
+            gone[server] = time.monotonic()
+            watched.discard(server)
+
         async with anyio.create_task_group() as tasks:
             while True:
                 for server in set(self._settings.pins.servers or self._catalog.servers) - watched:
-                    watched.add(server)
-                    tasks.start_soon(self._watch, server)
+                    # One that was gone is looked at again when a guard asks about it.
+                    if server not in gone or self._catalog.asked(server) > gone[server]:
+                        watched.add(server)
+                        tasks.start_soon(watch, server)
                 await anyio.sleep(self._settings.pins.refresh_interval)
 
     async def _watch(self, server: str) -> None:
-        while True:
+        """Look at a server until it is gone; at one that is named in the settings, for ever."""
+        failures = 0
+        while failures < MOST_FAILURES or server in self._settings.pins.servers:
             started = anyio.current_time()
             talk = Talk(self._upstream, server, max_answer=self._settings.max_answer)
+            outcome = "failed"
             try:
-                await self._visit(server, talk)
+                outcome = await self._visit(server, talk, failures)
             except Exception:  # noqa: BLE001 - the outermost edge of a look: the next one may go better
                 structlog.get_logger().exception("a look failed", server=server)
+            failures = 0 if outcome == SEEN else failures + 1
             await anyio.sleep(max(0.0, started + SOONEST - anyio.current_time()))
+        structlog.get_logger().warning(
+            "a server is gone, and is looked at no more until it is asked for", server=server
+        )
 
-    async def _visit(self, server: str, talk: Talk) -> None:
+    async def _visit(self, server: str, talk: Talk, failures: int) -> str:
         outcome = "timeout"
         with anyio.move_on_after(LOOK_SECONDS):
             outcome = await self._look(server, talk)
         await self._tell(server, outcome)
         interval = self._settings.pins.look_interval
-        with anyio.move_on_after(interval if outcome == SEEN else min(interval, RETRY_SECONDS)):
+        with anyio.move_on_after(
+            interval if outcome == SEEN else min(interval, RETRY_SECONDS * 2 ** min(failures, 16))
+        ):
             await self._until_changed(talk)
         with anyio.move_on_after(LOOK_SECONDS):
             await _leave(talk)
+        return outcome
 
     async def _look(self, server: str, talk: Talk) -> str:
         try:
             found = await _surface(talk)
         except TalkError as error:
             return error.outcome
-        await self._catalog.learn(server, [Sighting.of(*one) for one in found])
+        # A surface may have 20,000 items, of which each takes 50 microseconds.
+        await self._catalog.learn(server, await anyio.to_thread.run_sync(_sightings, found))
         return SEEN
 
     async def _until_changed(self, talk: Talk) -> None:
@@ -107,6 +130,10 @@ async def _surface(talk: Talk) -> Sequence[Found]:
     except StopIteration as end:
         found: Sequence[Found] = end.value
         return found
+
+
+def _sightings(found: Sequence[Found]) -> list[Sighting]:
+    return [Sighting.of(*one) for one in found]
 
 
 async def _leave(talk: Talk) -> None:

@@ -48,6 +48,12 @@ class Metrics:
             ("server", "reason"),
             registry=self._registry,
         )
+        self.dropped = Counter(
+            "mcp_sidecar_messages_dropped",
+            "What servers sent that was left out of an answer, by why; the rest of it went on.",
+            ("server", "reason"),
+            registry=self._registry,
+        )
         self.upstream = Histogram(
             "mcp_sidecar_upstream_seconds",
             "Time until Kong's internal route answered with headers.",

@@ -21,6 +21,17 @@ class PinMetrics:
             ("server", "kind", "state", "reason"),
             registry=registry,
         )
+        self.left_out = Counter(
+            "mcp_sidecar_versions_left_out",
+            "New versions that were not written down and stay hidden: their server sends too many, or has too many.",
+            ("server", "why"),
+            registry=registry,
+        )
+        self.other_store = Gauge(
+            "mcp_sidecar_other_store",
+            "1 while the store is not the one that this node knew, and nobody accepted it: nothing new opens.",
+            registry=registry,
+        )
         self.generation = Gauge(
             "mcp_sidecar_generation", "Generation of the store that this node knows.", registry=registry
         )

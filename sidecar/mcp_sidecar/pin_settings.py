@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, Rules
+from mcp_sidecar.store.chain import SELF
 from mcp_sidecar.store.engine import store_url
-from mcp_sidecar.store.observe import SELF
 from mcp_sidecar.store.store import SETTLE
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from mcp_core.keys import Keys
@@ -28,7 +29,9 @@ class Pins:
         self._scan = canonical(context.scan)
         self._catalog = catalog
         self._metrics = metrics
-        self._news: list[Sighting] = []
+        self._seen: list[Sighting] = []
+        self._judged: tuple[int, bool] | None = None
+        self._unapproved: Counter[ItemKind] = Counter()
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Take out of a message what is not open, and return whether anything was taken out."""
@@ -51,19 +54,37 @@ class Pins:
         return changed
 
     async def learn(self) -> bool:
-        """Have the store know what was new in the last text. Returns whether the text is to be revised again."""
-        news, self._news = self._news, []
-        return self._catalog is not None and await self._catalog.learn(self._server, news, self._scan)
+        """Have the store know what the last text held. Returns whether the text is to be revised again.
+
+        That is so whenever anything of the server changed since its first item was judged, whoever wrote that down.
+        """
+        seen, judged = self._seen, self._judged
+        self._seen, self._judged = [], None
+        if self._catalog is not None:
+            await self._catalog.learn(self._server, seen, self._scan)
+            if judged is not None and judged != self._catalog.view(self._server):
+                self._unapproved.clear()
+                return True
+        self.count()
+        return False
+
+    def count(self) -> None:
+        """Count what of the last text is not open, once it was judged for good."""
+        for kind, count in self._unapproved.items():
+            self._metrics.unapproved.labels(self._server, kind.value, self._mode).inc(count)
+        self._unapproved.clear()
+        self._seen, self._judged = [], None
 
     def _passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
         if self._catalog is None:
             return not self._enforce
+        if self._judged is None:
+            self._judged = self._catalog.view(self._server)
         sighting = Sighting.of(kind, name, item)
         shown = self._catalog.shown(self._server, kind, name, sighting.digest)
-        if shown is None or not self._catalog.is_dated(self._server, kind, name, sighting.digest):
-            self._news.append(sighting)
-        if shown is False:
-            self._metrics.unapproved.labels(self._server, kind.value, self._mode).inc()
+        self._seen.append(sighting)
+        if not shown:
+            self._unapproved[kind] += 1
         return bool(shown) or not self._enforce
 
 

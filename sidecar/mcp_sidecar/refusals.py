@@ -17,11 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import methods
 from mcp_core.seal import NONCE_BYTES, REFUSAL_PURPOSE, Context, Sealer
-from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.tasks import Sending
 
-LIMITS: Final = replace(ANSWER_LIMITS, id_length=8192)
-"""What a message may hold where a ping's id may bring a refusal."""
 _PREFIX: Final = "kong-mcp-refusal:"
 
 

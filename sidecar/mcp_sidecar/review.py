@@ -49,6 +49,7 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "name": standing.id.name,
         "open": standing.open,
         "state": standing.state,
+        "changes_often": standing.changes_often,
         "versions": [version_json(one) for one in standing.versions],
     }
 

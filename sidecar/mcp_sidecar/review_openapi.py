@@ -47,6 +47,7 @@ _SCHEMAS: Final = {
     "Item": _object(
         **_IDENTITY,
         open={"type": "boolean"},
+        changes_often={"type": "boolean"},
         state={"type": "string", "enum": list(STATES)},
         versions={"type": "array", "items": {"$ref": "#/components/schemas/Version"}},
     ),

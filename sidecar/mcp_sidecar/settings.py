@@ -41,7 +41,7 @@ class Settings:
     internal_host: str = "mcp-internal"
     connect_timeout: float = 5.0
     answer_timeout: float = 300.0
-    max_answer: int = 16 * _MIB
+    max_answer: int = 8 * _MIB
     log_level: str = "info"
     pins: PinSettings = field(default_factory=PinSettings)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from mcp_core import endpoint
+from mcp_core.methods import Place
 from mcp_core.outcome import Reject
 from mcp_core.sse import Decoder, Event, StreamTooLargeError, one_line
 from mcp_core.surface import unreadable
@@ -21,6 +22,7 @@ class EventStream:
     """Filters the events of one stream, in order.
 
     `announce` gives the URI that the agent is told in place of the server's; without it, no URI may be told at all.
+    `resumable` says whether the server gave the agent what it needs to come back for the rest.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class EventStream:
         self._sight = sight
         self._announce = announce
         self._decoder = Decoder(max_event)
+        self.resumable = False
 
     def decode(self, chunk: bytes) -> list[Event] | Reject:
         """Return the events that the next bytes complete, or why the stream must end here."""
@@ -37,23 +40,31 @@ class EventStream:
             events = self._decoder.feed(chunk)
         except StreamTooLargeError as error:
             return unreadable(str(error))
-        except UnicodeDecodeError:
-            return unreadable("the stream is not UTF-8")
         return _without_repeated_comments(events)
+
+    def end(self) -> list[Event]:
+        """Return what the end of the stream completes."""
+        last = self._decoder.end()
+        return [] if last is None else [last]
 
     async def judge(self, event: Event) -> Filtered | Reject | None:
         """Return the event's bytes as they may go on, None where it may not, or why the stream must end here."""
+        self.resumable = self.resumable or event.id is not None or event.retry is not None
         if not event.data:
             return Filtered(event.encode(), Counter())
         if event.event == endpoint.EVENT and self._announce is not None:
             uri = endpoint.read_uri(event.data)
             if uri is None:
                 return unreadable("its endpoint is no plain path and query")
+            # From here on this is a stream of 2024-11-05, which brings the answers to all messages.
+            judge = self._sight.judge
+            judge.question = replace(judge.question, place=Place.ENDPOINT)
             return Filtered(replace(event, data=self._announce(uri)).encode(), Counter())
         filtered = await self._filter(event.data.encode(), self._sight)
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
             return None if event.event not in _MESSAGE_TYPES else filtered
+        self._sight.judge.settle()
         if not filtered.text:
             # What spoke of hidden things alone is no event; its id still says how far the stream has come.
             return replace(filtered, text=b"" if event.id is None else Event(id=event.id, retry=event.retry).encode())

@@ -9,8 +9,10 @@ from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
+import aiohttp
+import anyio
 import anyio.lowlevel
-import httpx
+import anyio.to_thread
 
 from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
@@ -21,6 +23,7 @@ from mcp_core.seal import Context
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
+from mcp_sidecar.filtering import THREAD_BYTES
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
 _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
@@ -48,6 +51,7 @@ class Talk:
         self._upstream = upstream
         self._server = server
         self._max = max_answer
+        self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
         self._era = Era.MODERN
         self._version = methods.MODERN_VERSIONS[-1]
@@ -78,7 +82,7 @@ class Talk:
                 self._session = head.sessions[0]
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    message = self._read(text)
+                    message = await self._message(text)
                     if isinstance(message, Response) and message.id == _ID:
                         return message.result if isinstance(message.result, dict) else None
         raise TalkError("broken")
@@ -95,7 +99,7 @@ class Talk:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    said = self._read(text)
+                    said = await self._message(text)
                     if isinstance(said, Notification) and said.method in methods.LIST_CHANGED:
                         return True
         return False
@@ -113,7 +117,7 @@ class Talk:
     @asynccontextmanager
     async def _send(
         self, http_method: str, message: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Head | Reject, httpx.Response]]:
+    ) -> AsyncIterator[tuple[Head | Reject, aiohttp.ClientResponse]]:
         body = b"" if message is None else json.dumps(message, separators=(",", ":")).encode()
         method = "" if message is None else str(message["method"])
         headers: dict[str, str | list[str]] = {"content-type": "application/json"} if message else {}
@@ -144,11 +148,11 @@ class Talk:
             expires=0,
         )
 
-    async def _texts(self, head: Head, response: httpx.Response) -> AsyncGenerator[bytes]:
+    async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
         if head.shape is Shape.JSON:
             pieces, size = [], 0
-            async for chunk in response.aiter_raw():
+            async for chunk in response.content.iter_any():
                 size += len(chunk)
                 if size > self._max:
                     raise TalkError("too-large")
@@ -157,13 +161,19 @@ class Talk:
             return
         decoder = Decoder(self._max)
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in response.content.iter_any():
                 for event in decoder.feed(chunk):
                     if event.data:
                         yield event.data.encode()
                 await anyio.lowlevel.checkpoint()
-        except (StreamTooLargeError, UnicodeDecodeError):
+        except StreamTooLargeError:
             raise TalkError("unreadable") from None
+
+    async def _message(self, text: bytes) -> jsonrpc.Message:
+        """Read one message; a long one in a thread, for the event loop is everybody's."""
+        if len(text) < THREAD_BYTES:
+            return self._read(text)
+        return await anyio.to_thread.run_sync(self._read, text, limiter=self._threads)
 
     def _read(self, text: bytes) -> jsonrpc.Message:
         """Read one message as strictly as those for agents. What no agent would be shown is not read either."""

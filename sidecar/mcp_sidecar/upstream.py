@@ -8,31 +8,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import httpx
+import aiohttp
+import anyio
+from multidict import CIMultiDict
+from yarl import URL
 
-from mcp_core import methods
-from mcp_core.headers import Headers, single
+from mcp_core import methods, passing
+from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.passing import Hidden
 from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
 
 MAX_CONNECTIONS: Final = 4096
 """Connections to Kong at most: each open stream holds one."""
-IDLE_CONNECTIONS: Final = 256
 IDLE_SECONDS: Final = 15.0
 """Well below the time after which Kong closes an idle connection, so that none is used that Kong just closed."""
 
-_PASSED: Final = (
-    "accept",
-    "content-type",
-    methods.VERSION_HEADER,
-    methods.METHOD_HEADER,
-    methods.NAME_HEADER,
-    methods.LAST_EVENT_HEADER,
-    "traceparent",
-    "tracestate",
-    "user-agent",
-)
+_MAX_HEAD: Final = 64 * 1024
+"""Bytes of one header of an answer: some servers make their session ids of tokens."""
+
 _ACCEPT: Final = {"POST": "application/json, text/event-stream", "GET": "text/event-stream", "DELETE": "*/*"}
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -51,81 +46,133 @@ class Upstream:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            # Neither proxies nor .netrc of the environment: the internal key goes to Kong and nowhere else.
-            trust_env=False,
-            follow_redirects=False,
-            http2=False,
-            verify=ssl.create_default_context() if settings.kong_url.startswith("https:") else False,
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=IDLE_CONNECTIONS,
-                keepalive_expiry=IDLE_SECONDS,
-            ),
-            # A stream may be silent for hours; how long an answer may take is measured as a whole, by its reader.
-            timeout=httpx.Timeout(settings.connect_timeout, read=None, write=60.0),
-        )
+        self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
+        self._hidden = Hidden()
+        self._pools: dict[bool, aiohttp.ClientSession] = {}
+
+    def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """Return the pool, or the one that keeps no connection: each belongs to the event loop that first uses it."""
+        if fresh not in self._pools:
+            secure = self._settings.kong_url.startswith("https:")
+            self._pools[fresh] = aiohttp.ClientSession(
+                # Neither proxies nor .netrc of the environment: the internal key goes to Kong and nowhere else.
+                trust_env=False,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("user-agent", "content-type"),
+                connector=aiohttp.TCPConnector(
+                    ssl=ssl.create_default_context() if secure else False,
+                    limit=0,
+                    force_close=fresh,
+                    keepalive_timeout=None if fresh else IDLE_SECONDS,
+                ),
+                # A stream may be silent for hours; how long an answer may take is measured as a whole, by its reader.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout),
+                max_line_size=_MAX_HEAD,
+                max_field_size=_MAX_HEAD,
+            )
+        return self._pools[fresh]
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        for pool in self._pools.values():
+            await pool.close()
 
     @asynccontextmanager
-    async def send(self, context: Context, headers: Headers, body: bytes) -> AsyncIterator[httpx.Response]:
+    async def send(self, context: Context, headers: Headers, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request on and give the answer, of which only the head has been read.
 
         Raises:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
         """
-        request = httpx.Request(
-            context.http_method,
-            # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
-            f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}",
-            headers=self._headers(context, headers),
-            content=body if context.http_method == "POST" else None,
-        )
+        # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
+        url = URL(f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}", encoded=True)
+        passed = self._headers(context, headers)
         try:
-            response = await self._head(request, context.method)
-            try:
-                yield response
-            finally:
-                await response.aclose()
-        except httpx.TransportError as error:
+            async with self._place():
+                response = await self._head(context, url, passed, body if context.http_method == "POST" else None)
+                try:
+                    yield response
+                finally:
+                    response.close() if not response.content.at_eof() else response.release()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise _failure(error) from error
 
-    async def _head(self, request: httpx.Request, method: str) -> httpx.Response:
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         try:
-            return await self._client.send(request, stream=True)
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            with anyio.fail_after(self._settings.connect_timeout):
+                await self._places.acquire_on_behalf_of(place := object())
+        except TimeoutError:
+            raise _full() from None
+        try:
+            yield
+        finally:
+            self._places.release_on_behalf_of(place)
+
+    async def _head(
+        self, context: Context, url: URL, headers: CIMultiDict[str], body: bytes | None
+    ) -> aiohttp.ClientResponse:
+        async def ask(*, fresh: bool) -> aiohttp.ClientResponse:
+            client = self._client(fresh=fresh)
+            return await client.request(context.http_method, url, headers=headers, data=body, allow_redirects=False)
+
+        try:
+            return await ask(fresh=False)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
-            # may be asked twice; what the gateway does not know, may not.
-            known = methods.METHODS.get(method)
-            if method and (known is None or not known.repeatable):
+            # may be asked twice, on a connection that nobody can have closed; what the gateway does not know, may not.
+            known = methods.METHODS.get(context.method)
+            if context.method and (known is None or not known.repeatable):
                 raise
-            return await self._client.send(request, stream=True)
+            return await ask(fresh=True)
 
-    def _headers(self, context: Context, headers: Headers) -> list[tuple[bytes, bytes]]:
-        names = [*_PASSED, *(name for name in headers if name.startswith(methods.PARAM_HEADER_PREFIX))]
-        passed = {name: value for name in names if (value := single(headers, name)) is not None}
-        # A request without Accept would be refused by servers that do as the specification says.
-        passed.setdefault("accept", _ACCEPT[context.http_method])
-        passed["host"] = self._settings.internal_host
-        passed["accept-encoding"] = "identity"
-        passed[methods.INTERNAL_KEY_HEADER] = self._settings.internal_key
-        passed[methods.AFFINITY_HEADER] = context.affinity
+    def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
+        """Return what the server gets of the agent's headers, behind the gateway's own.
+
+        Those come first: Kong's auth plugins read no more than a hundred.
+        """
+        sent = CIMultiDict(
+            {
+                "host": self._settings.internal_host,
+                methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
+                methods.AFFINITY_HEADER: context.affinity,
+                methods.ACCEPT_ENCODING_HEADER: "identity",
+            }
+        )
         if context.session is not None:
-            passed[methods.SESSION_HEADER] = context.session
-        return [(name.encode(), value.encode("latin-1")) for name, value in passed.items() if _VALUE.fullmatch(value)]
+            sent[methods.SESSION_HEADER] = context.session
+        hidden = self._hidden if context.hide is None else Hidden(context.hide)
+        for name, value in headers.items():
+            if passing.passes(name, hidden):
+                for line in [value] if isinstance(value, str) else value:
+                    if (text := _text(line)) is not None:
+                        sent.add(name, text)
+        # A request without Accept would be refused by servers that do as the specification says.
+        sent.setdefault("accept", _ACCEPT[context.http_method])
+        return sent
 
 
-def _failure(error: httpx.TransportError) -> UpstreamError:
-    if isinstance(error, httpx.PoolTimeout):
-        text = "The gateway has too many streams open: try again later, or add sidecars."
-        return UpstreamError(Reject(UNAVAILABLE, text, "pool-exhausted", headers={"Retry-After": "5"}), "unreachable")
-    if isinstance(error, httpx.ConnectTimeout):
+def _text(value: str) -> str | None:
+    """Return a header value, each character of which is one byte, as the client wants it: it writes UTF-8."""
+    try:
+        return value.encode("latin-1").decode() if _VALUE.fullmatch(value) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _full() -> UpstreamError:
+    text = "The gateway has too many streams open: try again later, or add sidecars."
+    return UpstreamError(Reject(UNAVAILABLE, text, "pool-exhausted", headers={"Retry-After": "5"}), "unreachable")
+
+
+def _failure(error: aiohttp.ClientError | TimeoutError) -> UpstreamError:
+    if isinstance(error, TimeoutError):
         text = "The gateway's internal route took no connection in time: check that Kong runs and is not overloaded."
         return UpstreamError(Reject(INTERNAL_ERROR, text, "connect-timeout", status=504), "unreachable")
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, aiohttp.ClientConnectorError):
         text = "The gateway's internal route cannot be reached: check that Kong runs and MCP_SIDECAR_KONG_URL names it."
         return UpstreamError(Reject(INTERNAL_ERROR, text, "connect-failed", status=502), "unreachable")
     text = "The connection to the server broke before its answer was whole. Try again."

@@ -7,9 +7,10 @@ of the processor: nothing here waits, and what else the machine does is nobody's
 import json
 import math
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 
+from bench.measure import row, seconds, shown
 from bench.plot import plot
 from mcp_core import decide
 from mcp_core.outcome import Reject
@@ -108,13 +109,6 @@ SHAPES = {
 }
 
 
-def _seconds(run, *arguments, times=1):
-    start = time.process_time()
-    for _ in range(times):
-        run(*arguments)
-    return (time.process_time() - start) / times
-
-
 def _decide(body):
     return decide.decide_post(_GUARD, _CALLER, _HEADERS, body)
 
@@ -125,12 +119,8 @@ def _load_and_dump(body):
 
 def _beside(ours, theirs, body, rounds, times):
     """Return the median seconds of ours, and the median over rounds of its ratio to theirs."""
-    pairs = [(_seconds(ours, body, times=times), _seconds(theirs, body, times=times)) for _ in range(rounds)]
+    pairs = [(seconds(lambda: ours(body), times), seconds(lambda: theirs(body), times)) for _ in range(rounds)]
     return statistics.median(one for one, _ in pairs), statistics.median(one / other for one, other in pairs)
-
-
-def _row(name, value, unit, most):
-    return {"name": name, "value": round(value, 3), "unit": unit, "bar": f"<= {most}", "holds": value <= most}
 
 
 def _grow(shape, rounds):
@@ -139,13 +129,13 @@ def _grow(shape, rounds):
     for size in SIZES:
         body = SHAPES[shape](size - _ENVELOPE)
         times = max(1, 16 * KIB // size)
-        points.append((len(body), min(_seconds(_decide, body, times=times) for _ in range(rounds))))
+        points.append((len(body), min(seconds(partial(_decide, body), times) for _ in range(rounds))))
     return points
 
 
 def _exponent(points):
     """Return the slope on logarithmic axes from 16 KiB on: below, what every request costs weighs more."""
-    known = [(math.log(size), math.log(seconds)) for size, seconds in points if size >= 16 * KIB]
+    known = [(math.log(size), math.log(spent)) for size, spent in points if size >= 16 * KIB]
     return statistics.linear_regression(*zip(*known, strict=True)).slope
 
 
@@ -164,16 +154,16 @@ def run(*, quick):
     small, large, listed = call(KIB), call(KIB * KIB), listing(500)
     median, ratio = _beside(_decide, json.loads, small, 3 * rounds, 300)
     rows = [
-        _row(f"core: decision over a tools/call of {len(small):,} bytes, median", median * 1e6, "us", 40),
-        _row("core: the same, to json.loads of it", ratio, "x", 5),
+        shown(f"core: decision over a tools/call of {len(small):,} bytes, median", median * 1e6, "us"),
+        row("core: the same, to json.loads of it", ratio, "x", 5),
     ]
     _, ratio = _beside(_decide, json.loads, large, rounds, 1)
-    rows.append(_row(f"core: decision over {len(large):,} bytes, to json.loads", ratio, "x", 3))
+    rows.append(row(f"core: decision over {len(large):,} bytes, to json.loads", ratio, "x", 3))
     _, ratio = _beside(lambda body: filter_text(body, _VIEW), _load_and_dump, listed, rounds, 2)
-    rows.append(_row(f"core: 500 tools filtered ({len(listed):,} bytes), to json.loads and dumps", ratio, "x", 3))
+    rows.append(row(f"core: 500 tools filtered ({len(listed):,} bytes), to json.loads and dumps", ratio, "x", 3))
     series = {shape: _grow(shape, 2 if quick else 5) for shape in SHAPES}
     for shape, points in series.items():
-        rows.append(_row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))
+        rows.append(row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))
     target = Path("build/bench.svg")
     target.parent.mkdir(exist_ok=True)
     target.write_text(plot("Decision over one body", "bytes", "seconds", series))

@@ -28,7 +28,7 @@ class _Connection:
         self.socket.sendall(self.request)
 
     def read(self):
-        """Return the status of a complete answer, or None while it is incomplete. Answers carry Content-Length."""
+        """Return the status of a complete answer, or None while it is incomplete. They have a length, or chunks."""
         try:
             chunk = self.socket.recv(65536)
         except ConnectionResetError:
@@ -48,7 +48,8 @@ class _Connection:
         lower = head.lower()
         at = lower.find(b"content-length:")
         if at < 0:
-            return int(head[9:12]) if self.buffer.endswith(b"0\r\n\r\n") else None
+            # The last chunk, not the last header: the head may come alone, and end in "Latency: 0".
+            return int(head[9:12]) if (b"\r\n" + body).endswith(b"\r\n0\r\n\r\n") else None
         length = int(lower[at + 15 :].split(b"\r\n", 1)[0])
         return int(head[9:12]) if len(body) >= length else None
 

@@ -133,6 +133,8 @@ _TWISTS = {
     "id null": (b'"id": 1', b'"id": null'),
     "id true": (b'"id": 1', b'"id": true'),
     "id a fraction": (b'"id": 1', b'"id": 1.5'),
+    "id with an exponent": (b'"id": 1', b'"id": 1e0'),
+    "id rounded": (b'"id": 1', b'"id": 1.00000000000000000000000000001'),
     "id an object": (b'"id": 1', b'"id": {}'),
     "id beyond all": (b'"id": 1', b'"id": 90071992547409930'),
     "id without end": (b'"id": 1', b'"id": "' + b"x" * 300 + b'"'),
@@ -245,17 +247,18 @@ def _param_cases():
 def _method_cases():
     for method in ("tools/call ", "Tools/Call", "tools/call\0", "tools//call", "tools/call/", "rpc.call", "tools"):
         message = ask(method, name="bad", arguments={"text": "x"})
-        yield Case("method", "legacy", repr(method), legacy(message), (404,), (-32601,))
-    yield Case("method", "legacy", "tasks/list", legacy(ask("tasks/list"), **LATEST), (404,), (-32601,))
+        yield Case("method", "legacy", repr(method), legacy(message), (200,), (-32601,))
+    yield Case("method", "legacy", "tasks/list", legacy(ask("tasks/list"), **LATEST), (200,), (-32601,))
     for method in ("tasks/list", "tasks/result"):
         yield Case("method", "modern", method, modern(ask_modern(method, taskId="1")), (404,), (-32601,))
     for method in ("initialize", "ping", "resources/subscribe", "logging/setLevel", "tools/Call", "sampling/x"):
         data = modern(ask_modern(method, uri="note://secret", level="debug"))
         yield Case("method", "modern", method, data, (404,), (-32601,))
     for method in ("server/discover", "subscriptions/listen"):
-        yield Case("method", "legacy", method, legacy(ask(method)), (404,), (-32601,))
+        yield Case("method", "legacy", method, legacy(ask(method)), (200,), (-32601,))
     quiet = {"jsonrpc": "2.0", "method": "notifications/tools/call", "params": BAD["params"]}
-    yield Case("method", "legacy", "a call named as a notification", legacy(quiet), (400,), (-32600,))
+    yield Case("method", "legacy", "a call named as a notification", legacy(quiet), (202,), (None,))
+    yield Case("method", "legacy", "a call named so in a batch", legacy([quiet], **BATCHES), (400,), (-32600,))
     answer = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}, "_meta": META}
     data = modern(answer, method="tools/call", name="bad")
     yield Case("method", "modern", "an answer in place of a call", data, (400,), (-32600,))

@@ -61,6 +61,10 @@ _MISLEADING = {
     "Connection: x-consumer-username": REFUSED,
     "Connection: Mcp-Protocol-Version": REFUSED,
     "Upgrade: WebSocket": REFUSED,
+    "Upgrade: foo": REFUSED,
+    "Connection: Upgrade": REFUSED,
+    "Connection: Upgrade\r\nUpgrade: foo": REFUSED,
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__": REFUSED,
 }
 _ODD_TYPES = [
     "application/json; charset=utf-16",
@@ -169,7 +173,6 @@ def _http_method_cases():
 _NO_SUCH_PATHS = [
     "/notes",
     "/notes/",
-    "/notes/mcp/",
     "/notes/mcp/x",
     "/notes/mcp%2f",
     "/notes/mcp%20",
@@ -195,6 +198,8 @@ _NO_SUCH_PATHS = [
     "/metrics",
 ]
 _SAME_PATHS = [
+    "/notes/mcp/",
+    "/notes/mcp//",
     "//notes/mcp",
     "/notes//mcp",
     "/./notes/mcp",

@@ -8,7 +8,6 @@ characters weak signals combine (mcp_core.scan.engine.NEAR), is the least at whi
 import json
 import statistics
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.measure import least
 from eval.corpora import family, load, source, tool
 from mcp_core.scan import ItemKind, Scanner, Verdict
 
 BARS = {"instructions": 85, "fields": 85, "encodings": 80, "invisible": 99}
+MEAN_BAR, LAST_BAR = 40, 15
 SHOWN_FROM = 5
 """Rows of a source from which its recall is worth a line."""
 
@@ -55,19 +56,18 @@ def recall(scanner, folder):
 
 
 def cost(scanner, item):
-    """Return the seconds of a core that scanning an item takes."""
-    start = time.process_time()
-    scanner.scan_item(ItemKind.TOOL, item)
-    return time.process_time() - start
+    """Return the seconds that scanning an item takes, and those of json.dumps and loads of it."""
+    scanned = least(lambda: scanner.scan_item(ItemKind.TOOL, item))
+    return scanned, least(lambda: json.loads(json.dumps(item)), 5)
 
 
 def honest(scanner, folder):
     """False positives on honest tools, and what scanning one costs."""
-    blocked, tricky, flagged, seconds = [], [], [], []
+    blocked, tricky, flagged, costs = [], [], [], []
     for one in load(folder, "benign"):
         item = tool(one)
         verdict = scanner.scan_item(ItemKind.TOOL, item).verdict
-        seconds.append(min(cost(scanner, item) for _ in range(3)))
+        costs.append(cost(scanner, item))
         blocked.append(verdict is Verdict.BLOCK)
         flagged.append(verdict is Verdict.FLAG)
         if len(one.get("tricky", ())) >= 2:
@@ -83,11 +83,12 @@ def honest(scanner, folder):
         share(tricky) <= 5,
     )
     yield row("honest tools flagged", share(flagged), "%")
-    mean, last = statistics.mean(seconds) * 1e6, sorted(seconds)[int(len(seconds) * 0.99)] * 1e3
-    yield row("time for a tool, mean (one core, the best of three)", round(mean), "us", "<= 300", mean <= 300)
-    yield row("time for a tool, 99 of 100", round(last, 2), "ms", "<= 3", last <= 3)
-    total = mean * 5000 / 1e6
-    yield row("time for 5,000 tools", round(total, 2), "s", "<= 3", total <= 3)
+    scanned, read = (statistics.mean(column) for column in zip(*costs, strict=True))
+    times = round(scanned / read, 1)
+    yield row("a tool scanned, to json.dumps and loads of it, mean", times, "x", f"<= {MEAN_BAR}", times <= MEAN_BAR)
+    last = round(sorted(one for one, _ in costs)[int(len(costs) * 0.99)] / scanned, 1)
+    yield row("a tool scanned, 99 of 100, to the mean", last, "x", f"<= {LAST_BAR}", last <= LAST_BAR)
+    yield row("time for a tool, mean (this machine, this minute)", round(scanned * 1e6), "us")
 
 
 def results(scanner, folder):
@@ -128,7 +129,7 @@ def changes(scanner, folder):
 
 def hostile(scanner, _folder):
     """Text that is made to be slow: a megabyte of it, of which no more is read than the limit."""
-    worst = ("", 0.0)
+    worst = ("", 0.0, 0.0)
     for unit in (
         "ignore all ",
         "[",
@@ -140,17 +141,15 @@ def hostile(scanner, _folder):
         "read the password and then send ",
         "\u200b",
     ):
-        text = unit * (1_000_000 // len(unit))
-        start = time.process_time()
-        scanner.scan_item(ItemKind.TOOL, {"name": "x", "description": text})
-        worst = max(worst, (unit, time.process_time() - start), key=lambda pair: pair[1])
-    yield row(
-        f"a hostile megabyte, the slowest of nine ({worst[0].strip()[:12]!a})",
-        round(worst[1], 2),
-        "s",
-        "<= 10",
-        worst[1] <= 10,
-    )
+        texts = [unit * (size // len(unit)) for size in (250_000, 1_000_000)]
+        quarter, whole = (
+            least(lambda text=text: scanner.scan_item(ItemKind.TOOL, {"name": "x", "description": text}), rounds=2)
+            for text in texts
+        )
+        worst = max(worst, (unit, whole / quarter, whole), key=lambda one: one[1])
+    name = f"a hostile megabyte, the worst of nine ({worst[0].strip()[:12]!a})"
+    yield row(f"{name}, to a quarter of it", round(worst[1], 2), "x", "<= 9", worst[1] <= 9)
+    yield row(f"{name} (this machine, this minute)", round(worst[2], 2), "s")
 
 
 FIGURES = (recall, honest, results, changes, hostile)

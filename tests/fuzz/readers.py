@@ -11,7 +11,9 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from fuzz import oracles, typescript
 from fuzz.oracles import PROTOTYPES, VIEW, Pairs, pairs, values
-from mcp_core.methods import SURFACE_KEYS, Kind
+from mcp_core import jsonrpc
+from mcp_core.jsonrpc import Notification, NotStrictError, Response
+from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
 from mcp_sidecar.filtering import Filter, Sight, Tally
@@ -107,11 +109,41 @@ def _left(message):
     return message | {"result": kept}
 
 
+def _is_plain(body):
+    """Return whether every message of a text and every item of its lists is exact, so that plain reading is right."""
+    try:
+        whole = jsonrpc.load(body)
+    except NotStrictError:
+        return False
+    read = [jsonrpc.message(one) for one in (whole if isinstance(whole, list) else [whole])]
+    if not all(isinstance(one, Response | Notification) for one in read):
+        return False
+    notes = [one for one in read if isinstance(one, Notification)]
+    if not all(one.method in SERVER_METHODS and isinstance(one.params.get("uri"), str) for one in notes):
+        return False
+    lists = [
+        (named, one.result.get(key))
+        for one in read
+        if isinstance(one, Response) and one.result
+        for key, (_, named) in SURFACE_KEYS.items()
+        if key in one.result
+    ]
+    return all(
+        isinstance(item, dict) and isinstance(item.get(named), str) and item.keys() <= {named, "inputSchema", "title"}
+        for named, items in lists
+        for item in (items if isinstance(items, list) else [None])
+    )
+
+
 def check_answer(body):
     """Raise AssertionError where the filter leaves what is hidden, or takes what is not. Return its outcome."""
     passed = filter_text(body, VIEW)
     if isinstance(passed, Reject):
         assert passed.http_status() == 502
+        return passed
+    if passed:
+        check_text(passed)
+    if not _is_plain(body):
         return passed
     whole = json.loads(body)
     left = [one for one in map(_left, whole if isinstance(whole, list) else [whole]) if one is not None]
@@ -138,7 +170,7 @@ def _run(coroutine):
 
 def filter_stream(chunks, announce=None):
     """Return the bytes that the sidecar writes for the chunks of a server's stream, up to where it would end it."""
-    stream = EventStream(FILTER, Sight(Tally(VIEW.access)), max_event=MAX_EVENT, announce=announce)
+    stream = EventStream(FILTER, Sight(Tally(VIEW)), max_event=MAX_EVENT, announce=announce)
     written = b""
     for chunk in chunks:
         events = stream.decode(chunk)

@@ -51,8 +51,9 @@ def test_every_class_of_evasion_is_refused(path):
 
 @pytest.mark.requirement("FUZZ-002")
 @inputs(path for path in FILES if path.name[0] in "1234567" and path.parent.name == "answer")
-def test_every_class_of_hostile_answer_is_withheld(path):
-    assert not passes(path)
+def test_of_every_class_of_hostile_answer_nothing_hidden_passes(path):
+    outcome = CHECKS["answer"](path.read_bytes())
+    assert isinstance(outcome, Reject) or b"hidden" not in outcome
 
 
 @pytest.mark.requirement("FUZZ-001")

@@ -68,7 +68,7 @@ def test_a_request_without_a_route_gets_kongs_404(gateway):
     assert answer.json["message"] == "no Route matched with those values"
     assert answer.json["request_id"] == answer.headers["X-Kong-Request-Id"]
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert answer.headers["Server"] == "kong/3.9.1"
+    assert answer.headers["Server"] == "kong/3.9.3"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_kong_tells_the_upstream_where_the_request_came_from(gateway):
     assert seen.upstream("x-forwarded-path") == ["/api/v2/x"]
     assert seen.upstream("x-forwarded-prefix") == ["/api"]
     assert seen.upstream("x-real-ip") == ["127.0.0.1"]
-    assert seen.upstream("via") == ["1.1 before, 1.1 kong/3.9.1"]
+    assert seen.upstream("via") == ["1.1 before, 1.1 kong/3.9.3"]
     assert seen.upstream("x-kong-request-id") == [seen.headers["X-Kong-Request-Id"]]
 
 
@@ -138,7 +138,7 @@ def test_hop_by_hop_headers_stay_on_their_hop(gateway):
     assert answer.upstream("te") == ["trailers"]
     assert answer.upstream("connection") == ["keep-alive"]
     assert "X-Hop" not in answer.headers
-    assert answer.headers["Via"] == "1.1 kong/3.9.1"
+    assert answer.headers["Via"] == "1.1 kong/3.9.3"
     assert answer.headers["Server"] == "tiny"
     assert {"X-Kong-Upstream-Latency", "X-Kong-Proxy-Latency"} <= set(answer.headers)
 

@@ -182,6 +182,34 @@ def test_audit_verify_proves_the_chain_and_prints_an_anchor(desk):
     assert "SEQ:HASH" in desk.run("audit", "verify", "--anchor", "1", status=2)
 
 
+@pytest.mark.requirement("STORE-021")
+def test_a_person_takes_a_store_in_the_place_of_the_one_that_sidecars_knew(desk, tmp_path):
+    desk.see(TOOL)
+    known = f"7:{'f' * 64}"
+    text = desk.run("audit", "accept-store", known, "--why", "the old one is lost")
+    assert text.startswith(f"accepted in the place of {known}\nanchor: 2:")
+    assert desk.run("audit", "verify").startswith("2 row(s) hold")
+    store = Store(str(desk.path))
+    assert store.changes(-1, (7, "f" * 64)).accepted
+    store.close()
+    own = desk.run("audit", "verify").split()[-1]
+    assert "nothing is to be accepted" in desk.run("audit", "accept-store", own, "--why", "x", status=1)
+    assert "--why" in desk.run("audit", "accept-store", known, status=2)
+    assert "SEQ:HASH" in desk.run("audit", "accept-store", "7", "--why", "x", status=2)
+    # Where there is none yet, it is made: a sidecar makes none in the place of one that it knew.
+    new = str(tmp_path / "new.db")
+    done = CliRunner().invoke(main, ["audit", "accept-store", known, "--why", "x", "--store", new])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.requirement("REV-001")
+def test_an_item_that_changes_often_is_marked_in_the_list(desk):
+    for number in range(25):
+        desk.see(TOOL | {"description": f"Reads the notes of day {number}."})
+    assert "changes often" in desk.run("surface", "list")
+    assert json.loads(desk.run("surface", "list", "--json"))[0]["changes_often"] is True
+
+
 @pytest.mark.requirement("REV-001")
 def test_a_store_that_is_not_there_is_an_error_with_what_to_do(tmp_path):
     for address in (str(tmp_path / "nix" / "x"), "mysql://x", str(tmp_path / "empty.db")):

@@ -11,6 +11,7 @@ version = "1.0.0"
 priority = 10
 Schema = [{"do": {"type": "string", "required": True, "description": "Which of the functions below to run."}}]
 refusal = (503, {"Content-Type": "application/json", "X-Refused-By": "odd"}, b'{"error":"odd"}')
+unreadable = (400, {"Content-Type": "application/json", "X-Refused-By": "odd"}, b'{"error":"no text"}')
 
 
 def nothing(kong):

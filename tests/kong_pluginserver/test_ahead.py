@@ -203,6 +203,21 @@ def test_a_reply_that_cannot_be_its_calls_ends_the_connection(server, link, call
         assert other.closed()
 
 
+@pytest.mark.requirement("SRV-001")
+@pytest.mark.parametrize(("last", "words"), [("raise", b"refused"), ("exit", b"[]")])
+@pytest.mark.parametrize("call", ["write set", "write upstream"])
+def test_an_answer_is_read_although_a_reply_before_it_cannot_be_its_calls(link, call, last, words):
+    begin(link, call, "write log", last)
+    assert len(read_calls(link, 4)) == 4
+    assert link.read_frame() == b"kong.response.exit"
+    assert M["ExitArgs"].FromString(link.read_frame()).body == words
+    for payload in (*PDK.values(), b"\xff"):
+        link.reply(payload)
+    assert link.closed()  # by the server, which has seen the impossible reply: for what it says, not for what it reads
+    for _ in range(50):
+        link.reply(b"")
+
+
 def test_a_reply_to_no_call_ends_the_connection(server, link):
     begin(link, "read path", "read a", plugin="plain")
     read_calls(link, 1)

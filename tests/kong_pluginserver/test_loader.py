@@ -37,6 +37,7 @@ CASES = {
     ),
     "buffers": (GOOD + "    response = None\n", "buffer every response"),
     "refusal": (GOOD + "refusal = (200, {}, b'')\n", "`refusal` must be"),
+    "unreadable": (GOOD + "unreadable = (200, {}, b'')\n", "`unreadable` must be"),
     "prefetch is no dict": (GOOD + "prefetch = ('kong.request.get_path',)\n", "`prefetch` must be a dict such as"),
     "prefetch of no phase": (GOOD + "prefetch = {'acess': ()}\n", "has no phase 'acess'; it has access"),
     "prefetch of no calls": (GOOD + "prefetch = {'access': 'kong.request.get_path'}\n", "must be a tuple of calls"),
@@ -62,6 +63,7 @@ CASES = {
         GOOD + "prefetch = {'access': (('kong.request.get_path', 1),)}\n",
         "kong.request.get_path cannot be called with (1,)",
     ),
+    "between_events is text": (GOOD + "between_events = 'work'\n", "`between_events` must be a function"),
     "unawaited is text": (GOOD + "unawaited = 'kong.service.set_upstream'\n", "`unawaited` must be a tuple"),
     "unawaited of no confirmed call": (
         GOOD + "unawaited = ('kong.ip.is_trusted',)\n",

@@ -257,9 +257,10 @@ def run_and_compare(link, number: int, event: Event) -> bool:
     try:
         calls, tokens, end = Kong(link).run(instance, number, event)
     except OSError:
-        # Only a server that has seen an impossible reply may close before all was written.
+        # Only a server that has seen an impossible reply may close before all was written, and only where that undoes a
+        # pass: who is refused, or answered by the plugin, is told so.
         assert expected.closes
-        assert expected.end != "refused"
+        assert expected.end in {"passed", "quiet"}
         return False
     if end == "vanished":
         assert calls == expected.calls[: len(calls)]

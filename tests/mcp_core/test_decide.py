@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from core_cases import KNOWS_TASKS, LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
 
+from mcp_core.answer import ServerMessages
 from mcp_core.decide import Admitted, Caller, Guard, decide_post
-from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane
+from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane, ServerKind
 from mcp_core.outcome import Reject
 from mcp_core.policy import NOBODY, Policy
 from mcp_core.seal import Session
@@ -32,11 +33,12 @@ COMPLETIONS = {
 ERAS = [Era.LEGACY, Era.MODERN]
 
 
-def decide(headers, body, guard=ENFORCE, session=None):
+def decide(headers, body, guard=ENFORCE, session=None, *, held=True):
     caller = Caller(
         guard.policy.view(NOBODY),
         lambda token: session if token == "s" else None,
         lambda token: TASK if token == "open" else None,
+        held=held,
     )
     return decide_post(guard, caller, headers, body)
 
@@ -68,7 +70,7 @@ def test_each_method_takes_its_lane_in_the_eras_that_define_it(era, name):
         assert decision.name == ("open" if method.param else None)
     else:
         assert isinstance(decision, Reject)
-        assert decision.http_status() == (400 if method.notification else 404)
+        assert decision.http_status() == (400 if method.notification else 200 if era is Era.LEGACY else 404)
 
 
 @pytest.mark.requirement("POL-006")
@@ -164,6 +166,27 @@ def test_a_batch_with_one_list_is_inspected(members):
     assert (decision.lane, decision.method, decision.name, decision.id) == (Lane.INSPECT, "batch", None, None)
 
 
+@pytest.mark.requirement("ANS-004")
+@pytest.mark.parametrize(
+    "message",
+    [call("open"), request("ping"), note("notifications/initialized"), {"jsonrpc": "2.0", "id": 4, "result": {}}],
+)
+def test_where_nothing_holds_answers_to_their_questions_everything_is_inspected(message):
+    assert decide(legacy(), text(message)).lane is Lane.CALL
+    assert decide(legacy(), text(message), held=False).lane is Lane.INSPECT
+
+
+@pytest.mark.requirement("ANS-004")
+def test_what_the_call_lane_does_not_judge_is_inspected():
+    batch = text([request("ping"), request("ping", id_=2)])
+    assert decide(legacy("2025-03-26"), batch).lane is Lane.INSPECT
+    named = Guard(POLICY, server_messages=ServerMessages(methods=frozenset({"acme/x"})))
+    assert decide(legacy(), text(call("open")), named).lane is Lane.INSPECT
+    silent = Guard(POLICY, server_messages=ServerMessages(kinds=frozenset({ServerKind.PROGRESS})))
+    assert decide(legacy(), text(call("open")), silent).lane is Lane.CALL
+    assert ask(Era.MODERN, "tools/call", {"name": "open"}, silent).lane is Lane.INSPECT
+
+
 @pytest.mark.requirement("POL-011")
 def test_an_agents_answer_takes_the_call_lane():
     decision = decide(legacy(), text({"jsonrpc": "2.0", "id": 4, "result": {"action": "accept"}}))
@@ -180,7 +203,7 @@ def test_an_agents_answer_takes_the_call_lane():
 def test_an_unknown_method_is_not_found(era, method):
     refusal = ask(era, method)
     assert isinstance(refusal, Reject)
-    assert (refusal.code, refusal.http_status(), refusal.id) == (-32601, 404, 1)
+    assert (refusal.code, refusal.http_status(), refusal.id) == (-32601, 200 if era is Era.LEGACY else 404, 1)
 
 
 @pytest.mark.requirement("POL-008")
@@ -197,7 +220,7 @@ def test_a_method_that_the_policy_names_is_inspected(era):
 def test_an_unknown_notification_is_refused_and_a_named_one_passes(version):
     refusal = decide(legacy(version), text(note("notifications/evil")))
     assert isinstance(refusal, Reject)
-    assert (refusal.http_status(), refusal.id) == (400, None)
+    assert (refusal.http_status(), refusal.id) == (400 if version == MODERN else 202, None)
     assert isinstance(decide(legacy(version), text(note("notifications/x"))), Admitted)
 
 

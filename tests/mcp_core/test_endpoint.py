@@ -8,7 +8,7 @@ from mcp_core import endpoint
 
 
 @pytest.mark.requirement("OLD-001")
-@pytest.mark.parametrize("path", ["/notes/mcp", "/a/b/mcp", "/mcp"])
+@pytest.mark.parametrize("path", ["/notes/mcp", "/a/b/mcp", "/mcp", "/notes/mcp/"])
 def test_the_announced_uri_is_taken_for_what_it_is_and_no_other_path_is(path):
     announced = endpoint.announced_path(path)
     assert endpoint.takes_messages(announced)

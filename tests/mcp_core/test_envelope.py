@@ -59,7 +59,7 @@ def test_an_unknown_revision_says_what_is_supported(version):
     error = json.loads(refusal.body())
     assert error["id"] == 1
     assert error["error"]["code"] == -32022
-    assert error["error"]["data"] == {"supported": [MODERN], "requested": version}
+    assert error["error"]["data"] == {"supported": [MODERN, *reversed(LEGACY)], "requested": version}
 
 
 @pytest.mark.requirement("ENV-003")

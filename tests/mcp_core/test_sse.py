@@ -167,9 +167,21 @@ def test_the_limit_is_for_one_event_and_not_for_the_stream():
 
 
 @pytest.mark.requirement("SSE-004")
-def test_bytes_that_are_not_utf_8_are_an_error():
-    with pytest.raises(UnicodeDecodeError):
-        read(b"data: \xff\n\n")
+def test_bytes_that_are_not_utf_8_are_replaced():
+    assert read(b"data: \xff\n\n") == [Event("\ufffd")]
+
+
+@pytest.mark.requirement("SSE-006")
+def test_an_event_that_lacks_only_its_blank_line_is_read_at_the_end():
+    for sent, last in (
+        (b"data: a\n", Event("a")),
+        (b"data: a", None),
+        (b"data: a\n\n", None),
+        (b"id: 1\r", Event(id="1")),
+    ):
+        decoder = Decoder()
+        decoder.feed(sent)
+        assert decoder.end() == last
 
 
 @pytest.mark.requirement("SSE-001")

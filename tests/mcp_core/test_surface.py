@@ -61,36 +61,21 @@ def test_an_update_of_a_hidden_resource_does_not_pass():
     assert shown([update("b"), update("a1"), answer()]) == [update("a1"), answer()]
 
 
-# sentence -> an answer that cannot be filtered safely
+# sentence -> an answer of which two clients could read different lists
 UNREADABLE = {
     "tools twice": b'{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[{"name":"b"}]}}',
     "result twice": b'{"jsonrpc":"2.0","id":1,"result":{},"result":{"tools":[{"name":"b"}]}}',
-    "an update of nothing": text({"jsonrpc": "2.0", "method": "notifications/resources/updated"}),
-    "an update of no text": text(update(["a1"])),
     "Tools": text(answer(Tools=[{"name": "b"}])),
     "TOOLS beside tools": text(answer(tools=[], TOOLS=[{"name": "b"}])),
     "tools with a NUL": text(answer(**{"tools\0": []})),
     "resourcetemplates": text(answer(resourcetemplates=[])),
     "resource_templates": text(answer(resource_templates=[{"name": "b", "uriTemplate": "b"}])),
     "tools inherited": text(answer(__proto__={"tools": [{"name": "b"}]})),
-    "a tool whose name is inherited": text(answer(tools=[{"name": "a", "__proto__": {"name": "b"}}])),
-    "a resource with uri and a dotless URI": text(answer(resources=[{"uri": "a", "ur\u0131": "b"}])),
     "Result": text({"jsonrpc": "2.0", "id": 1, "result": {}, "Result": {"tools": []}}),
     "tools that are no list": text(answer(tools={"0": {"name": "b"}})),
     "tools null": text(answer(tools=None)),
-    "a tool that is a string": text(answer(tools=["b"])),
-    "a tool without a name": text(answer(tools=[{"title": "b"}])),
-    "a tool whose name is no string": text(answer(tools=[{"name": ["b"]}])),
-    "a tool with name and Name": text(answer(tools=[{"name": "a", "Name": "b"}])),
-    "a resource with uri and URI": text(answer(resources=[{"uri": "a", "URI": "b"}])),
-    "a template with uriTemplate and uritemplate": text(
-        answer(resourceTemplates=[{"uriTemplate": "a", "uritemplate": "b"}])
-    ),
-    "an empty batch": b"[]",
     "a nested batch": b"[[" + text(answer()) + b"]]",
-    "not a message": b"{}",
-    "text": b"tools: secret",
-    "an id that is a float": b'{"jsonrpc":"2.0","id":1.0,"result":{}}',
+    "half a message": text(answer())[:-1],
 }
 
 
@@ -100,10 +85,60 @@ def test_an_answer_that_cannot_be_read_safely_is_502(body):
     refusal = filter_answer(body, VIEW)
     assert isinstance(refusal, Reject)
     assert refusal.http_status() == 502
-    assert (
-        json.loads(refusal.body())["error"]["message"]
-        == "The server's answer could not be read safely and was withheld."
-    )
+    assert json.loads(refusal.body())["error"]["message"].startswith("The server's answer was withheld, because it ")
+
+
+# sentence -> an item that two clients could read differently
+ODD_ITEMS = {
+    "an inherited name": b'{"name":"a","__proto__":{"name":"b"}}',
+    "name and Name": b'{"name":"a","Name":"b"}',
+    "name twice": b'{"name":"b","name":"a"}',
+    "a string": b'"b"',
+    "no name": b'{"title":"b"}',
+    "a name that is no string": b'{"name":["b"]}',
+    "a key twice, deep in its schema": b'{"name":"a","inputSchema":{"x":{"a":1,"a":2}}}',
+    "NaN": b'{"name":"a","inputSchema":{"default":NaN}}',
+    "a number beyond what readers hold": b'{"name":"a","inputSchema":{"default":1e999}}',
+    "a schema that is too deep": b'{"name":"a","inputSchema":' + b'{"a":' * 70 + b"1" + b"}" * 70 + b"}",
+}
+
+
+@pytest.mark.requirement("SURF-007")
+@pytest.mark.parametrize("item", ODD_ITEMS.values(), ids=ODD_ITEMS.keys())
+def test_an_item_that_clients_could_read_differently_is_left_out_alone(item):
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a1"},' + item + b',{"name":"a2"}]}}'
+    for enforce in (True, False):
+        outcome = filter_answer(body, VIEW, enforce=enforce)
+        assert outcome.message == answer(tools=[{"name": "a1"}, {"name": "a2"}])
+
+
+@pytest.mark.requirement("SURF-007")
+@pytest.mark.parametrize(
+    ("sent", "read"), [(b"\\ud83d", "\ufffd"), (b"\xe9", "\ufffd"), (b"\\ud83d\\ude00", "\U0001f600")]
+)
+def test_what_is_no_character_is_replaced_and_the_list_stays(sent, read):
+    passed = filter_text(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","title":"%s"}]}}' % sent, VIEW)
+    assert json.loads(passed)["result"]["tools"] == [{"name": "a", "title": read}]
+
+
+@pytest.mark.requirement("SURF-007")
+@pytest.mark.parametrize(
+    "body",
+    [
+        text({"jsonrpc": "2.0", "method": "notifications/resources/updated"}),
+        text(update(["a1"])),
+        b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"b","uri":"a1"}}',
+        b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a1","URI":"b"}}',
+        b"[]",
+        b"{}",
+        b"tools: secret",
+        b"[DONE]",
+        b'"{}"',
+        b'{"type":"ping"}',
+    ],
+)
+def test_what_no_client_takes_for_a_message_is_left_out(body):
+    assert filter_answer(body, VIEW) == Mutated(None)
 
 
 SECRET = "s3cr3t"
@@ -124,11 +159,13 @@ SECRET = "s3cr3t"
     ],
 )
 def test_the_reason_for_the_log_repeats_nothing_of_the_answer(body):
-    refusal = filter_answer(body, VIEW)
-    assert isinstance(refusal, Reject)
-    assert refusal.reason.startswith("answer: ")
-    assert SECRET not in refusal.reason
-    assert SECRET not in refusal.body().decode()
+    outcome = filter_answer(body, VIEW)
+    if isinstance(outcome, Reject):
+        assert outcome.reason.startswith("answer: ")
+        assert SECRET not in outcome.reason
+        assert SECRET not in outcome.body().decode()
+    else:
+        assert SECRET not in json.dumps(outcome.message)
 
 
 @pytest.mark.requirement("SURF-004")
@@ -138,7 +175,7 @@ def test_the_text_that_goes_on_is_the_same_bytes_or_what_is_left_of_them():
     assert json.loads(filter_text(less, VIEW)) == answer(tools=items("tools", "a"))
     assert filter_text(text(update("b")), VIEW) == b""
     assert filter_text(less, VIEW, enforce=False) == less
-    assert isinstance(filter_text(b"[]", VIEW, enforce=False), Reject)
+    assert isinstance(filter_text(b"{", VIEW, enforce=False), Reject)
 
 
 @pytest.mark.requirement("SURF-003")

@@ -23,7 +23,7 @@ OWN = SEALER.seal(TASK, "notes", "ann")
 BOBS = SEALER.seal(TASK, "notes", "bob")
 ELSEWHERE = SEALER.seal(TASK, "files", "ann")
 POLICY = Policy.from_config({"tools": {"allow": ["open"]}})
-CALLER = Caller(POLICY.view(NOBODY), open_task=lambda token: SEALER.open(token, "notes", "ann"))
+CALLER = Caller(POLICY.view(NOBODY), open_task=lambda token: SEALER.open(token, "notes", "ann"), held=True)
 FOREIGN = [BOBS, ELSEWHERE, OWN[:-2], OWN + "A", "up-1", "", "caf\xe9", None, 7, [OWN]]
 
 

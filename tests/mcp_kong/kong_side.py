@@ -5,8 +5,11 @@ Kong is another process, so this stands in for it here; tests on a real Kong are
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
+
+from mcp_core.seal import derive
 
 KEY = b"k" * 32
 CONFIG = {
@@ -28,7 +31,8 @@ ANNS_HEADERS = {
 class KongSide:
     """One request as Kong holds it.
 
-    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on.
+    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on. With
+    `answers`, mcp-answers is there: it announces itself, and takes the guard's question off the request.
     """
 
     def __init__(
@@ -41,16 +45,20 @@ class KongSide:
         consumer: dict[str, Any] | None = None,
         knows_upstreams: bool = True,
         target: str = "/notes/mcp",
+        answers: bool = True,
     ) -> None:
         self.next_hop = dict(headers)
+        self.question: dict[str, Any] | None = None
+        headers = headers | {"mcp-answers": "1"} if answers else headers
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        answers = {
+        replies = {
             "request.get_method": http_method,
             "request.get_path": target.partition("?")[0],
             "request.get_raw_query": target.partition("?")[2],
             "request.get_headers": headers,
             "request.get_raw_body": body,
             "client.get_consumer": consumer,
+            "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
@@ -66,7 +74,7 @@ class KongSide:
             response=SimpleNamespace(),
             log=SimpleNamespace(),
         )
-        for path, answer in answers.items():
+        for path, answer in replies.items():
             at: Any = self.pdk
             *parents, name = path.split(".")
             for parent in parents:
@@ -83,10 +91,20 @@ class KongSide:
 
     def _set_headers(self, headers: dict[str, str | list[str]]) -> None:
         for name, value in headers.items():
-            if value == []:  # no values at all clear the header (lua-nginx-module, ngx.req.set_header)
+            if name == "mcp-question":
+                version, token, said = str(value).split(" ", 2)
+                assert (version, token) == ("1", derive(KEY, "kong-mcp answers").hex())
+                self.question = json.loads(said)
+            elif value == []:  # no values at all clear the header (lua-nginx-module, ngx.req.set_header)
                 self.next_hop.pop(name.lower(), None)
             else:
                 self.next_hop[name.lower()] = value
+
+    @property
+    def upstream(self) -> str | None:
+        """What the request was opened to: by the guard itself, or by mcp-answers for it."""
+        opened = self.arguments("service.set_upstream")
+        return opened[-1][0] if opened else self.question and self.question["upstream"]
 
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]

@@ -43,7 +43,7 @@ def context(side):
 
 
 @pytest.mark.requirement("RES-006")
-@pytest.mark.parametrize("body", [CALL, PROMPT, READ, PING, NOTE, ANSWER, [CALL, PING]])
+@pytest.mark.parametrize("body", [CALL, PROMPT, READ, PING, NOTE, ANSWER])
 def test_where_results_are_scanned_nothing_passes_the_sidecar_by(body):
     told = context(ask(body, **RESULTS))
     assert (told.results, told.schema, told.secrets) == ("block", "off", "off")

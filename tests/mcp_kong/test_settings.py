@@ -28,6 +28,9 @@ ENVIRONMENT = {KEYS_VARIABLE: base64.b64encode(KEY).decode()}
         ({"limits": {"bodies": 1}}, "config.limits"),
         ({"limits": {"body": "4 MiB"}}, "config.limits.body"),
         ({"limits": {"depth": True}}, "config.limits.depth"),
+        ({"limits": {"refusals": 0}}, "config.limits.refusals"),
+        ({"limits": {"refusals": "many"}}, "config.limits.refusals"),
+        ({"hide_headers": ["x" * 20_000]}, "config: tools"),
         ({"origins": "https://a.example"}, "config.origins"),
         ({"origins": [7]}, "config.origins"),
         ({"hosts": "gateway.example"}, "config.hosts"),
@@ -118,9 +121,9 @@ def test_the_schemas_defaults_are_the_codes():
     required = {"server": "notes", "upstream": "notes-replicas"}
     filled, bare = (read_settings(one, ENVIRONMENT) for one in (defaults(GUARD_SCHEMA) | required, required))
     for field in dataclasses.fields(filled):
-        if field.name not in ("guard", "signer", "sessions", "endpoints", "tasks"):
+        if field.name not in ("guard", "signer", "questions", "sessions", "endpoints", "tasks"):
             assert getattr(filled, field.name) == getattr(bare, field.name), field.name
-    for name in ("enforce", "origins", "hosts", "param_headers"):
+    for name in ("enforce", "origins", "hosts", "param_headers", "server_messages"):
         assert getattr(filled.guard, name) == getattr(bare.guard, name)
     assert filled.guard.limits == bare.guard.limits == DEFAULT_LIMITS
     assert filled.guard.policy.access == bare.guard.policy.access

@@ -26,11 +26,12 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.methods import ServerKind
 from mcp_core.seal import Context, ContextSigner, SessionSealer
 
 KEY = b"k" * 32
 INTERNAL_KEY = "internal-key-0123456789"
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -166,6 +167,29 @@ SOME = {"tools": {"allow": ["*"], "deny": ["secret*"]}}
 LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 
 
+EVERYTHING = [[one.value for one in ServerKind], []]
+NOTHING_ASKED = {"", "response"}
+REPLAY = {
+    "http_method": "GET",
+    "method": "",
+    "id": None,
+    "question": {"place": "replay", "asked": [], "batch": False},
+}
+"""How a stream is asked for that goes on where another one broke off: any answer may come on it."""
+
+
+def asked(context: Context, body: bytes) -> dict[str, Any]:
+    """Return the question of a context that asks one thing, or nothing, or what the batch in its body asks."""
+    if context.http_method == "GET":
+        return {"place": "get", "asked": [], "batch": False}
+    if context.method == "batch":
+        members = [one for one in json.loads(body) if "id" in one and "method" in one]
+        return {"place": "post", "asked": [[one["id"], one["method"], None] for one in members], "batch": True}
+    nothing = context.id is None or context.method in NOTHING_ASKED or context.method.startswith("notifications/")
+    place = "listen" if context.method == "subscriptions/listen" else "post"
+    return {"place": place, "asked": [] if nothing else [[context.id, context.method, None]], "batch": False}
+
+
 class Guard:
     """Asks the sidecar as the guard makes Kong ask."""
 
@@ -189,8 +213,10 @@ class Guard:
             session=None,
             affinity="a1b2c3d4",
             expires=int(time.time()) + 30,
+            server_messages=EVERYTHING,
         )
-        return dataclasses.replace(context, **changes)
+        context = dataclasses.replace(context, **changes)
+        return context if "question" in changes else dataclasses.replace(context, question=asked(context, body))
 
     def open(
         self,
@@ -254,6 +280,7 @@ def words() -> SimpleNamespace:
         chunk=chunk,
         result=result,
         until=until,
+        replay=REPLAY,
         key=KEY,
         internal_key=INTERNAL_KEY,
     )

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+STARTED = int(time.time())
 SECRET = "a-secret-for-webhooks-0123456789"
 TOOL = {"name": "read", "description": "Reads a note."}
 CHANGED = TOOL | {"description": "Writes a note."}
@@ -67,7 +68,7 @@ def alert(receiver):
     """Return the next alert, after a look at its signature."""
     headers, body = receiver.alerts.get(timeout=10)
     signed = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", headers["kong-mcp-signature"])
-    assert abs(time.time() - int(signed[1])) < 10
+    assert STARTED <= int(signed[1]) <= time.time()
     wanted = hmac.new(SECRET.encode(), signed[1].encode() + b"." + body, hashlib.sha256).hexdigest()
     assert hmac.compare_digest(wanted, signed[2])
     return json.loads(body)

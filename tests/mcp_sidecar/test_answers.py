@@ -27,8 +27,20 @@ def test_an_answer_that_hides_nothing_keeps_its_bytes(guard, kong, words):
 
 @pytest.mark.requirement("SIDE-002")
 def test_a_batch_is_filtered_in_every_member(guard, kong, words):
+    lists = [{"jsonrpc": "2.0", "id": id_, "method": "tools/list"} for id_ in (7, 8)]
     kong.answers(words.json_answer(b"[%s,%s]" % (words.result("secret"), words.result("secret", "keep", id_=8))))
-    assert [one["result"] for one in guard.ask().json] == [{"tools": []}, {"tools": [{"name": "keep"}]}]
+    answer = guard.ask(json.dumps(lists).encode(), method="batch", id=None)
+    assert [one["result"] for one in answer.json] == [{"tools": []}, {"tools": [{"name": "keep"}]}]
+
+
+@pytest.mark.requirement("ANS-001")
+def test_a_batch_is_answered_with_its_own_ids_only_and_a_single_request_with_no_batch(guard, kong, words):
+    lists = [{"jsonrpc": "2.0", "id": id_, "method": "tools/list"} for id_ in (7, 8)]
+    for ids in ([7, 9], [7, 7], [7, "8"]):
+        kong.answers(words.json_answer(b"[%s]" % b",".join(words.result("secret", id_=id_) for id_ in ids)))
+        assert guard.ask(json.dumps(lists).encode(), method="batch", id=None).status == 502
+    kong.answers(words.json_answer(b"[%s]" % words.result("keep")))
+    assert guard.ask().status == 502
 
 
 @pytest.mark.requirement("SIDE-019")
@@ -49,7 +61,6 @@ def test_in_monitor_mode_nothing_is_hidden_and_it_is_logged(guard, kong, words):
         b'{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[{"name":"secret"}]}}',
         b'{"jsonrpc":"2.0","id":7,"result":{"Tools":[{"name":"secret"}]}}',
         b'{"jsonrpc":"2.0","id":7,"result":{"tools":{"name":"secret"}}}',
-        b'{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":7}]}}',
         b'\xef\xbb\xbf{"jsonrpc":"2.0","id":7,"result":{}}',
         b'{"jsonrpc":"2.0","id":7,"result":{}}{"jsonrpc":"2.0"}',
         '{"jsonrpc":"2.0","id":7,"result":{}}'.encode("utf-16"),
@@ -117,22 +128,27 @@ def test_an_answer_that_is_only_called_identity_passes(guard, kong, words):
     assert guard.ask().status == 200
 
 
-@pytest.mark.parametrize("status", ["202 Accepted", "200 OK"])
-def test_an_empty_answer_passes_with_its_status(guard, kong, words, status):
+NOTHING_ASKED = {"method": "notifications/initialized", "id": None}
+
+
+@pytest.mark.requirement("ANS-003")
+@pytest.mark.parametrize("status", ["202 Accepted", "200 OK", "204 No Content"])
+def test_an_agent_that_asked_something_never_gets_silence(guard, kong, words, status):
     kong.answers(words.json_answer(b"", status=status))
     answer = guard.ask()
-    assert (answer.status, answer.body) == (int(status[:3]), b"")
+    assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (502, 7, -32603)
 
 
-def test_what_is_only_accepted_passes_without_its_body(guard, kong, words):
-    kong.answers(words.json_answer(words.result("secret"), status="202 Accepted"))
-    answer = guard.ask()
-    assert (answer.status, answer.body) == (202, b"")
-
-
-def test_no_content_passes(guard, kong):
-    kong.answers(b"HTTP/1.1 204 No Content\r\n\r\n")
-    assert guard.ask().status == 204
+@pytest.mark.requirement("ANS-001")
+@pytest.mark.parametrize(("status", "passed"), [("202 Accepted", 202), ("200 OK", 202), ("204 No Content", 204)])
+def test_what_asked_nothing_is_answered_with_nothing(guard, kong, words, status, passed):
+    stream = words.stream_answer(b"data: " + words.result("secret") + b"\n\n").replace(b"200 OK", status.encode())
+    bodies = [stream, words.json_answer(words.result("secret"), status=status)]
+    for sent in bodies if passed == 202 else [f"HTTP/1.1 {status}\r\n\r\n".encode()]:
+        kong.answers(sent)
+        answer = guard.ask(**NOTHING_ASKED)
+        assert (answer.status, answer.body) == (passed, b"")
+    assert guard.ask(http_method="DELETE", method="", id=None, session="s").body == b""
 
 
 @pytest.mark.requirement("SIDE-002")

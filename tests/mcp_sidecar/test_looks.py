@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import threading
+import time
+from types import SimpleNamespace
 
 import anyio
+import anyio.lowlevel
 import pytest
 import uvicorn
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_core.scan import ItemKind
+from mcp_sidecar.looker import MOST_FAILURES, Looker
 from mcp_sidecar.store.store import ItemId, Store
 
 LISTEN = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
@@ -229,3 +234,63 @@ def test_a_look_scans_by_the_settings_that_a_guard_signed_last(scripted, look, w
     _, store = look()
     words.until(lambda: names(store) == {"read"})
     assert store.standing(ItemId("files", ItemKind.TOOL, "read")).open
+
+
+class Visits(Looker):
+    """A looker whose visits end as is said, and are counted."""
+
+    def __init__(self, servers=()):
+        pins = SimpleNamespace(servers=servers, refresh_interval=0.001)
+        self.asked = -math.inf
+        catalog = SimpleNamespace(servers=["files"], asked=lambda _server: self.asked)
+        super().__init__(SimpleNamespace(pins=pins, max_answer=1), catalog, None, None)
+        self.visits = 0
+
+    async def _visit(self, _server, _talk, failures):
+        self.visits += 1
+        await anyio.lowlevel.checkpoint()
+        # The last of several failures is followed by a look that sees something, once.
+        return "seen" if self.visits == 3 and failures == 2 else "refused"
+
+
+async def settled(looker):
+    """Wait until no look has come while the looker went round a hundred times."""
+    before, rounds = -1, 0
+    while rounds < 100:
+        rounds = rounds + 1 if looker.visits == before else 0
+        before = looker.visits
+        await anyio.sleep(0.001)
+    return looker.visits
+
+
+@pytest.mark.requirement("LOOK-010")
+def test_a_server_that_is_gone_is_looked_at_no_more_until_a_guard_asks_about_it(monkeypatch):
+    monkeypatch.setattr("mcp_sidecar.looker.SOONEST", 0.0)
+
+    async def main():
+        looker = Visits()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(looker.run)
+            # What was seen once begins the count anew.
+            assert await settled(looker) == 3 + MOST_FAILURES
+            looker.asked = time.monotonic()
+            assert await settled(looker) == 3 + 2 * MOST_FAILURES
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
+@pytest.mark.requirement("LOOK-010")
+def test_a_server_that_is_named_in_the_settings_is_looked_at_for_ever(monkeypatch):
+    monkeypatch.setattr("mcp_sidecar.looker.SOONEST", 0.0)
+
+    async def main():
+        looker = Visits(("files",))
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(looker.run)
+                while looker.visits < 5 * MOST_FAILURES:  # noqa: ASYNC110 - nobody tells of a look
+                    await anyio.sleep(0.001)
+                tasks.cancel_scope.cancel()
+
+    anyio.run(main)

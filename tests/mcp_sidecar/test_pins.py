@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import shutil
 import sqlite3
+import subprocess
 import time
 
 import msgspec
@@ -27,12 +29,13 @@ def node(start, tmp_path, kong, words):
     """Start a sidecar with a store, a node of several, and say what servers answer."""
 
     class Node:
+        folder = tmp_path
         store_path = tmp_path / "store.db"
         address = str(store_path)
         count = itertools.count()
 
         def __init__(self, **environment):
-            self.snapshot_path = tmp_path / f"snapshot{next(self.count)}"
+            self.snapshot_path = self.folder / f"snapshot{next(self.count)}"
             self.guard = start(
                 **{
                     "MCP_SIDECAR_STORE": self.address,
@@ -139,8 +142,10 @@ def test_lists_in_streams_batches_and_long_texts_are_pinned_too(node, words):
     one.tools(TOOL)
     stream = one.ask({"tools": [CHANGED]}, body=lambda text: words.stream_answer(b"data: " + text + b"\n\n"))
     assert b'"tools":[]' in stream.body
-    batch = one.ask({"tools": [CHANGED]}, body=lambda text: words.json_answer(b"[" + text + b"]"))
-    assert batch.json[0]["result"]["tools"] == []
+    whole = one.ask(
+        {"tools": [CHANGED]}, body=lambda text: words.stream_answer(b"data: [" + text + b"]\n\n"), **words.replay
+    )
+    assert b'"tools":[]' in whole.body
     filler = [TOOL | {"name": f"tool{n}", "description": "x" * 1000} for n in range(100)]
     assert one.tools(CHANGED, *filler) == [tool["name"] for tool in filler]
 
@@ -287,3 +292,73 @@ def test_a_sidecar_that_never_read_its_store_is_ready_only_where_nothing_is_enfo
     assert watched.get("/readyz").status == 200
     (tmp_path / "no-folder").mkdir()
     words.until(lambda: enforced.get("/readyz").status == 200)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(disk):
+    """Write until nothing more fits."""
+    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)
+
+
+@pytest.mark.requirement("SIDE-060")
+def test_a_tool_that_drifts_on_a_full_disk_is_hidden_and_refused_and_the_others_go_on(node, small_disk, words):
+    node.folder, node.address = small_disk, str(small_disk / "store.db")
+    one = node()
+    write = TOOL | {"name": "write"}
+    assert one.tools(TOOL, write) == ["read", "write"]
+    words.until((small_disk / f"{one.snapshot_path.name}.reserve").exists)
+    fill(small_disk)
+    assert one.tools(CHANGED, write) == ["write"]
+    words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") is not None)
+    assert one.snapshot().refusal("files", Kind.TOOL, "write") is None
+    assert one.tools(TOOL, write) == ["write"]
+    (small_disk / "filler").unlink()
+    words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined")
+
+
+@pytest.mark.requirement("SIDE-060")
+def test_where_no_room_is_left_for_the_snapshot_either_it_is_put_aside_until_there_is(node, small_disk, words):
+    node.folder, node.address = small_disk, str(small_disk / "store.db")
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    reserve = small_disk / f"{one.snapshot_path.name}.reserve"
+    words.until(reserve.exists)
+    reserve.unlink()
+    fill(small_disk)
+    assert one.tools(CHANGED) == []
+    words.until(lambda: not one.snapshot_path.exists())
+    (small_disk / "filler").unlink()
+    words.until(one.snapshot_path.exists)
+    words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") == "quarantined")
+
+
+@pytest.mark.requirement("STORE-022")
+def test_a_store_that_is_deleted_under_a_running_sidecar_is_noticed_and_opens_nothing(node, words):
+    one = node()
+    assert one.tools(TOOL) == ["read"]
+    one.decide(State.REJECTED)
+    words.until(lambda: one.snapshot().refusal("files", Kind.TOOL, "read") == "rejected")
+    for path in one.folder.glob("store.db*"):
+        path.unlink()
+    words.until(lambda: "warnings" in one.guard.sidecar.get("/readyz").json)
+    assert one.guard.sidecar.stop() == 0
+    Store(one.address, migrate=True).close()
+    node.count = itertools.count()  # so that it has the snapshot of the one before
+    again = node()
+    assert again.snapshot_path == one.snapshot_path
+    words.until(lambda: "accept-store" in str(again.guard.sidecar.get("/readyz").json))
+    assert again.tools(TOOL) == []
+    assert one.snapshot().refusal("files", Kind.TOOL, "read") == "rejected"

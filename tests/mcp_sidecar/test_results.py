@@ -27,7 +27,11 @@ def progress(step):
 
 
 def messages(body):
-    return [json.loads(line.removeprefix(b"data: ")) for line in body.splitlines() if line.startswith(b"data: ")]
+    return [
+        json.loads(line.removeprefix(b"data: "))
+        for line in body.splitlines()
+        if line.startswith((b"data: {", b"data: ["))
+    ]
 
 
 def withheld(message):
@@ -88,17 +92,17 @@ def test_progress_passes_at_once_and_in_order_while_the_result_is_not_there_yet(
         connection.sendall(words.chunk(event(told(STEERS * 2_000))) + words.chunk(event(progress(3))) + b"0\r\n\r\n")
 
     kong.play = play
-    connection = guard.open(CALL, results="block", **ASKED)
+    wanted = {"place": "post", "asked": [[7, "tools/call", "p"]], "batch": False}
+    connection = guard.open(CALL, results="block", question=wanted, **ASKED)
     response = connection.getresponse()
     first = b""
     while first.count(b"\n\n") < 2:
         first += response.read1()
     assert messages(first) == [json.loads(progress(1)), json.loads(progress(2))]
     release.set()
-    last, after = messages(response.read())
+    (last,) = messages(response.read())
     connection.close()
     assert withheld(last)
-    assert after == json.loads(progress(3))
 
 
 @pytest.mark.requirement("RES-001")
@@ -114,17 +118,19 @@ def test_errors_are_read_whatever_their_status(guard, kong, words, status, metho
     assert guard.ask(CALL, results="flag", **ASKED | {"method": method}).json == error
 
 
+ENDPOINT = b"event: endpoint\ndata: /messages?session_id=1\n\n"
+OLD = {"http_method": "GET", "method": "", "id": None, "announce": "/files/messages"}
+BATCH = {"place": "post", "asked": [[1, "tools/call", None], [7, "tools/call", None]], "batch": True}
 WAYS_ROUND = {
-    "the stream of a GET": {"http_method": "GET", "method": "", "id": None},
-    "a replayed stream": {"http_method": "GET", "method": "", "id": None, "session": "s"},
-    "the stream of 2024-11-05": {"http_method": "GET", "method": "", "id": None, "announce": "/files/messages"},
-    "a batch": {"method": "batch", "id": None},
-    "tasks/result": {"method": "tasks/result"},
-    "the stream of a list": {"method": "tools/list"},
-    "the stream of a ping": {"method": "ping"},
-    "the stream of an answer": {"method": "response", "id": None},
-    "a method that only the policy knows": {"method": "acme/do"},
+    "a replayed stream": (b"", "replay"),
+    "the stream of 2024-11-05": (ENDPOINT, OLD),
+    "a batch": (b"", {"method": "batch", "id": None, "question": BATCH}),
+    "tasks/result": (b"", {"method": "tasks/result"}),
+    "the stream of a list": (b"", {"method": "tools/list"}),
+    "the stream of a ping": (b"", {"method": "ping"}),
+    "a method that only the policy knows": (b"", {"method": "acme/do"}),
 }
+SEVERAL = {"a replayed stream", "the stream of 2024-11-05", "a batch"}
 
 
 @pytest.mark.requirement("RES-001")
@@ -132,12 +138,31 @@ WAYS_ROUND = {
 @pytest.mark.parametrize("batch", [False, True])
 def test_no_way_leads_round_the_scan(guard, kong, words, way, batch):
     data = b"[" + told("fine", 1) + b"," + told(STEERS) + b"]" if batch else told(STEERS)
-    kong.answers(words.stream_answer(event(data)))
-    body = guard.ask(CALL, results="block", **ASKED | WAYS_ROUND[way]).body
+    before, changes = WAYS_ROUND[way]
+    kong.answers(words.stream_answer(before + event(data)))
+    changes = words.replay if changes == "replay" else changes
+    body = guard.ask(CALL, results="block", **ASKED | changes).body
     assert b"system prompt" not in body
-    (message,) = messages(body)
+    if batch and way not in SEVERAL:
+        assert b"a batch, though none was asked" in body
+        return
+    message = messages(body)[-1 if way != "a batch" or batch else 0]
     assert withheld(message[1] if batch else message)
     assert not batch or message[0] == json.loads(told("fine", 1))
+
+
+@pytest.mark.requirement("RES-001")
+@pytest.mark.parametrize("method", ["sampling/createMessage", "elicitation/create", "notifications/message"])
+def test_what_a_server_asks_or_tells_of_itself_is_read_too(guard, kong, words, method):
+    id_ = {} if method.startswith("notifications/") else {"id": 1}
+    asks = {"jsonrpc": "2.0", **id_, "method": method, "params": {"message": STEERS}}
+    honest = asks | {"params": {"message": "All is well."}}
+    sent = [event(json.dumps(one).encode()) for one in (asks, honest)]
+    kong.answers(words.stream_answer(*sent, event(told("done"))))
+    first, last = messages(guard.ask(CALL, results="block", **ASKED).body)
+    assert (first, last) == (honest, json.loads(told("done")))
+    kong.answers(words.stream_answer(*sent, event(told("done"))))
+    assert len(messages(guard.ask(CALL, results="flag", **ASKED).body)) == 3
 
 
 @pytest.mark.requirement("RES-001")

@@ -49,7 +49,7 @@ def test_a_list_is_filtered_wherever_the_network_splits_the_stream(streamed, wor
     lines[5] = b"data: " + words.result("secret2", "keep2")
     stream = end.join(lines)
     for at in range(len(stream) + 1):
-        answer = streamed(stream[:at], stream[at:])
+        answer = streamed(stream[:at], stream[at:], **words.replay)
         data = [block.rpartition("data: ")[2] for block in answer.body.decode().split("\n\n") if "data" in block]
         assert [json.loads(one)["result"]["tools"] for one in data] == [[{"name": "keep"}], [{"name": "keep2"}]], at
 
@@ -68,11 +68,26 @@ def test_a_list_is_filtered_after_anything_that_comes_before_it(streamed, words)
 
 
 @pytest.mark.requirement("SIDE-003")
-def test_a_second_answer_a_batch_and_a_foreign_id_are_filtered_too(streamed, words):
+def test_on_a_stream_that_replays_every_answer_is_filtered(streamed, words):
     one, two, three = (words.result("secret", name, id_=id_) for name, id_ in (("a", 7), ("b", 7), ("c", 99)))
-    answer = streamed(b"data: " + one + b"\n\ndata: [" + two + b"," + three + b"]\n\n")
+    answer = streamed(b"data: " + one + b"\n\ndata: [" + two + b"," + three + b"]\n\n", **words.replay)
     assert b"secret" not in answer.body
     assert [len(json.loads(data)) for data in events(answer.body)] == [3, 2]
+
+
+@pytest.mark.requirement("ANS-002")
+def test_after_the_answer_nothing_more_passes_and_the_stream_ends(guard, kong, words):
+    gone = threading.Event()
+
+    def stays(_request, connection):
+        late = b"data: " + words.result("late", id_=8) + b"\n\n"
+        connection.sendall(words.stream_answer(b"data: " + words.result("keep") + b"\n\n" + late, end=False))
+        connection.recv(1)
+        gone.set()
+
+    kong.play = stays
+    assert names(guard.ask().body) == ["keep"]
+    assert gone.wait(10)
 
 
 @pytest.mark.requirement("SIDE-003")
@@ -92,16 +107,34 @@ def test_what_is_unfinished_when_the_stream_ends_is_dropped(streamed, words):
 @pytest.mark.requirement("SIDE-003")
 def test_the_stream_of_a_get_is_filtered_too(guard, kong, words):
     kong.answers(words.stream_answer(b"data: " + words.result("keep", "secret") + b"\n\n"))
-    assert names(guard.ask(http_method="GET", method="", id=None).body) == ["keep"]
+    assert names(guard.ask(**words.replay).body) == ["keep"]
+
+
+@pytest.mark.requirement("ANS-001")
+def test_no_answer_passes_on_the_stream_of_a_get_that_replays_nothing(guard, kong, words):
+    changed = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+    kong.answers(words.stream_answer(changed + b"data: " + words.result("keep", "secret") + b"\n\n" + changed))
+    answer = guard.ask(http_method="GET", method="", id=None)
+    assert (answer.status, answer.body) == (200, changed)
 
 
 UNREADABLE = [
     b'data: {"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[{"name":"secret"}]}}\n\n',
-    b"data: secret\n\n",
-    b"event: message\ndata: secret\n\n",
-    b"event\ndata: secret\n\n",
-    b"data: \xffsecret\n\n",
+    b'data: {"jsonrpc":"2.0","id":8,"result":{"tools":[{"name":"secret"}]}}\n\n',
+    b'event: message\ndata: {"jsonrpc":"2.0","id":7,"result":{"tools":["secret"]}\n\n',
+    b"event\ndata: {secret}\n\n",
 ]
+LEFT_OUT = [b"data: secret\n\n", b"event: message\ndata: [DONE]\n\n", b"data: \xffsecret\n\n", b"data: {}\n\n"]
+
+
+@pytest.mark.requirement("ANS-003")
+@pytest.mark.parametrize("junk", LEFT_OUT)
+def test_what_no_client_takes_for_a_message_is_left_out_and_the_answer_passes(streamed, words, junk):
+    answer = streamed(junk, b"data: " + words.result("keep") + b"\n\n")
+    assert (answer.status, names(answer.body)) == (200, ["keep"])
+    alone = streamed(junk)
+    assert (alone.status, alone.json["id"], alone.json["error"]["code"]) == (502, 7, -32603)
+    assert b"secret" not in answer.body + alone.body
 
 
 @pytest.mark.requirement("SIDE-004")
@@ -116,18 +149,18 @@ def test_a_stream_that_begins_unreadably_is_a_bad_gateway(streamed, unreadable, 
 @pytest.mark.requirement("SIDE-004")
 @pytest.mark.parametrize("unreadable", UNREADABLE)
 def test_a_stream_that_becomes_unreadable_ends_with_an_error(streamed, words, unreadable):
-    keep = b"data: " + words.result("keep") + b"\n\n"
-    answer = streamed(keep, unreadable, keep)
+    log = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n'
+    answer = streamed(log, unreadable, b"data: " + words.result("keep") + b"\n\n")
     good, error = map(json.loads, events(answer.body))
-    assert good["result"] == {"tools": [{"name": "keep"}]}
+    assert good["method"] == "notifications/message"
     assert (error["id"], error["error"]["code"]) == (7, -32603)
     assert b"secret" not in answer.body
 
 
-@pytest.mark.parametrize("unreadable", UNREADABLE)
+@pytest.mark.parametrize("unreadable", [UNREADABLE[0], *UNREADABLE[2:]])
 def test_the_stream_of_a_get_just_ends_where_it_becomes_unreadable(streamed, words, unreadable):
     keep = b"data: " + words.result("keep") + b"\n\n"
-    answer = streamed(keep, unreadable, keep, http_method="GET", method="", id=None)
+    answer = streamed(keep, unreadable, keep, **words.replay)
     assert (answer.status, names(answer.body)) == (200, ["keep"])
 
 
@@ -153,7 +186,7 @@ def test_an_event_over_the_limit_ends_the_stream(start, kong, words, drip):
 
 def test_events_reach_the_agent_one_by_one_as_the_server_sends_them(guard, kong, words):
     go = threading.Semaphore(0)
-    pieces = [b": ping\n\n", b"id: 0\ndata:\n\n", b"data: " + words.result("a") + b"\n\n", b"id: 9\n\n"]
+    pieces = [b": ping\n\n", b"id: 0\ndata:\n\n", b"id: 9\n\n", b"data: " + words.result("a") + b"\n\n"]
 
     def slowly(_request, connection):
         connection.sendall(words.stream_answer(end=False))
@@ -172,7 +205,7 @@ def test_events_reach_the_agent_one_by_one_as_the_server_sends_them(guard, kong,
             seen.append(_event(response))
         go.release()
     result = words.result("a")
-    assert seen == [b":\n\n", b"id: 0\ndata: \n\n", b"data: " + result + b"\n\n", b"id: 9\n\n"]
+    assert seen == [b":\n\n", b"id: 0\ndata: \n\n", b"id: 9\n\n", b"data: " + result + b"\n\n"]
 
 
 def _event(response):

@@ -32,7 +32,9 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._journal.write("http", scope["method"], _text(scope["headers"]), time.time())
+        query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
+        target = scope["raw_path"].decode() + query
+        self._journal.write("http", scope["method"], _text(scope["headers"]), time.time(), target)
 
         async def tell(message) -> None:
             await send(message)

@@ -82,6 +82,10 @@ class Replica:
         """Return (method, headers) of every HTTP request that reached the server, without the health checks."""
         return [(line[2], line[3]) for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
 
+    def targets(self):
+        """Return the path, with its query, that each of these requests asked for."""
+        return [line[5] for line in self.lines() if line[1] == "http" and "user-agent" in line[3]]
+
     def wait_until(self, holds, since=0):
         """Wait until something holds for [kind, what ...] of all that the server wrote after the first lines."""
         wait_for(

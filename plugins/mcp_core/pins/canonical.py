@@ -37,7 +37,12 @@ def digest(value: Any) -> str:
     Raises:
         ValueError: a number is infinite or no number, or a string holds a lone surrogate.
     """
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return digest_of(canonical(value))
+
+
+def digest_of(text: str) -> str:
+    """Return the digest of a value whose canonical text this is. Raises ValueError for a lone surrogate."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def field_digests(item: Mapping[str, Any]) -> dict[str, str]:

@@ -3,10 +3,13 @@
 The file is the four bytes of MAGIC, an HMAC-SHA256 (RFC 2104) over everything behind it, and the packed values
 (MessagePack, which the writer and the reader bring). The values are
 
-    {"format": 1, "version": TEXT, "generation": N, "servers": {SERVER: {KIND: {NAME: [STATE, DIGEST]}}}}
+    {"format": 1, "version": TEXT, "generation": N, "servers": {SERVER: {KIND: {NAME: [STATE, DIGEST]}}},
+     "head": [SEQ, HASH], "also": {SERVER: {KIND: {NAME: [DIGEST, ...]}}}}
 
 KIND is a list's key or "instructions", DIGEST the 32 bytes of the version seen last, STATE "open", or the word for why
-not. Nothing in it is secret; the HMAC keeps a file from being believed that was cut, or that somebody else wrote.
+not. "head" is the last entry of the store's chain that the writer knew, and "also" holds the other open versions of
+items that have several: a sidecar that starts knows by them what this node knew. Guards need neither, and a file may
+lack both. Nothing in it is secret; the HMAC keeps a file from being believed that was cut, or that somebody else wrote.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ IS_OPEN: Final = "open"
 _MAC_BYTES: Final = 32
 _DIGEST_BYTES: Final = 32
 _PURPOSE: Final = "kong-mcp snapshot"
+_NO_ITEM: Final = "an item is not a state with a digest"
 
 
 class SnapshotError(ValueError):
@@ -58,10 +62,14 @@ def unseal(file: bytes, keys: Sequence[bytes]) -> bytes:
 
 @dataclass(slots=True)
 class Surface:
-    """The items of one server. `states` maps kind and name to IS_OPEN or the word for why not."""
+    """The items of one server. `states` maps kind and name to IS_OPEN or the word for why not.
+
+    `digests` are those of the versions seen last, `also` those of other open versions.
+    """
 
     states: dict[tuple[ItemKind, str], str] = field(default_factory=dict)
     digests: dict[tuple[ItemKind, str], bytes] = field(default_factory=dict)
+    also: dict[tuple[ItemKind, str], tuple[bytes, ...]] = field(default_factory=dict)
     _templates: list[Template] | None = None
 
     def refusal(self, kind: Kind, name: str) -> str | None:
@@ -102,11 +110,15 @@ _ITEM: Final = {Kind.TOOL: ItemKind.TOOL, Kind.PROMPT: ItemKind.PROMPT, Kind.RES
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All servers' surfaces as they stood at one generation of the store. `version` is the writer's release."""
+    """All servers' surfaces as they stood at one generation of the store. `version` is the writer's release.
+
+    `head` is where the store's chain ended: the number of its last entry and that entry's hash.
+    """
 
     version: str
     generation: int
     servers: dict[str, Surface]
+    head: tuple[int, str] | None = None
 
     def refusal(self, server: str, kind: Kind, name: str) -> str | None:
         """Return None where an item may be used, or the word for why not."""
@@ -116,11 +128,16 @@ class Snapshot:
     def to_values(self) -> dict[str, Any]:
         """Return the snapshot as values that MessagePack packs."""
         servers: dict[str, dict[str, dict[str, list[Any]]]] = {}
+        also: dict[str, dict[str, dict[str, list[bytes]]]] = {}
         for server, surface in self.servers.items():
             kinds = servers.setdefault(server, {})
             for (kind, name), state in surface.states.items():
                 kinds.setdefault(kind.value, {})[name] = [state, surface.digests[kind, name]]
-        return {"format": FORMAT, "version": self.version, "generation": self.generation, "servers": servers}
+            for (kind, name), digests in surface.also.items():
+                also.setdefault(server, {}).setdefault(kind.value, {})[name] = list(digests)
+        values = {"format": FORMAT, "version": self.version, "generation": self.generation, "servers": servers}
+        head = {} if self.head is None else {"head": list(self.head)}
+        return values | head | ({"also": also} if also else {})
 
     @classmethod
     def from_values(cls, values: Any) -> Snapshot:
@@ -139,10 +156,13 @@ class Snapshot:
         for server, kinds in _mapping(top.get("servers"), "servers").items():
             surface = servers[server] = Surface()
             for word, items in _mapping(kinds, "a server").items():
+                _read_items(surface, _kind(word), _mapping(items, "a list"))
+        for server, kinds in _mapping(top.get("also", {}), "the other versions").items():
+            surface = servers.get(server, Surface())
+            for word, items in _mapping(kinds, "a server").items():
                 kind = _kind(word)
-                for name, value in _mapping(items, "a list").items():
-                    surface.states[kind, name], surface.digests[kind, name] = _item(value)
-        return cls(version, generation, servers)
+                surface.also |= {(kind, name): _digests(value) for name, value in _mapping(items, "a list").items()}
+        return cls(version, generation, servers, _head(top.get("head")))
 
 
 Unpack = Callable[[bytes], Any]
@@ -164,7 +184,7 @@ def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> Snapshot:
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, Mapping) or not set(map(type, value)) <= {str}:
         raise SnapshotError(f"{what} is not a map with text for keys")
     return value
 
@@ -176,10 +196,29 @@ def _kind(word: str) -> ItemKind:
     return kind
 
 
-def _item(value: Any) -> tuple[str, bytes]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise SnapshotError("an item is not a state with a digest")
-    state, digest = value
-    if not isinstance(state, str) or not isinstance(digest, bytes) or len(digest) != _DIGEST_BYTES:
-        raise SnapshotError("an item is not a state with a digest")
-    return state, digest
+def _read_items(surface: Surface, kind: ItemKind, items: Mapping[str, Any]) -> None:
+    states, digests = surface.states, surface.digests
+    for name, value in items.items():
+        # Some 100,000 times in a large file: no function of its own.
+        if type(value) is not list or len(value) != 2:
+            raise SnapshotError(_NO_ITEM)
+        state, digest = value
+        if type(state) is not str or type(digest) is not bytes or len(digest) != _DIGEST_BYTES:
+            raise SnapshotError(_NO_ITEM)
+        key = kind, name
+        states[key], digests[key] = state, digest
+
+
+def _digests(value: Any) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, bytes) and len(one) == _DIGEST_BYTES for one in value):
+        raise SnapshotError("the other versions of an item are no digests")
+    return tuple(value)
+
+
+def _head(value: Any) -> tuple[int, str] | None:
+    match value:
+        case None:
+            return None
+        case [int(seq), str(last)]:
+            return seq, last
+    raise SnapshotError("its head is not the number and hash of an entry")

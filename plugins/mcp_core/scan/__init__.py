@@ -12,7 +12,7 @@ servers and adds what only shows between them; `scan_change` grades the step fro
 from mcp_core.scan.config import ScanConfig, ScanConfigError
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.finding import Finding, Report, Severity, Verdict
-from mcp_core.scan.inventory import ToolNames
+from mcp_core.scan.inventory import ToolNames, siblings_of
 from mcp_core.scan.items import Item, ItemKind, name_of
 from mcp_core.scan.scanner import ItemId, Scanner, Surface
 
@@ -31,4 +31,5 @@ __all__ = [
     "Verdict",
     "escaped",
     "name_of",
+    "siblings_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, Final, TypeAlias
 
 from mcp_core.scan import changes_rules
@@ -14,7 +14,7 @@ from mcp_core.scan.items import Field, Item, ItemKind, fields, name_of, path_tex
 from mcp_core.scan.reader import Sight
 from mcp_core.scan.rule import Rule
 
-See: TypeAlias = Callable[[ItemKind, Item, frozenset[str]], Sight]
+See: TypeAlias = Callable[[ItemKind, Item, Container[str]], Sight]
 
 _STRONG: Final = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -127,7 +127,7 @@ class Engine:
                 known[key] = known.get(key, 0) | bit
         return bit
 
-    def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: frozenset[str] = frozenset()) -> list[Hit]:
+    def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: Container[str] = frozenset()) -> list[Hit]:
         """Return where rules hold in a reading, weak signals and combinations too.
 
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
@@ -161,7 +161,7 @@ class Engine:
         return bits
 
     def _in_words(
-        self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: frozenset[str]
+        self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: Container[str]
     ) -> Iterator[Hit]:
         candidates = present & self._rarest
         while candidates:
@@ -210,7 +210,7 @@ def _sign(hint: str) -> str:
     return next((one for one in hint if not one.isalnum() and one not in " _"), "")
 
 
-def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: frozenset[str]) -> Iterator[Hit]:
+def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
     words, rule = reading.words, one.rule
     guard, noted = _GUARDS.get(rule.guard), 0
     for start, end in places:
@@ -244,7 +244,7 @@ def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
         yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
 
 
-def _names_other(text: str, own: frozenset[str]) -> bool:
+def _names_other(text: str, own: Container[str]) -> bool:
     for word in text.split():
         if "_" in word and word not in own:
             parts = word.split("_")

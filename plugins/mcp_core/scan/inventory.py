@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from mcp_core.scan import structure
@@ -17,10 +16,12 @@ from mcp_core.scan.names import snake
 from mcp_core.scan.reader import Sight
 from mcp_core.scan.rule import Rule
 
-See: TypeAlias = Callable[[ItemKind, Item, frozenset[str]], Sight]
+See: TypeAlias = Callable[[ItemKind, Item, Container[str]], Sight]
 
 MOST_ALIKE: Final = 50_000
-"""Tools whose names are compared by what they look like: some 2 microseconds each."""
+"""Tools of one server whose names are compared by what they look like: no server can use up the memory for all."""
+_ALIKE_EACH: Final = 2
+"""Names of one server that look the same and are kept: one of two is another one than any that is compared."""
 
 _LISTS: Final = (ItemKind.TOOL, ItemKind.PROMPT, ItemKind.RESOURCE, ItemKind.TEMPLATE)
 _APART: Final = re.compile(r"[\W_]+")
@@ -64,42 +65,87 @@ def tool_names(surface: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name_of(kind, item) for kind, item in items(surface) if kind is ItemKind.TOOL) - {""}
 
 
+class Either:
+    """What is in one of two: a union that is never built, for it would be built for every item."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Container[str], second: Container[str]) -> None:
+        self._first = first
+        self._second = second
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether either holds the name."""
+        return name in self._first or name in self._second
+
+
 def scan_surface(
     config: ScanConfig, see: See, surface: Mapping[str, Any], foreign: frozenset[str]
 ) -> dict[tuple[ItemKind, str], Report]:
     """Return a report for every item; items of one name are reported together."""
-    siblings = frozenset(snake(name).lower() for name in tool_names(surface))
-    telling = {name for name in foreign if _is_telling(name) and snake(name).lower() not in siblings}
+    return _scan(config, see, surface, siblings_of(tool_names(surface)), foreign.__contains__)
+
+
+def _scan(
+    config: ScanConfig,
+    see: See,
+    surface: Mapping[str, Any],
+    siblings: Container[str],
+    is_foreign: Callable[[str], bool],
+) -> dict[tuple[ItemKind, str], Report]:
     reports: dict[tuple[ItemKind, str], Report] = {}
     for kind, item in items(surface):
         sight = see(kind, item, siblings)
-        report = Report.of((*sight.findings, *_foreign(config, sight, telling)))
+        report = Report.of((*sight.findings, *_foreign(config, sight, siblings, is_foreign)))
         key = (kind, name_of(kind, item) if kind is not ItemKind.INSTRUCTIONS else "")
         reports[key] = reports[key] + report if key in reports else report
     return reports
 
 
+def siblings_of(names: Iterable[str]) -> frozenset[str]:
+    """Return names of tools as texts are read: readFile is read_file."""
+    return frozenset(snake(name).lower() for name in names)
+
+
 class ToolNames:
-    """The names of all servers' tools. Beyond MOST_ALIKE of them, only equal names are told of."""
+    """The names of all servers' tools, to which more may be added. What is asked of them costs the same for any number.
 
-    def __init__(self, by_server: Mapping[str, frozenset[str]]) -> None:
-        self._by_server = by_server
-        self._owners: dict[str, set[str]] = defaultdict(set)
-        self._looks: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        alike = sum(map(len, by_server.values())) <= MOST_ALIKE
-        for server, names in by_server.items():
-            for name in names:
-                self._owners[name].add(server)
-                if alike:
-                    self._looks[look(name)].add((server, name))
+    Beyond MOST_ALIKE of one server, only equal names are told of.
+    """
 
-    def foreign(self, server: str) -> frozenset[str]:
-        """Return the names of the tools of all other servers."""
-        return frozenset().union(*(names for other, names in self._by_server.items() if other != server))
+    def __init__(self, by_server: Mapping[str, Iterable[str]] | None = None) -> None:
+        self._own: dict[str, set[str]] = {}
+        self._siblings: dict[str, set[str]] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}
+        self._looks: dict[str, tuple[tuple[str, str], ...]] = {}
+        for server, names in (by_server or {}).items():
+            self.add(server, names)
+
+    def add(self, server: str, names: Iterable[str]) -> None:
+        """Add names of a server's tools."""
+        own, siblings = self._own.setdefault(server, set()), self._siblings.setdefault(server, set())
+        for name in names:
+            if name in own:
+                continue
+            own.add(name)
+            siblings.add(snake(name).lower())
+            self._owners[name] = (*self._owners.get(name, ()), server)
+            if len(own) <= MOST_ALIKE:
+                found = self._looks.get(look(name), ())
+                if sum(whose == server for whose, _ in found) < _ALIKE_EACH:
+                    self._looks[look(name)] = (*found, (server, name))
+
+    def siblings(self, server: str) -> Container[str]:
+        """Return the names of a server's tools, as texts are read."""
+        return self._siblings.get(server, frozenset())
 
     def owners(self, name: str, server: str) -> set[str]:
         """Return which other servers have a tool of this name."""
-        return self._owners.get(name, set()) - {server}
+        return {other for other in self._owners.get(name, ()) if other != server}
+
+    def is_foreign(self, name: str, server: str) -> bool:
+        """Return whether another server has a tool of this name."""
+        return any(other != server for other in self._owners.get(name, ()))
 
     def alike(self, name: str, server: str) -> set[str]:
         """Return which other servers have a tool whose name is another one and looks like this one."""
@@ -108,10 +154,19 @@ class ToolNames:
 
 
 def scan_beside(
-    config: ScanConfig, see: See, surface: Mapping[str, Any], server: str, names: ToolNames
+    config: ScanConfig,
+    see: See,
+    surface: Mapping[str, Any],
+    server: str,
+    names: ToolNames,
+    siblings: Container[str] = frozenset(),
 ) -> dict[tuple[ItemKind, str], Report]:
-    """Return a report for every item of a server's surface, with what only shows beside the tools of other servers."""
-    reports = scan_surface(config, see, surface, names.foreign(server))
+    """Return a report for every item of a server's surface, with what only shows beside the tools of other servers.
+
+    `siblings` are more names of the server's own tools than the surface and `names` hold, as `siblings_of` gives them.
+    """
+    own = Either(siblings_of(tool_names(surface)), Either(names.siblings(server), siblings))
+    reports = _scan(config, see, surface, own, lambda name: names.is_foreign(name, server))
     for kind, name in list(reports):
         if kind is ItemKind.TOOL:
             others, alike = names.owners(name, server), names.alike(name, server)
@@ -140,16 +195,15 @@ def _is_telling(name: str) -> bool:
     return len(name) >= 6 and ("_" in name or "-" in name or name != name.lower())
 
 
-def _foreign(config: ScanConfig, sight: Sight, telling: set[str]) -> Iterator[Finding]:
-    if not telling:
-        return
+def _foreign(
+    config: ScanConfig, sight: Sight, siblings: Container[str], is_foreign: Callable[[str], bool]
+) -> Iterator[Finding]:
     for number, field in enumerate(sight.fields):
         for found in _TOKEN.finditer(field.text):
-            if found[0] in telling:
+            name = found[0]
+            if is_foreign(name) and _is_telling(name) and snake(name).lower() not in siblings:
                 rule = structure.FOREIGN_STEERED if sight.ids & _DIRECTING else structure.FOREIGN
-                yield from _finding(
-                    config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {found[0]}."
-                )
+                yield from _finding(config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {name}.")
                 break
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -59,7 +59,7 @@ class Reader:
         self._engine = Engine(rules, together)
         self._checks = [check for check in hidden.CHECKS if not config.is_off(check.rule)]
 
-    def read(self, kind: ItemKind, name: str, fields: Iterable[Field], own: frozenset[str] = frozenset()) -> Sight:
+    def read(self, kind: ItemKind, name: str, fields: Iterable[Field], own: Container[str] = frozenset()) -> Sight:
         """Return what the rules see. `own` are names that are the item's own, not those of other tools."""
         kept, whole = _within(fields)
         read = [one for one in kept if not names.is_plain(one)]
@@ -86,7 +86,7 @@ class Reader:
                     self._note(sight, check.rule, number, excerpt(one.text, *span))
                     yield Hit(check.rule, number, 0, 0)
 
-    def _encoded(self, sight: Sight, read: Sequence[Field], own: frozenset[str]) -> None:
+    def _encoded(self, sight: Sight, read: Sequence[Field], own: Container[str]) -> None:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
         joined = FIELD.join(one.text for one in read)

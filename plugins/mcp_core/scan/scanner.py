@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from mcp_core.scan import changes, inventory
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Report
-from mcp_core.scan.inventory import ToolNames
+from mcp_core.scan.inventory import Either, ToolNames
 from mcp_core.scan.items import Field, Item, ItemKind, Role, fields, name_of
-from mcp_core.scan.names import snake
 from mcp_core.scan.reader import Reader, Sight
 
 Surface: TypeAlias = Mapping[str, Any]
@@ -46,9 +45,14 @@ class Scanner:
         """Return a report for every item of a server's surface; `foreign` are names of tools of other servers."""
         return inventory.scan_surface(self.config, self._see, surface, foreign)
 
-    def scan_beside(self, surface: Surface, server: str, names: ToolNames) -> dict[ItemId, Report]:
-        """Return a report for every item of a server's surface, beside the names of all servers' tools."""
-        return inventory.scan_beside(self.config, self._see, surface, server, names)
+    def scan_beside(
+        self, surface: Surface, server: str, names: ToolNames, siblings: Container[str] = frozenset()
+    ) -> dict[ItemId, Report]:
+        """Return a report for every item of a server's surface, beside the names of all servers' tools.
+
+        `siblings` are names of tools of the server that are neither in the surface nor in `names`.
+        """
+        return inventory.scan_beside(self.config, self._see, surface, server, names, siblings)
 
     def scan_inventory(self, surfaces: Mapping[str, Surface]) -> dict[str, dict[ItemId, Report]]:
         """Return server -> item -> report, with what only shows across servers: shadowing, replaced tools."""
@@ -63,9 +67,9 @@ class Scanner:
         read = [Field(None, text, Role.PROSE, "text") for text in texts]
         return Report.of(self._results.read(ItemKind.RESULT, "", read).findings)
 
-    def _see(self, kind: ItemKind, item: Item, siblings: frozenset[str] = frozenset()) -> Sight:
+    def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> Sight:
         read = list(fields(item))
-        own = frozenset(snake(name).lower() for name in _names(read)) | siblings
+        own = Either(inventory.siblings_of(_names(read)), siblings)
         return self._surfaces.read(kind, name_of(kind, item), read, own)
 
 

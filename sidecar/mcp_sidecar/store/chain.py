@@ -26,6 +26,15 @@ GENESIS: Final = "0" * 64
 SEEN: Final = "seen"
 DECIDED: Final = "decided"
 DIFFERS: Final = "differs"
+CHANGES_OFTEN: Final = "changes-often"
+FORGOTTEN: Final = "forgotten"
+ACCEPTED: Final = "accepted"
+"""What an entry tells of: a version's first sight, or that it was closed; a decision; a server that goes back and forth
+between versions; an item with many versions; versions that are no longer kept (their digests are in the detail); and
+this chain, taken in the place of another one."""
+
+SELF: Final = "mcp-sidecar"
+"""The actor of what no person decided."""
 
 _HASHED: Final = (
     "seq", "at", "actor", "action", "server", "kind", "name", "digest", "state", "why", "detail", "previous",
@@ -104,11 +113,19 @@ def verify(session: Session, anchor: tuple[int, str] | None = None) -> Audit:
             if problem is not None:
                 return Audit(count, f"{count}:{previous}", problem)
             count, previous = entry.seq, entry.hash
-            if entry.action != DIFFERS:
-                states[entry.server, entry.kind, entry.name, entry.digest] = entry.state
+            _follow(states, entry)
     return Audit(
         count, f"{count}:{previous}", _end_problem(session, count, previous, anchor) or _states(session, states)
     )
+
+
+def _follow(states: dict[tuple[str, str, str, str], str], entry: Entry) -> None:
+    item = entry.server, entry.kind, entry.name
+    if entry.action in (SEEN, DECIDED):
+        states[*item, entry.digest] = entry.state
+    elif entry.action == FORGOTTEN:
+        for seen in json.loads(entry.detail)["digests"]:
+            states.pop((*item, seen), None)
 
 
 def _broken(entry: Entry, seq: int, previous: str) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -16,11 +19,17 @@ WRITE_TRIES: Final = 10
 """How often a transaction is begun again that another writer got in the way of."""
 
 _BUSY_SECONDS: Final = 30.0
+_PATIENCE: Final = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=30000"}
+"""Parameters of libpq: a database that is gone must not be waited for as long as TCP would (seconds, ms, ms)."""
 _T = TypeVar("_T")
 
 
 class StoreError(RuntimeError):
     """The store cannot be used; the message says what to do, and holds no password."""
+
+
+class StoreGoneError(StoreError):
+    """The file of the store is no longer the one that was opened: it is to be opened anew."""
 
 
 def store_url(text: str) -> URL:
@@ -45,21 +54,41 @@ def store_url(text: str) -> URL:
     return url
 
 
-def open_engine(url: URL) -> Engine:
-    """Return an engine for a URL of `store_url`.
+def open_engine(url: URL, *, create: bool = True) -> Engine:
+    """Return an engine for a URL of `store_url`. Where not `create`, a file that is not there is an error.
 
     Raises:
         StoreError: the driver of PostgreSQL is not installed.
     """
-    if url.drivername.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    if is_file(url):
+        engine = create_engine(url, creator=partial(_connect, url.database or "", "rwc" if create else "rw"))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=2)
+        given = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=2, connect_args=given)
     except ModuleNotFoundError:
         raise StoreError("PostgreSQL needs its driver: pip install 'kong-mcp[postgres]'") from None
+
+
+def is_file(url: URL) -> bool:
+    """Return whether a store is a file of SQLite."""
+    return url.drivername.startswith("sqlite")
+
+
+def file_mark(url: URL) -> tuple[int, int] | None:
+    """Return what tells a store's file from any other in its place, or None where there is no file."""
+    try:
+        found = os.stat(url.database or "")  # noqa: PTH116 - a URL's path
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    address = f"file:{quote(path)}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -24,12 +24,14 @@ def _config() -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to this release. Raises StoreError."""
+def upgrade(engine: Engine, *, create: bool = True) -> None:
+    """Bring the schema to this release. Raises StoreError, also where there is none and not `create`."""
     with said(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         _check_known(connection)
+        if not create and _current(connection) is None:
+            raise StoreError("the store is empty")
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,39 +1,41 @@
-"""Writing down what was seen: versions that are new are graded, and all are dated."""
+"""Writing down what was seen: versions that are new are graded, and all are dated.
+
+Grading only reads, and takes long for many items; what it closes is known before anything is written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from mcp_core.pins.canonical import canonical, digest, field_digests
+from mcp_core.pins.canonical import canonical, field_digests
 from mcp_core.pins.states import OPEN, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open
-from mcp_core.scan import Finding, ItemKind, Severity
-from mcp_sidecar.store.chain import DIFFERS, SEEN, Draft, append, lock_head
-from mcp_sidecar.store.engine import reading, write
-from mcp_sidecar.store.sightings import AS_SHIPPED, Neighbourhood, Sighting, scanner_of, settings_of, weighty
-from mcp_sidecar.store.tables import Known, Version
+from mcp_core.scan import Finding, ItemKind, Severity, ToolNames
+from mcp_sidecar.store import forget
+from mcp_sidecar.store.chain import CHANGES_OFTEN, DIFFERS, SEEN, SELF, Draft, append, lock_head
+from mcp_sidecar.store.rows import CLOSED_BEFORE, Row, Rows, item_key, read_rows, touch_items
+from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting, new_server, scan, scanner_of, settings_of, weighty
+from mcp_sidecar.store.tables import Head, Known, Version
 
-SELF: Final = "mcp-sidecar"
-"""The actor of what no person decided."""
 TOUCH_MS: Final = 60_000
 """How old the date of a version must be before it is written anew: not every list is worth a write."""
-MOST_VERSIONS: Final = 100_000
-"""Versions of one server's items that are kept. What comes after that is hidden: no server may fill the disk."""
-MOST_OF_ITEM: Final = 100
-"""Versions of one item that are kept."""
 MOST_NAME: Final = 8192
 """Characters of a name: no policy shows a longer one."""
 
 _BATCH: Final = 500
+Key: TypeAlias = tuple[str, str]
+"""The key of an item, and the digest of one of its versions."""
+Grades: TypeAlias = dict[Key, tuple[Grade, tuple[Finding, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What somebody should hear of: `action` is SEEN or DIFFERS."""
+    """What somebody should hear of: `action` is SEEN, DIFFERS or CHANGES_OFTEN."""
 
     action: str
     server: str
@@ -50,75 +52,85 @@ class News:
         return Draft(now, SELF, self.action, self.server, self.kind.value, self.name, self.digest, state, why, detail)
 
 
-def item_key(server: str, kind: str, name: str) -> str:
-    """Return the key of an item in the table of versions."""
-    return digest([server, kind, name])
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a node knows beside the items at hand.
+
+    `siblings` are names of the server's tools that came with them, as `siblings_of` gives them; `closed` are items that
+    stay closed until a reviewer opens them, by kind and name, because they were so before the store was another one.
+    """
+
+    siblings: Container[str] = frozenset()
+    closed: Container[tuple[ItemKind, str]] = frozenset()
+
+
+NOTHING_AROUND: Final = Around()
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    state: State
-    first: int
-    last: int
-    differs: bool
+class Written:
+    """What became of an observation: what is new, and which new versions the store has no room for."""
+
+    news: Sequence[News] = ()
+    left_out: Collection[Sighting] = ()
 
 
 class Observation:
     """Some items of one server, seen at one time. `settle` is in seconds, `now` in Unix milliseconds."""
 
-    def __init__(self, server: str, sightings: Iterable[Sighting], *, rules: Rules, settle: float, now: int) -> None:
+    def __init__(
+        self,
+        server: str,
+        sightings: Iterable[Sighting],
+        *,
+        rules: Rules,
+        settle: float,
+        now: int,
+        around: Around = NOTHING_AROUND,
+    ) -> None:
         self._server = server
-        # A name with a NUL fits into no PostgreSQL; it is never known, and so never open.
         self._seen = {
-            (item_key(server, one.kind, one.name), one.digest): one
-            for one in sightings
-            if "\0" not in one.name and len(one.name) <= MOST_NAME
+            (item_key(server, one.kind, one.name), one.digest): one for one in sightings if is_storable(one.name)
         }
+        self._items = {item for item, _ in self._seen}
         self._settings = AS_SHIPPED
         self._rules = rules
         self._settle = settle
         self._now = now
-        self._grades: dict[tuple[str, str], tuple[Grade, tuple[Finding, ...]]] = {}
+        self._around = around
+        self._grades: Grades = {}
+        self._states: dict[str, dict[str, State]] = {}
 
-    def write(self, engine: Engine) -> list[News]:
-        """Write it down, and return what is new. Raises StoreError."""
-        while True:
-            # Scanning takes long for a large surface: no other writer waits for it.
-            with reading(engine) as session:
-                self._grade(session)
-            news = write(engine, self._commit)
-            if news is not None:
-                return news
+    @property
+    def closing(self) -> list[Sighting]:
+        """Return the new versions that are not to be open."""
+        return [self._seen[key] for key, (grade, _) in self._grades.items() if grade.state not in OPEN]
 
-    def _grade(self, session: Session) -> None:
-        rows = _rows(session, self._server)
+    def grade(self, session: Session, names: ToolNames) -> None:
+        """Grade what is new, beside the tools of all servers. Raises ScanConfigError."""
+        rows = read_rows(session, self._items)
         self._grades = {}
+        self._states = _states(rows)
         self._settings = settings_of(session, self._server)
-        room = MOST_VERSIONS - sum(map(len, rows.values()))
-        fresh = {
-            (item, seen): sighting
-            for (item, seen), sighting in self._seen.items()
-            if seen not in rows.get(item, {}) and len(rows.get(item, {})) < MOST_OF_ITEM
-        }
-        fresh = dict(list(fresh.items())[: max(0, room)])
+        fresh = {key: one for key, one in self._seen.items() if key[1] not in rows.get(key[0], {})}
         if not fresh:
             return
-        scanner, around = scanner_of(self._settings), Neighbourhood(session, self._server, self._seen.values())
-        reports = around.scan(scanner, fresh.values())
+        scanner, siblings = scanner_of(self._settings), self._around.siblings
+        reports = scan(scanner, names, self._server, fresh.values(), siblings)
         bases = self._bases(session, fresh, rows)
         # The scanner of today reads the open versions too: what only a new rule sees was there before.
-        known = around.scan(scanner, bases.values()) if bases else {}
+        known = scan(scanner, names, self._server, bases.values(), siblings) if bases else {}
         for (item, seen), sighting in fresh.items():
             findings = reports[sighting.kind, sighting.name, seen].findings
             base = bases.get(item)
             if base is None:
-                self._grades[item, seen] = self._first(rows.get(item, {}), findings), findings
+                self._grades[item, seen] = self._first(sighting, rows.get(item, {}), findings), findings
             else:
                 before = known[base.kind, base.name, base.digest].findings
                 self._grades[item, seen] = self._drifted(base, before, sighting, findings)
 
     def _bases(
-        self, session: Session, fresh: Iterable[tuple[str, str]], rows: Mapping[str, Mapping[str, _Row]]
+        self, session: Session, fresh: Iterable[Key], rows: Mapping[str, Mapping[str, Row]]
     ) -> dict[str, Sighting]:
         """Return, for each item that is new in some version, the open version that was seen last, if there is one."""
         bases = {}
@@ -129,9 +141,11 @@ class Observation:
                 bases[item] = Sighting.again(base)
         return bases
 
-    def _first(self, versions: Mapping[str, _Row], findings: tuple[Finding, ...]) -> Grade:
+    def _first(self, sighting: Sighting, versions: Mapping[str, Row], findings: tuple[Finding, ...]) -> Grade:
         if any(row.state is State.REJECTED for row in versions.values()):
             return Grade(State.QUARANTINED, "rejected-before")
+        if (sighting.kind, sighting.name) in self._around.closed:
+            return Grade(State.QUARANTINED, CLOSED_BEFORE)
         return first_use(weighty(findings), self._rules)
 
     def _drifted(
@@ -143,27 +157,64 @@ class Observation:
         grade = drift(fields, before, (*weighty(findings), *steers), self._rules)
         return grade, tuple(dict.fromkeys((*findings, *change)))
 
-    def _commit(self, session: Session) -> list[News] | None:
-        """Write it down, or return None where another writer made a grade stale."""
+    def commit(self, session: Session) -> Written | None:
+        """Write it down, or return None where another writer made a grade stale: it is to be graded again."""
         head = lock_head(session)
-        rows = _rows(session, self._server)
-        fresh = {key for key in self._seen if key[1] not in rows.get(key[0], {})}
-        if not self._grades.keys() <= fresh or settings_of(session, self._server) != self._settings:
+        rows = read_rows(session, self._items)
+        if _states(rows) != self._states or settings_of(session, self._server) != self._settings:
             return None
-        items = {item for item, _ in self._seen}
-        before = {item: self._is_open(rows.get(item, {})) for item in items}
-        news = [self._news(key, SEEN, *graded) for key, graded in self._grades.items()]
+        generation = head.generation + 1
+        known = session.get(Known, self._server)
+        changed = known is None
+        if known is None:
+            known = new_server(self._server, generation)
+            session.add(known)
+        before = {item: self._is_open(rows.get(item, {})) for item in self._items}
+        grades = self._fitting(session, head, known)
+        news = [self._news(key, SEEN, *graded) for key, graded in grades.items()]
         news += self._touch(session, rows)
-        self._insert(session, rows)
-        if session.get(Known, self._server) is None:
-            session.add(Known(name=self._server, looked=0, outcome=""))
-            head.generation += 1
+        self._insert(session, rows, known, grades, generation)
         append(session, head, [one.draft(self._now) for one in news])
-        if self._grades or any(self._is_open(rows.get(item, {})) != before[item] for item in items):
-            head.generation += 1
+        often = self._changes_often(session, head, known, rows, list(grades))
+        append(session, head, [one.draft(self._now) for one in often])
+        touched = {item for item in self._items if self._is_open(rows.get(item, {})) != before[item]}
+        touch_items(session, touched, generation)
+        if changed or touched or grades:
+            head.generation = generation
+        return Written([*news, *often], [self._seen[key] for key in self._grades if key not in grades])
+
+    def _fitting(self, session: Session, head: Head, known: Known) -> Grades:
+        """Make room in the store for what is new, and return the grades of those versions for which there is some."""
+        sizes = {key: self._seen[key].size for key in self._grades}
+        versions, size = known.versions + len(sizes), known.size + sum(sizes.values())
+        if versions > forget.MOST_VERSIONS or size > forget.MOST_SIZE:
+            forget.make_room(session, head, known, self._items, self._now)
+        grades: Grades = {}
+        versions, size = known.versions, known.size
+        for key, more in sizes.items():
+            if versions < forget.MOST_VERSIONS and size + more <= forget.MOST_SIZE:
+                grades[key] = self._grades[key]
+                versions, size = versions + 1, size + more
+        return grades
+
+    def _changes_often(
+        self, session: Session, head: Head, known: Known, rows: Rows, new: Collection[Key]
+    ) -> list[News]:
+        """Forget old versions of items that have too many, and tell of items that change often."""
+        news = []
+        last = dict(new)
+        for item, count in Counter(item for item, _ in new).items():
+            versions = rows[item]
+            undecided = forget.undecided(versions)
+            if undecided > forget.MOST_OF_ITEM:
+                forget.forget_old(session, head, known, item, versions, self._now)
+            elif not undecided - count < forget.OFTEN <= undecided:
+                continue
+            state = versions[last[item]].state
+            news.append(self._news((item, last[item]), CHANGES_OFTEN, Grade(state, CHANGES_OFTEN), ()))
         return news
 
-    def _touch(self, session: Session, rows: dict[str, dict[str, _Row]]) -> list[News]:
+    def _touch(self, session: Session, rows: Rows) -> list[News]:
         """Date the versions that were known, and notice where a server goes back and forth between two."""
         news = []
         changed: list[dict[str, Any]] = []
@@ -179,17 +230,17 @@ class Observation:
                 news.append(self._news((item, seen), DIFFERS, Grade(row.state, "differs"), ()))
             if newer or row.last < self._now - TOUCH_MS:
                 last = max(row.last, self._now)
-                versions[seen] = _Row(row.state, row.first, last, differs)
+                versions[seen] = replace(row, last=last, differs=differs)
                 changed.append({"item": item, "digest": seen, "last_seen": last, "differs": differs})
         if changed:
             session.execute(update(Version), changed)
         return news
 
-    def _insert(self, session: Session, rows: dict[str, dict[str, _Row]]) -> None:
+    def _insert(self, session: Session, rows: Rows, known: Known, grades: Grades, generation: int) -> None:
         values = []
-        for (item, seen), (grade, findings) in self._grades.items():
+        for (item, seen), (grade, findings) in grades.items():
             sighting = self._seen[item, seen]
-            rows.setdefault(item, {})[seen] = _Row(grade.state, self._now, self._now, differs=False)
+            rows.setdefault(item, {})[seen] = Row(grade.state, grade.reason, self._now, self._now, differs=False)
             values.append(
                 {
                     "item": item,
@@ -204,23 +255,26 @@ class Observation:
                     "first_seen": self._now,
                     "last_seen": self._now,
                     "differs": False,
+                    "generation": generation,
                 }
             )
+            known.versions += 1
+            known.size += sighting.size
         for start in range(0, len(values), _BATCH):
             session.execute(insert(Version), values[start : start + _BATCH])
 
-    def _is_open(self, versions: Mapping[str, _Row]) -> bool:
+    def _is_open(self, versions: Mapping[str, Row]) -> bool:
         return is_open([Sight(row.state, row.last / 1000) for row in versions.values()], self._settle)
 
-    def _news(self, key: tuple[str, str], action: str, grade: Grade, findings: tuple[Finding, ...]) -> News:
+    def _news(self, key: Key, action: str, grade: Grade, findings: tuple[Finding, ...]) -> News:
         one = self._seen[key]
         return News(action, self._server, one.kind, one.name, one.digest, grade, findings)
 
 
-def _rows(session: Session, server: str) -> dict[str, dict[str, _Row]]:
-    """Return item -> digest -> row for every version of a server."""
-    columns = Version.item, Version.digest, Version.state, Version.first_seen, Version.last_seen, Version.differs
-    rows: dict[str, dict[str, _Row]] = {}
-    for item, seen, state, first, last, differs in session.execute(select(*columns).where(Version.server == server)):
-        rows.setdefault(item, {})[seen] = _Row(State(state), first, last, differs)
-    return rows
+def is_storable(name: str) -> bool:
+    """Return whether an item of this name is ever known, and so ever open: a NUL fits into no PostgreSQL."""
+    return "\0" not in name and len(name) <= MOST_NAME
+
+
+def _states(rows: Rows) -> dict[str, dict[str, State]]:
+    return {item: {seen: row.state for seen, row in versions.items()} for item, versions in rows.items()}

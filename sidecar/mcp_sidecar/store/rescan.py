@@ -10,17 +10,15 @@ from sqlalchemy.orm import Session
 
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import OPEN, Grade, State
-from mcp_core.scan import Finding
+from mcp_core.scan import Finding, ToolNames
 from mcp_sidecar.store.chain import SEEN, append, lock_head
-from mcp_sidecar.store.observe import News, item_key
-from mcp_sidecar.store.sightings import Neighbourhood, Sighting, scanner_of, weighty
+from mcp_sidecar.store.observe import News
+from mcp_sidecar.store.rows import REVIEWED, item_key
+from mcp_sidecar.store.sightings import Sighting, new_server, scan, scanner_of, weighty
 from mcp_sidecar.store.tables import Known, Version
 
-REVIEWED: Final = "reviewed"
-"""The reason of a version that a person decided on."""
 
-
-def adopt(session: Session, server: str, settings: str, now: int) -> list[News]:
+def adopt(session: Session, names: ToolNames, server: str, settings: str, now: int) -> list[News]:
     """Write down the settings (canonical JSON), and quarantine what they find. `now` is in Unix milliseconds.
 
     The head row stays locked while the scanner reads: whatever is graded meanwhile is graded again. What waits goes
@@ -32,16 +30,16 @@ def adopt(session: Session, server: str, settings: str, now: int) -> list[News]:
     scanner = scanner_of(settings)
     head = lock_head(session)
     known = session.get(Known, server)
-    if known is None:
-        session.add(Known(name=server, looked=0, outcome="", scan=settings))
-    elif known.scan == settings:
+    if known is not None and known.scan == settings:
         return []
-    else:
-        known.scan = settings
     head.generation += 1
+    if known is None:
+        session.add(new_server(server, head.generation, settings))
+    else:
+        known.scan, known.generation = settings, head.generation
     versions = session.scalars(select(Version).where(Version.server == server, _is_open())).all()
     seen = [(one, Sighting.again(one)) for one in versions]
-    reports = Neighbourhood(session, server, []).scan(scanner, (sighting for _, sighting in seen)) if seen else {}
+    reports = scan(scanner, names, server, (sighting for _, sighting in seen)) if seen else {}
     accepted: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for version, one in seen:
         if version.reason == REVIEWED:
@@ -52,9 +50,9 @@ def adopt(session: Session, server: str, settings: str, now: int) -> list[News]:
         if version.reason != REVIEWED and any(_place(it) not in accepted[version.item] for it in weighty(findings)):
             news.append(News(SEEN, server, one.kind, one.name, one.digest, _GRADE, findings))
     for told in news:
-        values = {"state": _GRADE.state.value, "reason": _GRADE.reason, "findings": canonical(_json(told))}
+        values = {"state": _GRADE.state.value, "reason": _GRADE.reason, "generation": head.generation}
         key = Version.item == item_key(server, told.kind, told.name), Version.digest == told.digest
-        session.execute(update(Version).where(*key).values(**values))
+        session.execute(update(Version).where(*key).values(findings=canonical(_json(told)), **values))
     append(session, head, [one.draft(now) for one in news])
     return news
 

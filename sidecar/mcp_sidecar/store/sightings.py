@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -12,10 +12,10 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mcp_core.pins.canonical import digest
+from mcp_core.pins.canonical import canonical, digest_of
 from mcp_core.scan import Finding, ItemKind, Report, ScanConfig, Scanner, Severity, ToolNames
 from mcp_core.scan.structure import COLLISION
-from mcp_sidecar.store.tables import Known, Version
+from mcp_sidecar.store.tables import Head, Known, Version
 
 AS_SHIPPED: Final = "{}"
 """The scanner's settings of a server whose guards say nothing of them, as canonical JSON."""
@@ -26,22 +26,25 @@ Reports: TypeAlias = Mapping[tuple[ItemKind, str, str], Report]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An item as a server sent it: `digest` is that of `item`."""
+    """An item as a server sent it: `digest` and `size` (characters) are those of its canonical text."""
 
     kind: ItemKind
     name: str
     digest: str
     item: Mapping[str, Any]
+    size: int
 
     @classmethod
     def of(cls, kind: ItemKind, name: str, item: Mapping[str, Any]) -> Sighting:
         """Return the sighting of an item. Raises ValueError for one that has no canonical text."""
-        return cls(kind, name, digest(item), item)
+        text = canonical(item)
+        return cls(kind, name, digest_of(text), item, len(text))
 
     @classmethod
     def again(cls, version: Version) -> Sighting:
         """Return the sighting that was written down as a version."""
-        return cls(ItemKind(version.kind), version.name, version.digest, json.loads(version.content))
+        content = version.content
+        return cls(ItemKind(version.kind), version.name, version.digest, json.loads(content), len(content))
 
 
 @lru_cache(maxsize=16)
@@ -52,6 +55,11 @@ def scanner_of(settings: str) -> Scanner:
         ScanConfigError: they cannot be used: another release's guard wrote them.
     """
     return Scanner(ScanConfig.from_config(json.loads(settings)))
+
+
+def new_server(server: str, generation: int, settings: str = AS_SHIPPED) -> Known:
+    """Return the row of a server that is heard of for the first time."""
+    return Known(name=server, looked=0, outcome="", scan=settings, generation=generation, versions=0, size=0)
 
 
 def settings_of(session: Session, server: str) -> str:
@@ -68,35 +76,45 @@ def weighty(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(one for one in findings if one.rule != COLLISION.id or one.severity is Severity.BLOCK)
 
 
-class Neighbourhood:
-    """What a server's items are scanned beside: the names of its other tools, now and before, and of others' tools."""
+class Tools:
+    """The names of all servers' tools, as the store has them: read once, then what is new of them."""
 
-    def __init__(self, session: Session, server: str, seen: Iterable[Sighting]) -> None:
-        self._server = server
-        own = {one.name for one in seen if one.kind is ItemKind.TOOL}
-        others: defaultdict[str, set[str]] = defaultdict(set)
-        tools = select(Version.server, Version.name).where(Version.kind == ItemKind.TOOL.value).distinct()
-        for whose, name in session.execute(tools):
-            (own if whose == server else others[whose]).add(name)
-        self._own = frozenset(own)
-        self._names = ToolNames({whose: frozenset(names) for whose, names in others.items()})
+    def __init__(self) -> None:
+        self.names = ToolNames()
+        self._generation = -1
 
-    def scan(self, scanner: Scanner, sightings: Iterable[Sighting]) -> Reports:
-        """Scan items as one surface."""
-        surface: dict[str, Any] = {ItemKind.TOOL.value: []}
-        first: dict[tuple[ItemKind, str], str] = {}
-        reports: dict[tuple[ItemKind, str, str], Report] = {}
-        for one in sightings:
-            if first.setdefault((one.kind, one.name), one.digest) != one.digest:
-                # Two versions of one item: each is read for itself.
-                reports.update(self.scan(scanner, [one]))
-            elif one.kind is ItemKind.INSTRUCTIONS:
-                surface[one.kind.value] = one.item[one.kind.value]
-            else:
-                surface.setdefault(one.kind.value, []).append(one.item)
-        beside = self._own - {name for kind, name in first if kind is ItemKind.TOOL}
-        surface[ItemKind.TOOL.value] += [{"name": name} for name in sorted(beside)]
-        scanned = scanner.scan_beside(surface, self._server, self._names)
-        for (kind, name), seen in first.items():
-            reports[kind, name, seen] = scanned.get((kind, name), Report())
-        return reports
+    def catch_up(self, session: Session) -> None:
+        """Read the names that were written since they were last read."""
+        generation = session.execute(select(Head.generation)).scalar_one()
+        new = (Version.kind == ItemKind.TOOL.value, Version.generation > self._generation)
+        by_server: defaultdict[str, set[str]] = defaultdict(set)
+        for server, name in session.execute(select(Version.server, Version.name).where(*new)):
+            by_server[server].add(name)
+        for server, names in by_server.items():
+            self.names.add(server, names)
+        self._generation = generation
+
+
+def scan(
+    scanner: Scanner, names: ToolNames, server: str, sightings: Iterable[Sighting], siblings: Container[str] = ()
+) -> Reports:
+    """Scan items of a server as one surface, beside all tools.
+
+    `siblings` are tools of the server that are not among the items and may not be in the store yet, as `siblings_of`
+    gives them.
+    """
+    surface: dict[str, Any] = {ItemKind.TOOL.value: []}
+    first: dict[tuple[ItemKind, str], str] = {}
+    reports: dict[tuple[ItemKind, str, str], Report] = {}
+    for one in sightings:
+        if first.setdefault((one.kind, one.name), one.digest) != one.digest:
+            # Two versions of one item: each is read for itself.
+            reports.update(scan(scanner, names, server, [one], siblings))
+        elif one.kind is ItemKind.INSTRUCTIONS:
+            surface[one.kind.value] = one.item[one.kind.value]
+        else:
+            surface.setdefault(one.kind.value, []).append(one.item)
+    scanned = scanner.scan_beside(surface, server, names, siblings)
+    for (kind, name), seen in first.items():
+        reports[kind, name, seen] = scanned.get((kind, name), Report())
+    return reports

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, defer
 
-from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface
+from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store import chain, rescan
+from mcp_sidecar.store import chain, lineage, rescan
 from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
-from mcp_sidecar.store.engine import open_engine, reading, store_url, write
+from mcp_sidecar.store.engine import (
+    StoreError,
+    StoreGoneError,
+    file_mark,
+    is_file,
+    open_engine,
+    reading,
+    store_url,
+    write,
+)
+from mcp_sidecar.store.forget import OFTEN
+from mcp_sidecar.store.lineage import Anchor, ItemName, goes_through, is_accepted
 from mcp_sidecar.store.migrate import check_schema, upgrade
-from mcp_sidecar.store.observe import News, Observation, item_key
-from mcp_sidecar.store.sightings import Sighting
+from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
+from mcp_sidecar.store.rows import REVIEWED, item_key
+from mcp_sidecar.store.sightings import Sighting, Tools, new_server
 from mcp_sidecar.store.tables import Entry, Head, Known, Version
 
 SETTLE: Final = 300.0
@@ -62,6 +74,11 @@ class Standing:
     versions: tuple[Seen, ...]
 
     @property
+    def changes_often(self) -> bool:
+        """Return whether it has more versions that nobody decided on than anybody would review."""
+        return sum(one.reason != REVIEWED for one in self.versions) >= OFTEN
+
+    @property
     def state(self) -> str:
         """Return "open", or the state of the version that keeps the item closed."""
         if self.open:
@@ -69,26 +86,51 @@ class Standing:
         return next(one.state.value for one in self.versions if one.state not in OPEN)
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in a store after a generation. `head` is the last entry of its chain.
+
+    `follows` says whether the chain goes through the entry that was asked for, and `accepted` whether, where it does
+    not, a person accepted this store all the same. `settings` are the scanner's, by server, of servers where they
+    changed or that were first heard of.
+    """
+
+    generation: int
+    head: Anchor
+    follows: bool = True
+    accepted: bool = False
+    standings: Sequence[Standing] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
 class Store:
     """A store whose schema is this release's. `settle` is in seconds."""
 
-    def __init__(self, address: str, *, settle: float = SETTLE, migrate: bool = False) -> None:
+    def __init__(self, address: str, *, settle: float = SETTLE, migrate: bool = False, create: bool = True) -> None:
         """Open the store at a file's path or a PostgreSQL URL; `migrate` brings its schema to this release.
+
+        Where not `create`, nothing is made where there is no store yet; without `migrate` nothing ever is.
 
         Raises:
             ValueError: the address is neither.
             StoreError: it cannot be reached, or its schema is another release's.
         """
-        self._engine = open_engine(store_url(address))
+        self._url = store_url(address)
+        if is_file(self._url) and not (create and migrate) and file_mark(self._url) is None:
+            there = f"there is no store {self._url.database}"
+            raise StoreError(there if migrate else f"{there}: run `mcp-sidecar migrate`, or start the sidecar")
+        self._engine = open_engine(self._url, create=create and migrate)
         self._settle = settle
+        self._tools = Tools()
         try:
             if migrate:
-                upgrade(self._engine)
+                upgrade(self._engine, create=create)
             else:
                 check_schema(self._engine)
         except BaseException:
             self._engine.dispose()
             raise
+        self._mark = file_mark(self._url)
 
     def close(self) -> None:
         """Close every connection."""
@@ -105,13 +147,60 @@ class Store:
             seq, last = session.execute(select(Head.seq, Head.hash)).one()
             return f"{seq}:{last}"
 
-    def observe(self, server: str, sightings: Iterable[Sighting], *, rules: Rules, now: int) -> list[News]:
-        """Write down what a server sent at `now` (Unix milliseconds), and return what is new.
+    def changes(self, since: int = -1, head: Anchor | None = None) -> Changes:
+        """Return what changed after a generation; -1 for everything.
+
+        `head` is the last entry that the caller knows. Where the chain does not go through it, nothing is read, or
+        everything where a person accepted this store in the place of the one that the caller knows.
+
+        Raises:
+            StoreGoneError: the store's file is another one than was opened, or was taken away.
+        """
+        if is_file(self._url) and (self._mark is None or file_mark(self._url) != self._mark):
+            raise StoreGoneError(f"the file of the store, {self._url.database}, was taken away or replaced")
+        with reading(self._engine) as session:
+            row = session.execute(select(Head)).scalar_one()
+            changes = Changes(row.generation, (row.seq, row.hash))
+            if head is not None and not goes_through(session, head):
+                changes = replace(changes, follows=False, accepted=is_accepted(session, head))
+                since = -1
+            if row.generation == since or not (changes.follows or changes.accepted):
+                return changes
+            changed = Version.item.in_(select(Version.item).where(Version.generation > since))
+            standings = tuple(self._standings(session, [changed] if since >= 0 else []))
+            known = session.scalars(select(Known).where(Known.generation > since))
+            return replace(changes, standings=standings, settings={one.name: one.scan for one in known})
+
+    def grade(
+        self,
+        server: str,
+        sightings: Iterable[Sighting],
+        *,
+        rules: Rules,
+        now: int,
+        around: Around = NOTHING_AROUND,
+    ) -> Observation:
+        """Grade what a server sent at `now` (Unix milliseconds), and write nothing down.
 
         Raises:
             ScanConfigError: the scanner's settings of this server are another release's.
         """
-        return Observation(server, sightings, rules=rules, settle=self._settle, now=now).write(self._engine)
+        seen = Observation(server, sightings, rules=rules, settle=self._settle, now=now, around=around)
+        with reading(self._engine) as session:
+            self._tools.catch_up(session)
+            seen.grade(session, self._tools.names)
+        return seen
+
+    def write_down(self, seen: Observation) -> Written | None:
+        """Write down what was graded; None where it is to be graded again, as the store changed meanwhile."""
+        return write(self._engine, seen.commit)
+
+    def observe(self, server: str, sightings: Sequence[Sighting], *, rules: Rules, now: int) -> Sequence[News]:
+        """Grade and write down what a server sent, and return what is new. Raises what `grade` raises."""
+        while True:
+            written = self.write_down(self.grade(server, sightings, rules=rules, now=now))
+            if written is not None:
+                return written.news
 
     def adopt(self, server: str, settings: str, now: int) -> list[News]:
         """Take over the scanner's settings of a server (canonical JSON), and return what they close.
@@ -119,7 +208,20 @@ class Store:
         Raises:
             ScanConfigError: they cannot be used.
         """
-        return write(self._engine, lambda session: rescan.adopt(session, server, settings, now))
+
+        def work(session: Session) -> list[News]:
+            self._tools.catch_up(session)
+            return rescan.adopt(session, self._tools.names, server, settings, now)
+
+        return write(self._engine, work)
+
+    def accept(self, anchor: Anchor, *, reviewer: str, why: str, now: int) -> None:
+        """Take this store in the place of the one whose chain had an entry. Raises AlreadyFollowsError."""
+        write(self._engine, lambda session: lineage.accept(session, anchor, reviewer=reviewer, why=why, now=now))
+
+    def close_items(self, items: Sequence[ItemName], now: int) -> list[News]:
+        """Close items (server, kind, name) that were closed by the store that this one replaces."""
+        return write(self._engine, lambda session: lineage.close(session, items, now))
 
     def decide(
         self, id_: ItemId, state: State, *, reviewer: str, why: str, now: int, digest: str | None = None
@@ -135,7 +237,8 @@ class Store:
             version = _find(session, id_, digest)
             head.generation += 1
             key = Version.item == version.item, Version.digest == version.digest
-            session.execute(update(Version).where(*key).values(state=state.value, reason=rescan.REVIEWED))
+            values = {"state": state.value, "reason": REVIEWED, "generation": head.generation}
+            session.execute(update(Version).where(*key).values(**values))
             name = id_.server, id_.kind.value, id_.name
             append(session, head, [Draft(now, reviewer, DECIDED, *name, version.digest, state.value, why)])
             session.flush()
@@ -185,40 +288,6 @@ class Store:
         with reading(self._engine) as session:
             return chain.verify(session, anchor)
 
-    def snapshot(self, release: str) -> Snapshot:
-        """Return what guards must know, as it stands now."""
-        with reading(self._engine) as session:
-            generation = session.execute(select(Head.generation)).scalar_one()
-            servers = {name: Surface() for name in session.scalars(select(Known.name))}
-            for standing in self._standings(session, []):
-                surface = servers.setdefault(standing.id.server, Surface())
-                item = standing.id.kind, standing.id.name
-                surface.states[item] = standing.state
-                surface.digests[item] = bytes.fromhex(standing.versions[0].digest)
-            return Snapshot(release, generation, servers)
-
-    def open_digests(self) -> tuple[int, dict[str, dict[tuple[ItemKind, str, str], bool]]]:
-        """Return the generation, and for every server which versions are known: (kind, name, digest) -> shown or not.
-
-        A version is shown where it is open itself and its item is.
-        """
-        with reading(self._engine) as session:
-            generation = session.execute(select(Head.generation)).scalar_one()
-            servers: dict[str, dict[tuple[ItemKind, str, str], bool]] = {
-                name: {} for name in session.scalars(select(Known.name))
-            }
-            for standing in self._standings(session, []):
-                known = servers.setdefault(standing.id.server, {})
-                for one in standing.versions:
-                    shown = standing.open and one.state in OPEN
-                    known[standing.id.kind, standing.id.name, one.digest] = shown
-            return generation, servers
-
-    def settings(self) -> dict[str, str]:
-        """Return the scanner's settings of every server that was heard of, as canonical JSON."""
-        with reading(self._engine) as session:
-            return {one.name: one.scan for one in session.scalars(select(Known))}
-
     def servers(self) -> Mapping[str, tuple[int, str]]:
         """Return every server that was heard of: when it was last looked at (0 for never), and how that ended."""
         with reading(self._engine) as session:
@@ -232,9 +301,9 @@ class Store:
             known = session.get(Known, server)
             if known is None:
                 head.generation += 1
-                session.add(Known(name=server, looked=now, outcome=outcome))
-            else:
-                known.looked, known.outcome = now, outcome
+                known = new_server(server, head.generation)
+                session.add(known)
+            known.looked, known.outcome = now, outcome
 
         write(self._engine, work)
 

@@ -54,8 +54,10 @@ class Version(Base):
     first_seen: Mapped[int] = mapped_column(BigInteger)
     last_seen: Mapped[int] = mapped_column(BigInteger)
     differs: Mapped[bool]
+    # The generation at which the standing of its item changed last by it.
+    generation: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
-    __table_args__ = (Index("version_by_server", "server"),)
+    __table_args__ = (Index("version_by_server", "server"), Index("version_by_generation", "generation"))
 
 
 class Head(Base):
@@ -70,7 +72,11 @@ class Head(Base):
 
 
 class Known(Base):
-    """A server that was heard of, how the last look at it ended ("" for never), and its settings of the scanner."""
+    """A server that was heard of, how the last look at it ended ("" for never), and its settings of the scanner.
+
+    `generation` is that at which these settings changed last, or the server was first heard of; `versions` are so many
+    of its items as are kept, with `size` characters of content.
+    """
 
     __tablename__ = "server"
 
@@ -78,3 +84,6 @@ class Known(Base):
     looked: Mapped[int] = mapped_column(BigInteger)
     outcome: Mapped[str] = mapped_column(String(WORD))
     scan: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    generation: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    versions: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

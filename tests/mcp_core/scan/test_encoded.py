@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import codecs
 import html
-import time
 from urllib.parse import quote
 
 import pytest
@@ -92,9 +91,7 @@ def test_the_number_and_the_depth_of_what_is_decoded_are_bounded():
     deep = TEXT
     for _ in range(6):
         deep = b64(deep)
-    start = time.process_time()
     assert not any(piece.sentence for piece in decoded(deep))
-    assert time.process_time() - start < 1
 
 
 def test_entities_in_markup_are_read():

@@ -1,0 +1,197 @@
+-- mcp-answers: opens the upstream of a call for mcp-guard, and holds what comes back to the question that was asked.
+-- It is meant to be configured globally: only then does Kong run `rewrite`, in which it announces itself to the guard.
+-- Where it is missing, older, or without the key, nothing opens: see spec/decisions/100.
+
+local cjson = require "cjson.safe"
+local hmac = require "resty.openssl.hmac"
+local law = require "kong.plugins.mcp-answers.law"
+
+local kong, ngx = kong, ngx
+local find, gsub, lower, match = string.find, string.gsub, string.lower, string.match
+
+local FORMAT = "1"
+local WITHHELD = { [401] = true, [407] = true, [421] = true, [426] = true }
+-- Of the server's headers these pass as they are. Type, connection and length are written by nginx or by us.
+local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding"] = true, date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
+
+-- Before mcp-guard (940) nothing is asked; after it the question is taken off the request.
+local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
+
+-- The tokens of the keys that the guard shares: it proves with one that it wrote a question.
+local function read_tokens()
+  local tokens = {}
+  for key in (os.getenv("KONG_MCP_KEYS") or ""):gmatch("[^,%s]+") do
+    local raw = ngx.decode_base64(key)
+    local mac = raw and hmac.new(raw, "sha256"):final("kong-mcp answers\1")
+    if mac then tokens[gsub(mac, ".", function(c) return ("%02x"):format(c:byte()) end)] = true end
+  end
+  return tokens
+end
+
+local tokens
+
+function Answers:rewrite()
+  ngx.req.set_header("Mcp-Answers", FORMAT)
+end
+
+-- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
+-- agent's path, which would name another resource; and an MCP endpoint has no query: see spec/decisions/118.
+local function ask_the_endpoint()
+  local service = kong.router.get_service()
+  local path = service and service.path or "/"
+  if (gsub(ngx.var.upstream_uri, "/$", "")) == (gsub(path, "/$", "")) then ngx.var.upstream_uri = path end
+  ngx.req.set_uri_args("")
+end
+
+function Answers:access()
+  local said = ngx.var.http_mcp_question
+  ngx.req.clear_header("Mcp-Answers")
+  if said == nil then return end
+  ngx.req.clear_header("Mcp-Question")
+  tokens = tokens or read_tokens()
+  local version, token, json = match(said, "^(%d+) (%x+) (.*)$")
+  local question = version == FORMAT and tokens[token] and cjson.decode(json)
+  if type(question) ~= "table" then
+    -- The service stays closed. Whoever wrote this had not the key, or is of another release.
+    kong.log.err("a question that this mcp-answers does not take: are KONG_MCP_KEYS and the release those of the guard?")
+    return
+  end
+  local ok, err = kong.service.set_upstream(question.upstream)
+  if not ok then
+    kong.log.err("mcp-answers: ", err)
+    return kong.response.exit(503, law.error(question, -32603,
+      "This server is not available: the gateway's operator must add its upstream to the configuration."),
+      { ["Content-Type"] = "application/json" })
+  end
+  ask_the_endpoint()
+  kong.ctx.plugin.question = question
+end
+
+local function private(value)
+  local said = "," .. lower(gsub(value, "%s", "")) .. ","
+  said = gsub(said, "=[^,]*", "")
+  local kept = find(said, ",private,", 1, true) or find(said, ",no-store,", 1, true) or find(said, ",no-cache,", 1, true)
+  return kept and not find(said, ",public,", 1, true) and not find(said, ",s-maxage,", 1, true) and value
+    or "private, no-cache"
+end
+
+-- Takes off what the server wrote, and leaves what plugins of Kong wrote, some of which ran before this one.
+local function clean_headers()
+  for name, value in pairs(ngx.resp.get_headers(0)) do
+    if not PASSED[name] then
+      local theirs = ngx.var["upstream_http_" .. gsub(name, "-", "_")]
+      local mine = type(value) == "table" and value[#value] or value
+      if theirs and (theirs == mine or find(theirs, mine, 1, true)) then
+        ngx.header[name] = name == "cache-control" and private(theirs) or nil
+      end
+    end
+  end
+end
+
+-- What becomes of the body: "stream", "json", "error" (of a 4xx or 5xx), "none", or why the answer is replaced.
+local function read_head(question)
+  local status, kind = ngx.status, lower(ngx.var.upstream_http_content_type or "")
+  local encoding = ngx.var.upstream_http_content_encoding
+  if WITHHELD[status] or status < 200 or (status >= 300 and status < 400)
+    or (status == 403 and ngx.var.upstream_http_www_authenticate) then
+    return "the status " .. status
+  end
+  if encoding and lower(encoding) ~= "identity" then return "a Content-Encoding that was not asked for" end
+  if status >= 400 then return "error" end
+  if question.id == nil then return "none" end
+  if find(kind, "^text/event%-stream%s*$") or find(kind, '^text/event%-stream%s*;%s*charset="?utf%-?8"?%s*$') then
+    return "stream"
+  end
+  if find(kind, "^application/json%s*$") or find(kind, '^application/json%s*;%s*charset="?utf%-?8"?%s*$') then
+    return "json"
+  end
+  if status ~= 200 or ngx.var.upstream_http_content_length == "0" then return "an answer without content" end
+  return "a Content-Type that is neither JSON nor an event stream"
+end
+
+-- nginx writes the charset of the server's type behind ours, unless ours has one.
+local function set_type(kind)
+  local theirs = ngx.var.upstream_http_content_type
+  ngx.header["Content-Type"] = theirs and find(theirs, ";", 1, true) and kind .. "; charset=utf-8" or kind
+end
+
+local function replace(held, status, why, text)
+  held.how, held.failed, held.text = "replaced", why, text
+  ngx.status = status
+  set_type("application/json")
+end
+
+function Answers:header_filter(conf)
+  local question = kong.ctx.plugin.question
+  local source = question and kong.response.get_source()
+  if not question or source == "exit" then return end
+  local held = { question = question }
+  kong.ctx.plugin.held = held
+  ngx.header["Content-Length"] = nil
+  if source == "error" then -- Kong itself: no replica, or none that answered in time
+    ngx.header["Retry-After"] = ngx.status == 503 and "1" or nil
+    replace(held, ngx.status, nil, law.error(question, -32004,
+      "No replica of this server answered. Try again; if it lasts, its operator must look after the server."))
+    return
+  end
+  local how = read_head(question)
+  clean_headers()
+  ngx.status = ngx.status -- with it goes the server's reason phrase
+  if how == "stream" then
+    held.how, held.law = how, law.stream(question, conf.max_event)
+    set_type("text/event-stream")
+    ngx.header["X-Accel-Buffering"] = "no"
+    ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
+  elseif how == "json" or how == "error" then
+    held.how, held.law, question.refused = how, law.body(question, conf.max_answer), how == "error"
+    set_type("application/json")
+    if how == "json" then ngx.status = 200 end
+    if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
+      replace(held, 502, "an answer that is too large", law.withheld(question, "an answer that is too large"))
+    end
+  elseif how == "none" then
+    held.how = "none"
+    ngx.header["Content-Type"] = nil
+    if ngx.req.get_method() == "POST" and ngx.status ~= 204 then ngx.status = 202 end
+  else
+    replace(held, 502, how, law.withheld(question, how))
+  end
+end
+
+-- The body of a 4xx or 5xx: one JSON-RPC error with the question's id, or ours.
+local function refusal(held)
+  local text = held.law:finish()
+  if not held.law.failed then return text end
+  local status = ngx.status
+  held.failed = "the status " .. status
+  if status >= 500 then return law.error(held.question, -32603, "The server failed with HTTP " .. status .. ".") end
+  return law.error(held.question, -32600, "The server refused the request with HTTP " .. status .. ".")
+end
+
+function Answers:body_filter()
+  local held = kong.ctx.plugin.held
+  if not held then return end
+  local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how
+  if how == "stream" then
+    ngx.arg[1] = held.law:feed(chunk) .. (last and held.law:finish() or "")
+  elseif how == "json" or how == "error" then
+    if not held.law:feed(chunk) then
+      held.failed = held.law.failed
+      error("mcp-answers: " .. held.failed) -- nginx cuts the connection: half an answer must not look like one
+    end
+    ngx.arg[1] = last and (how == "error" and refusal(held) or how == "json" and held.law:finish()) or nil
+  else
+    ngx.arg[1] = last and held.text or nil
+  end
+end
+
+function Answers:log()
+  local held = kong.ctx.plugin.held
+  local failed = held and (held.failed or (held.law and held.law.failed))
+  local dropped = held and held.law and held.law.dropped or 0
+  if not failed and dropped == 0 then return end
+  kong.log.set_serialize_value("mcp_answer", { failed = failed, dropped = dropped, method = held.question.method })
+  if failed then kong.log.warn("answer withheld: ", failed, "; upstream ", held.question.upstream) end
+end
+
+return Answers

@@ -1,0 +1,471 @@
+-- The law that holds an answer to its question, for the call lane. mcp_core.answer is the same law in Python; the cases
+-- of spec/answers.json hold both to it, and spec/decisions/100 says why each line is as it is.
+-- Pure: no ngx, no kong. Bytes go in as they come, each is looked at once; what may pass comes out.
+
+local cjson = require "cjson.safe"
+
+local byte, find, sub, lower, match = string.byte, string.find, string.sub, string.lower, string.match
+local concat, format, gsub, tonumber, type = table.concat, string.format, string.gsub, tonumber, type
+
+local _M = { MAX = 8 * 1024 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_DROPPED = 10000 }
+
+local function set(names)
+  local found = {}
+  for name in names:gmatch("%S+") do found[name] = true end
+  return found
+end
+
+local ENVELOPE = set "jsonrpc id method params result error"
+local PROTOTYPES = set "__proto__ constructor prototype"
+local CALLED = set [[tools/call prompts/get resources/read completion/complete ping logging/setLevel resources/subscribe
+  resources/unsubscribe tasks/get tasks/result tasks/update tasks/cancel]]
+-- The key by which another method's reader would know a result, and whose it is.
+local RESULT_KEYS = { tools = "tools/list", prompts = "prompts/list", resources = "resources/list",
+  resourcetemplates = "resources/templates/list", capabilities = "initialize", messages = "prompts/get",
+  contents = "resources/read", completion = "completion/complete", tasks = "tasks/list", skills = "skills/list" }
+-- What a server may send on the answer to a POST: the letter of its kind, whether it wants an answer, whether the modern
+-- era has it. Tasks are missing: their ids are sealed, so they take the inspect lane.
+local SERVER_METHODS = {
+  ["notifications/progress"] = { "p", false, true },
+  ["notifications/message"] = { "l", false, true },
+  ["notifications/tools/list_changed"] = { "c", false, false },
+  ["notifications/prompts/list_changed"] = { "c", false, false },
+  ["notifications/resources/list_changed"] = { "c", false, false },
+  ["notifications/resources/updated"] = { "u", false, false },
+  ["notifications/cancelled"] = { "x", false, false },
+  ["ping"] = { "i", true, false },
+  ["sampling/createMessage"] = { "s", true, false },
+  ["elicitation/create"] = { "e", true, false },
+  ["notifications/elicitation/complete"] = { "e", false, false },
+  ["roots/list"] = { "r", true, false },
+}
+
+-- Structure of one JSON text -----------------------------------------------------------------------------------------
+-- Brackets, strings and separators are read as every JSON reader reads them; what letters and digits say is not judged,
+-- so that no text is read otherwise by a laxer reader: outside of strings nothing else may stand.
+
+local VALUE, AFTER, KEY, COLON, FIRST_KEY, FIRST_VALUE, WORD = 1, 2, 3, 4, 5, 6, 7
+
+local WORDS = {}
+for c = 0, 255 do WORDS[c] = find(string.char(c), "[%w+%-.]") ~= nil end
+
+local Scan = {}
+Scan.__index = Scan
+
+local function new_scan()
+  return setmetatable({ at = 0, depth = 0, state = VALUE, objects = {}, keys = {}, members = {} }, Scan)
+end
+
+-- A value begins or ends at an offset of the whole text. Only members of the envelope and of its members are kept.
+function Scan:begins(at)
+  if self.depth == 0 then self.top = at end
+  local key = self.keys[self.depth]
+  if key then key.from = at end
+end
+
+function Scan:ends(at)
+  self.state = AFTER
+  local key = self.keys[self.depth]
+  if key then
+    key.to, self.keys[self.depth] = at, nil
+    local members = self.members
+    if #members >= _M.MAX_KEYS then self.failed = true end
+    key.depth, members[#members + 1] = self.depth, key
+  end
+end
+
+function Scan:feed(piece)
+  local n, i, base = #piece, 1, self.at
+  self.at = base + n
+  local slash = 0 -- where the next backslash stands: looked for once, not once a string
+  while i <= n and not self.failed do
+    if self.escaped then
+      self.escaped, i = false, i + 1
+    elseif self.text then
+      local quote = find(piece, '"', i, true)
+      if slash and slash < i then slash = find(piece, "\\", i, true) end
+      if slash and (not quote or slash < quote) then
+        self.escaped, i = true, slash + 1
+      elseif not quote then
+        break
+      else
+        i, self.text = quote + 1, false
+        if self.state == KEY then
+          local from = self.key_at
+          self.state = COLON
+          if self.depth <= 2 then self.keys[self.depth] = { key_from = from, key_to = base + quote - 1, of = self.keys[self.depth - 1] } end
+        else
+          self:ends(base + quote)
+        end
+      end
+    else
+      local c, state = byte(piece, i), self.state
+      if state == WORD and not WORDS[c] then
+        self:ends(base + i - 1)
+        state = AFTER
+      end
+      if c == 32 or c == 10 or c == 13 or c == 9 then -- luacheck: ignore
+      elseif c == 34 and (state == KEY or state == FIRST_KEY) then
+        self.state, self.text, self.key_at = KEY, true, base + i + 1
+      elseif c == 34 and (state == VALUE or state == FIRST_VALUE) then
+        self.state, self.text = VALUE, true
+        self:begins(base + i)
+      elseif (c == 123 or c == 91) and (state == VALUE or state == FIRST_VALUE) then
+        self:begins(base + i)
+        local depth = self.depth + 1
+        if depth > _M.MAX_DEPTH then self.failed = true end
+        self.depth, self.objects[depth], self.state = depth, c == 123, c == 123 and FIRST_KEY or FIRST_VALUE
+        self.keys[depth] = nil
+      elseif (c == 125 and (state == AFTER or state == FIRST_KEY) or c == 93 and (state == AFTER or state == FIRST_VALUE))
+        and self.depth > 0 and self.objects[self.depth] == (c == 125) then
+        self.depth = self.depth - 1
+        self:ends(base + i)
+      elseif c == 44 and state == AFTER and self.depth > 0 then
+        self.state = self.objects[self.depth] and KEY or VALUE
+      elseif c == 58 and state == COLON then
+        self.state = VALUE
+      elseif WORDS[c] and state == WORD then -- luacheck: ignore
+      elseif WORDS[c] and (state == VALUE or state == FIRST_VALUE) then
+        self.state = WORD
+        self:begins(base + i)
+      else
+        self.failed = true
+      end
+      i = i + 1
+    end
+  end
+end
+
+function Scan:whole()
+  if self.state == WORD then self:ends(self.at) end
+  return not self.failed and self.depth == 0 and self.state == AFTER and not self.text
+end
+
+-- Values -------------------------------------------------------------------------------------------------------------
+
+local function text_of(raw)
+  if byte(raw, 1) ~= 34 then return nil end
+  if not find(raw, "\\", 1, true) then return sub(raw, 2, -2) end
+  local decoded = cjson.decode("[" .. raw .. "]")
+  return decoded and decoded[1]
+end
+
+-- A string, or a number however it is written; nil for every other value.
+local function id_of(raw)
+  if byte(raw, 1) == 34 then return text_of(raw) end
+  local digits, rest = match(raw, "^%-?(%d+)(.*)$")
+  if not digits or (#digits > 1 and byte(digits, 1) == 48) then return nil end
+  if rest == "" or match(rest, "^%.%d+$") or match(rest, "^[eE][+-]?%d+$") or match(rest, "^%.%d+[eE][+-]?%d+$") then
+    return tonumber(raw)
+  end
+end
+
+local function fold(key) return (lower(gsub(key, "[_%- ]", ""))) end
+
+local function json(value)
+  if type(value) == "number" then return format("%.0f", value) end
+  return cjson.encode(value)
+end
+
+-- One text -----------------------------------------------------------------------------------------------------------
+
+local function misplaced(question, result)
+  if not CALLED[question.method] then return nil end
+  for key in pairs(result) do
+    if find(key, "[^\32-\126]") then return "a result with a key that clients could read differently" end
+    local owner = RESULT_KEYS[fold(key)]
+    if owner and owner ~= question.method then return "a result of another method than the one that was asked" end
+  end
+end
+
+local function response(question, message, inner, text)
+  local err, result = message.error, message.result
+  if err == "null" then err = nil end
+  if result == "null" then result = nil end
+  if (err == nil) == (result == nil) or message.params then
+    return "fail", "a response without exactly one of result and error"
+  end
+  if byte(err or result, 1) ~= 123 then return "fail", "a result or error that is no object" end
+  local id = message.id
+  -- The body of a 4xx or 5xx is about this request, whatever its id says.
+  if err and (question.refused or ((id == nil or id == "null") and question.id ~= nil)) then
+    local own = question.id ~= nil and '"id":' .. json(question.id) .. "," or ""
+    return "answer", '{"jsonrpc":"2.0",' .. own .. '"error":' .. err .. "}"
+  end
+  id = id and id_of(id)
+  if id == nil or id ~= question.id then return "fail", "a response to something that was not asked here" end
+  local why = result and misplaced(question, inner.result)
+  if why then return "fail", why end
+  return "answer", text
+end
+
+local function told(question, message, inner)
+  if message.result or message.error then return "fail", "a message that is a call and an answer" end
+  local params = message.params
+  if params == "null" then params = nil end
+  local known = SERVER_METHODS[text_of(message.method) or 0]
+  if not known or (params and byte(params, 1) ~= 123) or not find(question.kinds or "", known[1], 1, true)
+    or (question.era ~= "legacy" and not known[3]) or (message.id ~= nil) ~= known[2]
+    or (known[2] and id_of(message.id) == nil) then
+    return "drop"
+  end
+  if known[1] == "p" then
+    local token = params and inner.params.progressToken
+    token = token and id_of(token)
+    if token == nil or token ~= question.token then return "drop" end
+  end
+  return "pass"
+end
+
+-- Returns "pass", "answer" (a response, with its text), "drop", or "fail" with why.
+local function judge(question, scan, text)
+  if not scan:whole() then
+    if not find(text, "{", 1, true) then return "drop" end
+    return "fail", "a text that is not one JSON message"
+  end
+  local first = byte(text, scan.top)
+  if first == 91 and find(text, "{", 1, true) then return "fail", "a batch, though none was asked" end
+  if first ~= 123 then return "drop" end
+  local message, inner, speaks = {}, {}, false
+  for _, member in ipairs(scan.members) do
+    local key = text_of(sub(text, member.key_from - 1, member.key_to + 1))
+    if not key then return "fail", "a key that clients could read differently" end
+    local raw = sub(text, member.from, member.to)
+    if member.depth == 2 then
+      local outer = member.of and text_of(sub(text, member.of.key_from - 1, member.of.key_to + 1))
+      local known = inner[outer or 0] or {}
+      -- A key that stands twice says nothing.
+      known[key] = known[key] == nil and raw or "null"
+      inner[outer or 0] = known
+    elseif ENVELOPE[key] then
+      if message[key] then return "fail", "a key of the envelope that stands twice" end
+      message[key], speaks = raw, speaks or key ~= "jsonrpc"
+    elseif find(key, "[^\32-\126]") then
+      return "fail", "a key of the envelope that clients could read differently"
+    elseif PROTOTYPES[key] or ENVELOPE[fold(key)] then
+      return "fail", "a key that could be taken for one of the envelope"
+    end
+  end
+  inner.result, inner.params = inner.result or {}, inner.params or {}
+  if not speaks then return "drop" end
+  if not message.jsonrpc or text_of(message.jsonrpc) ~= "2.0" then
+    return "fail", "a message that is not JSON-RPC 2.0"
+  end
+  if message.method then return told(question, message, inner) end
+  return response(question, message, inner, text)
+end
+
+-- What becomes of one whole text: "pass", "answer" with the text that goes on, "drop", or "fail" with why.
+function _M.judge(question, text)
+  local scan = new_scan()
+  scan:feed(text)
+  return judge(question, scan, text)
+end
+
+function _M.error(question, code, message)
+  local id = question.id ~= nil and format('"id":%s,', json(question.id)) or ""
+  return format('{"jsonrpc":"2.0",%s"error":{"code":%d,"message":%s}}', id, code, cjson.encode(message))
+end
+
+function _M.withheld(question, why)
+  return _M.error(question, -32603, "The server's answer was withheld, because it is or holds " .. why
+    .. ". The server's operator must look into it.")
+end
+
+-- A JSON body: held until it is whole, as half of one is worth nothing --------------------------------------------------
+
+local Body = {}
+Body.__index = Body
+
+function _M.body(question, max)
+  return setmetatable({ question = question, max = max or _M.MAX, pieces = {}, size = 0, scan = new_scan() }, Body)
+end
+
+-- Returns false as soon as the body is larger than it may be.
+function Body:feed(piece)
+  self.size = self.size + #piece
+  if self.size > self.max then
+    self.pieces, self.failed = {}, "an answer that is too large"
+    return false
+  end
+  self.pieces[#self.pieces + 1] = piece
+  self.scan:feed(piece)
+  return true
+end
+
+function Body:finish()
+  local text = concat(self.pieces)
+  local verdict, said = judge(self.question, self.scan, text)
+  if verdict == "answer" then return said end
+  self.failed = verdict == "fail" and said or "an answer that does not say what was asked"
+  return _M.withheld(self.question, self.failed)
+end
+
+-- An event stream: each event is passed on when it is complete and judged -----------------------------------------------
+
+local Stream = {}
+Stream.__index = Stream
+
+function _M.stream(question, max)
+  return setmetatable({ question = question, max = max or _M.MAX, dropped = 0, line = {}, held = 0, start = "" }, Stream)
+    :fresh()
+end
+
+function Stream:fresh()
+  self.data, self.scan, self.event, self.id, self.retry, self.held = nil, nil, nil, nil, nil, 0
+  return self
+end
+
+function Stream:fail(why)
+  self.failed, self.done, self.data, self.scan, self.line = why, true, nil, nil, {}
+  return "data: " .. _M.withheld(self.question, why) .. "\n\n"
+end
+
+local function odd(value) -- what ends a line for some reader
+  return find(value, "[%z\11\12\28-\30]") or find(value, "\194\133", 1, true) or find(value, "\226\128[\168\169]")
+end
+
+local ENDS = { "\0", "\11", "\12", "\28", "\29", "\30" }
+
+local function one_line(text)
+  for _, char in ipairs(ENDS) do -- one by one, as a plain search is the fastest
+    if find(text, char, 1, true) then text = gsub(text, char == "\0" and "%z" or char, format("\\u%04x", byte(char))) end
+  end
+  if find(text, "[\n\r]") then text = gsub(text, "[\n\r]", " ") end
+  if find(text, "\194\133", 1, true) then text = gsub(text, "\194\133", "\\u0085") end
+  if find(text, "\226\128", 1, true) then text = gsub(gsub(text, "\226\128\168", "\\u2028"), "\226\128\169", "\\u2029") end
+  return text
+end
+
+function Stream:write(event, id, retry, data)
+  return (event and "event: " .. event .. "\n" or "") .. (id and "id: " .. id .. "\n" or "")
+    .. (retry and "retry: " .. retry .. "\n" or "") .. (data and "data: " .. data .. "\n" or "") .. "\n"
+end
+
+function Stream:dispatch()
+  local pieces, scan, event, id, retry = self.data, self.scan, self.event, self.id, self.retry
+  self:fresh()
+  if not (pieces or event or id or retry) then return "" end
+  self.resumable = self.resumable or id ~= nil or retry ~= nil
+  local text = pieces and concat(pieces)
+  if not text or text == "" then return self:write(event, id, retry, text) end
+  local verdict, said = judge(self.question, scan, text)
+  if verdict == "answer" then
+    self.done, self.answered = true, true
+    return self:write(event, id, retry, one_line(said))
+  elseif verdict == "pass" then
+    return self:write(event, id, retry, one_line(text))
+  elseif verdict == "fail" and (event == nil or event == "" or event == "message") then
+    return self:fail(said)
+  end
+  self.dropped = self.dropped + 1
+  if self.dropped > _M.MAX_DROPPED then return self:fail("more than a stream of it may hold") end
+  -- What is no message is no event; its id still says how far the stream has come.
+  return verdict == "drop" and id and self:write(nil, id, retry) or ""
+end
+
+function Stream:take(line)
+  if line == "" then return self:dispatch() end
+  if byte(line, 1) == 58 then return ":\n\n" end
+  local name, value = match(line, "^([^:]*):? ?(.*)$")
+  if name == "data" then
+    self:more(value, true)
+  elseif name == "event" and not odd(value) then
+    self.event = value
+  elseif name == "id" and not odd(value) then
+    self.id = value
+  elseif name == "retry" and find(value, "^%d+$") then
+    self.retry = value
+  end
+  return ""
+end
+
+-- Data that is one line of an event, or more of that line.
+function Stream:more(value, begins)
+  if not self.data then
+    self.data, self.scan = {}, new_scan()
+  elseif begins then
+    value = "\n" .. value
+  end
+  self.data[#self.data + 1] = value
+  self.scan:feed(value)
+end
+
+-- Take the next bytes and return what may pass of what they complete.
+function Stream:feed(chunk)
+  if self.done then return "" end
+  if self.start then -- a byte order mark may begin the stream, and come in pieces
+    chunk = self.start .. chunk
+    if #chunk < 3 and sub("\239\187\191", 1, #chunk) == chunk then
+      self.start = chunk
+      return ""
+    end
+    self.start, chunk = nil, sub(chunk, 1, 3) == "\239\187\191" and sub(chunk, 4) or chunk
+  end
+  local at, n, out, lf, cr = 1, #chunk, {}, 0, 0
+  if self.skip_lf and n > 0 then
+    self.skip_lf, at = false, byte(chunk, 1) == 10 and 2 or 1
+  end
+  while at <= n and not self.done do
+    if lf and lf < at then lf = find(chunk, "\n", at, true) end
+    if cr and cr < at then cr = find(chunk, "\r", at, true) end
+    local stop = lf and cr and (lf < cr and lf or cr) or lf or cr
+    local part = sub(chunk, at, stop and stop - 1 or n)
+    self.held = self.held + #part
+    if self.held > self.max then
+      out[#out + 1] = self:fail("an event that is too large")
+    elseif not stop then
+      self:part(part)
+      break
+    else
+      local piece = self:line_of(part)
+      if piece ~= "" and (piece ~= ":\n\n" or out[#out] ~= piece) then out[#out + 1] = piece end
+      if stop == cr then
+        if stop == n then self.skip_lf = true elseif byte(chunk, stop + 1) == 10 then stop = stop + 1 end
+      end
+      at = stop + 1
+    end
+  end
+  return concat(out)
+end
+
+-- An unfinished line: what surely is data is read at once, so that no long line is read at its end.
+function Stream:part(part)
+  local line = self.line
+  if self.in_data then return self:more(part) end
+  line[#line + 1] = part
+  if #part + (line.size or 0) < 6 then
+    line.size = #part + (line.size or 0)
+    return
+  end
+  local text = concat(line)
+  self.line = { text, size = #text }
+  if sub(text, 1, 5) == "data:" then
+    self.line, self.in_data = {}, true
+    self:more(sub(text, byte(text, 6) == 32 and 7 or 6), true)
+  end
+end
+
+function Stream:line_of(part)
+  if self.in_data then
+    self.in_data = false
+    self:more(part)
+    return ""
+  end
+  if self.line[1] then
+    self.line[#self.line + 1] = part
+    part, self.line = concat(self.line), {}
+  end
+  return self:take(part)
+end
+
+-- The server has ended the stream: the last event may lack its blank line, and an agent never gets silence.
+function Stream:finish()
+  if self.done then return "" end
+  local pending = self.in_data or self.line[1]
+  local out = pending and "" or self:dispatch()
+  if self.done or (self.question.era == "legacy" and self.resumable) then return out end
+  return out .. self:fail("a stream that ended without the answer")
+end
+
+return _M

@@ -1,0 +1,121 @@
+"""Reading of a server's JSON as official clients read it, with a note of what they would read differently.
+
+An answer is not refused for a value that is odd somewhere deep in it: what decides (the envelope, the keys of a result,
+the items of a list) is judged by whoever reads it. A key that stands twice leaves a mark on its object, and `odd` says
+that something may be unsound: looking for it costs a walk, which the answers of honest servers need not pay.
+Source: RFC 8259; for what clients accept, ECMAScript's JSON.parse and Python's json.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, is_deeper, may_hold_odd_numbers
+
+MAX_DEPTH: Final = 256
+"""How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""
+
+_BLANK: Final = " \t\n\r"
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+# Escapes are read from the left, so that an escaped backslash does not begin another one.
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
+)
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+class Doubled(dict[str, Any]):
+    """An object in which some keys stood more than once: `twice`. It holds the last value of each, as clients do."""
+
+    twice: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """One JSON value; `text` is what every reader takes for it, and `odd` whether something in it may be unsound."""
+
+    value: Any
+    text: bytes
+    odd: bool
+
+
+def load(body: bytes, limits: Limits) -> Loose:
+    """Return the one JSON value of `body`. What is not UTF-8, and half a surrogate pair, is replaced by U+FFFD.
+
+    Raises:
+        NotStrictError: the text is not one JSON value, or larger or deeper than may be; the message says which.
+    """
+    if len(body) > limits.body:
+        raise NotStrictError(f"it is larger than {limits.body} bytes")
+    if body.count(b",") > limits.values and _STRING.sub(b"", body).count(b",") > limits.values:
+        raise NotStrictError(f"it holds more than {limits.values} values")
+    text, repaired = _decode(body)
+    doubled: list[Doubled] = []
+
+    def pairs_hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        return value if len(value) == len(pairs) else _marked(value, pairs, doubled)
+
+    decoder: Any = json.JSONDecoder(object_pairs_hook=pairs_hook, strict=False)
+    bare = text.strip(_BLANK)
+    try:
+        value, end = decoder.scan_once(bare, 0)
+    except (ValueError, RecursionError, StopIteration):
+        raise NotStrictError("it is not JSON") from None
+    if end != len(bare):
+        raise NotStrictError("something stands behind the JSON text")
+    opened = body.count(b"{") + body.count(b"[")
+    deep = opened > limits.depth and is_deeper(value, limits.depth)
+    if deep and is_deeper(value, MAX_DEPTH):
+        raise NotStrictError(f"it is nested deeper than {MAX_DEPTH}")
+    constants = b"NaN" in body or b"Infinity" in body
+    odd = bool(doubled) or deep or constants or may_hold_odd_numbers(body, limits.digits)
+    return Loose(value, text.encode() if repaired else body, odd)
+
+
+def sound(value: Any, depth: int) -> bool:
+    """Return whether every reader reads a value alike: no key twice, no number beyond bounds, not too deep."""
+    level = [value]
+    for _ in range(depth):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, Doubled) or (isinstance(one, float) and not math.isfinite(one)):
+                return False
+            if isinstance(one, dict):
+                inner.extend(one.values())
+            elif isinstance(one, list):
+                inner.extend(one)
+        if not inner:
+            return True
+        level = inner
+    return not any(isinstance(one, CONTAINERS) for one in level)
+
+
+def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> Doubled:
+    marked = Doubled(value)
+    left = dict.fromkeys(value, 1)
+    twice = set()
+    for key, _ in pairs:
+        left[key] -= 1
+        if left[key] < 0:
+            twice.add(key)
+    marked.twice = frozenset(twice)
+    doubled.append(marked)
+    return marked
+
+
+def _decode(body: bytes) -> tuple[str, bool]:
+    """Return the text, and whether it had to be repaired."""
+    try:
+        text, repaired = body.decode(), False
+    except UnicodeDecodeError:
+        text, repaired = body.decode(errors="replace"), True
+    if _SURROGATE.search(text):
+        whole = _ESCAPE.sub(lambda match: r"\ufffd" if _HALF.fullmatch(match[0]) else match[0], text)
+        return whole, repaired or whole != text
+    return text, repaired

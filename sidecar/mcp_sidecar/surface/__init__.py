@@ -1,0 +1,1 @@
+"""What servers offer, as this node knows it: what is open, and what waits to be written down."""

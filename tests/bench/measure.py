@@ -1,0 +1,26 @@
+"""How benches take times and say what they found. Times are of the processor; a bar is always about a ratio."""
+
+import time
+
+
+def seconds(run, times=1):
+    """Return the seconds of the processor that one call of `run` takes, the mean of `times`."""
+    started = time.process_time()
+    for _ in range(times):
+        run()
+    return (time.process_time() - started) / times
+
+
+def least(run, times=1, rounds=3):
+    """Return the shortest of some rounds of `seconds`."""
+    return min(seconds(run, times) for _ in range(rounds))
+
+
+def row(name, value, unit, most):
+    """Return a row with a bar: the value, a ratio, is at most `most`."""
+    return {"name": name, "value": round(value, 3), "unit": unit, "bar": f"<= {most}", "holds": value <= most}
+
+
+def shown(name, value, unit):
+    """Return a row of this machine at this minute, which no bar could be set for."""
+    return {"name": name, "value": round(value, 3), "unit": unit, "bar": None, "holds": None}

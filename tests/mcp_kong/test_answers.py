@@ -1,0 +1,110 @@
+"""The guard's word to mcp-answers."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from kong_side import CONFIG, KEY, KongSide
+
+from mcp_core.methods import ServerKind
+from mcp_core.seal import ContextSigner
+from mcp_kong.guard import Guard
+from mcp_kong.settings import SettingsError
+
+LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+
+
+def asked(message, headers=LEGACY, *, config=None, **request):
+    side = KongSide(json.dumps(message).encode(), headers, **request)
+    Guard(CONFIG | (config or {})).access(side.pdk)
+    return side
+
+
+def call(id_=1, **params):
+    return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": "open", **params}}
+
+
+@pytest.mark.requirement("ANS-004")
+@pytest.mark.parametrize("id_", [7, -3, "a", "caf\xe9 \u2028", 2**53 - 1])
+@pytest.mark.parametrize("token", [None, 5, "t"])
+def test_the_question_says_what_is_asked(id_, token):
+    meta = {} if token is None else {"_meta": {"progressToken": token}}
+    said = asked(call(id_, **meta)).question
+    assert (said["id"], said["method"], said["upstream"], said["era"]) == (
+        id_,
+        "tools/call",
+        "notes-replicas",
+        "legacy",
+    )
+    assert said.get("token") == token
+    assert set(said["kinds"]) == set("plcxiser")
+
+
+@pytest.mark.requirement("ANS-004")
+def test_a_notification_asks_nothing():
+    said = asked({"jsonrpc": "2.0", "method": "notifications/initialized"}).question
+    assert "id" not in said
+    assert "method" not in said
+
+
+@pytest.mark.requirement("ANS-004")
+def test_updates_pass_only_where_every_resource_may_be_seen():
+    everything = {"resources": {"allow": ["*"]}}
+    assert "u" in asked(call(), config=everything).question["kinds"]
+    some = {"rules": [{"groups": ["x"], "resources": {"deny": ["a:*"]}}]}
+    assert "u" not in asked(call(), config=everything | some).question["kinds"]
+
+
+@pytest.mark.requirement("ANS-004")
+@pytest.mark.parametrize("announced", [{}, {"mcp-answers": "2"}, {"mcp-answers": ""}, {"mcp-answers": ["1", "1"]}])
+def test_without_an_announcement_the_sidecar_is_asked_and_told_the_question(announced):
+    side = asked(call(7, _meta={"progressToken": "t"}), LEGACY | announced, answers=False)
+    if side.exit is not None:
+        assert side.exit[0] == 400
+        return
+    assert side.question is None
+    assert side.upstream == "mcp-sidecar"
+    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    assert context.question == {"place": "post", "asked": [[7, "tools/call", "t"]], "batch": False}
+    assert context.server_messages == [sorted(ServerKind), []]
+
+
+@pytest.mark.requirement("ANS-004")
+def test_a_forged_announcement_opens_nothing():
+    side = asked(call(), LEGACY | {"mcp-answers": "1"}, answers=False)
+    assert side.exit is None
+    assert "service.set_upstream" not in side.names()
+
+
+@pytest.mark.requirement("ANS-004")
+@pytest.mark.parametrize("name", ["mcp-question", "mcp_question", "mcp_answers"])
+def test_an_agent_that_writes_a_question_is_refused(name):
+    assert asked(call(), LEGACY | {name: "1 x {}"}).exit[0] == 400
+
+
+@pytest.mark.requirement("ANS-004")
+def test_what_is_compressed_is_not_asked_for():
+    side = asked(call(), LEGACY | {"accept-encoding": "gzip, br"})
+    assert side.next_hop["accept-encoding"] == "identity"
+
+
+@pytest.mark.requirement("ANS-006")
+def test_the_policy_says_what_servers_may_send():
+    chosen = {"server_messages": {"allow": ["progress", "sampling"], "methods": []}}
+    assert set(asked(call(), config=chosen).question["kinds"]) == set("ps")
+    named = {"server_messages": {"methods": ["acme/x"]}}
+    side = asked(call(), config=named)
+    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    assert context.server_messages == [sorted(ServerKind), ["acme/x"]]
+
+
+@pytest.mark.requirement("ANS-006")
+@pytest.mark.parametrize(
+    "value", [{"allow": ["sampling", "everything"]}, {"deny": ["sampling"]}, {"allow": "sampling"}, ["sampling"]]
+)
+def test_what_servers_may_send_is_written_in_known_words(value):
+    with pytest.raises(SettingsError, match=r"config\.server_messages"):
+        Guard(CONFIG | {"server_messages": value})

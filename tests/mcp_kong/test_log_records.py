@@ -1,0 +1,74 @@
+"""What Kong's log records say of a refusal, and of what monitor mode let through: one value under one key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kong_side import ANN, ANNS_HEADERS, CONFIG, KongSide
+
+from mcp_kong.guard import Guard
+
+LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-03-26"} | ANNS_HEADERS
+MONITOR = CONFIG | {"mode": "monitor"}
+
+
+def call(name, id_=1, method="tools/call"):
+    return {"jsonrpc": "2.0", "id": id_, "method": method, "params": {"name": name}}
+
+
+def said(config, message, headers=LEGACY, consumer=ANN, *, answers=True):
+    """Return what the guard put into the record of one request, under its only key."""
+    side = KongSide(json.dumps(message).encode(), headers, consumer=consumer, answers=answers)
+    Guard(config).access(side.pdk)
+    ((_, value),) = [one for one in side.arguments("log.set_serialize_value") if one[0] == "mcp"]
+    return value
+
+
+@pytest.mark.requirement("GUARD-011")
+def test_a_refusal_is_told_with_its_kind_its_name_and_who_asked():
+    assert said(CONFIG, call("shut")) == {
+        "refused": "denied-item",
+        "kind": "policy",
+        "code": -32602,
+        "name": "shut",
+        "principal": "ann",
+        "refusals": 1,
+    }
+
+
+@pytest.mark.requirement("GUARD-011")
+def test_what_has_no_name_and_who_is_nobody_are_left_out():
+    told = {"refused": "batch-empty", "kind": "protocol", "code": -32600, "refusals": 1}
+    assert said(CONFIG, [], consumer=None) == told
+
+
+@pytest.mark.requirement("GUARD-011")
+def test_a_refusal_of_headers_says_who_sent_them():
+    told = said(CONFIG, call("open"), LEGACY | {"mcp-affinity": "x"})
+    assert (told["refused"], told["kind"], told["principal"]) == ("header-own", "protocol", "ann")
+
+
+@pytest.mark.requirement("POL-010")
+@pytest.mark.parametrize(("answers", "lane"), [(True, "call"), (False, "inspect")])
+def test_monitor_mode_tells_the_lane_and_who_asked(answers, lane):
+    told = said(MONITOR, call("shut"), answers=answers)
+    assert (told["principal"], told["lane"]) == ("ann", lane)
+
+
+@pytest.mark.requirement("POL-010")
+def test_monitor_mode_tells_every_refusal_of_a_batch():
+    told = said(MONITOR, [call("one", 1), call("open", 2), call("two", 3), call("", 4, "vendor/x")])
+    names = [(one["name"], one["reason"], one["kind"], one["code"]) for one in told["would_refuse"]]
+    assert names == [
+        ("one", "denied-item", "policy", -32602),
+        ("two", "denied-item", "policy", -32602),
+        ("vendor/x", "denied-method", "policy", -32601),
+    ]
+
+
+@pytest.mark.requirement("POL-010")
+def test_monitor_mode_tells_nothing_of_what_is_allowed():
+    side = KongSide(json.dumps(call("open")).encode(), LEGACY, consumer=ANN)
+    Guard(MONITOR).access(side.pdk)
+    assert [key for key, _ in side.arguments("log.set_serialize_value") if key == "mcp"] == []
