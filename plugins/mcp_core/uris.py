@@ -52,6 +52,8 @@ MAX_LENGTH: Final = 8192
 _DECODINGS: Final = 4
 _MAX_ENCODED: Final = 1024
 _MAX_ENCODED_AGAIN: Final = 64
+_MAX_PUNYCODE: Final = 4
+"""Labels in Punycode: names of hosts have one or two, and to decode them is dear."""
 _MAX_HOST: Final = 255
 """Characters of a host that could be found (RFC 1035, section 2.3.4)."""
 
@@ -84,6 +86,7 @@ def is_normal(uri: str) -> bool:
         and ("//" not in uri or _SLASHES.search(uri) is None)
         and ("." not in uri or _DOT_SEGMENT.search(f"/{uri}") is None)
         and ("%" not in uri or _NEEDLESS_ENCODING.search(uri) is None)
+        and ("--" not in uri or uri.lower().count("xn--") <= _MAX_PUNYCODE)
     )
 
 

@@ -323,6 +323,13 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "minute, for each route and worker of the plugin server; further ones are 429.",
                     )
                 },
+                {
+                    "subscriptions": _limit(
+                        DEFAULT_LIMITS.subscriptions,
+                        10_000,
+                        "URIs, and as many tasks, that one subscriptions/listen may name.",
+                    )
+                },
             ],
         }
     },
