@@ -22,6 +22,7 @@ _NUMBER_BYTES: Final = bytes(
 _LARGE_EXPONENT: Final = b"0e000"
 _LARGE: Final = 209
 """Digits before the point that make a number infinite, at least, where its exponent has two digits."""
+_ZEROS: Final = b"0" * (_LARGE // 3)
 _FINITE: Final = 308
 """Digits before the point, and the exponent on top, of the longest number that is finite whatever its digits are."""
 _MOST_EXPONENTS: Final = 200_000
@@ -45,12 +46,9 @@ def excess(body: bytes, *, keys: int, values: int, digits: int) -> str | None:
     """Return what a JSON text holds too much of, or None: keys or containers, values, digits or size of a number."""
     # Colons and opening brackets, those in strings too: never less than there are keys, or objects and arrays.
     many = len(body) > keys and len(body.translate(None, _NOT_MARKS)) > keys
-    if (
-        not many
-        and body.count(b",") <= values
-        and not may_hold_odd_numbers(body, digits)
-        and _exponents(body) <= _MOST_EXPONENTS
-    ):
+    many = many or (len(body) > values and body.count(b",") > values)
+    dear = len(body) > _MOST_EXPONENTS and _exponents(body) > _MOST_EXPONENTS
+    if not many and not dear and not may_hold_odd_numbers(body, digits):
         return None
     # Of the values of each object and array, one has no comma before it.
     outside = _outside(body, 2 * keys + values + 1)
@@ -89,7 +87,11 @@ def _exponents(text: bytes) -> int:
 def may_hold_odd_numbers(body: bytes, digits: int) -> bool:
     """Return whether a text could hold a number of more than so many digits, or one beyond what readers can hold."""
     numbers = body.translate(_NUMBER_BYTES, b"+")
-    return _LARGE_EXPONENT in numbers or any(True for _ in _long_ones(numbers, min(digits, _LARGE)))
+    if _LARGE_EXPONENT in numbers:
+        return True
+    # Of n characters, a third are digits in a row, whatever point, sign and exponent stand between them.
+    length = min(digits, _LARGE)
+    return _ZEROS[: max(1, (length - 4) // 3)] in numbers and any(_long_ones(numbers, length))
 
 
 def _long_ones(numbers: bytes, length: int) -> Iterator[tuple[int, int]]:

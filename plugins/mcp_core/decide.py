@@ -292,8 +292,8 @@ def _authorise_listen(message: Request | Notification, read: Envelope, caller: C
 
 def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Reject | None:
     """Refuse a message that names more resources or tasks than are to be looked at, before anything looks at one."""
-    wanted = message.params.get("notifications") if not isinstance(message, Response) else None
-    if counts.is_few(wanted, limits.subscriptions):
+    wanted = None if isinstance(message, Response) else message.params.get("notifications")
+    if wanted is None or counts.is_few(wanted, limits.subscriptions):
         return None
     text = (
         f"A message names {limits.subscriptions} resources and as many tasks at most, of {counts.URI_LENGTH} and "

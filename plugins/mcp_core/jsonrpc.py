@@ -114,16 +114,16 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     if (excess := counts.excess(body, keys=limits.keys, values=limits.values, digits=limits.digits)) is not None:
         raise NotStrictError(excess)
     try:
-        value, end = _scan(text, _blanks(text, 0))
+        value, end = _scan(text, 0 if text.startswith("{") else _blanks(text, 0))
     except NotStrictError:
         raise
     except (ValueError, RecursionError, StopIteration):
         raise NotStrictError("the text is not one JSON document") from None
-    if _blanks(text, end) != len(text):
+    if end != len(text) and _blanks(text, end) != len(text):
         raise NotStrictError("something stands behind the JSON document")
     if counts.may_be_deeper(body, limits.depth) and is_deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
-    if (b"\\ud" in body or b"\\uD" in body) and _SURROGATE.search(text):
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body) and _SURROGATE.search(text):
         _check_surrogates(text)
     return value
 
@@ -250,7 +250,10 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     related = meta.get(META_RELATED_TASK) if meta else None
     if related is not None and not isinstance(related, dict):
         return _invalid(f"params._meta[{META_RELATED_TASK!r}] is an object.", id_)
-    if any(isinstance(one, dict) and len(one) > counts.MOST_MEMBERS for one in (params, meta, ref, related)):
+    most = counts.MOST_MEMBERS
+    if len(params) > most or (meta and len(meta) > most) or (related and len(related) > most):
+        return _crowded(id_)
+    if isinstance(ref, dict) and len(ref) > most:
         return _crowded(id_)
     variant = (
         keys.PARAMS.misread(params)

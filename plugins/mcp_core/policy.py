@@ -129,7 +129,10 @@ class View:
         plain = name.isprintable() and name == name.strip()
         if not plain or not allow.matches(name):
             return False
-        return deny is None or not (deny.matches(name) or deny.matches(alike(name)))
+        if deny is None:
+            return True
+        folded = alike(name)
+        return not (deny.matches(name) or (folded != name and deny.matches(folded)))
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""
