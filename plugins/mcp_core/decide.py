@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import envelope, methods, params, question, tasks
+from mcp_core import counts, envelope, methods, params, question, tasks
 from mcp_core import headers as http
 from mcp_core.answer import ServerMessages
 from mcp_core.envelope import Envelope
@@ -150,6 +150,8 @@ def _refusals(
     message: Message, read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers
 ) -> Iterator[Reject]:
     """Give all that is wrong with a message, as far as it is asked for."""
+    if (refusal := _check_subscriptions(message, read, guard.limits)) is not None:
+        yield refusal
     yield from authorise(message, read, guard.policy, caller)
     if (refusal := _check_params(message, read, guard.param_headers, http_headers)) is not None:
         yield refusal
@@ -286,6 +288,18 @@ def _authorise_listen(message: Request | Notification, read: Envelope, caller: C
             return
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
     yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+
+
+def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Reject | None:
+    """Refuse a message that names more resources or tasks than are to be looked at, before anything looks at one."""
+    wanted = None if isinstance(message, Response) else message.params.get("notifications")
+    if wanted is None or counts.is_few(wanted, limits.subscriptions):
+        return None
+    text = (
+        f"A message names {limits.subscriptions} resources and as many tasks at most, of {counts.URI_LENGTH} and "
+        f"{counts.TASK_LENGTH} bytes on average: subscribe in several requests, or raise limits.subscriptions."
+    )
+    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
 
 
 def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:

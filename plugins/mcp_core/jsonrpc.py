@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
-from mcp_core import ids, keys
+from mcp_core import counts, ids, keys
 from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
 
@@ -28,9 +28,10 @@ MAX_METHOD: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one body may hold: bytes, depth, keys (or objects and arrays), values, messages, characters, digits.
+    """How much one body may hold.
 
-    `refusals` is how many requests of one caller may be refused in a minute.
+    Bytes; depth; keys, and as many objects and arrays; values; messages; characters of an id; digits of a number;
+    requests of one caller that may be refused in a minute; URIs, and as many tasks, that one message may subscribe to.
     """
 
     body: int = 4 * 1024 * 1024
@@ -41,6 +42,7 @@ class Limits:
     id_length: int = 256
     digits: int = 300
     refusals: int = 6000
+    subscriptions: int = 1000
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -72,7 +74,6 @@ class Response:
     error: dict[str, Any] | None
 
 
-_Scanner: TypeAlias = Callable[[str, int], tuple[Any, int]]
 Message: TypeAlias = Request | Notification | Response
 
 
@@ -87,21 +88,13 @@ class NotStrictError(ValueError):
     """The text is not strict JSON; the message says which law it breaks. Shows none of the text."""
 
 
-# Digits and exponents keep their meaning, signs are dropped, and every other byte becomes a space.
-_NUMBER_BYTES: Final = bytes(
-    ord("0") if byte in b"0123456789" else ord("e") if byte in b"eE" else ord(" ") for byte in range(256)
+_LONE_SURROGATE: Final = re.compile(
+    r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]))"
 )
-_ZEROS: Final = b"0" * 32
-_LONG_EXPONENT: Final = b"0e000"
-_NOT_MARKS: Final = bytes(byte for byte in range(256) if byte not in b":{[")
-_SURROGATE_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 CONTAINERS: Final = (dict, list)
-# An unclosed string ends with the text, so that no text is looked at twice.
-_STRING: Final = re.compile(rb'"[^"]*(?:"|\Z)')
-_QUOTES: Final = 4
-"""How many quotes a key or value may have on average, escaped ones in its text too."""
-_BLANK: Final = " \t\n\r"
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_BLANKS: Final = re.compile(r"[ \t\n\r]*")
 
 
 def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
@@ -115,28 +108,22 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     if body.startswith(b"\xef\xbb\xbf"):
         raise NotStrictError("a byte order mark before the JSON text")
     try:
-        text = body.decode().strip(_BLANK)
+        text = body.decode()
     except UnicodeDecodeError:
         raise NotStrictError("the text is not UTF-8") from None
-    # Colons and opening brackets, those in strings too: never less than there are keys, or objects and arrays.
-    marks = body.translate(None, _NOT_MARKS) if len(body) > limits.keys else b""
-    opened = len(marks) - marks.count(b":") if marks else body.count(b"{") + body.count(b"[")
-    if opened > limits.keys and _outside(body, b"{[", limits) > limits.keys:
-        raise NotStrictError(f"more than {limits.keys} objects and arrays")
-    # A comma stands before every value but the first of its object or array.
-    if body.count(b",") > limits.values and _outside(body, b",", limits) > limits.values:
-        raise NotStrictError(f"more than {limits.values} values")
+    if (excess := counts.excess(body, keys=limits.keys, values=limits.values, digits=limits.digits)) is not None:
+        raise NotStrictError(excess)
     try:
-        value, end = _scanner(body, limits, many=len(marks) > limits.keys)(text, 0)
+        value, end = _scan(text, 0 if text.startswith("{") else _blanks(text, 0))
     except NotStrictError:
         raise
     except (ValueError, RecursionError, StopIteration):
         raise NotStrictError("the text is not one JSON document") from None
-    if end != len(text):
+    if end != len(text) and _blanks(text, end) != len(text):
         raise NotStrictError("something stands behind the JSON document")
-    if opened > limits.depth and is_deeper(value, limits.depth):
+    if counts.may_be_deeper(body, limits.depth) and is_deeper(value, limits.depth):
         raise NotStrictError(f"nested deeper than {limits.depth}")
-    if b"\\" in body and _SURROGATE.search(text):
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body) and _SURROGATE.search(text):
         _check_surrogates(text)
     return value
 
@@ -152,74 +139,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _scan(**hooks: Any) -> _Scanner:
-    decoder: Any = json.JSONDecoder(parse_constant=_constant, **hooks)
-    scanner: _Scanner = decoder.scan_once
-    return scanner
+_decoder: Any = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = _decoder.scan_once
 
 
-_plain_scan: Final = _scan(object_pairs_hook=_object)
-
-
-def may_hold_odd_numbers(body: bytes, digits: int) -> bool:
-    """Return whether a text could hold a number of more than so many digits, or one beyond what readers can hold."""
-    # A number of n digits has a run of n / 3, whatever point, sign and exponent stand between them, and none is
-    # infinite without a run of 32 digits or three digits of exponent.
-    numbers = body.translate(_NUMBER_BYTES, b"+-")
-    return _LONG_EXPONENT in numbers or _ZEROS[: max(1, (digits - 4) // 3)] in numbers
-
-
-def _scanner(body: bytes, limits: Limits, *, many: bool) -> _Scanner:
-    """Return the fastest reader that upholds the limits: most bodies hold too little to break any of them."""
-    odd = may_hold_odd_numbers(body, limits.digits)
-    if not many and not odd:
-        return _plain_scan
-    return _scan(
-        object_pairs_hook=_counting_object(limits.keys) if many else _object,
-        parse_int=_parse_int(limits.digits) if odd else None,
-        parse_float=_parse_float(limits.digits) if odd else None,
-    )
-
-
-def _counting_object(most: int) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-    left = most
-
-    def pairs_hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal left
-        left -= len(pairs) or 1
-        if left < 0:
-            raise NotStrictError(f"more than {most} keys")
-        return _object(pairs)
-
-    return pairs_hook
-
-
-def _parse_int(most: int) -> Callable[[str], int]:
-    def parse_int(digits: str) -> int:
-        if len(digits) > most:
-            raise NotStrictError(f"a number of more than {most} digits")
-        return int(digits)
-
-    return parse_int
-
-
-def _parse_float(most: int) -> Callable[[str], float]:
-    def parse_float(digits: str) -> float:
-        value = float(digits)
-        if len(digits) > most or value - value != 0:  # infinity minus itself is not zero
-            raise NotStrictError("a number beyond what every reader can hold")
-        return value
-
-    return parse_float
-
-
-def _outside(body: bytes, marks: bytes, limits: Limits) -> int:
-    """Return how often a text holds some marks outside its strings. Raises NotStrictError where that takes too long."""
-    if body.count(b'"') > _QUOTES * (limits.keys + limits.values):
-        raise NotStrictError("more strings than so many keys and values could be")
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
-    outside = _STRING.sub(b"", plain)
-    return sum(map(outside.count, marks))
+def _blanks(text: str, at: int) -> int:
+    """Return where the blanks end that begin there."""
+    match = _BLANKS.match(text, at)
+    return at if match is None else match.end()
 
 
 def is_deeper(value: Any, depth: int) -> bool:
@@ -230,7 +157,7 @@ def is_deeper(value: Any, depth: int) -> bool:
             inner
             for outer in level
             for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, CONTAINERS)
+            if type(inner) not in _SCALARS
         ]
         if not level:
             return False
@@ -240,7 +167,7 @@ def is_deeper(value: Any, depth: int) -> bool:
 def _check_surrogates(text: str) -> None:
     # The placeholder keeps what stands around an escaped backslash apart.
     escapes = text.replace("\\\\", "  ") if "\\\\" in text else text
-    if _SURROGATE.search(_SURROGATE_PAIR.sub("", escapes)):
+    if _LONE_SURROGATE.search(escapes):
         raise NotStrictError("a lone surrogate, which is no character")
 
 
@@ -291,6 +218,8 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     id_ = value.get("id")
     has_id = "id" in value
     readable = id_ if _is_id(id_, limits) else None
+    if len(value) > counts.MOST_MEMBERS:
+        return _crowded(readable)
     if variant := keys.ENVELOPE.misread(value):
         return _misspelled(variant, readable)
     if value.get("jsonrpc") != "2.0":
@@ -321,6 +250,11 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
     related = meta.get(META_RELATED_TASK) if meta else None
     if related is not None and not isinstance(related, dict):
         return _invalid(f"params._meta[{META_RELATED_TASK!r}] is an object.", id_)
+    most = counts.MOST_MEMBERS
+    if len(params) > most or (meta and len(meta) > most) or (related and len(related) > most):
+        return _crowded(id_)
+    if isinstance(ref, dict) and len(ref) > most:
+        return _crowded(id_)
     variant = (
         keys.PARAMS.misread(params)
         or (keys.META.misread(meta) if meta else None)
@@ -369,6 +303,10 @@ def _is_id(value: Any, limits: Limits) -> bool:
 def _misspelled(key: str, id_: RequestId | None) -> Reject:
     text = f"The key {key[:64]!r} could be taken for a protocol key: spell it exactly."
     return Reject(INVALID_REQUEST, text, "misspelled-key", id=id_)
+
+
+def _crowded(id_: RequestId | None) -> Reject:
+    return _invalid(f"A message, and what the protocol knows in it, has {counts.MOST_MEMBERS} members at most.", id_)
 
 
 def _invalid(text: str, id_: RequestId | None) -> Reject:

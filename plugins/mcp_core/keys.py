@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from unicodedata import normalize
 
 PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
 """Keys through which merging in ECMAScript lets an object inherit members that it does not hold."""
@@ -29,6 +30,14 @@ def fold(key: str) -> str:
     if not bare.isascii():
         bare = bare.replace("i\u0307", "i").replace("\u0131", "i")
     return bare.replace("_", "").replace("-", "")
+
+
+def alike(name: str) -> str:
+    """Return what a reader that folds case and width would take a name or a URI for (Unicode, annex 15: NFKC)."""
+    if name.isascii():
+        return name.lower()
+    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    return folded.replace("i\u0307", "i").replace("\u0131", "i")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, is_deeper, may_hold_odd_numbers
+from mcp_core.counts import may_hold_odd_numbers
+from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, is_deeper
 
 MAX_DEPTH: Final = 256
 """How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""

@@ -1,9 +1,10 @@
 """Who may see and call what: allow and deny globs for tools, prompts and resources, by consumer and group.
 
 Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
-an empty one too; everything else stands for itself, exactly: no case folding, no normalisation, no trimming. Wherever
-anything is denied, so are a resource URI that other readers would normalise, and a name that does not print or has
-blanks at its ends.
+an empty one too; everything else stands for itself. Allowed is exactly what is written: no case folding, no
+normalisation, no trimming. Denied is whatever a server could take for it: in other case or width too, and a resource in
+all its `uris.spellings`. Wherever anything is denied, so are a resource URI that other readers would normalise, and a
+name that does not print or has blanks at its ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from mcp_core import uris
+from mcp_core.keys import alike
 from mcp_core.methods import Kind
 
 Globs: TypeAlias = tuple[str, ...]
@@ -92,6 +94,14 @@ def _matches(parts: tuple[str, ...], name: str) -> bool:
     return True
 
 
+def _denying(kind: Kind, globs: Globs) -> Matcher | None:
+    """Return what denies: globs as they are written, and as what they stand for is folded. None where nothing does."""
+    if not globs:
+        return None
+    folded = uris.denied if kind is Kind.RESOURCE else lambda glob: {glob, alike(glob)}
+    return Matcher(sorted(set().union(*map(folded, globs))))
+
+
 class View:
     """What one principal may see and call: the same answer in both directions and both eras."""
 
@@ -100,7 +110,7 @@ class View:
     def __init__(self, access: Mapping[Kind, Access]) -> None:
         self.access = {kind: access.get(kind, Access()) for kind in Kind}
         self._all = frozenset(kind for kind, one in self.access.items() if "*" in one.allow and not one.deny)
-        self._matchers = {kind: (Matcher(one.allow), Matcher(one.deny)) for kind, one in self.access.items()}
+        self._matchers = {kind: (Matcher(one.allow), _denying(kind, one.deny)) for kind, one in self.access.items()}
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
@@ -112,12 +122,17 @@ class View:
         if kind is Kind.RESOURCE:
             # A server may decode a URI before it looks the resource up: every reading of it has to pass.
             readings = uris.readings(name)
-            if readings is None or not all(uris.is_normal(one) and not deny.matches(one) for one in readings):
+            if readings is None or not all(map(uris.is_normal, readings)) or not allow.matches(name):
                 return False
-            return allow.matches(name)
+            return deny is None or not any(map(deny.matches, uris.spellings(readings)))
         # A server that holds names as C strings cuts them at NUL; others trim them, and drop what does not print.
         plain = name.isprintable() and name == name.strip()
-        return plain and allow.matches(name) and not deny.matches(name)
+        if not plain or not allow.matches(name):
+            return False
+        if deny is None:
+            return True
+        folded = alike(name)
+        return not (deny.matches(name) or (folded != name and deny.matches(folded)))
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""

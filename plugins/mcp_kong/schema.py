@@ -34,7 +34,13 @@ def _access(what: str) -> dict[str, Any]:
         "description": f"Which {what} exist for callers. What no allow list names is hidden and refused as unknown.",
         "fields": [
             {"allow": _names(f"Globs of the {what} that callers may see and use. {_GLOB}")},
-            {"deny": _names(f"Globs of {what} that stay hidden and refused, whatever allows them. {_GLOB}")},
+            {
+                "deny": _names(
+                    f"Globs of {what} that stay hidden and refused, whatever allows them, however they are spelled: "
+                    "case and width of letters do not matter, nor how readers of URIs write one. `*` stands for any "
+                    "run of characters."
+                )
+            },
         ],
     }
 
@@ -315,6 +321,13 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         1_000_000,
                         "Refused requests of one caller (a consumer, or an address where nobody authenticates) in a "
                         "minute, for each route and worker of the plugin server; further ones are 429.",
+                    )
+                },
+                {
+                    "subscriptions": _limit(
+                        DEFAULT_LIMITS.subscriptions,
+                        10_000,
+                        "URIs, and as many tasks, that one subscriptions/listen may name.",
                     )
                 },
             ],

@@ -108,6 +108,56 @@ SHAPES = {
     "brackets": lambda n: b"[" * n,
 }
 
+_LISTEN = "subscriptions/listen"
+_LISTEN_HEADERS = {key: value for key, value in _HEADERS.items() if key != "mcp-name"} | {"mcp-method": _LISTEN}
+_OPEN = Policy.from_config(
+    {"tools": {"allow": ["*"]}, "resources": {"allow": ["*"], "deny": ["file:///priv/*", "note://x*y*z*", "*.key"]}}
+)
+_OPEN_GUARD, _OPEN_CALLER = decide.Guard(_OPEN), decide.Caller(_OPEN.view(NOBODY))
+
+
+def _listing(uris):
+    params = {"notifications": {"resourceSubscriptions": uris}, "_meta": _META}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": _LISTEN, "params": params}, ensure_ascii=False).encode()
+
+
+def _filled(item):
+    return _around(b"[" + item * ((SIZES[-1] - _ENVELOPE) // len(item)) + b"0]")
+
+
+_HONEST = _filled(b"-1.5,")
+"""What honest requests cost at most: as many numbers as fit."""
+# The dearest requests that were found, in what makes them dear; half of them are refused.
+DEAREST = (
+    *(
+        _filled(item)
+        for item in (b"1e-299,", b"0e000,", b"1" * 208 + b",", b"1" * 299 + b",", b"0." + b"1" * 297 + b",")
+    ),
+    *(_filled(item) for item in (b'"0e0",', b'"\\n",', b'"",', b"[],", b'{"a":0},', b'"\\ud83d\\ude00",')),
+    _around(b'"' + b"0" * (SIZES[-1] - _ENVELOPE) + b'"'),
+    _around(b"[" + (b"[" + b"0," * 8 + b"0],") * 90_000 + b"0]"),
+    b'{"a":' * (SIZES[-1] // 5),
+    _around(b"0").replace(b'"name"', b",".join(b'"\xc4\xb0%x":0' % number for number in range(90_000)) + b',"name"', 1),
+    *(_listing([uri] * 500_000) for uri in ("a:b", 7)),
+    *(_listing([uri] * 1000) for uri in ("a:b", "note://private-" + "a/b;" * 28, "http://" + "xn--bcher-kva." * 4)),
+    *(
+        _listing([uri] * count)
+        for uri, count in (("note://\ufdfa/\ufdfa;\ufdfa", 900), ("n://h/" + "\ufdfa" * 7900, 2))
+    ),
+)
+
+
+def _decide_dear(body):
+    headers = _LISTEN_HEADERS if body.startswith(b'{"jsonrpc": "2.0", "id": 1, "method": "subs') else _HEADERS
+    return decide.decide_post(_OPEN_GUARD, _OPEN_CALLER, headers, body)
+
+
+def _dearest(rounds):
+    """Return how many times as much the dearest request costs as reading the dearest honest one."""
+    honest = min(seconds(lambda: json.loads(_HONEST), 1) for _ in range(rounds))
+    spent = [min(seconds(partial(_decide_dear, body), 1) for _ in range(rounds)) for body in DEAREST]
+    return max(spent) / honest
+
 
 def _list(key, item):
     """Return a function that makes an answer of about n bytes, which lists the same item again and again."""
@@ -185,6 +235,9 @@ def run(*, quick):
     for shape, make in ANSWERS.items():
         _, ratio = _beside(lambda body: filter_text(body, _PRIVATE.view(NOBODY)), json.loads, make(4 * KIB * KIB), 3, 1)
         rows.append(row(f"core: an answer of 4 MiB filtered, {shape}, to json.loads", ratio, "x", _ANSWER_BAR))
+    rows.append(
+        row(f"core: dearest of {len(DEAREST)} requests, to json.loads of 4 MiB of numbers", _dearest(3), "x", 3)
+    )
     series = {shape: _grow(shape, 2 if quick else 5) for shape in SHAPES}
     for shape, points in series.items():
         rows.append(row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))

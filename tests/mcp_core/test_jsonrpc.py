@@ -104,7 +104,7 @@ def test_the_dearest_bodies_are_answered_at_all(make):
         pytest.param(Limits(keys=2), b'["\\"[[[["]', b'["\\"",[],[]]', id="arrays behind an escaped quote count"),
         pytest.param(Limits(values=2), b'[1,2,",,,"]', b"[1,2,3,4]", id="values"),
         pytest.param(Limits(values=1), b'{"a":1,"b":2}', b'{"a":[1,2],"b":2}', id="values at any depth"),
-        pytest.param(Limits(keys=1, values=1), b'[1,"\\",,\\",,"]', b'[1,"' + b'\\",' * 20 + b'"]', id="quotes"),
+        pytest.param(Limits(keys=1, values=1), b'[1,"' + b'\\",' * 20 + b'"]', b'["","",""]', id="quotes"),
         pytest.param(Limits(digits=3), b'[123,-12,"12345"]', b"1234", id="digits"),
         pytest.param(Limits(digits=3), b"1.2", b"1.23", id="digits of a fraction"),
         pytest.param(Limits(digits=40), b"1e-30", b"0." + b"1" * 39, id="digits of a long fraction"),

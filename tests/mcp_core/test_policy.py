@@ -311,6 +311,46 @@ def test_a_view_from_other_json_is_an_error():
         View.from_json({"tools": {"allow": "x"}})
 
 
+# A name that a server could take for one that is denied -> how
+TAKEN_FOR_DENIED = {
+    "DELETE_file": "capitals",
+    "delete_File": "one capital",
+    "\uff44\uff45\uff4c\uff45\uff54\uff45_file": "fullwidth letters",
+    "\u24d3elete_file": "a letter in a circle",
+    "delete_\ufb01le": "a ligature",
+    "\U0001d41delete_file": "a bold letter",
+    "PUR\u0130F\u0130ED": "a capital i with a dot",
+    "pur\u0131fied": "a small i without a dot",
+    "purif\u0131ed": "another one",
+    "\u017fecret": "a long s",
+    "\u212aey": "the Kelvin sign",
+    "cafe\u0301": "a letter taken apart",
+    "STRASSE": "a sharp s in capitals",
+}
+
+
+@pytest.mark.requirement("POL-020")
+@pytest.mark.parametrize("name", list(TAKEN_FOR_DENIED), ids=TAKEN_FOR_DENIED.values())
+@pytest.mark.parametrize("kind", [Kind.TOOL, Kind.PROMPT])
+def test_a_name_that_a_server_could_take_for_a_denied_one_is_denied(kind, name):
+    deny = ["delete_*", "purified", "Secret", "KEY", "caf\xe9", "stra\xdfe"]
+    view = Policy.from_config({kind.value: {"allow": ["*"], "deny": deny}}).view(NOBODY)
+    again = View.from_json(json.loads(json.dumps(view.to_json())))
+    assert not view.allows(kind, name)
+    assert not again.allows(kind, name)
+    for honest in ("undelete", "deleted", "Keys", "cafe", "secret-s", "\xe9t\xe9"):
+        assert view.allows(kind, honest)
+        assert again.allows(kind, honest)
+
+
+@pytest.mark.requirement("POL-020")
+def test_what_is_allowed_is_allowed_exactly_beside_what_is_denied():
+    view = tools(["Open", "caf\xe9"], ["shut"])
+    assert view.allows(Kind.TOOL, "Open")
+    for name in ("open", "OPEN", "\uff2fpen", "CAF\xc9", "cafe\u0301"):
+        assert not view.allows(Kind.TOOL, name)
+
+
 @pytest.mark.requirement("POL-018")
 @pytest.mark.parametrize(
     "name", ["delete\0x", "delete\n", "\x7fdelete", "de\u200blete", "delete\u2028", "delete ", " delete"]
