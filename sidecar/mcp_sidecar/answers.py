@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -15,6 +16,7 @@ from mcp_core import jsonrpc, methods
 from mcp_core.heads import Fate, Kind, kind_of, row_of
 from mcp_core.jsonrpc import NotStrictError, Response
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject, RequestId
+from mcp_core.question import Asked
 from mcp_core.surface import ANSWER_LIMITS, unreadable
 from mcp_sidecar.encodings import is_known
 
@@ -133,3 +135,8 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
         refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
         return replace(head, refusal=refusal, reason="no-internal-route", do="add the internal route of this server")
     return head
+
+
+def errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
+    """Return a batch that gives each request that waits the same error."""
+    return b"[%s]" % b",".join(replace(refusal, id=one.id).body() for one in waiting)

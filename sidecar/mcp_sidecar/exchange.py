@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,11 +24,10 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
-from mcp_core.question import Asked
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.alerts import WITHHELD, Alerts, Notice
-from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
+from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, errors, read_error, read_head
 from mcp_sidecar.bodies import events, read, read_beginning, target, words
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
@@ -389,7 +388,7 @@ class Exchange:
         if waiting and self._answered:
             # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.
             refusal = replace(refusal, status=200)
-        body = _errors(refusal, waiting) if self._judge.question.batch and waiting else refusal.body()
+        body = errors(refusal, waiting) if self._judge.question.batch and waiting else refusal.body()
         if self._reply.status is None:
             await self._reply.refuse(refusal, body)
             return
@@ -398,8 +397,3 @@ class Exchange:
         # A stream that broke can be resumed, and one of a GET answers no request: those just end.
         speaks = self._context.http_method == "POST" and outcome != "broken"
         await self._reply.end(Event(data=body.decode()).encode() if speaks else b"")
-
-
-def _errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
-    """Return a batch that gives each request that waits the same error."""
-    return b"[%s]" % b",".join(replace(refusal, id=one.id).body() for one in waiting)

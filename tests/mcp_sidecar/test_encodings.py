@@ -133,7 +133,11 @@ def test_no_piece_is_larger_than_it_may_be_and_members_follow_each_other():
 
 
 @pytest.mark.requirement("HEAD-006")
-@pytest.mark.parametrize("sent", [b"\x1f", gzip.compress(b"a")[:-1], gzip.compress(b"a") + b"\x1f"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x1f", gzip.compress(b"a")[:-1], gzip.compress(b"a") + b"\x1f"],
+    ids=["in the head", "in the checksum", "in a second member"],
+)
 def test_an_end_that_comes_too_early_is_noticed(sent):
     inflate = Inflater("gzip")
     list(inflate.feed(sent))
