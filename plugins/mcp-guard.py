@@ -1,7 +1,8 @@
 """mcp-guard: opens an MCP route for what the policy allows, and for nothing else."""
 
 from mcp_kong import snapshots
-from mcp_kong.guard import MAX_HEADERS, REFUSAL, UNREADABLE, Guard
+from mcp_kong.answers import REQUEST
+from mcp_kong.guard import REFUSAL, UNREADABLE, Guard
 from mcp_kong.schema import GUARD_SCHEMA
 
 Schema = GUARD_SCHEMA
@@ -13,7 +14,7 @@ refusal = REFUSAL
 unreadable = UNREADABLE
 # What kong_pluginserver may send ahead of the phase, and what it need not wait for; kong-pdk's server knows neither. If
 # Kong does not know the upstream, the request stays with its route's service, which has no targets: Kong answers 503.
-prefetch = {"access": (("kong.request.get_headers", MAX_HEADERS), ("kong.request.get_raw_body",))}
+prefetch = {"access": (("kong.ctx.shared.get", REQUEST), ("kong.request.get_raw_body",))}
 unawaited = ("kong.service.set_upstream",)
 # It calls this when no request waits; without it, the first request that comes after a new snapshot reads it.
 between_events = snapshots.between_events

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from kong_mcp.causes import Causes
 from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
@@ -118,9 +119,12 @@ def dev(
                 address = store or running.folder / STORE_FILE
                 click.echo(f"pins: review with kong-mcp surface list --store {address}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
+            causes = Causes(running.sidecar.log)
             while True:
                 time.sleep(_WATCH_SECONDS)
                 running.check()
+                for line in causes.new():
+                    click.echo(line, err=True)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -15,6 +15,8 @@ from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
+BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}
+"""Each buffer of an answer that is read has its price, in Lua too: few large ones are cheaper."""
 IGNORED_HEADERS: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
 """Headers with which a server's answer would tell nginx to run another request, or how to send this one."""
 
@@ -75,6 +77,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",
         "nginx_proxy_proxy_ignore_headers": IGNORED_HEADERS,
+        **BUFFERS,
         "plugins": "bundled,mcp-guard",
         "pluginserver_names": "mcp-guard",
         "pluginserver_mcp_guard_socket": socket,

@@ -88,6 +88,11 @@ class Judge:
         """Whether all that was asked has its answer, so that nothing more may come."""
         return bool(self.question.asked) and not self._open
 
+    @property
+    def waiting(self) -> tuple[Asked, ...]:
+        """What was asked and has no answer yet, in the order in which it was asked."""
+        return tuple(self._open.values())
+
     def begin(self) -> None:
         """Judge a text from its beginning."""
         self._answered.clear()
@@ -109,9 +114,9 @@ class Judge:
             self.leave_out(judged.why)
         return judged
 
-    def leave_out(self, why: str) -> None:
-        """Count something of the text that was left out."""
-        self._left_out[why] += 1
+    def leave_out(self, why: str, count: int = 1) -> None:
+        """Count something of the text that was left out, or so many of them."""
+        self._left_out[why] += count
 
     def fits(self, message: Any) -> Judged:
         """Return what the law says of one message."""

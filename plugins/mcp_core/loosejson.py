@@ -21,13 +21,21 @@ MAX_DEPTH: Final = 256
 """How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""
 
 _BLANK: Final = " \t\n\r"
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+MOST_DOUBLED: Final = 1_000
+"""Objects in which a key stands twice: no honest writer makes one, and each costs ten times what another does."""
+
+_ESCAPED_BACKSLASH: Final = "\\\\"
+_NO_ESCAPE: Final = "\\|"
+"""What stands for an escaped backslash while halves of surrogate pairs are looked for. JSON knows no such escape."""
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-# Escapes are read from the left, so that an escaped backslash does not begin another one.
-_ESCAPE: Final = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
+_HALF: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
-_HALF: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+class TooMuchError(NotStrictError):
+    """The text may be JSON, and holds more than is read; the message says of what. Shows none of the text."""
 
 
 class Doubled(dict[str, Any]):
@@ -49,12 +57,13 @@ def load(body: bytes, limits: Limits) -> Loose:
     """Return the one JSON value of `body`. What is not UTF-8, and half a surrogate pair, is replaced by U+FFFD.
 
     Raises:
-        NotStrictError: the text is not one JSON value, or larger or deeper than may be; the message says which.
+        NotStrictError: the text is not one JSON value, or deeper than clients read.
+        TooMuchError: it is larger or holds more than may be; the message says of what.
     """
     if len(body) > limits.body:
-        raise NotStrictError(f"it is larger than {limits.body} bytes")
-    if body.count(b",") > limits.values and _STRING.sub(b"", body).count(b",") > limits.values:
-        raise NotStrictError(f"it holds more than {limits.values} values")
+        raise TooMuchError(f"{limits.body} bytes")
+    if body.count(b",") > limits.values:
+        _check_values(body, limits)
     text, repaired = _decode(body)
     doubled: list[Doubled] = []
 
@@ -66,6 +75,8 @@ def load(body: bytes, limits: Limits) -> Loose:
     bare = text.strip(_BLANK)
     try:
         value, end = decoder.scan_once(bare, 0)
+    except NotStrictError:
+        raise
     except (ValueError, RecursionError, StopIteration):
         raise NotStrictError("it is not JSON") from None
     if end != len(bare):
@@ -85,7 +96,7 @@ def sound(value: Any, depth: int) -> bool:
     for _ in range(depth):
         inner: list[Any] = []
         for one in level:
-            if isinstance(one, Doubled) or (isinstance(one, float) and not math.isfinite(one)):
+            if isinstance(one, Doubled) or _is_infinite(one):
                 return False
             if isinstance(one, dict):
                 inner.extend(one.values())
@@ -94,7 +105,11 @@ def sound(value: Any, depth: int) -> bool:
         if not inner:
             return True
         level = inner
-    return not any(isinstance(one, CONTAINERS) for one in level)
+    return not any(isinstance(one, CONTAINERS) or _is_infinite(one) for one in level)
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> Doubled:
@@ -107,7 +122,20 @@ def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[D
             twice.add(key)
     marked.twice = frozenset(twice)
     doubled.append(marked)
+    if len(doubled) > MOST_DOUBLED:
+        raise TooMuchError(f"{MOST_DOUBLED} objects in which a key stands twice")
     return marked
+
+
+def _check_values(body: bytes, limits: Limits) -> None:
+    """Count the values of a text before it is read. Raises NotStrictError."""
+    # Without escaped ones, every second quote ends a string.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    if plain.count(b'"') > 2 * (limits.keys + limits.values):
+        raise TooMuchError(f"{limits.keys + limits.values} keys and values")
+    # A comma stands before every value but the first of its object or array.
+    if sum(one.count(b",") for one in plain.split(b'"')[::2]) > limits.values:
+        raise TooMuchError(f"{limits.values} values")
 
 
 def _decode(body: bytes) -> tuple[str, bool]:
@@ -116,7 +144,11 @@ def _decode(body: bytes) -> tuple[str, bool]:
         text, repaired = body.decode(), False
     except UnicodeDecodeError:
         text, repaired = body.decode(errors="replace"), True
-    if _SURROGATE.search(text):
-        whole = _ESCAPE.sub(lambda match: r"\ufffd" if _HALF.fullmatch(match[0]) else match[0], text)
-        return whole, repaired or whole != text
-    return text, repaired
+    if _SURROGATE.search(text) is None:
+        return text, repaired
+    # Escapes are read from the left, so that an escaped backslash does not begin another one.
+    bare = text.replace(_ESCAPED_BACKSLASH, _NO_ESCAPE)
+    if bare.count(_NO_ESCAPE) != text.count(_ESCAPED_BACKSLASH):
+        return text, repaired  # it holds what is no escape, and so no JSON
+    whole, halves = _HALF.subn(r"\\ufffd", bare)
+    return (whole.replace(_NO_ESCAPE, _ESCAPED_BACKSLASH), True) if halves else (text, repaired)

@@ -33,10 +33,6 @@ NAME_HEADER: Final = "mcp-name"
 SESSION_HEADER: Final = "mcp-session-id"
 LAST_EVENT_HEADER: Final = "last-event-id"
 ORIGIN_HEADER: Final = "origin"
-ANSWERS_HEADER: Final = "mcp-answers"
-"""With it the Lua plugin of this name announces that it is there, over whatever the agent sent."""
-QUESTION_HEADER: Final = "mcp-question"
-"""The guard's word to that plugin, which takes it off; an agent that sends it is refused."""
 CONTEXT_HEADER: Final = "mcp-gateway-context"
 """The guard's signed word to the sidecar; an agent that sends it is refused."""
 AFFINITY_HEADER: Final = "mcp-affinity"
@@ -44,7 +40,7 @@ AFFINITY_HEADER: Final = "mcp-affinity"
 INTERNAL_KEY_HEADER: Final = "x-mcp-internal-key"
 """The sidecar's credential on Kong's internal route."""
 GATEWAY_SESSION_HEADER: Final = "mcp-gateway-session"
-"""The sealed session id on the sidecar's answer, which Kong renames to Mcp-Session-Id."""
+"""The sealed session id once more, which decks of 0.1 rename to Mcp-Session-Id after they took that off."""
 ALERT_SIGNATURE_HEADER: Final = "kong-mcp-signature"
 """Proves to a webhook who sent an alert, and when."""
 PARAM_HEADER_PREFIX: Final = "mcp-param-"
@@ -69,7 +65,7 @@ SINGLE_HEADERS: Final = frozenset(
 )
 """Headers of which two copies would be read differently by different readers."""
 
-OWN_HEADERS: Final = frozenset({QUESTION_HEADER, CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
+OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
 """Headers that only the gateway writes."""
 
 OVERRIDE_HEADERS: Final = frozenset(

@@ -36,7 +36,6 @@ ONE_HOP: Final = frozenset(
 )
 """What is said between two neighbours, and the Origin, which the guard has judged."""
 _GATEWAYS_OWN: Final = methods.OWN_HEADERS | {
-    methods.ANSWERS_HEADER,
     methods.GATEWAY_SESSION_HEADER,
     methods.SESSION_HEADER,
 }

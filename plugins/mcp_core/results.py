@@ -25,6 +25,8 @@ WINDOW: Final = 65_536
 """Characters that are read at a time: longer texts are read in pieces, so that the work grows with the length alone."""
 OVERLAP: Final = 2_048
 """Characters at the end of one piece that the next one begins with: what steers is shorter."""
+MOST: Final = 8 * 1024 * 1024
+"""Characters of one message that are read. A rest is unread, which is a finding like any other."""
 
 _SPOKEN: Final = "text"
 _SHORT: Final = 512
@@ -53,28 +55,38 @@ _WORD: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What rules found in one message: their ids, sorted, and whether the message was withheld for it."""
+    """What rules found in one message: their ids, sorted, and whether anything was withheld for it.
+
+    `where` is "results", or "beside" for what stands beside the items of a list.
+    """
 
     rules: tuple[str, ...]
     withheld: bool
+    where: str = "results"
 
 
-def scan(message: dict[str, Any], scanner: Scan) -> Report:
-    """Return what the rules find in the texts of a server's message."""
+def scan(message: dict[str, Any], scanner: Scan, unread: Callable[[], Report] = Report) -> Report:
+    """Return what the rules find in the texts of a server's message. `unread` says what a rest is that is not read."""
     report = Report()
+    left = MOST
     for window in _windows(texts(message)):
+        if left <= 0:
+            return report + unread()
+        left -= sum(map(len, window))
         report += scanner(window)
         if report.verdict is Verdict.BLOCK:
             break
     return report
 
 
-def inspect(message: dict[str, Any], scanner: Scan, asked: str, *, block: bool) -> Found | None:
+def inspect(
+    message: dict[str, Any], scanner: Scan, asked: str, *, block: bool, unread: Callable[[], Report] = Report
+) -> Found | None:
     """Scan a message, and with `block` put something harmless in its place where a rule that blocks holds.
 
     `asked` is the method that is known to have been asked, "" where none is. None where nothing was found.
     """
-    report = scan(message, scanner)
+    report = scan(message, scanner, unread)
     if report.verdict is Verdict.CLEAN:
         return None
     if not block or report.verdict is not Verdict.BLOCK:

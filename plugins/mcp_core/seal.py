@@ -88,10 +88,10 @@ class Context:
     ask for all tasks; `question` what Question.to_json wrote, and `server_messages` what ServerMessages.to_json wrote;
     `hide` the globs of headers that no server gets, None for passing.HIDDEN_HEADERS; `pins` a word of
     pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and `secrets` words of inspection.Mode,
-    for what results and arguments are searched for. Three fields serve the transport of 2024-11-05: `announce` is the
-    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream; `endpoint`
-    is the server's own URI of it (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its
-    sender must get instead.
+    for what results and arguments are searched for. Four fields serve the transport of 2024-11-05: `announce` is the
+    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream, and
+    `stream_path` the stream's own path on the server, where it is known; `endpoint` is the server's own URI of it (path
+    and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
     """
 
     server: str
@@ -119,6 +119,7 @@ class Context:
     schema: str = "off"
     secrets: str = "off"
     scan: dict[str, Any] = field(default_factory=dict)
+    stream_path: str | None = None
 
     def is_for(self, body: bytes) -> bool:
         """Return whether the context was signed for exactly this request body."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias
 
 from mcp_core import loosejson
+from mcp_core.allowance import Allowance
 from mcp_core.answer import Fit, Judge
+from mcp_core.beside import CURSOR, is_cursor
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.keys import PARAMS, Keys
-from mcp_core.loosejson import Doubled
+from mcp_core.loosejson import Doubled, TooMuchError
 from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.question import Question
@@ -77,6 +79,9 @@ _OF_ITEMS: Final = frozenset(
     }
 )
 _ITEM: Final = {named: Keys.of({named}, _OF_ITEMS) for _, named in SURFACE_KEYS.values()}
+
+_BEYOND: Final = "an item beyond what one answer may list"
+"""What is said of an item that was left out without a look at it: `allowance` has too little left."""
 
 ANY_QUESTION: Final = Question(Era.LEGACY, "", Place.REPLAY)
 """What was asked where nobody knows: any response may come."""
@@ -147,6 +152,8 @@ def filter_answer(
         return Mutated(None)
     try:
         read = loosejson.load(body, ANSWER_LIMITS)
+    except TooMuchError as error:
+        return unreadable(f"more than the gateway reads of one answer ({error})")
     except NotStrictError:
         return unreadable("a text that is not one JSON message")
     value = read.value
@@ -193,6 +200,7 @@ class _Messages:
     revise: Revise
     enforce: bool
     odd: bool
+    allowance: Allowance = field(default_factory=Allowance)
 
     def filter(self, message: Any) -> _Change | Reject:
         """Judge a message, and filter it in place."""
@@ -223,6 +231,9 @@ class _Messages:
         if not isinstance(uri, str) or twice or (params and PARAMS.misread(params) is not None):
             self.judge.leave_out("an update that does not say of one resource")
             return None
+        if not self.allowance.uri(uri):
+            self.judge.leave_out(_BEYOND)
+            return None
         return not self.view.allows(Kind.RESOURCE, uri)
 
     def _result(self, message: dict[str, Any]) -> bool | Reject:
@@ -237,13 +248,20 @@ class _Messages:
         if isinstance(result, Doubled) and not result.twice.isdisjoint(_RESULT.deciding):
             return unreadable("a list that stands twice")
         changed = False
+        if CURSOR in result and not is_cursor(result[CURSOR]) and not result.keys().isdisjoint(SURFACE_KEYS):
+            self.judge.leave_out("a cursor that is no token")
+            del result[CURSOR]
+            changed = True
         for key, (kind, named) in SURFACE_KEYS.items():
             if key not in result:
                 continue
             items = result[key]
             if not isinstance(items, list):
                 return unreadable(f"a result whose {key} are no list")
-            kept = [one for one in items if self._is_sound(one, named)]
+            looked_at = items[: self.allowance.items(len(items))]
+            if len(looked_at) < len(items):
+                self.judge.leave_out(_BEYOND, len(items) - len(looked_at))
+            kept = [one for one in looked_at if self._is_sound(one, named) and self._is_affordable(kind, one[named])]
             shown = [one for one in kept if self.view.allows(kind, one[named])]
             if self.enforce:
                 kept = shown
@@ -268,6 +286,13 @@ class _Messages:
         self.judge.leave_out("an item of a list that clients could read differently")
         return False
 
+    def _is_affordable(self, kind: Kind, name: str) -> bool:
+        """Return whether there is enough left to look at an item by its name; one that is beyond is left out, alone."""
+        if kind is not Kind.RESOURCE or self.allowance.uri(name):
+            return True
+        self.judge.leave_out(_BEYOND)
+        return False
+
     def _acknowledged(self, message: dict[str, Any]) -> bool | Reject:
         """Filter in place the resources of which a server says that it will tell. Returns whether anything changed."""
         params = message.get("params")
@@ -277,8 +302,11 @@ class _Messages:
             return False
         if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
             return unreadable(f"{LISTEN_URIS} that are not a list of URIs")
-        kept = [uri for uri in uris if self.view.allows(Kind.RESOURCE, uri)]
-        if len(kept) == len(uris) or not self.enforce:
+        looked_at = [uri for uri in uris[: self.allowance.items(len(uris))] if self._is_affordable(Kind.RESOURCE, uri)]
+        kept = [uri for uri in looked_at if self.view.allows(Kind.RESOURCE, uri)]
+        if not self.enforce:
+            kept = looked_at
+        if len(kept) == len(uris):
             return False
         honoured[LISTEN_URIS] = kept
         return True

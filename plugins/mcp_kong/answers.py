@@ -1,26 +1,33 @@
 """The guard's word to mcp-answers, the Lua plugin that holds answers of the call lane to their questions.
 
-It is a request header of one hop: mcp-answers takes it off, opens the upstream that it names, and judges what comes
-back. The token proves to it that a guard wrote the header; it never leaves the node. See spec/decisions/100.
+It is left in the request's context in Kong (`kong.ctx.shared`), where no client can write. mcp-answers opens the
+upstream that it names, changes the headers as it says, and judges what comes back. See spec/decisions/100.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Final
 
-from mcp_core import methods
 from mcp_core.answer import ServerMessages
 from mcp_core.headers import Headers
 from mcp_core.methods import Kind, ServerKind
 from mcp_core.policy import Policy
 from mcp_core.question import Question
-from mcp_core.seal import derive
+from mcp_kong.pdk import Kong
 
 FORMAT: Final = "1"
-"""What mcp-answers announces: the format of the question that it reads."""
-PURPOSE: Final = "kong-mcp answers"
+"""The format of the question that mcp-answers reads, and of what it gives."""
+REQUEST: Final = f"mcp_request_{FORMAT}"
+"""The key under which mcp-answers gives the request's headers, and so says that it is there."""
+SHARED: Final = "mcp_question"
+"""The key of the question in the request's context."""
+
+Changes = Mapping[str, str | None]
+"""Headers that the server gets, by name; None takes one off."""
 
 _LETTERS: Final = {
     ServerKind.PROGRESS: "p",
@@ -36,32 +43,43 @@ _LETTERS: Final = {
 """How the header names kinds. Tasks have no letter: their ids are sealed, which only the inspect lane does."""
 
 
-def announced(headers: Headers) -> bool:
-    """Return whether mcp-answers said that it is there. Where somebody else said so, the route stays closed."""
-    return headers.get(methods.ANSWERS_HEADER) == FORMAT
+def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
+    """Return the request's headers, and whether mcp-answers gave them, which so says that it is there."""
+    said = kong.ctx.shared.get(REQUEST)
+    if isinstance(said, str):
+        headers: Headers = json.loads(said)
+        return headers, True
+    return kong.request.get_headers(most), False
 
 
 class Questions:
-    """Writes the header for the requests of one guarded server."""
+    """Writes the questions of one guarded server."""
 
-    def __init__(self, keys: Sequence[bytes], policy: Policy, told: ServerMessages) -> None:
-        self._start = f"{FORMAT} {derive(keys[0], PURPOSE).hex()} "
+    def __init__(self, policy: Policy, told: ServerMessages) -> None:
         kinds = {kind for kind in told.kinds if kind in _LETTERS}
         # Lua does not know who may see which resource.
         if not policy.shows_all(Kind.RESOURCE):
             kinds.discard(ServerKind.RESOURCE_UPDATED)
         self._kinds = "".join(sorted(_LETTERS[kind] for kind in kinds))
 
-    def write(self, question: Question, upstream: str) -> str:
-        """Return the header's value for a question that asks one thing, or nothing, of an upstream of Kong."""
-        said: dict[str, Any] = {
-            "upstream": upstream,
-            "era": question.era.value,
-            "version": question.version,
-            "kinds": self._kinds,
-        }
+    def write(self, question: Question, upstream: str, headers: Changes) -> str:
+        """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON."""
+        said = _common(upstream, question.era.value, question.version, self._kinds)
         if (only := question.only) is not None:
-            said |= {"id": only.id, "method": only.method}
+            said += f',"id":{_scalar(only.id)},"method":{quoted(only.method)}'
             if only.token is not None:
-                said["token"] = only.token
-        return self._start + json.dumps(said, separators=(",", ":"))
+                said += f',"token":{_scalar(only.token)}'
+        changes = ",".join(
+            f"{quoted(name)}:{'false' if value is None else quoted(value)}" for name, value in headers.items()
+        )
+        return f'{said},"headers":{{{changes}}}}}'
+
+
+@lru_cache(256)
+def _common(upstream: str, era: str, version: str, kinds: str) -> str:
+    said = {"format": FORMAT, "upstream": upstream, "era": era, "version": version, "kinds": kinds}
+    return "{" + ",".join(f"{quoted(name)}:{quoted(value)}" for name, value in said.items())
+
+
+def _scalar(value: str | float) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)

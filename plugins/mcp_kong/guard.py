@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Final
 
 from mcp_core import endpoint, methods
@@ -56,6 +55,21 @@ UNREADABLE: Final = (
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
+class _Once:
+    """A value that is worked out when it is first asked for."""
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], Principal]) -> None:
+        self._find = find
+        self._found: Principal | None = None
+
+    def __call__(self) -> Principal:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request as it came in. Kong is asked for the principal only where something depends on it, and once."""
@@ -85,21 +99,20 @@ class Guard:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
-        headers = kong.request.get_headers(MAX_HEADERS)
-        asked = Asked(kong, http_method, headers, b"", cache(lambda: self._principals.of(kong, headers)))
+        headers, held = answers.read_headers(kong, MAX_HEADERS)
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
+        # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
+        body = _body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
+        asked = Asked(kong, http_method, headers, body, _Once(lambda: self._principals.of(kong, headers)))
         if refusal is not None:
             self._refuse(asked, refusal)
             return
-        # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        if http_method in ("POST", "DELETE"):
-            asked = replace(asked, body=_body(kong))
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
         if isinstance(messages, Reject):
             self._refuse(asked, messages)
             return
-        decision = self._decide(asked, messages, held=answers.announced(headers))
+        decision = self._decide(asked, messages, held=held)
         if isinstance(decision, Reject):
             if messages is not None and decision.id is not None:
                 self._tell_on_stream(asked, decision, messages)
@@ -153,32 +166,26 @@ class Guard:
         """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
-        changes: dict[str, str | list[str]] = {
+        changes: dict[str, str | None] = {
             name: value for name, value in _truth(admitted).items() if headers.get(name) != value
         }
-        changes.update(self._taken_off(asked, admitted))
+        changes.update(dict.fromkeys(self._taken_off(asked, admitted)))
         # Where nothing authenticates, whoever calls could write them.
         identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
         if identity and asked.principal() is NOBODY:
-            changes.update((name, []) for name in identity)
+            changes.update(dict.fromkeys(identity))
         # The guard has judged it; a server that knows its own name alone would refuse it.
         if methods.ORIGIN_HEADER in headers:
-            changes[methods.ORIGIN_HEADER] = []
-        changes[methods.QUESTION_HEADER] = settings.questions.write(admitted.question, upstream)
-        # What is compressed could not be judged.
-        changes[methods.ACCEPT_ENCODING_HEADER] = "identity"
-        kong.service.request.set_headers(changes)
+            changes[methods.ORIGIN_HEADER] = None
+        kong.ctx.shared.set(answers.SHARED, settings.questions.write(admitted.question, upstream, changes))
 
-    def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> dict[str, str | list[str]]:
-        """Return what has no business behind the guard, as changes that clear it: neither servers nor logs get it.
-
-        A header set to no values at all is cleared: one call clears and sets (lua-nginx-module, ngx.req.set_header).
-        """
+    def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> list[str]:
+        """Return the headers that have no business behind the guard: neither servers nor logs get them."""
         hides, headers = self._hidden.hides, asked.headers
-        changes: dict[str, str | list[str]] = {name: [] for name in headers if hides(name)}
+        names = [name for name in headers if hides(name)]
         if methods.SESSION_HEADER in headers and admitted is not None and admitted.session is None:
-            changes[methods.SESSION_HEADER] = []
-        return changes
+            names.append(methods.SESSION_HEADER)
+        return names
 
     def _counted(self, asked: Asked, refusal: Reject) -> Reject:
         """Count a refusal and log it. Returns it, or 429 where its caller had too many.
@@ -207,7 +214,7 @@ class Guard:
 
     def _end(self, asked: Asked, refusal: Reject) -> None:
         # Kong's log plugins read the agent's headers afterwards.
-        if changes := self._taken_off(asked):
+        if changes := _cleared(self._taken_off(asked)):
             asked.kong.service.request.set_headers(changes)
         body = refusal.body().decode()
         kind = {"Content-Type": "application/json"} if body else {}
@@ -252,6 +259,7 @@ class Guard:
             affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
+            stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,
@@ -264,7 +272,7 @@ class Guard:
             server_messages=settings.guard.server_messages.to_json(),
             hide=self._hide,
         )
-        changes: dict[str, str | list[str]] = {**self._taken_off(asked, admitted), **_truth(admitted)}
+        changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(context)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
@@ -279,6 +287,11 @@ def _body(kong: Kong) -> bytes:
     if body is None:
         return b""
     return body.encode() if isinstance(body, str) else body
+
+
+def _cleared(names: list[str]) -> dict[str, str | list[str]]:
+    """Return changes for Kong that take headers off: set to no values at all, one is cleared (lua-nginx-module)."""
+    return {name: [] for name in names}
 
 
 def _truth(admitted: Admitted) -> dict[str, str]:

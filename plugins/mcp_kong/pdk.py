@@ -40,6 +40,16 @@ class KongClient(Protocol):  # noqa: D101
 
 class KongRouter(Protocol):  # noqa: D101
     def get_route(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    def get_service(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+class KongShared(Protocol):  # noqa: D101
+    def get(self, key: str, /) -> Any: ...  # noqa: D102
+    def set(self, key: str, value: Any, /) -> None: ...  # noqa: D102
+
+
+class KongContext(Protocol):  # noqa: D101
+    shared: KongShared
 
 
 class KongLog(Protocol):  # noqa: D101
@@ -55,3 +65,4 @@ class Kong(Protocol):
     client: KongClient
     router: KongRouter
     log: KongLog
+    ctx: KongContext

@@ -94,7 +94,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ContextSigner(keys),
-        questions=Questions(keys, guard.policy, guard.server_messages),
+        questions=Questions(guard.policy, guard.server_messages),
         pinning=pinning,
         scan=read_scan(config),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -12,18 +12,20 @@ import aiohttp
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
+from mcp_core.heads import Fate, Kind, kind_of, row_of
 from mcp_core.jsonrpc import NotStrictError, Response
-from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject, RequestId
+from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject, RequestId
 from mcp_core.surface import ANSWER_LIMITS, unreadable
+from mcp_sidecar.encodings import is_known
 
-JSON_TYPE: Final = "application/json"
-STREAM_TYPE: Final = "text/event-stream"
+JSON_TYPE: Final = Kind.JSON.value
+STREAM_TYPE: Final = Kind.STREAM.value
 
 _STREAM_TYPE: Final = re.compile(r'text/event-stream[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
-_WITHHELD: Final = frozenset({407, 421, 426})
-"""Beside 401: they ask the gateway for a proxy's credentials, another host or protocol, which no agent can give."""
+_DO_NOT_ENCODE: Final = "have the server send what was asked for: no Content-Encoding"
+_NO_MCP: Final = "check this server's URL: what is there does not answer as an MCP endpoint does"
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
@@ -35,48 +37,57 @@ class Shape(Enum):
     ERROR = "an error, of which only JSON-RPC passes"
     EMPTY = "nothing, or it may not pass"
     UNREAD = "not at all, as the status alone passes"
+    REPLACED = "not at all, as `refusal` takes its place"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of an answer that may be read on: `headers` are those that pass, `sessions` Mcp-Session-Id's values."""
+    """The head of an answer: `headers` are those that pass, `sessions` Mcp-Session-Id's values.
+
+    `refusal` is what an agent gets in place of the answer, or of the body of an error that is no JSON-RPC; `reason` a
+    word for why, and `do` what the operator does.
+    """
 
     status: int
     shape: Shape
     headers: dict[str, str]
-    sessions: tuple[str, ...]
+    sessions: tuple[str, ...] = ()
+    refusal: Reject | None = None
+    reason: str = ""
+    do: str = ""
 
 
-def read_head(response: aiohttp.ClientResponse) -> Head | Reject:
-    """Read status and headers of a server's answer, or say why nothing of it may pass."""
+def read_head(response: aiohttp.ClientResponse) -> Head:
+    """Read status and headers of a server's answer."""
     status = response.status
     fields: dict[str, str | list[str]] = {name.lower(): response.headers.getall(name) for name in response.headers}
     fields = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
-    if status == 401 or (status == 403 and "www-authenticate" in fields):
-        # What it asks for is a credential of the gateway, which an agent does not have and must not look for.
-        return unreadable(f"status {status} asks for the gateway's credentials")
-    if status < 200 or 300 <= status < 400 or status in _WITHHELD:
-        return unreadable(f"status {status}")
-    if (http.single(fields, "content-encoding") or "identity").strip().lower() != "identity":
-        return unreadable("it has a Content-Encoding")
-    head = Head(status, Shape.UNREAD, _passed(fields), tuple(response.headers.getall(methods.SESSION_HEADER, ())))
-    if status in (202, 204, 205) or http.single(fields, "content-length") == "0":
+    row = row_of(status, challenged="www-authenticate" in fields)
+    sessions = tuple(response.headers.getall(methods.SESSION_HEADER, ()))
+    head = Head(status, Shape.UNREAD, _passed(fields), sessions)
+    if row.fate in (Fate.ERROR, Fate.REPLACED):
+        shape = Shape.ERROR if row.fate is Fate.ERROR else Shape.REPLACED
+        head = replace(head, shape=shape, refusal=row.refusal(status), reason=row.reason, do=row.do)
+    if head.shape is not Shape.REPLACED and not is_known(http.single(fields, "content-encoding") or ""):
+        return _replaced(head, "a Content-Encoding that was not asked for", "encoding", _DO_NOT_ENCODE)
+    if row.fate is not Fate.READ or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)
 
 
-def _with_shape(head: Head, fields: http.Headers) -> Head | Reject:
-    if head.status >= 400:
-        shape = Shape.ERROR
-    elif _STREAM_TYPE.fullmatch(http.single(fields, "content-type") or ""):
-        shape = Shape.STREAM
-    elif http.check_body_headers(fields) is None:
-        shape = Shape.JSON
-    elif "content-type" not in fields:
-        shape = Shape.EMPTY
-    else:
-        return unreadable("its Content-Type is neither JSON nor an event stream")
-    return Head(head.status, shape, head.headers, head.sessions)
+def _with_shape(head: Head, fields: http.Headers) -> Head:
+    said = http.single(fields, "content-type")
+    if said is None:
+        return replace(head, shape=Shape.EMPTY)
+    kind = kind_of(said)
+    if kind is None:
+        why = "a Content-Type that is neither JSON nor an event stream, in UTF-8"
+        return _replaced(head, why, "content-type", _NO_MCP)
+    return replace(head, shape=Shape.STREAM if kind is Kind.STREAM else Shape.JSON)
+
+
+def _replaced(head: Head, why: str, reason: str, do: str) -> Head:
+    return replace(head, shape=Shape.REPLACED, refusal=unreadable(why), reason=reason, do=do)
 
 
 def _passed(fields: http.Headers) -> dict[str, str]:
@@ -97,10 +108,10 @@ def _private(cache: str) -> bool:
     return not directives & {"public", "s-maxage"} and bool(directives & {"private", "no-store", "no-cache"})
 
 
-def read_error(status: int, body: bytes, id_: RequestId | None) -> bytes | Reject:
-    """Return the body of a 4xx or 5xx that is one JSON-RPC error, with the id of what was asked, or what replaces it.
+def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
+    """Return the body of a 4xx or 5xx that is one JSON-RPC error, with the id of what was asked.
 
-    The status says what it answers, whatever its id was.
+    Where it is none, return the head with what replaces it. The status says what it answers, whatever its id was.
     """
     try:
         value = jsonrpc.load(body, ANSWER_LIMITS)
@@ -112,13 +123,13 @@ def read_error(status: int, body: bytes, id_: RequestId | None) -> bytes | Rejec
             return body
         return json.dumps({"jsonrpc": "2.0", "id": id_, "error": message.error}, ensure_ascii=False).encode()
     said = value.get("message") if isinstance(value, dict) else None
-    if status in (502, 503, 504) and isinstance(said, str):
+    if head.status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.
         text = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
-        return Reject(UNAVAILABLE, text, f"kong-{status}", status=status)
-    if status == 404 and said == _NO_ROUTE:
+        refusal = Reject(UNAVAILABLE, text, f"kong-{head.status}", status=head.status)
+        return replace(head, refusal=refusal, reason="no-replica", do="see that the server runs where its URL says")
+    if head.status == 404 and said == _NO_ROUTE:
         text = "The gateway has no internal route for this server: its operator must add it to the configuration."
-        return Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
-    if status < 500:
-        return Reject(INVALID_REQUEST, f"The server refused the request with HTTP {status}.", "refused", status=status)
-    return Reject(INTERNAL_ERROR, f"The server failed with HTTP {status}.", "failed", status=status)
+        refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
+        return replace(head, refusal=refusal, reason="no-internal-route", do="add the internal route of this server")
+    return head

@@ -109,26 +109,26 @@ class Catalog:
         `scan` is canonical JSON, or None where no guard speaks. Waits for what is new, for LEARN_SECONDS at most.
         """
         now, memory = time.monotonic(), self._memory
-        changes, news, dates, closed = self._sort(server, sightings, now)
+        changes, news, dates, due = self._sort(server, sightings, now)
         adopts = None
         if scan is not None:
             self._asked[server] = now
             adopts = scan if self._adopts(server, scan, now) else None
         if adopts is not None and not await _is_usable(server, adopts):
             # What these settings would weigh is weighed by no others.
-            await self._publish(closed=self._close(server, changes, "settings", now) or closed)
+            await self._publish(due=self._close(server, changes, "settings", now) or due)
             return
         if not (changes or news or dates or adopts is not None) and memory.knows(server):
-            await self._publish(closed=closed)
+            await self._publish(due=due)
             return
         if dates:
             memory.date(server, dates, now)
         ticket, left_out = self._turns.add(server, now, changes=changes, news=news, dates=dates, scan=adopts)
         self._stirred.set()
-        closed = self._leave_out(server, left_out, "rate", now) or closed
+        due = self._leave_out(server, left_out, "rate", now) or due
         if self.is_failing:
-            closed = self._close(server, changes, "store", now) or closed
-        await self._publish(closed=closed)
+            due = self._close(server, changes, "store", now) or due
+        await self._publish(due=due)
         if not self.is_failing and (changes or news or adopts is not None):
             with anyio.move_on_after(LEARN_SECONDS):
                 await ticket.over.wait()
@@ -136,21 +136,24 @@ class Catalog:
     def _sort(
         self, server: str, sightings: Iterable[Sighting], now: float
     ) -> tuple[list[Sighting], list[Sighting], list[Sighting], bool]:
-        """Return new versions of known items, new items, and what is to be dated; and whether an item closed."""
+        """Return new versions of known items, new items, and what is to be dated; and whether guards are to hear.
+
+        They are where an item closed, or opens as soon as they know: another answer may have brought it a moment ago.
+        """
         memory = self._memory
         changes: list[Sighting] = []
         news: list[Sighting] = []
         dates: list[Sighting] = []
-        closed = False
+        due = False
         for one in sightings:
             if not is_storable(one.name):
                 continue
-            closed = memory.sight(server, one, now) or closed
+            due = memory.sight(server, one, now) or memory.opens(server, one) or due
             if memory.shown(server, one.kind, one.name, one.digest) is None:
                 (changes if memory.has(server, one.kind, one.name) else news).append(one)
             elif not memory.is_dated(server, one, now, DATE_SECONDS):
                 dates.append(one)
-        return changes, news, dates, closed
+        return changes, news, dates, due
 
     def _adopts(self, server: str, scan: str, now: float) -> bool:
         """Return whether settings are others than those that hold, and were not taken over a moment ago."""
@@ -173,9 +176,9 @@ class Catalog:
         self._alerts.say(Notice(f"server.{_LEFT_OUT[why]}", server, {"left_out": len(sightings)}))
         return self._close(server, sightings, why, now)
 
-    async def _publish(self, *, closed: bool = True) -> None:
-        """Have guards know what closed."""
-        if closed:
+    async def _publish(self, *, due: bool) -> None:
+        """Have guards know what closed, or is to open."""
+        if due:
             try:
                 await self._keeper.publish()
             except StoreError as error:
@@ -214,7 +217,7 @@ class Catalog:
             for server, one in self._turns.overdue(now - GRADE_SECONDS):
                 late[server].append(one)
             closed = [self._close(server, sightings, "not graded yet", now) for server, sightings in late.items()]
-            await self._publish(closed=any(closed))
+            await self._publish(due=any(closed))
 
     async def run(self) -> None:
         """Write down what waits, a slice of one server after the other, for ever."""
@@ -243,7 +246,7 @@ class Catalog:
 
     async def _shut(self, part: Slice, why: str) -> None:
         """Close what a slice would have changed."""
-        await self._publish(closed=self._close(part.server, part.sightings, why, time.monotonic()))
+        await self._publish(due=self._close(part.server, part.sightings, why, time.monotonic()))
 
     async def _write(self, part: Slice) -> None:
         server, seen = part.server, part.sightings

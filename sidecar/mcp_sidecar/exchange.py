@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,11 +24,14 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.question import Asked
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
+from mcp_sidecar.bodies import events, read, read_beginning, target, words
 from mcp_sidecar.callers import Call
 from mcp_sidecar.catalog import Catalog
+from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 from mcp_sidecar.inspection import Inspector
 from mcp_sidecar.logs import Line
@@ -43,7 +46,7 @@ from mcp_sidecar.tasks import Sending, Tasks
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
 HOLD_SECONDS: Final = 1.0
-"""How long the head of a POST's stream waits for the first event: until then an unreadable one can be a 502."""
+"""How long the head of a POST's stream waits for the first event: until then an error can be a JSON answer."""
 GRACE_SECONDS: Final = 2.0
 """How long requests may go on after the sidecar was told to stop."""
 
@@ -89,12 +92,19 @@ class Exchange:
         question, told = call.question, call.server_messages
         self._judge = Judge(question, told)
         self._sight = Sight(
-            call.view, self._context.server, self._context.enforce, pins=pins, results=results, judge=self._judge
+            call.view,
+            self._context.server,
+            self._context.enforce,
+            pins=pins,
+            results=results,
+            beside=parts.inspector.beside(self._context),
+            judge=self._judge,
         )
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
         self._streaming = False
+        self._answered = False
 
     async def run(self, receive: Receive) -> None:
         """Answer the request; returns early when the agent goes away or the sidecar stops."""
@@ -189,16 +199,17 @@ class Exchange:
         return free and known is not None and known.repeatable and status in (502, 503, 504)
 
     async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
+        self._answered = 200 <= response.status < 300
         head = read_head(response)
         session = self._session(head)
-        if isinstance(head, Reject):
-            await self._withhold(head, "head")
+        if self._answered and self._asks_nothing():
+            # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
+            posted = self._context.http_method == "POST" and response.status != 204
+            await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
+        elif head.shape is Shape.REPLACED:
+            await self._replace(head, response, await read_beginning(response))
         elif isinstance(session, Reject):
             await self._withhold(session, "session")
-        elif self._asks_nothing() and head.status < 400:
-            # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
-            posted = self._context.http_method == "POST" and head.status != 204
-            await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
         elif self._judge.question.asked and head.shape in (Shape.UNREAD, Shape.EMPTY) and head.status < 400:
             await self._withhold(unreadable("an answer without content"), "empty")
         elif head.shape is Shape.STREAM:
@@ -210,30 +221,49 @@ class Exchange:
         context = self._context
         return context.http_method != "GET" and (context.endpoint is not None or not self._judge.question.asked)
 
-    def _session(self, head: Head | Reject) -> Mapping[str, str] | Reject:
-        if isinstance(head, Reject) or head.status >= 400:
+    def _session(self, head: Head) -> Mapping[str, str] | Reject:
+        if head.refusal is not None:
             return {}
         sealed = self._parts.sessions.seal(self._context, head.sessions, now=time.time())
         if isinstance(sealed, Reject):
             return sealed
-        return {} if sealed is None else {methods.GATEWAY_SESSION_HEADER: sealed}
+        # Decks of 0.1 take the first off every answer and call the second so.
+        return {} if sealed is None else dict.fromkeys((methods.SESSION_HEADER, methods.GATEWAY_SESSION_HEADER), sealed)
 
     async def _whole(self, head: Head, response: aiohttp.ClientResponse) -> None:
         if head.shape is Shape.UNREAD:
             await self._pass(head, b"")
             return
-        body = await _read(response, self._parts.settings.max_answer)
-        if body is None:
-            await self._withhold(unreadable("it is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
-        elif head.shape is Shape.ERROR:
-            error = read_error(head.status, body, self._context.id)
-            if isinstance(error, Reject):
-                outcome = "unavailable" if error.code == UNAVAILABLE else "replaced"
-                await self._fail(replace(error, headers=dict(head.headers)), outcome)
+        try:
+            body = await read(response, self._parts.settings.max_answer)
+        except EncodingError as broken:
+            await self._withhold(unreadable(str(broken)), "encoding")
+            return
+        if head.shape is Shape.ERROR:
+            error = read_error(head, body or b"", self._context.id)
+            if isinstance(error, Head):
+                await self._replace(error, response, body or b"")
             else:
                 await self._json(head, error, replace(self._sight, judge=Judge(ANY_QUESTION)))
+        elif body is None:
+            await self._withhold(unreadable("an answer that is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large")
         else:
             await self._json(head, body, self._sight)
+
+    async def _replace(self, head: Head, response: aiohttp.ClientResponse, body: bytes) -> None:
+        """Put the gateway's error in the place of an answer; the operator is told what the server said."""
+        refusal = head.refusal
+        if refusal is None:
+            return
+        told: dict[str, str | int] = {"status": head.status, "said": words(response, body), "do": head.do}
+        if where := target(response):
+            told["points_to"] = where
+        if head.shape is Shape.ERROR:
+            self._tell("server refused", refusal, head.reason, told)
+            outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
+            await self._fail(replace(refusal, headers=dict(head.headers)), outcome)
+        else:
+            await self._withhold(refusal, head.reason, told)
 
     async def _json(self, head: Head, body: bytes, sight: Sight) -> None:
         filtered = await self._parts.filter(body, sight)
@@ -278,8 +308,8 @@ class Exchange:
         stream = EventStream(
             self._parts.filter, self._sight, max_event=self._parts.settings.max_answer, announce=self._announce()
         )
-        async with aclosing(_events(stream, response)) as events:
-            async for event in events:
+        async with aclosing(events(stream, response)) as told:
+            async for event in told:
                 piece = event if isinstance(event, Reject) else await stream.judge(event)
                 if isinstance(piece, Reject):
                     await self._withhold(piece, "stream" if piece is event else "text")
@@ -310,10 +340,9 @@ class Exchange:
         await self._reply.start(status, headers)
         await self._reply.end()
 
-    def _announce(self) -> Callable[[str], str] | None:
+    def _announce(self) -> Callable[[str], str | None] | None:
         context, sessions = self._context, self._parts.sessions
-        path = context.announce
-        return None if path is None else lambda uri: sessions.announce(context, path, uri, now=time.time())
+        return None if context.announce is None else lambda said: sessions.announce(context, said, now=time.time())
 
     def _count(self, filtered: Filtered) -> None:
         context, hidden = self._context, filtered.hidden
@@ -326,18 +355,23 @@ class Exchange:
         if filtered.found:
             self._line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
 
-    async def _withhold(self, refusal: Reject, reason: str) -> None:
+    async def _withhold(self, refusal: Reject, reason: str, told: Mapping[str, str | int] | None = None) -> None:
+        self._tell("answer withheld", refusal, reason, told or {})
+        await self._fail(refusal, "withheld")
+
+    def _tell(self, event: str, refusal: Reject, reason: str, told: Mapping[str, str | int]) -> None:
+        """Count and log that an answer does not pass as it came."""
         context = self._context
         self._parts.metrics.refused.labels(context.server, reason).inc()
         structlog.get_logger().warning(
-            "answer withheld",
+            event,
             server=context.server,
             principal=context.principal,
             method=context.method,
             why=refusal.reason,
             trace=self._line.trace,
+            **told,
         )
-        await self._fail(refusal, "withheld")
 
     async def _fail(self, refusal: Reject, outcome: str) -> None:
         """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""
@@ -347,36 +381,21 @@ class Exchange:
         self._patience.deadline = math.inf
         if self._context.id is not None:
             refusal = replace(refusal, id=self._context.id)
+        waiting = self._judge.waiting if outcome == "withheld" else ()
+        if waiting and self._answered:
+            # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.
+            refusal = replace(refusal, status=200)
+        body = _errors(refusal, waiting) if self._judge.question.batch and waiting else refusal.body()
         if self._reply.status is None:
-            await self._reply.refuse(refusal)
+            await self._reply.refuse(refusal, body)
             return
         if not self._streaming:
             return
         # A stream that broke can be resumed, and one of a GET answers no request: those just end.
         speaks = self._context.http_method == "POST" and outcome != "broken"
-        await self._reply.end(Event(data=refusal.body().decode()).encode() if speaks else b"")
+        await self._reply.end(Event(data=body.decode()).encode() if speaks else b"")
 
 
-async def _events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:
-    """Yield the events of a stream as they complete, and why it must end where it cannot be read on."""
-    async for chunk in response.content.iter_any():
-        events = stream.decode(chunk)
-        if isinstance(events, Reject):
-            yield events
-            return
-        for event in events:
-            yield event
-    for event in stream.end():
-        yield event
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """Return the body, or None as soon as it is larger than `limit` bytes."""
-    pieces = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            return None
-        pieces.append(chunk)
-    return b"".join(pieces)
+def _errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
+    """Return a batch that gives each request that waits the same error."""
+    return b"[%s]" % b",".join(replace(refusal, id=one.id).body() for one in waiting)

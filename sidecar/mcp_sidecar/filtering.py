@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
 from mcp_core.answer import Judge
@@ -15,15 +16,23 @@ from mcp_core.outcome import Reject
 from mcp_core.policy import View
 from mcp_core.results import Found
 from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
-from mcp_sidecar.inspection import Results
+from mcp_sidecar.fairness import FairQueue, Turn
+from mcp_sidecar.inspection import Beside, Results
 from mcp_sidecar.pinning import Pins
 
 THREAD_BYTES: Final = 64 * 1024
 """From here on a thread filters: some 5 ms of work, for which other streams need not wait."""
 SCANNED_BYTES: Final = 4 * 1024
-"""The same where results are scanned, which takes a millisecond for so much."""
-THREADS: Final = 2
-"""How many long texts are filtered at a time: a text of 16 MiB takes some 200 MB while it is filtered."""
+"""The same where texts are scanned, which takes a millisecond for so much."""
+LONG: Final = 64 * 1024
+"""Bytes from which a text is long: short ones have a thread of their own, in which nothing takes long."""
+HUGE: Final = 1024 * 1024
+"""Bytes from which a text is huge: one of 16 MiB takes some 200 MB while it is filtered."""
+MOST_LONG: Final = 16
+"""How many texts that are long, but not huge, are worked on by turns."""
+MOST_HUGE: Final = 2
+MOST_SHORT: Final = 256
+"""How many short texts wait by turns, one of each server; the others wait for those."""
 
 
 class Tally:
@@ -53,6 +62,7 @@ class Sight:
     revise: Revise = keep
     pins: Pins | None = None
     results: Results | None = None
+    beside: Beside | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 
@@ -65,12 +75,46 @@ class Filtered:
     found: tuple[Found, ...] = ()
 
 
+class _Lane:
+    """Texts of one size: as many as there may be, one of each server, are worked on by the turns of a queue."""
+
+    def __init__(self, queue: FairQueue, most: int) -> None:
+        self._queue = queue
+        self._admitted = anyio.CapacityLimiter(most)
+        self._one: dict[str, anyio.Lock] = {}
+
+    async def filter(self, text: bytes, sight: Sight) -> Filtered | Reject:
+        # A server's next text waits here, so that it takes no thread from another server's.
+        one = self._one.setdefault(sight.server, anyio.Lock())
+        async with one, self._admitted, self._queue.turn(sight.server) as turn:
+            # Whoever came so far was let in: the thread's own limiter limits nothing.
+            limiter = anyio.CapacityLimiter(1)
+            return await anyio.to_thread.run_sync(self._work, text, sight, turn, limiter=limiter)
+
+    def _work(self, text: bytes, sight: Sight, turn: Turn) -> Filtered | Reject:
+        def pause() -> None:
+            anyio.from_thread.check_cancelled()
+            if self._queue.is_waited_for:
+                anyio.from_thread.run(turn.pass_on)
+
+        if sight.results is None:
+            return _filter(text, sight)
+        with sight.results.pausing(pause):
+            return _filter(text, sight)
+
+
 class Filter:
-    """Filters texts by views; one for the process: few long texts are worked on at a time, and one of each server."""
+    """Filters texts by views; one for the process. Short texts wait for no long one, nor a server for another's."""
 
     def __init__(self) -> None:
-        self._threads = anyio.CapacityLimiter(THREADS)
-        self._turns: dict[str, anyio.Lock] = {}
+        long = self._turns = FairQueue()
+        self._short = _Lane(FairQueue(), MOST_SHORT)
+        self._long, self._huge = _Lane(long, MOST_LONG), _Lane(long, MOST_HUGE)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Return whether a long text waits for its turn."""
+        return self._turns.is_waited_for
 
     async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
         """Return the text as the caller may see it, or why nobody may see it."""
@@ -82,30 +126,31 @@ class Filter:
         return filtered
 
     async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
-        if len(text) < (THREAD_BYTES if sight.results is None else SCANNED_BYTES):
+        scans = sight.results is not None or sight.beside is not None
+        if len(text) < (SCANNED_BYTES if scans else THREAD_BYTES):
             return _filter(text, sight)
-        # A thread that was given up would still work, uncounted: so a cancelled request waits for its own.
-        async with self._turns.setdefault(sight.server, anyio.Lock()):
-            return await anyio.to_thread.run_sync(_filter, text, sight, limiter=self._threads)
+        lane = self._short if len(text) < LONG else self._long if len(text) < HUGE else self._huge
+        return await lane.filter(text, sight)
 
 
 def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
-    view, results = sight.view, sight.results
+    view, scans = sight.view, [one for one in (sight.results, sight.beside) if one is not None]
     view.hidden = Counter()
-    if results is not None:
-        results.found = []
+    for one in scans:
+        one.found = []
     passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
-    return Filtered(passed, view.hidden, () if results is None else tuple(results.found))
+    return Filtered(passed, view.hidden, tuple(found for one in scans for found in one.found))
 
 
 def _revise(sight: Sight) -> Revise:
     """Return what changes a message. What is scanned is what the server sent, but for items that are not open."""
 
     def revise(message: dict[str, Any]) -> bool:
+        beside = sight.beside is not None and sight.beside.revise(message)
         pinned = sight.pins is not None and sight.pins.revise(message)
         withheld = sight.results is not None and sight.results.revise(message)
-        return sight.revise(message) or pinned or withheld
+        return sight.revise(message) or beside or pinned or withheld
 
     return revise

@@ -5,7 +5,8 @@ Nothing of a result's text, and nothing of an argument's value, is in a log, a m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,21 +14,22 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from mcp_core import jsonrpc, methods, results
+from mcp_core import beside, jsonrpc, methods, results
 from mcp_core.arguments import Unusable
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
 from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
 from mcp_core.pins.canonical import canonical
+from mcp_core.pins.states import Pinning
 from mcp_core.results import Found
-from mcp_core.scan import Report, Scanner, credentials
+from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.seal import Context
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.schemas import Schemas, Usable
-from mcp_sidecar.store.sightings import scanner_of
+from mcp_sidecar.store.sightings import AS_SHIPPED, scanner_of
 
 THREADS: Final = 2
 """How many requests' arguments are checked at a time."""
@@ -56,17 +58,57 @@ class Results:
         self._asked = asked
         self._block = block
         self.found: list[Found] = []
+        self._pause: Callable[[], None] | None = None
+
+    @contextmanager
+    def pausing(self, pause: Callable[[], None]) -> Iterator[None]:
+        """Have something called before each piece of a text is read: it may let others go first, and may raise."""
+        self._pause = pause
+        try:
+            yield
+        finally:
+            self._pause = None
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Scan a message, and withhold what is to be. Returns whether it was changed."""
-        found = results.inspect(message, self._scan, self._asked, block=self._block)
+        found = results.inspect(message, self._scan, self._asked, block=self._block, unread=self._scanner.unread)
         if found is None:
             return False
         self.found.append(found)
         return found.withheld
 
     def _scan(self, texts: Sequence[str]) -> Report:
+        if self._pause is not None:
+            self._pause()
         return self._scanner.scan_result(*texts)
+
+
+class Beside:
+    """How what stands beside items and instructions is read, in the answers to one request.
+
+    `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
+    """
+
+    def __init__(self, settings: str, *, enforce: bool) -> None:
+        self._settings = settings
+        self._enforce = enforce
+        self.found: list[Found] = []
+
+    def revise(self, message: dict[str, Any]) -> bool:
+        """Read what stands beside the items of a message, and take out what is to be. Returns whether it changed."""
+        governed = beside.govern(message, self._scan, enforce=self._enforce)
+        if governed is None:
+            return False
+        rules, changed = governed
+        self.found.append(Found(tuple(sorted(rules)), withheld=changed, where="beside"))
+        return changed
+
+    def _scan(self, value: Mapping[str, Any]) -> Report:
+        try:
+            scanner = scanner_of(self._settings)
+        except ScanConfigError:
+            scanner = scanner_of(AS_SHIPPED)
+        return scanner.scan_item(ItemKind.INSTRUCTIONS, value)
 
 
 class Inspector:
@@ -84,10 +126,18 @@ class Inspector:
         scanner = scanner_of(canonical(context.scan))
         return Results(scanner, context.method, block=context.results == Mode.BLOCK.value)
 
+    def beside(self, context: Context) -> Beside | None:
+        """Return how what stands beside items is read, or None where nothing that servers write is read at all."""
+        modes = {context.results, context.pins}
+        if modes <= {Mode.OFF.value, Pinning.OFF.value}:
+            return None
+        enforce = not modes.isdisjoint({Mode.BLOCK.value, Pinning.ENFORCE.value})
+        return Beside(canonical(context.scan), enforce=enforce)
+
     def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:
         """Count and write down what was found in answers."""
         for one in found:
-            self._tell(context, "results", one.rules, "withheld" if one.withheld else "flagged", trace)
+            self._tell(context, one.where, one.rules, "withheld" if one.withheld else "flagged", trace)
 
     async def check(self, context: Context, body: bytes, trace: str | None) -> Reject | None:
         """Return why the arguments of a request go no further, or None where they may.

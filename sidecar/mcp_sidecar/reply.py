@@ -45,7 +45,7 @@ class Reply:
         await self.start(status, {**headers, **length})
         await self.end(body)
 
-    async def refuse(self, refusal: Reject) -> None:
-        """Send a refusal as the answer."""
+    async def refuse(self, refusal: Reject, body: bytes | None = None) -> None:
+        """Send a refusal as the answer. `body` says it in other words."""
         headers = {"content-type": "application/json", **refusal.headers}
-        await self.whole(refusal.http_status(), headers, refusal.body())
+        await self.whole(refusal.http_status(), headers, refusal.body() if body is None else body)

@@ -41,10 +41,16 @@ class Sessions:
             return unreadable(f"its {methods.SESSION_HEADER} is not one value of visible ASCII")
         return self._sealer.seal(_opened(context, ids[0], now), os.urandom(NONCE_BYTES))
 
-    def announce(self, context: Context, path: str, uri: str, *, now: float) -> str:
-        """Return the URI at `path` of the gateway that leads the agent's messages to `uri` of the server."""
+    def announce(self, context: Context, said: str, *, now: float) -> str | None:
+        """Return the URI of the gateway that leads the agent's messages to the one that the server `said`.
+
+        None where no message of an agent may go there.
+        """
+        uri = endpoint.read_uri(said, context.stream_path)
+        if uri is None or context.announce is None:
+            return None
         token = self._endpoints.seal(_opened(context, uri, now), os.urandom(NONCE_BYTES))
-        return endpoint.announced_uri(path, token)
+        return endpoint.announced_uri(context.announce, token)
 
 
 def _opened(context: Context, upstream: str, now: float) -> Session:

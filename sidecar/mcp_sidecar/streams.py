@@ -21,12 +21,13 @@ _MESSAGE_TYPES: Final = frozenset({None, "", "message"})
 class EventStream:
     """Filters the events of one stream, in order.
 
-    `announce` gives the URI that the agent is told in place of the server's; without it, no URI may be told at all.
+    `announce` gives the URI that the agent is told in place of the server's, or None for one that leads nowhere;
+    without it, no URI may be told at all.
     `resumable` says whether the server gave the agent what it needs to come back for the rest.
     """
 
     def __init__(
-        self, filter_: Filter, sight: Sight, *, max_event: int, announce: Callable[[str], str] | None = None
+        self, filter_: Filter, sight: Sight, *, max_event: int, announce: Callable[[str], str | None] | None = None
     ) -> None:
         self._filter = filter_
         self._sight = sight
@@ -53,13 +54,13 @@ class EventStream:
         if not event.data:
             return Filtered(event.encode(), Counter())
         if event.event == endpoint.EVENT and self._announce is not None:
-            uri = endpoint.read_uri(event.data)
-            if uri is None:
-                return unreadable("its endpoint is no plain path and query")
+            announced = self._announce(event.data)
+            if announced is None:
+                return unreadable("an endpoint that is no plain path and query")
             # From here on this is a stream of 2024-11-05, which brings the answers to all messages.
             judge = self._sight.judge
             judge.question = replace(judge.question, place=Place.ENDPOINT)
-            return Filtered(replace(event, data=self._announce(uri)).encode(), Counter())
+            return Filtered(replace(event, data=announced).encode(), Counter())
         filtered = await self._filter(event.data.encode(), self._sight)
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.

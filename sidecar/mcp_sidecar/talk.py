@@ -23,6 +23,8 @@ from mcp_core.seal import Context
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
+from mcp_sidecar.bodies import chunks, read
+from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import THREAD_BYTES
 from mcp_sidecar.upstream import Upstream, UpstreamError
 
@@ -76,7 +78,7 @@ class Talk:
     async def ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the result of a request, or None where the server refused it."""
         async with self._send("POST", self._request(method, params)) as (head, response):
-            if isinstance(head, Reject) or head.shape not in (Shape.JSON, Shape.STREAM):
+            if head.shape not in (Shape.JSON, Shape.STREAM):
                 return None
             if method == methods.INITIALIZE and len(head.sessions) == 1:
                 self._session = head.sessions[0]
@@ -95,7 +97,7 @@ class Talk:
         wanted = {"notifications": dict.fromkeys(methods.LISTEN_CHANGES, True)}
         message = self._request(methods.LISTEN, wanted) if modern else None
         async with self._send("POST" if modern else "GET", message) as (head, response):
-            if isinstance(head, Reject) or head.shape is not Shape.STREAM:
+            if head.shape is not Shape.STREAM:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
@@ -117,7 +119,7 @@ class Talk:
     @asynccontextmanager
     async def _send(
         self, http_method: str, message: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Head | Reject, aiohttp.ClientResponse]]:
+    ) -> AsyncIterator[tuple[Head, aiohttp.ClientResponse]]:
         body = b"" if message is None else json.dumps(message, separators=(",", ":")).encode()
         method = "" if message is None else str(message["method"])
         headers: dict[str, str | list[str]] = {"content-type": "application/json"} if message else {}
@@ -150,23 +152,21 @@ class Talk:
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
-        if head.shape is Shape.JSON:
-            pieces, size = [], 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                if size > self._max:
-                    raise TalkError("too-large")
-                pieces.append(chunk)
-            yield b"".join(pieces)
-            return
-        decoder = Decoder(self._max)
         try:
-            async for chunk in response.content.iter_any():
-                for event in decoder.feed(chunk):
-                    if event.data:
-                        yield event.data.encode()
-                await anyio.lowlevel.checkpoint()
-        except StreamTooLargeError:
+            if head.shape is Shape.JSON:
+                body = await read(response, self._max)
+                if body is None:
+                    raise TalkError("too-large")
+                yield body
+                return
+            decoder = Decoder(self._max)
+            async with aclosing(chunks(response)) as pieces:
+                async for chunk in pieces:
+                    for event in decoder.feed(chunk):
+                        if event.data:
+                            yield event.data.encode()
+                    await anyio.lowlevel.checkpoint()
+        except (StreamTooLargeError, EncodingError):
             raise TalkError("unreadable") from None
 
     async def _message(self, text: bytes) -> jsonrpc.Message:

@@ -159,6 +159,27 @@ def _dearest(rounds):
     return max(spent) / honest
 
 
+def _list(key, item):
+    """Return a function that makes an answer of about n bytes, which lists the same item again and again."""
+    return lambda n: (
+        b'{"jsonrpc":"2.0","id":1,"result":{"%s":[' % key + b",".join([item] * (n // (len(item) + 1))) + b"]}}"
+    )
+
+
+_PRIVATE = Policy.from_config({"tools": {"allow": ["a*b*c*"]}, "resources": {"allow": ["*"], "deny": ["a:x*y*z*"]}})
+# shape -> an answer of about n bytes that is dear to look at, beside what the JSON reader takes for it
+ANSWERS = {
+    "small tools": _list(b"tools", b'{"name":"b"}'),
+    "keys beyond ASCII": _list(b"tools", '{"name":"b","\u00e9":1}'.encode()),
+    "nothing": _list(b"tools", b"null"),
+    "small URIs": _list(b"resources", b'{"uri":"a:b"}'),
+    "URIs encoded four times": _list(b"resources", b'{"uri":"a:%25252525"}'),
+    "nested schemas": _list(b"tools", b'{"name":"b","a":%s}' % (b"[" * 50 + b"]" * 50)),
+    "keys twice": _list(b"tools", b'{"name":"b","a":{"b":1,"b":2}}'),
+}
+_ANSWER_BAR = 5
+
+
 def _decide(body):
     return decide.decide_post(_GUARD, _CALLER, _HEADERS, body)
 
@@ -214,6 +235,9 @@ def run(*, quick):
     rows.append(
         row(f"core: dearest of {len(DEAREST)} requests, to json.loads of 4 MiB of numbers", _dearest(3), "x", 3)
     )
+    for shape, make in ANSWERS.items():
+        _, ratio = _beside(lambda body: filter_text(body, _PRIVATE.view(NOBODY)), json.loads, make(4 * KIB * KIB), 3, 1)
+        rows.append(row(f"core: an answer of 4 MiB filtered, {shape}, to json.loads", ratio, "x", _ANSWER_BAR))
     series = {shape: _grow(shape, 2 if quick else 5) for shape in SHAPES}
     for shape, points in series.items():
         rows.append(row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kong_pluginserver import loader
-from mcp_kong.guard import MAX_HEADERS
+from mcp_kong.answers import REQUEST
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = sorted(path.stem for path in PLUGINS.glob("*.py") if path.name[0] != "_")
@@ -41,6 +41,6 @@ def test_kong_pdks_server_loads_the_file_and_says_the_same_of_it(theirs, name):
 def test_the_guard_s_reads_run_ahead_and_its_upstream_is_taken_for_granted():
     # The plugin server needs two round trips to Kong for an allowed call because of these, instead of five.
     guard = runpy.run_path(str(PLUGINS / "mcp-guard.py"))
-    reads = (("kong.request.get_headers", MAX_HEADERS), ("kong.request.get_raw_body",))
+    reads = (("kong.ctx.shared.get", REQUEST), ("kong.request.get_raw_body",))
     assert guard["prefetch"] == {"access": reads}
     assert guard["unawaited"] == ("kong.service.set_upstream",)

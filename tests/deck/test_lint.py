@@ -55,7 +55,6 @@ NO_GUARD, BLIND = "This MCP route has no working mcp-guard", "This mcp-guard doe
 HELD, TIMES = "This MCP route holds answers back", "This MCP service lacks its timeouts"
 LEAK, HYPHEN = "This plugin hands the agent's credential on", "Kong finds no value for a hash header with a hyphen"
 LOOPBACK, KEY = "so only the sidecar beside Kong may use it", "give the route key-auth"
-SESSIONS = "This MCP service shows agents the server's own session ids"
 ACL, HOST = "would let any agent past mcp-guard", "answers on the agents' own address"
 
 GLOBAL = "counts what the sidecar asks for all agents"
@@ -95,8 +94,6 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
         {GLOBAL},
     ),
     "strangers let in": (config("key-auth", anonymous="guest"), {"lets in whoever fails to prove"}),
-    "session ids shown": (without("response-transformer", "mcp-files"), {SESSIONS}),
-    "session ids removed but not renamed": (config("response-transformer", rename={"headers": []}), {SESSIONS}),
     "no guard on the route for streams": (lambda s: service(s, "mcp-files")["routes"][1].pop("plugins"), {NO_GUARD}),
     "internal without ip-restriction": (without("ip-restriction"), {LOOPBACK}),
     "internal ip-restriction disabled": (off("ip-restriction"), {LOOPBACK}),

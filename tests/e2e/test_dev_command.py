@@ -1,5 +1,6 @@
 """kong-mcp dev: starts a whole gateway, prints its URLs, stops cleanly, and explains what it cannot use."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from e2e.harness import JSON_HEADERS, modern
 from kong_mcp.dev import unreachable
 from kong_mcp.servers import parse_server
+from servers.hostile_server import HostileServer, head
 from servers.launch import replicas
 
 COMMAND = [str(Path(sys.executable).parent / "kong-mcp"), "dev"]
@@ -106,3 +108,26 @@ def test_a_kong_that_is_not_there_is_named(tmp_path):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert ended.returncode == 1
     assert "no `kong` on the PATH" in ended.stderr
+
+
+@pytest.mark.requirement("HEAD-005")
+def test_it_prints_why_a_server_is_of_no_use(kind):
+    sent = head("text/html").replace(b"200 OK", b"403 No") + b"<b>no such origin</b>"
+    with contextlib.closing(HostileServer(lambda _message, write: write(sent))) as server:
+        url = f"http://127.0.0.1:{server.port}/mcp"
+        command = [*COMMAND, "--server", f"notes={url}", "--gateway", kind, "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
+            try:
+                url = dev.stdout.readline().strip().removeprefix("notes: ")
+                with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+                    listed = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+                    answer = client.post(url, json=listed, headers={"MCP-Protocol-Version": "2025-06-18"})
+                assert (answer.status_code, "HTTP 403" in answer.text, "origin" in answer.text) == (403, True, False)
+                said = ""
+                while "server refused" not in said:
+                    said = dev.stderr.readline()
+                    assert said, "the command ended and never said why"
+                assert said.startswith("notes: server refused; tools/list; forbidden-403; it said: no such origin")
+            finally:
+                dev.send_signal(signal.SIGTERM)
+                dev.communicate(timeout=30)

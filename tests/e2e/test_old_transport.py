@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import http.server
 import json
+import queue
+import threading
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -10,6 +14,8 @@ from mcp import ClientSession, MCPError
 from mcp.client.sse import sse_client
 
 from e2e.harness import JSON_HEADERS, call, start
+from kong_mcp.dev import DevSettings, run_dev
+from kong_mcp.servers import parse_server
 
 WAIT = 15
 
@@ -149,3 +155,49 @@ def test_messages_are_read_as_strictly_as_any(old, body):
         url = f"http://127.0.0.1:{old.dev.port}{stream.endpoint}"
         assert stream.client.post(url, content=body).status_code == 400
     assert old.executed("old") == before
+
+
+class Relative(http.server.BaseHTTPRequestHandler):
+    """A server whose stream at /v1/sse announces a relative endpoint, and echoes there what is sent to that."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        if self.path == "/v1/sse":
+            self.wfile.write(b"event: endpoint\ndata: messages?sessionId=1\n\n")
+            self.wfile.write(b"event: message\ndata: " + self.server.answers.get(timeout=WAIT) + b"\n\n")
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        there = self.path == "/v1/messages?sessionId=1"
+        self.send_response(202 if there else 404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+        if there:
+            self.server.answers.put(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": {}}).encode())
+
+    def log_message(self, *_arguments):
+        """Write nothing."""
+
+
+@pytest.mark.requirement("OLD-003")
+def test_a_server_that_announces_a_relative_endpoint_is_served(kind):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Relative)
+    server.answers = queue.Queue()
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        servers = [parse_server(f"rel=http://127.0.0.1:{server.server_port}/v1/sse")]
+        with (
+            run_dev(DevSettings(servers, kind, port=0)) as dev,
+            httpx.Client(timeout=WAIT, trust_env=False) as client,
+            client.stream("GET", dev.url("rel"), headers={"accept": "text/event-stream"}) as stream,
+        ):
+            data = (line.removeprefix("data: ") for line in stream.iter_lines() if line.startswith("data: "))
+            url = urljoin(dev.url("rel"), next(data))
+            ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+            assert client.post(url, json=ping, headers=JSON_HEADERS).status_code == 202
+            assert json.loads(next(data)) == {"jsonrpc": "2.0", "id": 7, "result": {}}
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -66,12 +66,19 @@ class LuaHand:
         return verdict.decode(), said
 
     def body(self, asked, chunks, limit=None):
-        """Return what becomes of a JSON body."""
-        body = self._law[b"body"](self.question(asked), limit)
+        """Return what becomes of a JSON body, and None where nothing can but a cut connection."""
+        passed, whole = self.pieces_of_body(asked, chunks, limit)
+        return passed if whole else None
+
+    def pieces_of_body(self, asked, chunks, limit=None):
+        """Return what passes of a JSON body, and whether the connection is not cut then."""
+        body, passed = self._law[b"body"](self.question(asked), limit), []
         for chunk in chunks:
-            if not body[b"feed"](body, chunk):
-                return None
-        return body[b"finish"](body)
+            passed.append(body[b"feed"](body, chunk))
+            if passed[-1] is None:
+                return b"".join(passed[:-1]), False
+        passed.append(body[b"finish"](body))
+        return b"".join(piece for piece in passed if piece), passed[-1] is not None
 
     def stream(self, asked, chunks, limit=None):
         """Return all that passes of an event stream, and whether it failed."""

@@ -134,6 +134,53 @@ def test_it_makes_no_difference_where_the_network_splits_a_body(name):
     assert (b"withheld" not in whole) is answered
 
 
+def large(rest, times=1, id_=1):
+    items = b",".join([b'{"type":"text","text":"%s"}' % (b"x" * 20_000)] * 40)
+    text = b'{"jsonrpc":"2.0","result":{"content":[%s]},"id":%d}%s' % (items, id_, rest * times)
+    return [text[at : at + 32_768] for at in range(0, len(text), 32_768)]
+
+
+@pytest.mark.requirement("ANS-007")
+@pytest.mark.parametrize("rest", [b"", b" \n"])
+def test_lua_passes_a_large_body_on_as_it_comes_and_holds_its_end(rest):
+    pieces = large(rest, 100_000 if rest else 1)
+    assert LUA.pieces_of_body(QUESTION, pieces) == (b"".join(pieces), True)
+    assert not LUA.pieces_of_body(QUESTION, pieces[:20])[1]
+    passed, whole = LUA.pieces_of_body(QUESTION, large(rest, 1, id_=2))
+    assert not whole
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(passed)
+
+
+@pytest.mark.requirement("ANS-007")
+@pytest.mark.parametrize(
+    "behind", [b'{"jsonrpc":"2.0","id":1,"result":{}}', b"]", b"x", b'"', b"," * 300_000, b"[" * 300_000]
+)
+def test_no_large_body_is_whole_before_it_is_judged(behind):
+    passed, whole = LUA.pieces_of_body(QUESTION, large(behind))
+    assert not whole
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(passed)
+
+
+QUESTION = {"era": "legacy", "version": "2025-06-18", "id": 1, "method": "tools/call"}
+ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+
+@pytest.mark.requirement("ANS-007")
+@pytest.mark.parametrize(
+    ("noise", "times"), [(b"data: 1\n\n", 1002), (b":\n", 65_000), (b"event: x\ndata: {}\n\n", 1002)]
+)
+def test_lua_reads_only_so_much_noise_of_a_stream_at_once(noise, times):
+    passed, failed = LUA.stream(QUESTION, [noise * times, b"data: " + ANSWER + b"\n\n"])
+    assert b"so much at once" in failed
+    assert passed.count(b'"error"') == 1
+    assert ANSWER not in passed
+    passed, failed = LUA.stream(QUESTION, [noise * (times // 4), b"data: " + ANSWER + b"\n\n"])
+    assert failed is None
+    assert ANSWER in passed
+
+
 def test_the_hands_know_the_same_messages_of_servers():
     for name, known in SERVER_METHODS.items():
         message = {"jsonrpc": "2.0", "method": name, "params": {"progressToken": "t", "uri": "a:b"}}

@@ -40,6 +40,44 @@ def test_a_plain_path_and_query_is_where_messages_go(data, uri):
     assert endpoint.read_uri(data) == uri
 
 
+BASES = ["/sse", "/v1/sse", "/v1/sse/", "/a/b/c/sse", "/"]
+RELATIVE = [
+    *(
+        "messages",
+        "messages?sessionId=1",
+        "./messages?x=/y",
+        "../messages",
+        "../../x?y=../z",
+        "?session=1",
+        "a/b/",
+        "./",
+    ),
+    *("../../../../../../x", ".././../messages", "m?x=a:b", "/messages?x=1", "http://h:1/messages?s=1"),
+]
+
+
+@pytest.mark.requirement("OLD-003")
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("data", RELATIVE)
+def test_a_relative_uri_is_resolved_as_urls_are(data, base):
+    url = urlsplit(urljoin(f"http://h:1{base}", data))
+    wanted = f"{url.path}{'?' * bool(url.query)}{url.query}"
+    assert endpoint.read_uri(data, base) == (None if url.path == "/" else wanted)
+
+
+@pytest.mark.requirement("OLD-003")
+@pytest.mark.parametrize("base", [None, *BASES])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("", "//other/x", "javascript:x", "ftp://h/x", "mailto:x", "a:b/c", "x/../../y", "a/./b", "a/..", "%2e%2e/x"),
+        *("a%2fb", "a\\b", "a#b", "#a", "a b", "..", ".", "a//b", ".//x", "..//other/x", "./" * 600 + "x"),
+    ],
+)
+def test_a_relative_uri_that_readers_could_resolve_differently_is_none(data, base):
+    assert endpoint.read_uri(data, base) is None
+
+
 @pytest.mark.requirement("OLD-003")
 @pytest.mark.parametrize(
     "data",

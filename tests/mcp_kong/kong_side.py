@@ -9,8 +9,6 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from mcp_core.seal import derive
-
 KEY = b"k" * 32
 CONFIG = {
     "server": "notes",
@@ -32,7 +30,7 @@ class KongSide:
     """One request as Kong holds it.
 
     `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on. With
-    `answers`, mcp-answers is there: it announces itself, and takes the guard's question off the request.
+    `answers`, mcp-answers is there: it gives the request's headers, and does as the guard's question says.
     """
 
     def __init__(
@@ -49,7 +47,6 @@ class KongSide:
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
-        headers = headers | {"mcp-answers": "1"} if answers else headers
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         replies = {
             "request.get_method": http_method,
@@ -60,9 +57,12 @@ class KongSide:
             "client.get_consumer": consumer,
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
+            "router.get_service": {"name": "mcp-notes", "path": "/v1/sse"},
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
+            "ctx.shared.get": lambda key: json.dumps(headers) if answers and key == "mcp_request_1" else None,
+            "ctx.shared.set": self._set_shared,
             **dict.fromkeys(("response.exit", "log.set_serialize_value")),
         }
         service = SimpleNamespace(request=SimpleNamespace())
@@ -73,6 +73,7 @@ class KongSide:
             router=SimpleNamespace(),
             response=SimpleNamespace(),
             log=SimpleNamespace(),
+            ctx=SimpleNamespace(shared=SimpleNamespace()),
         )
         for path, answer in replies.items():
             at: Any = self.pdk
@@ -91,14 +92,22 @@ class KongSide:
 
     def _set_headers(self, headers: dict[str, str | list[str]]) -> None:
         for name, value in headers.items():
-            if name == "mcp-question":
-                version, token, said = str(value).split(" ", 2)
-                assert (version, token) == ("1", derive(KEY, "kong-mcp answers").hex())
-                self.question = json.loads(said)
-            elif value == []:  # no values at all clear the header (lua-nginx-module, ngx.req.set_header)
+            if value == []:  # no values at all clear the header (lua-nginx-module, ngx.req.set_header)
                 self.next_hop.pop(name.lower(), None)
             else:
                 self.next_hop[name.lower()] = value
+
+    def _set_shared(self, name: str, said: str) -> None:
+        """Do as mcp-answers does with the guard's word."""
+        assert name == "mcp_question"
+        self.question = json.loads(said)
+        assert self.question["format"] == "1"
+        for header, value in self.question["headers"].items():
+            if value is False:
+                self.next_hop.pop(header.lower(), None)
+            else:
+                self.next_hop[header.lower()] = value
+        self.next_hop["accept-encoding"] = "identity"
 
     @property
     def upstream(self) -> str | None:

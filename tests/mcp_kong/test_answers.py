@@ -59,30 +59,14 @@ def test_updates_pass_only_where_every_resource_may_be_seen():
 
 
 @pytest.mark.requirement("ANS-004")
-@pytest.mark.parametrize("announced", [{}, {"mcp-answers": "2"}, {"mcp-answers": ""}, {"mcp-answers": ["1", "1"]}])
-def test_without_an_announcement_the_sidecar_is_asked_and_told_the_question(announced):
-    side = asked(call(7, _meta={"progressToken": "t"}), LEGACY | announced, answers=False)
-    if side.exit is not None:
-        assert side.exit[0] == 400
-        return
+@pytest.mark.parametrize("forged", [{}, {"mcp-answers": "1"}, {"mcp-request-1": "{}"}])
+def test_without_mcp_answers_the_sidecar_is_asked_and_told_the_question(forged):
+    side = asked(call(7, _meta={"progressToken": "t"}), LEGACY | forged, answers=False)
     assert side.question is None
     assert side.upstream == "mcp-sidecar"
     context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
     assert context.question == {"place": "post", "asked": [[7, "tools/call", "t"]], "batch": False}
     assert context.server_messages == [sorted(ServerKind), []]
-
-
-@pytest.mark.requirement("ANS-004")
-def test_a_forged_announcement_opens_nothing():
-    side = asked(call(), LEGACY | {"mcp-answers": "1"}, answers=False)
-    assert side.exit is None
-    assert "service.set_upstream" not in side.names()
-
-
-@pytest.mark.requirement("ANS-004")
-@pytest.mark.parametrize("name", ["mcp-question", "mcp_question", "mcp_answers"])
-def test_an_agent_that_writes_a_question_is_refused(name):
-    assert asked(call(), LEGACY | {name: "1 x {}"}).exit[0] == 400
 
 
 @pytest.mark.requirement("ANS-004")

@@ -17,7 +17,7 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 META = {VERSION_KEY: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 RULES = {"rules": [{"consumers": ["ann"], "tools": {"allow": ["write"], "deny": []}}]}
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
-THREE = ["request.get_headers", "request.get_raw_body", "service.request.set_headers"]
+THREE = ["ctx.shared.get", "request.get_raw_body", "ctx.shared.set"]
 
 
 def modern(method, name=None):
@@ -93,9 +93,7 @@ def test_hiding_credentials_costs_no_call_more(headers, data):
 def test_credentials_are_cleared_too_where_nothing_else_is_changed():
     headers, data = CALLS["modern"]
     side = access(Guard(CONFIG), data, headers | {"authorization": "Bearer agents-own"})
-    ((changes,),) = side.arguments("service.request.set_headers")
-    assert changes.pop("mcp-question")
-    assert changes == {"authorization": [], "accept-encoding": "identity"}
+    assert side.question["headers"] == {"authorization": False}
 
 
 @pytest.mark.requirement("GUARD-004")

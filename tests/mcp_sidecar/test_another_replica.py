@@ -90,6 +90,6 @@ def test_what_a_server_itself_says_is_its_answer(guard, kong, words, status):
 @pytest.mark.parametrize("times", [0, 1, 3])
 def test_a_session_stays_with_the_replica_that_answered(guard, kong, fails, opened, times):
     fails(times, headers="Mcp-Session-Id: upstream-1\r\n")
-    token = guard.ask(method="initialize", affinity="first").headers["mcp-gateway-session"]
+    token = guard.ask(method="initialize", affinity="first").headers["mcp-session-id"]
     assert opened(token).affinity == affinities(kong)[-1]
     assert (affinities(kong)[-1] == "first") is (times == 0)

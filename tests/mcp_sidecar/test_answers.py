@@ -1,10 +1,16 @@
 """What becomes of answers that are not streams."""
 
-import gzip
 import json
 import threading
 
 import pytest
+
+
+def is_withheld(answer):
+    """Return whether an answer is the gateway's error for the one request that was asked."""
+    error = answer.json["error"]
+    return (answer.status, answer.json["id"], error["code"]) == (200, 7, -32603) and "withheld" in error["message"]
+
 
 LISTS = [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")]
 
@@ -38,9 +44,21 @@ def test_a_batch_is_answered_with_its_own_ids_only_and_a_single_request_with_no_
     lists = [{"jsonrpc": "2.0", "id": id_, "method": "tools/list"} for id_ in (7, 8)]
     for ids in ([7, 9], [7, 7], [7, "8"]):
         kong.answers(words.json_answer(b"[%s]" % b",".join(words.result("secret", id_=id_) for id_ in ids)))
-        assert guard.ask(json.dumps(lists).encode(), method="batch", id=None).status == 502
+        answer = guard.ask(json.dumps(lists).encode(), method="batch", id=None)
+        assert answer.status == 200
+        assert [(one["id"], one["error"]["code"]) for one in answer.json] == [(7, -32603), (8, -32603)]
     kong.answers(words.json_answer(b"[%s]" % words.result("keep")))
-    assert guard.ask().status == 502
+    assert is_withheld(guard.ask())
+
+
+@pytest.mark.requirement("ANS-003")
+def test_on_a_stream_each_request_of_a_batch_gets_its_own_answer_or_its_own_error(guard, kong, words):
+    lists = [{"jsonrpc": "2.0", "id": id_, "method": "tools/list"} for id_ in (7, 8, 9)]
+    first = b"data: " + words.result("keep", id_=8) + b"\n\n"
+    kong.answers(words.stream_answer(first, b"data: " + words.result("secret", id_=5) + b"\n\n"))
+    answer = guard.ask(json.dumps(lists).encode(), method="batch", id=None)
+    one, rest = (json.loads(block.removeprefix("data: ")) for block in answer.body.decode().split("\n\n")[:-1])
+    assert (answer.status, one["id"], [error["id"] for error in rest]) == (200, 8, [7, 9])
 
 
 @pytest.mark.requirement("SIDE-019")
@@ -71,7 +89,7 @@ def test_in_monitor_mode_nothing_is_hidden_and_it_is_logged(guard, kong, words):
 def test_an_unreadable_answer_is_withheld_in_every_mode(guard, kong, words, body, enforce):
     kong.answers(words.json_answer(body))
     answer = guard.ask(enforce=enforce)
-    assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (502, 7, -32603)
+    assert is_withheld(answer)
     assert b"secret" not in answer.body
 
 
@@ -86,41 +104,24 @@ def test_an_unreadable_answer_is_withheld_in_every_mode(guard, kong, words, body
         "text/html",
         "multipart/mixed",
         "text/event-streams",
-        "text/event-stream; charset=latin-1",
+        "text/event-stream; charset=utf-7",
         "",
     ],
 )
 def test_a_body_of_another_content_type_is_withheld(guard, kong, words, kind):
     body = words.result("secret")
     kong.answers(words.json_answer(body).replace(b"application/json", kind.encode()))
-    assert guard.ask().status == 502
+    assert is_withheld(guard.ask())
 
 
 def test_two_content_types_are_one_too_many(guard, kong, words):
     kong.answers(words.json_answer(words.result("a"), "Content-Type: text/event-stream\r\n"))
-    assert guard.ask().status == 502
+    assert is_withheld(guard.ask())
 
 
 def test_a_body_without_a_content_type_is_withheld(guard, kong, words):
     kong.answers(words.json_answer(words.result("a")).replace(b"Content-Type: application/json\r\n", b""))
-    assert guard.ask().status == 502
-
-
-@pytest.mark.requirement("SIDE-004")
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity, gzip", "br", "x"])
-def test_a_compressed_answer_is_withheld(guard, kong, words, encoding):
-    body = gzip.compress(words.result("secret"))
-    kong.answers(words.json_answer(body, f"Content-Encoding: {encoding}\r\n"))
-    assert guard.ask().status == 502
-
-
-@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
-def test_an_encoding_is_believed_whatever_the_body_looks_like(guard, kong, words, status):
-    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no"}}'
-    kong.answers(words.json_answer(body, "Content-Encoding: gzip\r\n", status))
-    assert guard.ask().status == 502
-    kong.answers(words.stream_answer(b"data: " + body + b"\n\n", headers="Content-Encoding: gzip\r\n"))
-    assert guard.ask().status == 502
+    assert is_withheld(guard.ask())
 
 
 def test_an_answer_that_is_only_called_identity_passes(guard, kong, words):
@@ -135,15 +136,15 @@ NOTHING_ASKED = {"method": "notifications/initialized", "id": None}
 @pytest.mark.parametrize("status", ["202 Accepted", "200 OK", "204 No Content"])
 def test_an_agent_that_asked_something_never_gets_silence(guard, kong, words, status):
     kong.answers(words.json_answer(b"", status=status))
-    answer = guard.ask()
-    assert (answer.status, answer.json["id"], answer.json["error"]["code"]) == (502, 7, -32603)
+    assert is_withheld(guard.ask())
 
 
 @pytest.mark.requirement("ANS-001")
 @pytest.mark.parametrize(("status", "passed"), [("202 Accepted", 202), ("200 OK", 202), ("204 No Content", 204)])
 def test_what_asked_nothing_is_answered_with_nothing(guard, kong, words, status, passed):
     stream = words.stream_answer(b"data: " + words.result("secret") + b"\n\n").replace(b"200 OK", status.encode())
-    bodies = [stream, words.json_answer(words.result("secret"), status=status)]
+    html = words.json_answer(b"secret", status=status).replace(b"application/json", b"text/html")
+    bodies = [stream, words.json_answer(words.result("secret"), status=status), html]
     for sent in bodies if passed == 202 else [f"HTTP/1.1 {status}\r\n\r\n".encode()]:
         kong.answers(sent)
         answer = guard.ask(**NOTHING_ASKED)
@@ -266,8 +267,7 @@ def test_an_endless_answer_is_withheld_at_the_limit_and_read_no_further(start, k
             given_up.set()
 
     kong.play = endless
-    answer = guard.ask()
-    assert (answer.status, answer.json["id"]) == (502, 7)
+    assert is_withheld(guard.ask())
     assert given_up.wait(10)
 
 

@@ -79,9 +79,7 @@ class SigningTransport(httpx2.AsyncBaseTransport):
         )
         request.headers["mcp-gateway-context"] = self._guard.signer.sign(context)
         response = await self._inner.handle_async_request(request)
-        assert "mcp-session-id" not in response.headers
-        if (sealed := response.headers.pop("mcp-gateway-session", None)) is not None:
-            response.headers["mcp-session-id"] = sealed
+        if (sealed := response.headers.get("mcp-session-id")) is not None:
             self.sealed.add(sealed)
         return response
 

@@ -1,5 +1,5 @@
 // Does with an official TypeScript client what agents do, and prints what it observed as one line of JSON.
-// node observe.mjs '{"modules", "line", "version", "old", "url", "headers", "answers", "large"}'
+// node observe.mjs '{"modules", "line", "version", "old", "url", "headers", "answers", "label", "large"}'
 import { createHash } from "node:crypto";
 import { connect } from "./sdk.mjs";
 
@@ -43,7 +43,7 @@ async function complete(client, ref, value) {
 
 async function cancel(call) {
   const stop = new AbortController();
-  const error = await refusal(() => call("wait", { label: "typescript" }, { signal: stop.signal, onprogress: () => stop.abort() }));
+  const error = await refusal(() => call("wait", { label: settings.label }, { signal: stop.signal, onprogress: () => stop.abort() }));
   return error !== null;
 }
 

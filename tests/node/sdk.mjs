@@ -26,18 +26,19 @@ function load(modules, line) {
   return { Client, StreamableHTTPClientTransport, SSEClientTransport, named: (method) => schemas[method] };
 }
 
-/** Connect, `old` by the transport of 2024-11-05. `answers` holds a result per request that the server may send, `told` is called with each notification. */
-export async function connect({ modules, line, version, old, url, headers, answers, told }) {
+/** Connect, `old` by the transport of 2024-11-05. `answers` holds a result per request that the server may send, `told` is called with each notification, `failed` with what the client could not use. */
+export async function connect({ modules, line, version, old, url, headers, answers, told, name, failed }) {
   const { Client, StreamableHTTPClientTransport, SSEClientTransport, named } = load(modules, line);
   const Transport = old ? SSEClientTransport : StreamableHTTPClientTransport;
   const modern = version !== undefined;
   const client = new Client(
-    { name: `typescript-${line}`, version: "1" },
+    { name: name ?? `typescript-${line}`, version: "1" },
     {
       capabilities: { elicitation: {}, sampling: {}, roots: { listChanged: true } },
       ...(modern ? { versionNegotiation: { mode: { pin: version } } } : {}),
     },
   );
+  client.onerror = failed;
   for (const [method, answer] of Object.entries(answers)) client.setRequestHandler(named(method), async () => answer);
   for (const method of ["message", "resources/updated", "tools/list_changed", "prompts/list_changed", "resources/list_changed"]) {
     client.setNotificationHandler(named(`notifications/${method}`), (notification) => told(method, notification.params));

@@ -4,12 +4,23 @@ import contextlib
 import json
 import socket
 import threading
+from dataclasses import dataclass
+
+
+@dataclass
+class Request:
+    """One HTTP request: its method, its target, its headers by lower-case name, and its body."""
+
+    method: str
+    target: str
+    headers: dict
+    body: bytes
 
 
 class HostileServer:
     """Listens on a loopback port. `play(method, write)` is called for each request; `write` sends bytes at once."""
 
-    def __init__(self, play):
+    def __init__(self, play=None):
         self._play = play
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
@@ -36,19 +47,26 @@ class HostileServer:
 
     def _serve(self, connection):
         with connection, contextlib.suppress(ValueError), connection.makefile("rb") as reader:
-            line = reader.readline().decode("latin-1")
-            length = 0
+            method, target, _ = reader.readline().decode("latin-1").split(" ")
+            headers = {}
             while (header := reader.readline().strip()) != b"":
                 name, _, value = header.decode("latin-1").partition(":")
-                length = int(value) if name.lower() == "content-length" else length
-            body = reader.read(length)
-            if not line.startswith("POST"):  # a health check
-                connection.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                return
+                headers[name.lower()] = value.strip()
+            body = reader.read(int(headers.get("content-length", 0)))
             try:
-                self._play(json.loads(body), connection.sendall)
+                self._answer(Request(method, target, headers, body), connection.sendall)
             except OSError:
                 self.gone.set()
+
+    def _answer(self, request, write):
+        if request.method == "POST":
+            self._play(json.loads(request.body), write)
+        else:  # a health check
+            write(NOT_ALLOWED)
+
+
+NOT_ALLOWED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def head(kind="application/json", *headers, length=None):

@@ -73,6 +73,9 @@ def _number(value: float) -> str:
     """Write a double as ECMAScript does (Number::toString): Python finds the same digits, and places them otherwise."""
     if value == 0:
         return "0"
+    shortest = repr(value)
+    if "e" not in shortest:
+        return shortest.removesuffix(".0")
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")

@@ -36,6 +36,12 @@ _BASE32: Final = re.compile(r"[A-Z2-7]{24,}+={0,6}")
 _HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:;-]{0,2}){12,}")
 _BINARY: Final = re.compile(r"(?:[01]{8}[ ,]{0,2}){6,}")
 _DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}\d{0,3}")
+_WITHIN: Final = {
+    _HEX: re.compile(r"(?<![0-9A-Fa-fx\\ ,:;-])[0-9A-Fa-fx\\ ,:;-]{24,}+"),
+    _BINARY: re.compile(r"(?<![01 ,])[01 ,]{48,}+"),
+    _DECIMAL: re.compile(r"(?<![\d ,;])[\d ,;]{30,}+"),
+}
+"""Expression -> the runs of characters within which alone it can match: few texts have many."""
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
@@ -85,7 +91,7 @@ def _pieces(text: str) -> Iterator[Decoded]:
         if not gate(text):
             continue
         for how, pattern, decode in runs:
-            for found in islice(pattern.finditer(text), MOST):
+            for found in islice(_found(pattern, text), MOST):
                 plain = decode(found[0][:LONGEST])
                 if plain:
                     yield Decoded(how, found.start(), found.end(), plain)
@@ -100,6 +106,17 @@ def _pieces(text: str) -> Iterator[Decoded]:
         yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
     if len(words & _REVERSED_WORDS) >= 2:
         yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
+
+
+def _found(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what `pattern.finditer` does, and try it only within runs of the characters that it is made of."""
+    within = _WITHIN.get(pattern)
+    if within is None:
+        yield from pattern.finditer(text)
+        return
+    for run in within.finditer(text):
+        # One character more: where a word ends depends on it.
+        yield from pattern.finditer(text, run.start(), min(len(text), run.end() + 1))
 
 
 def _utf8(data: bytes) -> str:

@@ -175,6 +175,104 @@ RULES: Final = tuple(check.rule for check in CHECKS)
 """The rules of the family."""
 
 
+_STANDS_FOR: Final = 8
+"""Invisible characters from which they could spell something: a letter takes eight that stand for a bit."""
+_TAGGED: Final = 4
+"""Tag characters, each of which stands for a letter."""
+_DENSE: Final = 20
+"""Visible characters for each invisible one, below which an answer holds too many of them for a web page."""
+_MANY: Final = 64
+_SGR: Final = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]{1,64})m")
+_CONCEAL: Final = 8
+_COLOURED: Final = {38, 48, 58}
+_COLOUR: Final = {5: 2, 2: 4}
+"""The parameter after one of those -> how many more belong to the colour, itself counted (ECMA-48; ITU T.416)."""
+_CUT: Final = re.compile(r"(?<=[^\W\d_])[\x01-\x06\x0e-\x1a\x7f-\x84\x86-\x9a\x9c-\x9f]+(?=[^\W\d_])")
+_CUTS: Final = 2
+
+
+def _many_tags(text: str) -> bool:
+    return any(end - start >= _TAGGED for start, end in _tags(text))
+
+
+def _spelling_selectors(text: str) -> bool:
+    return sum(end - start for start, end in _selectors(text)) >= _STANDS_FOR
+
+
+def _spelling_zero_width(text: str) -> bool:
+    """Return whether zero-width characters could stand for bits: of two kinds, and many in a row or all over it."""
+    found = [text[start:end] for start, end in _zero_width(text)]
+    if any(len(run) >= _STANDS_FOR and len(set(run)) > 1 for run in found):
+        return True
+    every = "".join(found)
+    few = len(every) < _MANY or len(every) * _DENSE < len(text)
+    return not few and len(set(every)) > 1
+
+
+def _conceals(text: str) -> bool:
+    """Return whether a terminal is told to show nothing of what follows (ECMA-48, 8.3.117, parameter 8)."""
+    return any(_is_conceal(found[1]) for found in _SGR.finditer(text))
+
+
+def _is_conceal(parameters: str) -> bool:
+    numbers = [int(one or 0) for one in parameters.replace(":", ";").split(";")]
+    at = 0
+    while at < len(numbers):
+        if numbers[at] == _CONCEAL:
+            return True
+        if numbers[at] in _COLOURED and at + 1 < len(numbers):
+            at += _COLOUR.get(numbers[at + 1], 1)
+        at += 1
+    return False
+
+
+def _cuts_words(text: str) -> bool:
+    """Return whether controls that no text needs stand within words or between them, again and again."""
+    return len(_CUT.findall(text)) >= _CUTS
+
+
+IN_RESULTS: Final[dict[str, Callable[[str], bool]]] = {
+    "hidden.tag-characters": _many_tags,
+    "hidden.variation-selectors": _spelling_selectors,
+    "hidden.zero-width": _spelling_zero_width,
+    "hidden.bidi": lambda text: "\u202e" in text or "\u202d" in text,
+    "hidden.terminal": _conceals,
+    "hidden.control": _cuts_words,
+}
+"""Rule -> whether what it found weighs in a result as it does in a surface; those that are not here never do.
+
+Results are other people's texts, and hold colours of a shell, form feeds of documents and invisible characters of web
+pages. What is said in them is read without those, so that they hide nothing from the other rules.
+"""
+
+_ORDINARY_OUTPUT: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-9;:]{0,64}m|\x1b\[[0-2]?K|[\x07\x0b\x0c]|(?:\A|(?<=\n))\ufeff|[\u200e\u200f]"
+)
+
+
+def in_result(text: str) -> str:
+    """Return the text of a result without what is ordinary in one, and not worth a word unless it conceals.
+
+    That are colours, cleared lines, bells and feeds, a byte order mark before a line, and marks of direction.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return text if _conceals(text) else _ORDINARY_OUTPUT.sub("", text)
+
+
+_BLANKS: Final = re.compile("[\x00\x0b\x0c\x1c-\x1f\x85]")
+_WIDE: Final = re.compile("(?:[^\x00]\x00){4,}")
+
+
+def with_blanks(text: str) -> str:
+    """Return the text of a result with a blank where a feed or NUL parts words; NULs of UTF-16 part nothing."""
+    if text.isprintable() or _BLANKS.search(text) is None:
+        return text
+    if "\0" in text:
+        text = _WIDE.sub(lambda wide: wide[0][::2], text)
+    return _BLANKS.sub(" ", text)
+
+
 def checks_for(text: str, checks: Sequence[Check]) -> Sequence[Check]:
     """Return those of the checks that could find anything in a text: most texts hold nothing but printable ASCII."""
     plain = _PLAIN.match(text)

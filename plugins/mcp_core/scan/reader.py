@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -57,6 +57,7 @@ class Reader:
         ]
         together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
         self._engine = Engine(rules, together)
+        self._is_result = scope == "result"
         self._checks = [check for check in hidden.CHECKS if not config.is_off(check.rule)]
 
     def read(self, kind: ItemKind, name: str, fields: Iterable[Field], own: Container[str] = frozenset()) -> Sight:
@@ -67,6 +68,8 @@ class Reader:
         if not whole:
             self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
+        if self._is_result:
+            read = [replace(one, text=hidden.with_blanks(one.text)) for one in read]
         for rule, number in names.findings(kept):
             path = path_text(kind, name, kept[number].path)
             self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
@@ -80,11 +83,19 @@ class Reader:
 
     def _hidden(self, sight: Sight, read: Sequence[Field]) -> Iterator[Hit]:
         for number, one in enumerate(read):
-            for check in hidden.checks_for(one.text, self._checks):
-                span = next(check.spans(one.text), None)
+            text = hidden.in_result(one.text) if self._is_result else one.text
+            for check in hidden.checks_for(text, self._checks):
+                span = next(check.spans(text), None)
                 if span is not None:
-                    self._note(sight, check.rule, number, excerpt(one.text, *span))
+                    light = self._is_result and self._is_light(check.rule, text)
+                    self._note(sight, check.rule, number, excerpt(text, *span), guarded=light)
                     yield Hit(check.rule, number, 0, 0)
+
+    def _is_light(self, rule: Rule, text: str) -> bool:
+        """Return whether a result may hold such characters for an honest reason, and nobody set what they weigh."""
+        if rule.id in self._config.rules or rule.family in self._config.families:
+            return False
+        return rule.id not in hidden.IN_RESULTS or not hidden.IN_RESULTS[rule.id](text)
 
     def _encoded(self, sight: Sight, read: Sequence[Field], own: Container[str]) -> None:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):

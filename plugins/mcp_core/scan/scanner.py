@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from mcp_core.scan import changes, inventory
+from mcp_core.scan import changes, inventory, structure
 from mcp_core.scan.config import ScanConfig
-from mcp_core.scan.finding import Report
+from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.inventory import Either, ToolNames
 from mcp_core.scan.items import Field, Item, ItemKind, Role, fields, name_of
 from mcp_core.scan.reader import Reader, Sight
@@ -66,6 +66,14 @@ class Scanner:
         """Return what the rules find in the texts of a result, each of which is read for itself."""
         read = [Field(None, text, Role.PROSE, "text") for text in texts]
         return Report.of(self._results.read(ItemKind.RESULT, "", read).findings)
+
+    def unread(self) -> Report:
+        """Return what is found where the rest of a result was not read, because it is too long."""
+        rule = structure.UNREAD_REST
+        severity = self.config.severity(rule)
+        if severity is None:
+            return Report()
+        return Report((Finding(rule.id, rule.family, severity, ItemKind.RESULT.value, "", rule.message),))
 
     def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> Sight:
         read = list(fields(item))

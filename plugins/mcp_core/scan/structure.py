@@ -9,6 +9,7 @@ from mcp_core.scan.rule import BLOCK, FLAG, Rule
 ENCODED_STEERS: Final = Rule("encoded.steers", BLOCK, "Decoded, it steers the model")
 ENCODED_SENTENCE: Final = Rule("encoded.sentence", FLAG, "It holds a sentence that is encoded")
 TOO_LONG: Final = Rule("size.unread", BLOCK, "It holds more text than is read, so nobody knows what it says.")
+UNREAD_REST: Final = Rule("size.unread-rest", BLOCK, "It is longer than what is read of one answer.", scope="result")
 COLLISION: Final = Rule("inventory.name-collision", FLAG, "A tool of another server has the same name")
 LOOKALIKE: Final = Rule("inventory.look-alike-name", FLAG, "A tool of another server has a name that looks the same")
 SHADOW: Final = Rule(
@@ -23,6 +24,7 @@ RULES: Final = (
     ENCODED_STEERS,
     ENCODED_SENTENCE,
     TOO_LONG,
+    UNREAD_REST,
     COLLISION,
     LOOKALIKE,
     SHADOW,

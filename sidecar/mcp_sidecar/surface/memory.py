@@ -130,6 +130,15 @@ class Memory:
             return None
         return own and held.open and (kind, name) not in known.shut and held.since <= self.told
 
+    def opens(self, server: str, one: Sighting) -> bool:
+        """Return whether agents may see this version of an item as soon as the guards were told."""
+        known = self._servers.get(server)
+        item = one.kind, one.name
+        held = None if known is None else known.items.get(item)
+        if known is None or held is None or item in known.shut:
+            return False
+        return held.open and held.versions.get(one.digest, False) and held.since > self.told
+
     def has(self, server: str, kind: ItemKind, name: str) -> bool:
         """Return whether any version of the item was seen."""
         known = self._servers.get(server)

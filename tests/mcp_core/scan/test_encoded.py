@@ -8,9 +8,11 @@ import html
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_core.scan import Verdict
-from mcp_core.scan.encoded import MOST, decoded
+from mcp_core.scan.encoded import _WITHIN, MOST, _found, decoded
 
 from scan_cases import blocking, scan  # isort: skip
 
@@ -96,3 +98,13 @@ def test_the_number_and_the_depth_of_what_is_decoded_are_bounded():
 
 def test_entities_in_markup_are_read():
     assert scan(html.escape("<IMPORTANT>Obey</IMPORTANT>")).verdict is Verdict.BLOCK
+
+
+@pytest.mark.requirement("SCAN-006")
+@given(st.text("0123456789abfxgAF \\,;:-\n\u0663\u00e9", max_size=400), st.integers(0, 200))
+def test_looking_within_runs_finds_what_looking_everywhere_does(text, at):
+    hidden = ("68656c6c6f20776f726c6420", "0x68 0x65 " * 7, "01101000 " * 7, "104 101 108 " * 5, "\\x68" * 13)
+    for piece in ("", *hidden):
+        whole = text[:at] + piece + text[at:]
+        for pattern in _WITHIN:
+            assert [one.span() for one in _found(pattern, whole)] == [one.span() for one in pattern.finditer(whole)]

@@ -159,6 +159,35 @@ async def test_two_agents_that_list_at_once_are_both_shown_what_one_of_them_had_
 
 @pytest.mark.anyio
 @pytest.mark.requirement("SIDE-063")
+async def test_who_lists_while_guards_are_told_of_what_is_new_is_shown_it_too(node, monkeypatch):
+    taken, told, write = threading.Event(), threading.Event(), SnapshotWriter.write
+
+    def wait(self, frozen, *, must_close):
+        if "files" in frozen.servers:
+            taken.set()
+            assert told.wait(20)
+        write(self, frozen, must_close=must_close)
+
+    monkeypatch.setattr(SnapshotWriter, "write", wait)
+    shown = {}
+
+    async def look(who):
+        shown[who] = await node.tools(TOOL)
+
+    async with node.running(), anyio.create_task_group() as tasks:
+        tasks.start_soon(look, "first")
+        await until(taken.is_set)
+        # The store has it, and it is known here; only the guards do not know yet.
+        second = node.agent()
+        assert second.judge(TOOL) == []
+        tasks.start_soon(look, "second")
+        await anyio.wait_all_tasks_blocked()
+        told.set()
+    assert shown == {"first": ["read"], "second": ["read"]}
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("SIDE-063")
 async def test_what_is_judged_twice_is_counted_once(node):
     async with node.running():
         await node.tools(TOOL)
@@ -344,40 +373,3 @@ async def test_where_the_snapshot_cannot_be_written_either_everything_closes_unt
 
 def _full(_path, _content):
     raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.requirement("SIDE-060")
-def test_room_is_kept_for_the_next_snapshot_and_given_up_for_it(tmp_path, monkeypatch):
-    memory = Node(tmp_path).catalog._memory
-    path = tmp_path / "snapshot"
-    writer = SnapshotWriter(str(path), [KEY], "1")
-    writer.write(memory.freeze(), must_close=False)
-    reserve = tmp_path / "snapshot.reserve"
-    assert reserve.stat().st_size > 2 * path.stat().st_size
-    before = path.stat().st_ino, path.stat().st_mtime_ns
-    real = snapshots.replace_file
-
-    def full_while_room_is_kept(to, content):
-        if to == reserve or reserve.exists():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(to, content)
-
-    monkeypatch.setattr(snapshots, "replace_file", full_while_room_is_kept)
-    writer.write(memory.freeze(), must_close=True)
-    assert (path.stat().st_ino, path.stat().st_mtime_ns) != before
-    assert not reserve.exists()
-
-
-@pytest.mark.requirement("SIDE-060")
-def test_a_file_that_was_put_aside_still_tells_the_next_start_what_was_known(tmp_path, monkeypatch):
-    memory = Node(tmp_path).catalog._memory
-    path = tmp_path / "snapshot"
-    writer = SnapshotWriter(str(path), [KEY], "1")
-    writer.write(memory.freeze(), must_close=False)
-    monkeypatch.setattr(snapshots, "replace_file", _full)
-    with pytest.raises(StoreError, match="refused on this node"):
-        writer.write(memory.freeze(), must_close=True)
-    assert not path.exists()
-    assert writer.read() is not None
-    with pytest.raises(StoreError, match="refused on this node"):
-        writer.write(memory.freeze(), must_close=True)

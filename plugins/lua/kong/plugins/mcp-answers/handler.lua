@@ -1,37 +1,36 @@
 -- mcp-answers: opens the upstream of a call for mcp-guard, and holds what comes back to the question that was asked.
 -- It is meant to be configured globally: only then does Kong run `rewrite`, in which it announces itself to the guard.
--- Where it is missing, older, or without the key, nothing opens: see spec/decisions/100.
+-- Where it is missing or of another release, nothing opens: see spec/decisions/100.
 
 local cjson = require "cjson.safe"
-local hmac = require "resty.openssl.hmac"
 local law = require "kong.plugins.mcp-answers.law"
 
 local kong, ngx = kong, ngx
-local find, gsub, lower, match = string.find, string.gsub, string.lower, string.match
+local find, gsub, lower = string.find, string.gsub, string.lower
 
 local FORMAT = "1"
+local MAX_HEADERS = 100
+local MAX_REST = 1048576
+-- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
+-- others their turn: by itself it reads a fast server for as long as that server is faster than our law.
+local MAX_RATE = 16777216
 local WITHHELD = { [401] = true, [407] = true, [421] = true, [426] = true }
 -- Of the server's headers these pass as they are. Type, connection and length are written by nginx or by us.
 local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding"] = true, date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
--- Before mcp-guard (940) nothing is asked; after it the question is taken off the request.
+-- After mcp-guard (940), which leaves the question in ngx.ctx: no client can write there.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
--- The tokens of the keys that the guard shares: it proves with one that it wrote a question.
-local function read_tokens()
-  local tokens = {}
-  for key in (os.getenv("KONG_MCP_KEYS") or ""):gmatch("[^,%s]+") do
-    local raw = ngx.decode_base64(key)
-    local mac = raw and hmac.new(raw, "sha256"):final("kong-mcp answers\1")
-    if mac then tokens[gsub(mac, ".", function(c) return ("%02x"):format(c:byte()) end)] = true end
-  end
-  return tokens
-end
-
-local tokens
+-- What the guard reads of the request's context: the request's headers as they are then. With it this plugin announces
+-- itself, as nobody else can write there.
+local REQUEST = {
+  __index = function(_, key)
+    if key == "mcp_request_1" then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+  end,
+}
 
 function Answers:rewrite()
-  ngx.req.set_header("Mcp-Answers", FORMAT)
+  setmetatable(kong.ctx.shared, REQUEST)
 end
 
 -- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
@@ -44,17 +43,12 @@ local function ask_the_endpoint()
 end
 
 function Answers:access()
-  local said = ngx.var.http_mcp_question
-  ngx.req.clear_header("Mcp-Answers")
+  local said = kong.ctx.shared.mcp_question
   if said == nil then return end
-  ngx.req.clear_header("Mcp-Question")
-  tokens = tokens or read_tokens()
-  local version, token, json = match(said, "^(%d+) (%x+) (.*)$")
-  local question = version == FORMAT and tokens[token] and cjson.decode(json)
-  if type(question) ~= "table" then
-    -- The service stays closed. Whoever wrote this had not the key, or is of another release.
-    kong.log.err("a question that this mcp-answers does not take: are KONG_MCP_KEYS and the release those of the guard?")
-    return
+  local question = cjson.decode(said)
+  if type(question) ~= "table" or question.format ~= FORMAT then
+    kong.log.err("a question that this mcp-answers does not take: it and mcp-guard must be of one release")
+    return -- and the service stays closed
   end
   local ok, err = kong.service.set_upstream(question.upstream)
   if not ok then
@@ -63,8 +57,12 @@ function Answers:access()
       "This server is not available: the gateway's operator must add its upstream to the configuration."),
       { ["Content-Type"] = "application/json" })
   end
+  for name, value in pairs(question.headers) do
+    if value then ngx.req.set_header(name, value) else ngx.req.clear_header(name) end
+  end
+  ngx.req.set_header("Accept-Encoding", "identity") -- what is compressed could not be judged
   ask_the_endpoint()
-  kong.ctx.plugin.question = question
+  ngx.ctx.mcp_question = question
 end
 
 local function private(value)
@@ -122,11 +120,11 @@ local function replace(held, status, why, text)
 end
 
 function Answers:header_filter(conf)
-  local question = kong.ctx.plugin.question
+  local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
   if not question or source == "exit" then return end
   local held = { question = question }
-  kong.ctx.plugin.held = held
+  ngx.ctx.mcp_held = held
   ngx.header["Content-Length"] = nil
   if source == "error" then -- Kong itself: no replica, or none that answered in time
     ngx.header["Retry-After"] = ngx.status == 503 and "1" or nil
@@ -139,6 +137,7 @@ function Answers:header_filter(conf)
   ngx.status = ngx.status -- with it goes the server's reason phrase
   if how == "stream" then
     held.how, held.law = how, law.stream(question, conf.max_event)
+    ngx.var.limit_rate = MAX_RATE
     set_type("text/event-stream")
     ngx.header["X-Accel-Buffering"] = "no"
     ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
@@ -168,30 +167,43 @@ local function refusal(held)
   return law.error(held.question, -32600, "The server refused the request with HTTP " .. status .. ".")
 end
 
-function Answers:body_filter()
-  local held = kong.ctx.plugin.held
-  if not held then return end
-  local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how
-  if how == "stream" then
-    ngx.arg[1] = held.law:feed(chunk) .. (last and held.law:finish() or "")
-  elseif how == "json" or how == "error" then
-    if not held.law:feed(chunk) then
-      held.failed = held.law.failed
-      error("mcp-answers: " .. held.failed) -- nginx cuts the connection: half an answer must not look like one
-    end
-    ngx.arg[1] = last and (how == "error" and refusal(held) or how == "json" and held.law:finish()) or nil
-  else
-    ngx.arg[1] = last and held.text or nil
-  end
-end
-
-function Answers:log()
-  local held = kong.ctx.plugin.held
-  local failed = held and (held.failed or (held.law and held.law.failed))
-  local dropped = held and held.law and held.law.dropped or 0
+-- Once, at its end or when it fails: what was withheld stands in Kong's log, and in the record of its log plugins.
+local function report(held)
+  if held.reported then return end
+  held.reported = true
+  local failed, dropped = held.failed or (held.law and held.law.failed), held.law and held.law.dropped or 0
   if not failed and dropped == 0 then return end
   kong.log.set_serialize_value("mcp_answer", { failed = failed, dropped = dropped, method = held.question.method })
   if failed then kong.log.warn("answer withheld: ", failed, "; upstream ", held.question.upstream) end
+end
+
+function Answers:body_filter()
+  local held = ngx.ctx.mcp_held
+  if not held then return end
+  local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how
+  if how == "stream" then
+    local now = ngx.now() -- of the event loop: it stands still until others had their turn
+    if now ~= held.now then held.now, held.law.noise = now, 0 end
+    if held.law.failed then -- it may end by itself soon; what goes on and on need not be read
+      held.rest = (held.rest or 0) + #chunk
+      if held.rest > MAX_REST then error("mcp-answers: " .. held.law.failed) end
+    end
+    ngx.arg[1] = held.law:feed(chunk) .. (last and held.law:finish() or "")
+  elseif how == "json" or how == "error" then
+    local out = held.law:feed(chunk)
+    if out and last then
+      local rest = how == "error" and refusal(held) or how == "json" and held.law:finish()
+      out = rest and out .. rest
+    end
+    if not out then
+      report(held)
+      error("mcp-answers: " .. held.law.failed) -- nginx cuts the connection: half an answer must not look like one
+    end
+    ngx.arg[1] = out ~= "" and out or nil
+  else
+    ngx.arg[1] = last and held.text or nil
+  end
+  if last or (held.law and held.law.failed) then report(held) end
 end
 
 return Answers

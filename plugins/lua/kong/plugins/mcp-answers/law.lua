@@ -5,9 +5,10 @@
 local cjson = require "cjson.safe"
 
 local byte, find, sub, lower, match = string.byte, string.find, string.sub, string.lower, string.match
-local concat, format, gsub, tonumber, type = table.concat, string.format, string.gsub, tonumber, type
+local concat, format, gsub, min = table.concat, string.format, string.gsub, math.min
+local tonumber, type = tonumber, type
 
-local _M = { MAX = 8 * 1024 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_DROPPED = 10000 }
+local _M = { MAX = 8 * 1024 * 1024, HELD = 256 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_NOISE = 1000 }
 
 local function set(names)
   local found = {}
@@ -53,91 +54,109 @@ local Scan = {}
 Scan.__index = Scan
 
 local function new_scan()
-  return setmetatable({ at = 0, depth = 0, state = VALUE, objects = {}, keys = {}, members = {} }, Scan)
+  return setmetatable({ at = 0, depth = 0, state = VALUE, objects = {}, keys = {}, members = {}, count = 0 }, Scan)
 end
 
 -- A value begins or ends at an offset of the whole text. Only members of the envelope and of its members are kept.
-function Scan:begins(at)
-  if self.depth == 0 then self.top = at end
-  local key = self.keys[self.depth]
-  if key then key.from = at end
-end
-
-function Scan:ends(at)
-  self.state = AFTER
-  local key = self.keys[self.depth]
-  if key then
-    key.to, self.keys[self.depth] = at, nil
-    local members = self.members
-    if #members >= _M.MAX_KEYS then self.failed = true end
-    key.depth, members[#members + 1] = self.depth, key
+local function begins(scan, depth, at)
+  if depth == 0 then
+    scan.top = at
+  elseif scan.keys[depth] then
+    scan.keys[depth].from = at
   end
 end
 
+local function ends(scan, depth, at)
+  local key, count = scan.keys[depth], scan.count + 1
+  if not key then return end
+  if count > _M.MAX_KEYS then scan.failed = true end
+  key.to, key.depth, scan.keys[depth] = at, depth, nil
+  scan.members[count], scan.count = key, count
+end
+
+-- Where nothing is kept it touches no table: most of a large text lies deep.
 function Scan:feed(piece)
-  local n, i, base = #piece, 1, self.at
-  self.at = base + n
+  local n, i, base, objects = #piece, 1, self.at, self.objects
+  local state, depth, text, escaped, failed = self.state, self.depth, self.text, self.escaped, self.failed
   local slash = 0 -- where the next backslash stands: looked for once, not once a string
-  while i <= n and not self.failed do
-    if self.escaped then
-      self.escaped, i = false, i + 1
-    elseif self.text then
+  while i <= n and not failed do
+    if escaped then
+      escaped, i = false, i + 1
+      -- Where one escape is, there are more: these are stepped over one by one, as each search has its price.
+      while i < n and byte(piece, i) == 92 do i = i + 2 end
+    elseif text then
       local quote = find(piece, '"', i, true)
       if slash and slash < i then slash = find(piece, "\\", i, true) end
       if slash and (not quote or slash < quote) then
-        self.escaped, i = true, slash + 1
+        escaped, i = true, slash + 1
       elseif not quote then
         break
       else
-        i, self.text = quote + 1, false
-        if self.state == KEY then
-          local from = self.key_at
-          self.state = COLON
-          if self.depth <= 2 then self.keys[self.depth] = { key_from = from, key_to = base + quote - 1, of = self.keys[self.depth - 1] } end
+        i, text = quote + 1, false
+        if state ~= KEY then
+          state = AFTER
+          if depth <= 2 then ends(self, depth, base + quote) end
         else
-          self:ends(base + quote)
+          state = COLON
+          if depth <= 2 then
+            self.keys[depth] = { key_from = self.key_at, key_to = base + quote - 1, of = self.keys[depth - 1] }
+          end
         end
       end
     else
-      local c, state = byte(piece, i), self.state
-      if state == WORD and not WORDS[c] then
-        self:ends(base + i - 1)
+      local c = byte(piece, i)
+      if state == WORD then
+        while WORDS[c] do
+          i = i + 1
+          c = byte(piece, i)
+        end
+        if not c then break end
         state = AFTER
+        if depth <= 2 then ends(self, depth, base + i - 1) end
       end
-      if c == 32 or c == 10 or c == 13 or c == 9 then -- luacheck: ignore
-      elseif c == 34 and (state == KEY or state == FIRST_KEY) then
-        self.state, self.text, self.key_at = KEY, true, base + i + 1
-      elseif c == 34 and (state == VALUE or state == FIRST_VALUE) then
-        self.state, self.text = VALUE, true
-        self:begins(base + i)
-      elseif (c == 123 or c == 91) and (state == VALUE or state == FIRST_VALUE) then
-        self:begins(base + i)
-        local depth = self.depth + 1
-        if depth > _M.MAX_DEPTH then self.failed = true end
-        self.depth, self.objects[depth], self.state = depth, c == 123, c == 123 and FIRST_KEY or FIRST_VALUE
-        self.keys[depth] = nil
-      elseif (c == 125 and (state == AFTER or state == FIRST_KEY) or c == 93 and (state == AFTER or state == FIRST_VALUE))
-        and self.depth > 0 and self.objects[self.depth] == (c == 125) then
-        self.depth = self.depth - 1
-        self:ends(base + i)
-      elseif c == 44 and state == AFTER and self.depth > 0 then
-        self.state = self.objects[self.depth] and KEY or VALUE
-      elseif c == 58 and state == COLON then
-        self.state = VALUE
-      elseif WORDS[c] and state == WORD then -- luacheck: ignore
-      elseif WORDS[c] and (state == VALUE or state == FIRST_VALUE) then
-        self.state = WORD
-        self:begins(base + i)
-      else
-        self.failed = true
+      if c == 34 then
+        text = true
+        if state == KEY or state == FIRST_KEY then
+          state, self.key_at = KEY, base + i + 1
+        elseif state == VALUE or state == FIRST_VALUE then
+          state = VALUE
+          if depth <= 2 then begins(self, depth, base + i) end
+        else
+          failed = true
+        end
+      elseif c == 44 then
+        failed = state ~= AFTER or depth == 0
+        state = objects[depth] and KEY or VALUE
+      elseif c == 58 then
+        failed, state = state ~= COLON, VALUE
+      elseif c == 123 or c == 91 then
+        failed = state ~= VALUE and state ~= FIRST_VALUE or depth >= _M.MAX_DEPTH
+        if depth <= 2 then begins(self, depth, base + i) end
+        depth = depth + 1
+        objects[depth], state = c == 123, c == 123 and FIRST_KEY or FIRST_VALUE
+      elseif c == 125 or c == 93 then
+        failed = depth == 0 or objects[depth] ~= (c == 125) or state ~= AFTER and state ~= (c == 125 and FIRST_KEY or FIRST_VALUE)
+        depth, state = depth - 1, AFTER
+        if depth <= 2 and not failed then ends(self, depth, base + i) end
+      elseif WORDS[c] then
+        failed = state ~= VALUE and state ~= FIRST_VALUE
+        state = WORD
+        if depth <= 2 then begins(self, depth, base + i) end
+      elseif c ~= 32 and c ~= 10 and c ~= 13 and c ~= 9 then
+        failed = true
       end
       i = i + 1
     end
   end
+  self.at, self.state, self.depth, self.text, self.escaped = base + n, state, depth, text, escaped
+  self.failed = failed or self.failed
 end
 
 function Scan:whole()
-  if self.state == WORD then self:ends(self.at) end
+  if self.state == WORD then
+    self.state = AFTER
+    if self.depth <= 2 then ends(self, self.depth, self.at) end
+  end
   return not self.failed and self.depth == 0 and self.state == AFTER and not self.text
 end
 
@@ -227,10 +246,13 @@ local function judge(question, scan, text)
   if first == 91 and find(text, "{", 1, true) then return "fail", "a batch, though none was asked" end
   if first ~= 123 then return "drop" end
   local message, inner, speaks = {}, {}, false
-  for _, member in ipairs(scan.members) do
+  for place = 1, scan.count do
+    local member = scan.members[place]
     local key = text_of(sub(text, member.key_from - 1, member.key_to + 1))
     if not key then return "fail", "a key that clients could read differently" end
-    local raw = sub(text, member.from, member.to)
+    -- Of a long value its beginning is enough: no id, token or method that is known is so long, and of a result and of
+    -- params it is only asked whether they are objects. An error may be handed on.
+    local raw = sub(text, member.from, key == "error" and member.to or min(member.to, member.from + 4096))
     if member.depth == 2 then
       local outer = member.of and text_of(sub(text, member.of.key_from - 1, member.of.key_to + 1))
       local known = inner[outer or 0] or {}
@@ -272,33 +294,46 @@ function _M.withheld(question, why)
     .. ". The server's operator must look into it.")
 end
 
--- A JSON body: held until it is whole, as half of one is worth nothing --------------------------------------------------
+-- A JSON body: held until it is whole and judged ------------------------------------------------------------------------
+-- Of a large one only the end is held: without it the text is no JSON, so a client can do nothing with what has gone.
 
 local Body = {}
 Body.__index = Body
 
 function _M.body(question, max)
-  return setmetatable({ question = question, max = max or _M.MAX, pieces = {}, size = 0, scan = new_scan() }, Body)
+  local held = question.refused and _M.MAX or _M.HELD -- what refuses may be written anew
+  return setmetatable({ question = question, max = max or _M.MAX, held = held, pieces = {}, sent = 0, size = 0,
+    scan = new_scan() }, Body)
 end
 
--- Returns false as soon as the body is larger than it may be.
+function Body:rest()
+  local from = self.sent + 1
+  self.sent = #self.pieces
+  return concat(self.pieces, "", from)
+end
+
+-- Returns what may pass already, or nil as soon as the body is larger than it may be.
 function Body:feed(piece)
   self.size = self.size + #piece
   if self.size > self.max then
     self.pieces, self.failed = {}, "an answer that is too large"
-    return false
+    return nil
   end
   self.pieces[#self.pieces + 1] = piece
   self.scan:feed(piece)
-  return true
+  if self.size <= self.held or self.scan.depth == 0 or self.scan.failed then return "" end
+  return self:rest()
 end
 
+-- Returns the rest, or what takes the answer's place; nil where part of it has gone, and the connection must be cut.
 function Body:finish()
   local text = concat(self.pieces)
   local verdict, said = judge(self.question, self.scan, text)
-  if verdict == "answer" then return said end
-  self.failed = verdict == "fail" and said or "an answer that does not say what was asked"
-  return _M.withheld(self.question, self.failed)
+  if verdict == "answer" and said == text then return self:rest() end
+  if verdict == "answer" and self.sent == 0 then return said end
+  self.failed = verdict == "fail" and said or verdict == "answer" and "an error that does not say whose it is, of that size"
+    or "an answer that does not say what was asked"
+  return self.sent == 0 and _M.withheld(self.question, self.failed) or nil
 end
 
 -- An event stream: each event is passed on when it is complete and judged -----------------------------------------------
@@ -307,7 +342,8 @@ local Stream = {}
 Stream.__index = Stream
 
 function _M.stream(question, max)
-  return setmetatable({ question = question, max = max or _M.MAX, dropped = 0, line = {}, held = 0, start = "" }, Stream)
+  return setmetatable({ question = question, max = max or _M.MAX, dropped = 0, noise = 0, line = {}, held = 0,
+    start = "" }, Stream)
     :fresh()
 end
 
@@ -327,11 +363,19 @@ end
 
 local ENDS = { "\0", "\11", "\12", "\28", "\29", "\30" }
 
+-- Plain searches, one by one: LuaJIT compiles them, and no pattern.
+local function is_one_line(text)
+  return not (find(text, "\n", 1, true) or find(text, "\r", 1, true) or find(text, "\194\133", 1, true)
+    or find(text, "\226\128", 1, true) or find(text, "\0", 1, true) or find(text, "\11", 1, true)
+    or find(text, "\12", 1, true) or find(text, "\28", 1, true) or find(text, "\29", 1, true) or find(text, "\30", 1, true))
+end
+
 local function one_line(text)
-  for _, char in ipairs(ENDS) do -- one by one, as a plain search is the fastest
+  if is_one_line(text) then return text end
+  for _, char in ipairs(ENDS) do
     if find(text, char, 1, true) then text = gsub(text, char == "\0" and "%z" or char, format("\\u%04x", byte(char))) end
   end
-  if find(text, "[\n\r]") then text = gsub(text, "[\n\r]", " ") end
+  text = gsub(text, "[\n\r]", " ")
   if find(text, "\194\133", 1, true) then text = gsub(text, "\194\133", "\\u0085") end
   if find(text, "\226\128", 1, true) then text = gsub(gsub(text, "\226\128\168", "\\u2028"), "\226\128\169", "\\u2029") end
   return text
@@ -358,16 +402,19 @@ function Stream:dispatch()
   elseif verdict == "fail" and (event == nil or event == "" or event == "message") then
     return self:fail(said)
   end
-  self.dropped = self.dropped + 1
-  if self.dropped > _M.MAX_DROPPED then return self:fail("more than a stream of it may hold") end
+  self.dropped, self.noise = self.dropped + 1, self.noise + 1
   -- What is no message is no event; its id still says how far the stream has come.
   return verdict == "drop" and id and self:write(nil, id, retry) or ""
 end
 
 function Stream:take(line)
   if line == "" then return self:dispatch() end
-  if byte(line, 1) == 58 then return ":\n\n" end
-  local name, value = match(line, "^([^:]*):? ?(.*)$")
+  if byte(line, 1) == 58 then
+    self.noise = self.noise + 1 / 64
+    return ":\n\n"
+  end
+  local colon = find(line, ":", 1, true) or #line + 1
+  local name, value = sub(line, 1, colon - 1), sub(line, byte(line, colon + 1) == 32 and colon + 2 or colon + 1)
   if name == "data" then
     self:more(value, true)
   elseif name == "event" and not odd(value) then
@@ -391,7 +438,8 @@ function Stream:more(value, begins)
   self.scan:feed(value)
 end
 
--- Take the next bytes and return what may pass of what they complete.
+-- Take the next bytes and return what may pass of what they complete. Nothing else runs meanwhile, so that a stream may
+-- hold only so much noise at once: whoever calls this sets `noise` to 0 once others had their turn.
 function Stream:feed(chunk)
   if self.done then return "" end
   if self.start then -- a byte order mark may begin the stream, and come in pieces
@@ -407,6 +455,10 @@ function Stream:feed(chunk)
     self.skip_lf, at = false, byte(chunk, 1) == 10 and 2 or 1
   end
   while at <= n and not self.done do
+    if self.noise > _M.MAX_NOISE then
+      out[#out + 1] = self:fail("so much at once that is no message")
+      break
+    end
     if lf and lf < at then lf = find(chunk, "\n", at, true) end
     if cr and cr < at then cr = find(chunk, "\r", at, true) end
     local stop = lf and cr and (lf < cr and lf or cr) or lf or cr
@@ -426,6 +478,8 @@ function Stream:feed(chunk)
       at = stop + 1
     end
   end
+  -- A dribble: each call has its price, and a server that makes an event of such pieces as fast as it can has no end.
+  if not out[1] and n < 512 then self.noise = self.noise + 2 end
   return concat(out)
 end
 

@@ -1,4 +1,7 @@
-"""The official TypeScript clients, of both lines and by every transport, observe what they do without a gateway."""
+"""The official TypeScript clients of both lines, and the Python client of the 1.x line, by every transport.
+
+They observe what they do without a gateway.
+"""
 
 import json
 import subprocess
@@ -8,19 +11,22 @@ import pytest
 
 from e2e.ways import MODERN
 from node.tools import MISSING, MODULES, node
+from python1.tools import MISSING as MISSING_PYTHON1
+from python1.tools import python1
 from servers.feature_lists import NOTES, PROMPTS, TEMPLATES
-
-pytestmark = pytest.mark.skipif(node() is None, reason=MISSING)
 
 OLD = "--sse"
 """The server speaks the transport of 2024-11-05."""
-SCRIPT = Path(__file__).parents[1] / "node" / "observe.mjs"
+TESTS = Path(__file__).parents[1]
+PYTHON1 = "python1"
 CLIENTS = {
-    "v1": ("v1", None),
-    "v2-legacy": ("v2", None),
-    "v2-modern": ("v2", MODERN),
-    "v1-old": ("v1", None, OLD),
-    "v2-old": ("v2", None, OLD),
+    "typescript-v1": ("v1", None),
+    "typescript-v2-legacy": ("v2", None),
+    "typescript-v2-modern": ("v2", MODERN),
+    "typescript-v1-old": ("v1", None, OLD),
+    "typescript-v2-old": ("v2", None, OLD),
+    "python-v1": (PYTHON1, None),
+    "python-v1-old": (PYTHON1, None, OLD),
 }
 NAME = {"action": "accept", "content": {"name": "Zoë \u2028"}}
 POEM = {"role": "assistant", "content": {"type": "text", "text": "Roses."}, "model": "none", "stopReason": "endTurn"}
@@ -35,18 +41,32 @@ class Observed:
 
     def __init__(self, way, line, version, *, old):
         self.way = way
+        self.line = line
         self.modern = version is not None
         self.old = old
         settings = {"modules": str(MODULES), "line": line, "url": way.url, "headers": way.headers(), "large": 2_000_000}
+        settings["label"] = f"{line} {version} {old}"
         settings["answers"] = {"elicitation/create": NAME, "sampling/createMessage": POEM, "roots/list": ROOTS}
         settings |= {"version": version} if version else {}
         settings["old"] = old
         self.since = way.mark()
-        command = [str(node()), str(SCRIPT), json.dumps(settings)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [*program(line), json.dumps(settings)], capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr[-2000:]
+        self.label = settings["label"]
         self.saw = json.loads(done.stdout)
         self.written = way.written(self.since, "tool", "round", "resource")
+
+
+def program(line):
+    """Return how to start the client of a line, as the beginning of a command line."""
+    found, missing, script = (node(), MISSING, TESTS / "node/observe.mjs")
+    if line == PYTHON1:
+        found, missing, script = (python1(), MISSING_PYTHON1, TESTS / "python1/observe.py")
+    if found is None:
+        pytest.skip(missing)
+    return [str(found), str(script)]
 
 
 @pytest.fixture(scope="module", params=CLIENTS)
@@ -56,7 +76,7 @@ def observed(request, way, ways):
 
 
 @pytest.mark.requirement("CLIENT-011")
-def test_typescript_clients_list_and_use_everything_but_what_is_hidden(observed):
+def test_they_list_and_use_everything_but_what_is_hidden(observed):
     def visible(names):
         return [name for name in names if not observed.way.guarded or "secret" not in name]
 
@@ -73,7 +93,7 @@ def test_typescript_clients_list_and_use_everything_but_what_is_hidden(observed)
 
 
 @pytest.mark.requirement("CLIENT-011", "CLIENT-001")
-def test_typescript_clients_answer_what_a_server_asks(observed):
+def test_they_answer_what_a_server_asks(observed):
     assert observed.saw["asked"] == {
         "elicit": {"name": NAME},
         "sample": {"poem": POEM},
@@ -83,26 +103,26 @@ def test_typescript_clients_answer_what_a_server_asks(observed):
 
 
 @pytest.mark.requirement("CLIENT-011", "CLIENT-003", "CLIENT-004")
-def test_typescript_clients_hear_progress_log_messages_and_changes(observed):
+def test_they_hear_progress_log_messages_and_changes(observed):
     saw = observed.saw
     assert saw["progress"]["text"] == "counted"
-    # By the old transport these clients drop the progress that comes in one piece with the answer.
-    if not observed.old:
+    # By the old transport TypeScript clients drop the progress that comes in one piece with the answer.
+    if not observed.old or observed.line == PYTHON1:
         assert saw["progress"]["seen"] == list(range(1, 21))
     assert saw["logged"] == [[level, level, "feature"] for level in ("error", "critical", "alert", "emergency")]
     assert saw["changes"] == ["resources/updated note://001", *CHANGES, *CHANGES]
 
 
 @pytest.mark.requirement("CLIENT-011", "CLIENT-007", "CLIENT-008")
-def test_typescript_clients_cancel_and_resume(observed):
+def test_they_cancel_and_resume(observed):
     assert observed.saw["cancelled"]
-    observed.way.replica.wait_until(lambda lines: ["cancelled", "typescript"] in lines, observed.since)
+    observed.way.replica.wait_until(lambda lines: ["cancelled", observed.label] in lines, observed.since)
     if not observed.modern and not observed.old:
         assert observed.saw["resumed"] == {"text": "whole", "seen": [1, 2, 3, 4, 5]}
 
 
 @pytest.mark.requirement("CLIENT-011")
-def test_typescript_clients_find_nothing_that_the_policy_hides(observed):
+def test_they_find_nothing_that_the_policy_hides(observed):
     if not observed.way.guarded:
         assert observed.saw["refused"]["resource"] is None
         return

@@ -1,0 +1,128 @@
+"""A gateway with servers behind it, and one agent's load on it, for the benchmarks that need a whole one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import yaml
+
+from kong_mcp.dev import free_port
+from kong_mcp.gateway import GatewaySettings, start_gateway
+from kong_mcp.servers import parse_server
+from kong_mcp.share import deck_folder
+from kong_mcp.state import Consumer, write_state
+from servers.launch import wait_for_port
+
+HERE = Path(__file__).parent
+KEY = "bench-key-0123456789"
+_INTERNAL_KEY = "bench-internal-key-0123456789"
+_KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
+_META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+}
+
+
+def call(path, tool="good"):
+    """Return the head and body of a tools/call with 600 characters of arguments."""
+    params = {"name": tool, "arguments": {"text": "x" * 600}, "_meta": _META}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {KEY}\r\nContent-Type: application/json\r\n"
+        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"
+        f"Mcp-Name: {tool}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
+def start_server(stack, name):
+    """Start one of this folder's servers on a port of its own, and return its URL."""
+    port = free_port()
+    server = subprocess.Popen([sys.executable, str(HERE / name), str(port)])
+    stack.callback(server.wait)
+    stack.callback(server.kill)
+    wait_for_port(port, server)
+    return f"http://127.0.0.1:{port}/mcp"
+
+
+def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None):
+    """Start a gateway with a guarded route for each server, and a plain and a keyed one; returns it and its port.
+
+    `change` may change the document that Kong gets; `environment` is added to that of Kong.
+    """
+    servers = [parse_server(f"{name}={url}") for name, url in urls.items()]
+    port, sidecar_port = free_port(), free_port()
+    secrets = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}", "DECK_MCP_INTERNAL_KEY": _INTERNAL_KEY}
+    answers = kind == "kong"
+    shared = ["shared.yaml", "answers.yaml"] if answers else ["shared.yaml"]
+    policy = {"tools": {"allow": tools}}
+    state = write_state(folder, deck_folder(), servers, policy, [Consumer("bench", KEY)], secrets, shared=shared)
+    document = yaml.safe_load(state.read_text())
+    if change is not None:
+        change(document)
+    for name in urls:
+        document["services"] += _open_routes(name)
+    state.write_text(yaml.safe_dump(document))
+    _start_sidecar(stack, port, sidecar_port)
+    settings = GatewaySettings(folder, state, port, answers)
+    gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
+    stack.callback(gateway.stop)
+    first = next(iter(urls))
+
+    def ready():
+        try:
+            url = f"http://127.0.0.1:{port}/{first}/mcp"
+            return httpx.post(url, content="?", headers={"apikey": KEY}, trust_env=False).status_code in (400, 415)
+        except httpx.HTTPError:
+            return False
+
+    gateway.wait_until(ready, 60)
+    return gateway, port
+
+
+def _open_routes(name):
+    """Return services with the same replicas as the guarded server `name`, but without a guard."""
+    auth = {"name": "key-auth", "config": {"key_names": ["apikey"], "hide_credentials": True}}
+    base = {"host": f"mcp-{name}", "port": 80, "protocol": "http", "path": "/mcp"}
+    plain = {"name": f"plain-{name}", "paths": [f"~/plain/{name}$"], "response_buffering": False}
+    keyed = {"name": f"keyed-{name}", "paths": [f"~/keyed/{name}$"], "response_buffering": False, "plugins": [auth]}
+    return [
+        {"name": f"plain-{name}", **base, "routes": [plain]},
+        {"name": f"keyed-{name}", **base, "routes": [keyed]},
+    ]
+
+
+def _start_sidecar(stack, port, sidecar_port):
+    environment = {
+        **os.environ,
+        "KONG_MCP_KEYS": _KEYS,
+        "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
+        "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
+        "MCP_SIDECAR_INTERNAL_KEY": _INTERNAL_KEY,
+        "MCP_SIDECAR_LOG_LEVEL": "error",
+    }
+    sidecar = subprocess.Popen([sys.executable, "-m", "mcp_sidecar", "serve"], env=environment)
+    stack.callback(sidecar.wait)
+    stack.callback(sidecar.terminate)
+    wait_for_port(sidecar_port, sidecar)
+
+
+def measure(port, path, connections, seconds, tool="good"):
+    """Return what the load generator found: rate (1/s), median_ms and statuses."""
+    job = {
+        "host": "127.0.0.1",
+        "port": port,
+        "request": call(path, tool),
+        "connections": connections,
+        "seconds": seconds,
+    }
+    ended = subprocess.run(
+        [sys.executable, str(HERE / "load.py")], input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True
+    )
+    result = json.loads(ended.stdout)
+    if set(result["statuses"]) != {"200"}:
+        raise RuntimeError(f"{path}: not every answer was 200: {result['statuses']}")
+    return result
