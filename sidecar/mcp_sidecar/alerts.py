@@ -34,6 +34,11 @@ FIRST_PAUSE: Final = 1.0
 TIMEOUT: Final = 10.0
 NOTICE_SECONDS: Final = 600.0
 """How long a notice about one server is not told again."""
+PER_SERVER: Final = 60
+"""How many alerts about one server the webhook gets in NOTICE_SECONDS; the log, the metrics and the store have all."""
+LIMITED: Final = "alerts.limited"
+WITHHELD: Final = "answer.withheld"
+"""What a notice is called that more alerts wait in the log, and one that an answer did not reach its agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Alerts:
         self._url = url
         self._secret = secret
         self._noticed: dict[tuple[str, str], float] = {}
+        self._posted: dict[str, tuple[float, int]] = {}
         self._send, self._queue = anyio.create_memory_object_stream[dict[str, Any]](QUEUED)
 
     def tell(self, news: News) -> None:
@@ -109,10 +115,26 @@ class Alerts:
     def _post(self, alert: dict[str, Any]) -> None:
         if self._url is None:
             return
+        number = self._number(alert.get("server", ""))
+        if number > PER_SERVER:
+            self._metrics.webhooks.labels("limited").inc()
+            if number > PER_SERVER + 1:
+                return
+            alert = {key: alert[key] for key in ("at", "server") if key in alert}
+            alert = {"type": LIMITED, **alert, "seconds": int(NOTICE_SECONDS), "most": PER_SERVER}
         try:
             self._send.send_nowait(alert)
         except anyio.WouldBlock:
             self._metrics.webhooks.labels("lost").inc()
+
+    def _number(self, server: str) -> int:
+        """Count an alert about a server, and return which one it is since NOTICE_SECONDS began."""
+        now = time.monotonic()
+        began, number = self._posted.get(server, (now, 0))
+        if now - began >= NOTICE_SECONDS:
+            began, number = now, 0
+        self._posted[server] = began, number + 1
+        return number + 1
 
     async def run(self) -> None:
         """Deliver to the webhook, for ever."""

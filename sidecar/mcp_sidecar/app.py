@@ -41,6 +41,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         metrics,
         stopping,
         curator.catalog,
+        curator.alerts,
     )
     health = Health(settings, metrics, stopping, curator.catalog)
 

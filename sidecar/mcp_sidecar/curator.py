@@ -19,12 +19,12 @@ from mcp_sidecar.upstream import Upstream
 
 
 class Curator:
-    """Keeps the catalog of one sidecar; without a store there is none."""
+    """Keeps the catalog of one sidecar, which without a store has none, and tells its alerts."""
 
     def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics) -> None:
         self._pins = settings.pins
         self._looker: Looker | None = None
-        self._alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
+        self.alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
         self.catalog: Catalog | None = None
         if self._pins.store is not None:
             path, address, settle = self._pins.snapshot, self._pins.store, self._pins.settle
@@ -33,7 +33,7 @@ class Curator:
                 self._pins.rules,
                 settle=settle,
                 writer=None if path is None else SnapshotWriter(path, settings.keys, version("kong-mcp")),
-                alerts=self._alerts,
+                alerts=self.alerts,
                 metrics=metrics,
             )
             self._looker = Looker(settings, self.catalog, upstream, metrics)
@@ -42,7 +42,10 @@ class Curator:
     async def running(self) -> AsyncIterator[None]:
         """Work in the background for as long as the context lasts."""
         if self.catalog is None or self._looker is None:
-            yield
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.alerts.run)
+                yield
+                tasks.cancel_scope.cancel()
             return
         await self.catalog.recall()
         try:
@@ -50,7 +53,7 @@ class Curator:
                 tasks.start_soon(self.catalog.follow, self._pins.refresh_interval)
                 tasks.start_soon(self.catalog.run)
                 tasks.start_soon(self.catalog.watch)
-                tasks.start_soon(self._alerts.run)
+                tasks.start_soon(self.alerts.run)
                 tasks.start_soon(self._looker.run)
                 yield
                 tasks.cancel_scope.cancel()

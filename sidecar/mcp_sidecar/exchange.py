@@ -27,6 +27,7 @@ from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.question import Asked
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
+from mcp_sidecar.alerts import WITHHELD, Alerts, Notice
 from mcp_sidecar.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
 from mcp_sidecar.bodies import events, read, read_beginning, target, words
 from mcp_sidecar.callers import Call
@@ -35,7 +36,7 @@ from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 from mcp_sidecar.inspection import Inspector
 from mcp_sidecar.logs import Line
-from mcp_sidecar.metrics import Metrics
+from mcp_sidecar.metrics import Metrics, method_label
 from mcp_sidecar.pinning import pins_of
 from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
@@ -77,7 +78,8 @@ class Parts:
     inspector: Inspector
     metrics: Metrics
     stopping: anyio.Event
-    catalog: Catalog | None = None
+    catalog: Catalog | None
+    alerts: Alerts
 
 
 class Exchange:
@@ -357,6 +359,8 @@ class Exchange:
 
     async def _withhold(self, refusal: Reject, reason: str, told: Mapping[str, str | int] | None = None) -> None:
         self._tell("answer withheld", refusal, reason, told or {})
+        detail = {"method": method_label(self._context.method), "reason": reason, "why": refusal.reason}
+        self._parts.alerts.say(Notice(WITHHELD, self._context.server, detail))
         await self._fail(refusal, "withheld")
 
     def _tell(self, event: str, refusal: Reject, reason: str, told: Mapping[str, str | int]) -> None:

@@ -12,8 +12,8 @@ import atheris
 CORPUS = Path(__file__).parent / "corpus"
 
 with atheris.instrument_imports(include=["mcp_core"]):
+    from fuzz.checks import CHECKS
     from fuzz.mutate import mutate
-    from fuzz.readers import CHECKS
     from mcp_core.outcome import Reject
 
 

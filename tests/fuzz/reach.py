@@ -10,7 +10,7 @@ from pathlib import Path
 from types import CodeType
 
 import mcp_core
-from fuzz.readers import CHECKS
+from fuzz.checks import CHECKS
 
 CORE = str(Path(mcp_core.__file__).parent)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from fuzz import typescript
+from fuzz.checks import CHECKS
 from fuzz.reach import possible, reached
-from fuzz.readers import CHECKS
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build/fuzz"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fuzz import oracles, readers
-from fuzz.readers import CHECKS, check_text
+from fuzz.checks import CHECKS
+from fuzz.readers import check_text
 from mcp_core.outcome import Reject
 
 CORPUS = Path(__file__).parent / "corpus"

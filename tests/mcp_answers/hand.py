@@ -81,7 +81,9 @@ class LuaHand:
         return b"".join(piece for piece in passed if piece), passed[-1] is not None
 
     def stream(self, asked, chunks, limit=None):
-        """Return all that passes of an event stream, and whether it failed."""
-        stream = self._law[b"stream"](self.question(asked), limit)
-        out = b"".join(stream[b"feed"](stream, chunk) for chunk in chunks)
-        return out + stream[b"finish"](stream), stream[b"failed"]
+        """Return all that passes of an event stream, and whether it failed. Others have their turn between chunks."""
+        stream, out = self._law[b"stream"](self.question(asked), limit), []
+        for chunk in chunks:
+            stream[b"noise"] = 0
+            out.append(stream[b"feed"](stream, chunk))
+        return b"".join(out) + stream[b"finish"](stream), stream[b"failed"]

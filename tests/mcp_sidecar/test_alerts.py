@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.server
@@ -11,7 +12,12 @@ import re
 import threading
 import time
 
+import anyio
 import pytest
+from prometheus_client import CollectorRegistry
+
+from mcp_sidecar.alerts import PER_SERVER, Alerts, Notice
+from mcp_sidecar.pin_metrics import PinMetrics
 
 STARTED = int(time.time())
 SECRET = "a-secret-for-webhooks-0123456789"
@@ -99,3 +105,60 @@ def test_a_receiver_that_fails_is_tried_again(see, receiver):
     see(TOOL)
     see(CHANGED)
     assert alert(receiver) == alert(receiver) | {}
+
+
+@pytest.fixture
+def plain(start, receiver):
+    """A sidecar with a webhook and without a store."""
+    return start(
+        MCP_SIDECAR_WEBHOOK_URL=f"http://127.0.0.1:{receiver.server_port}/hook", MCP_SIDECAR_WEBHOOK_SECRET=SECRET
+    )
+
+
+@pytest.mark.requirement("HEAD-007")
+def test_an_answer_that_was_withheld_is_told_once_for_each_server(plain, kong, words, receiver):
+    kong.answers(words.json_answer(b"{secret"))
+    for server in ("files", "files", "notes", "files", "notes"):
+        plain.ask(server=server, path=f"/inspect/{server}")
+    first, second = alert(receiver), alert(receiver)
+    at = first["at"]
+    assert first == {
+        "type": "answer.withheld",
+        "at": at,
+        "server": "files",
+        "method": "tools/list",
+        "reason": "text",
+        "why": "answer: a text that is not one JSON message",
+    }
+    assert (second["type"], second["server"]) == ("answer.withheld", "notes")
+    words.until(lambda: 'webhooks_total{outcome="delivered"} 2.0' in metrics(plain.sidecar, words))
+    assert receiver.alerts.empty()
+
+
+@pytest.mark.requirement("HEAD-007")
+def test_an_answer_that_passes_and_a_refusal_of_a_server_raise_no_alert(plain, kong, words, receiver):
+    kong.answers(words.json_answer(words.result("a")))
+    plain.ask()
+    kong.answers(words.json_answer(b"no", status="500 Oh"))
+    plain.ask()
+    kong.answers(words.json_answer(b"{secret"))
+    plain.ask()
+    assert alert(receiver)["reason"] == "text"
+    assert receiver.alerts.empty()
+
+
+@pytest.mark.requirement("HEAD-007")
+def test_a_server_that_flaps_does_not_flood_the_webhook_nor_silence_other_servers():
+    metrics = PinMetrics(CollectorRegistry())
+    alerts = Alerts(metrics, "http://127.0.0.1:9/hook", b"secret")
+    for number in range(PER_SERVER + 50):
+        alerts.say(Notice(f"kind-{number}", "files"))
+    alerts.say(Notice("kind-0", "notes"))
+    posted = []
+    with alerts._send, alerts._queue, contextlib.suppress(anyio.WouldBlock):
+        while True:
+            posted.append(alerts._queue.receive_nowait())
+    assert [one["type"] for one in posted] == [*(f"kind-{n}" for n in range(PER_SERVER)), "alerts.limited", "kind-0"]
+    limited = posted[PER_SERVER]
+    assert (limited["server"], limited["most"], posted[-1]["server"]) == ("files", PER_SERVER, "notes")
+    assert metrics.webhooks.labels("limited")._value.get() == 50
