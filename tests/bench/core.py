@@ -232,21 +232,12 @@ def run(*, quick):
     rows.append(row(f"core: decision over {len(large):,} bytes, to json.loads", ratio, "x", 3))
     _, ratio = _beside(lambda body: filter_text(body, _VIEW), _load_and_dump, listed, rounds, 2)
     rows.append(row(f"core: 500 tools filtered ({len(listed):,} bytes), to json.loads and dumps", ratio, "x", 3))
-<<<<<<< HEAD
-    rows.append(
-        row(f"core: dearest of {len(DEAREST)} requests, to json.loads of 4 MiB of numbers", _dearest(3), "x", 3)
-    )
-    for shape, make in ANSWERS.items():
-        _, ratio = _beside(lambda body: filter_text(body, _PRIVATE.view(NOBODY)), json.loads, make(4 * KIB * KIB), 3, 1)
-        rows.append(row(f"core: an answer of 4 MiB filtered, {shape}, to json.loads", ratio, "x", _ANSWER_BAR))
-=======
     for shape, make in ANSWERS.items():
         _, ratio = _beside(lambda body: filter_text(body, _PRIVATE.view(NOBODY)), json.loads, make(4 * KIB * KIB), 3, 1)
         rows.append(row(f"core: an answer of 4 MiB filtered, {shape}, to json.loads", ratio, "x", _ANSWER_BAR))
     rows.append(
         row(f"core: dearest of {len(DEAREST)} requests, to json.loads of 4 MiB of numbers", _dearest(3), "x", 3)
     )
->>>>>>> main
     series = {shape: _grow(shape, 2 if quick else 5) for shape in SHAPES}
     for shape, points in series.items():
         rows.append(row(f"core: growth to 4 MiB, {shape}", _exponent(points), "exponent", _EXPONENT_BAR))
