@@ -22,7 +22,7 @@ def _stream(pieces, end=_RESULT % b"ok"):
     yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     yield from pieces
     if end is not None:
-        yield _chunk(b"data: " + end + b"\n\n") + b"0\r\n\r\n"
+        yield (_chunk(b"data: " + end + b"\n\n") if end else b"") + b"0\r\n\r\n"
 
 
 def _in_pieces(data, size):
@@ -35,7 +35,7 @@ _ANSWERS = {
     "small": lambda: _json(_RESULT % (b"x" * 900)),
     "large": lambda: _json(_RESULT % (b"x" * (5 << 20))),
     "open": lambda: _stream([_chunk(_PROGRESS)], end=None),
-    "bytes": lambda: _stream(_in_pieces(b"data: " + _RESULT % (b"x" * 200_000) + b"\n\n", 1), end=None),
+    "bytes": lambda: _stream(_in_pieces(b"data: " + _RESULT % (b"x" * 200_000) + b"\n\n", 1), end=b""),
     "events": lambda: _stream(_chunk(_EVENTS * 1000) for _ in range(1000)),
     "logs": lambda: _stream(_chunk(_PROGRESS * 500) for _ in range(2000)),
     "comments": lambda: _stream(_chunk(b":\n" * 32_000) for _ in range(100)),

@@ -169,8 +169,8 @@ def test_any_other_answer_is_one_clear_error_or_a_cut_connection(lane, sent):
         assert b"POISON" * 1000 in sent, "only what is too large may be cut"
         return
     assert "POISON" not in answer.text + str(answer.headers) + answer.reason_phrase
-    if sent[9:12] in WITHHELD:
-        assert answer.status_code == 502, "both lanes have one table of status codes"
+    # Some clients end their session at any 5xx: where the server's status was good, one answer is missing.
+    assert answer.status_code == (502 if sent[9:12] in WITHHELD else 200), "both lanes have one table of status codes"
     message = json.loads(data(answer)[-1])
     assert (message["id"], "error" in message) == (7, True)
 

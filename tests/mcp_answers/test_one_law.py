@@ -116,7 +116,7 @@ ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 
 @pytest.mark.requirement("ANS-007")
 @pytest.mark.parametrize(
-    ("noise", "times"), [(b"data: 1\n\n", 1002), (b":\n", 65_000), (b"event: x\ndata: {}\n\n", 1002)]
+    ("noise", "times"), [(b"data: 1\n\n", 1002), (b":\n", 8_100), (b"event: x\ndata: {}\n\n", 1002)]
 )
 def test_lua_reads_only_so_much_noise_of_a_stream_at_once(noise, times):
     passed, failed = LUA.stream(QUESTION, [noise * times, b"data: " + ANSWER + b"\n\n"])

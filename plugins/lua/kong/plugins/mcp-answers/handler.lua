@@ -6,7 +6,7 @@ local cjson = require "cjson.safe"
 local law = require "kong.plugins.mcp-answers.law"
 
 local kong, ngx = kong, ngx
-local find, gsub, lower = string.find, string.gsub, string.lower
+local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match
 
 local FORMAT = "1"
 local MAX_HEADERS = 100
@@ -86,6 +86,19 @@ local function clean_headers()
   end
 end
 
+-- UTF-8, and those whose ASCII half is the same: clients read UTF-8, whatever the server says.
+local CHARSETS = { [""] = true, ["utf-8"] = true, utf8 = true, ["utf_8"] = true, ["us-ascii"] = true, ascii = true,
+  ["iso-8859-1"] = true, ["iso8859-1"] = true, ["latin-1"] = true, latin1 = true, ["windows-1252"] = true }
+
+local function read_type(kind)
+  local name, rest = match(kind, "^%s*([%w/+.-]+)%s*(.*)$")
+  if not name or rest ~= "" and byte(rest) ~= 59 then return nil end
+  for value in gmatch(rest, ";%s*charset%s*=([^;]*)") do
+    if not CHARSETS[gsub(value, "[\"'%s]", "")] then return nil end
+  end
+  return name == "application/json" and "json" or name == "text/event-stream" and "stream" or nil
+end
+
 -- What becomes of the body: "stream", "json", "error" (of a 4xx or 5xx), "none", or why the answer is replaced.
 local function read_head(question)
   local status, kind = ngx.status, lower(ngx.var.upstream_http_content_type or "")
@@ -94,15 +107,11 @@ local function read_head(question)
     or (status == 403 and ngx.var.upstream_http_www_authenticate) then
     return "the status " .. status
   end
+  if status < 300 and question.id == nil then return "none" end
   if encoding and lower(encoding) ~= "identity" then return "a Content-Encoding that was not asked for" end
   if status >= 400 then return "error" end
-  if question.id == nil then return "none" end
-  if find(kind, "^text/event%-stream%s*$") or find(kind, '^text/event%-stream%s*;%s*charset="?utf%-?8"?%s*$') then
-    return "stream"
-  end
-  if find(kind, "^application/json%s*$") or find(kind, '^application/json%s*;%s*charset="?utf%-?8"?%s*$') then
-    return "json"
-  end
+  local known = read_type(kind)
+  if known then return known end
   if status ~= 200 or ngx.var.upstream_http_content_length == "0" then return "an answer without content" end
   return "a Content-Type that is neither JSON nor an event stream"
 end
@@ -146,14 +155,15 @@ function Answers:header_filter(conf)
     set_type("application/json")
     if how == "json" then ngx.status = 200 end
     if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
-      replace(held, 502, "an answer that is too large", law.withheld(question, "an answer that is too large"))
+      replace(held, ngx.status, "an answer that is too large", law.withheld(question, "an answer that is too large"))
     end
   elseif how == "none" then
     held.how = "none"
     ngx.header["Content-Type"] = nil
     if ngx.req.get_method() == "POST" and ngx.status ~= 204 then ngx.status = 202 end
   else
-    replace(held, 502, how, law.withheld(question, how))
+    -- Some clients end their session at any 5xx: where the server's status was good, one answer is missing.
+    replace(held, ngx.status >= 200 and ngx.status < 300 and 200 or 502, how, law.withheld(question, how))
   end
 end
 

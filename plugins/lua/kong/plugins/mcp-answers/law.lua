@@ -410,7 +410,7 @@ end
 function Stream:take(line)
   if line == "" then return self:dispatch() end
   if byte(line, 1) == 58 then
-    self.noise = self.noise + 1 / 64
+    self.noise = self.noise + 1 / 8
     return ":\n\n"
   end
   local colon = find(line, ":", 1, true) or #line + 1
