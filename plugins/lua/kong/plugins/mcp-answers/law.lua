@@ -53,8 +53,20 @@ for c = 0, 255 do WORDS[c] = find(string.char(c), "[%w+%-.]") ~= nil end
 local Scan = {}
 Scan.__index = Scan
 
-local function new_scan()
-  return setmetatable({ at = 0, depth = 0, state = VALUE, objects = {}, keys = {}, members = {}, count = 0 }, Scan)
+-- A scan may be used again for the next text: a fast stream must not make garbage of some tables for each event.
+local function new_scan(scan)
+  scan = scan or setmetatable({ objects = {}, keys = {}, members = {}, pool = {} }, Scan)
+  scan.at, scan.depth, scan.state, scan.count, scan.used = 0, 0, VALUE, 0, 0
+  scan.failed, scan.text, scan.escaped, scan.top = false, false, false, nil
+  scan.keys[0], scan.keys[1], scan.keys[2] = nil, nil, nil
+  return scan
+end
+
+local function new_key(scan, depth, to)
+  local used = scan.used + 1
+  local key = scan.pool[used] or {}
+  scan.pool[used], scan.used, scan.keys[depth] = key, used, key
+  key.key_from, key.key_to, key.of, key.from = scan.key_at, to, scan.keys[depth - 1], nil
 end
 
 -- A value begins or ends at an offset of the whole text. Only members of the envelope and of its members are kept.
@@ -98,9 +110,7 @@ function Scan:feed(piece)
           if depth <= 2 then ends(self, depth, base + quote) end
         else
           state = COLON
-          if depth <= 2 then
-            self.keys[depth] = { key_from = self.key_at, key_to = base + quote - 1, of = self.keys[depth - 1] }
-          end
+          if depth <= 2 then new_key(self, depth, base + quote - 1) end
         end
       end
     else
@@ -309,7 +319,7 @@ end
 function Body:rest()
   local from = self.sent + 1
   self.sent = #self.pieces
-  return concat(self.pieces, "", from)
+  return from == self.sent and self.pieces[from] or concat(self.pieces, "", from)
 end
 
 -- Returns what may pass already, or nil as soon as the body is larger than it may be.
@@ -430,7 +440,8 @@ end
 -- Data that is one line of an event, or more of that line.
 function Stream:more(value, begins)
   if not self.data then
-    self.data, self.scan = {}, new_scan()
+    self.data, self.scan = {}, new_scan(self.spare)
+    self.spare = self.scan
   elseif begins then
     value = "\n" .. value
   end
