@@ -40,7 +40,7 @@ _LETTERS: Final = {
     ServerKind.ELICITATION: "e",
     ServerKind.ROOTS: "r",
 }
-"""How the header names kinds. Tasks have no letter: their ids are sealed, which only the inspect lane does."""
+"""How the question names kinds. Tasks have no letter: their ids are sealed, which only the inspect lane does."""
 
 
 def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:

@@ -249,14 +249,20 @@ class Guard:
             return Answer.of(connection.getresponse())
 
 
-def json_answer(body: bytes, headers: str = "", status: str = "200 OK") -> bytes:
+CLOSES = "Connection: close\r\n"
+"""What a server says that closes its connection: no call, which may not be repeated, is sent on it just then."""
+
+
+def json_answer(body: bytes, headers: str = "", status: str = "200 OK", connection: str = CLOSES) -> bytes:
     """Return the bytes of an HTTP answer with a JSON body."""
+    headers += connection
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
     return head.encode("latin-1") + body
 
 
 def stream_answer(*chunks: bytes, headers: str = "", end: bool = True) -> bytes:
     """Return the bytes of a chunked HTTP answer that is an event stream."""
+    headers += CLOSES
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n{headers}\r\n"
     return head.encode("latin-1") + b"".join(map(chunk, filter(None, chunks))) + (b"0\r\n\r\n" if end else b"")
 

@@ -82,7 +82,7 @@ def test_what_may_be_asked_twice_is_answered_though_all_idle_connections_are_gon
         used.add(connection)
         if not together.broken:
             together.wait()
-        connection.sendall(words.json_answer(words.result("good")))
+        connection.sendall(words.json_answer(words.result("good"), connection=""))
         return True
 
     kong.play = plays

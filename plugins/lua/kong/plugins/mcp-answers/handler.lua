@@ -18,7 +18,7 @@ local WITHHELD = { [401] = true, [407] = true, [421] = true, [426] = true }
 -- Of the server's headers these pass as they are. Type, connection and length are written by nginx or by us.
 local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding"] = true, date = true, ["retry-after"] = true, allow = true, ["mcp-protocol-version"] = true }
 
--- After mcp-guard (940), which leaves the question in ngx.ctx: no client can write there.
+-- After mcp-guard (940), which leaves the question in kong.ctx.shared: no client can write there.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
 -- What the guard reads of the request's context: the request's headers as they are then. With it this plugin announces
