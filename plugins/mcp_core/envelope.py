@@ -40,17 +40,27 @@ def read(http_headers: http.Headers, body: bytes, limits: Limits) -> Envelope | 
         return _read_modern(parsed, http_headers, version)
     if version is None or version in methods.LEGACY_VERSIONS:
         return _read_legacy(parsed, http_headers, version)
-    return unsupported(version, request_id(parsed))
+    return unsupported(version, request_id(parsed), modern=_is_modern(parsed))
 
 
-def unsupported(requested: str, id_: str | int | None = None) -> Reject:
-    """Refuse a revision that the gateway does not know (2026-07-28, basic/versioning)."""
+def _is_modern(message: Message) -> bool:
+    """Return whether a message names its revision itself, as those of the modern era do."""
+    meta = None if isinstance(message, Response) else message.params.get("_meta")
+    return isinstance(meta, dict) and methods.META_VERSION in meta
+
+
+def unsupported(requested: str, id_: str | int | None = None, *, modern: bool = False) -> Reject:
+    """Refuse a revision that the gateway does not know (2026-07-28, basic/versioning).
+
+    Who speaks the modern era is told its revisions, as by server/discover; who may speak the legacy one, all.
+    """
+    supported = methods.MODERN_VERSIONS if modern else methods.VERSIONS
     return Reject(
         UNSUPPORTED_VERSION,
         "Unsupported protocol version",
         "version",
         id=id_,
-        data={"supported": list(methods.VERSIONS), "requested": requested},
+        data={"supported": list(supported), "requested": requested},
     )
 
 

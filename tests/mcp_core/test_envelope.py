@@ -62,6 +62,13 @@ def test_an_unknown_revision_says_what_is_supported(version):
     assert error["error"]["data"] == {"supported": [MODERN, *reversed(LEGACY)], "requested": version}
 
 
+@pytest.mark.requirement("ENV-002")
+def test_who_speaks_the_modern_era_is_told_its_revisions():
+    refusal = read(legacy("v999.0.0"), modern_body("server/discover", {}))
+    assert isinstance(refusal, Reject)
+    assert refusal.data == {"supported": [MODERN], "requested": "v999.0.0"}
+
+
 @pytest.mark.requirement("ENV-003")
 @pytest.mark.parametrize(
     "params",
