@@ -23,7 +23,6 @@ from mcp_sidecar.encodings import is_known
 JSON_TYPE: Final = Kind.JSON.value
 STREAM_TYPE: Final = Kind.STREAM.value
 
-_STREAM_TYPE: Final = re.compile(r'text/event-stream[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _DO_NOT_ENCODE: Final = "have the server send what was asked for: no Content-Encoding"

@@ -9,6 +9,7 @@ local kong, ngx = kong, ngx
 local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match
 
 local FORMAT = "1"
+local REQUEST_KEY = "mcp_request_" .. FORMAT
 local MAX_HEADERS = 100
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -25,7 +26,7 @@ local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 -- itself, as nobody else can write there.
 local REQUEST = {
   __index = function(_, key)
-    if key == "mcp_request_1" then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+    if key == REQUEST_KEY then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
   end,
 }
 
