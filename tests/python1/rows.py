@@ -38,6 +38,8 @@ class Use:
         self.changed = asyncio.Event()
         self.later = []
         self.client = None
+        self.calm = False
+        """No change of the list makes it list again any more."""
         self.over = False
         self.streams = contextlib.AsyncExitStack()
 
@@ -50,6 +52,8 @@ class Use:
             ):
                 await self.use()
         except Exception as error:  # noqa: BLE001 - whatever ends a session is what is looked at
+            if self.over:
+                return self.saw  # a client that leaves breaks its own stream where a message comes just then
             self.saw["ended"] = said(error)
             async with self.enter(self.row, self.row["again"], self.told) as self.client:
                 await self.list_into(self.saw["lists"])
@@ -64,14 +68,15 @@ class Use:
             await self.changed.wait()
         while self.later:
             await self.later.pop()
-        self.over = True
+        self.calm = True
         await self.list_into(self.saw["lists"])
+        self.over = True
 
     async def told(self, message):
         self.saw["heard"].append(repr(message))
         if "list_changed" in str(message):
             self.changed.set()
-            if self.client is not None and not self.over:
+            if self.client is not None and not self.calm:
                 self.later.append(asyncio.create_task(self.list_into(self.saw["lists"])))
 
     async def list_into(self, into):
