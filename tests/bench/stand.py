@@ -119,10 +119,20 @@ def measure(port, path, connections, seconds, tool="good"):
         "connections": connections,
         "seconds": seconds,
     }
+    return _load(job, path)
+
+
+def medians(asked, seconds, tool="good"):
+    """Return the median latencies in ms of several [(port, path), ...], each asked in turn over one connection."""
+    requests = [("127.0.0.1", port, call(path, tool)) for port, path in asked]
+    return _load({"asked": requests, "seconds": seconds}, asked)["medians_ms"]
+
+
+def _load(job, what):
     ended = subprocess.run(
         [sys.executable, str(HERE / "load.py")], input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True
     )
     result = json.loads(ended.stdout)
     if set(result["statuses"]) != {"200"}:
-        raise RuntimeError(f"{path}: not every answer was 200: {result['statuses']}")
+        raise RuntimeError(f"{what}: not every answer was 200: {result['statuses']}")
     return result
