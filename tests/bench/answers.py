@@ -42,8 +42,8 @@ def run(*, quick):
             "answers": start_server(stack, "answers_server.py"),
             "instant": start_server(stack, "instant_server.py"),
         }
-        held, port = _start(stack, urls, judges=True)
-        _, opened = _start(stack, urls, judges=False)
+        held, port, _ = _start(stack, urls, judges=True)
+        _, opened, _ = _start(stack, urls, judges=False)
         return [
             *_ordinary(port, opened, seconds, rounds),
             *_large(port, opened, rounds),

@@ -82,7 +82,7 @@ def run(host, port, request, *, connections, seconds):
 def run_in_turn(asked, seconds):
     """Return the median latency of each of several requests, [(host, port, request), ...], in milliseconds.
 
-    One request is on its way at a time, and each waits for its turn: what the machine does meanwhile weighs on all alike.
+    One request is on its way at a time, each in its turn: what the machine does meanwhile weighs on all alike.
     """
     selector = selectors.DefaultSelector()
     connections = [_Connection((host, port), request, selector) for host, port, request in asked]
