@@ -44,6 +44,7 @@ _GUARDS: Final = {
     Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
 }
 _APART: Final = re.compile(r"[^\w.\x00]+")
+_WORD: Final = re.compile(r"\w+")
 _COMMON: Final = dict.fromkeys(
     """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
     call get set user users you your must should will can not no first before after tool name file value list data
@@ -138,7 +139,7 @@ class Engine:
         present = 0
         for bits, _, _ in sentences:
             present |= bits
-        found = [*self._in_words(reading, sentences, present, own), *self._in_code(reading, present)]
+        found = [*self._in_words(reading, sentences, present, own), *self._in_code(reading, present, own)]
         if len(found) + len(marks) > 1:
             found += self._combined((*found, *marks))
         return found
@@ -175,7 +176,7 @@ class Engine:
                 if places:
                     yield from _phrase_hits(one, reading, places, own)
 
-    def _in_code(self, reading: Reading, present: int) -> Iterator[Hit]:
+    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[Hit]:
         code = reading.code
         held = {hint for sign, hints in self._hints.items() if sign in code for hint in hints if hint in code}
         for one in self._patterns:
@@ -184,7 +185,9 @@ class Engine:
                     continue
             elif one.hints and held.isdisjoint(one.hints):
                 continue
-            yield from _matches(one, code, "code")
+            for hit in _matches(one, code, "code"):
+                if not one.rule.names or _names_other(code[hit.start : hit.end], own):
+                    yield hit
         if self._composed and not code.isascii():
             composed = reading.composed
             there = scripts(composed)
@@ -245,7 +248,7 @@ def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
 
 
 def _names_other(text: str, own: Container[str]) -> bool:
-    for word in text.split():
+    for word in _WORD.findall(text):
         if "_" in word and word not in own:
             parts = word.split("_")
             if parts[-1] not in DATA and not VERBS.isdisjoint(parts):

@@ -48,6 +48,22 @@ _DIRECTING: Final = frozenset(
 )
 """Rules that say more of another tool than that it may be called first, as honest hints do."""
 
+_ORDERING: Final = frozenset(
+    {
+        "arguments.obliged",
+        "arguments.redirected",
+        "arguments.tampering",
+        "duties.act",
+        "duties.afterwards",
+        "duties.behind-the-back",
+        "duties.instead",
+        "duties.news-of-a-tool",
+        "precondition.named-tool",
+        "precondition.other-tools-effect",
+    }
+)
+"""Weak signals that are orders where the tool that is named is another server's."""
+
 
 def items(surface: Mapping[str, Any]) -> Iterator[tuple[ItemKind, Item]]:
     """Yield every item of a surface with its kind; what is no object is passed over, as it names nothing."""
@@ -202,7 +218,7 @@ def _foreign(
         for found in _TOKEN.finditer(field.text):
             name = found[0]
             if is_foreign(name) and _is_telling(name) and snake(name).lower() not in siblings:
-                rule = structure.FOREIGN_STEERED if sight.ids & _DIRECTING else structure.FOREIGN
+                rule = structure.FOREIGN_STEERED if sight.ids & (_DIRECTING | _ORDERING) else structure.FOREIGN
                 yield from _finding(config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {name}.")
                 break
 

@@ -112,7 +112,7 @@ RULES: Final = (
                 "no matter|whatever|regardless|whichever ~1 of|what|which|who ~3 user|users|they|requested|asked|"
                 "specified|chosen|said|says|asks|ask|request|requests|wanted"
             ),
-            "whatever|whichever ~3 was|were|is ~1 requested|asked|specified|chosen|given",
+            "whatever|whichever ~3 was|were|is ~1 requested|asked|specified|chosen",
             (
                 "in place|lieu of ~4 user|users|requested|original|intended ~3 gave|gives|asked|chose|specified|"
                 "wanted|provided|one|value"
