@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -14,10 +15,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from mcp_core import methods, passing
+from mcp_core.claims import Target
 from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
-from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
 
 MAX_CONNECTIONS: Final = 4096
@@ -39,6 +40,22 @@ class UpstreamError(Exception):
         super().__init__(refusal.reason)
         self.refusal = refusal
         self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request as it goes to Kong."""
+
+    http_method: str
+    url: URL
+    headers: CIMultiDict[str]
+    body: bytes | None
+
+    async def by(self, client: aiohttp.ClientSession) -> aiohttp.ClientResponse:
+        """Send it, and return what comes back, of which only the head has been read."""
+        return await client.request(
+            self.http_method, self.url, headers=self.headers, data=self.body, allow_redirects=False
+        )
 
 
 class Upstream:
@@ -79,18 +96,31 @@ class Upstream:
             await pool.close()
 
     @asynccontextmanager
-    async def send(self, context: Context, headers: Headers, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def send(
+        self,
+        target: Target,
+        http_method: str,
+        method: str,
+        headers: Headers,
+        body: bytes = b"",
+        hide: Collection[str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request on and give the answer, of which only the head has been read.
+
+        `method` is MCP's, "" where there is none. `hide` holds globs of the agent's headers that no server gets.
 
         Raises:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
         """
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
-        url = URL(f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}", encoded=True)
-        passed = self._headers(context, headers)
+        url = URL(f"{self._settings.kong_url}/{target.server}{target.endpoint or ''}", encoded=True)
+        passed = self._headers(target, headers, hide)
+        # A request without Accept would be refused by servers that do as the specification says.
+        passed.setdefault("accept", _ACCEPT[http_method])
         try:
             async with self._place():
-                response = await self._head(context, url, passed, body if context.http_method == "POST" else None)
+                ask = Asking(http_method, url, passed, body if http_method == "POST" else None)
+                response = await self._head(ask, method)
                 try:
                     yield response
                 finally:
@@ -110,26 +140,20 @@ class Upstream:
         finally:
             self._places.release_on_behalf_of(place)
 
-    async def _head(
-        self, context: Context, url: URL, headers: CIMultiDict[str], body: bytes | None
-    ) -> aiohttp.ClientResponse:
-        async def ask(*, fresh: bool) -> aiohttp.ClientResponse:
-            client = self._client(fresh=fresh)
-            return await client.request(context.http_method, url, headers=headers, data=body, allow_redirects=False)
-
+    async def _head(self, ask: Asking, method: str) -> aiohttp.ClientResponse:
         try:
-            return await ask(fresh=False)
+            return await ask.by(self._client(fresh=False))
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
             # may be asked twice, on a connection that nobody can have closed; what the gateway does not know, may not.
-            known = methods.METHODS.get(context.method)
-            if context.method and (known is None or not known.repeatable):
+            known = methods.METHODS.get(method)
+            if method and (known is None or not known.repeatable):
                 raise
-            return await ask(fresh=True)
+            return await ask.by(self._client(fresh=True))
 
-    def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
+    def _headers(self, target: Target, headers: Headers, hide: Collection[str] | None) -> CIMultiDict[str]:
         """Return what the server gets of the agent's headers, behind the gateway's own.
 
         Those come first: Kong's auth plugins read no more than a hundred.
@@ -138,20 +162,18 @@ class Upstream:
             {
                 "host": self._settings.internal_host,
                 methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
-                methods.AFFINITY_HEADER: context.affinity,
+                methods.AFFINITY_HEADER: target.affinity,
                 methods.ACCEPT_ENCODING_HEADER: "identity",
             }
         )
-        if context.session is not None:
-            sent[methods.SESSION_HEADER] = context.session
-        hidden = self._hidden if context.hide is None else Hidden(context.hide)
+        if target.session is not None:
+            sent[methods.SESSION_HEADER] = target.session
+        hidden = self._hidden if hide is None else Hidden(hide)
         for name, value in headers.items():
             if passing.passes(name, hidden):
                 for line in [value] if isinstance(value, str) else value:
                     if (text := _text(line)) is not None:
                         sent.add(name, text)
-        # A request without Accept would be refused by servers that do as the specification says.
-        sent.setdefault("accept", _ACCEPT[context.http_method])
         return sent
 
 
