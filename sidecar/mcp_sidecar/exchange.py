@@ -25,6 +25,7 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.repeat import may_ask_another, says_nobody_is_there
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.alerts import WITHHELD, Alerts, Notice
@@ -50,9 +51,6 @@ HOLD_SECONDS: Final = 1.0
 """How long the head of a POST's stream waits for the first event: until then an error can be a JSON answer."""
 GRACE_SECONDS: Final = 2.0
 """How long requests may go on after the sidecar was told to stop."""
-
-REPLICA_TRIES: Final = 4
-"""How many replicas are asked, at random, for what any of them can tell."""
 
 _TOO_SLOW: Final = Reject(
     INTERNAL_ERROR,
@@ -165,18 +163,20 @@ class Exchange:
         return lambda message: told.revise(principal, server, message) or sealed(message)
 
     async def _ask(self, sending: Sending, tasks: TaskGroup) -> None:
-        started, said = time.monotonic(), self._claims
-        asked = (said.http_method, said.method, sending.headers, sending.body, said.terms.hide)
+        started, said, upstream = time.monotonic(), self._claims, self._parts.upstream
+        asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
+        tries = upstream.begin(self._target.server)
         try:
-            for tries_left in reversed(range(REPLICA_TRIES)):
-                async with self._parts.upstream.send(self._target, *asked) as response:
-                    if tries_left and self._may_ask_another(response.status):
-                        self._target = replace(self._target, affinity=secrets.token_hex(8))
-                        continue
-                    self._sight = replace(self._sight, revise=self._revise(sending))
-                    self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
-                    await self._bring(response, tasks)
-                    return
+            while True:
+                async with upstream.send(self._target, *asked, tries) as response:
+                    wait = tries.again("nobody-there") if self._may_ask_another(sending, response) else None
+                    if wait is None:
+                        self._sight = replace(self._sight, revise=self._revise(sending))
+                        self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
+                        await self._bring(response, tasks)
+                        return
+                await anyio.sleep(wait)
+                self._target = replace(self._target, affinity=secrets.token_hex(8))
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
 
@@ -190,15 +190,12 @@ class Exchange:
         known = methods.METHODS.get(self._claims.method)
         return known is None or not known.repeatable or known.name == methods.LISTEN or self._works()
 
-    def _may_ask_another(self, status: int) -> bool:
-        """Return whether another replica may be asked: Kong got no answer, and the request only asks for a surface.
-
-        Kong hashes the affinity key, and tries the same replica until its health checks have spoken. A session lives
-        on its replica alone.
-        """
-        known, target = methods.METHODS.get(self._claims.method), self._target
-        free = target.session is None and target.endpoint is None and self._claims.method not in methods.TASK_METHODS
-        return free and known is not None and known.repeatable and status in (502, 503, 504)
+    def _may_ask_another(self, sending: Sending, response: aiohttp.ClientResponse) -> bool:
+        """Return whether nobody is where the affinity key led, and another replica could tell as well."""
+        target = self._target
+        bound = target.session is not None or target.endpoint is not None or bool(sending.tokens)
+        nobody = says_nobody_is_there(response.status, retry_after="retry-after" in response.headers)
+        return nobody and may_ask_another(self._claims.question, bound=bound)
 
     async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         self._answered = 200 <= response.status < 300

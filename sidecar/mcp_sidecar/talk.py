@@ -17,9 +17,10 @@ import anyio.to_thread
 from mcp_core import jsonrpc, methods
 from mcp_core.claims import Target
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
-from mcp_core.methods import Era
+from mcp_core.methods import Era, Place
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
+from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
@@ -127,8 +128,11 @@ class Talk:
             headers[methods.VERSION_HEADER] = self._version
         if self._era is Era.MODERN:
             headers[methods.METHOD_HEADER] = method
+        asked = (Asked(_ID, method),) if message is not None and "id" in message else ()
+        place = Place.GET if http_method == "GET" else Place.POST
+        question = Question(self._era, self._version, place, asked)
         try:
-            async with self._upstream.send(self._target(), http_method, method, headers, body) as response:
+            async with self._upstream.send(self._target(), question, http_method, headers, body) as response:
                 yield read_head(response), response
         except UpstreamError as error:
             raise TalkError(error.outcome) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import ssl
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Final
 import aiohttp
 import anyio
 from multidict import CIMultiDict
+from prometheus_client import Counter
 from yarl import URL
 
 from mcp_core import methods, passing
@@ -19,6 +22,8 @@ from mcp_core.claims import Target
 from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
+from mcp_core.question import Question
+from mcp_core.repeat import Budget, Tries, may_repeat
 from mcp_sidecar.settings import Settings
 
 MAX_CONNECTIONS: Final = 4096
@@ -26,6 +31,7 @@ MAX_CONNECTIONS: Final = 4096
 IDLE_SECONDS: Final = 15.0
 """Well below the time after which Kong closes an idle connection, so that none is used that Kong just closed."""
 
+_RANDOM: Final = secrets.SystemRandom()
 _MAX_HEAD: Final = 64 * 1024
 """Bytes of one header of an answer: some servers make their session ids of tokens."""
 
@@ -43,7 +49,7 @@ class UpstreamError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class _Sending:
     """One request as it goes to Kong."""
 
     http_method: str
@@ -61,8 +67,11 @@ class Asking:
 class Upstream:
     """A pool of connections to Kong."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, repeats: Counter) -> None:
+        """`repeats` counts what is sent again, by server and why."""
         self._settings = settings
+        self._budget = Budget(further=settings.repeats)
+        self._repeats = repeats
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
         self._pools: dict[bool, aiohttp.ClientSession] = {}
@@ -90,6 +99,10 @@ class Upstream:
             )
         return self._pools[fresh]
 
+    def begin(self, server: str) -> Tries:
+        """Return the further tries of one request."""
+        return self._budget.begin(time.monotonic, _RANDOM.random, lambda why: self._repeats.labels(server, why).inc())
+
     async def aclose(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
@@ -99,15 +112,16 @@ class Upstream:
     async def send(
         self,
         target: Target,
+        question: Question,
         http_method: str,
-        method: str,
         headers: Headers,
         body: bytes = b"",
         hide: Collection[str] | None = None,
+        tries: Tries | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request on and give the answer, of which only the head has been read.
 
-        `method` is MCP's, "" where there is none. `hide` holds globs of the agent's headers that no server gets.
+        `hide` holds globs of the agent's headers that no server gets. `tries` are those of whoever sends it again.
 
         Raises:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
@@ -119,8 +133,9 @@ class Upstream:
         passed.setdefault("accept", _ACCEPT[http_method])
         try:
             async with self._place():
-                ask = Asking(http_method, url, passed, body if http_method == "POST" else None)
-                response = await self._head(ask, method)
+                sending = _Sending(http_method, url, passed, body if http_method == "POST" else None)
+                again = tries or self.begin(target.server)
+                response = await self._head(sending, again if may_repeat(question, http_method) else None)
                 try:
                     yield response
                 finally:
@@ -140,18 +155,19 @@ class Upstream:
         finally:
             self._places.release_on_behalf_of(place)
 
-    async def _head(self, ask: Asking, method: str) -> aiohttp.ClientResponse:
+    async def _head(self, sending: _Sending, tries: Tries | None) -> aiohttp.ClientResponse:
         try:
-            return await ask.by(self._client(fresh=False))
+            return await sending.by(self._client(fresh=False))
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
-            # may be asked twice, on a connection that nobody can have closed; what the gateway does not know, may not.
-            known = methods.METHODS.get(method)
-            if method and (known is None or not known.repeatable):
+            # Kong may close an idle connection (at a reload, say) just when it is used, and nobody can have closed a
+            # fresh one. Whether Kong had read the request nobody knows.
+            wait = None if tries is None else tries.again("connection-closed")
+            if wait is None:
                 raise
-            return await ask.by(self._client(fresh=True))
+            await anyio.sleep(wait)
+            return await sending.by(self._client(fresh=True))
 
     def _headers(self, target: Target, headers: Headers, hide: Collection[str] | None) -> CIMultiDict[str]:
         """Return what the server gets of the agent's headers, behind the gateway's own.
