@@ -20,7 +20,7 @@ from mcp_core.claims import Claims, Terms
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
-from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
+from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId, params_status
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.results import Found
@@ -226,5 +226,4 @@ def _leaves(message: str, path: str) -> str:
 
 
 def _refuse(era: Era, id_: RequestId, problem: _Problem) -> Reject:
-    status = 200 if era is Era.LEGACY else 400
-    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=status)
+    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=params_status(era))
