@@ -18,7 +18,6 @@ from kong_devkit.errors import ConfigError, SchemaError
 from kong_devkit.schema import Problems, validate
 
 _ENTITIES: Final = uuid.UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
-_DEFAULT_WORKSPACE: Final = "0dc6f45b-8f8d-40d2-a504-473544ee190b"
 Entity = dict[str, Any]
 
 

@@ -18,13 +18,6 @@ SECONDS: Final = 30.0
 MOST_PAGES: Final = 200
 """Pages of one list that are asked for."""
 
-_LISTS: Final = {
-    "tools": "tools/list",
-    "prompts": "prompts/list",
-    "resources": "resources/list",
-    "resourceTemplates": "resources/templates/list",
-}
-_CAPABILITY: Final = {"resourceTemplates": "resources"}
 _CLIENT: Final = {"name": "kong-mcp scan", "version": "1"}
 
 
@@ -51,8 +44,8 @@ def fetch_surface(url: str, headers: Mapping[str, str] | None = None) -> dict[st
                 surface["instructions"] = instructions
             capabilities = answer.get("capabilities")
             offered = capabilities if isinstance(capabilities, dict) else {}
-            for key, method in _LISTS.items():
-                if _CAPABILITY.get(key, key) in offered:
+            for method, key, capability in methods.LIST_METHODS:
+                if capability in offered:
                     surface[key] = session.every(key, method)
             session.close()
         except httpx.HTTPError as error:
@@ -75,7 +68,7 @@ class _Session:
     def open(self) -> dict[str, Any]:
         """Say hello. Returns what the server says of itself: capabilities, and perhaps instructions."""
         try:
-            return self.ask("server/discover", {})
+            return self.ask(methods.DISCOVER, {})
         except LiveError:
             self._modern = False
         answer = self.ask(
@@ -83,7 +76,7 @@ class _Session:
             {"protocolVersion": methods.LEGACY_VERSIONS[-1], "capabilities": {}, "clientInfo": _CLIENT},
         )
         self._headers[methods.VERSION_HEADER] = str(answer.get("protocolVersion", methods.ASSUMED_VERSION))
-        self._post({"jsonrpc": "2.0", "method": "notifications/initialized"}, {})
+        self._post({"jsonrpc": "2.0", "method": methods.INITIALIZED}, {})
         return answer
 
     def close(self) -> None:
@@ -115,7 +108,7 @@ class _Session:
                 "_meta": {
                     methods.META_VERSION: version,
                     methods.META_CAPABILITIES: {},
-                    "io.modelcontextprotocol/clientInfo": _CLIENT,
+                    methods.META_CLIENT_INFO: _CLIENT,
                 }
             }
             headers = {methods.VERSION_HEADER: version, methods.METHOD_HEADER: method}

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from mcp_core import jsonrpc
+from mcp_core import jsonrpc, methods
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.scan import Surface
 
 LIMITS: Final = Limits(body=64 * 1024 * 1024, keys=2_000_000)
 """What one file, or one line of it, may hold: inventories are larger than messages."""
 
-_LISTS: Final = ("tools", "prompts", "resources", "resourceTemplates")
 _SERVERS: Final = ("mcpServers", "servers", "mcp")
 
 
@@ -94,7 +93,7 @@ def _document(value: Any) -> Source:
         raise SourceError("it holds neither an object nor a list of them")
     result = value.get("result")
     for holder in (value, result if isinstance(result, dict) else {}):
-        if any(isinstance(holder.get(key), list) for key in _LISTS):
+        if any(isinstance(holder.get(key), list) for key in methods.SURFACE_KEYS):
             return Listed(holder)
     for key in _SERVERS:
         servers = value.get(key)

@@ -20,7 +20,6 @@ from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, ItemId, Standing, Store, UnknownItemError
 
 _SHORT: Final = 12
-_READABLE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _store_option = click.option(

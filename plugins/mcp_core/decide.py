@@ -28,6 +28,7 @@ from mcp_core.outcome import (
     Reject,
     RejectKind,
     RequestId,
+    params_status,
 )
 from mcp_core.params import ParamHeaders
 from mcp_core.policy import Policy, View
@@ -261,8 +262,7 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
 
 
 def _params_status(read: Envelope) -> int:
-    """Answer bad params as each era's servers do: legacy errors are 200 answers, modern ones 400."""
-    return 200 if read.era is Era.LEGACY else 400
+    return params_status(read.era)
 
 
 def _authorise_completion(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from unicodedata import normalize
 
+from mcp_core import methods
+
 PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
 """Keys through which merging in ECMAScript lets an object inherit members that it does not hold."""
 
@@ -94,13 +96,13 @@ PARAMS: Final = Keys.of(
 
 META: Final = Keys.of(
     {
-        "io.modelcontextprotocol/clientCapabilities",
-        "io.modelcontextprotocol/clientInfo",
-        "io.modelcontextprotocol/logLevel",
-        "io.modelcontextprotocol/protocolVersion",
-        "io.modelcontextprotocol/related-task",
-        "io.modelcontextprotocol/subscriptionId",
-        "progressToken",
+        methods.META_CAPABILITIES,
+        methods.META_CLIENT_INFO,
+        methods.META_LOG_LEVEL,
+        methods.META_VERSION,
+        methods.META_RELATED_TASK,
+        methods.META_SUBSCRIPTION,
+        methods.PROGRESS_TOKEN,
     }
 )
 

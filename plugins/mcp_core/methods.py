@@ -83,6 +83,8 @@ GUARDED_PREFIXES: Final = ("mcp-", *IDENTITY_PREFIXES)
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
+META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
+META_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 META_RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 """Names the task that a message belongs to (2025-11-25, basic/utilities/tasks), in params or in a result."""
 
@@ -318,10 +320,7 @@ INPUT_KINDS: Final = {
 INPUT_REQUESTS: Final = "inputRequests"
 
 RESULT_KEYS: Final = {
-    "tools": frozenset({"tools/list"}),
-    "prompts": frozenset({"prompts/list"}),
-    "resources": frozenset({"resources/list"}),
-    "resourceTemplates": frozenset({"resources/templates/list"}),
+    **{key: frozenset({method}) for method, key, _ in LIST_METHODS},
     "capabilities": frozenset({INITIALIZE, DISCOVER}),
     "messages": frozenset({"prompts/get"}),
     "contents": frozenset({"resources/read"}),

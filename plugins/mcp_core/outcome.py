@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from mcp_core.methods import Era
+
 RequestId: TypeAlias = str | int
 
 PARSE_ERROR: Final = -32700
@@ -27,6 +29,12 @@ UNSUPPORTED_VERSION: Final = -32022
 
 ACCEPTED: Final = 202
 """The HTTP status of a notification that was taken, without a body (all legacy revisions, sending messages)."""
+
+
+def params_status(era: Era) -> int:
+    """Return the HTTP status of bad params, as each era's servers answer them: 200 with the error, or 400."""
+    return 200 if era is Era.LEGACY else 400
+
 
 STATUS: Final = {
     PARSE_ERROR: 400,

@@ -63,8 +63,11 @@ class Question:
 
     @classmethod
     def from_json(cls, era: Era, version: str, value: dict[str, Any]) -> Question:
-        """Return the question that `to_json` wrote."""
-        asked = tuple(Asked(*one) for one in value["asked"])
+        """Return the question that `to_json` wrote; another release may say more of what is asked.
+
+        Raises KeyError, TypeError or ValueError for what is none.
+        """
+        asked = tuple(Asked(*one[:3]) for one in value["asked"])
         return cls(era, version, Place(value["place"]), asked, value["batch"])
 
 

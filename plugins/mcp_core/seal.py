@@ -1,4 +1,4 @@
-"""Keys, and what is made with them: the guard's signed word to the sidecar, and sealed ids.
+"""Keys, and what is sealed with them: ids that agents hold.
 
 Randomness, clocks and the AEAD cipher are arguments. Every key of a ring opens and verifies; the first one seals and
 signs: put a new key in front, and take the old one away once everything it sealed has aged out.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from dataclasses import fields as dataclass_fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from mcp_core.formats import is_understood
+from mcp_core.principal import CONSUMER, NOBODY, UNKNOWN, Principal, consumer
 
 MIN_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -65,100 +66,18 @@ def derive(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, purpose.encode() + b"\x01", "sha256")
 
 
-def _b64(data: bytes) -> str:
+def base64url(data: bytes) -> str:
+    """Return bytes as unpadded base64url (RFC 4648, section 5)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _unb64(text: str) -> bytes | None:
+def from_base64url(text: str) -> bytes | None:
     """Return the bytes of canonical unpadded base64url, or None."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    return data if _b64(data) == text else None
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What the guard tells the sidecar of one request.
-
-    `server` is the guarded server's name; `method` what Mcp-Method says ("" for a GET); `body` the SHA-256 of the
-    request body in hex; `view` the principal's view as JSON values; `session` the upstream's session id; `affinity`
-    what Kong hashes to find the replica; `expires` a Unix time in seconds; `lists_tasks` whether the policy lets agents
-    ask for all tasks; `question` what Question.to_json wrote, and `server_messages` what ServerMessages.to_json wrote;
-    `hide` the globs of headers that no server gets, None for passing.HIDDEN_HEADERS; `pins` a word of
-    pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and `secrets` words of inspection.Mode,
-    for what results and arguments are searched for. Four fields serve the transport of 2024-11-05: `announce` is the
-    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream, and
-    `stream_path` the stream's own path on the server, where it is known; `endpoint` is the server's own URI of it (path
-    and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
-    """
-
-    server: str
-    principal: str | None
-    era: str
-    version: str
-    http_method: str
-    method: str
-    id: str | int | None
-    body: str
-    enforce: bool
-    view: dict[str, Any]
-    session: str | None
-    affinity: str
-    expires: int
-    announce: str | None = None
-    endpoint: str | None = None
-    refusal: str | None = None
-    lists_tasks: bool = False
-    question: dict[str, Any] = field(default_factory=lambda: {"place": "post", "asked": [], "batch": False})
-    server_messages: list[list[str]] = field(default_factory=lambda: [[], []])
-    hide: list[str] | None = None
-    pins: str = "off"
-    results: str = "off"
-    schema: str = "off"
-    secrets: str = "off"
-    scan: dict[str, Any] = field(default_factory=dict)
-    stream_path: str | None = None
-
-    def is_for(self, body: bytes) -> bool:
-        """Return whether the context was signed for exactly this request body."""
-        return self.body == hashlib.sha256(body).hexdigest()
-
-
-_CONTEXT_FIELDS: Final = frozenset(one.name for one in dataclass_fields(Context))
-
-
-class ContextSigner:
-    """Signs contexts, and believes only what one of its keys signed and time has not passed over."""
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = [derive(key, "kong-mcp context") for key in keys]
-
-    def sign(self, context: Context) -> str:
-        """Return the header value: base64url JSON, a dot, base64url HMAC-SHA256 (RFC 2104)."""
-        payload = _b64(json.dumps(asdict(context), separators=(",", ":")).encode())
-        return f"{payload}.{_b64(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
-
-    def verify(self, value: str, *, now: float) -> Context | None:
-        """Return the context, or None for anything not signed here, or expired. Its body must still be compared.
-
-        None too for what was signed with other fields: a guard of another version wrote it.
-        """
-        payload, dot, mac = value.partition(".")
-        given = _unb64(mac)
-        if not dot or given is None or not payload.isascii():
-            return None
-        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
-        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
-        raw = _unb64(payload) if any(good) else None
-        if raw is None:
-            return None
-        fields = json.loads(raw)
-        if not isinstance(fields, dict) or fields.keys() != _CONTEXT_FIELDS:
-            return None
-        context = Context(**fields)
-        return None if context.expires < now else context
+    return data if base64url(data) == text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,49 +85,107 @@ class Session:
     """A legacy session: who opened it on which server, the upstream's id of it, and the replica's affinity key."""
 
     server: str
-    principal: str | None
+    principal: Principal
     upstream: str
     affinity: str
     opened: int
 
 
+FORMAT: Final = 2
+"""The format of sealed texts: its number, a dot, and base64url of the nonce and of what is encrypted, a JSON object."""
+_PREFIX: Final = f"{FORMAT}."
+_OWNER: Final = "p"
+
+
 class Sealer:
-    """Seals fields for one purpose and one server: unreadable, unforgeable, and worth nothing anywhere else."""
+    """Seals fields for one purpose, server and principal: unreadable, unforgeable, and worth nothing anywhere else.
+
+    Format 1 had no number, its fields were a list with the name of a consumer (null for nobody) at its head, and it was
+    bound to the server alone.
+    """
 
     def __init__(
-        self, keys: Sequence[bytes], cipher: Callable[[bytes], Cipher], forged: type[Exception], purpose: str
+        self,
+        keys: Sequence[bytes],
+        cipher: Callable[[bytes], Cipher],
+        forged: type[Exception],
+        purpose: str,
+        names: Sequence[str],
     ) -> None:
-        """Take the AEAD's constructor, and the exception with which it answers a forgery."""
+        """Take the AEAD's constructor, the exception with which it answers a forgery, and the names of the fields.
+
+        The names stand in the order in which format 1 had its values.
+        """
         self._ciphers = [cipher(derive(key, purpose)) for key in keys]
         self._nonce_key = derive(keys[0], f"{purpose} nonce")
         self._forged = forged
+        self._names = (_OWNER, *names)
 
-    def seal(self, fields: Sequence[Any], server: str, nonce: bytes | None = None) -> str:
-        """Return the fields (JSON values) as base64url. `nonce` is 12 fresh random bytes.
+    def seal(
+        self,
+        fields: Mapping[str, Any],
+        server: str,
+        principal: Principal,
+        nonce: bytes | None = None,
+        number: int = FORMAT,
+    ) -> str:
+        """Return the fields (JSON values) as visible ASCII. `nonce` is 12 fresh random bytes.
 
-        Without one it is made of the fields themselves, so that the same fields always give the same text (as the
-        synthetic IV of RFC 5297 does): for names that an agent compares.
+        Without one it is made of all that is sealed and bound, so that the same always gives the same text, and nothing
+        else gives the same nonce (as the synthetic IV of RFC 5297 does): for names that an agent compares. `number` is
+        that of the format to write: a reader of the last release gets what it reads.
         """
-        data = json.dumps(fields, separators=(",", ":")).encode()
-        bound = server.encode()
+        owner: str | None = principal.seal_key
+        first = number < FORMAT and principal.kind in (CONSUMER, UNKNOWN)
+        if first:
+            owner = None if principal.kind == UNKNOWN else principal.id
+        named = {_OWNER: owner, **fields}
+        value = [named[name] for name in self._names] if first else named
+        data = json.dumps(value, separators=(",", ":")).encode()
+        bound = server.encode() if first else _bound(server)
         if nonce is None:
+            # JSON holds no NUL, so the last one tells where the two meet.
             nonce = hmac.digest(self._nonce_key, bound + b"\0" + data, "sha256")[:NONCE_BYTES]
-        return _b64(nonce + self._ciphers[0].encrypt(nonce, data, bound))
+        return ("" if first else _PREFIX) + base64url(nonce + self._ciphers[0].encrypt(nonce, data, bound))
 
-    def open(self, token: str, server: str) -> list[Any] | None:
-        """Return the fields, or None for a forged, foreign or malformed text."""
-        sealed = _unb64(token) if token.isascii() else None
+    def open(self, token: str, server: str, principal: Principal) -> Mapping[str, Any] | None:
+        """Return the fields, or None for a text that is forged, another one's, malformed, or of another format."""
+        number, dot, rest = token.partition(".")
+        if not dot:
+            return self._open_first(token, server, principal)
+        if number != str(FORMAT):
+            return None
+        fields = self._decrypted(rest, _bound(server))
+        if not isinstance(fields, dict) or not is_understood(fields, self._names):
+            return None
+        return fields if fields.get(_OWNER) == principal.seal_key else None
+
+    def _open_first(self, token: str, server: str, principal: Principal) -> Mapping[str, Any] | None:
+        values = self._decrypted(token, server.encode())
+        if not isinstance(values, list) or len(values) != len(self._names):
+            return None
+        fields = dict(zip(self._names, values, strict=True))
+        name = fields[_OWNER]
+        owner = NOBODY if name is None else consumer(str(name))
+        return fields if owner.seal_key == principal.seal_key else None
+
+    def _decrypted(self, text: str, bound: bytes) -> Any:
+        """Return the JSON value that a text holds, or None."""
+        sealed = from_base64url(text) if text.isascii() else None
         if sealed is None or len(sealed) <= NONCE_BYTES:
             return None
         for cipher in self._ciphers:
             try:
-                fields: list[Any] = json.loads(
-                    cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], server.encode())
-                )
+                data = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
             except self._forged:
                 continue
-            return fields
+            return json.loads(data)
         return None
+
+
+def _bound(server: str) -> bytes:
+    """Return what a sealed text is bound to beside its purpose: its format and its server."""
+    return f"{FORMAT}\0{server}".encode()
 
 
 class SessionSealer:
@@ -226,19 +203,19 @@ class SessionSealer:
         purpose: str = SESSION_PURPOSE,
     ) -> None:
         """Take the AEAD's constructor, and the exception with which it answers a forgery."""
-        self._sealer = Sealer(keys, cipher, forged, purpose)
+        self._sealer = Sealer(keys, cipher, forged, purpose, ("u", "a", "t"))
 
-    def seal(self, session: Session, nonce: bytes) -> str:
-        """Return the id for the agent. `nonce` is 12 fresh random bytes."""
-        fields = [session.principal, session.upstream, session.affinity, session.opened]
-        return self._sealer.seal(fields, session.server, nonce)
+    def seal(self, session: Session, nonce: bytes, number: int = FORMAT) -> str:
+        """Return the id for the agent. `nonce` is 12 fresh random bytes, `number` that of the format to write."""
+        fields = {"u": session.upstream, "a": session.affinity, "t": session.opened}
+        return self._sealer.seal(fields, session.server, session.principal, nonce, number)
 
-    def open(self, token: str, server: str, principal: str | None, *, now: float, max_age: int) -> Session | None:
-        """Return the session, or None for a forged, foreign, aged or malformed id. `max_age` is in seconds."""
-        fields = self._sealer.open(token, server)
-        if fields is None:
-            return None
-        owner, upstream, affinity, opened = fields
-        if owner != principal or opened + max_age < now:
-            return None
-        return Session(server, owner, upstream, affinity, opened)
+    def open(self, token: str, server: str, principal: Principal, *, now: float, max_age: int) -> Session | None:
+        """Return the session, or None for one that is forged, foreign, aged, malformed or of another format.
+
+        `max_age` is in seconds.
+        """
+        match self._sealer.open(token, server, principal):
+            case {"u": str(upstream), "a": str(affinity), "t": int(opened)} if opened + max_age >= now:
+                return Session(server, principal, upstream, affinity, opened)
+        return None

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 from mcp_core import methods
 from mcp_core.methods import Era
-from mcp_core.seal import TASK_PURPOSE, Cipher, Sealer
+from mcp_core.principal import Principal
+from mcp_core.seal import FORMAT, TASK_PURPOSE, Cipher, Sealer
 
 _Place: TypeAlias = tuple[Any, Any]
 """A container and the key or index at which a task's id stands in it."""
@@ -32,19 +33,18 @@ class TaskSealer:
 
     def __init__(self, keys: Sequence[bytes], cipher: Callable[[bytes], Cipher], forged: type[Exception]) -> None:
         """Take the AEAD's constructor, and the exception with which it answers a forgery."""
-        self._sealer = Sealer(keys, cipher, forged, TASK_PURPOSE)
+        self._sealer = Sealer(keys, cipher, forged, TASK_PURPOSE, ("u", "a"))
 
-    def seal(self, task: Task, server: str, principal: str | None) -> str:
-        """Return the id for the principal."""
-        return self._sealer.seal([principal, task.upstream, task.affinity], server)
+    def seal(self, task: Task, server: str, principal: Principal, number: int = FORMAT) -> str:
+        """Return the id for the principal, in the format of this number."""
+        return self._sealer.seal({"u": task.upstream, "a": task.affinity}, server, principal, number=number)
 
-    def open(self, token: str, server: str, principal: str | None) -> Task | None:
+    def open(self, token: str, server: str, principal: Principal) -> Task | None:
         """Return the task, or None for an id that was not sealed for this principal on this server."""
-        fields = self._sealer.open(token, server)
-        if fields is None:
-            return None
-        owner, upstream, affinity = fields
-        return Task(upstream, affinity) if owner == principal else None
+        match self._sealer.open(token, server, principal):
+            case {"u": str(upstream), "a": str(affinity)}:
+                return Task(upstream, affinity)
+        return None
 
 
 def may_start(params: dict[str, Any], era: Era) -> bool:

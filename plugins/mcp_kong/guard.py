@@ -17,13 +17,15 @@ from typing import Any, Final
 
 from mcp_core import endpoint, methods
 from mcp_core import headers as http
+from mcp_core.claims import Claims, Target, Terms, write_terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
-from mcp_core.policy import NOBODY, Principal
+from mcp_core.policy import View
+from mcp_core.principal import NOBODY, Principal
 from mcp_core.question import Question
-from mcp_core.seal import Context, Session, SessionSealer
+from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers
 from mcp_kong.pdk import Kong
@@ -90,7 +92,8 @@ class Guard:
         one_route = self._settings.route_id is not None
         hide = self._settings.hide_headers
         self._hidden = Hidden(hide)
-        self._hide = None if hide == frozenset(HIDDEN_HEADERS) else sorted(hide)
+        self._hide = None if hide == frozenset(HIDDEN_HEADERS) else tuple(sorted(hide))
+        self._terms: dict[View, tuple[Terms, str]] = {}
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
@@ -137,8 +140,8 @@ class Guard:
         return opened or Reject(SESSION_NOT_FOUND, "Session not found: open the stream again.", "endpoint-session")
 
     def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
-        name, age = asked.principal().name, self._settings.session_max_age
-        return sealer.open(token, self._settings.server, name, now=time.time(), max_age=age)
+        settings = self._settings
+        return sealer.open(token, settings.server, asked.principal(), now=time.time(), max_age=settings.session_max_age)
 
     def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:
         settings = self._settings
@@ -147,7 +150,7 @@ class Guard:
             return self._open(settings.sessions, token, asked)
 
         def open_task(token: str) -> Task | None:
-            return settings.tasks.open(token, settings.server, asked.principal().name)
+            return settings.tasks.open(token, settings.server, asked.principal())
 
         if asked.http_method != "POST":
             return decide_stream(asked.http_method, asked.headers, open_session, asked.body, held=held)
@@ -195,9 +198,9 @@ class Guard:
         if refusal.status == ACCEPTED or refusal.http_status() >= 500:
             _log_refusal(asked, refusal)
             return refusal
-        who = asked.principal().name
+        who = asked.principal()
         number, seconds = self._refusals.count(
-            f"address {asked.kong.client.get_forwarded_ip()}" if who is None else who
+            f"address:{asked.kong.client.get_forwarded_ip()}" if who is NOBODY else who.seal_key
         )
         if number > self._settings.guard.limits.refusals:
             text = "Too many refused requests: see what your agent asks for, and try again in a minute."
@@ -244,42 +247,55 @@ class Guard:
         principal = asked.principal()
         session = admitted.session or messages
         opens = asked.http_method == "GET" and session is None
-        context = Context(
-            server=settings.server,
-            principal=principal.name,
-            era=admitted.era.value,
-            version=admitted.version,
+        terms, written = self._terms_of(settings.guard.policy.view(principal))
+        claims = Claims(
+            principal=principal,
+            terms=terms,
             http_method=asked.http_method,
             method=admitted.method,
             id=admitted.id,
+            question=admitted.question,
             body=hashlib.sha256(asked.body).hexdigest(),
-            enforce=settings.guard.enforce,
-            view=settings.guard.policy.view(principal).to_json(),
-            session=admitted.session.upstream if admitted.session else None,
-            affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
             stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
-            endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
-            pins=settings.pinning.value,
-            results=settings.guard.inspection.results.value,
-            schema=settings.guard.inspection.schema.value,
-            secrets=settings.guard.inspection.secrets.value,
-            scan=settings.scan,
-            lists_tasks=settings.guard.policy.methods.matches(methods.LIST_TASKS),
-            question=admitted.question.to_json(),
-            server_messages=settings.guard.server_messages.to_json(),
-            hide=self._hide,
+        )
+        target = Target(
+            server=settings.server,
+            era=admitted.era,
+            version=admitted.version,
+            affinity=session.affinity if session else secrets.token_hex(8),
+            session=admitted.session.upstream if admitted.session else None,
+            endpoint=messages.upstream if messages else None,
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
-        changes[methods.CONTEXT_HEADER] = settings.signer.sign(context)
+        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
         kong.service.request.set_scheme("http")
         kong.service.request.set_path(f"/inspect/{settings.server}")
         kong.service.request.set_headers(changes)
         # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
         kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
+
+    def _terms_of(self, view: View) -> tuple[Terms, str]:
+        """Return what the sidecar carries out of the configuration, and as it stands in the header: once for a view."""
+        known = self._terms.get(view)
+        if known is None:
+            settings = self._settings
+            guard = settings.guard
+            terms = Terms(
+                view=view,
+                enforce=guard.enforce,
+                lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
+                server_messages=guard.server_messages,
+                hide=self._hide,
+                pins=settings.pinning,
+                inspection=guard.inspection,
+                scan=settings.scan,
+            )
+            known = self._terms[view] = terms, write_terms(terms)
+        return known
 
 
 def _body(kong: Kong) -> bytes:

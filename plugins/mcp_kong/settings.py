@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.answer import ServerMessages
+from mcp_core.claims import ClaimSigner
 from mcp_core.decide import Guard
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
@@ -25,7 +26,7 @@ from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
-from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
+from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
 from mcp_kong.schema import INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
@@ -57,7 +58,7 @@ class Settings:
     hide_headers: frozenset[str]
     session_max_age: int
     route_id: str | None
-    signer: ContextSigner
+    signer: ClaimSigner
     questions: Questions
     pinning: Pinning
     scan: dict[str, Any]
@@ -93,7 +94,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
-        signer=ContextSigner(keys),
+        signer=ClaimSigner(keys),
         questions=Questions(guard.policy, guard.server_messages),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),

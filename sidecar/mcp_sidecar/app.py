@@ -28,7 +28,7 @@ from mcp_sidecar.upstream import Upstream
 def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
     metrics = Metrics()
-    upstream = Upstream(settings)
+    upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins)
     parts = Parts(
         settings,

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
 from starlette.types import Receive, Scope
 
 from mcp_core import methods
-from mcp_core.answer import ServerMessages
+from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target
 from mcp_core.headers import Headers
-from mcp_core.methods import Era
-from mcp_core.outcome import FORBIDDEN, Reject
-from mcp_core.policy import View
-from mcp_core.question import Question
-from mcp_core.seal import Context, ContextSigner
+from mcp_core.outcome import FORBIDDEN, INTERNAL_ERROR, Reject
 from mcp_sidecar.filtering import Tally
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -31,13 +25,22 @@ UNSIGNED: Final = Reject(FORBIDDEN, "Forbidden", "unsigned", status=403, headers
 """All that anybody else hears."""
 
 
+OTHER_RELEASE: Final = Reject(
+    INTERNAL_ERROR,
+    "The gateway's guard and sidecar are of releases that do not read each other: its operator must bring them to one.",
+    "other-release",
+    status=502,
+    headers={"Connection": "close"},
+)
+"""What agents hear where a guard has signed what this sidecar does not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the guard: its context, headers and exact body, and what its answer is held to."""
+    """A request of the guard: what it claims, of whom it is asked, and its headers and exact body."""
 
-    context: Context
-    question: Question
-    server_messages: ServerMessages
+    claims: Claims
+    target: Target
     view: Tally
     headers: Headers
     body: bytes
@@ -60,34 +63,31 @@ class Callers:
     """Tells the guard's requests from all others."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._signer = ContextSigner(keys)
+        self._signer = ClaimSigner(keys)
 
-    async def read(self, scope: Scope, receive: Receive, headers: Headers) -> Call | str:
-        """Read the whole request and return it, or the word for the log that says why nobody signed it so."""
+    async def read(self, scope: Scope, receive: Receive, headers: Headers) -> Call | Reject:
+        """Read the whole request and return it, or what else is answered; its reason is a word for the log."""
         signed = headers.get(methods.CONTEXT_HEADER)
         if not isinstance(signed, str):
-            return "no-context"
-        context = self._signer.verify(signed, now=time.time())
-        if context is None:
-            return "context-not-believed"
-        if context.server != scope["path_params"]["server"] or context.http_method != scope["method"]:
-            return "context-of-another-request"
+            return _unsigned("no-context")
+        said = self._signer.verify(signed, now=time.time())
+        if isinstance(said, Disbelief):
+            return OTHER_RELEASE if said is Disbelief.OTHER_RELEASE else _unsigned("context-not-believed")
+        claims, target = said
+        if target.server != scope["path_params"]["server"] or claims.http_method != scope["method"]:
+            return _unsigned("context-of-another-request")
         with anyio.move_on_after(BODY_SECONDS):
             body = await _read_body(receive)
             if body is None:
-                return "body-too-large"
-            if not context.is_for(body):
-                return "context-of-another-body"
-            question = Question.from_json(Era(context.era), context.version, context.question)
-            told = ServerMessages.from_json(context.server_messages)
-            return Call(context, question, told, Tally(_view(json.dumps(context.view))), headers, body)
-        return "body-too-slow"
+                return _unsigned("body-too-large")
+            if not claims.is_for(body):
+                return _unsigned("context-of-another-body")
+            return Call(claims, target, Tally(claims.terms.view), headers, body)
+        return _unsigned("body-too-slow")
 
 
-@lru_cache(maxsize=1024)
-def _view(text: str) -> View:
-    """Return the view of a context. Many requests have the same one, and making its matchers costs more than asking."""
-    return View.from_json(json.loads(text))
+def _unsigned(why: str) -> Reject:
+    return replace(UNSIGNED, reason=why)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

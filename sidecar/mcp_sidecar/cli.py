@@ -25,6 +25,7 @@ Kong's consumer mcp-sidecar) have no default.
   MCP_SIDECAR_CONNECT_TIMEOUT  seconds to reach Kong            5
   MCP_SIDECAR_ANSWER_TIMEOUT   seconds until a server answers   300
   MCP_SIDECAR_MAX_ANSWER       bytes of one answer or event     8388608
+  MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
 
 Approval of what servers offer (pins) needs a store; KONG_MCP_SNAPSHOT is the file in which the guards of this node read

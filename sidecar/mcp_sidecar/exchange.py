@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -24,6 +25,7 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.repeat import may_ask_another, says_nobody_is_there
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.alerts import WITHHELD, Alerts, Notice
@@ -49,9 +51,6 @@ HOLD_SECONDS: Final = 1.0
 """How long the head of a POST's stream waits for the first event: until then an error can be a JSON answer."""
 GRACE_SECONDS: Final = 2.0
 """How long requests may go on after the sidecar was told to stop."""
-
-REPLICA_TRIES: Final = 4
-"""How many replicas are asked, at random, for what any of them can tell."""
 
 _TOO_SLOW: Final = Reject(
     INTERNAL_ERROR,
@@ -87,18 +86,17 @@ class Exchange:
     def __init__(self, parts: Parts, call: Call, reply: Reply, line: Line) -> None:
         self._parts = parts
         self._call = call
-        self._context = call.context
-        pins = pins_of(self._context, parts.catalog, parts.metrics.pins)
-        results = parts.inspector.results(self._context)
-        question, told = call.question, call.server_messages
-        self._judge = Judge(question, told)
+        self._claims = call.claims
+        self._target = call.target
+        terms, server = call.claims.terms, call.target.server
+        self._judge = Judge(call.claims.question, terms.server_messages)
         self._sight = Sight(
             call.view,
-            self._context.server,
-            self._context.enforce,
-            pins=pins,
-            results=results,
-            beside=parts.inspector.beside(self._context),
+            server,
+            terms.enforce,
+            pins=pins_of(terms, server, parts.catalog, parts.metrics.pins),
+            results=parts.inspector.results(call.claims),
+            beside=parts.inspector.beside(terms),
             judge=self._judge,
         )
         self._reply = reply
@@ -123,7 +121,7 @@ class Exchange:
             await self._fail(_STOPPED, "stopped")
         self._line.dropped = self._judge.dropped.total()
         for why, count in self._judge.dropped.items():
-            self._parts.metrics.dropped.labels(self._context.server, why).inc(count)
+            self._parts.metrics.dropped.labels(self._target.server, why).inc(count)
 
     async def _watch_agent(self, receive: Receive, tasks: TaskGroup) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -140,64 +138,64 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
-        refusal = await self._parts.inspector.check(self._context, self._call.body, self._line.trace)
-        if refusal is not None and (self._context.endpoint is None or refusal.id is None):
+        claims, target = self._claims, self._target
+        refusal = await self._parts.inspector.check(claims, target.server, self._call.body, self._line.trace)
+        if refusal is not None and (target.endpoint is None or refusal.id is None):
             await self._fail(refusal, "refused")
             return
         if refusal is not None:
             self._line.outcome, self._line.reason = "refused", refusal.reason
-            self._context = replace(self._context, method=methods.PING, refusal=refusal.body().decode())
-        sending = self._parts.tasks.open(self._context, self._call.headers, self._call.body)
+            claims = self._claims = replace(claims, method=methods.PING, refusal=refusal.body().decode())
+        sending = self._parts.tasks.open(claims, target, self._call.headers, self._call.body)
         if isinstance(sending, Reject):
             await self._fail(sending, "refused")
             return
-        if sending.context.refusal is not None:
-            sending = self._parts.refusals.in_place_of(sending)
-        self._context = sending.context
-        self._sight = replace(self._sight, revise=self._revise(sending))
+        if claims.refusal is not None:
+            sending = self._parts.refusals.in_place_of(claims, sending)
+        self._target = sending.target
         await self._ask(sending, tasks)
 
     def _revise(self, sending: Sending) -> Revise:
-        if self._context.announce is None:
-            return sending.revise
-        context, told = self._context, self._parts.refusals
-        return lambda message: told.revise(context, message) or sending.revise(message)
+        principal, told, server = self._claims.principal, self._parts.refusals, self._target.server
+        sealed = self._parts.tasks.revise(self._claims, self._target, sending.tokens)
+        if self._claims.announce is None:
+            return sealed
+        return lambda message: told.revise(principal, server, message) or sealed(message)
 
     async def _ask(self, sending: Sending, tasks: TaskGroup) -> None:
-        started = time.monotonic()
+        started, said, upstream = time.monotonic(), self._claims, self._parts.upstream
+        asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
+        tries = upstream.begin(self._target.server)
         try:
-            for tries_left in reversed(range(REPLICA_TRIES)):
-                async with self._parts.upstream.send(self._context, sending.headers, sending.body) as response:
-                    if tries_left and self._may_ask_another(response.status):
-                        self._context = replace(self._context, affinity=secrets.token_hex(8))
-                        continue
-                    self._parts.metrics.upstream.labels(self._context.server).observe(time.monotonic() - started)
-                    await self._bring(response, tasks)
-                    return
+            while True:
+                async with upstream.send(self._target, *asked, tries) as response:
+                    wait = tries.again("nobody-there") if self._may_ask_another(sending, response) else None
+                    if wait is None:
+                        self._sight = replace(self._sight, revise=self._revise(sending))
+                        self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
+                        await self._bring(response, tasks)
+                        return
+                await anyio.sleep(wait)
+                self._target = replace(self._target, affinity=secrets.token_hex(8))
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
 
     def _works(self) -> bool:
         """Return whether the server may take as long as its work takes: Kong's timeouts end it, as in the call lane."""
-        known = methods.METHODS.get(self._context.method)
+        known = methods.METHODS.get(self._claims.method)
         return known is not None and (known.lane is methods.Lane.CALL or known.name == methods.TASK_RESULT)
 
     def _stays(self) -> bool:
         """Return whether the stream of this answer may go on for ever: that of a list ends, or is ended."""
-        context = self._context
-        known = methods.METHODS.get(context.method)
+        known = methods.METHODS.get(self._claims.method)
         return known is None or not known.repeatable or known.name == methods.LISTEN or self._works()
 
-    def _may_ask_another(self, status: int) -> bool:
-        """Return whether another replica may be asked: Kong got no answer, and the request only asks for a surface.
-
-        Kong hashes the affinity key, and tries the same replica until its health checks have spoken. A session lives
-        on its replica alone.
-        """
-        context = self._context
-        known = methods.METHODS.get(context.method)
-        free = context.session is None and context.endpoint is None and context.method not in methods.TASK_METHODS
-        return free and known is not None and known.repeatable and status in (502, 503, 504)
+    def _may_ask_another(self, sending: Sending, response: aiohttp.ClientResponse) -> bool:
+        """Return whether nobody is where the affinity key led, and another replica could tell as well."""
+        target = self._target
+        bound = target.session is not None or target.endpoint is not None or bool(sending.tokens)
+        nobody = says_nobody_is_there(response.status, retry_after="retry-after" in response.headers)
+        return nobody and may_ask_another(self._claims.question, bound=bound)
 
     async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         self._answered = 200 <= response.status < 300
@@ -205,7 +203,7 @@ class Exchange:
         session = self._session(head)
         if self._answered and self._asks_nothing():
             # Nothing that stands here is an answer: where there is one (2024-11-05), it comes on the stream.
-            posted = self._context.http_method == "POST" and response.status != 204
+            posted = self._claims.http_method == "POST" and response.status != 204
             await self._pass(replace(head, status=202 if posted else head.status, shape=Shape.UNREAD), b"")
         elif head.shape is Shape.REPLACED:
             await self._replace(head, response, await read_beginning(response))
@@ -219,13 +217,13 @@ class Exchange:
             await self._whole(replace(head, headers={**head.headers, **session}), response)
 
     def _asks_nothing(self) -> bool:
-        context = self._context
-        return context.http_method != "GET" and (context.endpoint is not None or not self._judge.question.asked)
+        asks = self._judge.question.asked and self._target.endpoint is None
+        return self._claims.http_method != "GET" and not asks
 
     def _session(self, head: Head) -> Mapping[str, str] | Reject:
         if head.refusal is not None:
             return {}
-        sealed = self._parts.sessions.seal(self._context, head.sessions, now=time.time())
+        sealed = self._parts.sessions.seal(self._claims, self._target, head.sessions, now=time.time())
         if isinstance(sealed, Reject):
             return sealed
         # Decks of 0.1 take the first off every answer and call the second so.
@@ -241,7 +239,7 @@ class Exchange:
             await self._withhold(unreadable(str(broken)), "encoding")
             return
         if head.shape is Shape.ERROR:
-            error = read_error(head, body or b"", self._context.id)
+            error = read_error(head, body or b"", self._claims.id)
             if isinstance(error, Head):
                 await self._replace(error, response, body or b"")
             else:
@@ -289,12 +287,12 @@ class Exchange:
     async def _stream(self, head: Head, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         headers = {"cache-control": "no-cache", **head.headers, "content-type": STREAM_TYPE, "x-accel-buffering": "no"}
         self._streaming = True
-        if self._context.http_method == "GET":
+        if self._claims.http_method == "GET":
             self._patience.deadline = math.inf
             await self._reply.start(head.status, headers)
         else:
             tasks.start_soon(self._start_later, head.status, headers)
-        gauge = self._parts.metrics.streams.labels(self._context.server)
+        gauge = self._parts.metrics.streams.labels(self._target.server)
         gauge.inc()
         try:
             await self._relay(head.status, headers, response)
@@ -316,7 +314,7 @@ class Exchange:
                     await self._withhold(piece, "stream" if piece is event else "text")
                     return
                 if piece is None:
-                    self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
+                    self._parts.metrics.refused.labels(self._target.server, "event-type").inc()
                     continue
                 self._count(piece)
                 if self._stays():
@@ -342,35 +340,34 @@ class Exchange:
         await self._reply.end()
 
     def _announce(self) -> Callable[[str], str | None] | None:
-        context, sessions = self._context, self._parts.sessions
-        return None if context.announce is None else lambda said: sessions.announce(context, said, now=time.time())
+        seal = partial(self._parts.sessions.announce, self._claims, self._target)
+        return None if self._claims.announce is None else lambda said: seal(said, now=time.time())
 
     def _count(self, filtered: Filtered) -> None:
-        context, hidden = self._context, filtered.hidden
+        server, enforce, hidden = self._target.server, self._claims.terms.enforce, filtered.hidden
         for kind, count in hidden.items():
-            self._parts.metrics.hide(context.server, kind, count, enforce=context.enforce)
+            self._parts.metrics.hide(server, kind, count, enforce=enforce)
         if hidden:
             self._line.hidden += hidden.total()
-            self._line.outcome = "filtered" if context.enforce else "would-filter"
-        self._parts.inspector.tell(context, filtered.found, self._line.trace)
+            self._line.outcome = "filtered" if enforce else "would-filter"
+        self._parts.inspector.tell(self._claims, server, filtered.found, self._line.trace)
         if filtered.found:
             self._line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
 
     async def _withhold(self, refusal: Reject, reason: str, told: Mapping[str, str | int] | None = None) -> None:
         self._tell("answer withheld", refusal, reason, told or {})
-        detail = {"method": method_label(self._context.method), "reason": reason, "why": refusal.reason}
-        self._parts.alerts.say(Notice(WITHHELD, self._context.server, detail))
+        detail = {"method": method_label(self._claims.method), "reason": reason, "why": refusal.reason}
+        self._parts.alerts.say(Notice(WITHHELD, self._target.server, detail))
         await self._fail(refusal, "withheld")
 
     def _tell(self, event: str, refusal: Reject, reason: str, told: Mapping[str, str | int]) -> None:
         """Count and log that an answer does not pass as it came."""
-        context = self._context
-        self._parts.metrics.refused.labels(context.server, reason).inc()
+        self._parts.metrics.refused.labels(self._target.server, reason).inc()
         structlog.get_logger().warning(
             event,
-            server=context.server,
-            principal=context.principal,
-            method=context.method,
+            server=self._target.server,
+            principal=self._line.principal,
+            method=self._claims.method,
             why=refusal.reason,
             trace=self._line.trace,
             **told,
@@ -382,8 +379,8 @@ class Exchange:
             return
         self._line.outcome, self._line.reason = outcome, refusal.reason
         self._patience.deadline = math.inf
-        if self._context.id is not None:
-            refusal = replace(refusal, id=self._context.id)
+        if self._claims.id is not None:
+            refusal = replace(refusal, id=self._claims.id)
         waiting = self._judge.waiting if outcome == "withheld" else ()
         if waiting and self._answered:
             # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.
@@ -395,5 +392,5 @@ class Exchange:
         if not self._streaming:
             return
         # A stream that broke can be resumed, and one of a GET answers no request: those just end.
-        speaks = self._context.http_method == "POST" and outcome != "broken"
+        speaks = self._claims.http_method == "POST" and outcome != "broken"
         await self._reply.end(Event(data=body.decode()).encode() if speaks else b"")

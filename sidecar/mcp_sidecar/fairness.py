@@ -39,8 +39,20 @@ class FairQueue:
         if not self._busy:
             self._busy = True
             return
+        await self._called(server, self._line_up(server))
+
+    async def pass_on(self, server: str) -> None:
+        """Give a server's turn to who is next, and wait for its next one: behind all who wait now, its own too."""
+        called = self._line_up(server)
+        self.leave()
+        await self._called(server, called)
+
+    def _line_up(self, server: str) -> anyio.Event:
         called = anyio.Event()
         self._waiting.setdefault(server, deque()).append(called)
+        return called
+
+    async def _called(self, server: str, called: anyio.Event) -> None:
         try:
             await called.wait()
         except BaseException:
@@ -92,5 +104,9 @@ class Turn:
 
     async def pass_on(self) -> None:
         """Let all others who wait have a turn first. Where this is cancelled, the turn is gone."""
-        self.give()
-        await self.take()
+        if self._held:
+            self._held = False
+            await self._queue.pass_on(self._server)
+        else:
+            await self._queue.enter(self._server)
+        self._held = True

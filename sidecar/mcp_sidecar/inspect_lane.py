@@ -8,7 +8,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
-from mcp_sidecar.callers import UNSIGNED, Callers, headers_of
+from mcp_sidecar.callers import Callers, headers_of
 from mcp_sidecar.exchange import Exchange, Parts
 from mcp_sidecar.logs import Line, trace_id
 from mcp_sidecar.metrics import NONE, method_label
@@ -31,13 +31,12 @@ class InspectLane:
         reply = Reply(send)
         try:
             call = await self._callers.read(scope, receive, headers)
-            if isinstance(call, str):
-                line.outcome, line.reason = "unsigned", call
-                await reply.refuse(UNSIGNED)
+            if isinstance(call, Reject):
+                line.outcome, line.reason = "unsigned", call.reason
+                await reply.refuse(call)
             else:
-                context = call.context
-                line.server, line.principal, line.era = context.server, context.principal, context.era
-                line.method = method_label(context.method)
+                line.server, line.principal, line.era = call.target.server, call.claims.principal.name, call.target.era
+                line.method = method_label(call.claims.method)
                 await Exchange(self._parts, call, reply, line).run(receive)
         except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why
             line.outcome = "failed"

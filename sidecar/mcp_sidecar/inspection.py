@@ -16,15 +16,15 @@ import structlog
 
 from mcp_core import beside, jsonrpc, methods, results
 from mcp_core.arguments import Unusable
+from mcp_core.claims import Claims, Terms
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
-from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId
+from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId, params_status
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.results import Found
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
-from mcp_core.seal import Context
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
@@ -86,7 +86,7 @@ class Results:
 class Beside:
     """How what stands beside items and instructions is read, in the answers to one request.
 
-    `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
+    `settings` are the scanner's, as canonical JSON.
     """
 
     def __init__(self, settings: str, *, enforce: bool) -> None:
@@ -104,11 +104,15 @@ class Beside:
         return changed
 
     def _scan(self, value: Mapping[str, Any]) -> Report:
-        try:
-            scanner = scanner_of(self._settings)
-        except ScanConfigError:
-            scanner = scanner_of(AS_SHIPPED)
-        return scanner.scan_item(ItemKind.INSTRUCTIONS, value)
+        return _scanner(self._settings).scan_item(ItemKind.INSTRUCTIONS, value)
+
+
+def _scanner(settings: str) -> Scanner:
+    """Return the scanner with these settings. Those that only another release knows leave it as shipped."""
+    try:
+        return scanner_of(settings)
+    except ScanConfigError:
+        return scanner_of(AS_SHIPPED)
 
 
 class Inspector:
@@ -119,33 +123,32 @@ class Inspector:
         self._metrics = metrics
         self._threads = anyio.CapacityLimiter(THREADS)
 
-    def results(self, context: Context) -> Results | None:
+    def results(self, claims: Claims) -> Results | None:
         """Return how the answers to a request are scanned, or None where they are not."""
-        if context.results == Mode.OFF.value:
+        mode = claims.terms.inspection.results
+        if mode is Mode.OFF:
             return None
-        scanner = scanner_of(canonical(context.scan))
-        return Results(scanner, context.method, block=context.results == Mode.BLOCK.value)
+        return Results(_scanner(canonical(claims.terms.scan)), claims.method, block=mode is Mode.BLOCK)
 
-    def beside(self, context: Context) -> Beside | None:
+    def beside(self, terms: Terms) -> Beside | None:
         """Return how what stands beside items is read, or None where nothing that servers write is read at all."""
-        modes = {context.results, context.pins}
-        if modes <= {Mode.OFF.value, Pinning.OFF.value}:
+        results, pins = terms.inspection.results, terms.pins
+        if results is Mode.OFF and pins is Pinning.OFF:
             return None
-        enforce = not modes.isdisjoint({Mode.BLOCK.value, Pinning.ENFORCE.value})
-        return Beside(canonical(context.scan), enforce=enforce)
+        return Beside(canonical(terms.scan), enforce=results is Mode.BLOCK or pins is Pinning.ENFORCE)
 
-    def tell(self, context: Context, found: Sequence[Found], trace: str | None) -> None:
+    def tell(self, claims: Claims, server: str, found: Sequence[Found], trace: str | None) -> None:
         """Count and write down what was found in answers."""
         for one in found:
-            self._tell(context, one.where, one.rules, "withheld" if one.withheld else "flagged", trace)
+            self._tell(claims, server, one.where, one.rules, "withheld" if one.withheld else "flagged", trace)
 
-    async def check(self, context: Context, body: bytes, trace: str | None) -> Reject | None:
+    async def check(self, claims: Claims, server: str, body: bytes, trace: str | None) -> Reject | None:
         """Return why the arguments of a request go no further, or None where they may.
 
         One member of a batch refuses the whole.
         """
-        schema, secrets = Mode(context.schema), Mode(context.secrets)
-        if context.method not in _INSPECTED or context.refusal is not None or {schema, secrets} == {Mode.OFF}:
+        schema, secrets = claims.terms.inspection.schema, claims.terms.inspection.secrets
+        if claims.method not in _INSPECTED or claims.refusal is not None or not claims.terms.inspection.arguments:
             return None
         try:
             value = jsonrpc.load(body, ANSWER_LIMITS)
@@ -160,17 +163,17 @@ class Inspector:
                 found = await anyio.to_thread.run_sync(credentials.find, arguments, limiter=self._threads)
                 problems += [(secrets, _Problem(one.rule, _leaves(one.message, one.path))) for one in found]
             if schema is not Mode.OFF and method == methods.CALL:
-                problem = await self._misfit(context, str(params.get("name")), arguments)
+                problem = await self._misfit(server, str(params.get("name")), arguments)
                 problems += [] if problem is None else [(schema, problem)]
             for mode, problem in problems:
                 action = "refused" if mode is Mode.BLOCK else "flagged"
-                self._tell(context, "arguments", (problem.rule,), action, trace)
+                self._tell(claims, server, "arguments", (problem.rule,), action, trace)
                 if mode is Mode.BLOCK:
-                    refusal = refusal or _refuse(context, id_, problem)
+                    refusal = refusal or _refuse(claims.question.era, id_, problem)
         return refusal
 
-    async def _misfit(self, context: Context, tool: str, arguments: Any) -> _Problem | None:
-        schemas = await self._schemas.of(context.server, tool)
+    async def _misfit(self, server: str, tool: str, arguments: Any) -> _Problem | None:
+        schemas = await self._schemas.of(server, tool)
         if not schemas:
             text = (
                 "The gateway knows no approved input schema of this tool, so it lets no call of it pass. The gateway's "
@@ -179,17 +182,19 @@ class Inspector:
             return _Problem(UNKNOWN, text)
         return await anyio.to_thread.run_sync(_hold, schemas, arguments, limiter=self._threads)
 
-    def _tell(self, context: Context, where: str, rules: Sequence[str], action: str, trace: str | None) -> None:
+    def _tell(
+        self, claims: Claims, server: str, where: str, rules: Sequence[str], action: str, trace: str | None
+    ) -> None:
         for rule in rules:
-            self._metrics.findings.labels(context.server, rule, action).inc()
+            self._metrics.findings.labels(server, rule, action).inc()
         structlog.get_logger().warning(
             "found",
             where=where,
             rules=list(rules),
             action=action,
-            server=context.server,
-            principal=context.principal,
-            method=context.method,
+            server=server,
+            principal=claims.principal.name,
+            method=claims.method,
             trace=trace,
         )
 
@@ -220,6 +225,5 @@ def _leaves(message: str, path: str) -> str:
     return f"The gateway lets no credentials leave in arguments: look at {path}. {message} Send a name for it instead."
 
 
-def _refuse(context: Context, id_: RequestId, problem: _Problem) -> Reject:
-    status = 200 if context.era == Era.LEGACY else 400
-    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=status)
+def _refuse(era: Era, id_: RequestId, problem: _Problem) -> Reject:
+    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=params_status(era))

@@ -54,6 +54,12 @@ class Metrics:
             ("server", "reason"),
             registry=self._registry,
         )
+        self.repeats = Counter(
+            "mcp_sidecar_repeats",
+            "Requests that were sent to Kong's internal route once more, by why.",
+            ("server", "reason"),
+            registry=self._registry,
+        )
         self.upstream = Histogram(
             "mcp_sidecar_upstream_seconds",
             "Time until Kong's internal route answered with headers.",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from mcp_core.claims import Terms
 from mcp_core.keys import Keys
 from mcp_core.methods import SURFACE_KEYS
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
-from mcp_core.seal import Context
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.store.sightings import Sighting
@@ -22,11 +22,11 @@ _SPELLINGS: Final = Keys.of({INSTRUCTIONS})
 class Pins:
     """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
 
-    def __init__(self, context: Context, catalog: Catalog | None, metrics: PinMetrics) -> None:
-        self._server = context.server
-        self._enforce = context.pins == Pinning.ENFORCE.value
-        self._mode = context.pins
-        self._scan = canonical(context.scan)
+    def __init__(self, terms: Terms, server: str, catalog: Catalog | None, metrics: PinMetrics) -> None:
+        self._server = server
+        self._enforce = terms.pins is Pinning.ENFORCE
+        self._mode = terms.pins.value
+        self._scan = canonical(terms.scan)
         self._catalog = catalog
         self._metrics = metrics
         self._seen: list[Sighting] = []
@@ -88,6 +88,6 @@ class Pins:
         return bool(shown) or not self._enforce
 
 
-def pins_of(context: Context, catalog: Catalog | None, metrics: PinMetrics) -> Pins | None:
+def pins_of(terms: Terms, server: str, catalog: Catalog | None, metrics: PinMetrics) -> Pins | None:
     """Return how pins see the answer to a request, or None where they have nothing to do with it."""
-    return None if context.pins == Pinning.OFF.value else Pins(context, catalog, metrics)
+    return None if terms.pins is Pinning.OFF else Pins(terms, server, catalog, metrics)

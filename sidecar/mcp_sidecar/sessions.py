@@ -11,9 +11,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import endpoint, methods
+from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
-from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Context, Session, SessionSealer
+from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Session, SessionSealer
 from mcp_core.surface import unreadable
 
 MAX_UPSTREAM_ID: Final = 1024
@@ -23,35 +24,35 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class Sessions:
-    """Seals the session that a server opens for a context's principal."""
+    """Seals the session that a server opens for a principal."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = SessionSealer(keys, AESGCM, InvalidTag)
         self._endpoints = SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE)
 
-    def seal(self, context: Context, ids: Sequence[str], *, now: float) -> str | Reject | None:
-        """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to `context`.
+    def seal(self, claims: Claims, target: Target, ids: Sequence[str], *, now: float) -> str | Reject | None:
+        """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to these.
 
         None where there is nothing to hand out: no id, a session that the agent already holds, or the modern era,
         which has none. A Reject where the id is not one that every hop carries unchanged.
         """
-        if not ids or context.session is not None or context.era == Era.MODERN:
+        if not ids or target.session is not None or target.era is Era.MODERN:
             return None
         if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
             return unreadable(f"its {methods.SESSION_HEADER} is not one value of visible ASCII")
-        return self._sealer.seal(_opened(context, ids[0], now), os.urandom(NONCE_BYTES))
+        return self._sealer.seal(_opened(claims, target, ids[0], now), os.urandom(NONCE_BYTES), claims.format)
 
-    def announce(self, context: Context, said: str, *, now: float) -> str | None:
+    def announce(self, claims: Claims, target: Target, said: str, *, now: float) -> str | None:
         """Return the URI of the gateway that leads the agent's messages to the one that the server `said`.
 
         None where no message of an agent may go there.
         """
-        uri = endpoint.read_uri(said, context.stream_path)
-        if uri is None or context.announce is None:
+        uri = endpoint.read_uri(said, claims.stream_path)
+        if uri is None or claims.announce is None:
             return None
-        token = self._endpoints.seal(_opened(context, uri, now), os.urandom(NONCE_BYTES))
-        return endpoint.announced_uri(context.announce, token)
+        token = self._endpoints.seal(_opened(claims, target, uri, now), os.urandom(NONCE_BYTES), claims.format)
+        return endpoint.announced_uri(claims.announce, token)
 
 
-def _opened(context: Context, upstream: str, now: float) -> Session:
-    return Session(context.server, context.principal, upstream, context.affinity, int(now))
+def _opened(claims: Claims, target: Target, upstream: str, now: float) -> Session:
+    return Session(target.server, claims.principal, upstream, target.affinity, int(now))

@@ -17,6 +17,9 @@ PREFIX: Final = "MCP_SIDECAR_"
 MIN_INTERNAL_KEY: Final = 16
 LEVELS: Final = ("debug", "info", "warning", "error")
 
+MOST_REPEATS: Final = 2
+"""How often one request is sent again at most, and how often it is unless that is set lower."""
+
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _MIB: Final = 1024 * 1024
 
@@ -42,6 +45,7 @@ class Settings:
     connect_timeout: float = 5.0
     answer_timeout: float = 300.0
     max_answer: int = 8 * _MIB
+    repeats: int = MOST_REPEATS
     log_level: str = "info"
     pins: PinSettings = field(default_factory=PinSettings)
 
@@ -144,6 +148,12 @@ def _bytes(text: str) -> int:
     return value
 
 
+def _repeats(text: str) -> int:
+    if text not in map(str, range(MOST_REPEATS + 1)):
+        raise ValueError(f"write a number from 0 (nothing is asked twice) to {MOST_REPEATS}")
+    return int(text)
+
+
 def _level(text: str) -> str:
     if text.lower() not in LEVELS:
         raise ValueError(f"write one of {', '.join(LEVELS)}")
@@ -158,6 +168,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}CONNECT_TIMEOUT": ("connect_timeout", _seconds),
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
+    f"{PREFIX}REPEATS": ("repeats", _repeats),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     **PIN_VARIABLES,
 }

@@ -15,11 +15,12 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from mcp_core import jsonrpc, methods
+from mcp_core.claims import Target
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
-from mcp_core.methods import Era
+from mcp_core.methods import Era, Place
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
-from mcp_core.seal import Context
+from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_sidecar.answers import Head, Shape, read_head
@@ -127,28 +128,17 @@ class Talk:
             headers[methods.VERSION_HEADER] = self._version
         if self._era is Era.MODERN:
             headers[methods.METHOD_HEADER] = method
+        asked = (Asked(_ID, method),) if message is not None and "id" in message else ()
+        place = Place.GET if http_method == "GET" else Place.POST
+        question = Question(self._era, self._version, place, asked)
         try:
-            async with self._upstream.send(self._context(http_method, method), headers, body) as response:
+            async with self._upstream.send(self._target(), question, http_method, headers, body) as response:
                 yield read_head(response), response
         except UpstreamError as error:
             raise TalkError(error.outcome) from error
 
-    def _context(self, http_method: str, method: str) -> Context:
-        return Context(
-            server=self._server,
-            principal=None,
-            era=self._era.value,
-            version=self._version,
-            http_method=http_method,
-            method=method,
-            id=_ID,
-            body="",
-            enforce=True,
-            view={},
-            session=self._session,
-            affinity=self._affinity,
-            expires=0,
-        )
+    def _target(self) -> Target:
+        return Target(self._server, self._era, self._version, self._affinity, self._session)
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -12,22 +12,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods, tasks
+from mcp_core.claims import Claims, Target
 from mcp_core.headers import Headers
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.outcome import INVALID_REQUEST, Reject
-from mcp_core.seal import Context
 from mcp_core.surface import ANSWER_LIMITS, Revise
 from mcp_core.tasks import Task, TaskSealer
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What goes to the server, and `revise` for each message of its answer."""
+    """What goes to the server, and where; `tokens` are the ids of tasks that the agent named, by the server's own."""
 
-    context: Context
+    target: Target
     headers: Headers
     body: bytes
-    revise: Revise
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tasks:
@@ -36,10 +36,10 @@ class Tasks:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = TaskSealer(keys, AESGCM, InvalidTag)
 
-    def open(self, context: Context, headers: Headers, body: bytes) -> Sending | Reject:
+    def open(self, claims: Claims, target: Target, headers: Headers, body: bytes) -> Sending | Reject:
         """Return the request as the server must get it, on its way to the replica that has the task."""
         if b"task" not in body:
-            return Sending(context, headers, body, self._revise(context, {}))
+            return Sending(target, headers, body)
         try:
             value = jsonrpc.load(body, ANSWER_LIMITS)
         except NotStrictError as error:
@@ -47,27 +47,27 @@ class Tasks:
             return Reject(INVALID_REQUEST, f"Too much for a message that names a task: {error}.", "task-limits")
 
         def known(token: str) -> Task | None:
-            return self._sealer.open(token, context.server, context.principal)
+            return self._sealer.open(token, target.server, claims.principal)
 
         messages = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
         opened = [pair for message in messages for pair in tasks.open_ids(message, known)]
         if not opened:
-            return Sending(context, headers, body, self._revise(context, {}))
-        if context.session is None and context.endpoint is None:
-            context = replace(context, affinity=opened[0][1].affinity)
+            return Sending(target, headers, body)
+        if target.session is None and target.endpoint is None:
+            target = replace(target, affinity=opened[0][1].affinity)
         tokens = {task.upstream: token for token, task in opened}
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-        return Sending(context, _named(headers, tokens), body, self._revise(context, tokens))
+        return Sending(target, _named(headers, tokens), body, tokens)
 
-    def _revise(self, context: Context, tokens: Mapping[str, str]) -> Revise:
-        """Seal the server's ids for the context's principal; those that the agent named come back as it named them."""
+    def revise(self, claims: Claims, target: Target, tokens: Mapping[str, str]) -> Revise:
+        """Return what seals the ids in an answer of `target`; those that the agent named come back as it did."""
 
         def seal(upstream: str) -> str:
-            task = Task(upstream, context.affinity)
-            return tokens.get(upstream) or self._sealer.seal(task, context.server, context.principal)
+            task, number = Task(upstream, target.affinity), claims.format
+            return tokens.get(upstream) or self._sealer.seal(task, target.server, claims.principal, number)
 
         def revise(message: dict[str, Any]) -> bool:
-            hidden = not context.lists_tasks and tasks.hide_listing(message)
+            hidden = not claims.terms.lists_tasks and tasks.hide_listing(message)
             return tasks.seal_ids(message, seal) or hidden
 
         return revise

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+import secrets
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 import anyio
 from multidict import CIMultiDict
+from prometheus_client import Counter
 from yarl import URL
 
 from mcp_core import methods, passing
+from mcp_core.claims import Target
 from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
-from mcp_core.seal import Context
+from mcp_core.question import Question
+from mcp_core.repeat import Budget, Tries, may_repeat
 from mcp_sidecar.settings import Settings
 
 MAX_CONNECTIONS: Final = 4096
@@ -25,6 +31,7 @@ MAX_CONNECTIONS: Final = 4096
 IDLE_SECONDS: Final = 15.0
 """Well below the time after which Kong closes an idle connection, so that none is used that Kong just closed."""
 
+_RANDOM: Final = secrets.SystemRandom()
 _MAX_HEAD: Final = 64 * 1024
 """Bytes of one header of an answer: some servers make their session ids of tokens."""
 
@@ -41,11 +48,30 @@ class UpstreamError(Exception):
         self.outcome = outcome
 
 
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One request as it goes to Kong."""
+
+    http_method: str
+    url: URL
+    headers: CIMultiDict[str]
+    body: bytes | None
+
+    async def by(self, client: aiohttp.ClientSession) -> aiohttp.ClientResponse:
+        """Send it, and return what comes back, of which only the head has been read."""
+        return await client.request(
+            self.http_method, self.url, headers=self.headers, data=self.body, allow_redirects=False
+        )
+
+
 class Upstream:
     """A pool of connections to Kong."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, repeats: Counter) -> None:
+        """`repeats` counts what is sent again, by server and why."""
         self._settings = settings
+        self._budget = Budget(further=settings.repeats)
+        self._repeats = repeats
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
         self._pools: dict[bool, aiohttp.ClientSession] = {}
@@ -73,24 +99,43 @@ class Upstream:
             )
         return self._pools[fresh]
 
+    def begin(self, server: str) -> Tries:
+        """Return the further tries of one request."""
+        return self._budget.begin(time.monotonic, _RANDOM.random, lambda why: self._repeats.labels(server, why).inc())
+
     async def aclose(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
             await pool.close()
 
     @asynccontextmanager
-    async def send(self, context: Context, headers: Headers, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def send(
+        self,
+        target: Target,
+        question: Question,
+        http_method: str,
+        headers: Headers,
+        body: bytes = b"",
+        hide: Collection[str] | None = None,
+        tries: Tries | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request on and give the answer, of which only the head has been read.
+
+        `hide` holds globs of the agent's headers that no server gets. `tries` are those of whoever sends it again.
 
         Raises:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
         """
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
-        url = URL(f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}", encoded=True)
-        passed = self._headers(context, headers)
+        url = URL(f"{self._settings.kong_url}/{target.server}{target.endpoint or ''}", encoded=True)
+        passed = self._headers(target, headers, hide)
+        # A request without Accept would be refused by servers that do as the specification says.
+        passed.setdefault("accept", _ACCEPT[http_method])
         try:
             async with self._place():
-                response = await self._head(context, url, passed, body if context.http_method == "POST" else None)
+                sending = _Sending(http_method, url, passed, body if http_method == "POST" else None)
+                again = tries or self.begin(target.server)
+                response = await self._head(sending, again if may_repeat(question, http_method) else None)
                 try:
                     yield response
                 finally:
@@ -110,26 +155,21 @@ class Upstream:
         finally:
             self._places.release_on_behalf_of(place)
 
-    async def _head(
-        self, context: Context, url: URL, headers: CIMultiDict[str], body: bytes | None
-    ) -> aiohttp.ClientResponse:
-        async def ask(*, fresh: bool) -> aiohttp.ClientResponse:
-            client = self._client(fresh=fresh)
-            return await client.request(context.http_method, url, headers=headers, data=body, allow_redirects=False)
-
+    async def _head(self, sending: _Sending, tries: Tries | None) -> aiohttp.ClientResponse:
         try:
-            return await ask(fresh=False)
+            return await sending.by(self._client(fresh=False))
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            # Kong may close an idle connection (at a reload, say) just when it is used. What only asks for a surface
-            # may be asked twice, on a connection that nobody can have closed; what the gateway does not know, may not.
-            known = methods.METHODS.get(context.method)
-            if context.method and (known is None or not known.repeatable):
+            # Kong may close an idle connection (at a reload, say) just when it is used, and nobody can have closed a
+            # fresh one. Whether Kong had read the request nobody knows.
+            wait = None if tries is None else tries.again("connection-closed")
+            if wait is None:
                 raise
-            return await ask(fresh=True)
+            await anyio.sleep(wait)
+            return await sending.by(self._client(fresh=True))
 
-    def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
+    def _headers(self, target: Target, headers: Headers, hide: Collection[str] | None) -> CIMultiDict[str]:
         """Return what the server gets of the agent's headers, behind the gateway's own.
 
         Those come first: Kong's auth plugins read no more than a hundred.
@@ -138,20 +178,18 @@ class Upstream:
             {
                 "host": self._settings.internal_host,
                 methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
-                methods.AFFINITY_HEADER: context.affinity,
+                methods.AFFINITY_HEADER: target.affinity,
                 methods.ACCEPT_ENCODING_HEADER: "identity",
             }
         )
-        if context.session is not None:
-            sent[methods.SESSION_HEADER] = context.session
-        hidden = self._hidden if context.hide is None else Hidden(context.hide)
+        if target.session is not None:
+            sent[methods.SESSION_HEADER] = target.session
+        hidden = self._hidden if hide is None else Hidden(hide)
         for name, value in headers.items():
             if passing.passes(name, hidden):
                 for line in [value] if isinstance(value, str) else value:
                     if (text := _text(line)) is not None:
                         sent.add(name, text)
-        # A request without Accept would be refused by servers that do as the specification says.
-        sent.setdefault("accept", _ACCEPT[context.http_method])
         return sent
 
 

@@ -7,7 +7,8 @@ from mcp_core.answer import ServerMessages
 from mcp_core.decide import Admitted, Caller, Guard, decide_post
 from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane, ServerKind
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.seal import Session
 from mcp_core.tasks import Task
 
@@ -21,7 +22,7 @@ POLICY = Policy.from_config(
 )
 ENFORCE = Guard(POLICY)
 MONITOR = Guard(POLICY, enforce=False)
-SESSION = Session("notes", None, "up", "a1", 0)
+SESSION = Session("notes", NOBODY, "up", "a1", 0)
 TASK = Task("up", "a1")
 # method -> the key that names its item
 NAMING = {name: one.param for name, one in METHODS.items() if one.kind is not None}

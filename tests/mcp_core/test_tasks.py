@@ -12,18 +12,20 @@ from mcp_core import tasks
 from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
 from mcp_core.methods import META_RELATED_TASK, TASKS_EXTENSION, Lane
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY, consumer
 from mcp_core.seal import SessionSealer
 from mcp_core.tasks import Task, TaskSealer
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 SEALER = TaskSealer([KEY], AESGCM, InvalidTag)
 TASK = Task("up-1", "a1")
-OWN = SEALER.seal(TASK, "notes", "ann")
-BOBS = SEALER.seal(TASK, "notes", "bob")
-ELSEWHERE = SEALER.seal(TASK, "files", "ann")
+ANN, BOB = consumer("ann"), consumer("bob")
+OWN = SEALER.seal(TASK, "notes", ANN)
+BOBS = SEALER.seal(TASK, "notes", BOB)
+ELSEWHERE = SEALER.seal(TASK, "files", ANN)
 POLICY = Policy.from_config({"tools": {"allow": ["open"]}})
-CALLER = Caller(POLICY.view(NOBODY), open_task=lambda token: SEALER.open(token, "notes", "ann"), held=True)
+CALLER = Caller(POLICY.view(NOBODY), open_task=lambda token: SEALER.open(token, "notes", ANN), held=True)
 FOREIGN = [BOBS, ELSEWHERE, OWN[:-2], OWN + "A", "up-1", "", "caf\xe9", None, 7, [OWN]]
 
 
@@ -37,24 +39,24 @@ def related(token):
 
 @pytest.mark.requirement("TASK-001")
 def test_a_sealed_id_opens_for_its_principal_on_its_server_alone():
-    assert SEALER.open(OWN, "notes", "ann") == TASK
-    for server, principal in (("notes", "bob"), ("notes", None), ("files", "ann")):
+    assert SEALER.open(OWN, "notes", ANN) == TASK
+    for server, principal in (("notes", BOB), ("notes", NOBODY), ("files", ANN)):
         assert SEALER.open(OWN, server, principal) is None
     assert "up-1" not in OWN
 
 
 @pytest.mark.requirement("TASK-001")
 def test_a_task_has_one_id_and_keys_rotate():
-    assert SEALER.seal(TASK, "notes", "ann") == OWN
-    assert len({OWN, BOBS, ELSEWHERE, SEALER.seal(Task("up-2", "a1"), "notes", "ann")}) == 4
-    old = TaskSealer([OLD_KEY], AESGCM, InvalidTag).seal(TASK, "notes", "ann")
-    assert TaskSealer([KEY, OLD_KEY], AESGCM, InvalidTag).open(old, "notes", "ann") == TASK
-    assert SEALER.open(old, "notes", "ann") is None
+    assert SEALER.seal(TASK, "notes", ANN) == OWN
+    assert len({OWN, BOBS, ELSEWHERE, SEALER.seal(Task("up-2", "a1"), "notes", ANN)}) == 4
+    old = TaskSealer([OLD_KEY], AESGCM, InvalidTag).seal(TASK, "notes", ANN)
+    assert TaskSealer([KEY, OLD_KEY], AESGCM, InvalidTag).open(old, "notes", ANN) == TASK
+    assert SEALER.open(old, "notes", ANN) is None
 
 
 @pytest.mark.requirement("TASK-001")
 def test_an_id_for_one_purpose_is_none_for_another():
-    assert SessionSealer([KEY], AESGCM, InvalidTag).open(OWN, "notes", "ann", now=0, max_age=60) is None
+    assert SessionSealer([KEY], AESGCM, InvalidTag).open(OWN, "notes", ANN, now=0, max_age=60) is None
 
 
 @pytest.mark.requirement("TASK-002")
@@ -117,6 +119,9 @@ def test_a_request_belongs_to_ones_own_task_only_and_a_subscription_names_no_oth
         (legacy("2025-11-25"), call("open", task={}), Lane.INSPECT),
         (legacy("2025-11-25"), call("open", task=None), Lane.INSPECT),
         (legacy("2025-11-25"), call("open"), Lane.CALL),
+        (legacy("2025-11-25"), call("open", _meta=related(OWN)), Lane.INSPECT),
+        (legacy("2025-11-25"), request("ping", {"_meta": related(OWN)}), Lane.INSPECT),
+        (legacy("2025-11-25"), request("ping", {"_meta": {}}), Lane.CALL),
         (modern("tools/call", "open"), call("open", _meta=KNOWS_TASKS), Lane.INSPECT),
         (modern("tools/call", "open"), call("open", _meta=META), Lane.CALL),
         (legacy("2025-11-25"), {"jsonrpc": "2.0", "id": 1, "result": {"_meta": related(OWN)}}, Lane.INSPECT),
@@ -178,7 +183,7 @@ def test_an_agents_own_ids_and_plain_data_stay(message):
 )
 def test_the_server_gets_its_own_ids_back(message):
     sent = copy.deepcopy(message)
-    assert tasks.open_ids(sent, lambda token: SEALER.open(token, "notes", "ann")) == [(OWN, TASK)]
+    assert tasks.open_ids(sent, lambda token: SEALER.open(token, "notes", ANN)) == [(OWN, TASK)]
     assert json.dumps(sent) == json.dumps(message).replace(OWN, "up-1")
 
 

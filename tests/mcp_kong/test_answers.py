@@ -8,8 +8,9 @@ import time
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
-from mcp_core.methods import ServerKind
-from mcp_core.seal import ContextSigner
+from mcp_core.answer import ServerMessages
+from mcp_core.claims import ClaimSigner
+from mcp_core.question import Asked
 from mcp_kong.guard import Guard
 from mcp_kong.settings import SettingsError
 
@@ -64,9 +65,9 @@ def test_without_mcp_answers_the_sidecar_is_asked_and_told_the_question(forged):
     side = asked(call(7, _meta={"progressToken": "t"}), LEGACY | forged, answers=False)
     assert side.question is None
     assert side.upstream == "mcp-sidecar"
-    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
-    assert context.question == {"place": "post", "asked": [[7, "tools/call", "t"]], "batch": False}
-    assert context.server_messages == [sorted(ServerKind), []]
+    claims, _ = ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    assert claims.question.asked == (Asked(7, "tools/call", "t"),)
+    assert claims.terms.server_messages == ServerMessages()
 
 
 @pytest.mark.requirement("ANS-004")
@@ -81,8 +82,8 @@ def test_the_policy_says_what_servers_may_send():
     assert set(asked(call(), config=chosen).question["kinds"]) == set("ps")
     named = {"server_messages": {"methods": ["acme/x"]}}
     side = asked(call(), config=named)
-    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
-    assert context.server_messages == [sorted(ServerKind), ["acme/x"]]
+    claims, _ = ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    assert claims.terms.server_messages == ServerMessages(methods=frozenset({"acme/x"}))
 
 
 @pytest.mark.requirement("ANS-006")

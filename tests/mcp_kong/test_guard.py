@@ -9,12 +9,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, POST_ROUTE, KongSide
 
-from mcp_core.policy import View
-from mcp_core.seal import ContextSigner, Session, SessionSealer
+from mcp_core.claims import ClaimSigner
+from mcp_core.principal import NOBODY, consumer
+from mcp_core.seal import Session, SessionSealer
 from mcp_kong.guard import MAX_HEADERS, REFUSAL, Guard
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 META = {VERSION_KEY: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+ANNS = consumer("ann")
 RULES = {"rules": [{"consumers": ["ann"], "tools": {"allow": ["write"], "deny": []}}]}
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
 THREE = ["ctx.shared.get", "request.get_raw_body", "ctx.shared.set"]
@@ -35,14 +37,14 @@ def access(guard, data, headers, **request):
     return side
 
 
-def sealed(principal="ann", server="notes", opened=None):
+def sealed(principal=ANNS, server="notes", opened=None):
     session = Session(server, principal, "up-1", "a1", int(time.time() if opened is None else opened))
     return SessionSealer((KEY,), AESGCM, InvalidTag).seal(session, secrets.token_bytes(12))
 
 
 def context_of(side, data):
-    context = ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
-    return context if context is not None and context.is_for(data) else None
+    claims, target = ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    return (claims, target) if claims.is_for(data) else None
 
 
 CALLS = {
@@ -185,14 +187,15 @@ def test_the_sidecar_is_told_who_asks_and_what_they_may_see(era):
         (LEGACY, body("tools/list")) if era == "legacy" else (modern("tools/list"), body("tools/list", _meta=META))
     )
     side = access(Guard(CONFIG | RULES), data, headers | ANNS_HEADERS, consumer=ANN)
-    context = context_of(side, data)
+    claims, target = context_of(side, data)
     assert side.exit is None
     assert side.arguments("service.set_upstream") == [("mcp-sidecar",)]
     assert side.arguments("service.request.set_path") == [("/inspect/notes",)]
-    assert (context.server, context.principal, context.era, context.http_method) == ("notes", "ann", era, "POST")
-    assert (context.method, context.id, context.session, context.enforce) == ("tools/list", 1, None, True)
-    assert View.from_json(context.view).to_json()["tools"]["allow"] == ["open", "caf\xe9", "write"]
-    assert context.expires <= time.time() + 60
+    assert (target.server, target.era, target.session) == ("notes", era, None)
+    assert (claims.principal, claims.http_method, claims.method, claims.id) == (ANNS, "POST", "tools/list", 1)
+    assert claims.terms.view.to_json()["tools"]["allow"] == ["open", "caf\xe9", "write"]
+    assert claims.terms.enforce
+    assert claims.expires <= time.time() + 60
 
 
 @pytest.mark.requirement("GUARD-006")
@@ -206,13 +209,13 @@ def test_a_context_holds_for_no_other_body():
 def test_the_sidecar_always_learns_the_principal_since_an_initialize_opens_a_session():
     data = body("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "c", "version": "1"})
     side = access(Guard(CONFIG), data, LEGACY | ANNS_HEADERS, consumer=ANN)
-    assert context_of(side, data).principal == "ann"
+    assert context_of(side, data)[0].principal == ANNS
 
 
 @pytest.mark.requirement("GUARD-006")
 def test_monitor_mode_is_told_to_the_sidecar():
     side = access(Guard(CONFIG | {"mode": "monitor"}), body("tools/list"), LEGACY)
-    assert context_of(side, body("tools/list")).enforce is False
+    assert context_of(side, body("tools/list"))[0].terms.enforce is False
 
 
 @pytest.mark.requirement("GUARD-007")
@@ -221,8 +224,8 @@ def test_a_session_of_ones_own_becomes_the_servers():
     call = access(Guard(CONFIG), body(name="open"), headers, consumer=ANN)
     listing = access(Guard(CONFIG), body("tools/list"), headers, consumer=ANN)
     assert (call.next_hop["mcp-session-id"], call.next_hop["mcp-affinity"]) == ("up-1", "a1")
-    context = context_of(listing, body("tools/list"))
-    assert (context.session, context.affinity) == ("up-1", "a1")
+    _, target = context_of(listing, body("tools/list"))
+    assert (target.session, target.affinity) == ("up-1", "a1")
 
 
 BOTH_UPSTREAMS = CONFIG | {"session_upstream": "notes-sticky"}
@@ -265,8 +268,8 @@ def test_a_call_keeps_the_servers_protocol_and_path():
 @pytest.mark.parametrize(
     "token",
     [
-        pytest.param({"principal": "bob"}, id="of another principal"),
-        pytest.param({"principal": None}, id="of nobody"),
+        pytest.param({"principal": consumer("bob")}, id="of another principal"),
+        pytest.param({"principal": NOBODY}, id="of nobody"),
         pytest.param({"server": "files"}, id="of another server"),
         pytest.param({"opened": 0}, id="of long ago"),
     ],
@@ -311,7 +314,8 @@ def test_a_get_opens_a_stream_without_reading_a_body():
     route = POST_ROUTE | {"methods": None}
     side = access(Guard(CONFIG), b"", {"accept": "text/event-stream"}, http_method="GET", route=route)
     assert "request.get_raw_body" not in side.names()
-    assert (context_of(side, b"").http_method, context_of(side, b"").method) == ("GET", "")
+    claims, _ = context_of(side, b"")
+    assert (claims.http_method, claims.method) == ("GET", "")
 
 
 @pytest.mark.parametrize("data", [body(name="caf\xe9"), body(name="caf\xe9").decode()], ids=["bytes", "text"])

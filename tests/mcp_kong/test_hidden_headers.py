@@ -8,7 +8,7 @@ import time
 import pytest
 from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
 
-from mcp_core.seal import ContextSigner
+from mcp_core.claims import ClaimSigner
 from mcp_kong.guard import Guard
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
@@ -75,11 +75,11 @@ def test_what_the_operator_does_not_hide_passes_in_both_lanes(answers):
     assert side.next_hop["authorization"] == "agents-own"
     assert "cookie" not in side.next_hop
     if not answers:
-        assert context_of(side).hide == ["cookie"]
+        assert context_of(side).hide == ("cookie",)
 
 
 def context_of(side):
-    return ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    return ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())[0].terms
 
 
 @pytest.mark.requirement("GUARD-040")

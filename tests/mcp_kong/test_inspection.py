@@ -8,7 +8,7 @@ import time
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
-from mcp_core.seal import ContextSigner
+from mcp_core.claims import ClaimSigner
 from mcp_kong.guard import Guard
 from mcp_kong.settings import SettingsError
 
@@ -39,7 +39,7 @@ def ask(body, version="2025-03-26", **config):
 
 def context(side):
     signed = side.next_hop.get("mcp-gateway-context")
-    return None if signed is None else ContextSigner((KEY,)).verify(signed, now=time.time())
+    return None if signed is None else ClaimSigner((KEY,)).verify(signed, now=time.time())[0].terms.inspection
 
 
 @pytest.mark.requirement("RES-006")

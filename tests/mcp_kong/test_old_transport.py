@@ -11,36 +11,39 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
 
-from mcp_core.seal import ENDPOINT_PURPOSE, SESSION_PURPOSE, ContextSigner, Session, SessionSealer
+from mcp_core.claims import ClaimSigner
+from mcp_core.principal import NOBODY, consumer
+from mcp_core.seal import ENDPOINT_PURPOSE, SESSION_PURPOSE, Session, SessionSealer
 from mcp_kong.guard import Guard
 
+ANNS = consumer("ann")
 ANY_METHOD = {"id": "r-2", "methods": None}
 HEADERS = {"content-type": "application/json"} | ANNS_HEADERS
 LIST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
 
 
-def sealed(purpose=ENDPOINT_PURPOSE, principal="ann", server="notes", opened=None):
+def sealed(purpose=ENDPOINT_PURPOSE, principal=ANNS, server="notes", opened=None):
     session = Session(
         server, principal, "/messages/?session_id=1", "a1", int(time.time() if opened is None else opened)
     )
     return SessionSealer((KEY,), AESGCM, InvalidTag, purpose).seal(session, secrets.token_bytes(12))
 
 
-def access(data, target, http_method="POST", headers=HEADERS, consumer=ANN):
-    side = KongSide(data, headers, http_method=http_method, route=ANY_METHOD, consumer=consumer, target=target)
+def access(data, target, http_method="POST", headers=HEADERS, caller=ANN):
+    side = KongSide(data, headers, http_method=http_method, route=ANY_METHOD, consumer=caller, target=target)
     Guard(CONFIG).access(side.pdk)
     return side
 
 
 def context_of(side):
-    return ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
+    return ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())
 
 
 @pytest.mark.requirement("OLD-001")
 def test_a_get_tells_the_sidecar_where_the_agent_would_reach_the_messages():
-    context = context_of(access(b"", "/notes/mcp", "GET", ANNS_HEADERS))
-    assert (context.announce, context.endpoint, context.principal) == ("/notes/messages", None, "ann")
-    assert context.stream_path == "/v1/sse"
+    claims, target = context_of(access(b"", "/notes/mcp", "GET", ANNS_HEADERS))
+    assert (claims.announce, target.endpoint, claims.principal.name) == ("/notes/messages", None, "ann")
+    assert claims.stream_path == "/v1/sse"
 
 
 @pytest.mark.requirement("OLD-001")
@@ -49,8 +52,8 @@ def test_a_message_goes_to_the_sidecar_with_the_servers_own_uri(method):
     data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "open"}}).encode()
     side = access(data, f"/notes/messages?session_id={sealed()}")
     assert side.arguments("service.set_upstream") == [("mcp-sidecar",)]
-    context = context_of(side)
-    assert (context.endpoint, context.affinity, context.session) == ("/messages/?session_id=1", "a1", None)
+    _, target = context_of(side)
+    assert (target.endpoint, target.affinity, target.session) == ("/messages/?session_id=1", "a1", None)
 
 
 @pytest.mark.requirement("OLD-004")
@@ -58,12 +61,12 @@ def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
     data = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "shut"}}).encode()
     side = access(data, f"/notes/messages?session_id={sealed()}")
     assert side.exit is None
-    context = context_of(side)
-    assert (json.loads(context.refusal)["error"]["message"], json.loads(context.refusal)["id"]) == (
+    claims, _ = context_of(side)
+    assert (json.loads(claims.refusal)["error"]["message"], json.loads(claims.refusal)["id"]) == (
         "Unknown tool: shut",
         1,
     )
-    assert (context.method, side.next_hop["mcp-method"]) == ("ping", "ping")
+    assert (claims.method, side.next_hop["mcp-method"]) == ("ping", "ping")
     said = dict(side.arguments("log.set_serialize_value"))["mcp"]
     assert (said["refused"], said["principal"]) == ("denied-item", "ann")
 
@@ -87,8 +90,8 @@ def test_what_has_no_id_that_an_answer_could_carry_is_refused_at_once(data, stat
             for query in ("", "session_id=", "session_id=x", "session=1", "session_id=/messages/?session_id=1")
         ),
         *((query, {}) for query in ("session_id={}&x=1", "x=1&session_id={}", "SESSION_ID={}", "session_id={}A")),
-        ("session_id={}", {"principal": "bob"}),
-        ("session_id={}", {"principal": None}),
+        ("session_id={}", {"principal": consumer("bob")}),
+        ("session_id={}", {"principal": NOBODY}),
         ("session_id={}", {"server": "files"}),
         ("session_id={}", {"opened": 0}),
         ("session_id={}", {"purpose": SESSION_PURPOSE}),
@@ -108,7 +111,7 @@ def test_an_endpoints_token_is_no_session_id():
 
 @pytest.mark.requirement("OLD-004")
 def test_only_a_post_is_taken_there():
-    assert context_of(access(b"", "/notes/messages?session_id=x", "GET", ANNS_HEADERS)).endpoint is None
+    assert context_of(access(b"", "/notes/messages?session_id=x", "GET", ANNS_HEADERS))[1].endpoint is None
 
 
 @pytest.mark.requirement("OLD-006")
@@ -116,7 +119,7 @@ def test_only_a_post_is_taken_there():
 @pytest.mark.parametrize("name", ["x" * 1024, "\U0001f600" * 1024])
 def test_a_refusal_of_a_long_name_is_short_enough_to_be_brought(name, id_):
     data = json.dumps({"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": name}}).encode()
-    refusal = json.loads(context_of(access(data, f"/notes/messages?session_id={sealed()}")).refusal)
+    refusal = json.loads(context_of(access(data, f"/notes/messages?session_id={sealed()}"))[0].refusal)
     assert refusal["id"] == id_
     assert refusal["error"]["message"].startswith("Unknown tool: ")
     assert len(json.dumps(refusal)) < 5000

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
+from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
 from mcp_core.scan import ItemKind
-from mcp_core.seal import ContextSigner
 from mcp_kong.guard import Guard
 from mcp_kong.settings import SettingsError
 from mcp_kong.snapshots import (
@@ -144,7 +144,7 @@ def test_a_batch_with_a_closed_item_is_refused_whole(path):
 def test_the_sidecar_hears_what_pins_do():
     for mode in ("off", "monitor", "enforce"):
         side = ask(guard(pins={"mode": mode}), "tools/list", {})
-        assert ContextSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time()).pins == mode
+        assert ClaimSigner((KEY,)).verify(side.next_hop["mcp-gateway-context"], now=time.time())[0].terms.pins == mode
 
 
 @pytest.mark.requirement("GUARD-031")
@@ -325,5 +325,5 @@ def test_the_sidecar_is_told_how_to_scan(path):
     scan = {"families": {"shell": "off"}, "rules": {"secrecy.from-user": "flag"}}
     side = ask(guard(scan=scan | {"patterns": {}}), "tools/list", {})
     ((headers,),) = side.arguments("service.request.set_headers")
-    context = ContextSigner([KEY]).verify(headers["mcp-gateway-context"], now=time.time())
-    assert context.scan == scan
+    claims, _ = ClaimSigner([KEY]).verify(headers["mcp-gateway-context"], now=time.time())
+    assert claims.terms.scan == scan

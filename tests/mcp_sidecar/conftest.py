@@ -26,8 +26,14 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.methods import ServerKind
-from mcp_core.seal import Context, ContextSigner, SessionSealer
+from mcp_core.claims import Claims, ClaimSigner, Target, Terms
+from mcp_core.inspection import Inspection, Mode
+from mcp_core.methods import Era, Place
+from mcp_core.pins.states import Pinning
+from mcp_core.policy import View
+from mcp_core.principal import NOBODY, Principal, consumer
+from mcp_core.question import Asked, Question
+from mcp_core.seal import SessionSealer
 
 KEY = b"k" * 32
 INTERNAL_KEY = "internal-key-0123456789"
@@ -167,27 +173,61 @@ SOME = {"tools": {"allow": ["*"], "deny": ["secret*"]}}
 LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 
 
-EVERYTHING = [[one.value for one in ServerKind], []]
 NOTHING_ASKED = {"", "response"}
-REPLAY = {
-    "http_method": "GET",
-    "method": "",
-    "id": None,
-    "question": {"place": "replay", "asked": [], "batch": False},
-}
+REPLAY = {"http_method": "GET", "method": "", "id": None, "place": Place.REPLAY}
 """How a stream is asked for that goes on where another one broke off: any answer may come on it."""
 
 
-def asked(context: Context, body: bytes) -> dict[str, Any]:
-    """Return the question of a context that asks one thing, or nothing, or what the batch in its body asks."""
-    if context.http_method == "GET":
-        return {"place": "get", "asked": [], "batch": False}
-    if context.method == "batch":
+def asked(era: Era, version: str, flat: dict[str, Any], body: bytes) -> Question:
+    """Return the question of what asks one thing, or nothing, or what the batch in its body asks."""
+    http_method, method, id_ = flat["http_method"], flat["method"], flat["id"]
+    if "question" in flat:
+        return Question.from_json(era, version, flat["question"])
+    if http_method == "GET":
+        return Question(era, version, flat.get("place", Place.GET))
+    if method == "batch":
         members = [one for one in json.loads(body) if "id" in one and "method" in one]
-        return {"place": "post", "asked": [[one["id"], one["method"], None] for one in members], "batch": True}
-    nothing = context.id is None or context.method in NOTHING_ASKED or context.method.startswith("notifications/")
-    place = "listen" if context.method == "subscriptions/listen" else "post"
-    return {"place": place, "asked": [] if nothing else [[context.id, context.method, None]], "batch": False}
+        return Question(era, version, asked=tuple(Asked(one["id"], one["method"]) for one in members), batch=True)
+    nothing = id_ is None or method in NOTHING_ASKED or method.startswith("notifications/")
+    place = Place.LISTEN if method == "subscriptions/listen" else Place.POST
+    return Question(era, version, place, () if nothing else (Asked(id_, method),))
+
+
+def who(name: str | Principal | None) -> Principal:
+    """Return the consumer of a name, nobody for None, and whoever is named exactly."""
+    return name if isinstance(name, Principal) else NOBODY if name is None else consumer(name)
+
+
+def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
+    """Return what a guard says of a request, with some of it changed, whichever part of it that stands in."""
+    flat: dict[str, Any] = {"principal": "alice", "http_method": "POST", "method": "tools/list", "id": 7, "view": SOME}
+    flat |= {"server": "files", "era": "legacy", "version": "2025-06-18", "affinity": "a1b2c3d4", **changes}
+    era, version = Era(flat["era"]), flat["version"]
+
+    def given(*names: str) -> dict[str, Any]:
+        return {name: flat[name] for name in names if name in flat}
+
+    inspection = Inspection(*(Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets")))
+    hide = flat.get("hide")
+    terms = Terms(
+        View.from_json(flat["view"]),
+        hide=None if hide is None else tuple(hide),
+        pins=Pinning(flat.get("pins", "off")),
+        inspection=inspection,
+        **given("enforce", "lists_tasks", "server_messages", "scan"),
+    )
+    claims = Claims(
+        who(flat["principal"]),
+        terms,
+        flat["http_method"],
+        flat["method"],
+        flat["id"],
+        asked(era, version, flat, body),
+        hashlib.sha256(body).hexdigest(),
+        flat.get("expires", int(time.time()) + 30),
+        **given("announce", "stream_path", "refusal"),
+    )
+    return claims, Target(flat["server"], era, version, flat["affinity"], **given("session", "endpoint"))
 
 
 class Guard:
@@ -195,28 +235,12 @@ class Guard:
 
     def __init__(self, sidecar: Sidecar) -> None:
         self.sidecar = sidecar
-        self.signer = ContextSigner([KEY])
+        self.signer = ClaimSigner([KEY])
         self.trace = ""
 
-    def context(self, body: bytes, **changes: Any) -> Context:
-        context = Context(
-            server="files",
-            principal="alice",
-            era="legacy",
-            version="2025-06-18",
-            http_method="POST",
-            method="tools/list",
-            id=7,
-            body=hashlib.sha256(body).hexdigest(),
-            enforce=True,
-            view=SOME,
-            session=None,
-            affinity="a1b2c3d4",
-            expires=int(time.time()) + 30,
-            server_messages=EVERYTHING,
-        )
-        context = dataclasses.replace(context, **changes)
-        return context if "question" in changes else dataclasses.replace(context, question=asked(context, body))
+    def sign(self, body: bytes, **changes: Any) -> str:
+        """Return the header of a request."""
+        return self.signer.sign(*said(body, **changes))
 
     def open(
         self,
@@ -230,11 +254,12 @@ class Guard:
     ) -> http.client.HTTPConnection:
         """Send a request and return its connection, on which the answer can be awaited."""
         body = body if http_method == "POST" else b""
-        context = self.context(body, http_method=http_method, **changes)
+        if signed is None:
+            signed = self.sign(body, http_method=http_method, **changes)
         connection = http.client.HTTPConnection("127.0.0.1", self.sidecar.port, timeout=DEADLINE)
         sent = {"content-type": "application/json"} if body else {}
         self.trace = sent["x-kong-request-id"] = secrets.token_hex(16)
-        sent["mcp-gateway-context"] = self.signer.sign(context) if signed is None else signed
+        sent["mcp-gateway-context"] = signed
         connection.request(http_method, path, body, {**sent, **(headers or {})})
         return connection
 
@@ -297,7 +322,7 @@ def opened(words):
     """Open a sealed session id as the guard does."""
     sealer = SessionSealer([words.key], AESGCM, InvalidTag)
     return lambda token, server="files", principal="alice": sealer.open(
-        token, server, principal, now=time.time(), max_age=60
+        token, server, who(principal), now=time.time(), max_age=60
     )
 
 

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from mcp_core.seal import ContextSigner, derive
+from mcp_core.claims import ClaimSigner
+from mcp_core.seal import derive
 
+LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 FORBIDDEN = {"jsonrpc": "2.0", "error": {"code": -32003, "message": "Forbidden"}}
 
 
@@ -47,7 +49,8 @@ def test_a_request_without_a_context_is_forbidden(guard, kong):
 
 @pytest.mark.requirement("SIDE-001")
 def test_a_context_of_another_key_is_forbidden(refused, guard):
-    refused("context-not-believed", signed=ContextSigner([b"x" * 32]).sign(guard.context(b"{}")), body=b"{}")
+    guard.signer = ClaimSigner([b"x" * 32])
+    refused("context-not-believed", body=b"{}")
 
 
 @pytest.mark.requirement("SIDE-001")
@@ -57,7 +60,7 @@ def test_a_context_that_expired_is_forbidden(refused):
 
 @pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_body_is_forbidden(refused, guard):
-    refused("context-of-another-body", signed=guard.signer.sign(guard.context(b"{}")), body=b"[]")
+    refused("context-of-another-body", signed=guard.sign(b"{}"), body=b"[]")
 
 
 @pytest.mark.requirement("SIDE-001")
@@ -67,34 +70,65 @@ def test_a_context_for_another_server_is_forbidden(refused):
 
 @pytest.mark.requirement("SIDE-001")
 def test_a_context_for_another_http_method_is_forbidden(refused, guard):
-    signed = guard.signer.sign(guard.context(b""))
+    signed = guard.sign(b"")
     refused("context-of-another-request", signed=signed, http_method="GET")
 
 
 @pytest.mark.requirement("SIDE-001")
 @pytest.mark.parametrize("http_method", ["PUT", "DELETE", "OPTIONS"])
 def test_other_http_methods_are_forbidden_like_all_else(guard, kong, http_method):
-    signed = guard.signer.sign(guard.context(b"", http_method="POST"))
+    signed = guard.sign(b"", http_method="POST")
     assert guard.ask(b"", http_method=http_method, signed=signed).status == 403
     assert kong.requests == []
 
 
-@pytest.mark.requirement("SIDE-001")
-def test_a_context_that_another_version_of_the_guard_wrote_is_forbidden(refused, words):
-    payload = base64.urlsafe_b64encode(json.dumps({"server": "files"}).encode()).rstrip(b"=")
-    mac = hmac.digest(derive(words.key, "kong-mcp context"), payload, "sha256")
-    signed = payload.decode() + "." + base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
-    refused("context-not-believed", signed=signed)
+def resigned(guard, key, number, *changes):
+    """Sign terms and claims as another release might, each with its changes."""
+    _, *parts, _ = guard.sign(LIST).split(".")
+    read = [json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts]
+    written = [json.dumps(one | more).encode() for one, more in zip(read, changes, strict=True)]
+    text = ".".join((number, *(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in written)))
+    mac = hmac.digest(derive(key, "kong-mcp context"), text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
-def test_a_context_whose_view_cannot_be_read_opens_nothing(guard, kong):
-    assert guard.ask(view={"tools": "*"}).status == 500
+@pytest.mark.requirement("SEAL-008")
+@pytest.mark.parametrize(
+    ("number", "terms", "claims"),
+    [
+        pytest.param("3", {}, {}, id="a later format"),
+        pytest.param("2", {}, {"x": 1, "crit": ["x"]}, id="a critical claim"),
+        pytest.param("2", {"x": 1, "crit": ["x"]}, {}, id="a critical term"),
+        pytest.param("2", {"view": {"tools": "*"}}, {}, id="another view"),
+        pytest.param("2", {"pins": "later"}, {}, id="a new word"),
+        pytest.param("2", {}, {"server": None}, id="less"),
+    ],
+)
+def test_a_guard_of_a_release_that_is_not_read_gets_an_error_that_says_so(guard, kong, words, number, terms, claims):
+    answer = guard.ask(LIST, signed=resigned(guard, words.key, number, terms, claims))
+    assert (answer.status, answer.json["error"]["code"]) == (502, -32603)
+    assert "guard and sidecar are of releases that do not read each other" in answer.json["error"]["message"]
+    assert guard.line()["reason"] == "other-release"
     assert kong.requests == []
+
+
+@pytest.mark.requirement("SEAL-008")
+def test_a_guard_that_says_more_than_this_sidecar_knows_is_served(guard, kong, words):
+    kong.answers(words.json_answer(words.result("read", "secret")))
+    signed = resigned(guard, words.key, "2", {"more": [1]}, {"more": [1]})
+    assert guard.ask(LIST, signed=signed).json == json.loads(words.result("read"))
+
+
+@pytest.mark.requirement("SEAL-008")
+def test_scanner_settings_of_another_release_leave_the_scanner_as_it_is(guard, kong, words):
+    kong.answers(words.json_answer(words.result("read")))
+    answer = guard.ask(results="block", pins="monitor", scan={"families": {"telepathy": "block"}})
+    assert (answer.status, answer.json) == (200, json.loads(words.result("read")))
 
 
 @pytest.mark.requirement("SIDE-001")
 def test_two_contexts_are_forbidden(guard, kong):
-    signed = guard.signer.sign(guard.context(b""))
+    signed = guard.sign(b"")
     head = f"POST /inspect/files HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nMcp-Gateway-Context: {signed}\r\n"
     with socket.create_connection(("127.0.0.1", guard.sidecar.port), timeout=10) as connection:
         connection.sendall(f"{head}Mcp-Gateway-Context: {signed}\r\n\r\n".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 
 import anyio
@@ -145,6 +146,28 @@ async def test_long_answers_are_read_a_window_at_a_time_by_turns():
     assert "xyx" in in_turn
     assert {one: in_turn.count(one) for one in "wxy"} == {"w": 7, "x": 7, "y": 7}
     assert in_turn.index("w") > in_turn.index("y")
+
+
+async def test_a_server_with_a_long_and_a_huge_answer_has_no_more_turns_than_one_with_one():
+    filter_, scanner = Filter(), Held()
+
+    async def scan(server, letter, size):
+        await filter_(answer(letter * size), sight(server, scanner))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(scan, "a", "x", 1_500_000)
+            while not scanner.windows:
+                await anyio.lowlevel.checkpoint()
+            for server, letter in (("a", "w"), ("b", "y")):
+                tasks.start_soon(scan, server, letter, 400_000)
+                await settled()
+            scanner.let_go.set()
+    in_turn = "".join(scanner.windows)
+    while_b_waits = in_turn[in_turn.index("y") : in_turn.rindex("y")]
+    assert "w" in while_b_waits
+    assert "x" in while_b_waits
+    assert re.search("[xw]{2}", while_b_waits) is None
 
 
 async def test_a_stream_may_hold_long_and_short_texts():

@@ -7,6 +7,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.principal import consumer
 from mcp_core.seal import ENDPOINT_PURPOSE, Session, SessionSealer
 
 URI = "/messages/?session_id=0a1b"
@@ -32,8 +33,8 @@ def test_the_agent_is_told_a_uri_of_the_gateway_that_holds_the_servers_own(strea
     path, _, token = first.removeprefix("event: endpoint\ndata: ").partition("?session_id=")
     assert path == "/files/messages"
     sealer = SessionSealer([words.key], AESGCM, InvalidTag, ENDPOINT_PURPOSE)
-    session = sealer.open(token, "files", "alice", now=time.time(), max_age=60)
-    assert session == Session("files", "alice", URI, "replica-9", session.opened)
+    session = sealer.open(token, "files", consumer("alice"), now=time.time(), max_age=60)
+    assert session == Session("files", consumer("alice"), URI, "replica-9", session.opened)
     assert "0a1b" not in body
     assert "secret" not in second
     assert "keep" in second
@@ -48,7 +49,7 @@ def test_a_relative_endpoint_is_resolved_against_the_stream_on_the_server(stream
     body = stream(f"event: endpoint\ndata: {said}\n\n".encode(), stream_path="/v1/sse").decode()
     token = body.strip().rpartition("session_id=")[2]
     sealer = SessionSealer([words.key], AESGCM, InvalidTag, ENDPOINT_PURPOSE)
-    assert sealer.open(token, "files", "alice", now=time.time(), max_age=60).upstream == uri
+    assert sealer.open(token, "files", consumer("alice"), now=time.time(), max_age=60).upstream == uri
 
 
 @pytest.mark.requirement("OLD-003")

@@ -17,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
+from mcp_core.principal import consumer
 from mcp_core.seal import SessionSealer
 
 GLOBS = {"allow": ["*"], "deny": ["*secret*"]}
@@ -62,11 +63,11 @@ class SigningTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request):
         body = await request.aread()
         token = request.headers.pop("mcp-session-id", None)
-        session = token and self._sealer.open(token, "files", "alice", now=time.time(), max_age=60)
+        session = token and self._sealer.open(token, "files", consumer("alice"), now=time.time(), max_age=60)
         assert (token is None) == (session is None)
         version = request.headers.get("mcp-protocol-version", "2025-03-26")
         message = json.loads(body) if body else {}
-        context = self._guard.context(
+        request.headers["mcp-gateway-context"] = self._guard.sign(
             body,
             http_method=request.method,
             era="modern" if version == "2026-07-28" else "legacy",
@@ -77,7 +78,6 @@ class SigningTransport(httpx2.AsyncBaseTransport):
             session=session.upstream if session else None,
             affinity=session.affinity if session else "0011",
         )
-        request.headers["mcp-gateway-context"] = self._guard.signer.sign(context)
         response = await self._inner.handle_async_request(request)
         if (sealed := response.headers.get("mcp-session-id")) is not None:
             self.sealed.add(sealed)

@@ -1,9 +1,11 @@
 """A server's session id never reaches an agent; what does is sealed for its principal."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 from mcp_core.seal import Session
 
 
@@ -23,7 +25,7 @@ def test_a_new_session_is_sealed_for_who_opened_it(guard, kong, words, opened, s
     answer = guard.ask(method="initialize", affinity="replica-9")
     assert answer.headers["mcp-session-id"] == answer.headers["mcp-gateway-session"]
     session = opened(answer.headers["mcp-session-id"])
-    assert session == Session("files", "alice", "upstream-1", "replica-9", session.opened)
+    assert session == Session("files", consumer("alice"), "upstream-1", "replica-9", session.opened)
     assert before <= session.opened <= time.time()
     assert opened(answer.headers["mcp-session-id"], principal="bob") is None
     assert opened(answer.headers["mcp-session-id"], server="other") is None
@@ -35,6 +37,17 @@ def test_a_session_of_nobody_is_sealed_for_nobody(guard, kong, words, opened):
     token = guard.ask(principal=None).headers["mcp-session-id"]
     assert opened(token, principal=None).upstream == "upstream-1"
     assert opened(token) is None
+
+
+@pytest.mark.requirement("SEAL-006")
+def test_the_session_of_a_tokens_subject_opens_for_no_other(guard, kong, words, opened):
+    ann, bob = (Principal(TOKEN, name, "https://issuer.example") for name in ("ann", "bob"))
+    kong.answers(answers(words, "upstream-1"))
+    token = guard.ask(method="initialize", principal=ann).headers["mcp-session-id"]
+    assert opened(token, principal=ann).upstream == "upstream-1"
+    for other in (bob, consumer("ann"), NOBODY, replace(ann, issuer="https://other.example")):
+        assert opened(token, principal=other) is None
+    assert guard.line()["principal"] == "ann of https://issuer.example"
 
 
 @pytest.mark.parametrize("changes", [{"session": "upstream-1"}, {"era": "modern", "version": "2026-07-28"}])

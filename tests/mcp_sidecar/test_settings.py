@@ -40,6 +40,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_CONNECT_TIMEOUT": "0.5",
         "MCP_SIDECAR_ANSWER_TIMEOUT": "60",
         "MCP_SIDECAR_MAX_ANSWER": "4096",
+        "MCP_SIDECAR_REPEATS": "0",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
         "MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db",
@@ -60,7 +61,7 @@ def test_every_setting_can_be_set():
     assert settings.kong_address == ("kong.internal", 443)
     assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
-    assert (settings.max_answer, settings.log_level) == (4096, "warning")
+    assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.pins == PinSettings(
         store="/var/lib/kong-mcp/store.db",
         snapshot="/var/lib/kong-mcp/snapshot",
@@ -118,6 +119,9 @@ def test_all_problems_are_named_at_once():
         ("MCP_SIDECAR_MAX_ANSWER", "0"),
         ("MCP_SIDECAR_MAX_ANSWER", "16MiB"),
         ("MCP_SIDECAR_MAX_ANSWER", "99999999999999999999"),
+        ("MCP_SIDECAR_REPEATS", "3"),
+        ("MCP_SIDECAR_REPEATS", "-1"),
+        ("MCP_SIDECAR_REPEATS", ""),
         ("MCP_SIDECAR_LOG_LEVEL", "loud"),
     ],
 )

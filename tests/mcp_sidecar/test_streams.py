@@ -268,3 +268,12 @@ def test_a_stream_that_has_begun_outlives_the_answer_timeout_unless_it_is_that_o
     body = guard.ask(method=method).body
     assert (b"late" in body) is (method == "subscriptions/listen")
     assert (b"did not answer in time" in body) is (method == "tools/list")
+
+
+@pytest.mark.requirement("SIDE-014")
+def test_each_list_of_a_stream_counts_what_it_hides_once(guard, kong, words):
+    first, second = words.result("secret-a", "read", "secret-b"), words.result("secret-c", "read")
+    events = (b"data: " + one + b"\n\n" for one in (first, second, words.result("read")))
+    kong.answers(words.stream_answer(*events))
+    guard.ask(b"", session="upstream-1", **words.replay)
+    assert guard.line()["hidden"] == 3

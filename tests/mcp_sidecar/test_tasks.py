@@ -2,11 +2,13 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 from mcp_core.tasks import Task, TaskSealer
 
 STARTED = {"jsonrpc": "2.0", "id": 7, "result": {"resultType": "task", "taskId": "up-1", "status": "working"}}
@@ -33,14 +35,14 @@ def test_a_started_task_gets_an_id_of_its_principal(guard, kong, words, sealer, 
     answer = guard.ask(CALL, method="tools/call", affinity="replica-9", enforce=enforce)
     told = json.loads(answer.body.decode().partition("data: ")[2]) if streamed else answer.json
     token = told["result"]["taskId"]
-    assert sealer.open(token, "files", "alice") == Task("up-1", "replica-9")
+    assert sealer.open(token, "files", consumer("alice")) == Task("up-1", "replica-9")
     assert told == STARTED | {"result": STARTED["result"] | {"taskId": token}}
     assert kong.requests[0].body == CALL
 
 
 @pytest.mark.requirement("TASK-004")
 def test_the_replica_that_has_the_task_is_asked_by_its_own_id_and_answers_by_the_agents(guard, kong, words, sealer):
-    token = sealer.seal(Task("caf\xe9", "replica-9"), "files", "alice")
+    token = sealer.seal(Task("caf\xe9", "replica-9"), "files", consumer("alice"))
     body = encoded({"jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": {"taskId": token, "x": 1.5}})
     kong.answers(words.json_answer(encoded(STARTED | {"result": {"taskId": "caf\xe9", "status": "completed"}}), LAST))
     answer = guard.ask(body, method="tasks/get", headers={"mcp-name": token, "mcp-method": "tasks/get"})
@@ -50,9 +52,22 @@ def test_the_replica_that_has_the_task_is_asked_by_its_own_id_and_answers_by_the
     assert answer.json["result"]["taskId"] == token
 
 
+@pytest.mark.requirement("SEAL-006")
+def test_the_task_of_a_tokens_subject_is_no_task_of_another(guard, kong, words, sealer):
+    ann, bob = (Principal(TOKEN, name, "https://issuer.example") for name in ("ann", "bob"))
+    kong.answers(words.json_answer(encoded(STARTED), LAST))
+    token = guard.ask(CALL, method="tools/call", principal=ann, affinity="replica-9").json["result"]["taskId"]
+    assert sealer.open(token, "files", ann) == Task("up-1", "replica-9")
+    for other in (bob, consumer("ann"), NOBODY, replace(ann, issuer="https://other.example")):
+        assert sealer.open(token, "files", other) is None
+    body = encoded({"jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": {"taskId": token}})
+    guard.ask(body, method="tasks/get", principal=bob)
+    assert json.loads(kong.requests[-1].body)["params"]["taskId"] == token  # which is no task of the server
+
+
 @pytest.mark.requirement("TASK-004")
 def test_a_session_stays_on_its_replica_whatever_a_task_says(guard, kong, words, sealer):
-    token = sealer.seal(Task("up-1", "replica-9"), "files", "alice")
+    token = sealer.seal(Task("up-1", "replica-9"), "files", consumer("alice"))
     body = encoded({"jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": {"taskId": token}})
     kong.answers(words.json_answer(encoded(STARTED), LAST))
     guard.ask(body, method="tasks/get", session="s-1", affinity="replica-3")

@@ -9,17 +9,20 @@ The file is the four bytes of MAGIC, an HMAC-SHA256 (RFC 2104) over everything b
 KIND is a list's key or "instructions", DIGEST the 32 bytes of the version seen last, STATE "open", or the word for why
 not. "head" is the last entry of the store's chain that the writer knew, and "also" holds the other open versions of
 items that have several: a sidecar that starts knows by them what this node knew. Guards need neither, and a file may
-lack both. Nothing in it is secret; the HMAC keeps a file from being believed that was cut, or that somebody else wrote.
+lack both. A reader passes over kinds, and over what stands behind a digest, that it does not know; see `formats` for
+"crit" and for how releases read each other (there was no format before 1). Nothing in it is secret; the HMAC keeps a
+file from being believed that was cut, or that somebody else wrote.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_core import uris
+from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.scan.items import ItemKind
@@ -30,6 +33,7 @@ MAGIC: Final = b"KMS1"
 IS_OPEN: Final = "open"
 """The state of an item that agents may see and use; any other says why not."""
 
+_MEMBERS: Final = frozenset({"format", "version", "generation", "servers", "head", "also"})
 _MAC_BYTES: Final = 32
 _DIGEST_BYTES: Final = 32
 _PURPOSE: Final = "kong-mcp snapshot"
@@ -147,21 +151,20 @@ class Snapshot:
             SnapshotError: anything else, another format too.
         """
         top = _mapping(values, "it")
-        if top.get("format") != FORMAT:
-            raise SnapshotError(f"it is not of format {FORMAT}: sidecar and guard differ in version")
+        if top.get("format") != FORMAT or not is_understood(top, _MEMBERS):
+            raise SnapshotError(f"it is not of format {FORMAT}, or asks for more: sidecar and guard differ in release")
         version, generation = top.get("version"), top.get("generation")
         if not isinstance(version, str) or not isinstance(generation, int):
             raise SnapshotError("its version or generation is missing")
         servers = {}
         for server, kinds in _mapping(top.get("servers"), "servers").items():
             surface = servers[server] = Surface()
-            for word, items in _mapping(kinds, "a server").items():
-                _read_items(surface, _kind(word), _mapping(items, "a list"))
+            for kind, items in _known(kinds):
+                _read_items(surface, kind, items)
         for server, kinds in _mapping(top.get("also", {}), "the other versions").items():
             surface = servers.get(server, Surface())
-            for word, items in _mapping(kinds, "a server").items():
-                kind = _kind(word)
-                surface.also |= {(kind, name): _digests(value) for name, value in _mapping(items, "a list").items()}
+            for kind, items in _known(kinds):
+                surface.also |= {(kind, name): _digests(value) for name, value in items.items()}
         return cls(version, generation, servers, _head(top.get("head")))
 
 
@@ -189,20 +192,20 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def _kind(word: str) -> ItemKind:
-    kind = _KINDS.get(word)
-    if kind is None:
-        raise SnapshotError("a list has a name that is not known")
-    return kind
+def _known(kinds: Any) -> Iterator[tuple[ItemKind, Mapping[str, Any]]]:
+    """Give the lists of a server. Kinds that only another release knows are left out: no guard here asks for them."""
+    for word, items in _mapping(kinds, "a server").items():
+        if (kind := _KINDS.get(word)) is not None:
+            yield kind, _mapping(items, "a list")
 
 
 def _read_items(surface: Surface, kind: ItemKind, items: Mapping[str, Any]) -> None:
     states, digests = surface.states, surface.digests
     for name, value in items.items():
         # Some 100,000 times in a large file: no function of its own.
-        if type(value) is not list or len(value) != 2:
+        if type(value) is not list or len(value) < 2:
             raise SnapshotError(_NO_ITEM)
-        state, digest = value
+        state, digest = value if len(value) == 2 else value[:2]
         if type(state) is not str or type(digest) is not bytes or len(digest) != _DIGEST_BYTES:
             raise SnapshotError(_NO_ITEM)
         key = kind, name

@@ -54,10 +54,6 @@ def _no_example(match: re.Match[str]) -> bool:
     return _PLACEHOLDER.search(match[0]) is None and _entropy(match[0]) > 2.5
 
 
-def _random(match: re.Match[str]) -> bool:
-    return looks_random(match["value"])
-
-
 def _is_jwt(match: re.Match[str]) -> bool:
     """Return whether a token's header is one of RFC 7515 that says how it is signed."""
     header, payload, _ = match[0].split(".")

@@ -127,7 +127,7 @@ NOT_SNAPSHOTS = {
     "servers in a list": VALUES | {"servers": []},
     "a server that is text": VALUES | {"servers": {"notes": "tools"}},
     "a number for a name": VALUES | {"servers": {1: {}}},
-    "an unknown list": VALUES | {"servers": {"notes": {"toys": {}}}},
+    "a list that is text": VALUES | {"servers": {"notes": {"tools": "good"}}},
     "an item without a digest": VALUES | {"servers": {"notes": {"tools": {"good": ["open"]}}}},
     "an item with a short digest": VALUES | {"servers": {"notes": {"tools": {"good": ["open", b"x"]}}}},
     "a head that is text": VALUES | {"head": "7:f"},

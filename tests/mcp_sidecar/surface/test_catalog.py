@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mcp_core.claims import Terms
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import read_file
-from mcp_core.pins.states import DEFAULT_RULES, State
+from mcp_core.pins.states import DEFAULT_RULES, Pinning, State
+from mcp_core.policy import View
 from mcp_core.scan import ItemKind
-from mcp_core.seal import Context
 from mcp_sidecar import catalog as catalog_module
 from mcp_sidecar import snapshots
 from mcp_sidecar.alerts import Alerts
@@ -96,11 +97,7 @@ class Agent:
     """One agent's list: judged, learnt from, judged again, as the filter does."""
 
     def __init__(self, node, server, pins):
-        context = Context(
-            server=server, principal=None, era="legacy", version="", http_method="POST", method="tools/list", id=1,
-            body="", enforce=True, view={}, session=None, affinity="", expires=0, pins=pins,
-        )  # fmt: skip
-        self.pins = Pins(context, node.catalog, node.metrics)
+        self.pins = Pins(Terms(View({}), pins=Pinning(pins)), server, node.catalog, node.metrics)
 
     def judge(self, *items):
         message = {"result": {"tools": list(items)}}

@@ -1,0 +1,317 @@
+"""The guard's signed word to the sidecar: who asks, by which policy an answer is judged, and what is asked where.
+
+It travels in one header, as `FORMAT.TERMS.CLAIMS.MAC`: the number of the format, two JSON objects and an HMAC-SHA256
+(RFC 2104) over all that stands before it, each but the first in base64url. Members that say what they say by default
+are left out. TERMS is the same for every request of principals with the same policy, so both ends keep what they made
+of it. See `formats` for how releases read each other. Format 1 was one object with exactly 26 members, and the HMAC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+
+from mcp_core.answer import ServerMessages
+from mcp_core.formats import is_understood
+from mcp_core.inspection import Inspection, Mode
+from mcp_core.methods import Era
+from mcp_core.outcome import RequestId
+from mcp_core.pins.states import Pinning
+from mcp_core.policy import View
+from mcp_core.principal import NOBODY, Principal, consumer
+from mcp_core.question import Question
+from mcp_core.seal import base64url, derive, from_base64url
+
+FORMAT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked: a server, in an era and a revision of it, in the upstream's session, and which of its replicas.
+
+    `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
+    message endpoint, where 2024-11-05's transport sends a message there.
+    """
+
+    server: str
+    era: Era
+    version: str
+    affinity: str
+    session: str | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
+
+    `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
+    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads.
+    """
+
+    view: View
+    enforce: bool = True
+    lists_tasks: bool = False
+    server_messages: ServerMessages = field(default_factory=ServerMessages)
+    hide: tuple[str, ...] | None = None
+    pins: Pinning = Pinning.OFF
+    inspection: Inspection = field(default_factory=Inspection)
+    scan: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who asks, by which policy, and what: true for one request until it expires, where a key signed it.
+
+    `method` is what Mcp-Method says ("" for a GET); `body` the SHA-256 of the request body in hex; `expires` a Unix
+    time in seconds; `format` that in which the guard wrote, and reads. Three fields serve the transport of 2024-11-05:
+    `announce` is the path at which the agent would reach the server's message endpoint, on a GET that may open such a
+    stream, and `stream_path` the stream's own path on the server, where it is known; `refusal` is the JSON-RPC error
+    that the sender of a message must get in place of its answer.
+    """
+
+    principal: Principal
+    terms: Terms
+    http_method: str
+    method: str
+    id: RequestId | None
+    question: Question
+    body: str
+    expires: int
+    announce: str | None = None
+    stream_path: str | None = None
+    refusal: str | None = None
+    format: int = FORMAT
+
+    def is_for(self, body: bytes) -> bool:
+        """Return whether the claims were signed for exactly this request body."""
+        return self.body == hashlib.sha256(body).hexdigest()
+
+
+class Disbelief(Enum):
+    """Why nobody acts on what stands in the header."""
+
+    UNSIGNED = "not signed here, or expired"
+    OTHER_RELEASE = "signed here, in a format that this release does not read"
+
+
+class ClaimSigner:
+    """Signs claims, and believes only what one of its keys signed and time has not passed over."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [derive(key, "kong-mcp context") for key in keys]
+
+    def sign(self, claims: Claims, target: Target, terms: str | None = None) -> str:
+        """Return the header value. `terms` is what write_terms returned, where the caller has kept it."""
+        kept = write_terms(claims.terms) if terms is None else terms
+        signed = f"{FORMAT}.{kept}.{_written(_values(claims, target))}"
+        return f"{signed}.{base64url(hmac.digest(self._keys[0], signed.encode(), 'sha256'))}"
+
+    def verify(self, value: str, *, now: float) -> tuple[Claims, Target] | Disbelief:
+        """Return what the guard said, or why it is not believed. Claims must still be compared with the body."""
+        signed, _, mac = value.rpartition(".")
+        given = from_base64url(mac)
+        if not signed or given is None or not signed.isascii():
+            return Disbelief.UNSIGNED
+        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
+        good = [hmac.compare_digest(hmac.digest(key, signed.encode(), "sha256"), given) for key in self._keys]
+        if not any(good):
+            return Disbelief.UNSIGNED
+        try:
+            claims, target = _read(signed.split("."))
+        except (KeyError, TypeError, ValueError):
+            return Disbelief.OTHER_RELEASE
+        return Disbelief.UNSIGNED if claims.expires < now else (claims, target)
+
+
+def write_terms(terms: Terms) -> str:
+    """Return terms as they stand in the header."""
+    inspection, told = terms.inspection, terms.server_messages
+    values: dict[str, Any] = {
+        "view": {kind: access for kind, access in terms.view.to_json().items() if any(access.values())},
+        "monitor": not terms.enforce,
+        "lists_tasks": terms.lists_tasks,
+        "messages": None if told == ServerMessages() else told.to_json(),
+        "pins": _unless_off(terms.pins),
+        "results": _unless_off(inspection.results),
+        "schema": _unless_off(inspection.schema),
+        "secrets": _unless_off(inspection.secrets),
+        "scan": terms.scan,
+    }
+    kept = {name: value for name, value in values.items() if value}
+    return _written(kept if terms.hide is None else {**kept, "hide": terms.hide})
+
+
+_TERMS: Final = frozenset(
+    {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan"}
+)
+_CLAIMS: Final = frozenset(
+    {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
+    | {"body", "expires", "place", "asked", "batch", "announce", "stream_path", "refusal"}
+)
+
+
+def _values(claims: Claims, target: Target) -> dict[str, Any]:
+    principal, question = claims.principal, claims.question
+    values: dict[str, Any] = {
+        "server": target.server,
+        "era": target.era,
+        "version": target.version,
+        "affinity": target.affinity,
+        "session": target.session,
+        "endpoint": target.endpoint,
+        "kind": principal.kind,
+        "who": principal.id or None,
+        "issuer": principal.issuer or None,
+        "http": claims.http_method,
+        "method": claims.method or None,
+        "id": claims.id,
+        "body": claims.body,
+        "expires": claims.expires,
+        "announce": claims.announce,
+        "stream_path": claims.stream_path,
+        "refusal": claims.refusal,
+        "place": question.place,
+        "asked": question.to_json()["asked"] or None,
+        "batch": question.batch or None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read(parts: Sequence[str]) -> tuple[Claims, Target]:
+    """Return what was signed. Raises KeyError, TypeError or ValueError for what this release does not read."""
+    if len(parts) == 1:
+        return _read_first(_loaded(parts[0]))
+    number, terms, claims = parts
+    if number != str(FORMAT):
+        raise ValueError(number)
+    return _read_claims(_understood(claims, _CLAIMS), _read_terms(terms))
+
+
+@lru_cache(maxsize=1024)
+def _read_terms(text: str) -> Terms:
+    values = _understood(text, _TERMS)
+    hide = values.get("hide")
+    return Terms(
+        view=View.from_json(_object(values.get("view", {}))),
+        enforce=not values.get("monitor", False),
+        lists_tasks=bool(values.get("lists_tasks", False)),
+        server_messages=ServerMessages.from_json(values["messages"]) if "messages" in values else ServerMessages(),
+        hide=None if hide is None else tuple(_texts(hide)),
+        pins=Pinning(values.get("pins", Pinning.OFF)),
+        inspection=_inspection(values),
+        scan=_object(values.get("scan", {})),
+    )
+
+
+def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Target]:
+    era, version = Era(values["era"]), _text(values["version"])
+    target = Target(
+        _text(values["server"]),
+        era,
+        version,
+        _text(values["affinity"]),
+        _text_or_none(values.get("session")),
+        _text_or_none(values.get("endpoint")),
+    )
+    asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
+    claims = Claims(
+        Principal(_text(values["kind"]), _text(values.get("who", "")), _text(values.get("issuer", ""))),
+        terms,
+        _text(values["http"]),
+        _text(values.get("method", "")),
+        _id(values.get("id")),
+        Question.from_json(era, version, asked),
+        _text(values["body"]),
+        int(values["expires"]),
+        _text_or_none(values.get("announce")),
+        _text_or_none(values.get("stream_path")),
+        _text_or_none(values.get("refusal")),
+    )
+    return claims, target
+
+
+_FIRST: Final = frozenset(
+    {"server", "principal", "era", "version", "http_method", "method", "id", "body", "enforce", "view", "session"}
+    | {"affinity", "expires", "announce", "endpoint", "refusal", "lists_tasks", "question", "server_messages", "hide"}
+    | {"pins", "results", "schema", "secrets", "scan", "stream_path"}
+)
+
+
+def _read_first(values: Mapping[str, Any]) -> tuple[Claims, Target]:
+    """Read what a guard of format 1 signed: exactly these members, of which it left none out."""
+    if values.keys() != _FIRST:
+        raise ValueError("other members")
+    hide, name = values["hide"], values["principal"]
+    terms = Terms(
+        view=View.from_json(_object(values["view"])),
+        enforce=bool(values["enforce"]),
+        lists_tasks=bool(values["lists_tasks"]),
+        server_messages=ServerMessages.from_json(values["server_messages"]),
+        hide=None if hide is None else tuple(_texts(hide)),
+        pins=Pinning(values["pins"]),
+        inspection=_inspection(values),
+        scan=_object(values["scan"]),
+    )
+    who = NOBODY if name is None else consumer(_text(name))
+    said = {"http": values["http_method"], "kind": who.kind, "who": who.id, **_object(values["question"])}
+    claims, target = _read_claims({**values, **said}, terms)
+    return replace(claims, format=1), target
+
+
+def _written(values: Mapping[str, Any]) -> str:
+    return base64url(json.dumps(values, separators=(",", ":")).encode())
+
+
+def _loaded(text: str) -> Mapping[str, Any]:
+    data = from_base64url(text)
+    if data is None:
+        raise ValueError("not base64url")
+    return _object(json.loads(data))
+
+
+def _understood(text: str, known: frozenset[str]) -> Mapping[str, Any]:
+    values = _loaded(text)
+    if not is_understood(values, known):
+        raise ValueError("a critical member that is not known")
+    return values
+
+
+def _unless_off(word: Mode | Pinning) -> str | None:
+    return None if word == "off" else word.value
+
+
+def _inspection(values: Mapping[str, Any]) -> Inspection:
+    return Inspection(*(Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets")))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _texts(values: Any) -> list[str]:
+    return [_text(one) for one in values]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _id(value: Any) -> RequestId | None:
+    if value is not None and not isinstance(value, str | int):
+        raise TypeError("not an id")
+    return value
