@@ -78,14 +78,16 @@ def kong_conf(settings: GatewaySettings) -> str:
         "nginx_http_client_max_body_size": "17m",
         "nginx_proxy_proxy_ignore_headers": IGNORED_HEADERS,
         **BUFFERS,
-        "plugins": "bundled,mcp-guard",
-        "pluginserver_names": "mcp-guard",
+        "plugins": "bundled,mcp-guard,mcp-internal",
+        "pluginserver_names": "mcp-guard,mcp-internal",
         "pluginserver_mcp_guard_socket": socket,
         "pluginserver_mcp_guard_start_cmd": start,
         "pluginserver_mcp_guard_query_cmd": f"{server} --plugins {plugins} --dump mcp-guard",
+        "pluginserver_mcp_internal_socket": socket,
+        "pluginserver_mcp_internal_query_cmd": f"{server} --plugins {plugins} --dump mcp-internal",
     }
     if settings.answers:
-        values["plugins"] = "bundled,mcp-guard,mcp-answers"
+        values["plugins"] = "bundled,mcp-guard,mcp-internal,mcp-answers"
         values["lua_package_path"] = f"{lua_folder()}/?.lua;;"
     if os.geteuid() == 0:
         values["nginx_user"] = "root root"  # the runtime folder is its owner's alone

@@ -78,6 +78,28 @@ def _unb64(text: str) -> bytes | None:
     return data if _b64(data) == text else None
 
 
+class Signer:
+    """Signs texts for one purpose. What anybody else signed, or signed for another purpose, does not open."""
+
+    def __init__(self, keys: Sequence[bytes], purpose: str) -> None:
+        self._keys = [derive(key, purpose) for key in keys]
+
+    def sign(self, data: bytes) -> str:
+        """Return base64url of the data, a dot, base64url HMAC-SHA256 (RFC 2104)."""
+        payload = _b64(data)
+        return f"{payload}.{_b64(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
+
+    def open(self, value: str) -> bytes | None:
+        """Return the data, or None for anything not signed here."""
+        payload, dot, mac = value.partition(".")
+        given = _unb64(mac) if mac.isascii() else None
+        if not dot or given is None or not payload.isascii():
+            return None
+        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
+        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
+        return _unb64(payload) if any(good) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the guard tells the sidecar of one request.
@@ -88,10 +110,10 @@ class Context:
     ask for all tasks; `question` what Question.to_json wrote, and `server_messages` what ServerMessages.to_json wrote;
     `hide` the globs of headers that no server gets, None for passing.HIDDEN_HEADERS; `pins` a word of
     pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and `secrets` words of inspection.Mode,
-    for what results and arguments are searched for. Four fields serve the transport of 2024-11-05: `announce` is the
-    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream, and
-    `stream_path` the stream's own path on the server, where it is known; `endpoint` is the server's own URI of it (path
-    and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
+    for what results and arguments are searched for. Three fields serve the transport of 2024-11-05: `announce` is the
+    path at which the agent would reach the server's message endpoint, on a GET that may open such a stream; `endpoint`
+    is the server's own URI of it (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its
+    sender must get instead. `target` is what target.Target.to_json wrote: where the server is.
     """
 
     server: str
@@ -119,7 +141,7 @@ class Context:
     schema: str = "off"
     secrets: str = "off"
     scan: dict[str, Any] = field(default_factory=dict)
-    stream_path: str | None = None
+    target: list[str] | None = None
 
     def is_for(self, body: bytes) -> bool:
         """Return whether the context was signed for exactly this request body."""
@@ -133,25 +155,18 @@ class ContextSigner:
     """Signs contexts, and believes only what one of its keys signed and time has not passed over."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = [derive(key, "kong-mcp context") for key in keys]
+        self._signer = Signer(keys, "kong-mcp context")
 
     def sign(self, context: Context) -> str:
-        """Return the header value: base64url JSON, a dot, base64url HMAC-SHA256 (RFC 2104)."""
-        payload = _b64(json.dumps(asdict(context), separators=(",", ":")).encode())
-        return f"{payload}.{_b64(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
+        """Return the header value, see Signer.sign."""
+        return self._signer.sign(json.dumps(asdict(context), separators=(",", ":")).encode())
 
     def verify(self, value: str, *, now: float) -> Context | None:
         """Return the context, or None for anything not signed here, or expired. Its body must still be compared.
 
         None too for what was signed with other fields: a guard of another version wrote it.
         """
-        payload, dot, mac = value.partition(".")
-        given = _unb64(mac)
-        if not dot or given is None or not payload.isascii():
-            return None
-        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
-        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
-        raw = _unb64(payload) if any(good) else None
+        raw = self._signer.open(value)
         if raw is None:
             return None
         fields = json.loads(raw)

@@ -259,7 +259,6 @@ class Guard:
             affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
-            stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,
@@ -271,6 +270,7 @@ class Guard:
             question=admitted.question.to_json(),
             server_messages=settings.guard.server_messages.to_json(),
             hide=self._hide,
+            target=settings.target.to_json(),
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(context)

@@ -26,9 +26,10 @@ from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
+from mcp_core.target import SCHEMES, Target, TargetError
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
-from mcp_kong.schema import INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -52,6 +53,7 @@ class Settings:
     server: str
     upstream: str
     session_upstream: str
+    target: Target
     sidecar: str
     guard: Guard
     hide_headers: frozenset[str]
@@ -84,10 +86,12 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
         )
     guard = check_config(config)
+    session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
-        session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
+        session_upstream=session_upstream,
+        target=_target(config, session_upstream),
         sidecar=_text(config, "sidecar", SIDECAR),
         guard=guard,
         hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
@@ -102,6 +106,14 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
     )
+
+
+def _target(config: Mapping[str, Any], upstream: str) -> Target:
+    scheme, path = config.get("scheme"), config.get("path")
+    try:
+        return Target.read(upstream, SCHEMES[0] if scheme is None else scheme, PATH if path is None else path)
+    except TargetError as error:
+        raise SettingsError(f"config.{error}") from None
 
 
 def read_pinning(config: Mapping[str, Any]) -> Pinning:

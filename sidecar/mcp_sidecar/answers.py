@@ -27,6 +27,10 @@ _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _DO_NOT_ENCODE: Final = "have the server send what was asked for: no Content-Encoding"
 _NO_MCP: Final = "check this server's URL: what is there does not answer as an MCP endpoint does"
+_CLOSED: Final = (
+    "see that deck/shared.yaml of this release is in Kong, that Kong and sidecar have the same KONG_MCP_KEYS and the "
+    "same time, and that MCP_SIDECAR_INTERNAL_HOST is the host of the route mcp-internal"
+)
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
@@ -130,9 +134,9 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
         refusal = Reject(UNAVAILABLE, text, f"kong-{head.status}", status=head.status)
         return replace(head, refusal=refusal, reason="no-replica", do="see that the server runs where its URL says")
     if head.status == 404 and said == _NO_ROUTE:
-        text = "The gateway has no internal route for this server: its operator must add it to the configuration."
+        text = "The gateway's internal route is not open to its sidecar: its operator must look after that."
         refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
-        return replace(head, refusal=refusal, reason="no-internal-route", do="add the internal route of this server")
+        return replace(head, refusal=refusal, reason="no-internal-route", do=_CLOSED)
     return head
 
 

@@ -11,6 +11,7 @@ from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
 from mcp_core.seal import Context
+from mcp_core.target import Target
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.pin_metrics import PinMetrics
 from mcp_sidecar.store.sightings import Sighting
@@ -27,6 +28,7 @@ class Pins:
         self._enforce = context.pins == Pinning.ENFORCE.value
         self._mode = context.pins
         self._scan = canonical(context.scan)
+        self._target = Target.from_json(context.target)
         self._catalog = catalog
         self._metrics = metrics
         self._seen: list[Sighting] = []
@@ -62,6 +64,7 @@ class Pins:
         self._seen, self._judged = [], None
         if self._catalog is not None:
             await self._catalog.learn(self._server, seen, self._scan)
+            await self._catalog.reach(self._server, self._target)
             if judged is not None and judged != self._catalog.view(self._server):
                 self._unapproved.clear()
                 return True

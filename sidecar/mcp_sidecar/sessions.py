@@ -46,7 +46,7 @@ class Sessions:
 
         None where no message of an agent may go there.
         """
-        uri = endpoint.read_uri(said, context.stream_path)
+        uri = endpoint.read_uri(said, None if context.target is None else context.target[2])
         if uri is None or context.announce is None:
             return None
         token = self._endpoints.seal(_opened(context, uri, now), os.urandom(NONCE_BYTES))

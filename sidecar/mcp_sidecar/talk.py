@@ -22,6 +22,7 @@ from mcp_core.policy import Access, View
 from mcp_core.seal import Context
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import ANSWER_LIMITS, filter_text
+from mcp_core.target import Target
 from mcp_sidecar.answers import Head, Shape, read_head
 from mcp_sidecar.bodies import chunks, read
 from mcp_sidecar.encodings import EncodingError
@@ -49,9 +50,10 @@ class TalkError(Exception):
 class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
-    def __init__(self, upstream: Upstream, server: str, *, max_answer: int) -> None:
+    def __init__(self, upstream: Upstream, server: str, target: Target, *, max_answer: int) -> None:
         self._upstream = upstream
         self._server = server
+        self._target = target.to_json()
         self._max = max_answer
         self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
@@ -148,6 +150,7 @@ class Talk:
             session=self._session,
             affinity=self._affinity,
             expires=0,
+            target=self._target,
         )
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:

@@ -1,11 +1,16 @@
-"""The way to a server: Kong's internal route, which balances, checks health and adds the server's credentials."""
+"""The way to a server: Kong's internal route, which balances, checks health and adds the server's credentials.
+
+Where a request goes is signed, and said to Kong alone (target.Errand).
+"""
 
 from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -18,6 +23,7 @@ from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
 from mcp_core.seal import Context
+from mcp_core.target import GOOD_SECONDS, Errand, ErrandSigner, Target
 from mcp_sidecar.settings import Settings
 
 MAX_CONNECTIONS: Final = 4096
@@ -48,6 +54,7 @@ class Upstream:
         self._settings = settings
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
+        self._signer = ErrandSigner(settings.keys)
         self._pools: dict[bool, aiohttp.ClientSession] = {}
 
     def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
@@ -55,7 +62,7 @@ class Upstream:
         if fresh not in self._pools:
             secure = self._settings.kong_url.startswith("https:")
             self._pools[fresh] = aiohttp.ClientSession(
-                # Neither proxies nor .netrc of the environment: the internal key goes to Kong and nowhere else.
+                # Neither proxies nor .netrc of the environment: a signed word goes to Kong and nowhere else.
                 trust_env=False,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -87,7 +94,7 @@ class Upstream:
         """
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
         url = URL(f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}", encoded=True)
-        passed = self._headers(context, headers)
+        passed = self._headers(context, self._errand(context, url), headers)
         try:
             async with self._place():
                 response = await self._head(context, url, passed, body if context.http_method == "POST" else None)
@@ -129,16 +136,22 @@ class Upstream:
                 raise
             return await ask(fresh=True)
 
-    def _headers(self, context: Context, headers: Headers) -> CIMultiDict[str]:
-        """Return what the server gets of the agent's headers, behind the gateway's own.
+    def _errand(self, context: Context, url: URL) -> Errand:
+        """Return where a request goes. Raises UpstreamError where no guard said where its server is."""
+        target = Target.from_json(context.target)
+        if target is None:
+            raise _unknown(context.server)
+        if context.endpoint is not None:
+            target = replace(target, path=context.endpoint.partition("?")[0])
+        asked, now = f"{context.http_method} {url.raw_path_qs}", int(time.time())
+        return Errand(target, asked, context.affinity, now + GOOD_SECONDS)
 
-        Those come first: Kong's auth plugins read no more than a hundred.
-        """
+    def _headers(self, context: Context, errand: Errand, headers: Headers) -> CIMultiDict[str]:
+        """Return what the server gets of the agent's headers, behind the gateway's own."""
         sent = CIMultiDict(
             {
                 "host": self._settings.internal_host,
-                methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
-                methods.AFFINITY_HEADER: context.affinity,
+                methods.TARGET_HEADER: self._signer.sign(errand),
                 methods.ACCEPT_ENCODING_HEADER: "identity",
             }
         )
@@ -166,6 +179,11 @@ def _text(value: str) -> str | None:
 def _full() -> UpstreamError:
     text = "The gateway has too many streams open: try again later, or add sidecars."
     return UpstreamError(Reject(UNAVAILABLE, text, "pool-exhausted", headers={"Retry-After": "5"}), "unreachable")
+
+
+def _unknown(server: str) -> UpstreamError:
+    text = "The gateway does not know where this server is: its operator must have guard and sidecar of one release."
+    return UpstreamError(Reject(INTERNAL_ERROR, text, f"target-unknown {server}", status=502), "unreachable")
 
 
 def _failure(error: aiohttp.ClientError | TimeoutError) -> UpstreamError:

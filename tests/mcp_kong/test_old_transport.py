@@ -40,7 +40,7 @@ def context_of(side):
 def test_a_get_tells_the_sidecar_where_the_agent_would_reach_the_messages():
     context = context_of(access(b"", "/notes/mcp", "GET", ANNS_HEADERS))
     assert (context.announce, context.endpoint, context.principal) == ("/notes/messages", None, "ann")
-    assert context.stream_path == "/v1/sse"
+    assert context.target == ["notes-replicas", "http", "/mcp"]
 
 
 @pytest.mark.requirement("OLD-001")

@@ -28,9 +28,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.methods import ServerKind
 from mcp_core.seal import Context, ContextSigner, SessionSealer
+from mcp_core.target import Errand, ErrandSigner, Target
 
 KEY = b"k" * 32
-INTERNAL_KEY = "internal-key-0123456789"
+METRICS_TOKEN = "metrics-token-0123456789"
+TARGET = Target("mcp-files-sessions", "http", "/mcp")
 DEADLINE = 30.0
 
 
@@ -51,6 +53,14 @@ class Request:
     path: str
     headers: dict[str, list[str]]
     body: bytes
+
+    @property
+    def errand(self) -> Errand:
+        """What the sidecar signed for exactly this request."""
+        (word,) = self.headers["mcp-gateway-target"]
+        errand = ErrandSigner([KEY]).verify(word, f"{self.method} {self.path}", now=time.time())
+        assert errand is not None
+        return errand
 
 
 class FakeKong:
@@ -114,7 +124,7 @@ class Sidecar:
                 env={
                     **plain,
                     "KONG_MCP_KEYS": base64.b64encode(KEY).decode(),
-                    "MCP_SIDECAR_INTERNAL_KEY": INTERNAL_KEY,
+                    "MCP_SIDECAR_METRICS_TOKEN": METRICS_TOKEN,
                     "MCP_SIDECAR_LISTEN": "127.0.0.1:0",
                     **environment,
                 },
@@ -214,6 +224,7 @@ class Guard:
             affinity="a1b2c3d4",
             expires=int(time.time()) + 30,
             server_messages=EVERYTHING,
+            target=TARGET.to_json(),
         )
         context = dataclasses.replace(context, **changes)
         return context if "question" in changes else dataclasses.replace(context, question=asked(context, body))
@@ -288,7 +299,7 @@ def words() -> SimpleNamespace:
         until=until,
         replay=REPLAY,
         key=KEY,
-        internal_key=INTERNAL_KEY,
+        metrics_token=METRICS_TOKEN,
     )
 
 
