@@ -1,4 +1,4 @@
-"""mcp-internal's access phase: opens a server's upstream for what the sidecar signed; to all else it is an unknown route.
+"""mcp-internal's access phase: it opens an upstream for what the sidecar signed, and to all else is an unknown route.
 
 The service behind the route has no targets of its own. Two values are read, in one trip: the request line, and the
 sidecar's word, which nginx joins with any second one of its name.

@@ -4,13 +4,14 @@ import base64
 import contextlib
 import os
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 import yaml
 
 from e2e.harness import JSON_HEADERS, POLICY, call
-from kong_mcp.dev import free_port
+from kong_mcp.dev import free_port, run_dev
 from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.servers import parse_server
 from kong_mcp.share import deck_folder
@@ -60,36 +61,46 @@ WRONG = {
 }
 
 
+@pytest.fixture(scope="module", params=["as it comes", "without Lua"])
+def internal(gateway, request):
+    """A gateway whose mcp-internal is in Lua, where it runs Lua, and one where it is in Python."""
+    if request.param == "as it comes" or not gateway.dev.settings.runs_answers:
+        yield gateway
+        return
+    with run_dev(replace(gateway.dev.settings, answers=False)) as dev:
+        yield replace(gateway, dev=dev)
+
+
 @pytest.mark.requirement("E2E-016")
-def test_what_the_sidecar_signed_opens_the_internal_route(gateway):
+def test_what_the_sidecar_signed_opens_the_internal_route(internal):
     # So that the refusals below are not for another reason.
-    answer = ask(gateway.dev.port, word(gateway.dev.settings.keys))
+    answer = ask(internal.dev.port, word(internal.dev.settings.keys))
     assert (answer.status_code, "no Route" in answer.text) == (400, False)
 
 
 @pytest.mark.requirement("E2E-016")
 @pytest.mark.parametrize("name", WRONG)
-def test_the_internal_route_is_an_unknown_route_to_everyone_else(gateway, name):
-    before = gateway.executed()
-    headers, request = WRONG[name](gateway.dev.settings.keys)
-    for key in ({}, gateway.key("ada")):
+def test_the_internal_route_is_an_unknown_route_to_everyone_else(internal, name):
+    before = internal.executed()
+    headers, request = WRONG[name](internal.dev.settings.keys)
+    for key in ({}, internal.key("ada")):
         both = [*headers, *key.items()] if isinstance(headers, list) else headers | key
-        answer = ask(gateway.dev.port, both, **request)
+        answer = ask(internal.dev.port, both, **request)
         if name == "no UTF-8":
             assert (answer.status_code, answer.json()["message"]) == (404, "no Route matched with those values")
         else:
             assert told(answer) == told(
-                ask(gateway.dev.port, both, **{**request, "path": "/nobody"}, host="nobody.example")
+                ask(internal.dev.port, both, **{**request, "path": "/nobody"}, host="nobody.example")
             )
-    assert gateway.executed() == before
+    assert internal.executed() == before
 
 
 @pytest.mark.requirement("E2E-016")
-def test_a_word_names_no_upstream_that_is_not_there_and_none_opens_an_agent_s_route(gateway):
-    keys = gateway.dev.settings.keys
-    assert ask(gateway.dev.port, word(keys, target=Target("mcp-nobody"))).status_code == 503
-    with gateway.client("bob") as client:
-        answer = client.post(gateway.url(), json=call("bad"), headers=word(keys, asked="POST /notes/mcp"))
+def test_a_word_names_no_upstream_that_is_not_there_and_none_opens_an_agent_s_route(internal):
+    keys = internal.dev.settings.keys
+    assert ask(internal.dev.port, word(keys, target=Target("mcp-nobody"))).status_code == 503
+    with internal.client("bob") as client:
+        answer = client.post(internal.url(), json=call("bad"), headers=word(keys, asked="POST /notes/mcp"))
     assert answer.json()["error"]["code"] == -32600
 
 
@@ -108,8 +119,9 @@ def no_keys(_plugin):
 
 @pytest.mark.slow
 @pytest.mark.requirement("E2E-016")
+@pytest.mark.parametrize("lua", [True, False])
 @pytest.mark.parametrize("broken", [disable, remove, no_keys])
-def test_without_its_plugin_the_internal_route_is_closed(kind, tmp_path, broken):
+def test_without_its_plugin_the_internal_route_is_closed(kind, tmp_path, broken, lua):
     with contextlib.ExitStack() as stack:
         (replica,) = stack.enter_context(replicas("notes-1"))
         secrets = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:1"}
@@ -120,7 +132,7 @@ def test_without_its_plugin_the_internal_route_is_closed(kind, tmp_path, broken)
         environment = {**os.environ, "KONG_MCP_KEYS": RING, **(broken(plugin) or {})}
         state.write_text(yaml.safe_dump(document))
         port = free_port()
-        child = start_gateway(kind, GatewaySettings(tmp_path, state, port), environment)
+        child = start_gateway(kind, GatewaySettings(tmp_path, state, port, lua and kind == "kong"), environment)
         stack.callback(child.stop)
 
         def answered():
