@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -123,11 +123,11 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
     except NotStrictError:
         value = None
     message = jsonrpc.message(value, ANSWER_LIMITS)
-    if isinstance(message, Response) and message.error is not None:
+    said = _kongs_word(value)
+    if said != _NO_ROUTE and isinstance(message, Response) and message.error is not None:
         if id_ is None or message.id == id_:
             return body
         return json.dumps({"jsonrpc": "2.0", "id": id_, "error": message.error}, ensure_ascii=False).encode()
-    said = value.get("message") if isinstance(value, dict) else None
     if head.status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.
         text = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
@@ -138,6 +138,15 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
         refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
         return replace(head, refusal=refusal, reason="no-internal-route", do=_CLOSED)
     return head
+
+
+def _kongs_word(value: Any) -> Any:
+    """Return what Kong said, if it did: {"message": ..., "request_id": ...}, or as mcp-answers (own.lua) puts that."""
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    data = error.get("data") if isinstance(error, dict) else None
+    return data["kong"] if isinstance(data, dict) and "kong" in data else value.get("message")
 
 
 def errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:
