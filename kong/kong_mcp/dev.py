@@ -139,11 +139,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
     with contextlib.ExitStack() as stack:
         reaper = stack.enter_context(Reaper(folder))
         sidecar_port = free_port()
-        internal_key = secrets.token_urlsafe(32)
-        deck_environment = {
-            "DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}",
-            "DECK_MCP_INTERNAL_KEY": internal_key,
-        }
+        deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}"}
         # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
         # name was rebound to this address is one.
         policy = {
@@ -163,7 +159,6 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
                 **environment,
                 "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
                 "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
-                "MCP_SIDECAR_INTERNAL_KEY": internal_key,
             },
             folder / "sidecar.log",
         )
@@ -189,7 +184,9 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     return {
         SNAPSHOT_VARIABLE: str(folder / "snapshot"),
         STORE_VARIABLE: store,
-        SERVERS_VARIABLE: ",".join(server.name for server in settings.servers),
+        SERVERS_VARIABLE: ",".join(
+            f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.servers
+        ),
     }
 
 

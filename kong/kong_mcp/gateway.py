@@ -29,7 +29,7 @@ class NoKongError(RuntimeError):
 class GatewaySettings:
     """What a gateway is started with. `workers` is the number of plugin server processes.
 
-    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua.
+    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua, and mcp-internal in Lua with it.
     """
 
     folder: Path
@@ -78,15 +78,19 @@ def kong_conf(settings: GatewaySettings) -> str:
         "nginx_http_client_max_body_size": "17m",
         "nginx_proxy_proxy_ignore_headers": IGNORED_HEADERS,
         **BUFFERS,
-        "plugins": "bundled,mcp-guard",
+        "plugins": "bundled,mcp-guard,mcp-internal",
         "pluginserver_names": "mcp-guard",
         "pluginserver_mcp_guard_socket": socket,
         "pluginserver_mcp_guard_start_cmd": start,
         "pluginserver_mcp_guard_query_cmd": f"{server} --plugins {plugins} --dump mcp-guard",
     }
     if settings.answers:
-        values["plugins"] = "bundled,mcp-guard,mcp-answers"
+        values["plugins"] = "bundled,mcp-guard,mcp-internal,mcp-answers"
         values["lua_package_path"] = f"{lua_folder()}/?.lua;;"
+    else:
+        values["pluginserver_names"] = "mcp-guard,mcp-internal"
+        values["pluginserver_mcp_internal_socket"] = socket
+        values["pluginserver_mcp_internal_query_cmd"] = f"{server} --plugins {plugins} --dump mcp-internal"
     if os.geteuid() == 0:
         values["nginx_user"] = "root root"  # the runtime folder is its owner's alone
     return "".join(f"{name} = {value}\n" for name, value in values.items())

@@ -17,7 +17,7 @@ def plugins_folder() -> Path:
 
 
 def lua_folder() -> Path:
-    """Return the folder that Kong's lua_package_path must name for mcp-answers."""
+    """Return the folder that Kong's lua_package_path must name for our plugins in Lua."""
     return plugins_folder() / "lua"
 
 

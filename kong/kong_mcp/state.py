@@ -57,21 +57,16 @@ def write_state(
 def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
     document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
-    for service in document["services"]:
-        if service["name"] != f"mcp-internal-{server.name}-messages":
-            service["path"] = server.path
-        if not authenticate and not service["name"].startswith("mcp-internal-"):
-            service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
-        if service["name"].startswith("mcp-internal-"):
-            service["protocol"] = server.protocol
-    guarded = document["services"][0]
-    guarded["protocol"] = server.protocol
+    (service,) = document["services"]
+    service["path"], service["protocol"] = server.path, server.protocol
+    if not authenticate:
+        service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
-    guard.update(policy)
+    guard.update({"path": server.path, "scheme": server.protocol, **policy})
     for upstream in document["upstreams"]:
         upstream["targets"] = [{"target": target} for target in server.targets]
-        upstream["healthchecks"] = {"active": {"http_path": server.path, "type": server.protocol}}
+        upstream["healthchecks"] = {"active": {"type": server.protocol}}
     return document
 
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core.answer import ServerMessages
+from mcp_core.errand import Address
 from mcp_core.formats import is_understood
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era
@@ -36,7 +37,8 @@ class Target:
     """What is asked: a server, in an era and a revision of it, in the upstream's session, and which of its replicas.
 
     `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
-    message endpoint, where 2024-11-05's transport sends a message there.
+    message endpoint, where 2024-11-05's transport sends a message there. `address` is where the server is, None in what
+    a guard of format 1 signed, which could not say.
     """
 
     server: str
@@ -45,6 +47,7 @@ class Target:
     affinity: str
     session: str | None = None
     endpoint: str | None = None
+    address: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,9 @@ class Claims:
     """Who asks, by which policy, and what: true for one request until it expires, where a key signed it.
 
     `method` is what Mcp-Method says ("" for a GET); `body` the SHA-256 of the request body in hex; `expires` a Unix
-    time in seconds; `format` that in which the guard wrote, and reads. Three fields serve the transport of 2024-11-05:
+    time in seconds; `format` that in which the guard wrote, and reads. Two fields serve the transport of 2024-11-05:
     `announce` is the path at which the agent would reach the server's message endpoint, on a GET that may open such a
-    stream, and `stream_path` the stream's own path on the server, where it is known; `refusal` is the JSON-RPC error
-    that the sender of a message must get in place of its answer.
+    stream; `refusal` is the JSON-RPC error that the sender of a message must get in place of its answer.
     """
 
     principal: Principal
@@ -85,7 +87,6 @@ class Claims:
     body: str
     expires: int
     announce: str | None = None
-    stream_path: str | None = None
     refusal: str | None = None
     format: int = FORMAT
 
@@ -153,7 +154,7 @@ _TERMS: Final = frozenset(
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
-    | {"body", "expires", "place", "asked", "batch", "announce", "stream_path", "refusal"}
+    | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
 )
 
 
@@ -166,6 +167,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "affinity": target.affinity,
         "session": target.session,
         "endpoint": target.endpoint,
+        "address": None if target.address is None else target.address.to_json(),
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
@@ -175,7 +177,6 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "body": claims.body,
         "expires": claims.expires,
         "announce": claims.announce,
-        "stream_path": claims.stream_path,
         "refusal": claims.refusal,
         "place": question.place,
         "asked": question.to_json()["asked"] or None,
@@ -219,6 +220,7 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text(values["affinity"]),
         _text_or_none(values.get("session")),
         _text_or_none(values.get("endpoint")),
+        _address(values.get("address")),
     )
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
@@ -231,7 +233,6 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text(values["body"]),
         int(values["expires"]),
         _text_or_none(values.get("announce")),
-        _text_or_none(values.get("stream_path")),
         _text_or_none(values.get("refusal")),
     )
     return claims, target
@@ -309,6 +310,10 @@ def _text(value: Any) -> str:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value is None else _text(value)
+
+
+def _address(value: Any) -> Address | None:
+    return None if value is None else Address.read(*value)
 
 
 def _id(value: Any) -> RequestId | None:

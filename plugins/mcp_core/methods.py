@@ -37,8 +37,8 @@ CONTEXT_HEADER: Final = "mcp-gateway-context"
 """The guard's signed word to the sidecar; an agent that sends it is refused."""
 AFFINITY_HEADER: Final = "mcp-affinity"
 """What Kong hashes to find the replica of a session (`hash_on_header: mcp_affinity`); never taken from an agent."""
-INTERNAL_KEY_HEADER: Final = "x-mcp-internal-key"
-"""The sidecar's credential on Kong's internal route."""
+TARGET_HEADER: Final = "mcp-gateway-target"
+"""The sidecar's signed word to mcp-internal: where its request goes."""
 GATEWAY_SESSION_HEADER: Final = "mcp-gateway-session"
 """The sealed session id once more, which decks of 0.1 rename to Mcp-Session-Id after they took that off."""
 ALERT_SIGNATURE_HEADER: Final = "kong-mcp-signature"
@@ -65,7 +65,7 @@ SINGLE_HEADERS: Final = frozenset(
 )
 """Headers of which two copies would be read differently by different readers."""
 
-OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, INTERNAL_KEY_HEADER})
+OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, TARGET_HEADER})
 """Headers that only the gateway writes."""
 
 OVERRIDE_HEADERS: Final = frozenset(

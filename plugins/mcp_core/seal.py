@@ -80,6 +80,28 @@ def from_base64url(text: str) -> bytes | None:
     return data if base64url(data) == text else None
 
 
+class Signer:
+    """Signs texts for one purpose. What anybody else signed, or signed for another purpose, does not open."""
+
+    def __init__(self, keys: Sequence[bytes], purpose: str) -> None:
+        self._keys = [derive(key, purpose) for key in keys]
+
+    def sign(self, data: bytes) -> str:
+        """Return base64url of the data, a dot, base64url HMAC-SHA256 (RFC 2104)."""
+        payload = base64url(data)
+        return f"{payload}.{base64url(hmac.digest(self._keys[0], payload.encode(), 'sha256'))}"
+
+    def open(self, value: str) -> bytes | None:
+        """Return the data, or None for anything not signed here."""
+        payload, dot, mac = value.partition(".")
+        given = from_base64url(mac) if mac.isascii() else None
+        if not dot or given is None or not payload.isascii():
+            return None
+        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
+        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
+        return from_base64url(payload) if any(good) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A legacy session: who opened it on which server, the upstream's id of it, and the replica's affinity key."""

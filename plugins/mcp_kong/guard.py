@@ -258,7 +258,6 @@ class Guard:
             body=hashlib.sha256(asked.body).hexdigest(),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
-            stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
             refusal=refusal.body().decode() if refusal else None,
         )
         target = Target(
@@ -268,6 +267,7 @@ class Guard:
             affinity=session.affinity if session else secrets.token_hex(8),
             session=admitted.session.upstream if admitted.session else None,
             endpoint=messages.upstream if messages else None,
+            address=settings.address,
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)

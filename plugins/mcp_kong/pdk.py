@@ -56,6 +56,10 @@ class KongLog(Protocol):  # noqa: D101
     def set_serialize_value(self, key: str, value: Any, /) -> None: ...  # noqa: D102
 
 
+class KongNginx(Protocol):  # noqa: D101
+    def get_var(self, name: str, /) -> str | None: ...  # noqa: D102
+
+
 class Kong(Protocol):
     """What a phase is given."""
 
@@ -66,3 +70,4 @@ class Kong(Protocol):
     router: KongRouter
     log: KongLog
     ctx: KongContext
+    nginx: KongNginx

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mcp_core.errand import SCHEMES
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.methods import ServerKind
@@ -14,6 +15,7 @@ from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 
 SIDECAR: Final = "mcp-sidecar"
+PATH: Final = "/mcp"
 MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
@@ -107,7 +109,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "type": "string",
             "required": True,
             "match": "^[a-z0-9][a-z0-9-]*$",
-            "description": "Name of the MCP server behind this route; the sidecar's internal route carries it too.",
+            "description": "Name of the MCP server behind this route; sessions, tasks and approvals are bound to it.",
         }
     },
     {
@@ -124,6 +126,26 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "len_min": 1,
             "description": "Kong upstream with the same replicas, which hashes mcp_affinity so that a session stays on "
             "its replica. Without it, upstream serves sessions too.",
+        }
+    },
+    {
+        "path": {
+            "type": "string",
+            "required": True,
+            "default": PATH,
+            "match": "^/",
+            "description": "Path of the server's MCP endpoint, as the service behind this route has it: the sidecar "
+            "asks there.",
+        }
+    },
+    {
+        "scheme": {
+            "type": "string",
+            "required": True,
+            "default": SCHEMES[0],
+            "one_of": list(SCHEMES),
+            "description": "How the server's replicas are spoken to, as the service behind this route has it under "
+            "`protocol`.",
         }
     },
     {

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
 from mcp_core.decide import Guard
+from mcp_core.errand import SCHEMES, Address, AddressError
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.methods import ServerKind
@@ -29,7 +30,7 @@ from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
-from mcp_kong.schema import INSPECTION, MODE, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -53,6 +54,7 @@ class Settings:
     server: str
     upstream: str
     session_upstream: str
+    address: Address
     sidecar: str
     guard: Guard
     hide_headers: frozenset[str]
@@ -85,10 +87,12 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
         )
     guard = check_config(config)
+    session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
-        session_upstream=_text(config, "session_upstream", _text(config, "upstream")),
+        session_upstream=session_upstream,
+        address=_address(config, session_upstream),
         sidecar=_text(config, "sidecar", SIDECAR),
         guard=guard,
         hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
@@ -103,6 +107,14 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
     )
+
+
+def _address(config: Mapping[str, Any], upstream: str) -> Address:
+    scheme, path = config.get("scheme"), config.get("path")
+    try:
+        return Address.read(upstream, SCHEMES[0] if scheme is None else scheme, PATH if path is None else path)
+    except AddressError as error:
+        raise SettingsError(f"config.{error}") from None
 
 
 def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -27,6 +27,10 @@ _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _DO_NOT_ENCODE: Final = "have the server send what was asked for: no Content-Encoding"
 _NO_MCP: Final = "check this server's URL: what is there does not answer as an MCP endpoint does"
+_CLOSED: Final = (
+    "see that deck/shared.yaml of this release is in Kong, that Kong and sidecar have the same KONG_MCP_KEYS and the "
+    "same time, and that MCP_SIDECAR_INTERNAL_HOST is the host of the route mcp-internal"
+)
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
@@ -119,21 +123,30 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
     except NotStrictError:
         value = None
     message = jsonrpc.message(value, ANSWER_LIMITS)
-    if isinstance(message, Response) and message.error is not None:
+    said = _kongs_word(value)
+    if said != _NO_ROUTE and isinstance(message, Response) and message.error is not None:
         if id_ is None or message.id == id_:
             return body
         return json.dumps({"jsonrpc": "2.0", "id": id_, "error": message.error}, ensure_ascii=False).encode()
-    said = value.get("message") if isinstance(value, dict) else None
     if head.status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.
         text = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
         refusal = Reject(UNAVAILABLE, text, f"kong-{head.status}", status=head.status)
         return replace(head, refusal=refusal, reason="no-replica", do="see that the server runs where its URL says")
     if head.status == 404 and said == _NO_ROUTE:
-        text = "The gateway has no internal route for this server: its operator must add it to the configuration."
+        text = "The gateway's internal route is not open to its sidecar: its operator must look after that."
         refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
-        return replace(head, refusal=refusal, reason="no-internal-route", do="add the internal route of this server")
+        return replace(head, refusal=refusal, reason="no-internal-route", do=_CLOSED)
     return head
+
+
+def _kongs_word(value: Any) -> Any:
+    """Return what Kong said, if it did: {"message": ..., "request_id": ...}, or as mcp-answers (own.lua) puts that."""
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    data = error.get("data") if isinstance(error, dict) else None
+    return data["kong"] if isinstance(data, dict) and "kong" in data else value.get("message")
 
 
 def errors(refusal: Reject, waiting: Sequence[Asked]) -> bytes:

@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from mcp_core.errand import Address
 from mcp_core.pins.states import Rules
 from mcp_core.scan import ItemKind, ScanConfigError
 from mcp_sidecar.alerts import Alerts, Notice
@@ -40,6 +41,8 @@ LEARN_SECONDS: Final = 10.0
 """How long an answer waits at most until what is new in it was written down."""
 GRADE_SECONDS: Final = 1.0
 """How long an item stays open of which another version was seen that is not graded yet."""
+MOVED_SECONDS: Final = 60.0
+"""How long where a server is need not be written down again: guards that differ are to cost little."""
 _CHECK_SECONDS: Final = 0.2
 _GRADINGS: Final = 10
 """How often a slice is graded again because other nodes changed the store meanwhile."""
@@ -70,6 +73,8 @@ class Catalog:
         self._asked: dict[str, float] = {}
         # When settings of the scanner were taken over or replaced, by server.
         self._adopted: dict[tuple[str, str], float] = {}
+        # Where guards say that servers are, and when that was written down.
+        self._targets: dict[str, tuple[Address, float]] = {}
 
     @property
     def generation(self) -> int:
@@ -102,6 +107,27 @@ class Catalog:
     def shown(self, server: str, kind: ItemKind, name: str, digest: str) -> bool | None:
         """Return whether agents may see this version of an item; None where it was never seen."""
         return self._memory.shown(server, kind, name, digest)
+
+    async def reach(self, server: str, target: Address | None) -> None:
+        """Keep where a guard says that a server is, for looks that no guard asks for. What fails is tried again."""
+        kept, at = self._targets.get(server, (None, -math.inf))
+        now = time.monotonic()
+        if target is None or kept == target or now < at + MOVED_SECONDS or self.is_failing:
+            return
+        self._targets[server] = target, now
+        try:
+            if not await self.ask(lambda store: store.reached(server, target)):
+                self._targets.pop(server)
+        except StoreError as error:
+            self._targets.pop(server)
+            self._keeper.fail(error)
+
+    async def target(self, server: str) -> Address | None:
+        """Return where a server is, as the guard of any node said last, or None where none did."""
+        try:
+            return await self.ask(lambda store: store.target(server))
+        except StoreError:
+            return self._targets.get(server, (None, 0.0))[0]
 
     async def learn(self, server: str, sightings: Sequence[Sighting], scan: str | None = None) -> None:
         """Have the store know of what a server sent, and of the scanner's settings that its guard signed.

@@ -15,18 +15,18 @@ from mcp_sidecar.store.store import Store
 _HELP = """The inspect lane of the MCP gateway: filters what MCP servers list by what each caller may see.
 
 Kong's mcp-guard plugin sends requests here with a signed context; nobody else is served. Everything is set by
-environment variables; KONG_MCP_KEYS (the keys that the guard has too) and MCP_SIDECAR_INTERNAL_KEY (the API key of
-Kong's consumer mcp-sidecar) have no default.
+environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has no default.
 
 \b
   MCP_SIDECAR_LISTEN           HOST:PORT to listen on           127.0.0.1:8790
   MCP_SIDECAR_KONG_URL         where Kong's proxy listens       http://127.0.0.1:8000
-  MCP_SIDECAR_INTERNAL_HOST    host name of internal routes     mcp-internal
+  MCP_SIDECAR_INTERNAL_HOST    host name of the internal route  mcp-internal
   MCP_SIDECAR_CONNECT_TIMEOUT  seconds to reach Kong            5
   MCP_SIDECAR_ANSWER_TIMEOUT   seconds until a server answers   300
   MCP_SIDECAR_MAX_ANSWER       bytes of one answer or event     8388608
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
+  MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
 
 Approval of what servers offer (pins) needs a store; KONG_MCP_SNAPSHOT is the file in which the guards of this node read
 what is approved.
@@ -38,7 +38,8 @@ what is approved.
   MCP_SIDECAR_SETTLE           seconds a bad version stays away 300
   MCP_SIDECAR_REFRESH_INTERVAL seconds to hear of other nodes   1
   MCP_SIDECAR_LOOK_INTERVAL    seconds between own looks        300
-  MCP_SIDECAR_SERVERS          servers to look at, with commas  those that are asked for
+  MCP_SIDECAR_SERVERS          NAME or NAME=SCHEME://KONG-UPSTREAM/PATH of servers to look at, with commas
+                                                                those that are asked for
   MCP_SIDECAR_REVIEWERS        NAME=TOKEN,... for the review API
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them

@@ -94,7 +94,7 @@ class Exchange:
             call.view,
             server,
             terms.enforce,
-            pins=pins_of(terms, server, parts.catalog, parts.metrics.pins),
+            pins=pins_of(terms, call.target, parts.catalog, parts.metrics.pins),
             results=parts.inspector.results(call.claims),
             beside=parts.inspector.beside(terms),
             judge=self._judge,

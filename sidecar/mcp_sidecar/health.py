@@ -11,7 +11,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from mcp_core.methods import INTERNAL_KEY_HEADER
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.settings import Settings
@@ -62,15 +61,13 @@ class Health:
         return JSONResponse(told, 503 if problems else 200)
 
     async def metrics(self, request: Request) -> Response:
-        """Answer the metrics to whoever holds the internal key, as x-mcp-internal-key or bearer token."""
+        """Answer the metrics to whoever holds the token; where none is set, to nobody."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        given = request.headers.get(INTERNAL_KEY_HEADER) or (bearer.strip() if scheme.lower() == "bearer" else "")
-        if not hmac.compare_digest(given.encode(), self._settings.internal_key.encode()):
-            return PlainTextResponse(
-                f"Send the internal key as {INTERNAL_KEY_HEADER} or as a bearer token.\n",
-                401,
-                {"WWW-Authenticate": "Bearer"},
-            )
+        token = self._settings.metrics_token
+        given = bearer.strip() if scheme.lower() == "bearer" else ""
+        if token is None or not hmac.compare_digest(given.encode(), token.encode()):
+            text = "Send MCP_SIDECAR_METRICS_TOKEN, which must be set, as a bearer token.\n"
+            return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
         return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def _kong_problem(self) -> str | None:

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from mcp_core.errand import Address
 from mcp_core.pins.look import Found, read_surface
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.pin_metrics import PinMetrics
@@ -68,9 +69,10 @@ class Looker:
         failures = 0
         while failures < MOST_FAILURES or server in self._settings.pins.servers:
             started = anyio.current_time()
-            talk = Talk(self._upstream, server, max_answer=self._settings.max_answer)
             outcome = "failed"
             try:
+                target = await self._target(server)
+                talk = Talk(self._upstream, server, target, max_answer=self._settings.max_answer)
                 outcome = await self._visit(server, talk, failures)
             except Exception:  # noqa: BLE001 - the outermost edge of a look: the next one may go better
                 structlog.get_logger().exception("a look failed", server=server)
@@ -78,6 +80,14 @@ class Looker:
             await anyio.sleep(max(0.0, started + SOONEST - anyio.current_time()))
         structlog.get_logger().warning(
             "a server is gone, and is looked at no more until it is asked for", server=server
+        )
+
+    async def _target(self, server: str) -> Address:
+        """Return where a server is: as a guard said last, else as the settings say, else as deck/ names things."""
+        return (
+            await self._catalog.target(server)
+            or self._settings.pins.servers.get(server)
+            or Address(f"mcp-{server}-sessions")
         )
 
     async def _visit(self, server: str, talk: Talk, failures: int) -> str:

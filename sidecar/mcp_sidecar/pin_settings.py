@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from mcp_core.errand import Address, AddressError
 from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, Rules
 from mcp_sidecar.store.chain import SELF
 from mcp_sidecar.store.engine import store_url
@@ -25,7 +26,8 @@ _SERVER: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 class PinSettings:
     """Settings of pins. Without a store there are none: with pins enforced, nothing is shown then. Times are seconds.
 
-    `reviewers` maps names to the tokens with which they may decide over HTTP.
+    `reviewers` maps names to the tokens with which they may decide over HTTP; `servers` those that are looked at before
+    any agent comes, to where they are, or None where deck/ names things.
     """
 
     store: str | None = field(default=None, repr=False)
@@ -35,7 +37,7 @@ class PinSettings:
     settle: float = SETTLE
     refresh_interval: float = 1.0
     look_interval: float = 300.0
-    servers: tuple[str, ...] = ()
+    servers: Mapping[str, Address | None] = field(default_factory=dict)
     reviewers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: bytes = field(default=b"", repr=False)
@@ -85,11 +87,20 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _servers(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names or not all(_SERVER.fullmatch(name) for name in names):
-        raise ValueError("write the names of servers, as the guards have them, with commas between them")
-    return names
+def _servers(text: str) -> dict[str, Address | None]:
+    servers: dict[str, Address | None] = {}
+    for part in text.split(","):
+        name, equals, where = part.strip().partition("=")
+        if _SERVER.fullmatch(name) is None:
+            raise ValueError("write the names of servers, as the guards have them, with commas between them")
+        scheme, _, rest = where.partition("://")
+        upstream, slash, path = rest.partition("/")
+        try:
+            servers[name] = Address.read(upstream, scheme, slash + path) if equals else None
+        except AddressError:
+            wanted = f"{name}=http://mcp-{name}-sessions/mcp"
+            raise ValueError(f"write {name}, or {name}=SCHEME://KONG-UPSTREAM/PATH such as {wanted}") from None
+    return servers
 
 
 def _secret(text: str) -> bytes:

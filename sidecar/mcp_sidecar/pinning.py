@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from mcp_core.claims import Terms
+from mcp_core.claims import Target, Terms
 from mcp_core.keys import Keys
 from mcp_core.methods import SURFACE_KEYS
 from mcp_core.pins.canonical import canonical
@@ -22,8 +22,9 @@ _SPELLINGS: Final = Keys.of({INSTRUCTIONS})
 class Pins:
     """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
 
-    def __init__(self, terms: Terms, server: str, catalog: Catalog | None, metrics: PinMetrics) -> None:
-        self._server = server
+    def __init__(self, terms: Terms, target: Target, catalog: Catalog | None, metrics: PinMetrics) -> None:
+        self._server = target.server
+        self._address = target.address
         self._enforce = terms.pins is Pinning.ENFORCE
         self._mode = terms.pins.value
         self._scan = canonical(terms.scan)
@@ -62,6 +63,7 @@ class Pins:
         self._seen, self._judged = [], None
         if self._catalog is not None:
             await self._catalog.learn(self._server, seen, self._scan)
+            await self._catalog.reach(self._server, self._address)
             if judged is not None and judged != self._catalog.view(self._server):
                 self._unapproved.clear()
                 return True
@@ -88,6 +90,6 @@ class Pins:
         return bool(shown) or not self._enforce
 
 
-def pins_of(terms: Terms, server: str, catalog: Catalog | None, metrics: PinMetrics) -> Pins | None:
+def pins_of(terms: Terms, target: Target, catalog: Catalog | None, metrics: PinMetrics) -> Pins | None:
     """Return how pins see the answer to a request, or None where they have nothing to do with it."""
-    return None if terms.pins is Pinning.OFF else Pins(terms, server, catalog, metrics)
+    return None if terms.pins is Pinning.OFF else Pins(terms, target, catalog, metrics)

@@ -47,7 +47,7 @@ class Sessions:
 
         None where no message of an agent may go there.
         """
-        uri = endpoint.read_uri(said, claims.stream_path)
+        uri = endpoint.read_uri(said, None if target.address is None else target.address.path)
         if uri is None or claims.announce is None:
             return None
         token = self._endpoints.seal(_opened(claims, target, uri, now), os.urandom(NONCE_BYTES), claims.format)

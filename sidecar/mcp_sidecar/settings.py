@@ -14,7 +14,7 @@ from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 PREFIX: Final = "MCP_SIDECAR_"
-MIN_INTERNAL_KEY: Final = 16
+MIN_TOKEN: Final = 16
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 MOST_REPEATS: Final = 2
@@ -37,7 +37,7 @@ class Settings:
     """The sidecar's settings. Times are seconds, sizes are bytes."""
 
     keys: tuple[bytes, ...] = field(repr=False)
-    internal_key: str = field(repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
     listen_host: str = "127.0.0.1"
     listen_port: int = 8790
     kong_url: str = "http://127.0.0.1:8000"
@@ -83,7 +83,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for variable in sorted(environment):
         if variable.startswith(PREFIX) and variable not in VARIABLES:
             near = difflib.get_close_matches(variable, VARIABLES, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}"
+            hint = _GONE.get(variable) or (f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}")
             problems.append(f"{variable} is not a setting: {hint}")
     pin_names = {name for name, _ in PIN_VARIABLES.values()}
     pins = PinSettings(**{name: values.pop(name) for name in pin_names & values.keys()})  # type: ignore[arg-type]  # as below
@@ -119,14 +119,14 @@ def _kong_url(text: str) -> str:
 
 def _host_name(text: str) -> str:
     if _HOST_NAME.fullmatch(text) is None:
-        raise ValueError("write the host name that Kong's internal routes match, such as mcp-internal")
+        raise ValueError("write the host name that Kong's internal route matches, such as mcp-internal")
     return text
 
 
-def _internal_key(text: str) -> str:
-    if len(text) < MIN_INTERNAL_KEY or not text.isascii() or not text.isprintable() or " " in text:
+def _token(text: str) -> str:
+    if len(text) < MIN_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(
-            f"write at least {MIN_INTERNAL_KEY} visible ASCII characters: make a key with `openssl rand -hex 32`"
+            f"write at least {MIN_TOKEN} visible ASCII characters: make a token with `openssl rand -hex 32`"
         )
     return text
 
@@ -164,7 +164,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}LISTEN": ("listen", _listen),
     f"{PREFIX}KONG_URL": ("kong_url", _kong_url),
     f"{PREFIX}INTERNAL_HOST": ("internal_host", _host_name),
-    f"{PREFIX}INTERNAL_KEY": ("internal_key", _internal_key),
+    f"{PREFIX}METRICS_TOKEN": ("metrics_token", _token),
     f"{PREFIX}CONNECT_TIMEOUT": ("connect_timeout", _seconds),
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
@@ -174,7 +174,10 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 
+_GONE: Final = {
+    f"{PREFIX}INTERNAL_KEY": "take it away; Kong's plugin mcp-internal knows the sidecar by KONG_MCP_KEYS. "
+    "Sync this release's deck/shared.yaml, and give what reads /metrics MCP_SIDECAR_METRICS_TOKEN",
+}
 _REQUIRED: Final = {
     KEYS_VARIABLE: "give the guard's ring of keys (base64, comma between them; `openssl rand -base64 32`)",
-    f"{PREFIX}INTERNAL_KEY": "give the key of the Kong consumer mcp-sidecar (`openssl rand -hex 32`)",
 }

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from mcp_core import jsonrpc, methods
 from mcp_core.claims import Target
+from mcp_core.errand import Address
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
 from mcp_core.methods import Era, Place
 from mcp_core.outcome import Reject
@@ -50,9 +51,10 @@ class TalkError(Exception):
 class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
-    def __init__(self, upstream: Upstream, server: str, *, max_answer: int) -> None:
+    def __init__(self, upstream: Upstream, server: str, address: Address, *, max_answer: int) -> None:
         self._upstream = upstream
         self._server = server
+        self._address = address
         self._max = max_answer
         self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
@@ -138,7 +140,7 @@ class Talk:
             raise TalkError(error.outcome) from error
 
     def _target(self) -> Target:
-        return Target(self._server, self._era, self._version, self._affinity, self._session)
+        return Target(self._server, self._era, self._version, self._affinity, self._session, address=self._address)
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""

@@ -1,4 +1,7 @@
-"""The way to a server: Kong's internal route, which balances, checks health and adds the server's credentials."""
+"""The way to a server: Kong's internal route, which balances, checks health and adds the server's credentials.
+
+Where a request goes is signed, and said to Kong alone (target.Errand).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
@@ -19,6 +22,7 @@ from yarl import URL
 
 from mcp_core import methods, passing
 from mcp_core.claims import Target
+from mcp_core.errand import GOOD_SECONDS, Errand, ErrandSigner
 from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
@@ -74,6 +78,7 @@ class Upstream:
         self._repeats = repeats
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
+        self._signer = ErrandSigner(settings.keys)
         self._pools: dict[bool, aiohttp.ClientSession] = {}
 
     def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
@@ -81,7 +86,7 @@ class Upstream:
         if fresh not in self._pools:
             secure = self._settings.kong_url.startswith("https:")
             self._pools[fresh] = aiohttp.ClientSession(
-                # Neither proxies nor .netrc of the environment: the internal key goes to Kong and nowhere else.
+                # Neither proxies nor .netrc of the environment: a signed word goes to Kong and nowhere else.
                 trust_env=False,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -128,7 +133,7 @@ class Upstream:
         """
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
         url = URL(f"{self._settings.kong_url}/{target.server}{target.endpoint or ''}", encoded=True)
-        passed = self._headers(target, headers, hide)
+        passed = self._headers(target, self._errand(target, http_method, url), headers, hide)
         # A request without Accept would be refused by servers that do as the specification says.
         passed.setdefault("accept", _ACCEPT[http_method])
         try:
@@ -169,16 +174,24 @@ class Upstream:
             await anyio.sleep(wait)
             return await sending.by(self._client(fresh=True))
 
-    def _headers(self, target: Target, headers: Headers, hide: Collection[str] | None) -> CIMultiDict[str]:
-        """Return what the server gets of the agent's headers, behind the gateway's own.
+    def _errand(self, target: Target, http_method: str, url: URL) -> Errand:
+        """Return where a request goes. Raises UpstreamError where no guard said where its server is."""
+        address = target.address
+        if address is None:
+            raise _unknown(target.server)
+        if target.endpoint is not None:
+            address = replace(address, path=target.endpoint.partition("?")[0])
+        asked, now = f"{http_method} {url.raw_path_qs}", int(time.time())
+        return Errand(address, asked, target.affinity, now + GOOD_SECONDS)
 
-        Those come first: Kong's auth plugins read no more than a hundred.
-        """
+    def _headers(
+        self, target: Target, errand: Errand, headers: Headers, hide: Collection[str] | None
+    ) -> CIMultiDict[str]:
+        """Return what the server gets of the agent's headers, behind the gateway's own."""
         sent = CIMultiDict(
             {
                 "host": self._settings.internal_host,
-                methods.INTERNAL_KEY_HEADER: self._settings.internal_key,
-                methods.AFFINITY_HEADER: target.affinity,
+                methods.TARGET_HEADER: self._signer.sign(errand),
                 methods.ACCEPT_ENCODING_HEADER: "identity",
             }
         )
@@ -204,6 +217,11 @@ def _text(value: str) -> str | None:
 def _full() -> UpstreamError:
     text = "The gateway has too many streams open: try again later, or add sidecars."
     return UpstreamError(Reject(UNAVAILABLE, text, "pool-exhausted", headers={"Retry-After": "5"}), "unreachable")
+
+
+def _unknown(server: str) -> UpstreamError:
+    text = "The gateway does not know where this server is: its operator must have guard and sidecar of one release."
+    return UpstreamError(Reject(INTERNAL_ERROR, text, f"target-unknown {server}", status=502), "unreachable")
 
 
 def _failure(error: aiohttp.ClientError | TimeoutError) -> UpstreamError:

@@ -18,7 +18,6 @@ from servers.launch import wait_for_port
 
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
-_INTERNAL_KEY = "bench-internal-key-0123456789"
 _KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -57,7 +56,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     """
     servers = [parse_server(f"{name}={url}") for name, url in urls.items()]
     port, sidecar_port = free_port(), free_port()
-    secrets = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}", "DECK_MCP_INTERNAL_KEY": _INTERNAL_KEY}
+    secrets = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}"}
     answers = kind == "kong"
     shared = ["shared.yaml", "answers.yaml"] if answers else ["shared.yaml"]
     policy = {"tools": {"allow": tools}}
@@ -103,7 +102,6 @@ def _start_sidecar(stack, port, sidecar_port):
         "KONG_MCP_KEYS": _KEYS,
         "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
         "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
-        "MCP_SIDECAR_INTERNAL_KEY": _INTERNAL_KEY,
         "MCP_SIDECAR_LOG_LEVEL": "error",
     }
     sidecar = subprocess.Popen([sys.executable, "-m", "mcp_sidecar", "serve"], env=environment)

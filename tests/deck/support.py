@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DECK = ROOT / "deck"
 FILES = [DECK / "shared.yaml", DECK / "servers"]
-ENV = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790", "DECK_MCP_INTERNAL_KEY": "example-internal-key"}
+ENV = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790"}
 
 
 def deck_binary() -> Path:

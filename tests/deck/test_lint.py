@@ -29,7 +29,7 @@ def upstream(state: State, name: str) -> State:
     return next(item for item in state["upstreams"] if item["name"] == name)
 
 
-def without(kind: str, name: str = "mcp-internal-files") -> Callable[[State], None]:
+def without(kind: str, name: str = "mcp-internal") -> Callable[[State], None]:
     def change(state: State) -> None:
         for owner in (service(state, name), route(state, name)):
             owner["plugins"] = [item for item in owner.get("plugins", ()) if item["name"] != kind]
@@ -37,7 +37,7 @@ def without(kind: str, name: str = "mcp-internal-files") -> Callable[[State], No
     return change
 
 
-def off(kind: str, name: str = "mcp-internal-files") -> Callable[[State], None]:
+def off(kind: str, name: str = "mcp-internal") -> Callable[[State], None]:
     return lambda state: plugin(state, name, kind).update(enabled=False)
 
 
@@ -49,13 +49,12 @@ def config_without(kind: str, field: str, name: str = "mcp-files") -> Callable[[
     return lambda state: plugin(state, name, kind)["config"].pop(field)
 
 
-INTERNAL = "mcp-internal-files"
+INTERNAL = "mcp-internal"
 OPEN, PAST = "This MCP service is open", "This service leads straight to an MCP upstream"
 NO_GUARD, BLIND = "This MCP route has no working mcp-guard", "This mcp-guard does not know what it guards"
 HELD, TIMES = "This MCP route holds answers back", "This MCP service lacks its timeouts"
 LEAK, HYPHEN = "This plugin hands the agent's credential on", "Kong finds no value for a hash header with a hyphen"
-LOOPBACK, KEY = "so only the sidecar beside Kong may use it", "give the route key-auth"
-ACL, HOST = "would let any agent past mcp-guard", "answers on the agents' own address"
+NO_PLUGIN, HOST = "This route has no working mcp-internal", "answers on the agents' own address"
 
 GLOBAL = "counts what the sidecar asks for all agents"
 
@@ -88,24 +87,19 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     ),
     "credentials go through": (config("key-auth", hide_credentials=False), {LEAK}),
     "credentials go through by default": (config_without("key-auth", "hide_credentials"), {LEAK}),
-    "internal credentials go through": (config("key-auth", INTERNAL, hide_credentials=False), {LEAK}),
     "a global limit": (
         lambda s: s.setdefault("plugins", []).append({"name": "rate-limiting", "config": {"minute": 5}}),
         {GLOBAL},
     ),
     "strangers let in": (config("key-auth", anonymous="guest"), {"lets in whoever fails to prove"}),
     "no guard on the route for streams": (lambda s: service(s, "mcp-files")["routes"][1].pop("plugins"), {NO_GUARD}),
-    "internal without ip-restriction": (without("ip-restriction"), {LOOPBACK}),
-    "internal ip-restriction disabled": (off("ip-restriction"), {LOOPBACK}),
-    "internal open to the network": (
-        config("ip-restriction", INTERNAL, allow=["127.0.0.1/32", "10.0.0.0/8"]),
-        {LOOPBACK},
+    "internal without its plugin": (without("mcp-internal"), {NO_PLUGIN}),
+    "internal plugin disabled": (off("mcp-internal"), {NO_PLUGIN}),
+    "internal with a host of a server": (lambda s: service(s, INTERNAL).update(host="mcp-files"), {OPEN, PAST}),
+    "an internal service of its own": (
+        lambda s: s["services"].append(service(s, "mcp-files") | {"name": "mcp-internal-files", "host": "mcp-files"}),
+        {OPEN, PAST},
     ),
-    "internal without key-auth": (without("key-auth"), {KEY}),
-    "internal key-auth disabled": (off("key-auth"), {KEY}),
-    "internal without acl": (without("acl"), {ACL}),
-    "internal acl disabled": (off("acl"), {ACL}),
-    "internal acl lets others in": (config("acl", INTERNAL, allow=["mcp-internal", "staff"]), {ACL}),
     "internal without a host": (lambda s: route(s, INTERNAL).pop("hosts"), {HOST}),
     "internal on a second host": (lambda s: route(s, INTERNAL).update(hosts=["mcp-internal", "gateway"]), {HOST}),
 }

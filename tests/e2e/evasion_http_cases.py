@@ -221,17 +221,17 @@ def _path_cases():
         yield Case("path", "legacy", target, legacy(BAD, target=target), (400, 404), NGINX)
     for host in ("mcp-internal", "mcp-internal:80", "MCP-Internal", "mcp-internal."):
         data = legacy(BAD, target="/notes", host=host)
-        yield Case("internal", "legacy", host, data, (401, 404), NGINX)
+        yield Case("internal", "legacy", host, data, (404,), NGINX)
         data = legacy(BAD, "X-Forwarded-Host: mcp-internal", "X-Forwarded-For: 127.0.0.1", target="/notes", host=host)
-        yield Case("internal", "legacy", f"{host}, forwarded", data, (401, 404), NGINX)
-        data = legacy(BAD, "X-Mcp-Internal-Key: ada-key-0123456789", target="/notes", host=host)
-        yield Case("internal", "legacy", f"{host} with an agent's key", data, (403, 404), NGINX)
+        yield Case("internal", "legacy", f"{host}, forwarded", data, (404,), NGINX)
+        data = legacy(BAD, "Mcp-Gateway-Target: 1.e30.AAAA", target="/notes", host=host)
+        yield Case("internal", "legacy", f"{host} with a forged word", data, (404,), NGINX)
         data = legacy(BAD, host=host)
-        yield Case("internal", "legacy", f"{host} before the agents' path", data, (401, 403), (-32003, *NGINX))
+        yield Case("internal", "legacy", f"{host} before the agents' path", data, (403, 404), (-32003, *NGINX))
         data = legacy(BAD, target="/notes/mcp/messages", host=host)
-        yield Case("internal", "legacy", f"{host}, any path of the server", data, (401, 404), NGINX)
+        yield Case("internal", "legacy", f"{host}, any path of the server", data, (404,), NGINX)
     data = legacy(BAD, target="http://mcp-internal/notes")
-    yield Case("internal", "legacy", "an absolute target", data, (401, 404), NGINX)
+    yield Case("internal", "legacy", "an absolute target", data, (404,), NGINX)
     for name, headers in {
         "nothing": (),
         "forged": ("Mcp-Gateway-Context: e30.AAAA",),

@@ -178,7 +178,7 @@ def remove(plugin):
 def test_without_the_guard_nothing_reaches_a_server(kind, tmp_path, break_guard):
     with replicas("notes-1") as (replica,):
         server = parse_server(f"notes={replica.url}")
-        secrets = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:1", "DECK_MCP_INTERNAL_KEY": "internal-key-internal-key"}
+        secrets = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:1"}
         state = write_state(tmp_path, deck_folder(), [server], POLICY, CONSUMERS, secrets)
         document = yaml.safe_load(state.read_text())
         guards = [

@@ -123,7 +123,7 @@ def is_shown(running, mode):
     return found is not None and "good" in found
 
 
-@pytest.mark.requirement("E2E-035")
+@pytest.mark.requirement("E2E-037")
 @pytest.mark.parametrize(("trust", "opens"), [("foreign", False), ("own", True)])
 def test_a_foreign_servers_tools_wait_for_a_person_and_ones_own_do_not(kind, trust, opens):
     policy = EVERYTHING | {"pins": {"mode": "enforce", "trust": trust}}

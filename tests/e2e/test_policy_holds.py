@@ -134,7 +134,7 @@ def test_forged_identity_headers_change_nothing(gateway):
     [
         {"mcp-gateway-context": "x"},
         {"mcp-affinity": "x"},
-        {"x-mcp-internal-key": "x"},
+        {"mcp-gateway-target": "x"},
         {"x-http-method-override": "DELETE"},
         {"content-encoding": "gzip"},
         {"content-type": "text/plain"},

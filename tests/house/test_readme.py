@@ -61,7 +61,7 @@ def test_the_server_is_the_template_filled_in(tmp_path):
 
 def test_the_sidecar_starts_with_the_variables_that_are_named():
     names = re.findall(r"export (\w+)=", block("sidecar"))
-    values = {"KONG_MCP_KEYS": "a2V5" * 12, "MCP_SIDECAR_INTERNAL_KEY": "k" * 32}
+    values = {"KONG_MCP_KEYS": "a2V5" * 12}
     environment = {name: values.get(name, "http://127.0.0.1:8000") for name in names}
     program = Path(sys.executable).parent / "mcp-sidecar"
     checked = subprocess.run([program, "check"], env=environment, capture_output=True, text=True, check=False)

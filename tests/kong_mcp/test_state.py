@@ -9,7 +9,7 @@ from kong_mcp.servers import parse_server
 from kong_mcp.share import deck_folder
 from kong_mcp.state import Consumer, write_state
 
-SECRETS = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790", "DECK_MCP_INTERNAL_KEY": "internal-key-of-the-sidecar"}
+SECRETS = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790"}
 POLICY = {"tools": {"allow": ["good"]}, "rules": [{"groups": ["g"], "tools": {"allow": ["more"]}}]}
 
 
@@ -46,28 +46,39 @@ def test_each_route_of_a_server_is_guarded_with_the_policy(state):
             assert {key: config[key] for key in POLICY} == POLICY
 
 
-def test_replicas_are_targets_of_both_upstreams_and_checked_at_their_endpoint(state):
+@pytest.mark.requirement("E2E-028")
+def test_replicas_are_targets_of_both_upstreams_and_never_checked_at_their_endpoint(state):
     upstreams = by_name(state("files=https://a:1/x,https://b:2/x")["upstreams"])
     for name in ("mcp-files", "mcp-files-sessions"):
         assert [target["target"] for target in upstreams[name]["targets"]] == ["a:1", "b:2"]
         active = upstreams[name]["healthchecks"]["active"]
-        assert (active["type"], active["http_path"]) == ("https", "/x")
+        assert (active["type"], active["http_path"]) == ("https", "/.well-known/kong-mcp-alive")
+        assert active["healthy"]["interval"] == 0
     assert upstreams["mcp-files"]["algorithm"] == "least-connections"
     assert upstreams["mcp-files-sessions"]["hash_on_header"] == "mcp_affinity"
     assert not upstreams["closed"].get("targets")
 
 
 def test_keys_are_asked_for_exactly_when_there_are_consumers(state):
-    assert "key-auth" not in plugins(state("files=http://h:1/mcp")["services"][0])
+    assert "key-auth" not in plugins(by_name(state("files=http://h:1/mcp")["services"])["mcp-files"])
     document = state("files=http://h:1/mcp", consumers=[Consumer("ada", "adas-key", ("finance", "ops"))])
-    assert plugins(document["services"][0])["key-auth"]["config"]["hide_credentials"] is True
+    assert plugins(by_name(document["services"])["mcp-files"])["key-auth"]["config"]["hide_credentials"] is True
     ada = next(one for one in document["consumers"] if one["username"] == "ada")
     assert ada["tags"] == ["group:finance", "group:ops"]
     assert ada["keyauth_credentials"] == [{"key": "adas-key"}]
 
 
-def test_the_internal_route_is_the_sidecars_alone(state):
-    services = by_name(state("files=http://h:1/mcp")["services"])
-    route = services["mcp-internal-files"]["routes"][0]
-    assert route["hosts"] == ["mcp-internal"]
-    assert set(plugins(route)) == {"ip-restriction", "key-auth", "acl"}
+def test_a_server_takes_one_service_and_all_share_one_internal_route(state):
+    document = state("files=https://h:1/api/mcp/", "notes=http://h:2/mcp")
+    services = by_name(document["services"])
+    assert set(services) == {"mcp-internal", "mcp-files", "mcp-notes"}
+    (route,) = services["mcp-internal"]["routes"]
+    assert (services["mcp-internal"]["host"], route["hosts"]) == ("closed", ["mcp-internal"])
+    assert set(plugins(route)) == {"mcp-internal"}
+    assert set(by_name(document["upstreams"])) == {
+        *("closed", "mcp-sidecar", "mcp-files", "mcp-files-sessions", "mcp-notes", "mcp-notes-sessions")
+    }
+    assert "consumers" not in document
+    for route in services["mcp-files"]["routes"]:
+        config = plugins(route)["mcp-guard"]["config"]
+        assert (config["scheme"], config["path"]) == ("https", "/api/mcp/")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mcp_core.answer import ServerMessages
 from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target, Terms, write_terms
+from mcp_core.errand import Address
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Kind, Place, ServerKind
 from mcp_core.pins.states import Pinning
@@ -88,7 +89,7 @@ def read(value, now=0):
         {"principal": NOBODY, "id": None, "method": ""},
         {"principal": Principal(TOKEN, "caf\xe9", "https://issuer.example"), "id": "\u2028"},
         {"id": 0, "refusal": "{}"},
-        {"announce": "/notes/messages", "stream_path": "/sse", "http_method": "GET"},
+        {"announce": "/notes/messages", "http_method": "GET"},
         {"question": Question(Era.LEGACY, "2025-03-26", batch=True)},
         {"question": Question(Era.LEGACY, "2025-03-26", asked=(Asked(1, "ping"), Asked("1", "x", 2)), batch=True)},
         {"question": Question(Era.LEGACY, "2025-11-25", Place.REPLAY)},
@@ -97,7 +98,9 @@ def read(value, now=0):
 def test_what_a_guard_says_is_what_a_sidecar_reads(terms, changes):
     claims = dataclasses.replace(CLAIMS, terms=terms, **changes)
     era = claims.question.era
-    target = Target("notes", era, claims.question.version, "a1", "up-1", "/messages?s=1")
+    target = Target(
+        "notes", era, claims.question.version, "a1", "up-1", "/messages?s=1", Address("notes", "https", "/v1/mcp")
+    )
     for where in (target, dataclasses.replace(target, session=None, endpoint=None)):
         said, asked = read(signer().sign(claims, where))
         assert seen(said) == seen(claims)
@@ -195,7 +198,7 @@ def not_read():
         yield f"no {name}", signed("2", terms, {key: value for key, value in said.items() if key != name})
         yield f"null {name}", signed("2", terms, said | {name: None})
         yield f"odd {name}", signed("2", terms, said | {name: [7]})
-    for name in ("who", "issuer", "session", "endpoint", "refusal", "announce", "stream_path", "method", "id", "asked"):
+    for name in ("who", "issuer", "session", "endpoint", "refusal", "announce", "address", "method", "id", "asked"):
         yield f"odd {name}", signed("2", terms, said | {name: {"a": 1}})
     for name in ("view", "messages", "hide", "pins", "results", "schema", "secrets", "scan"):
         yield f"odd {name}", signed("2", terms | {name: 7}, said)

@@ -25,7 +25,7 @@ REFUSED = {
     "the consumer twice": ({"x-consumer-id": ["a", "b"]}, -32020, 400),
     "the gateway's context": ({"mcp-gateway-context": "x"}, -32600, 400),
     "the affinity": ({"mcp-affinity": "x"}, -32600, 400),
-    "the internal key": ({"x-mcp-internal-key": "x"}, -32600, 400),
+    "the target": ({"mcp-gateway-target": "x"}, -32600, 400),
     "a method override": ({"x-http-method-override": "DELETE"}, -32600, 400),
     "another method override": ({"x-http-method": "GET"}, -32600, 400),
     "a third method override": ({"x-method-override": "GET"}, -32600, 400),

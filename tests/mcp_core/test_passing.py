@@ -49,7 +49,7 @@ def test_all_else_passes(name):
         *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection", "expect"),
         *("host", "content-length", "accept-encoding", "origin", "via", "x-real-ip", "x-forwarded-for"),
         *("x_forwarded_for", "x-forwarded-anything", "mcp-session-id", "mcp-affinity", "mcp_affinity"),
-        *("mcp-gateway-context", "mcp-gateway-session", "x-mcp-internal-key", "x-consumer-id"),
+        *("mcp-gateway-context", "mcp-gateway-session", "mcp-gateway-target", "x-consumer-id"),
         *("x-credential-identifier", "x-anonymous-consumer", "x-kong-request-debug", "kong-debug", "x-original-url"),
     ],
 )

@@ -173,7 +173,7 @@ def test_contexts_of_the_last_release_are_read():
 def test_contexts_of_the_last_release_for_the_oldest_transport_are_read():
     get, stream = ClaimSigner([KEY]).verify(OLD["context of a GET"], now=0)
     assert (get.principal, get.http_method, get.id, get.terms.enforce) == (NOBODY, "GET", None, False)
-    assert (get.announce, get.stream_path, stream.endpoint) == ("/notes/messages", "/sse", None)
+    assert (get.announce, stream.endpoint, stream.address) == ("/notes/messages", None, None)
     post, target = ClaimSigner([KEY]).verify(OLD["context of 2024-11-05"], now=0)
     assert target.endpoint == "/messages?s=1"
     assert json.loads(post.refusal)["error"]["message"] == "no"

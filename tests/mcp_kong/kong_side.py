@@ -44,6 +44,8 @@ class KongSide:
         knows_upstreams: bool = True,
         target: str = "/notes/mcp",
         answers: bool = True,
+        line: str | None = None,
+        word: str | None = None,
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
@@ -57,10 +59,14 @@ class KongSide:
             "client.get_consumer": consumer,
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
-            "router.get_service": {"name": "mcp-notes", "path": "/v1/sse"},
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
+            "nginx.get_var": {
+                "request": line,
+                "http_mcp_gateway_target": word,
+                "kong_request_id": "r-1",
+            }.get,
             "ctx.shared.get": lambda key: json.dumps(headers) if answers and key == "mcp_request_1" else None,
             "ctx.shared.set": self._set_shared,
             **dict.fromkeys(("response.exit", "log.set_serialize_value")),
@@ -73,6 +79,7 @@ class KongSide:
             router=SimpleNamespace(),
             response=SimpleNamespace(),
             log=SimpleNamespace(),
+            nginx=SimpleNamespace(),
             ctx=SimpleNamespace(shared=SimpleNamespace()),
         )
         for path, answer in replies.items():

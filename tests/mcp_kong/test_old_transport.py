@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
 
 from mcp_core.claims import ClaimSigner
+from mcp_core.errand import Address
 from mcp_core.principal import NOBODY, consumer
 from mcp_core.seal import ENDPOINT_PURPOSE, SESSION_PURPOSE, Session, SessionSealer
 from mcp_kong.guard import Guard
@@ -43,7 +44,7 @@ def context_of(side):
 def test_a_get_tells_the_sidecar_where_the_agent_would_reach_the_messages():
     claims, target = context_of(access(b"", "/notes/mcp", "GET", ANNS_HEADERS))
     assert (claims.announce, target.endpoint, claims.principal.name) == ("/notes/messages", None, "ann")
-    assert claims.stream_path == "/v1/sse"
+    assert target.address == Address("notes-replicas", "http", "/mcp")
 
 
 @pytest.mark.requirement("OLD-001")

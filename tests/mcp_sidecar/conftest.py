@@ -27,6 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.claims import Claims, ClaimSigner, Target, Terms
+from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Place
 from mcp_core.pins.states import Pinning
@@ -36,7 +37,8 @@ from mcp_core.question import Asked, Question
 from mcp_core.seal import SessionSealer
 
 KEY = b"k" * 32
-INTERNAL_KEY = "internal-key-0123456789"
+METRICS_TOKEN = "metrics-token-0123456789"
+ADDRESS = Address("mcp-files-sessions", "http", "/mcp")
 DEADLINE = 30.0
 
 
@@ -57,6 +59,14 @@ class Request:
     path: str
     headers: dict[str, list[str]]
     body: bytes
+
+    @property
+    def errand(self) -> Errand:
+        """What the sidecar signed for exactly this request."""
+        (word,) = self.headers["mcp-gateway-target"]
+        errand = ErrandSigner([KEY]).verify(word, f"{self.method} {self.path}", now=time.time())
+        assert errand is not None
+        return errand
 
 
 class FakeKong:
@@ -120,7 +130,7 @@ class Sidecar:
                 env={
                     **plain,
                     "KONG_MCP_KEYS": base64.b64encode(KEY).decode(),
-                    "MCP_SIDECAR_INTERNAL_KEY": INTERNAL_KEY,
+                    "MCP_SIDECAR_METRICS_TOKEN": METRICS_TOKEN,
                     "MCP_SIDECAR_LISTEN": "127.0.0.1:0",
                     **environment,
                 },
@@ -225,9 +235,10 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         asked(era, version, flat, body),
         hashlib.sha256(body).hexdigest(),
         flat.get("expires", int(time.time()) + 30),
-        **given("announce", "stream_path", "refusal"),
+        **given("announce", "refusal"),
     )
-    return claims, Target(flat["server"], era, version, flat["affinity"], **given("session", "endpoint"))
+    where = {"address": ADDRESS, **given("session", "endpoint", "address")}
+    return claims, Target(flat["server"], era, version, flat["affinity"], **where)
 
 
 class Guard:
@@ -313,7 +324,7 @@ def words() -> SimpleNamespace:
         until=until,
         replay=REPLAY,
         key=KEY,
-        internal_key=INTERNAL_KEY,
+        metrics_token=METRICS_TOKEN,
     )
 
 

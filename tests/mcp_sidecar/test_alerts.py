@@ -96,7 +96,7 @@ def test_a_change_that_waits_for_a_reviewer_is_told_and_a_clean_item_is_not(see,
 
 
 def metrics(sidecar, words):
-    return sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    return sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
 
 
 @pytest.mark.requirement("REV-010")

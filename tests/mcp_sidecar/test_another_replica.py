@@ -42,7 +42,7 @@ def counted(words):
 
 
 def affinities(kong):
-    return [value for request in kong.requests for value in request.headers["mcp-affinity"]]
+    return [request.errand.affinity for request in kong.requests]
 
 
 @pytest.mark.requirement("SIDE-009")

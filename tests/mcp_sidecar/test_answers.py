@@ -224,8 +224,16 @@ def test_kongs_own_failure_says_that_no_replica_answered(guard, kong, words, sta
     assert "No replica" in answer.json["error"]["message"]
 
 
-def test_a_server_without_an_internal_route_is_the_operators_affair(guard, kong, words):
-    kong.answers(words.json_answer(b'{"message":"no Route matched with those values"}', status="404 Not Found"))
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"message":"no Route matched with those values"}',
+        b'{"jsonrpc":"2.0","error":{"code":-32600,"message":"x","data":{"kong":"no Route matched with those values"}}}',
+    ],
+    ids=["kong", "mcp-answers"],
+)
+def test_an_internal_route_that_is_not_open_is_the_operators_affair(guard, kong, words, said):
+    kong.answers(words.json_answer(said, status="404 Not Found"))
     answer = guard.ask()
     assert answer.status == 502
     assert "internal route" in answer.json["error"]["message"]

@@ -146,7 +146,7 @@ def test_a_credential_goes_no_further_and_is_in_no_log_error_or_metric(node, wor
     assert node.passes(message, secrets="flag")
     assert node.passes(message)
     log = node.guard.sidecar.log.read_text()
-    metrics = node.guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    metrics = node.guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
     for action in ("refused", "flagged"):
         assert f'findings_total{{action="{action}",rule="credentials.github-token",server="files"}} 1.0' in metrics
         assert f'"action": "{action}"' in log

@@ -85,7 +85,7 @@ def test_an_operator_finds_what_a_server_said_when_it_refused(guard, kong, words
     assert line["said"].isascii()
     assert len(line["said"]) <= 200
     assert line["do"]
-    metrics = guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    metrics = guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
     assert f'answers_refused_total{{reason="{reason}",server="files"}}' in metrics
 
 

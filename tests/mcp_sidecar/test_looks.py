@@ -17,6 +17,7 @@ import uvicorn
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
+from mcp_core.errand import Address
 from mcp_core.scan import ItemKind
 from mcp_sidecar.looker import MOST_FAILURES, Looker
 from mcp_sidecar.store.store import ItemId, Store
@@ -33,6 +34,7 @@ class Server:
         self.tools = [{"name": "read"}, {"name": "write"}]
         self.streams = threading.Semaphore(0)
         self.listeners = 0
+        self.targets = set()
         kong.play = self.play
 
     def play(self, request, connection):
@@ -40,7 +42,7 @@ class Server:
         method = message.get("method", request.method)
         session = request.headers.get("mcp-session-id")
         modern = request.headers.get("mcp-protocol-version") == ["2026-07-28"]
-        assert request.headers["x-mcp-internal-key"] == [self.words.internal_key]
+        self.targets.add(request.errand.target)
         if modern and self.era == "legacy":
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         elif method in ("GET", "subscriptions/listen"):
@@ -121,6 +123,31 @@ def test_a_surface_is_read_before_any_agent_asks_page_by_page_in_both_eras(scrip
     words.until(lambda: names(store) == {"read", "write"})
     assert names(store, ItemKind.INSTRUCTIONS) == {""}
     words.until(lambda: store.servers()["files"][1] == "seen")
+
+
+@pytest.mark.requirement("ROUTE-003")
+@pytest.mark.parametrize(
+    ("servers", "target"),
+    [
+        ("files", Address("mcp-files-sessions", "http", "/mcp")),
+        ("files=https://elsewhere/api/mcp/", Address("elsewhere", "https", "/api/mcp/")),
+    ],
+)
+def test_looks_go_where_the_guard_said_last_and_before_that_where_the_settings_say(
+    scripted, look, words, servers, target
+):
+    server = scripted("modern")
+    guard, _ = look(MCP_SIDECAR_SERVERS=servers)
+    assert server.targets == {target}
+    said = Address("mcp-files-moved", "https", "/v2")
+    body = b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}'
+    modern = {"mcp-protocol-version": "2026-07-28"}
+    assert guard.ask(body, headers=modern, pins="enforce", target=said.to_json()).status == 200
+    guard.sidecar.stop()
+    server.targets.clear()
+    look(MCP_SIDECAR_SERVERS=servers)
+    words.until(lambda: server.targets)
+    assert server.targets == {said}
 
 
 @pytest.mark.requirement("LOOK-002")

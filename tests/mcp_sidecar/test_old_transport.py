@@ -46,7 +46,9 @@ def test_the_agent_is_told_a_uri_of_the_gateway_that_holds_the_servers_own(strea
     [("messages?s=1", "/v1/messages?s=1"), ("../m?s=1", "/m?s=1"), ("?s=1", "/v1/sse?s=1"), ("/m?s=1", "/m?s=1")],
 )
 def test_a_relative_endpoint_is_resolved_against_the_stream_on_the_server(stream, words, said, uri):
-    body = stream(f"event: endpoint\ndata: {said}\n\n".encode(), stream_path="/v1/sse").decode()
+    body = stream(
+        f"event: endpoint\ndata: {said}\n\n".encode(), target=["mcp-files-sessions", "http", "/v1/sse"]
+    ).decode()
     token = body.strip().rpartition("session_id=")[2]
     sealer = SessionSealer([words.key], AESGCM, InvalidTag, ENDPOINT_PURPOSE)
     assert sealer.open(token, "files", consumer("alice"), now=time.time(), max_age=60).upstream == uri
@@ -73,7 +75,7 @@ def test_a_message_goes_to_the_servers_own_uri(guard, kong):
     assert (answer.status, answer.body) == (202, b"")
     (request,) = kong.requests
     assert (request.method, request.path) == ("POST", f"/files{URI}")
-    assert request.headers["mcp-affinity"] == ["replica-9"]
+    assert request.errand.affinity == "replica-9"
 
 
 @pytest.mark.requirement("OLD-005")

@@ -52,26 +52,31 @@ def test_many_probes_are_one_look_at_kong(start):
         {},
         {"authorization": "Bearer"},
         {"authorization": "Bearer wrong"},
-        {"authorization": "Basic internal-key-0123456789"},
-        {"x-mcp-internal-key": ""},
-        {"x-mcp-internal-key": "internal-key-012345678"},
-        {"x-mcp-internal-key": "\xff"},
+        {"authorization": "Basic metrics-token-0123456789"},
+        {"authorization": "Bearer metrics-token-012345678"},
+        {"authorization": "Bearer \xff"},
+        {"x-mcp-internal-key": "metrics-token-0123456789"},
     ],
 )
-def test_metrics_are_for_holders_of_the_internal_key_only(sidecar, headers):
+def test_metrics_are_for_holders_of_their_token_only(sidecar, headers):
     answer = sidecar.get("/metrics", headers)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert b"mcp_sidecar_" not in answer.body
 
 
-@pytest.mark.parametrize("header", ["x-mcp-internal-key", "authorization"])
-def test_the_internal_key_opens_the_metrics(sidecar, words, header):
-    value = words.internal_key if header.startswith("x-") else f"Bearer {words.internal_key}"
-    assert sidecar.get("/metrics", {header: value}).status == 200
+def test_the_token_opens_the_metrics(sidecar, words):
+    assert sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).status == 200
+
+
+@pytest.mark.requirement("SIDE-014")
+def test_without_a_token_nobody_reads_the_metrics(start):
+    sidecar = start(MCP_SIDECAR_METRICS_TOKEN="").sidecar
+    for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer None"}):
+        assert sidecar.get("/metrics", headers).status == 401
 
 
 def metrics(guard, words):
-    text = guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    text = guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
@@ -171,5 +176,5 @@ def test_no_log_line_holds_a_secret(start, kong, words):
     guard.ask()
     guard.line()
     text = guard.sidecar.log.read_text()
-    for hidden in (secret, sealed, words.internal_key, "a2tra2tr"):
+    for hidden in (secret, sealed, words.metrics_token, "a2tra2tr"):
         assert hidden not in text

@@ -228,7 +228,7 @@ def test_the_metrics_count_versions_by_their_grade(node, words):
     one = node()
     one.tools(TOOL)
     one.tools(CHANGED)
-    text = one.guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    text = one.guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
     assert 'mcp_sidecar_versions_total{kind="tools",reason="clean",server="files",state="approved"} 1.0' in text
     assert 'mcp_sidecar_versions_total{kind="tools",reason="drift",server="files",state="quarantined"} 1.0' in text
     assert 'mcp_sidecar_items_unapproved_total{kind="tools",mode="enforce",server="files"} 1.0' in text

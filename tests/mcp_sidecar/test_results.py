@@ -75,7 +75,7 @@ def test_what_was_found_is_logged_and_counted_by_its_rules_without_a_word_of_the
     ]
     assert all("override.earlier-instructions" in one["rules"] for one in found)
     assert found[1]["trace"] == guard.trace
-    metrics = guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+    metrics = guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
     for action in ("flagged", "withheld"):
         wanted = f'findings_total{{action="{action}",rule="override.earlier-instructions",server="files"}} 1.0'
         assert wanted in metrics

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mcp_core.errand import Address
 from mcp_core.pins.states import Drift, FirstUse
 from mcp_sidecar.cli import main
 from mcp_sidecar.pin_settings import PinSettings
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
 
 KEYS = base64.b64encode(b"k" * 32).decode()
-NEEDED = {"KONG_MCP_KEYS": KEYS, "MCP_SIDECAR_INTERNAL_KEY": "0123456789abcdef"}
+NEEDED = {"KONG_MCP_KEYS": KEYS}
 
 
 def problems(**environment):
@@ -28,7 +29,7 @@ def problems(**environment):
 
 def test_the_keys_alone_are_needed():
     settings = read_settings(NEEDED | {"PATH": "/bin"})
-    assert settings == Settings(keys=(b"k" * 32,), internal_key="0123456789abcdef")
+    assert settings == Settings(keys=(b"k" * 32,))
     assert settings.kong_address == ("127.0.0.1", 8000)
 
 
@@ -42,6 +43,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_MAX_ANSWER": "4096",
         "MCP_SIDECAR_REPEATS": "0",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
+        "MCP_SIDECAR_METRICS_TOKEN": "0123456789abcdef",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
         "MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db",
         "MCP_SIDECAR_FIRST_USE": "quarantine-all",
@@ -49,7 +51,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_SETTLE": "60",
         "MCP_SIDECAR_REFRESH_INTERVAL": "2",
         "MCP_SIDECAR_LOOK_INTERVAL": "30",
-        "MCP_SIDECAR_SERVERS": "files, notes",
+        "MCP_SIDECAR_SERVERS": "files, notes=https://notes-sessions/api/mcp",
         "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
@@ -70,7 +72,7 @@ def test_every_setting_can_be_set():
         settle=60,
         refresh_interval=2,
         look_interval=30,
-        servers=("files", "notes"),
+        servers={"files": None, "notes": Address("notes-sessions", "https", "/api/mcp")},
         reviewers={"ada": b"a" * 32, "bob": b"b" * 32},
         webhook_url="https://alerts.example/mcp",
         webhook_secret=b"s" * 32,
@@ -84,7 +86,6 @@ def test_all_problems_are_named_at_once():
     named = problems(MCP_SIDECAR_LISTEN="here", MCP_SIDECAR_LOGLEVEL="info", MCP_SIDECAR_KONG_URL="ftp://x")
     assert [problem.split(":")[0].split(" ")[0] for problem in named] == [
         "KONG_MCP_KEYS",
-        "MCP_SIDECAR_INTERNAL_KEY",
         "MCP_SIDECAR_LISTEN",
         "MCP_SIDECAR_KONG_URL",
         "MCP_SIDECAR_LOGLEVEL",
@@ -98,9 +99,9 @@ def test_all_problems_are_named_at_once():
     [
         ("KONG_MCP_KEYS", "c2hvcnQ="),
         ("KONG_MCP_KEYS", "???"),
-        ("MCP_SIDECAR_INTERNAL_KEY", "short"),
-        ("MCP_SIDECAR_INTERNAL_KEY", "with a space 0123456789"),
-        ("MCP_SIDECAR_INTERNAL_KEY", "\xe9" * 20),
+        ("MCP_SIDECAR_METRICS_TOKEN", "short"),
+        ("MCP_SIDECAR_METRICS_TOKEN", "with a space 0123456789"),
+        ("MCP_SIDECAR_METRICS_TOKEN", "\xe9" * 20),
         ("MCP_SIDECAR_LISTEN", "8790"),
         ("MCP_SIDECAR_LISTEN", ":8790"),
         ("MCP_SIDECAR_LISTEN", "127.0.0.1:99999"),
@@ -147,11 +148,9 @@ def test_check_says_what_is_set_and_no_secret():
 
 
 def test_check_fails_with_every_problem():
-    ran = CliRunner().invoke(
-        main, ["check"], env={"MCP_SIDECAR_LISTEN": "x", "KONG_MCP_KEYS": "", "MCP_SIDECAR_INTERNAL_KEY": None}
-    )
+    ran = CliRunner().invoke(main, ["check"], env={"MCP_SIDECAR_LISTEN": "x", "KONG_MCP_KEYS": ""})
     assert ran.exit_code == 1
-    assert all(name in ran.output for name in ("KONG_MCP_KEYS", "MCP_SIDECAR_INTERNAL_KEY", "MCP_SIDECAR_LISTEN"))
+    assert all(name in ran.output for name in ("KONG_MCP_KEYS", "MCP_SIDECAR_LISTEN"))
 
 
 def test_serve_says_when_its_address_is_taken():
@@ -172,7 +171,7 @@ def test_serve_says_when_its_address_is_taken():
 
 def test_help_names_every_variable_and_its_default():
     text = CliRunner().invoke(main, ["--help"]).output
-    defaults = Settings(keys=(), internal_key="")
+    defaults = Settings(keys=())
     assert all(variable in text for variable in VARIABLES)
     for value in (defaults.listen_port, defaults.kong_url, defaults.internal_host, defaults.max_answer):
         assert str(value) in text
@@ -195,6 +194,9 @@ def test_the_command_is_installed_by_its_name():
         ("MCP_SIDECAR_LOOK_INTERVAL", "often"),
         ("MCP_SIDECAR_SERVERS", "Files"),
         ("MCP_SIDECAR_SERVERS", ","),
+        ("MCP_SIDECAR_SERVERS", "files="),
+        ("MCP_SIDECAR_SERVERS", "files=http://files"),
+        ("MCP_SIDECAR_SERVERS", "files=ftp://files/mcp"),
         ("MCP_SIDECAR_REVIEWERS", "ada"),
         ("MCP_SIDECAR_REVIEWERS", "ada=short"),
         ("MCP_SIDECAR_REVIEWERS", f"mcp-sidecar={'a' * 32}"),

@@ -48,7 +48,7 @@ def test_the_replica_that_has_the_task_is_asked_by_its_own_id_and_answers_by_the
     answer = guard.ask(body, method="tasks/get", headers={"mcp-name": token, "mcp-method": "tasks/get"})
     (request,) = kong.requests
     assert json.loads(request.body)["params"] == {"taskId": "caf\xe9", "x": 1.5}
-    assert (request.headers["mcp-name"], request.headers["mcp-affinity"]) == (["=?base64?Y2Fmw6k=?="], ["replica-9"])
+    assert (request.headers["mcp-name"], request.errand.affinity) == (["=?base64?Y2Fmw6k=?="], "replica-9")
     assert answer.json["result"]["taskId"] == token
 
 
@@ -71,7 +71,7 @@ def test_a_session_stays_on_its_replica_whatever_a_task_says(guard, kong, words,
     body = encoded({"jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": {"taskId": token}})
     kong.answers(words.json_answer(encoded(STARTED), LAST))
     guard.ask(body, method="tasks/get", session="s-1", affinity="replica-3")
-    assert kong.requests[0].headers["mcp-affinity"] == ["replica-3"]
+    assert kong.requests[0].errand.affinity == "replica-3"
 
 
 @pytest.mark.requirement("TASK-005")

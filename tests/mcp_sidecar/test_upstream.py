@@ -21,16 +21,30 @@ def forwarded(guard, kong, words):
 
 
 @pytest.mark.requirement("SIDE-007")
-def test_a_request_goes_to_the_servers_internal_route_with_its_exact_body(forwarded, words):
+def test_a_request_goes_to_the_internal_route_with_its_exact_body(forwarded):
     body = b' {"jsonrpc" : "2.0","id":7,\n"method":"tools/list"} '
     request = forwarded(body)
     assert (request.method, request.path, request.body) == ("POST", "/files", body)
     assert request.headers["host"] == ["mcp-internal"]
-    assert request.headers["x-mcp-internal-key"] == [words.internal_key]
     assert request.headers["accept-encoding"] == ["identity"]
     assert request.headers["accept"] == ["application/json, text/event-stream"]
-    assert request.headers["mcp-affinity"] == ["a1b2c3d4"]
+    assert request.errand.affinity == "a1b2c3d4"
+    assert request.errand.target.to_json() == ["mcp-files-sessions", "http", "/mcp"]
     assert "mcp-session-id" not in request.headers
+
+
+@pytest.mark.requirement("SIDE-007")
+def test_the_target_is_the_one_that_the_guard_signed(forwarded):
+    said = ["other-sessions", "https", "/api/v1/mcp/"]
+    request = forwarded(target=said)
+    assert (request.path, request.errand.target.to_json()) == ("/files", said)
+
+
+@pytest.mark.requirement("SIDE-008")
+def test_without_a_target_nothing_is_asked(guard, kong):
+    answer = guard.ask(target=None)
+    assert (answer.status, kong.requests) == (502, [])
+    assert "where this server is" in answer.json["error"]["message"]
 
 
 def test_a_get_goes_without_a_body(forwarded, words):
@@ -70,7 +84,7 @@ def test_an_agents_headers_are_passed_on_but_for_credentials_one_hop_and_the_gat
         "forwarded": "for=1.2.3.4",
         "mcp-session-id": "forged",
         "mcp-affinity": "forged",
-        "x-mcp-internal-key": "forged",
+        "mcp-gateway-target": "forged",
         "proxy-authorization": "x",
         "origin": "https://x",
         "x-auth-token": "secret",
@@ -85,7 +99,7 @@ def test_an_agents_headers_are_passed_on_but_for_credentials_one_hop_and_the_gat
         "mcp-gateway-session": "forged",
     }
     request = forwarded(headers=passed | dropped)
-    own = {"host", "content-length", "accept-encoding", "mcp-affinity", "x-mcp-internal-key"}
+    own = {"host", "content-length", "accept-encoding", "mcp-gateway-target"}
     assert set(request.headers) == set(passed) | own
     assert {name: request.headers[name] for name in passed} == {name: [value] for name, value in passed.items()}
     assert "forged" not in str(request.headers)
@@ -97,7 +111,7 @@ def test_proxies_of_the_environment_are_not_used(start, kong, words):
     assert guard.ask().status == 200
 
 
-def test_the_host_of_the_internal_routes_can_be_set(start, kong, words):
+def test_the_host_of_the_internal_route_can_be_set(start, kong, words):
     guard = start(MCP_SIDECAR_INTERNAL_HOST="inner.example")
     kong.answers(words.json_answer(words.result("a")))
     guard.ask()

@@ -20,9 +20,9 @@ class Request:
 class HostileServer:
     """Listens on a loopback port. `play(method, write)` is called for each request; `write` sends bytes at once."""
 
-    def __init__(self, play=None):
+    def __init__(self, play=None, port=0):
         self._play = play
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self._listener.getsockname()[1]
         self.gone = threading.Event()
         """Set when the other side has closed a connection while something was written to it."""
@@ -61,7 +61,7 @@ class HostileServer:
     def _answer(self, request, write):
         if request.method == "POST":
             self._play(json.loads(request.body), write)
-        else:  # a health check
+        else:
             write(NOT_ALLOWED)
 
 

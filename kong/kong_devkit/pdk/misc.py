@@ -103,6 +103,7 @@ def variable(exchange: Exchange, name: str) -> str | None:
         "server_addr": exchange.local[0],
         "server_port": str(exchange.local[1]),
         "server_protocol": f"HTTP/{request.version / 10}",
+        "request": f"{request.method} {request.target} HTTP/{request.version / 10}",
         "request_method": exchange.method,
         "request_uri": request.target,
         "uri": request.uri,

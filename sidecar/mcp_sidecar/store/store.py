@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, defer
 
+from mcp_core.errand import Address
 from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
@@ -292,6 +293,23 @@ class Store:
         """Return every server that was heard of: when it was last looked at (0 for never), and how that ended."""
         with reading(self._engine) as session:
             return {one.name: (one.looked, one.outcome) for one in session.scalars(select(Known).order_by(Known.name))}
+
+    def reached(self, server: str, target: Address) -> bool:
+        """Write down where a server is. Returns False where it was never heard of."""
+
+        def work(session: Session) -> bool:
+            known = session.get(Known, server)
+            if known is not None:
+                known.target = json.dumps(target.to_json())
+            return known is not None
+
+        return write(self._engine, work)
+
+    def target(self, server: str) -> Address | None:
+        """Return where a server is, or None where no guard said that yet."""
+        with reading(self._engine) as session:
+            known = session.get(Known, server)
+            return None if known is None or not known.target else Address.from_json(json.loads(known.target))
 
     def looked(self, server: str, outcome: str, now: int) -> None:
         """Write down how a look at a server ended."""

@@ -74,6 +74,8 @@ class Head(Base):
 class Known(Base):
     """A server that was heard of, how the last look at it ended ("" for never), and its settings of the scanner.
 
+    `target` is where it is, as JSON ("" where no guard said that).
+
     `generation` is that at which these settings changed last, or the server was first heard of; `versions` are so many
     of its items as are kept, with `size` characters of content.
     """
@@ -87,3 +89,4 @@ class Known(Base):
     generation: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     versions: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    target: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mcp_core.claims import Terms
-from mcp_core.methods import Kind
+from mcp_core.claims import Target, Terms
+from mcp_core.methods import Era, Kind
 from mcp_core.pins.snapshot import read_file
 from mcp_core.pins.states import DEFAULT_RULES, Pinning, State
 from mcp_core.policy import View
@@ -97,7 +97,12 @@ class Agent:
     """One agent's list: judged, learnt from, judged again, as the filter does."""
 
     def __init__(self, node, server, pins):
-        self.pins = Pins(Terms(View({}), pins=Pinning(pins)), server, node.catalog, node.metrics)
+        self.pins = Pins(
+            Terms(View({}), pins=Pinning(pins)),
+            Target(server, Era.MODERN, "2026-07-28", "a1"),
+            node.catalog,
+            node.metrics,
+        )
 
     def judge(self, *items):
         message = {"result": {"tools": list(items)}}

@@ -4,6 +4,7 @@
 
 local cjson = require "cjson.safe"
 local law = require "kong.plugins.mcp-answers.law"
+local own = require "kong.plugins.mcp-answers.own"
 
 local kong, ngx = kong, ngx
 local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match
@@ -132,7 +133,7 @@ end
 function Answers:header_filter(conf)
   local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
-  if not question or source == "exit" then return end
+  if not question or source == "exit" then return own.header_filter(question) end
   local route = kong.router.get_route()
   local held = { question = question, unbuffered = route and route.response_buffering == false }
   ngx.ctx.mcp_held = held
@@ -196,6 +197,7 @@ local function pass(held, chunk, out)
 end
 
 function Answers:body_filter()
+  if own.body_filter() then return end
   local held = ngx.ctx.mcp_held
   if not held then return end
   local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how

@@ -313,9 +313,10 @@ function _M.judge(question, text)
   return judge(question, scan, text)
 end
 
-function _M.error(question, code, message)
+function _M.error(question, code, message, data)
   local id = question.id ~= nil and format('"id":%s,', json(question.id)) or ""
-  return format('{"jsonrpc":"2.0",%s"error":{"code":%d,"message":%s}}', id, code, cjson.encode(message))
+  data = data and next(data) and ',"data":' .. cjson.encode(data) or ""
+  return format('{"jsonrpc":"2.0",%s"error":{"code":%d,"message":%s%s}}', id, code, cjson.encode(message), data)
 end
 
 function _M.withheld(question, why)
