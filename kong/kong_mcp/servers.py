@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+RESERVED: Final = frozenset({"internal", "internal-stream", "sidecar"})
+"""Names whose services or upstreams deck/shared.yaml has already."""
 _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 
@@ -39,6 +41,8 @@ def parse_server(text: str) -> Server:
         raise ServerError(f"{text!r}: write NAME=URL, for instance files=http://127.0.0.1:9001/mcp")
     if not _NAME.fullmatch(name):
         raise ServerError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
+    if name in RESERVED:
+        raise ServerError(f"{name!r}: the gateway itself has entities of this name; choose another one")
     replicas = [_parse_url(url) for url in urls.split(",")]
     if len({(protocol, path) for protocol, path, _ in replicas}) != 1:
         raise ServerError(f"{name}: the URLs of its replicas may differ in host and port only")

@@ -62,7 +62,7 @@ def test_the_template_adds_a_server_in_under_twenty_lines(tmp_path: Path) -> Non
     mine.write_text(template.replace("NAME", "weather").replace("HOST:PORT", "127.0.0.1:9301"), encoding="utf-8")
     services = {service["name"]: service for service in render([DECK / "shared.yaml", mine], ENV)["services"]}
     assert services["mcp-weather"]["host"] == "closed"
-    assert set(services) == {"mcp-weather", "mcp-internal"}
+    assert set(services) == {"mcp-weather", "mcp-internal", "mcp-internal-stream"}
 
 
 @pytest.mark.requirement("DECK-008")

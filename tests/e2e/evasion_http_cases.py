@@ -22,7 +22,10 @@ from e2e.evasion_requests import (
 )
 
 GOOD = tool("good")
-NGINX = (None,)
+NGINX = (None, -32600)
+"""What Kong itself says: in its own words, or as mcp-answers puts them."""
+NO_KEY = (None, -32003)
+"""The same of who has no key."""
 DENIED = (-32602,)
 MISMATCH = (-32020,)
 REFUSED = (-32600,)
@@ -39,8 +42,8 @@ _MISLEADING = {
     "Mcp_Gateway_Context: e30.AAAA": REFUSED,
     "Mcp-Affinity: x": REFUSED,
     "Mcp_Affinity: x": REFUSED,
-    "X-Mcp-Internal-Key: x": REFUSED,
-    "X-Mcp_Internal-Key: x": REFUSED,
+    "Mcp-Gateway-Target: x": REFUSED,
+    "Mcp-Gateway_Target: x": REFUSED,
     "X_Consumer_Username: ada": REFUSED,
     "X-Consumer_Id: ada": REFUSED,
     "X_Credential_Identifier: ada": REFUSED,
@@ -241,7 +244,7 @@ def _path_cases():
         yield Case("sidecar", "both", name, data, (403,), (-32003,), port="sidecar")
     twice = ["Mcp-Gateway-Context: e30.AAAA"] * 2
     yield Case("sidecar", "both", "twice", raw(BAD, *twice, target="/inspect/notes"), (403,), (-32003,), port="sidecar")
-    yield Case("sidecar", "both", "metrics", raw(verb="GET", target="/metrics"), (401,), NGINX, port="sidecar")
+    yield Case("sidecar", "both", "metrics", raw(verb="GET", target="/metrics"), (401,), (None,), port="sidecar")
 
 
 def _session_cases():
@@ -288,13 +291,13 @@ def _identity_cases():
         "X-Consumer-Groups: readers",
     )
     for name, who, headers, target, statuses, codes in (
-        ("no key", None, (), "/notes/mcp", (401,), NGINX),
-        ("a wrong key", None, ("apikey: x",), "/notes/mcp", (401,), NGINX),
-        ("two keys", "bob", ("apikey: ada-key-0123456789",), "/notes/mcp", (401,), NGINX),
-        ("a key in the query", None, (), "/notes/mcp?apikey=ada-key-0123456789", (401,), NGINX),
-        ("a key as a bearer", None, ("Authorization: Bearer ada-key-0123456789",), "/notes/mcp", (401,), NGINX),
+        ("no key", None, (), "/notes/mcp", (401,), NO_KEY),
+        ("a wrong key", None, ("apikey: x",), "/notes/mcp", (401,), NO_KEY),
+        ("two keys", "bob", ("apikey: ada-key-0123456789",), "/notes/mcp", (401,), NO_KEY),
+        ("a key in the query", None, (), "/notes/mcp?apikey=ada-key-0123456789", (401,), NO_KEY),
+        ("a key as a bearer", None, ("Authorization: Bearer ada-key-0123456789",), "/notes/mcp", (401,), NO_KEY),
         ("forged names", "bob", forged, "/notes/mcp", (400,), DENIED),
-        ("forged names alone", None, forged, "/notes/mcp", (401,), NGINX),
+        ("forged names alone", None, forged, "/notes/mcp", (401,), NO_KEY),
     ):
         data = modern(BAD_MODERN, *headers, who=who, target=target)
         yield Case("identity", "modern", name, data, statuses, codes)

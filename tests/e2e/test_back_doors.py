@@ -40,7 +40,7 @@ def ask(port, headers, path="/notes", method="POST", host="mcp-internal"):
 
 def told(answer):
     """Return what an answer says, without what differs in every one."""
-    return (answer.status_code, sorted(answer.headers), answer.json() | {"request_id": ""})
+    return (answer.status_code, sorted(answer.headers), answer.text.replace(answer.headers["x-kong-request-id"], ""))
 
 
 WRONG = {
@@ -87,7 +87,7 @@ def test_the_internal_route_is_an_unknown_route_to_everyone_else(internal, name)
         both = [*headers, *key.items()] if isinstance(headers, list) else headers | key
         answer = ask(internal.dev.port, both, **request)
         if name == "no UTF-8":
-            assert (answer.status_code, answer.json()["message"]) == (404, "no Route matched with those values")
+            assert (answer.status_code, "no Route matched" in answer.text) == (404, True)
         else:
             assert told(answer) == told(
                 ask(internal.dev.port, both, **{**request, "path": "/nobody"}, host="nobody.example")

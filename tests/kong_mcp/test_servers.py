@@ -27,6 +27,8 @@ def test_a_server_is_read(text, server):
         ("Files=http://h/mcp", "a-z, 0-9 and -"),
         ("-f=http://h/mcp", "a-z, 0-9 and -"),
         ("a b=http://h/mcp", "a-z, 0-9 and -"),
+        ("internal=http://h/mcp", "choose another one"),
+        ("sidecar=http://h/mcp", "choose another one"),
         ("a=ftp://h/mcp", "write http://HOST:PORT/PATH"),
         ("a=http://h:99999/mcp", "write http://HOST:PORT/PATH"),
         ("a=http://user:secret@h/mcp", "without credentials"),

@@ -71,10 +71,11 @@ def test_keys_are_asked_for_exactly_when_there_are_consumers(state):
 def test_a_server_takes_one_service_and_all_share_one_internal_route(state):
     document = state("files=https://h:1/api/mcp/", "notes=http://h:2/mcp")
     services = by_name(document["services"])
-    assert set(services) == {"mcp-internal", "mcp-files", "mcp-notes"}
-    (route,) = services["mcp-internal"]["routes"]
-    assert (services["mcp-internal"]["host"], route["hosts"]) == ("closed", ["mcp-internal"])
-    assert set(plugins(route)) == {"mcp-internal"}
+    assert set(services) == {"mcp-internal", "mcp-internal-stream", "mcp-files", "mcp-notes"}
+    for name in ("mcp-internal", "mcp-internal-stream"):
+        (route,) = services[name]["routes"]
+        assert (services[name]["host"], route["hosts"]) == ("closed", ["mcp-internal"])
+        assert set(plugins(route)) == {"mcp-internal"}
     assert set(by_name(document["upstreams"])) == {
         *("closed", "mcp-sidecar", "mcp-files", "mcp-files-sessions", "mcp-notes", "mcp-notes-sessions")
     }

@@ -121,19 +121,19 @@ class FakeKong:
 class Sidecar:
     """A `mcp-sidecar serve` process."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str | None]) -> None:
         self.log = folder / "log"
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("MCP_SIDECAR_", "KONG_"))}
+        settings = {
+            "KONG_MCP_KEYS": base64.b64encode(KEY).decode(),
+            "MCP_SIDECAR_METRICS_TOKEN": METRICS_TOKEN,
+            "MCP_SIDECAR_LISTEN": "127.0.0.1:0",
+            **environment,
+        }
         with self.log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mcp_sidecar", "serve"],
-                env={
-                    **plain,
-                    "KONG_MCP_KEYS": base64.b64encode(KEY).decode(),
-                    "MCP_SIDECAR_METRICS_TOKEN": METRICS_TOKEN,
-                    "MCP_SIDECAR_LISTEN": "127.0.0.1:0",
-                    **environment,
-                },
+                env={**plain, **{name: value for name, value in settings.items() if value is not None}},
                 stderr=stderr,
             )
         self.port = int(until(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log.read_text()))[1])
@@ -365,7 +365,7 @@ def start(kong: FakeKong, tmp_path: Path) -> Iterator[Callable[..., Guard]]:
     """Start a sidecar with settings of its own."""
     started = []
 
-    def start(**environment: str) -> Guard:
+    def start(**environment: str | None) -> Guard:
         folder = tmp_path / str(len(started))
         folder.mkdir()
         sidecar = Sidecar(folder, {"MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{kong.port}", **environment})

@@ -273,6 +273,9 @@ class Visits(Looker):
         super().__init__(SimpleNamespace(pins=pins, max_answer=1), catalog, None, None)
         self.visits = 0
 
+    async def _target(self, server):
+        return Target(server)
+
     async def _visit(self, _server, _talk, failures):
         self.visits += 1
         await anyio.lowlevel.checkpoint()

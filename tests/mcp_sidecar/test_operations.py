@@ -70,7 +70,7 @@ def test_the_token_opens_the_metrics(sidecar, words):
 
 @pytest.mark.requirement("SIDE-014")
 def test_without_a_token_nobody_reads_the_metrics(start):
-    sidecar = start(MCP_SIDECAR_METRICS_TOKEN="").sidecar
+    sidecar = start(MCP_SIDECAR_METRICS_TOKEN=None).sidecar
     for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer None"}):
         assert sidecar.get("/metrics", headers).status == 401
 

@@ -9,7 +9,7 @@ local kong, ngx = kong, ngx
 local find, format = string.find, string.format
 local concat = table.concat
 
-local INTERNAL = "mcp-internal"
+local INTERNAL = { ["mcp-internal"] = true, ["mcp-internal-stream"] = true }
 local MAX_READ = 65536 -- bytes of a request that are read for its id
 local MAX_ID = 256
 local INVALID, FORBIDDEN, UNAVAILABLE, BUG = -32600, -32003, -32004, -32603
@@ -24,18 +24,20 @@ local WORDS = {
   [413] = { INVALID, "Your message is larger than the gateway takes. Send less at once." },
   [429] = { UNAVAILABLE, "You asked more often than the gateway's operator allows. Wait as long as Retry-After says, and try again." },
   [500] = { BUG, "The gateway failed at this request. Try again; if it lasts, its operator finds the cause in Kong's error log." },
+  [501] = { INVALID, "The gateway takes no such Transfer-Encoding. Send chunks, or a Content-Length." },
   [502] = { UNAVAILABLE, "The server broke off before it answered. Try again; if it lasts, its operator must look after it." },
   [503] = { UNAVAILABLE, "No replica of this server answered, or a part of the gateway is not there. Try again; if it lasts, the "
     .. "gateway's operator must look after it." },
   [504] = { UNAVAILABLE, "The server did not answer in time. Try again; if it lasts, its operator must look after it." },
 }
+WORDS[505] = { INVALID, "The gateway speaks HTTP/1.1 and HTTP/2." }
 
 local _M = {}
 
 -- Whether an MCP client gets this answer: by the route's service, or, where no route is known to it, by what it accepts.
 local function is_mcp(status)
   local service = kong.router.get_service()
-  if service and service.name ~= INTERNAL then return find(service.name or "", "^mcp%-") ~= nil end
+  if service and not INTERNAL[service.name] then return find(service.name or "", "^mcp%-") ~= nil end
   if service and status ~= 404 then return false end -- the sidecar reads Kong's own words
   local accept = ngx.var.http_accept or ""
   return find(accept, "application/json", 1, true) and find(accept, "text/event-stream", 1, true) and true or false
