@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from mcp_core import uris
 from mcp_core.keys import alike
 from mcp_core.methods import Kind
+from mcp_core.principal import CONSUMER, Principal
 
 Globs: TypeAlias = tuple[str, ...]
 
@@ -27,17 +28,6 @@ _LIST_KEYS: Final = frozenset({"allow", "deny"})
 
 class PolicyError(ValueError):
     """The policy cannot be used; the message names the field and says what to write instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: the name of a Kong consumer, or None for nobody known, and the groups it is in."""
-
-    name: str | None = None
-    groups: frozenset[str] = frozenset()
-
-
-NOBODY: Final = Principal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Globs for some principals only: those named by `consumers`, and those in one of `groups`."""
+    """Globs for some principals only: the consumers of Kong named by `consumers`, and whoever is in one of `groups`."""
 
     consumers: frozenset[str]
     groups: frozenset[str]
@@ -62,7 +52,8 @@ class Rule:
 
     def concerns(self, principal: Principal) -> bool:
         """Return whether the rule speaks of this principal."""
-        return principal.name in self.consumers or not self.groups.isdisjoint(principal.groups)
+        named = principal.kind == CONSUMER and principal.id in self.consumers
+        return named or not self.groups.isdisjoint(principal.groups)
 
 
 class Matcher:

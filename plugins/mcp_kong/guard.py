@@ -21,7 +21,7 @@ from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, de
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
-from mcp_core.policy import NOBODY, Principal
+from mcp_core.principal import NOBODY, Principal
 from mcp_core.question import Question
 from mcp_core.seal import Context, Session, SessionSealer
 from mcp_core.tasks import Task
@@ -195,9 +195,9 @@ class Guard:
         if refusal.status == ACCEPTED or refusal.http_status() >= 500:
             _log_refusal(asked, refusal)
             return refusal
-        who = asked.principal().name
+        who = asked.principal()
         number, seconds = self._refusals.count(
-            f"address {asked.kong.client.get_forwarded_ip()}" if who is None else who
+            f"address:{asked.kong.client.get_forwarded_ip()}" if who is NOBODY else who.seal_key
         )
         if number > self._settings.guard.limits.refusals:
             text = "Too many refused requests: see what your agent asks for, and try again in a minute."

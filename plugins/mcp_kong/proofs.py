@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from mcp_core import methods
 from mcp_core.headers import Headers
-from mcp_core.policy import NOBODY, Principal
+from mcp_core.principal import NOBODY, Principal
+from mcp_core.principal import consumer as consumer_of_kong
 from mcp_kong.pdk import Kong
 
 SECONDS: Final = 5.0
@@ -78,7 +79,7 @@ def _principal(consumer: Mapping[str, Any] | None) -> Principal:
             return NOBODY
         name = f"id:{consumer['id']}"
     tags = consumer.get("tags") or ()
-    return Principal(name, frozenset(tag.removeprefix(GROUP_TAG) for tag in tags if tag.startswith(GROUP_TAG)))
+    return consumer_of_kong(name, (tag.removeprefix(GROUP_TAG) for tag in tags if tag.startswith(GROUP_TAG)))
 
 
 class HttpMethods:

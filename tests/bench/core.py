@@ -14,7 +14,8 @@ from bench.measure import row, seconds, shown
 from bench.plot import plot
 from mcp_core import decide
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.surface import filter_text
 
 _POLICY = Policy.from_config({"tools": {"allow": ["read_*", "search_*"], "deny": ["read_secret*"]}})

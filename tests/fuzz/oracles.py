@@ -24,7 +24,8 @@ from mcp_core.decide import Admitted
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Request, Response
 from mcp_core.methods import METHODS
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.tasks import Task
 
 # `ok...` exists, and nothing else does; vendor methods pass, so that there are some.

@@ -12,7 +12,8 @@ from kong_devkit.render import render
 from kong_mcp.policy_file import read_policy
 from kong_mcp.servers import parse_server
 from mcp_core.methods import Kind
-from mcp_core.policy import Policy, Principal
+from mcp_core.policy import Policy
+from mcp_core.principal import consumer
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -32,12 +33,12 @@ def test_the_policy_is_one_and_means_what_its_comments_say(tmp_path):
     path = tmp_path / "policy.yaml"
     path.write_text(block("policy"), encoding="utf-8")
     policy = Policy.from_config(read_policy(path))
-    anyone = policy.view(Principal("bob"))
+    anyone = policy.view(consumer("bob"))
     assert anyone.allows(Kind.TOOL, "read_file")
     assert not anyone.allows(Kind.TOOL, "read_the_secret")
     assert not anyone.allows(Kind.TOOL, "invoice_send")
-    assert policy.view(Principal("eve", frozenset({"finance"}))).allows(Kind.TOOL, "invoice_send")
-    assert policy.view(Principal("ada")).allows(Kind.TOOL, "delete_file")
+    assert policy.view(consumer("eve", {"finance"})).allows(Kind.TOOL, "invoice_send")
+    assert policy.view(consumer("ada")).allows(Kind.TOOL, "delete_file")
 
 
 def test_the_kong_conf_keys_are_those_of_the_explained_file():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from core_cases import text
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from mcp_core import surface, uris
 from mcp_core.methods import Kind
 from mcp_core.outcome import Mutated, Pass
-from mcp_core.policy import NOBODY, Matcher, Policy, PolicyError, Principal, View
+from mcp_core.policy import Matcher, Policy, PolicyError, View
+from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 
-ANN = Principal("ann", frozenset({"readers"}))
-BOB = Principal("bob", frozenset({"writers", "readers"}))
+ANN = consumer("ann", {"readers"})
+BOB = consumer("bob", {"writers", "readers"})
 
 
 def tools(allow=(), deny=()):
@@ -98,11 +100,14 @@ RULES = Policy.from_config(
     ("principal", "allowed"),
     [
         (NOBODY, {"ping"}),
-        (Principal("eve"), {"ping"}),
-        (Principal("Ann"), {"ping"}),
-        (Principal("writers"), {"ping"}),
-        (Principal(None, frozenset({"ann"})), {"ping"}),
-        (Principal("ann"), {"ping", "ann_x"}),
+        (consumer("eve"), {"ping"}),
+        (consumer("Ann"), {"ping"}),
+        (consumer("writers"), {"ping"}),
+        (replace(NOBODY, groups=frozenset({"ann"})), {"ping"}),
+        (consumer("ann"), {"ping", "ann_x"}),
+        (Principal(TOKEN, "ann", "https://issuer.example"), {"ping"}),
+        (Principal(TOKEN, "ann"), {"ping"}),
+        (Principal(TOKEN, "x", "https://issuer.example", frozenset({"readers", "writers"})), {"write"}),
         (ANN, {"ann_x"}),
         (BOB, {"write"}),
     ],
@@ -111,12 +116,12 @@ def test_rules_are_for_those_they_name(principal, allowed):
     view = RULES.view(principal)
     names = ("ping", "ann_x", "write", "never", "draft")
     assert {name for name in names if view.allows(Kind.TOOL, name)} == allowed
-    assert view.allows(Kind.PROMPT, "draft") is (principal is BOB)
+    assert view.allows(Kind.PROMPT, "draft") is ("writers" in principal.groups)
 
 
 @pytest.mark.requirement("POL-003")
 def test_principals_with_the_same_rules_share_one_view():
-    assert RULES.view(Principal("eve")) is RULES.view(NOBODY)
+    assert RULES.view(consumer("eve")) is RULES.view(NOBODY)
     assert RULES.by_principal
     assert not Policy.from_config({"tools": {"allow": ["*"]}}).by_principal
 

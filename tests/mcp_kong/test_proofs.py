@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from kong_side import ANN, ANNS_HEADERS, POST_ROUTE, KongSide
 
-from mcp_core.policy import NOBODY, Principal
+from mcp_core.principal import NOBODY, consumer
 from mcp_kong.proofs import SECONDS, HttpMethods, Principals
 
 BOB = {"id": "c-2", "username": "bob", "tags": None}
@@ -34,7 +34,7 @@ def ask(principals, headers=ANNS_HEADERS, consumer=ANN):
 
 @pytest.mark.requirement("GUARD-002")
 def test_kong_is_asked_once_for_the_same_headers(principals):
-    ann = Principal("ann", frozenset({"readers"}))
+    ann = consumer("ann", {"readers"})
     assert ask(principals) == (ann, True)
     assert ask(principals) == (ann, False)
     assert ask(principals, ANNS_HEADERS | {"content-length": "9", "mcp-name": "x", "traceparent": "1"}) == (ann, False)
@@ -101,11 +101,11 @@ def test_the_memory_of_proofs_is_bounded(principals):
     [
         (None, NOBODY),
         ({}, NOBODY),
-        (BOB, Principal("bob")),
-        ({"id": "c-3", "custom_id": "ann"}, Principal("id:c-3")),
-        ({"id": "c-4", "username": None}, Principal("id:c-4")),
+        (BOB, consumer("bob")),
+        ({"id": "c-3", "custom_id": "ann"}, consumer("id:c-3")),
+        ({"id": "c-4", "username": None}, consumer("id:c-4")),
         ({"username": ""}, NOBODY),
-        (BOB | {"tags": ["group:a", "group:b", "Group:c", "d"]}, Principal("bob", frozenset({"a", "b"}))),
+        (BOB | {"tags": ["group:a", "group:b", "Group:c", "d"]}, consumer("bob", {"a", "b"})),
     ],
 )
 def test_a_consumer_becomes_a_principal(principals, consumer, expected):
