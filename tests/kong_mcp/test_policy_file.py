@@ -4,7 +4,8 @@ import pytest
 
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from mcp_core.methods import Kind
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 
 
 @pytest.fixture

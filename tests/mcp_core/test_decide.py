@@ -7,7 +7,8 @@ from mcp_core.answer import ServerMessages
 from mcp_core.decide import Admitted, Caller, Guard, decide_post
 from mcp_core.methods import METHODS, TASK_METHODS, Era, Kind, Lane, ServerKind
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.seal import Session
 from mcp_core.tasks import Task
 

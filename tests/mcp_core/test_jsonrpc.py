@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from mcp_core import decide, jsonrpc, policy, surface
 from mcp_core.jsonrpc import Batch, Limits, Notification, NotStrictError, Request, Response, parse
 from mcp_core.outcome import Mutated, Reject
+from mcp_core.principal import NOBODY
 
 EVERYTHING = policy.Policy.from_config({kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")})
-OPEN_VIEW = EVERYTHING.view(policy.NOBODY)
+OPEN_VIEW = EVERYTHING.view(NOBODY)
 BATCHING = legacy("2025-03-26")
 MIB = 1024 * 1024
 

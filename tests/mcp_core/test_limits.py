@@ -18,7 +18,8 @@ from mcp_core.counts import MOST_MEMBERS
 from mcp_core.decide import Admitted, Caller, Guard
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, NotStrictError
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 
 LISTEN = "subscriptions/listen"
 POLICY = Policy.from_config(

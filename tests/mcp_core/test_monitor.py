@@ -9,7 +9,8 @@ from mcp_core.decide import MOST_FORGIVEN, Admitted, Caller, Guard, decide_post
 from mcp_core.methods import Kind, Lane
 from mcp_core.outcome import Reject, RejectKind
 from mcp_core.params import read_config
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 
 POLICY = Policy.from_config(
     {

@@ -8,7 +8,8 @@ from mcp_core.decide import Admitted, Caller, Guard, decide_post
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
 from mcp_core.params import ParamHeader, ParamHeaderError, read_config
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 
 CONFIG = [
     {"tool": "sql", "header": "Region", "argument": ["region"]},

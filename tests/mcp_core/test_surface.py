@@ -10,7 +10,8 @@ from mcp_core.answer import Judge
 from mcp_core.loosejson import MOST_DOUBLED
 from mcp_core.methods import SURFACE_KEYS
 from mcp_core.outcome import Mutated, Pass, Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.surface import ANY_QUESTION, filter_answer, filter_text
 
 VIEW = Policy.from_config({kind: {"allow": ["a*"], "deny": ["ax"]} for kind in ("tools", "prompts", "resources")}).view(

@@ -12,7 +12,8 @@ from mcp_core import tasks
 from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
 from mcp_core.methods import META_RELATED_TASK, TASKS_EXTENSION, Lane
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.seal import SessionSealer
 from mcp_core.tasks import Task, TaskSealer
 

@@ -8,7 +8,8 @@ import pytest
 from uri_readings import READERS
 
 from mcp_core.methods import Kind
-from mcp_core.policy import NOBODY, Matcher, Policy
+from mcp_core.policy import Matcher, Policy
+from mcp_core.principal import NOBODY
 
 # glob of what is denied -> a URI that it stands for
 DENIED = {

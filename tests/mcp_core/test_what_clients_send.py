@@ -12,7 +12,8 @@ from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decid
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Batch, Notification, Request, Response, parse
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.seal import Session
 
 POLICY = Policy.from_config({"tools": {"allow": ["open"]}, "methods": {"allow": ["notifications/mine"]}})
