@@ -37,7 +37,8 @@ _ISSUER: Final = {
                 "elements": {"type": "string", "len_min": 1},
                 "required": True,
                 "default": list(DEFAULT_TYPES),
-                "description": "What typ in the header of its tokens may be. Many issuers write JWT, as for ID tokens.",
+                "description": "What typ in the header of its tokens may be; untyped is for tokens without one. Many "
+                "issuers write JWT, as for ID tokens.",
             }
         },
         {

@@ -15,6 +15,8 @@ from typing import Any, Final
 from mcp_core.auth.denied import INVALID_TOKEN, Denied
 from mcp_core.principal import TOKEN, Principal
 
+UNTYPED: Final = "untyped"
+"""The type of a token whose header has none: some issuers write it so. Taken only where it is asked for."""
 MAX_SUBJECT: Final = 1024
 MAX_GROUPS: Final = 1000
 MAX_SCOPES: Final = 256
@@ -78,7 +80,7 @@ def judge(
     kind: str | None, claims: Mapping[str, Any], expected: Expected, *, now: float, skew: float
 ) -> Verified | Denied:
     """Return who the claims speak of. Their issuer and signature were checked. `skew` is in seconds."""
-    if kind is None or kind.lower().removeprefix("application/") not in expected.types:
+    if (UNTYPED if kind is None else kind.lower().removeprefix("application/")) not in expected.types:
         return WRONG_TYPE
     if not claims.keys().isdisjoint(_OF_ID_TOKENS) or _OF_LOGOUT_TOKENS in claims:
         return NOT_ACCESS

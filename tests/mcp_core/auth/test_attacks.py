@@ -80,6 +80,15 @@ def test_a_type_is_read_as_media_types_are(typ):
     assert ask([f"Bearer {KIT.token(header={'typ': typ})}"]).id == "ann"
 
 
+@pytest.mark.parametrize(
+    ("types", "typ", "taken"), [("JWT", "JWT", True), ("JWT", None, False), ("untyped", None, True)]
+)
+def test_other_types_are_taken_where_they_are_asked_for(types, typ, taken):
+    auth = config.read({**SECTION, "issuers": [{"issuer": KIT.issuer, "types": [types]}]})
+    assert isinstance(ask([f"Bearer {KIT.token(header={'typ': typ})}"], auth=auth), Principal) is taken
+    assert isinstance(ask([f"Bearer {KIT.token()}"], auth=auth), Denied)
+
+
 def test_an_audience_may_be_one_of_several_unless_that_is_not_wanted():
     token = KIT.token(aud=["https://other.example", KIT.resource])
     assert ask([f"Bearer {token}"]).id == "ann"
