@@ -24,7 +24,7 @@ from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
-from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pinning
+from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
@@ -70,7 +70,7 @@ class DevSettings:
     @property
     def pinned(self) -> bool:
         """Whether pins do anything."""
-        return read_pinning(self.policy) is not Pinning.OFF
+        return read_pins(self.policy)[0] is not Pinning.OFF
 
 
 @dataclass(frozen=True, slots=True)

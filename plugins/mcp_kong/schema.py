@@ -11,7 +11,7 @@ from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
-from mcp_core.pins.states import Pinning
+from mcp_core.pins.states import Pinning, Trust
 from mcp_kong.auth_schema import AUTH_SCHEMA
 from mcp_kong.schema_parts import GLOB, names
 
@@ -186,7 +186,16 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "description": "enforce hides and refuses what is not approved; monitor only writes down what "
                         "is seen. Both need a sidecar with a store, and enforce the snapshot that it writes.",
                     }
-                }
+                },
+                {
+                    "trust": {
+                        "type": "string",
+                        "one_of": [one.value for one in Trust],
+                        "description": "Whose server it is. own: what is clean opens by itself, new and changed; "
+                        "known: changes of text or schema wait; foreign: everything waits for a person. Without it the "
+                        "sidecar's settings hold.",
+                    }
+                },
             ],
         }
     },

@@ -24,7 +24,7 @@ from mcp_core.methods import Kind, ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
 from mcp_core.passing import HIDDEN_HEADERS
-from mcp_core.pins.states import Pinning
+from mcp_core.pins.states import Pinning, Trust
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, ContextSigner, KeyRingError, SessionSealer, parse_keys
@@ -82,7 +82,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         keys = parse_keys(environment.get(KEYS_VARIABLE, ""))
     except KeyRingError as error:
         raise SettingsError(f"{KEYS_VARIABLE} in the plugin server's environment: {error}") from None
-    pinning = read_pinning(config)
+    pinning, trust = read_pins(config)
     path = environment.get(SNAPSHOT_VARIABLE)
     if pinning is Pinning.ENFORCE and not path:
         raise SettingsError(
@@ -105,7 +105,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         signer=ContextSigner(keys),
         questions=Questions(guard.policy, guard.server_messages, hides_resources=hides_resources),
         pinning=pinning,
-        scan=read_scan(config),
+        scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
         sessions=SessionSealer(keys, AESGCM, InvalidTag),
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
@@ -146,14 +146,21 @@ def _tokens(auth: Auth, path: str | None, keys: tuple[bytes, ...]) -> Tokens:
     return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time)
 
 
-def read_pinning(config: Mapping[str, Any]) -> Pinning:
-    """Read what pins do. Raises SettingsError."""
+def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:
+    """Read what pins do, and whose server it is, None where that is not said. Raises SettingsError."""
     value = config.get("pins") or {}
-    mode = value.get("mode", PINNING.value) if isinstance(value, Mapping) and value.keys() <= {"mode"} else None
-    modes = [one.value for one in Pinning]
-    if mode not in modes:
-        raise SettingsError(f"config.pins: write {{mode: WORD}} with one of {', '.join(modes)}")
-    return Pinning(mode)
+    if not isinstance(value, Mapping) or not value.keys() <= {"mode", "trust"}:
+        raise SettingsError("config.pins: write {mode: WORD, trust: WORD}")
+    mode, trust = value.get("mode", PINNING.value), value.get("trust")
+    # YAML reads a bare off as false.
+    mode = Pinning.OFF.value if mode is False else mode
+    if mode not in list(Pinning):
+        raise SettingsError(f"config.pins.mode: write one of {', '.join(Pinning)}")
+    if trust is not None and trust not in list(Trust):
+        raise SettingsError(f"config.pins.trust: write one of {', '.join(Trust)}")
+    if trust is not None and mode == Pinning.OFF.value:
+        raise SettingsError("config.pins.trust holds nothing while config.pins.mode is off: write mode: enforce")
+    return Pinning(mode), None if trust is None else Trust(trust)
 
 
 def read_inspection(config: Mapping[str, Any]) -> Inspection:
@@ -220,7 +227,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     try:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
-        read_pinning(config)
+        read_pins(config)
         _check_rules(policy, read_auth(config))
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.measure import shown
-from bench.stand import call, measure, start_server, start_stand
+from bench.stand import call, measure, medians, start_server, start_stand
 from kong_mcp.share import lua_folder
 
 _NUISANCES = ("bytes", "events", "logs", "comments", "event", "nested", "quotes", "members")
@@ -42,8 +42,8 @@ def run(*, quick):
             "answers": start_server(stack, "answers_server.py"),
             "instant": start_server(stack, "instant_server.py"),
         }
-        held, port = _start(stack, urls, judges=True)
-        _, opened = _start(stack, urls, judges=False)
+        held, port, _ = _start(stack, urls, judges=True)
+        _, opened, _ = _start(stack, urls, judges=False)
         return [
             *_ordinary(port, opened, seconds, rounds),
             *_large(port, opened, rounds),
@@ -78,16 +78,16 @@ def _bar(name, value, unit, most=None, least=None):
 
 
 def _ordinary(held, opened, seconds, rounds):
-    rates, more, keyed = [], [], []
+    paths = [(held, "/answers/mcp"), (opened, "/answers/mcp"), (held, "/keyed/answers")]
+    rates, more = [], []
     for port in (held, opened):
         measure(port, "/answers/mcp", 16, 1, "small")
     for _ in range(rounds):
         rate = [measure(port, "/answers/mcp", 16, seconds, "small")["rate"] for port in (held, opened)]
-        median = [measure(port, "/answers/mcp", 1, seconds, "small")["median_ms"] for port in (held, opened)]
+        median = medians(paths, seconds, "small")
         rates.append(rate[0] / rate[1])
-        more.append(median[0] - median[1])
-        keyed.append(measure(held, "/keyed/answers", 1, seconds, "small")["median_ms"])
-    less = statistics.median(more) / statistics.median(keyed)
+        more.append((median[0] - median[1]) / median[2])
+    less = statistics.median(more)
     return [
         _bar("held / opened throughput, 1 KB, 16 connections", statistics.median(rates), "ratio", least=0.9),
         _bar("(held - opened) / key-auth median, 1 KB, 1 connection", less, "ratio", most=0.3),

@@ -79,11 +79,40 @@ def run(host, port, request, *, connections, seconds):
     }
 
 
+def run_in_turn(asked, seconds):
+    """Return the median latency of each of several requests, [(host, port, request), ...], in milliseconds.
+
+    One request is on its way at a time, each in its turn: what the machine does meanwhile weighs on all alike.
+    """
+    selector = selectors.DefaultSelector()
+    connections = [_Connection((host, port), request, selector) for host, port, request in asked]
+    latencies, statuses = [[] for _ in connections], {}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for connection, taken in zip(connections, latencies, strict=True):
+            connection.send()
+            while (status := connection.read()) is None:
+                pass
+            taken.append(time.perf_counter() - connection.since)
+            statuses[status] = statuses.get(status, 0) + 1
+    for connection in connections:
+        connection.socket.close()
+    return {"medians_ms": [statistics.median(taken) * 1000 for taken in latencies], "statuses": statuses}
+
+
 def main():
-    """Read {host, port, request, connections, seconds} from standard input and write the result to standard output."""
+    """Read a job from standard input and write its result to standard output.
+
+    A job is {host, port, request, connections, seconds}, or {asked: [[host, port, request], ...], seconds}.
+    """
     job = json.load(sys.stdin)
-    request = job.pop("request").encode("latin-1")
-    json.dump(run(job.pop("host"), job.pop("port"), request, **job), sys.stdout)
+    if "asked" in job:
+        asked = [(host, port, request.encode("latin-1")) for host, port, request in job["asked"]]
+        result = run_in_turn(asked, job["seconds"])
+    else:
+        request = job.pop("request").encode("latin-1")
+        result = run(job.pop("host"), job.pop("port"), request, **job)
+    json.dump(result, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def start_server(stack, name):
 
 
 def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None):
-    """Start a gateway with a guarded route for each server, and a plain and a keyed one; returns it and its port.
+    """Start a gateway with a guarded route for each server, and a plain and a keyed one.
+
+    Returns the gateway, its port, and the process ids of all that works for a call: gateway and sidecar.
 
     `change` may change the document that Kong gets; `environment` is added to that of Kong.
     """
@@ -66,7 +68,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     for name in urls:
         document["services"] += _open_routes(name)
     state.write_text(yaml.safe_dump(document))
-    _start_sidecar(stack, port, sidecar_port)
+    sidecar = _start_sidecar(stack, port, sidecar_port)
     settings = GatewaySettings(folder, state, port, answers)
     gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
     stack.callback(gateway.stop)
@@ -80,7 +82,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
             return False
 
     gateway.wait_until(ready, 60)
-    return gateway, port
+    return gateway, port, (gateway.pid, sidecar.pid)
 
 
 def _open_routes(name):
@@ -108,6 +110,7 @@ def _start_sidecar(stack, port, sidecar_port):
     stack.callback(sidecar.wait)
     stack.callback(sidecar.terminate)
     wait_for_port(sidecar_port, sidecar)
+    return sidecar
 
 
 def measure(port, path, connections, seconds, tool="good"):
@@ -119,10 +122,20 @@ def measure(port, path, connections, seconds, tool="good"):
         "connections": connections,
         "seconds": seconds,
     }
+    return _load(job, path)
+
+
+def medians(asked, seconds, tool="good"):
+    """Return the median latencies in ms of several [(port, path), ...], each asked in turn over one connection."""
+    requests = [("127.0.0.1", port, call(path, tool)) for port, path in asked]
+    return _load({"asked": requests, "seconds": seconds}, asked)["medians_ms"]
+
+
+def _load(job, what):
     ended = subprocess.run(
         [sys.executable, str(HERE / "load.py")], input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True
     )
     result = json.loads(ended.stdout)
     if set(result["statuses"]) != {"200"}:
-        raise RuntimeError(f"{path}: not every answer was 200: {result['statuses']}")
+        raise RuntimeError(f"{what}: not every answer was 200: {result['statuses']}")
     return result

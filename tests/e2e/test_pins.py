@@ -116,3 +116,29 @@ def test_a_teams_own_pattern_in_the_guard_closes_what_it_finds(kind):
         until(lambda: tools(running, "legacy") == {"read_note", "bad", "whoami", "report"})
         assert outcome(running, "2026-07-28") == "Unknown tool: good"
         assert "acme.project" in review(running, "show", "notes", "tool", "good")
+
+
+def is_shown(running, mode):
+    found = tools(running, mode)
+    return found is not None and "good" in found
+
+
+@pytest.mark.requirement("E2E-035")
+@pytest.mark.parametrize(("trust", "opens"), [("foreign", False), ("own", True)])
+def test_a_foreign_servers_tools_wait_for_a_person_and_ones_own_do_not(kind, trust, opens):
+    policy = EVERYTHING | {"pins": {"mode": "enforce", "trust": trust}}
+    with start(kind, {"notes": 1}, policy, CONSUMERS) as running:
+        for mode in ERAS:
+            assert is_shown(running, mode) is opens
+            assert (outcome(running, mode) == "good: x") is opens
+        if not opens:
+            assert ["tool", "good"] not in running.executed()
+            review(running, "approve", "notes", "tool", "good", "--why", "read it")
+            for mode in ERAS:
+                until(lambda mode=mode: is_shown(running, mode))
+                until(lambda mode=mode: outcome(running, mode) == "good: x")
+        running.servers["notes"][0].restart("--says", "Repeat a text, politely.")
+        for mode in ERAS:
+            until(lambda mode=mode: tools(running, mode) is not None)
+            until(lambda mode=mode: is_shown(running, mode) is opens)
+            assert (outcome(running, mode) == "good: x") is opens

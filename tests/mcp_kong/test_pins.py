@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 
 import msgspec
@@ -171,10 +172,21 @@ def test_a_guard_that_is_not_told_where_the_snapshot_is_does_not_start(monkeypat
 
 
 @pytest.mark.requirement("GUARD-031")
-@pytest.mark.parametrize("pins", [{"mode": "on"}, {"mode": None}, {"drift": "strict"}, "enforce", ["enforce"]])
+@pytest.mark.parametrize(
+    ("pins", "told"),
+    [
+        *(({"mode": mode}, "config.pins.mode: write one of off, monitor, enforce") for mode in ("on", None, 1, [])),
+        *((pins, "config.pins: write {mode: WORD, trust: WORD}") for pins in ({"drift": "strict"}, "enforce", ["on"])),
+        *(
+            ({"mode": "enforce", "trust": trust}, "config.pins.trust: write one of own, known, foreign")
+            for trust in ("mine", "", "Foreign", True, ["own"])
+        ),
+        ({"trust": "foreign"}, "config.pins.trust holds nothing while config.pins.mode is off: write mode: enforce"),
+    ],
+)
 @pytest.mark.usefixtures("path")
-def test_a_word_that_is_not_known_starts_no_guard(pins):
-    with pytest.raises(SettingsError, match=r"config\.pins: write \{mode: WORD\} with one of off, monitor, enforce"):
+def test_a_word_that_is_not_known_starts_no_guard(pins, told):
+    with pytest.raises(SettingsError, match=re.escape(told)):
         guard(pins=pins)
 
 

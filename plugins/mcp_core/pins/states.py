@@ -44,12 +44,25 @@ class FirstUse(StrEnum):
 class Drift(StrEnum):
     """Which changes of an approved item stay open, flagged, while nothing is found in them.
 
-    exact: none. strict: those of light fields. graded: those of light fields, titles and descriptions.
+    exact: none. strict: those of light fields. graded: those of light fields, titles and descriptions. clean: all.
     """
 
     EXACT = "exact"
     STRICT = "strict"
     GRADED = "graded"
+    CLEAN = "clean"
+
+
+class Trust(StrEnum):
+    """Whose server it is. Text rules see what a text shows; what they cannot see is held by who may be asked to wait.
+
+    own: what is clean opens by itself, new and changed. known: what is new and clean opens, and changes of text or
+    schema wait. foreign: everything waits for a person.
+    """
+
+    OWN = "own"
+    KNOWN = "known"
+    FOREIGN = "foreign"
 
 
 LIGHT: Final = frozenset({"_meta", "annotations", "icons"})
@@ -59,6 +72,7 @@ WORDS: Final = frozenset({"description", "title"})
 """Fields that a model reads as prose, at the top of an item. Whatever is neither light nor words is heavy."""
 
 _MAY_CHANGE: Final = {Drift.EXACT: frozenset[str](), Drift.STRICT: LIGHT, Drift.GRADED: LIGHT | WORDS}
+"""Drift -> fields that may change; what is not in it may change everything."""
 
 
 class Found(Protocol):
@@ -81,6 +95,17 @@ class Rules:
 
 
 DEFAULT_RULES: Final = Rules(FirstUse.APPROVE_CLEAN, Drift.STRICT)
+
+_OF_TRUST: Final = {
+    Trust.OWN: Rules(FirstUse.APPROVE_CLEAN, Drift.CLEAN),
+    Trust.KNOWN: Rules(FirstUse.APPROVE_CLEAN, Drift.STRICT),
+    Trust.FOREIGN: Rules(FirstUse.QUARANTINE_ALL, Drift.EXACT),
+}
+
+
+def rules_of(trust: Trust | None, otherwise: Rules) -> Rules:
+    """Return how versions of a server's items are graded: by whose it is, or `otherwise` where nobody said."""
+    return otherwise if trust is None else _OF_TRUST[trust]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +141,10 @@ def drift(fields: Sequence[str], before: Sequence[Found], after: Sequence[Found]
     known = {(one.rule, one.path, one.excerpt) for one in before}
     if any((one.rule, one.path, one.excerpt) not in known for one in after):
         return Grade(State.QUARANTINED, "drift-findings", names)
-    if not set(names) <= _MAY_CHANGE[rules.drift]:
+    if rules.drift is not Drift.CLEAN and not set(names) <= _MAY_CHANGE[rules.drift]:
         return Grade(State.QUARANTINED, "drift", names)
-    return Grade(State.FLAGGED, "light-drift" if set(names) <= LIGHT else "words-drift", names)
+    weight = "light" if set(names) <= LIGHT else "words" if set(names) <= LIGHT | WORDS else "clean"
+    return Grade(State.FLAGGED, f"{weight}-drift", names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,21 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from mcp_core.pins.canonical import canonical, field_digests
-from mcp_core.pins.states import OPEN, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open
+from mcp_core.pins.states import OPEN, Grade, Rules, Sight, State, changed_fields, drift, first_use, is_open, rules_of
 from mcp_core.scan import Finding, ItemKind, Severity, ToolNames
 from mcp_sidecar.store import forget
 from mcp_sidecar.store.chain import CHANGES_OFTEN, DIFFERS, SEEN, SELF, Draft, append, lock_head
 from mcp_sidecar.store.rows import CLOSED_BEFORE, Row, Rows, item_key, read_rows, touch_items
-from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting, new_server, scan, scanner_of, settings_of, weighty
+from mcp_sidecar.store.sightings import (
+    AS_SHIPPED,
+    Sighting,
+    new_server,
+    scan,
+    scanner_of,
+    settings_of,
+    trust_of,
+    weighty,
+)
 from mcp_sidecar.store.tables import Head, Known, Version
 
 TOUCH_MS: Final = 60_000
@@ -94,6 +103,7 @@ class Observation:
         }
         self._items = {item for item, _ in self._seen}
         self._settings = AS_SHIPPED
+        self._otherwise = rules
         self._rules = rules
         self._settle = settle
         self._now = now
@@ -116,6 +126,7 @@ class Observation:
         if not fresh:
             return
         scanner, siblings = scanner_of(self._settings), self._around.siblings
+        self._rules = rules_of(trust_of(self._settings), self._otherwise)
         reports = scan(scanner, names, self._server, fresh.values(), siblings)
         bases = self._bases(session, fresh, rows)
         # The scanner of today reads the open versions too: what only a new rule sees was there before.

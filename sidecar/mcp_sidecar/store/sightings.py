@@ -13,12 +13,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mcp_core.pins.canonical import canonical, digest_of
-from mcp_core.scan import Finding, ItemKind, Report, ScanConfig, Scanner, Severity, ToolNames
+from mcp_core.pins.states import Trust
+from mcp_core.scan import Finding, ItemKind, Report, ScanConfig, ScanConfigError, Scanner, Severity, ToolNames
 from mcp_core.scan.structure import COLLISION
 from mcp_sidecar.store.tables import Head, Known, Version
 
 AS_SHIPPED: Final = "{}"
-"""The scanner's settings of a server whose guards say nothing of them, as canonical JSON."""
+"""The settings of a server whose guards say nothing of them, as canonical JSON: whose it is, and the scanner's."""
+TRUST: Final = "trust"
+"""The member of the settings that says whose server it is; all others are the scanner's."""
 
 Reports: TypeAlias = Mapping[tuple[ItemKind, str, str], Report]
 """Kind, name and digest of a version -> what was found in it."""
@@ -47,14 +50,28 @@ class Sighting:
         return cls(ItemKind(version.kind), version.name, version.digest, json.loads(content), len(content))
 
 
-@lru_cache(maxsize=16)
 def scanner_of(settings: str) -> Scanner:
     """Return the scanner that some settings make.
 
     Raises:
         ScanConfigError: they cannot be used: another release's guard wrote them.
     """
-    return Scanner(ScanConfig.from_config(json.loads(settings)))
+    trust_of(settings)
+    scan = {name: value for name, value in json.loads(settings).items() if name != TRUST}
+    return _scanner(canonical(scan))
+
+
+@lru_cache(maxsize=16)
+def _scanner(scan: str) -> Scanner:
+    return Scanner(ScanConfig.from_config(json.loads(scan)))
+
+
+def trust_of(settings: str) -> Trust | None:
+    """Return whose server it is by its settings, None where they do not say. Raises ScanConfigError."""
+    said = json.loads(settings).get(TRUST)
+    if said is not None and said not in list(Trust):
+        raise ScanConfigError(f"trust: write one of {', '.join(Trust)}")
+    return None if said is None else Trust(said)
 
 
 def new_server(server: str, generation: int, settings: str = AS_SHIPPED) -> Known:
@@ -63,7 +80,7 @@ def new_server(server: str, generation: int, settings: str = AS_SHIPPED) -> Know
 
 
 def settings_of(session: Session, server: str) -> str:
-    """Return the scanner's settings that hold for a server, as canonical JSON."""
+    """Return the settings that hold for a server, as canonical JSON."""
     known = session.get(Known, server)
     return AS_SHIPPED if known is None else known.scan
 

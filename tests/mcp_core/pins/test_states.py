@@ -11,12 +11,15 @@ from mcp_core.pins.states import (
     Drift,
     FirstUse,
     Grade,
+    Rules,
     Sight,
     State,
+    Trust,
     changed_fields,
     drift,
     first_use,
     is_open,
+    rules_of,
 )
 
 
@@ -50,17 +53,18 @@ def test_what_changed_is_told_by_member_from_the_digests_alone():
     assert changed_fields(field_digests(before), after) == ("description", "icons", "title")
 
 
+ANY = {Drift.CLEAN}
 CHANGES = {
-    ("_meta",): {Drift.STRICT, Drift.GRADED},
-    ("annotations", "icons"): {Drift.STRICT, Drift.GRADED},
-    ("description",): {Drift.GRADED},
-    ("annotations", "title"): {Drift.GRADED},
-    ("inputSchema",): set(),
-    ("outputSchema",): set(),
-    ("annotations", "name"): set(),
-    ("mimeType",): set(),
-    ("neverHeardOf",): set(),
-    ("instructions",): set(),
+    ("_meta",): ANY | {Drift.STRICT, Drift.GRADED},
+    ("annotations", "icons"): ANY | {Drift.STRICT, Drift.GRADED},
+    ("description",): ANY | {Drift.GRADED},
+    ("annotations", "title"): ANY | {Drift.GRADED},
+    ("inputSchema",): ANY,
+    ("outputSchema",): ANY,
+    ("annotations", "name"): ANY,
+    ("mimeType",): ANY,
+    ("neverHeardOf",): ANY,
+    ("instructions",): ANY,
 }
 
 
@@ -91,6 +95,26 @@ def test_what_was_found_before_and_approved_all_the_same_is_no_news():
 def test_the_default_flags_light_changes_and_closes_on_words():
     assert drift(["annotations"], [], [], DEFAULT_RULES).state is State.FLAGGED
     assert drift(["description"], [], [], DEFAULT_RULES).state is State.QUARANTINED
+
+
+@pytest.mark.requirement("PIN-012")
+@pytest.mark.parametrize(
+    ("trust", "new", "annotations", "schema"),
+    [
+        (Trust.OWN, State.APPROVED, State.FLAGGED, State.FLAGGED),
+        (Trust.KNOWN, State.APPROVED, State.FLAGGED, State.QUARANTINED),
+        (Trust.FOREIGN, State.QUARANTINED, State.QUARANTINED, State.QUARANTINED),
+    ],
+)
+@pytest.mark.parametrize("otherwise", [DEFAULT_RULES, Rules(FirstUse.QUARANTINE_ALL, Drift.GRADED)])
+def test_whose_server_it_is_says_what_waits(trust, new, annotations, schema, otherwise):
+    rules = rules_of(trust, otherwise)
+    assert first_use([], rules).state is new
+    assert drift(["annotations"], [], [], rules).state is annotations
+    assert drift(["description", "inputSchema"], [], [], rules).state is schema
+    for graded in (first_use([HIDDEN], rules), drift(["annotations"], [], [HIDDEN], rules)):
+        assert graded.state is State.QUARANTINED, "a finding waits whosever server it is"
+    assert rules_of(None, otherwise) is otherwise
 
 
 @pytest.mark.requirement("PIN-005")

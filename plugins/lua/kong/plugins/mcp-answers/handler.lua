@@ -133,7 +133,8 @@ function Answers:header_filter(conf)
   local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
   if not question or source == "exit" then return end
-  local held = { question = question }
+  local route = kong.router.get_route()
+  local held = { question = question, unbuffered = route and route.response_buffering == false }
   ngx.ctx.mcp_held = held
   ngx.header["Content-Length"] = nil
   if source == "error" then -- Kong itself: no replica, or none that answered in time
@@ -188,6 +189,12 @@ local function report(held)
   if failed then kong.log.warn("answer withheld: ", failed, "; upstream ", held.question.upstream) end
 end
 
+-- What passes as it came is not written anew: nginx has its bytes. But where it may hold some of them in a file, Lua has
+-- not seen those.
+local function pass(held, chunk, out)
+  if out ~= chunk or not held.unbuffered then ngx.arg[1] = out ~= "" and out or nil end
+end
+
 function Answers:body_filter()
   local held = ngx.ctx.mcp_held
   if not held then return end
@@ -199,7 +206,7 @@ function Answers:body_filter()
       held.rest = (held.rest or 0) + #chunk
       if held.rest > MAX_REST then error("mcp-answers: " .. held.law.failed) end
     end
-    ngx.arg[1] = held.law:feed(chunk) .. (last and held.law:finish() or "")
+    pass(held, chunk, held.law:feed(chunk) .. (last and held.law:finish() or ""))
   elseif how == "json" or how == "error" then
     local out = held.law:feed(chunk)
     if out and last then
@@ -210,7 +217,7 @@ function Answers:body_filter()
       report(held)
       error("mcp-answers: " .. held.law.failed) -- nginx cuts the connection: half an answer must not look like one
     end
-    ngx.arg[1] = out ~= "" and out or nil
+    pass(held, chunk, out)
   else
     ngx.arg[1] = last and held.text or nil
   end

@@ -5,7 +5,7 @@
 local cjson = require "cjson.safe"
 
 local byte, find, sub, lower, match = string.byte, string.find, string.sub, string.lower, string.match
-local concat, format, gsub, min = table.concat, string.format, string.gsub, math.min
+local concat, format, gsub, max, min = table.concat, string.format, string.gsub, math.max, math.min
 local tonumber, type = tonumber, type
 
 local _M = { MAX = 8 * 1024 * 1024, HELD = 256 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_NOISE = 1000 }
@@ -246,25 +246,44 @@ local function told(question, message, inner)
   return "pass"
 end
 
+-- A text is a string, or the list of its pieces: a large one is not put together to look at little of it.
+local function cut(text, from, to)
+  if type(text) == "string" then return sub(text, from, to) end
+  local found, before = {}, 0
+  for _, piece in ipairs(text) do
+    if before >= to then break end
+    if before + #piece >= from then found[#found + 1] = sub(piece, max(from - before, 1), to - before) end
+    before = before + #piece
+  end
+  return concat(found)
+end
+
+local function has_brace(text)
+  if type(text) == "string" then return find(text, "{", 1, true) end
+  for _, piece in ipairs(text) do
+    if find(piece, "{", 1, true) then return true end
+  end
+end
+
 -- Returns "pass", "answer" (a response, with its text), "drop", or "fail" with why.
 local function judge(question, scan, text)
   if not scan:whole() then
-    if not find(text, "{", 1, true) then return "drop" end
+    if not has_brace(text) then return "drop" end
     return "fail", "a text that is not one JSON message"
   end
-  local first = byte(text, scan.top)
-  if first == 91 and find(text, "{", 1, true) then return "fail", "a batch, though none was asked" end
+  local first = byte(cut(text, scan.top, scan.top))
+  if first == 91 and has_brace(text) then return "fail", "a batch, though none was asked" end
   if first ~= 123 then return "drop" end
   local message, inner, speaks = {}, {}, false
   for place = 1, scan.count do
     local member = scan.members[place]
-    local key = text_of(sub(text, member.key_from - 1, member.key_to + 1))
+    local key = text_of(cut(text, member.key_from - 1, member.key_to + 1))
     if not key then return "fail", "a key that clients could read differently" end
     -- Of a long value its beginning is enough: no id, token or method that is known is so long, and of a result and of
     -- params it is only asked whether they are objects. An error may be handed on.
-    local raw = sub(text, member.from, key == "error" and member.to or min(member.to, member.from + 4096))
+    local raw = cut(text, member.from, key == "error" and member.to or min(member.to, member.from + 4096))
     if member.depth == 2 then
-      local outer = member.of and text_of(sub(text, member.of.key_from - 1, member.of.key_to + 1))
+      local outer = member.of and text_of(cut(text, member.of.key_from - 1, member.of.key_to + 1))
       local known = inner[outer or 0] or {}
       -- A key that stands twice says nothing.
       known[key] = known[key] == nil and raw or "null"
@@ -337,7 +356,7 @@ end
 
 -- Returns the rest, or what takes the answer's place; nil where part of it has gone, and the connection must be cut.
 function Body:finish()
-  local text = concat(self.pieces)
+  local text = self.sent == 0 and concat(self.pieces) or self.pieces
   local verdict, said = judge(self.question, self.scan, text)
   if verdict == "answer" and said == text then return self:rest() end
   if verdict == "answer" and self.sent == 0 then return said end
