@@ -103,7 +103,7 @@ def _matches(parts: tuple[str, ...], name: str) -> bool:
     return True
 
 
-def _denying(kind: Kind, globs: Globs) -> Matcher | None:
+def denying(kind: Kind, globs: Globs) -> Matcher | None:
     """Return what denies: globs as they are written, and as what they stand for is folded. None where nothing does."""
     if not globs:
         return None
@@ -119,7 +119,7 @@ class View:
     def __init__(self, access: Mapping[Kind, Access]) -> None:
         self.access = {kind: access.get(kind, Access()) for kind in Kind}
         self._all = frozenset(kind for kind, one in self.access.items() if "*" in one.allow and not one.deny)
-        self._matchers = {kind: (Matcher(one.allow), _denying(kind, one.deny)) for kind, one in self.access.items()}
+        self._matchers = {kind: (Matcher(one.allow), denying(kind, one.deny)) for kind, one in self.access.items()}
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""

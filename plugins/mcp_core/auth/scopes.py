@@ -8,16 +8,17 @@ what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mcp_core import methods
+from mcp_core import methods, uris
 from mcp_core.auth.denied import INSUFFICIENT_SCOPE, Denied
 from mcp_core.jsonrpc import Message, Response
+from mcp_core.keys import alike
 from mcp_core.methods import METHODS, Kind
-from mcp_core.policy import Access, Globs, View
+from mcp_core.policy import Access, Globs, View, denying
 
 TOO_NARROW: Final = Denied(
     INSUFFICIENT_SCOPE,
@@ -42,11 +43,6 @@ class Need:
     items: Mapping[Kind, Globs]
     scopes: frozenset[str]
 
-    @property
-    def denying(self) -> View:
-        """Return a view in which exactly the need's items do not exist."""
-        return View({kind: Access(("*",), self.items.get(kind, ())) for kind in Kind})
-
 
 class Scopes:
     """The scopes of one resource: `required` for whatever is asked, more for some items. `implied`: broad to narrow."""
@@ -61,13 +57,13 @@ class Scopes:
         self.required = tuple(required)
         self.denial = denial
         self._needs = tuple(needs)
-        self._denying = tuple(need.denying for need in needs)
+        self._by_kind = {kind: _Needs(kind, needs) for kind in Kind if any(need.items.get(kind) for need in needs)}
         self._implied = {scope: frozenset(narrower) for scope, narrower in (implied or {}).items()}
         self._views: dict[tuple[View, tuple[int, ...]], View] = {}
 
     def rules(self, kind: Kind) -> bool:
         """Return whether any item of a kind needs scopes of its own."""
-        return any(need.items.get(kind) for need in self._needs)
+        return kind in self._by_kind
 
     def granted(self, scopes: frozenset[str]) -> frozenset[str]:
         """Return a token's scopes, and all that they imply."""
@@ -106,17 +102,46 @@ class Scopes:
         """
         if self.denial is not Denial.CHALLENGE or not self._needs:
             return ()
-        needed = frozenset[str]().union(*(self._needed(kind, name) for kind, name in _items(messages)))
+        needed = frozenset[str]()
+        for kind, name in _items(messages):
+            if kind in self._by_kind:
+                needed = self._by_kind[kind].add(needed, name)
         if needed <= scopes:
             return ()
         return (*self.required, *sorted(needed.difference(self.required)))
 
-    def _needed(self, kind: Kind, name: str) -> frozenset[str]:
-        found = frozenset[str]()
-        for need, denying in zip(self._needs, self._denying, strict=True):
-            if need.items.get(kind) and not denying.allows(kind, name):
-                found |= need.scopes
-        return found
+
+class _Needs:
+    """What items of one kind need. A request may name a thousand, so each is spelled once, and looked at no longer."""
+
+    def __init__(self, kind: Kind, needs: Sequence[Need]) -> None:
+        own = [(globs, need.scopes) for need in needs if (globs := need.items.get(kind))]
+        self._kind = kind
+        self._each = [(denying(kind, globs), scopes) for globs, scopes in own]
+        self._any = denying(kind, tuple(glob for globs, _ in own for glob in globs))
+        self._all = frozenset[str]().union(*(scopes for _, scopes in own))
+
+    def add(self, needed: frozenset[str], name: str) -> frozenset[str]:
+        """Return the scopes, and what an item of this name needs besides."""
+        if needed >= self._all:
+            return needed
+        spelled = _spelled(self._kind, name)
+        if spelled is None:
+            return needed | self._all
+        if self._any is None or not any(map(self._any.matches, spelled)):
+            return needed
+        for matcher, scopes in self._each:
+            if not scopes <= needed and matcher is not None and any(map(matcher.matches, spelled)):
+                needed |= scopes
+        return needed
+
+
+def _spelled(kind: Kind, name: str) -> Collection[str] | None:
+    """Return all that a server could take a name for, as `denying` matches it; None for what could be anything."""
+    if kind is not Kind.RESOURCE:
+        return {name, alike(name)} if name.isprintable() and name == name.strip() else None
+    readings = uris.readings(name)
+    return None if readings is None or not all(map(uris.is_normal, readings)) else uris.spellings(readings)
 
 
 def _items(messages: Iterable[Message]) -> Iterator[tuple[Kind, str]]:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from mcp_core import uris
 from mcp_core.auth import config
 from mcp_core.jsonrpc import Notification, Request
 from mcp_core.methods import Kind
@@ -102,6 +103,28 @@ def test_a_challenge_names_at_once_all_that_the_very_call_needs(messages, grante
     assert asked.missing(messages, frozenset(granted)) == missing
     assert asked.narrow(ALL, frozenset(granted)) is ALL
     assert scopes("hide").missing(messages, frozenset(granted)) == ()
+
+
+@pytest.mark.requirement("AUTH-007")
+def test_each_item_of_a_request_is_spelled_once_however_many_rules_there_are(monkeypatch):
+    spelled = []
+    spellings = uris.spellings
+    monkeypatch.setattr(uris, "spellings", lambda read: spelled.append(read) or spellings(read))
+    rules = [{"scopes": [f"s{number}"], "resources": [f"note://{number}/*"]} for number in range(60)]
+    asked = scopes("challenge", scope_rules=rules)
+    names = [f"note://{number}/x" for number in range(100)]
+    spelled.clear()
+    listen = Request(1, "subscriptions/listen", {"notifications": {"resourceSubscriptions": names}})
+    assert len(asked.missing([listen], frozenset())) == 60
+    assert len(spelled) <= 60
+
+
+@pytest.mark.requirement("AUTH-007")
+@pytest.mark.parametrize("name", ["note://%2e%2e/x", "note://public/\x00", " note://public"])
+def test_a_name_that_could_be_anything_needs_everything(name):
+    asked = scopes("challenge")
+    assert asked.missing([Request(1, "resources/read", {"uri": name})], frozenset()) == ("notes:read",)
+    assert asked.missing([call("write\u200bnote")], frozenset()) == ("admin", "notes:write")
 
 
 @pytest.mark.requirement("AUTH-007")
