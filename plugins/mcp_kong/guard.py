@@ -33,14 +33,13 @@ from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
+from mcp_kong.tokens import REDACTED
 
 MAX_HEADERS: Final = 100
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
 _METADATA_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-REDACTED: Final = "REDACTED"
-"""What Kong's own serializer writes in place of Authorization."""
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 

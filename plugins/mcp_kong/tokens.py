@@ -24,6 +24,10 @@ from mcp_kong.pdk import Kong
 
 CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "dpop"})
 """Headers that no server and no log gets where tokens are taken, whatever hide_headers says."""
+REDACTED: Final = "REDACTED"
+"""What Kong's own serializer writes in place of Authorization."""
+_RECORDED_QUERY: Final = ("request.uri", "request.url", "request.querystring", "upstream_uri")
+"""Where Kong's log records have the query of a request."""
 
 
 @cache
@@ -51,6 +55,8 @@ class Tokens:
             # A query is dropped, never read: it is looked at only to tell its sender where the token belongs.
             if token is bearer.NO_TOKEN and bearer.in_query(kong.request.get_raw_query()):
                 token = bearer.IN_QUERY
+                for name in _RECORDED_QUERY:
+                    kong.log.set_serialize_value(name, REDACTED)
             return self._challenge(token, self._auth.scopes.required)
         found = self._verify(token)
         if isinstance(found, KeysMissing):
