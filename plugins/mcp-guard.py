@@ -1,6 +1,6 @@
 """mcp-guard: opens an MCP route for what the policy allows, and for nothing else."""
 
-from mcp_kong import snapshots
+from mcp_kong import keyfiles, snapshots
 from mcp_kong.answers import REQUEST
 from mcp_kong.guard import REFUSAL, UNREADABLE, Guard
 from mcp_kong.schema import GUARD_SCHEMA
@@ -16,8 +16,13 @@ unreadable = UNREADABLE
 # Kong does not know the upstream, the request stays with its route's service, which has no targets: Kong answers 503.
 prefetch = {"access": (("kong.ctx.shared.get", REQUEST), ("kong.request.get_raw_body",))}
 unawaited = ("kong.service.set_upstream",)
+
+
 # It calls this when no request waits; without it, the first request that comes after a new snapshot reads it.
-between_events = snapshots.between_events
+def between_events() -> None:
+    """Read what the sidecar wrote anew."""
+    snapshots.between_events()
+    keyfiles.between_events()
 
 
 class Plugin(Guard):

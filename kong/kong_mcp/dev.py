@@ -23,12 +23,16 @@ from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
-from mcp_kong.settings import KEYS_VARIABLE, read_pins
+from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
 STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
 SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
+ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
+NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
+REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
 STORE_FILE: Final = "store.db"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
@@ -151,7 +155,12 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         state = write_state(
             folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment, shared=shared
         )
-        environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
+        environment = {
+            **os.environ,
+            KEYS_VARIABLE: settings.keys,
+            **_pin_environment(folder, settings),
+            **_auth_environment(folder, settings),
+        }
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],
@@ -170,8 +179,9 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         stack.callback(gateway.stop)
         running = DevGateway(settings, port, sidecar_port, folder, gateway, sidecar)
         credential = {"apikey": settings.consumers[0].key} if settings.consumers else {}
+        tokens = read_auth(policy) is not None
         urls = [running.url(one.name) for one in settings.servers]
-        gateway.wait_until(lambda: all(_is_guarded(url, credential) for url in urls), START_SECONDS)
+        gateway.wait_until(lambda: all(_is_guarded(url, credential, tokens=tokens) for url in urls), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
 
@@ -190,9 +200,25 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     }
 
 
-def _is_guarded(url: str, credential: Mapping[str, str]) -> bool:
-    """Return whether the guard answers on this route: it alone refuses what is not JSON with 400."""
-    return _status(url, b"?", credential) == 400
+def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
+    """Return what guard and sidecar must be told about issuers. One on this machine may be asked, unless it is set."""
+    auth = read_auth(settings.policy)
+    if auth is None:
+        return {}
+    defaults = {NETWORKS_VARIABLE: "127.0.0.0/8,::1/128", REFRESH_VARIABLE: "2"}
+    return {
+        ISSUER_KEYS_VARIABLE: str(folder / "issuer-keys"),
+        ISSUERS_VARIABLE: ",".join(auth.issuers),
+        **{name: os.environ.get(name, value) for name, value in defaults.items()},
+    }
+
+
+def _is_guarded(url: str, credential: Mapping[str, str], *, tokens: bool) -> bool:
+    """Return whether the guard answers on this route: it alone refuses what is not JSON with 400.
+
+    Where it takes tokens, it wants one before it looks at anything.
+    """
+    return _status(url, b"?", credential) == (401 if tokens else 400)
 
 
 def _status(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> int | None:

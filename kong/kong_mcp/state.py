@@ -6,6 +6,7 @@ runs in production, but for authentication, which a local gateway has only when 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
 from kong_mcp.servers import Server
+from mcp_core.auth.metadata import path_of
 
 _AUTH_PLUGIN: Final = "key-auth"
 
@@ -64,10 +66,22 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
     guard.update({"path": server.path, "scheme": server.protocol, **policy})
+    if resource := (policy.get("auth") or {}).get("resource"):
+        service["routes"].append(_metadata_route(server.name, resource))
     for upstream in document["upstreams"]:
         upstream["targets"] = [{"target": target} for target in server.targets]
         upstream["healthchecks"] = {"active": {"type": server.protocol}}
     return document
+
+
+def _metadata_route(name: str, resource: str) -> dict[str, Any]:
+    """Return the route at which the guard tells clients who issues tokens for a server."""
+    return {
+        "name": f"mcp-{name}-metadata",
+        "paths": [f"~{re.escape(path_of(resource))}$"],
+        "methods": ["GET", "OPTIONS"],
+        "plugins": [{"name": "mcp-guard", "_config": f"mcp-guard-{name}"}],
+    }
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:

@@ -5,7 +5,7 @@ This is the whole of what the guard does, as a function of bytes, headers, polic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -81,6 +81,7 @@ Decision: TypeAlias = Admitted | Reject
 OpenSession: TypeAlias = Callable[[str], Session | None]
 OpenTask: TypeAlias = Callable[[str], Task | None]
 Closed: TypeAlias = Callable[[Kind, str], str | None]
+StepUp: TypeAlias = Callable[[Sequence[Message], RequestId | None], Reject | None]
 
 
 def _opens_nothing(_token: str) -> None:
@@ -91,12 +92,17 @@ def _closes_nothing(_kind: Kind, _name: str) -> None:
     return None
 
 
+def _has_all(_messages: Sequence[Message], _id: RequestId | None) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids.
 
     `closed` returns why nobody may use an item, whoever asks, as a short stable word; None for an item that is open.
     `held` says that something in the call lane holds answers to their questions; else all takes the inspect lane.
+    `step_up` returns the refusal of what the caller could do with more scopes than it has.
     """
 
     view: View
@@ -104,6 +110,7 @@ class Caller:
     open_task: OpenTask = _opens_nothing
     closed: Closed = _closes_nothing
     held: bool = False
+    step_up: StepUp = _has_all
 
 
 def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
@@ -115,6 +122,10 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
     if isinstance(forgiven, Reject):
         return forgiven
     id_ = None if read.batch else envelope.request_id(read.messages[0])
+    if (refusal := caller.step_up(read.messages, id_)) is not None:
+        if guard.enforce:
+            return refusal
+        forgiven = (*forgiven, refusal)
     session = _session(read.session, caller.open_session, id_)
     if isinstance(session, Reject):
         return session

@@ -1,4 +1,4 @@
-"""Who may see and call what: allow and deny globs for tools, prompts and resources, by consumer and group.
+"""Who may see and call what: allow and deny globs for tools, prompts and resources, by who asks.
 
 Deny wins over allow, and what nothing allows is denied. A glob is text in which `*` stands for any run of characters,
 an empty one too; everything else stands for itself. Allowed is exactly what is written: no case folding, no
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from mcp_core import uris
 from mcp_core.keys import alike
 from mcp_core.methods import Kind
-from mcp_core.principal import CONSUMER, Principal
+from mcp_core.principal import CONSUMER, TOKEN, Principal
 
 Globs: TypeAlias = tuple[str, ...]
 
@@ -24,6 +24,8 @@ MAX_NAME: Final = 1024
 """Characters of a tool's or prompt's name: more would not fit into the header that names it."""
 
 _LIST_KEYS: Final = frozenset({"allow", "deny"})
+_NAMING: Final = ("consumers", "groups", "subjects", "clients", "scopes")
+"""The fields of a rule that say whom it is for: those of Rule with the same names."""
 
 
 class PolicyError(ValueError):
@@ -44,16 +46,32 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Globs for some principals only: the consumers of Kong named by `consumers`, and whoever is in one of `groups`."""
+    """Globs for some principals only: whoever any of these names; with `issuer`, of this issuer's subjects alone.
+
+    Consumers are Kong's, by their names. Subjects, clients and scopes are those of verified tokens, and one of several
+    scopes is enough. Groups are either's.
+    """
 
     consumers: frozenset[str]
     groups: frozenset[str]
     access: Mapping[Kind, Access]
+    subjects: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    issuer: str = ""
 
     def concerns(self, principal: Principal) -> bool:
         """Return whether the rule speaks of this principal."""
-        named = principal.kind == CONSUMER and principal.id in self.consumers
-        return named or not self.groups.isdisjoint(principal.groups)
+        if self.issuer and principal.issuer != self.issuer:
+            return False
+        if principal.kind == CONSUMER and principal.id in self.consumers:
+            return True
+        token = principal.kind == TOKEN and (
+            principal.id in self.subjects
+            or principal.client in self.clients
+            or not self.scopes.isdisjoint(principal.scopes)
+        )
+        return token or not self.groups.isdisjoint(principal.groups)
 
 
 class Matcher:
@@ -85,7 +103,7 @@ def _matches(parts: tuple[str, ...], name: str) -> bool:
     return True
 
 
-def _denying(kind: Kind, globs: Globs) -> Matcher | None:
+def denying(kind: Kind, globs: Globs) -> Matcher | None:
     """Return what denies: globs as they are written, and as what they stand for is folded. None where nothing does."""
     if not globs:
         return None
@@ -101,7 +119,7 @@ class View:
     def __init__(self, access: Mapping[Kind, Access]) -> None:
         self.access = {kind: access.get(kind, Access()) for kind in Kind}
         self._all = frozenset(kind for kind, one in self.access.items() if "*" in one.allow and not one.deny)
-        self._matchers = {kind: (Matcher(one.allow), _denying(kind, one.deny)) for kind, one in self.access.items()}
+        self._matchers = {kind: (Matcher(one.allow), denying(kind, one.deny)) for kind, one in self.access.items()}
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
@@ -205,12 +223,18 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
 def _rule(value: Any, where: str) -> Rule:
     if not isinstance(value, Mapping):
         raise PolicyError(f"{where}: write an object with consumers or groups, and tools, prompts or resources")
-    known = {"consumers", "groups", *(kind.value for kind in Kind)}
+    value = {name: one for name, one in value.items() if one is not None}
+    known = {*_NAMING, "issuer", *(kind.value for kind in Kind)}
     if unknown := set(value) - known:
         raise PolicyError(f"{where}: {min(map(str, unknown))!r} is not known; write {', '.join(sorted(known))}")
-    consumers = frozenset(_names(value.get("consumers"), f"{where}.consumers"))
-    groups = frozenset(_names(value.get("groups"), f"{where}.groups"))
-    if not consumers and not groups:
-        raise PolicyError(f"{where}: name the consumers or groups it is for; rules for everyone stand beside rules")
+    named = {name: frozenset(_names(value.get(name), f"{where}.{name}")) for name in _NAMING}
+    if not any(named.values()):
+        raise PolicyError(
+            f"{where}: name the consumers or groups it is for (or subjects, clients, scopes of tokens); rules for "
+            "everyone stand beside rules"
+        )
+    issuer = value.get("issuer", "")
+    if not isinstance(issuer, str):
+        raise PolicyError(f"{where}.issuer: write the issuer whose tokens it is for")
     access = {kind: _access(value[kind.value], f"{where}.{kind.value}") for kind in Kind if value.get(kind.value)}
-    return Rule(consumers, groups, access)
+    return Rule(access=access, issuer=issuer, **named)

@@ -24,13 +24,14 @@ UNKNOWN: Final = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, with the groups it is in and the scopes that were granted to it."""
+    """Who calls, with the groups it is in and the scopes that were granted to it; `client` is the OAuth client's id."""
 
     kind: str
     id: str
     issuer: str = ""
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
+    client: str = ""
 
     @property
     def seal_key(self) -> str:

@@ -55,10 +55,11 @@ def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
 class Questions:
     """Writes the questions of one guarded server."""
 
-    def __init__(self, policy: Policy, told: ServerMessages) -> None:
+    def __init__(self, policy: Policy, told: ServerMessages, *, hides_resources: bool = False) -> None:
+        """Take whether anything beside the policy hides resources from some."""
         kinds = {kind for kind in told.kinds if kind in _LETTERS}
         # Lua does not know who may see which resource.
-        if not policy.shows_all(Kind.RESOURCE):
+        if hides_resources or not policy.shows_all(Kind.RESOURCE):
             kinds.discard(ServerKind.RESOURCE_UPDATED)
         self._kinds = "".join(sorted(_LETTERS[kind] for kind in kinds))
 

@@ -13,17 +13,19 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from mcp_core import endpoint, methods
 from mcp_core import headers as http
+from mcp_core.auth import metadata
 from mcp_core.claims import Claims, Target, Terms, write_terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
-from mcp_core.principal import NOBODY, Principal
+from mcp_core.principal import CONSUMER, NOBODY, Principal
 from mcp_core.question import Question
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
@@ -32,13 +34,13 @@ from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
+from mcp_kong.tokens import REDACTED
 
 MAX_HEADERS: Final = 100
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
-REDACTED: Final = "REDACTED"
-"""What Kong's own serializer writes in place of Authorization."""
+_METADATA_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 
@@ -48,6 +50,9 @@ REFUSAL: Final = (
     Reject(UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", "failed").body(),
 )
 """What the plugin server answers when the guard fails: (status, headers, body)."""
+
+MOST_TERMS: Final = 1024
+"""Views whose terms are kept: there are as many as rules and scopes can be combined, and few are used."""
 
 UNREADABLE: Final = (
     400,
@@ -102,11 +107,19 @@ class Guard:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
+        tokens = settings.tokens
+        if tokens and http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
+            tokens.answer(kong, http_method)
+            return
         headers, held = answers.read_headers(kong, MAX_HEADERS)
+        caller = self._caller(kong, headers)
+        if isinstance(caller, Reject):
+            self._refuse(Asked(kong, http_method, headers, b"", lambda: NOBODY), caller)
+            return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = _body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
-        asked = Asked(kong, http_method, headers, body, _Once(lambda: self._principals.of(kong, headers)))
+        asked = Asked(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
             return
@@ -117,7 +130,8 @@ class Guard:
             return
         decision = self._decide(asked, messages, held=held)
         if isinstance(decision, Reject):
-            if messages is not None and decision.id is not None:
+            challenges = methods.AUTHENTICATE_HEADER in decision.headers
+            if messages is not None and decision.id is not None and not challenges:
                 self._tell_on_stream(asked, decision, messages)
             else:
                 self._refuse(asked, decision)
@@ -129,6 +143,21 @@ class Guard:
             self._call(asked, decision)
         else:
             self._inspect(asked, decision, messages)
+
+    def _caller(self, kong: Kong, headers: http.Headers) -> Callable[[], Principal] | Reject:
+        """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
+        tokens = self._settings.tokens
+        if tokens is None:
+            return _Once(lambda: self._principals.of(kong, headers))
+        principal = tokens.principal(kong, headers)
+        return principal if isinstance(principal, Reject) else lambda: principal
+
+    def _view(self, asked: Asked) -> View:
+        """Return what the caller may see and call, by policy and scopes."""
+        policy, tokens = self._settings.guard.policy, self._settings.tokens
+        if tokens is not None:
+            return tokens.narrow(policy.view(asked.principal()), asked.principal())
+        return policy.view(asked.principal() if policy.by_principal else NOBODY)
 
     def _endpoint(self, asked: Asked) -> Session | Reject | None:
         """Open what the path of a POST says of 2024-11-05's transport: None on every other path."""
@@ -154,9 +183,9 @@ class Guard:
 
         if asked.http_method != "POST":
             return decide_stream(asked.http_method, asked.headers, open_session, asked.body, held=held)
-        policy = settings.guard.policy
-        view = policy.view(asked.principal() if policy.by_principal else NOBODY)
-        caller = Caller(view, open_session, open_task, self._closed, held)
+        caller = Caller(self._view(asked), open_session, open_task, self._closed, held)
+        if (tokens := settings.tokens) is not None:
+            caller = replace(caller, step_up=partial(tokens.step_up, asked.principal()))
         decide = decide_post if messages is None else decide_endpoint_post
         return decide(settings.guard, caller, asked.headers, asked.body)
 
@@ -175,7 +204,7 @@ class Guard:
         changes.update(dict.fromkeys(self._taken_off(asked, admitted)))
         # Where nothing authenticates, whoever calls could write them.
         identity = [name for name in headers if name.startswith(methods.IDENTITY_PREFIXES)]
-        if identity and asked.principal() is NOBODY:
+        if identity and asked.principal().kind != CONSUMER:
             changes.update(dict.fromkeys(identity))
         # The guard has judged it; a server that knows its own name alone would refuse it.
         if methods.ORIGIN_HEADER in headers:
@@ -247,7 +276,7 @@ class Guard:
         principal = asked.principal()
         session = admitted.session or messages
         opens = asked.http_method == "GET" and session is None
-        terms, written = self._terms_of(settings.guard.policy.view(principal))
+        terms, written = self._terms_of(self._view(asked))
         claims = Claims(
             principal=principal,
             terms=terms,
@@ -294,6 +323,8 @@ class Guard:
                 inspection=guard.inspection,
                 scan=settings.scan,
             )
+            if len(self._terms) >= MOST_TERMS:
+                self._terms.clear()
             known = self._terms[view] = terms, write_terms(terms)
         return known
 

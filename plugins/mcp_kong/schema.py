@@ -13,6 +13,8 @@ from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
+from mcp_kong.auth_schema import AUTH_SCHEMA
+from mcp_kong.schema_parts import GLOB, names
 
 SIDECAR: Final = "mcp-sidecar"
 PATH: Final = "/mcp"
@@ -22,22 +24,15 @@ SESSION_SECONDS: Final = 86_400
 INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 
-_GLOB: Final = "`*` stands for any run of characters; everything else is compared exactly."
-
-
-def _names(description: str) -> dict[str, Any]:
-    element = {"type": "string", "len_min": 1}
-    return {"type": "array", "elements": element, "required": True, "default": [], "description": description}
-
 
 def _access(what: str) -> dict[str, Any]:
     return {
         "type": "record",
         "description": f"Which {what} exist for callers. What no allow list names is hidden and refused as unknown.",
         "fields": [
-            {"allow": _names(f"Globs of the {what} that callers may see and use. {_GLOB}")},
+            {"allow": names(f"Globs of the {what} that callers may see and use. {GLOB}")},
             {
-                "deny": _names(
+                "deny": names(
                     f"Globs of {what} that stay hidden and refused, whatever allows them, however they are spelled: "
                     "case and width of letters do not matter, nor how readers of URIs write one. `*` stands for any "
                     "run of characters."
@@ -70,8 +65,22 @@ def _mode(description: str) -> dict[str, Any]:
 _RULE: Final = {
     "type": "record",
     "fields": [
-        {"consumers": _names("Names of the Kong consumers that this rule is for (their username).")},
-        {"groups": _names("Groups that this rule is for: a consumer is in group g when it is tagged group:g.")},
+        {"consumers": names("Names of the Kong consumers that this rule is for (their username).")},
+        {
+            "groups": names(
+                "Groups that this rule is for: a consumer is in group g when it is tagged group:g, the subject of a "
+                "token when the claim that groups_claim names holds it."
+            )
+        },
+        {"subjects": names("Subjects of tokens that this rule is for (sub). They need the section auth.")},
+        {"clients": names("OAuth clients whose tokens this rule is for. They need the section auth.")},
+        {"scopes": names("Scopes: this rule is for tokens that have one of them. They need the section auth.")},
+        {
+            "issuer": {
+                "type": "string",
+                "description": "The rule is for this issuer's tokens alone; required where there are several issuers.",
+            }
+        },
         {"tools": _access("tools")},
         {"prompts": _access("prompts")},
         {"resources": _access("resources")},
@@ -98,7 +107,7 @@ _PATTERN: Final = {
             }
         },
         {"message": {"type": "string", "description": "A sentence for whoever reviews what was found."}},
-        {"phrases": _names("Words in a row; a|b are alternatives, ~2 stands for up to two words between.")},
+        {"phrases": names("Words in a row; a|b are alternatives, ~2 stands for up to two words between.")},
         {"regex": {"type": "string", "description": "An expression without *, + and look-around."}},
     ],
 }
@@ -172,7 +181,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         "methods": {
             "type": "record",
             "description": "Methods and notifications beyond those that MCP defines; without this they are refused.",
-            "fields": [{"allow": _names(f"Globs of further methods that may pass. {_GLOB}")}],
+            "fields": [{"allow": names(f"Globs of further methods that may pass. {GLOB}")}],
         }
     },
     {
@@ -184,6 +193,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "description": "More globs for some consumers and groups only, added to those above. Deny wins over allow.",
         }
     },
+    {"auth": AUTH_SCHEMA},
     {
         "pins": {
             "type": "record",
@@ -226,7 +236,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "sampling and elicitation put a server's text before a model or a person.",
                     }
                 },
-                {"methods": _names("Further methods that servers may send, exactly; unknown ones are left out.")},
+                {"methods": names("Further methods that servers may send, exactly; unknown ones are left out.")},
             ],
         }
     },
@@ -284,12 +294,12 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {
-        "origins": _names(
+        "origins": names(
             "Values of the Origin header that may pass, exactly, or * for any. Requests without Origin always may."
         )
     },
     {
-        "hosts": _names(
+        "hosts": names(
             "Values of the Host header that may pass, with a port or for any port. Without any, every host may: Kong's "
             "routes can name hosts too."
         )

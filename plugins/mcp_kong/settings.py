@@ -15,12 +15,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.answer import ServerMessages
+from mcp_core.auth import config as auth_config
+from mcp_core.auth.config import Auth, AuthError
 from mcp_core.claims import ClaimSigner
 from mcp_core.decide import Guard
 from mcp_core.errand import SCHEMES, Address, AddressError
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
-from mcp_core.methods import ServerKind
+from mcp_core.methods import Kind, ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
 from mcp_core.passing import HIDDEN_HEADERS
@@ -30,8 +32,10 @@ from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
+from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
+from mcp_kong.tokens import CREDENTIALS, Tokens
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
@@ -68,6 +72,7 @@ class Settings:
     sessions: SessionSealer
     endpoints: SessionSealer
     tasks: TaskSealer
+    tokens: Tokens | None = None
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -88,6 +93,10 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         )
     guard = check_config(config)
     session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
+    auth = read_auth(config)
+    tokens = None if auth is None else _tokens(auth, environment.get(ISSUER_KEYS_VARIABLE), keys)
+    hide = frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS))
+    hides_resources = auth is not None and auth.scopes.rules(Kind.RESOURCE)
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
@@ -95,17 +104,18 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         address=_address(config, session_upstream),
         sidecar=_text(config, "sidecar", SIDECAR),
         guard=guard,
-        hide_headers=frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS)),
+        hide_headers=hide if auth is None else hide | CREDENTIALS,
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ClaimSigner(keys),
-        questions=Questions(guard.policy, guard.server_messages),
+        questions=Questions(guard.policy, guard.server_messages, hides_resources=hides_resources),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
         sessions=SessionSealer(keys, AESGCM, InvalidTag),
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
+        tokens=tokens,
     )
 
 
@@ -115,6 +125,38 @@ def _address(config: Mapping[str, Any], upstream: str) -> Address:
         return Address.read(upstream, SCHEMES[0] if scheme is None else scheme, PATH if path is None else path)
     except AddressError as error:
         raise SettingsError(f"config.{error}") from None
+
+
+def read_auth(config: Mapping[str, Any]) -> Auth | None:
+    """Read how callers are known by tokens; None where they are not. Raises SettingsError."""
+    try:
+        return auth_config.read(config.get("auth"))
+    except AuthError as error:
+        raise SettingsError(f"config.{error}") from None
+
+
+def _check_rules(policy: Policy, auth: Auth | None) -> None:
+    """Refuse rules that could never hold, or hold for another issuer's namesakes: a deny list in one would be open."""
+    for number, rule in enumerate(policy.rules):
+        where, of_tokens = f"config.rules[{number}]", bool(rule.subjects or rule.clients or rule.scopes or rule.issuer)
+        if auth is None and of_tokens:
+            raise SettingsError(f"{where}: subjects, clients, scopes and issuer are of tokens: set config.auth")
+        if auth is None:
+            continue
+        if rule.consumers:
+            raise SettingsError(f"{where}.consumers: with config.auth callers are subjects of tokens, never consumers")
+        if rule.issuer and rule.issuer not in auth.issuers:
+            raise SettingsError(f"{where}.issuer: it is none of config.auth.issuers")
+        if not rule.issuer and len(auth.issuers) > 1:
+            raise SettingsError(
+                f"{where}: say whose subjects it is for with issuer: with several issuers, names alone say nobody"
+            )
+
+
+def _tokens(auth: Auth, path: str | None, keys: tuple[bytes, ...]) -> Tokens:
+    if not path:
+        raise SettingsError(f"config.auth is set: {ISSUER_KEYS_VARIABLE} must name the file that the sidecar writes")
+    return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time)
 
 
 def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:
@@ -199,13 +241,14 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
         read_pins(config)
+        _check_rules(policy, read_auth(config))
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
-    sent.append(config.get("hide_headers"))
+    sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
     if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            "config: tools, prompts, resources, rules, scan and hide_headers take more than "
+            "config: tools, prompts, resources, rules, scan, hide_headers and auth.scope_rules take more than "
             f"{MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)

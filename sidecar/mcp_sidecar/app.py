@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from mcp_sidecar.auth.keeper import IssuerKeeper
+from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.callers import Callers
 from mcp_sidecar.curator import Curator
 from mcp_sidecar.exchange import Parts
@@ -43,13 +46,17 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         curator.catalog,
         curator.alerts,
     )
-    health = Health(settings, metrics, stopping, curator.catalog)
+    issuers = _issuer_keeper(settings, metrics)
+    health = Health(settings, metrics, stopping, curator.catalog, issuers)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            async with curator.running():
+            async with curator.running(), anyio.create_task_group() as tasks:
+                if issuers is not None:
+                    tasks.start_soon(issuers.run)
                 yield
+                tasks.cancel_scope.cancel()
         finally:
             await upstream.aclose()
 
@@ -64,3 +71,11 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         ],
         lifespan=lifespan,
     )
+
+
+def _issuer_keeper(settings: Settings, metrics: Metrics) -> IssuerKeeper | None:
+    path = settings.auth.issuer_keys
+    if path is None or not settings.auth.issuers:
+        return None
+    writer = KeyFileWriter(path, settings.keys, version("kong-mcp"))
+    return IssuerKeeper(settings.auth, writer, metrics.issuers)

@@ -43,6 +43,15 @@ what is approved.
   MCP_SIDECAR_REVIEWERS        NAME=TOKEN,... for the review API
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
+
+Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
+this node read them.
+
+\b
+  MCP_SIDECAR_ISSUERS          issuers, with commas; after a blank, the URL of its keys may follow one
+  MCP_SIDECAR_ISSUER_REFRESH   seconds between fetches          60
+  MCP_SIDECAR_ISSUER_KEEP      seconds that keys count          86400
+  MCP_SIDECAR_ISSUER_NETWORKS  networks that may be asked beside public addresses
 """
 
 
@@ -91,6 +100,8 @@ def check() -> None:
             f"keeps surfaces in {store_url(pins.store).render_as_string()}: {pins.first_use}, drift {pins.drift}"
         )
         click.echo(f"writes the snapshot {pins.snapshot or '(none)'}; has {len(pins.reviewers)} reviewer(s)")
+    if settings.auth.issuers:
+        click.echo(f"writes the keys of {len(settings.auth.issuers)} issuer(s) to {settings.auth.issuer_keys}")
 
 
 def _settings() -> Settings:

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.settings import Settings
@@ -26,11 +27,19 @@ _NOTHING: Final = "it was not read since the start, so nothing can be shown wher
 class Health:
     """The endpoints for operators."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, stopping: anyio.Event, catalog: Catalog | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        stopping: anyio.Event,
+        catalog: Catalog | None,
+        issuers: IssuerKeeper | None = None,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
         self._catalog = catalog
+        self._issuers = issuers
         self._until = 0.0
         self._kong: str | None = None
         self._looking = anyio.Lock()
@@ -57,6 +66,8 @@ class Health:
             problems["store"] = _NOTHING
         elif self._catalog is not None and self._catalog.is_failing:
             warnings["store"] = _STORE
+        if self._issuers is not None:
+            warnings |= {f"issuer {issuer}": problem for issuer, problem in self._issuers.problems().items()}
         told = {"ready": not problems, "problems": problems, **({"warnings": warnings} if warnings else {})}
         return JSONResponse(told, 503 if problems else 200)
 

@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
+from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.pin_metrics import PinMetrics
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -78,6 +79,7 @@ class Metrics:
             registry=self._registry,
         )
         self.pins = PinMetrics(self._registry)
+        self.issuers = IssuerMetrics(self._registry)
 
     def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:
         """Count hidden items of one kind."""

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
+from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -48,6 +49,7 @@ class Settings:
     repeats: int = MOST_REPEATS
     log_level: str = "info"
     pins: PinSettings = field(default_factory=PinSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -87,13 +89,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             problems.append(f"{variable} is not a setting: {hint}")
     pin_names = {name for name, _ in PIN_VARIABLES.values()}
     pins = PinSettings(**{name: values.pop(name) for name in pin_names & values.keys()})  # type: ignore[arg-type]  # as below
-    problems += [] if (problem := pins.problem()) is None else [problem]
+    auth_names = {name for name, _ in AUTH_VARIABLES.values()}
+    auth = AuthSettings(**{name: values.pop(name) for name in auth_names & values.keys()})  # type: ignore[arg-type]  # as below
+    problems += [problem for problem in (pins.problem(), auth.problem()) if problem is not None]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    return Settings(**values, pins=pins)  # type: ignore[arg-type]  # each parser gives its field's type
+    return Settings(**values, pins=pins, auth=auth)  # type: ignore[arg-type]  # each parser gives its field's type
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -171,6 +175,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}REPEATS": ("repeats", _repeats),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     **PIN_VARIABLES,
+    **AUTH_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

@@ -274,7 +274,7 @@ class Visits(Looker):
         self.visits = 0
 
     async def _target(self, server):
-        return Target(server)
+        return Address(server)
 
     async def _visit(self, _server, _talk, failures):
         self.visits += 1

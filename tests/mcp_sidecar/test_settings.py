@@ -55,6 +55,11 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
+        "KONG_MCP_ISSUER_KEYS": "/var/lib/kong-mcp/issuer-keys",
+        "MCP_SIDECAR_ISSUERS": "https://idp.example",
+        "MCP_SIDECAR_ISSUER_REFRESH": "30",
+        "MCP_SIDECAR_ISSUER_KEEP": "3600",
+        "MCP_SIDECAR_ISSUER_NETWORKS": "10.1.0.0/16",
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)

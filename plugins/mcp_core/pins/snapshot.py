@@ -44,21 +44,21 @@ class SnapshotError(ValueError):
     """A snapshot cannot be believed; the message says why, and shows nothing of it."""
 
 
-def seal(payload: bytes, keys: Sequence[bytes]) -> bytes:
-    """Return the file of packed values: the first key signs."""
-    return MAGIC + hmac.digest(derive(keys[0], _PURPOSE), payload, "sha256") + payload
+def seal(payload: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: str = _PURPOSE) -> bytes:
+    """Return the file of packed values: the first key signs. Other files have a magic and a purpose of their own."""
+    return magic + hmac.digest(derive(keys[0], purpose), payload, "sha256") + payload
 
 
-def unseal(file: bytes, keys: Sequence[bytes]) -> bytes:
+def unseal(file: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: str = _PURPOSE) -> bytes:
     """Return the packed values of a file that one of the keys signed.
 
     Raises:
         SnapshotError: it is another format's, was cut or changed, or none of the keys signed it.
     """
-    if not file.startswith(MAGIC):
+    if not file.startswith(magic):
         raise SnapshotError("it does not begin as a snapshot does")
-    mac, payload = file[len(MAGIC) :][:_MAC_BYTES], file[len(MAGIC) + _MAC_BYTES :]
-    good = [hmac.compare_digest(hmac.digest(derive(key, _PURPOSE), payload, "sha256"), mac) for key in keys]
+    mac, payload = file[len(magic) :][:_MAC_BYTES], file[len(magic) + _MAC_BYTES :]
+    good = [hmac.compare_digest(hmac.digest(derive(key, purpose), payload, "sha256"), mac) for key in keys]
     if not any(good):
         raise SnapshotError("no key of KONG_MCP_KEYS signed it, or it is not whole")
     return payload

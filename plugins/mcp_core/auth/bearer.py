@@ -1,0 +1,59 @@
+"""The token of a request: in the header Authorization, once, by the scheme Bearer, and nowhere else.
+
+Source: RFC 6750, sections 2.1 and 3.1; 2026-07-28/basic/authorization (token requirements).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote_plus
+
+from mcp_core import methods
+from mcp_core.auth.denied import INVALID_CREDENTIALS, INVALID_TOKEN, Denied
+from mcp_core.headers import Headers
+
+MAX_TOKEN: Final = 8192
+"""Characters of a token: what one header line of nginx holds (large_client_header_buffers, 8k by default)."""
+
+_BEARER: Final = re.compile(r"bearer(?: +(?P<token>.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_PARAMETER: Final = "access_token"
+
+NO_TOKEN: Final = Denied("", "no-token", "Authorization required: send an access token of this server's issuer.")
+REPEATED: Final = Denied(INVALID_CREDENTIALS, "token-repeated", "Send the header Authorization once.")
+MALFORMED: Final = Denied(
+    INVALID_CREDENTIALS, "token-malformed", "Write Authorization as Bearer, a blank and one access token."
+)
+TOO_LONG: Final = Denied(INVALID_CREDENTIALS, "token-too-long", f"A token has {MAX_TOKEN} characters at most here.")
+IN_QUERY: Final = Denied(
+    INVALID_CREDENTIALS, "token-in-query", "Send the access token in the header Authorization, never in the URL."
+)
+BOUND: Final = Denied(
+    INVALID_TOKEN, "token-scheme", "DPoP is not spoken here: send a bearer token that is bound to no key."
+)
+
+
+def read(headers: Headers) -> str | Denied:
+    """Return the token that the header Authorization brings, with nothing known of it but its characters."""
+    value = headers.get(methods.AUTHORIZATION_HEADER)
+    if value is None:
+        return NO_TOKEN
+    if not isinstance(value, str):
+        return REPEATED
+    match = _BEARER.fullmatch(value)
+    if match is None:
+        # Another scheme is no credential of this server's; that of a bound token is named for its client's sake.
+        return BOUND if value[:5].lower() == "dpop " else NO_TOKEN
+    token = match["token"]
+    if token is None:
+        return MALFORMED
+    if len(token) > MAX_TOKEN:
+        return TOO_LONG
+    return token if _TOKEN.fullmatch(token) else MALFORMED
+
+
+def in_query(raw: str) -> bool:
+    """Return whether a query (without its question mark) names a token, however the name is encoded."""
+    names = (part.partition("=")[0] for part in re.split("[&;]", raw))
+    return any(unquote_plus(name).strip().lower() == _PARAMETER for name in names)

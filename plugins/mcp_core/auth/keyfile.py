@@ -1,0 +1,74 @@
+"""The file of issuers' keys: the node's sidecar fetches and writes them, the guards read them.
+
+It is sealed as the snapshot of pins is, with a magic and a purpose of its own; the packed values are
+
+    {"format": 1, "version": TEXT, "issuers": {ISSUER: {"keys": [JWK, ...], "until": UNIX TIME}}}
+
+with public members of keys alone. After `until`, in seconds, an issuer's keys count no more: so long may its provider,
+or the sidecar, be away. Nothing in it is secret; the HMAC keeps a file from being believed that somebody else wrote, as
+whoever writes keys could write tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_core.auth import keysets
+from mcp_core.auth.keysets import KeySet
+from mcp_core.pins.snapshot import SnapshotError, Unpack, seal, unseal
+
+FORMAT: Final = 1
+MAGIC: Final = b"KMI1"
+_PURPOSE: Final = "kong-mcp issuer keys"
+_MOST_ISSUERS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKeys:
+    """The keys of one issuer, and the Unix time in seconds until which they may be used."""
+
+    keys: KeySet
+    until: float
+
+
+def seal_values(packed: bytes, keys: Sequence[bytes]) -> bytes:
+    """Return the file of packed values."""
+    return seal(packed, keys, MAGIC, _PURPOSE)
+
+
+def to_values(version: str, issuers: Mapping[str, IssuerKeys]) -> dict[str, Any]:
+    """Return the values that MessagePack packs. `version` is the writer's release."""
+    said = {issuer: {"keys": one.keys.to_values(), "until": one.until} for issuer, one in issuers.items()}
+    return {"format": FORMAT, "version": version, "issuers": said}
+
+
+def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, IssuerKeys]:
+    """Return the issuers' keys in a file's bytes.
+
+    Raises:
+        SnapshotError: the file cannot be believed or read.
+    """
+    packed = unseal(file, keys, MAGIC, _PURPOSE)
+    try:
+        values = unpack(packed)
+    except (ValueError, RecursionError):
+        raise SnapshotError("it is not MessagePack") from None
+    if not isinstance(values, Mapping) or values.get("format") != FORMAT:
+        raise SnapshotError(f"it is not of format {FORMAT}: sidecar and guard differ in version")
+    issuers = values.get("issuers")
+    if not isinstance(issuers, Mapping) or len(issuers) > _MOST_ISSUERS:
+        raise SnapshotError("its issuers are missing, or too many")
+    return {str(issuer): _issuer_keys(one) for issuer, one in issuers.items()}
+
+
+def _issuer_keys(value: Any) -> IssuerKeys:
+    if isinstance(value, Mapping):
+        until = value.get("until")
+        if isinstance(until, int | float) and not isinstance(until, bool):
+            try:
+                return IssuerKeys(keysets.read(value), float(until))
+            except keysets.KeySetError as error:
+                raise SnapshotError(f"the keys of an issuer cannot be used: {error}") from None
+    raise SnapshotError("an issuer is not keys with a time")

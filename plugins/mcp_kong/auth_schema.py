@@ -1,0 +1,119 @@
+"""The section `auth` of mcp-guard's configuration, in Kong's schema language; mcp_core.auth.config reads it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mcp_core.auth.config import DEFAULT_TYPES, MAX_SKEW, SKEW
+from mcp_core.auth.keysets import ALGORITHMS
+from mcp_core.auth.scopes import Denial
+from mcp_kong.schema_parts import GLOB, names
+
+_ISSUER: Final = {
+    "type": "record",
+    "fields": [
+        {"issuer": {"type": "string", "required": True, "description": "The issuer, exactly as its tokens have it."}},
+        {"audiences": names("What aud of its tokens must name, any of these exactly. Without any: the resource.")},
+        {
+            "audience_only": {
+                "type": "boolean",
+                "required": True,
+                "default": False,
+                "description": "Refuse tokens that are for anybody else too: whoever that is could use them here.",
+            }
+        },
+        {
+            "algorithms": {
+                "type": "array",
+                "elements": {"type": "string", "one_of": list(ALGORITHMS)},
+                "required": True,
+                "default": list(ALGORITHMS),
+                "description": "Algorithms that its tokens may be signed by. None has a shared secret.",
+            }
+        },
+        {
+            "types": {
+                "type": "array",
+                "elements": {"type": "string", "len_min": 1},
+                "required": True,
+                "default": list(DEFAULT_TYPES),
+                "description": "What typ in the header of its tokens may be; untyped is for tokens without one. Many "
+                "issuers write JWT, as for ID tokens.",
+            }
+        },
+        {
+            "groups_claim": names(
+                "Keys that lead to the claim with its groups, outermost first. Without any: no groups."
+            )
+        },
+    ],
+}
+
+_SCOPE_RULE: Final = {
+    "type": "record",
+    "fields": [
+        {"scopes": names("Scopes that all of these items need.")},
+        {"tools": names(f"Globs of tools that need them, in every spelling. {GLOB}")},
+        {"prompts": names(f"Globs of prompts that need them, in every spelling. {GLOB}")},
+        {"resources": names(f"Globs of resources that need them, in every spelling. {GLOB}")},
+    ],
+}
+
+AUTH_SCHEMA: Final[dict[str, Any]] = {
+    "type": "record",
+    "description": "Who calls, by an OAuth 2.1 access token: with it, nothing passes without a verified token.",
+    "fields": [
+        {
+            "resource": {
+                "type": "string",
+                "description": "The URL at which agents reach this server: what clients ask tokens for, and aud names.",
+            }
+        },
+        {
+            "issuers": {
+                "type": "array",
+                "required": True,
+                "default": [],
+                "elements": _ISSUER,
+                "description": "Whose tokens are taken. MCP_SIDECAR_ISSUERS names them too: it has their keys fetched.",
+            }
+        },
+        {"required_scopes": names("Scopes that every request needs, and that the first challenge names.")},
+        {
+            "scope_rules": {
+                "type": "array",
+                "required": True,
+                "default": [],
+                "elements": _SCOPE_RULE,
+                "description": "Items that need more scopes than that.",
+            }
+        },
+        {
+            "implied_scopes": {
+                "type": "map",
+                "keys": {"type": "string"},
+                "values": {"type": "array", "elements": {"type": "string", "len_min": 1}},
+                "description": "For broad scopes, the narrower ones that they hold.",
+            }
+        },
+        {
+            "denial": {
+                "type": "string",
+                "required": True,
+                "default": Denial.HIDE.value,
+                "one_of": [one.value for one in Denial],
+                "description": "hide: what needs scopes is unknown to whoever lacks them. challenge: it is listed, and "
+                "a call is answered with the scopes that it needs.",
+            }
+        },
+        {
+            "skew": {
+                "type": "integer",
+                "required": True,
+                "default": SKEW,
+                "between": [0, MAX_SKEW],
+                "description": "Seconds by which the clocks of issuer and gateway may differ.",
+            }
+        },
+    ],
+}

@@ -1,0 +1,96 @@
+"""What the sidecar is told about issuers of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from mcp_core.auth.config import is_loopback
+from mcp_sidecar.auth.addresses import Network
+from mcp_sidecar.auth.fetch import network
+
+ISSUER_KEYS_VARIABLE: Final = "KONG_MCP_ISSUER_KEYS"
+"""Environment variable with the path of this node's file of issuers' keys: guards read what the sidecar writes."""
+_MOST: Final = 64
+
+
+@dataclass(frozen=True)
+class AuthSettings:
+    """Settings of issuers. Times are seconds. `issuers` maps each to where its keys are, None where it is to say so.
+
+    `keep` is how long keys count that cannot be fetched anew. `networks` may be asked beside public addresses.
+    """
+
+    issuer_keys: str | None = None
+    issuers: Mapping[str, str | None] = field(default_factory=dict)
+    issuer_refresh: float = 60.0
+    issuer_keep: float = 86_400.0
+    issuer_networks: tuple[Network, ...] = ()
+
+    def problem(self) -> str | None:
+        """Return what is missing where one setting needs another."""
+        if self.issuers and self.issuer_keys is None:
+            return f"{ISSUER_KEYS_VARIABLE} is not set: the guards read the issuers' keys from the file that it names"
+        if self.issuer_keep < self.issuer_refresh:
+            return (
+                "MCP_SIDECAR_ISSUER_KEEP is shorter than MCP_SIDECAR_ISSUER_REFRESH: keys would end before they are new"
+            )
+        return None
+
+
+def _issuers(text: str) -> dict[str, str | None]:
+    issuers: dict[str, str | None] = {}
+    wanted = "write issuers as tokens have them, commas between; after a blank, the URL of its keys may follow one"
+    for part in text.split(","):
+        issuer, *rest = part.split() if part.strip() else [""]
+        if len(rest) > 1 or not all(_is_url(one) for one in (issuer, *rest)) or issuer in issuers:
+            raise ValueError(wanted)
+        issuers[issuer] = rest[0] if rest else None
+    if len(issuers) > _MOST:
+        raise ValueError(f"write {_MOST} issuers at most")
+    return issuers
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = bool(parts.hostname) and port != 0 and text.isascii() and "@" not in parts.netloc and not parts.fragment
+    return plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of a file in a folder that the sidecar may write")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 604_800:
+        raise ValueError("write a number of seconds from 1 to 604800")
+    return value
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("write networks as 10.1.0.0/16, with commas between them") from None
+
+
+AUTH_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    ISSUER_KEYS_VARIABLE: ("issuer_keys", _path),
+    "MCP_SIDECAR_ISSUERS": ("issuers", _issuers),
+    "MCP_SIDECAR_ISSUER_REFRESH": ("issuer_refresh", _seconds),
+    "MCP_SIDECAR_ISSUER_KEEP": ("issuer_keep", _seconds),
+    "MCP_SIDECAR_ISSUER_NETWORKS": ("issuer_networks", _networks),
+}
+"""Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -1,0 +1,66 @@
+"""What docs/authentication.md shows is tried: its files are what the gateway takes, and mean what it says."""
+
+import re
+
+import yaml
+
+from deck.support import DECK, ENV, ROOT, deck
+from kong_devkit.render import render
+from kong_devkit.render_text import write_yaml
+from kong_mcp.policy_file import read_policy
+from mcp_core.auth.config import read
+from mcp_kong.auth_schema import AUTH_SCHEMA
+from mcp_sidecar.auth.settings import AUTH_VARIABLES
+from mcp_sidecar.settings import read_settings
+
+PAGE = (ROOT / "docs" / "authentication.md").read_text(encoding="utf-8")
+
+
+def block(name):
+    found = re.search(rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+    assert found, f"the page has no tested block {name}"
+    return found[1]
+
+
+def test_the_deck_file_renders_passes_the_lint_and_routes_the_metadata(tmp_path):
+    mine = tmp_path / "notes.yaml"
+    mine.write_text(block("deck"), encoding="utf-8")
+    state = render([DECK / "shared.yaml", mine], ENV)
+    service = next(one for one in state["services"] if one["name"] == "mcp-notes")
+    guards = [plugin["config"] for route in service["routes"] for plugin in route["plugins"]]
+    (auth,) = {yaml.safe_dump(one["auth"]) for one in guards}
+    url = read(yaml.safe_load(auth)).metadata_url
+    path = next(route["paths"][0] for route in service["routes"] if route["name"] == "mcp-notes-metadata")
+    assert re.fullmatch(path.removeprefix("~"), url.removeprefix("https://gateway.example"))
+    rendered = tmp_path / "state.yaml"
+    rendered.write_text(write_yaml(state), encoding="utf-8")
+    linted = deck("file", "lint", "--state", rendered, DECK / "lint.yaml")
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_the_rules_are_a_policy(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(block("rules"), encoding="utf-8")
+    assert len(read_policy(path)["rules"]) == 3
+
+
+def test_the_sidecar_takes_its_variables():
+    environment = dict(re.findall(r"export (\w+)=(\S+)", block("sidecar")))
+    needed = {"KONG_MCP_KEYS": "a2V5" * 12, "MCP_SIDECAR_INTERNAL_KEY": "k" * 32}
+    assert read_settings(environment | needed).auth.issuers
+
+
+def test_every_setting_has_its_row():
+    for field in AUTH_SCHEMA["fields"]:
+        for name, one in field.items():
+            elements = one.get("elements", {}).get("fields", []) if name == "issuers" else []
+            names = [f"{name}[].{inner}" for sub in elements for inner in sub] or [name]
+            assert all(f"| `{shown}" in PAGE for shown in names), names
+    assert all(f"| `{variable}`" in PAGE for variable in AUTH_VARIABLES)
+
+
+def test_the_files_that_it_links_and_names_exist():
+    for target in re.findall(r"\]\((\.\./[^)#]+)\)", PAGE):
+        assert (ROOT / "docs" / target).exists(), target
+    for target in re.findall(r"\btests/[\w/.]+\w", PAGE):
+        assert (ROOT / target).exists(), target
