@@ -15,7 +15,7 @@ from mcp_core.auth import keyfile, keysets
 from mcp_core.auth.keyfile import IssuerKeys
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
-from mcp_core.principal import TOKEN
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.seal import Session, SessionSealer
 from mcp_kong.guard import Guard
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -261,7 +261,7 @@ def test_monitor_mode_forgives_what_an_item_needs_and_never_a_missing_token():
 @pytest.mark.requirement("AUTH-012")
 def test_a_session_opens_for_its_subject_and_issuer_alone():
     two = {"issuers": [{"issuer": KIT.issuer}, {"issuer": OTHER.issuer}]}
-    session = Session("notes", f"ann of {KIT.issuer}", "up-1", "a1", int(time.time()))
+    session = Session("notes", Principal(TOKEN, "ann", KIT.issuer), "up-1", "a1", int(time.time()))
     token = SessionSealer((KEY,), AESGCM, InvalidTag).seal(session, secrets.token_bytes(12))
     headers = LEGACY | {"mcp-session-id": token}
     one = guard(two)
