@@ -227,7 +227,7 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         flat.get("expires", int(time.time()) + 30),
         **given("announce", "stream_path", "refusal"),
     )
-    return claims, Target(flat["server"], era, version, flat["affinity"], **given("session", "endpoint"))
+    return claims, Target(flat["server"], era, flat["affinity"], **given("session", "endpoint"))
 
 
 class Guard:
