@@ -27,6 +27,7 @@ from mcp_core.pins.states import Pinning
 from mcp_core.policy import View
 from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
+from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url
 
 FORMAT: Final = 2
@@ -34,7 +35,7 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked: a server, in an era and a revision of it, in the upstream's session, and which of its replicas.
+    """What is asked: a server, in an era, in the upstream's session, and which of its replicas.
 
     `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
     message endpoint, where 2024-11-05's transport sends a message there. `address` is where the server is, None in what
@@ -43,7 +44,6 @@ class Target:
 
     server: str
     era: Era
-    version: str
     affinity: str
     session: str | None = None
     endpoint: str | None = None
@@ -163,7 +163,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
     values: dict[str, Any] = {
         "server": target.server,
         "era": target.era,
-        "version": target.version,
+        "version": question.version,
         "affinity": target.affinity,
         "session": target.session,
         "endpoint": target.endpoint,
@@ -207,7 +207,7 @@ def _read_terms(text: str) -> Terms:
         hide=None if hide is None else tuple(_texts(hide)),
         pins=Pinning(values.get("pins", Pinning.OFF)),
         inspection=_inspection(values),
-        scan=_object(values.get("scan", {})),
+        scan=_scan(values),
     )
 
 
@@ -216,7 +216,6 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
     target = Target(
         _text(values["server"]),
         era,
-        version,
         _text(values["affinity"]),
         _text_or_none(values.get("session")),
         _text_or_none(values.get("endpoint")),
@@ -258,7 +257,7 @@ def _read_first(values: Mapping[str, Any]) -> tuple[Claims, Target]:
         hide=None if hide is None else tuple(_texts(hide)),
         pins=Pinning(values["pins"]),
         inspection=_inspection(values),
-        scan=_object(values["scan"]),
+        scan=_scan(values),
     )
     who = NOBODY if name is None else consumer(_text(name))
     said = {"http": values["http_method"], "kind": who.kind, "who": who.id, **_object(values["question"])}
@@ -290,6 +289,17 @@ def _unless_off(word: Mode | Pinning) -> str | None:
 
 def _inspection(values: Mapping[str, Any]) -> Inspection:
     return Inspection(*(Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets")))
+
+
+def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scanner's settings. Where results are scanned by them, this release must know all of them.
+
+    Elsewhere they matter to what is new alone, which stays hidden (spec/decisions/092).
+    """
+    scan = _object(values.get("scan", {}))
+    if values.get("results", Mode.OFF) != Mode.OFF:
+        ScanConfig.from_config(scan)
+    return scan
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -201,7 +201,7 @@ class Sealer:
                 data = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
             except self._forged:
                 continue
-            return json.loads(data)
+            return json.loads(data.decode())  # of bytes, it would guess the encoding first
         return None
 
 
@@ -237,7 +237,10 @@ class SessionSealer:
 
         `max_age` is in seconds.
         """
-        match self._sealer.open(token, server, principal):
-            case {"u": str(upstream), "a": str(affinity), "t": int(opened)} if opened + max_age >= now:
-                return Session(server, principal, upstream, affinity, opened)
-        return None
+        fields = self._sealer.open(token, server, principal)
+        if fields is None:
+            return None
+        upstream, affinity, opened = fields.get("u"), fields.get("a"), fields.get("t")
+        if not (isinstance(upstream, str) and isinstance(affinity, str) and isinstance(opened, int)):
+            return None
+        return None if opened + max_age < now else Session(server, principal, upstream, affinity, opened)

@@ -292,7 +292,6 @@ class Guard:
         target = Target(
             server=settings.server,
             era=admitted.era,
-            version=admitted.version,
             affinity=session.affinity if session else secrets.token_hex(8),
             session=admitted.session.upstream if admitted.session else None,
             endpoint=messages.upstream if messages else None,

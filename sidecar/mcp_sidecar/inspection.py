@@ -86,7 +86,7 @@ class Results:
 class Beside:
     """How what stands beside items and instructions is read, in the answers to one request.
 
-    `settings` are the scanner's, as canonical JSON.
+    `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
     """
 
     def __init__(self, settings: str, *, enforce: bool) -> None:
@@ -104,15 +104,11 @@ class Beside:
         return changed
 
     def _scan(self, value: Mapping[str, Any]) -> Report:
-        return _scanner(self._settings).scan_item(ItemKind.INSTRUCTIONS, value)
-
-
-def _scanner(settings: str) -> Scanner:
-    """Return the scanner with these settings. Those that only another release knows leave it as shipped."""
-    try:
-        return scanner_of(settings)
-    except ScanConfigError:
-        return scanner_of(AS_SHIPPED)
+        try:
+            scanner = scanner_of(self._settings)
+        except ScanConfigError:
+            scanner = scanner_of(AS_SHIPPED)
+        return scanner.scan_item(ItemKind.INSTRUCTIONS, value)
 
 
 class Inspector:
@@ -128,7 +124,7 @@ class Inspector:
         mode = claims.terms.inspection.results
         if mode is Mode.OFF:
             return None
-        return Results(_scanner(canonical(claims.terms.scan)), claims.method, block=mode is Mode.BLOCK)
+        return Results(scanner_of(canonical(claims.terms.scan)), claims.method, block=mode is Mode.BLOCK)
 
     def beside(self, terms: Terms) -> Beside | None:
         """Return how what stands beside items is read, or None where nothing that servers write is read at all."""

@@ -140,7 +140,7 @@ class Talk:
             raise TalkError(error.outcome) from error
 
     def _target(self) -> Target:
-        return Target(self._server, self._era, self._version, self._affinity, self._session, address=self._address)
+        return Target(self._server, self._era, self._affinity, self._session, address=self._address)
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""

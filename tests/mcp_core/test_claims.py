@@ -47,7 +47,7 @@ CLAIMS = Claims(
     hashlib.sha256(BODY).hexdigest(),
     1000,
 )
-TARGET = Target("notes", Era.MODERN, "2026-07-28", "a1")
+TARGET = Target("notes", Era.MODERN, "a1")
 
 
 def signer(*keys):
@@ -98,9 +98,7 @@ def read(value, now=0):
 def test_what_a_guard_says_is_what_a_sidecar_reads(terms, changes):
     claims = dataclasses.replace(CLAIMS, terms=terms, **changes)
     era = claims.question.era
-    target = Target(
-        "notes", era, claims.question.version, "a1", "up-1", "/messages?s=1", Address("notes", "https", "/v1/mcp")
-    )
+    target = Target("notes", era, "a1", "up-1", "/messages?s=1", Address("notes", "https", "/v1/mcp"))
     for where in (target, dataclasses.replace(target, session=None, endpoint=None)):
         said, asked = read(signer().sign(claims, where))
         assert seen(said) == seen(claims)
@@ -204,6 +202,10 @@ def not_read():
         yield f"odd {name}", signed("2", terms | {name: 7}, said)
     for name in ("pins", "results", "schema", "secrets"):
         yield f"new word for {name}", signed("2", terms | {name: "later"}, said)
+    yield (
+        "scanner settings",
+        signed("2", terms | {"results": "flag", "scan": {"rules": {"telepathy.far": "off"}}}, said),
+    )
     yield "a new kind of message", signed("2", terms | {"messages": [["telepathy"], []]}, said)
     yield "a view of other shape", signed("2", terms | {"view": {"tools": {"ask": ["*"]}}}, said)
     yield "a new place", signed("2", terms, said | {"place": "socket"})

@@ -238,7 +238,7 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         **given("announce", "refusal"),
     )
     where = {"address": ADDRESS, **given("session", "endpoint", "address")}
-    return claims, Target(flat["server"], era, version, flat["affinity"], **where)
+    return claims, Target(flat["server"], era, flat["affinity"], **where)
 
 
 class Guard:

@@ -120,10 +120,13 @@ def test_a_guard_that_says_more_than_this_sidecar_knows_is_served(guard, kong, w
 
 
 @pytest.mark.requirement("SEAL-008")
-def test_scanner_settings_of_another_release_leave_the_scanner_as_it_is(guard, kong, words):
+def test_results_are_not_scanned_by_settings_that_only_another_release_knows(guard, kong, words):
     kong.answers(words.json_answer(words.result("read")))
-    answer = guard.ask(results="block", pins="monitor", scan={"families": {"telepathy": "block"}})
-    assert (answer.status, answer.json) == (200, json.loads(words.result("read")))
+    scan = {"families": {"telepathy": "block"}}
+    answer = guard.ask(results="block", scan=scan)
+    assert (answer.status, guard.line()["reason"]) == (502, "other-release")
+    assert kong.requests == []
+    assert guard.ask(pins="monitor", scan=scan).json == json.loads(words.result("read"))
 
 
 @pytest.mark.requirement("SIDE-001")

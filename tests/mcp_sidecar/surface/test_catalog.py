@@ -99,7 +99,7 @@ class Agent:
     def __init__(self, node, server, pins):
         self.pins = Pins(
             Terms(View({}), pins=Pinning(pins)),
-            Target(server, Era.MODERN, "2026-07-28", "a1"),
+            Target(server, Era.MODERN, "a1"),
             node.catalog,
             node.metrics,
         )

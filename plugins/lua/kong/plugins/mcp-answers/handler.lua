@@ -11,6 +11,8 @@ local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.
 
 local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
+-- What a question may say. A member that is not here means nothing, unless the question calls it critical.
+local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true, token = true }
 local MAX_HEADERS = 100
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -44,11 +46,22 @@ local function ask_the_endpoint()
   ngx.req.set_uri_args("")
 end
 
+-- How releases read each other: see spec/decisions/155.
+local function is_understood(question)
+  local crit = question.crit
+  if crit == nil then return true end
+  if type(crit) ~= "table" or (next(crit) ~= nil and #crit == 0) then return false end
+  for _, name in ipairs(crit) do
+    if not KNOWN[name] then return false end
+  end
+  return true
+end
+
 function Answers:access()
   local said = kong.ctx.shared.mcp_question
   if said == nil then return end
   local question = cjson.decode(said)
-  if type(question) ~= "table" or question.format ~= FORMAT then
+  if type(question) ~= "table" or question.format ~= FORMAT or not is_understood(question) then
     kong.log.err("a question that this mcp-answers does not take: it and mcp-guard must be of one release")
     return -- and the service stays closed
   end
