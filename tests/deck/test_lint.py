@@ -95,6 +95,7 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "no guard on the route for streams": (lambda s: service(s, "mcp-files")["routes"][1].pop("plugins"), {NO_GUARD}),
     "internal without its plugin": (without("mcp-internal"), {NO_PLUGIN}),
     "internal plugin disabled": (off("mcp-internal"), {NO_PLUGIN}),
+    "internal without its plugin for streams": (without("mcp-internal", "mcp-internal-stream"), {NO_PLUGIN}),
     "internal with a host of a server": (lambda s: service(s, INTERNAL).update(host="mcp-files"), {OPEN, PAST}),
     "an internal service of its own": (
         lambda s: s["services"].append(service(s, "mcp-files") | {"name": "mcp-internal-files", "host": "mcp-files"}),

@@ -29,8 +29,8 @@ local WORDS = {
   [503] = { UNAVAILABLE, "No replica of this server answered, or a part of the gateway is not there. Try again; if it lasts, the "
     .. "gateway's operator must look after it." },
   [504] = { UNAVAILABLE, "The server did not answer in time. Try again; if it lasts, its operator must look after it." },
+  [505] = { INVALID, "The gateway speaks HTTP/1.1 and HTTP/2." },
 }
-WORDS[505] = { INVALID, "The gateway speaks HTTP/1.1 and HTTP/2." }
 
 local _M = {}
 

@@ -64,7 +64,7 @@ local function errand()
   local upstream, scheme, path = said.target[1], said.target[2], said.target[3]
   local now = ngx.now()
   if type(upstream) ~= "string" or (scheme ~= "http" and scheme ~= "https") or type(path) ~= "string"
-    or not find(path, "^/[!-~]*$") or type(said.affinity) ~= "string" or type(said.expires) ~= "number"
+    or not find(path, "^/[!-~]*$") or find(path, "[?#]") or type(said.affinity) ~= "string" or type(said.expires) ~= "number"
     or said.expires < now or said.expires > now + LONGEST then
     return nil
   end
