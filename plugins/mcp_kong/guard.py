@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from mcp_core import endpoint, methods
 from mcp_core import headers as http
-from mcp_core.auth import metadata
+from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target, Terms, write_terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
@@ -114,7 +114,7 @@ class Guard:
         headers, held = answers.read_headers(kong, MAX_HEADERS)
         caller = self._caller(kong, headers)
         if isinstance(caller, Reject):
-            self._refuse(Asked(kong, http_method, headers, b"", lambda: NOBODY), caller)
+            self._refuse_caller(Asked(kong, http_method, headers, b"", lambda: NOBODY), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
@@ -151,6 +151,27 @@ class Guard:
             return _Once(lambda: self._principals.of(kong, headers))
         principal = tokens.principal(kong, headers)
         return principal if isinstance(principal, Reject) else lambda: principal
+
+    def _refuse_caller(self, asked: Asked, refusal: Reject) -> None:
+        """Refuse who brought no good token; where its key may just have come, the sidecar looks and answers instead."""
+        settings, kong = self._settings, asked.kong
+        tokens = settings.tokens
+        word = tokens.wanted(asked.headers, refusal, settings.keys) if tokens else None
+        if word is None or not kong.service.set_upstream(settings.sidecar):
+            self._refuse(asked, refusal)
+            return
+        _log_refusal(asked, refusal)
+        self._send_to_sidecar(asked, wanted.PATH, {**_cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word})
+
+    def _send_to_sidecar(self, asked: Asked, path: str, changes: Mapping[str, str | list[str]]) -> None:
+        """Turn a request, whose upstream is the sidecar's already, to one of its paths, with its signed word."""
+        kong = asked.kong
+        # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
+        kong.service.request.set_scheme("http")
+        kong.service.request.set_path(path)
+        kong.service.request.set_headers(changes)
+        # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
+        kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
 
     def _view(self, asked: Asked) -> View:
         """Return what the caller may see and call, by policy and scopes."""
@@ -299,12 +320,7 @@ class Guard:
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)
-        # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
-        kong.service.request.set_scheme("http")
-        kong.service.request.set_path(f"/inspect/{settings.server}")
-        kong.service.request.set_headers(changes)
-        # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
-        kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
+        self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
 
     def _terms_of(self, view: View) -> tuple[Terms, str]:
         """Return what the sidecar carries out of the configuration, and as it stands in the header: once for a view."""

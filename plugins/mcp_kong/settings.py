@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -73,6 +73,7 @@ class Settings:
     endpoints: SessionSealer
     tasks: TaskSealer
     tokens: Tokens | None = None
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -116,6 +117,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
         tokens=tokens,
+        keys=keys,
     )
 
 

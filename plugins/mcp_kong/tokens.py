@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from mcp_core.auth import bearer, metadata
+from mcp_core import methods
+from mcp_core.auth import bearer, metadata, tokens, wanted
 from mcp_core.auth.cache import TokenCache
 from mcp_core.auth.config import Auth
 from mcp_core.auth.denied import Denied, KeysMissing, challenge, unavailable
@@ -24,6 +25,7 @@ from mcp_kong.pdk import Kong
 
 CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "dpop"})
 """Headers that no server and no log gets where tokens are taken, whatever hide_headers says."""
+ASK_SECONDS: Final = 10.0
 REDACTED: Final = "REDACTED"
 """What Kong's own serializer writes in place of Authorization."""
 _RECORDED_QUERY: Final = ("request.uri", "request.url", "request.querystring", "upstream_uri")
@@ -46,6 +48,7 @@ class Tokens:
         self._verifier = Verifier(
             auth.issuers, skew=auth.skew, cache=_tokens_of_this_process(), purpose=auth.fingerprint
         )
+        self._asked: dict[str, float] = {}
         self._document = auth.document().decode()
 
     def principal(self, kong: Kong, headers: Headers) -> Principal | Reject:
@@ -67,6 +70,24 @@ class Tokens:
         if not self._auth.scopes.lets_in(granted):
             return self._challenge(TOO_NARROW, self._auth.scopes.required)
         return found if granted is found.scopes else replace(found, scopes=granted)
+
+    def wanted(self, headers: Headers, refusal: Reject, ring: Sequence[bytes]) -> str | None:
+        """Return the word with which the sidecar fetches a key that a refused token names; None in all other cases.
+
+        Each issuer's keys are asked for once in ASK_SECONDS: whoever invents kids is refused without asking anybody.
+        """
+        token = bearer.read(headers)
+        if refusal.reason != UNKNOWN_KEY.reason or isinstance(token, Denied):
+            return None
+        read = tokens.parse(token)
+        if isinstance(read, Denied):
+            return None
+        issuer, now = str(read.claims.get("iss")), self._wall()
+        if now - self._asked.get(issuer, float("-inf")) < ASK_SECONDS:
+            return None
+        self._asked[issuer] = now
+        challenge, body = refusal.headers[methods.AUTHENTICATE_HEADER], refusal.body().decode()
+        return wanted.sign(wanted.WantedKey(issuer, read.kid, challenge, body, int(now) + wanted.SECONDS), ring)
 
     def narrow(self, view: View, principal: Principal) -> View:
         """Return what the principal may see of a view with its scopes."""

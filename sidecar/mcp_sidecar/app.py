@@ -10,8 +10,10 @@ import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from mcp_core.auth import wanted
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
+from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.callers import Callers
 from mcp_sidecar.curator import Curator
 from mcp_sidecar.exchange import Parts
@@ -64,6 +66,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     return Starlette(
         routes=[
             *(ReviewApi(catalog, reviewers).routes() if catalog is not None and reviewers else ()),
+            *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
@@ -71,6 +74,11 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         ],
         lifespan=lifespan,
     )
+
+
+def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:
+    answer = WantedKeys(issuers, settings.keys).answer
+    return (Route(wanted.PATH, answer, methods=["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]),)
 
 
 def _issuer_keeper(settings: Settings, metrics: Metrics) -> IssuerKeeper | None:

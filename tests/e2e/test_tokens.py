@@ -212,6 +212,20 @@ def test_keys_are_rotated_without_a_failed_request_and_a_withdrawn_one_opens_not
         assert execute(client, gateway).status_code == 200
 
 
+@pytest.mark.requirement("AUTH-015")
+def test_a_key_that_came_a_moment_ago_costs_one_request_at_most(kind, monkeypatch):
+    monkeypatch.setenv("MCP_SIDECAR_ISSUER_REFRESH", "3600")
+    with kit_gateway(kind) as gateway:
+        published = gateway.provider.answers["/jwks"]["keys"]
+        gateway.provider.answers["/jwks"] = {"keys": [*published, jwk("stranger")]}
+        since = gateway.mark()
+        with gateway.client(gateway.kit.token(key="stranger")) as client:
+            first = execute(client, gateway)
+            assert (first.status_code, first.headers["Retry-After"]) == (503, "1")
+            assert gateway.posts(since) == []
+            assert execute(client, gateway).status_code == 200
+
+
 @pytest.mark.requirement("AUTH-014")
 def test_a_provider_that_is_away_takes_nobody_their_tokens(own_gateway):
     gateway = own_gateway

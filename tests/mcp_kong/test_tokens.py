@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
 
-from mcp_core.auth import keyfile, keysets
+from mcp_core.auth import keyfile, keysets, wanted
 from mcp_core.auth.keyfile import IssuerKeys
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
@@ -74,7 +75,13 @@ def challenge_of(side):
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_no_attack_opens_anything_and_nothing_else_is_looked_at(row):
     values, query = row.sent(KIT)
-    side = ask(guard(), *values, target=f"/notes/mcp{query}", consumer=ANN)
+    one = guard()
+    side = ask(one, *values, target=f"/notes/mcp{query}", consumer=ANN)
+    if row.reason == "token-unknown-key":
+        # The first one in a while goes to the sidecar, which answers for the guard.
+        assert side.upstream == "mcp-sidecar"
+        assert side.arguments("service.request.set_path") == [("/issuers/wanted",)]
+        side = ask(one, *values, target=f"/notes/mcp{query}", consumer=ANN)
     status, said = challenge_of(side)
     assert status == row.status
     assert said.startswith("Bearer ")
@@ -161,10 +168,44 @@ def test_a_token_of_a_key_that_was_just_written_is_taken_at_once(path, monkeypat
     one = guard()
     assert ask(one, bearer()).exit is None
     token = f"Bearer {KIT.token('ES256')}"
+    assert ask(one, token).upstream == "mcp-sidecar"
     assert challenge_of(ask(one, token))[0] == 401
     write(path)
     now[0] += 0.01
     assert ask(one, token).exit is None
+
+
+@pytest.mark.requirement("AUTH-015")
+def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
+    one, token = guard(), f"Bearer {KIT.token(key='stranger')}"
+    side = ask(one, token, headers=LEGACY | {"cookie": "c=1"})
+    word = wanted.read(side.next_hop["mcp-gateway-context"], (KEY,), now=time.time())
+    assert (word.issuer, word.kid) == (KIT.issuer, "stranger")
+    assert word.challenge.startswith('Bearer error="invalid_token"')
+    assert not {"authorization", "cookie"} & side.next_hop.keys()
+    logged = dict(side.arguments("log.set_serialize_value"))
+    assert logged["mcp"]["refused"] == "token-unknown-key"
+    assert logged["request.headers.mcp-gateway-context"] == "REDACTED"
+    for number in range(20):
+        assert challenge_of(ask(one, f"Bearer {KIT.token(header={'kid': str(number)})}"))[0] == 401
+    other = ask(one, f"Bearer {OTHER.token(key='stranger')}")
+    assert challenge_of(other)[0] == 401, "an issuer that this server does not take is asked for nothing"
+
+
+@pytest.mark.requirement("AUTH-015")
+@pytest.mark.parametrize("changed", ["signed by another", "expired", "cut", "another format", "no dot", ""])
+def test_no_other_word_is_believed(changed):
+    word = wanted.WantedKey(KIT.issuer, "k", "Bearer", "{}", int(time.time()) + 30)
+    good = wanted.sign(word, (KEY,))
+    assert wanted.read(good, (b"o" * 32, KEY), now=time.time()) == word
+    bad = {
+        "signed by another": wanted.sign(word, (b"x" * 32,)),
+        "expired": wanted.sign(replace(word, expires=5), (KEY,)),
+        "cut": good[:-1],
+        "another format": wanted.sign(replace(word, format=2), (KEY,)),
+        "no dot": good.replace(".", ""),
+    }.get(changed, "")
+    assert wanted.read(bad, (KEY,), now=time.time()) is None
 
 
 @pytest.mark.requirement("AUTH-010")
@@ -178,6 +219,7 @@ def test_a_damaged_file_takes_nobody_their_keys_and_a_withdrawn_key_opens_nothin
     assert ask(one, token).exit is None
     write(path, {"keys": [jwk("ES256")]})
     now[0] += 1
+    assert ask(one, token).upstream == "mcp-sidecar"
     assert challenge_of(ask(one, token))[0] == 401
 
 

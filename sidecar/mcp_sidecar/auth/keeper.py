@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -24,6 +24,8 @@ from mcp_sidecar.auth.settings import AuthSettings
 
 FIRST_PAUSE: Final = 1.0
 """Seconds until an issuer is asked again that failed for the first time; each further time takes twice as long."""
+WANTED_SECONDS: Final = 10.0
+"""How often an issuer is asked out of turn at most: kids are the invention of whoever writes a token."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,12 @@ class _Issuer:
     keys: IssuerKeys | None = None
     problem: str = "its keys were not fetched yet"
     failures: int = 0
+    wanted: float = float("-inf")
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def has(self, kid: str | None) -> bool:
+        """Return whether a key of this kid is known."""
+        return self.keys is not None and any(key.kid == kid for key in self.keys.keys.keys)
 
 
 class IssuerKeeper:
@@ -52,6 +60,7 @@ class IssuerKeeper:
         self._documents = documents or (lambda: Fetcher(settings.issuer_networks))
         self._clock = clock
         self._writing = anyio.Lock()
+        self._fetching: Documents | None = None
         self._issuers = {issuer: _Issuer() for issuer in settings.issuers}
 
     def problems(self) -> dict[str, str]:
@@ -62,6 +71,7 @@ class IssuerKeeper:
         """Keep keys fresh, for ever."""
         self.recall()
         async with self._documents() as documents, anyio.create_task_group() as tasks:
+            self._fetching = documents
             for issuer in self._issuers:
                 tasks.start_soon(self._follow, documents, issuer)
 
@@ -70,6 +80,18 @@ class IssuerKeeper:
         for issuer, keys in self._writer.read().items():
             if issuer in self._issuers and keys.until > self._clock():
                 self._issuers[issuer].keys = keys
+
+    async def want(self, issuer: str, kid: str | None) -> bool:
+        """Ask an issuer out of turn for a key that a token names. Returns whether it is known then."""
+        one = self._issuers.get(issuer)
+        if one is None or self._fetching is None:
+            return False
+        async with one.lock:
+            now = self._clock()
+            if not one.has(kid) and now - one.wanted >= WANTED_SECONDS:
+                one.wanted = now
+                await self.refresh(self._fetching, issuer)
+        return one.has(kid)
 
     async def _follow(self, documents: Documents, issuer: str) -> None:
         while True:

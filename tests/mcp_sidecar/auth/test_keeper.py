@@ -115,6 +115,30 @@ def test_a_provider_that_is_away_at_the_start_leaves_the_nodes_last_keys(provide
     assert again.written() == {provider.url: (["RS256"], 4600.0)}
 
 
+@pytest.mark.requirement("AUTH-015")
+def test_an_issuer_is_asked_out_of_turn_once_for_thousands_of_unknown_kids(provider, tmp_path):
+    node = Node(tmp_path / "keys", provider.url)
+
+    async def run():
+        async with Fetcher(node.settings.issuer_networks) as node.keeper._fetching:
+            await node.keeper.refresh(node.keeper._fetching, provider.url)
+            assert await node.keeper.want(provider.url, "RS256")
+            since = len(provider.asked)
+            async with anyio.create_task_group() as tasks:
+                for number in range(2000):
+                    tasks.start_soon(node.keeper.want, provider.url, f"invented-{number}")
+            assert provider.asked[since:].count("/jwks") == 1
+            provider.answers["/jwks"] = {"keys": [jwk("RS256"), jwk("ES256")]}
+            assert not await node.keeper.want(provider.url, "ES256")
+            node.clock.now += 10
+            assert await node.keeper.want(provider.url, "ES256")
+            assert provider.asked[since:].count("/jwks") == 2
+            assert not await node.keeper.want("https://other.example", "ES256")
+
+    anyio.run(run)
+    assert node.written()[provider.url][0] == ["RS256", "ES256"]
+
+
 def test_what_is_beyond_its_time_or_of_an_issuer_that_is_no_more_is_not_taken_up(provider, tmp_path):
     Node(tmp_path / "keys", provider.url).refresh()
     other = Provider()
