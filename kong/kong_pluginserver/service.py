@@ -13,7 +13,7 @@ import time
 from time import monotonic
 from typing import Any, Final
 
-from kong_pluginserver import log, rpc
+from kong_pluginserver import description, log, rpc
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotText, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
@@ -51,6 +51,7 @@ class Service:
         self._kong = kong
         self._deadline = deadline
         self._told: Recent[bytes, bool] = Recent(_MOST_CAUSES)
+        self._marks = {name: plugin.mark for name, plugin in plugins.items()}
 
     def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends. Nothing is ever raised: this is the edge."""
@@ -98,6 +99,7 @@ class Service:
     def _start(self, connection: Connection, call: rpc.Call) -> bool:
         connection.begin(monotonic() + self._deadline, can_exit=False)
         try:
+            description.check(call.name, self._marks[call.name], call.config)
             instance_id = self._instances.start(call.name, call.config)
         except BaseException as error:  # noqa: BLE001 - a plugin's constructor may end in anything, SystemExit too
             # The protocol has no way to say no to a start. Kong logs a closed connection and answers 500, once for
@@ -113,7 +115,9 @@ class Service:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
-        if self._first(repr(cause).encode() + call.config):
+        # Another description is wrong for every configuration alike: one line says it.
+        strange = isinstance(error, description.StrangeDescriptionError)
+        if self._first(repr(cause).encode() + (b"" if strange else call.config)):
             log.line("error", "instance_not_started", **cause)
 
     def _first(self, what: bytes) -> bool:

@@ -214,7 +214,8 @@ class Supervisor:
         log.line("info", "draining", cause="signal" if self._told_to_end else "parent is gone")
         self._drain_until = now + self._settings.drain + _KILL_AFTER
         self._listener.unlink()
-        self._accept()
+        if not self._listener.passed_on:  # else the next server finds what waits in the backlog
+            self._accept()
         if self._accepting:
             self._epoll.unregister(self._listener.socket.fileno())
             self._accepting = False
