@@ -21,7 +21,9 @@ from kong_pluginserver.supervisor import Supervisor
 @click.command(context_settings={"show_default": True})
 @click.option("--plugins", type=click.Path(path_type=Path), required=True, help="Directory of the plugin files, *.py.")
 @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to serve Kong on.")
-@click.option("--socket-group", metavar="GROUP", help="Group that may connect too. Without it, only the socket's owner may.")
+@click.option(
+    "--socket-group", metavar="GROUP", help="Group that may connect too. Without it, only the socket's owner may."
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=Settings.workers, help="Processes that run plugins.")
 @click.option(
     "--deadline", type=click.FloatRange(0.05, 60), default=Settings.deadline, help="Seconds that one event may take."

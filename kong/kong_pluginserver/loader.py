@@ -109,7 +109,9 @@ def load(path: Path) -> Plugin:
 
 def dump(plugins: list[Plugin]) -> str:
     """Return the document that Kong's query command reads."""
-    return json.dumps({"Protocol": description.PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False)
+    return json.dumps(
+        {"Protocol": description.PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False
+    )
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from kong_pluginserver.recent import Recent
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
 _LAST_WORDS: Final = 2.0
+_MOMENT: Final = 0.5
 # For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
 # that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
@@ -40,12 +41,10 @@ class Service:
 
     Attributes:
         ended: tokens of the connections that have ended, for the supervisor to be told.
-        draining: every connection is closed as soon as its event is over.
     """
 
     def __init__(self, plugins: dict[str, Plugin], instances: Instances, kong: Namespace, deadline: float) -> None:
         self.ended: list[int] = []
-        self.draining = False
         self._plugins = plugins
         self._instances = instances
         self._kong = kong
@@ -71,11 +70,14 @@ class Service:
 
     def _exchange(self, connection: Connection) -> bool:
         data = connection.next_call()
-        if data is None or connection.closing:
+        if data is None:
+            return False
+        if connection.closing:
+            _let_go(connection)
             return False
         call = rpc.parse_call(data)
         if call.command == rpc.EVENT:
-            return self._event(connection, call) and not self.draining
+            return self._event(connection, call)
         if call.command == rpc.START:
             return self._start(connection, call)
         if call.command == rpc.CLOSE:
@@ -88,7 +90,7 @@ class Service:
             connection.send(rpc.returned(call.sequence, rpc.names(list(self._plugins))))
         else:
             connection.send(rpc.returned(call.sequence, self._info(call.name)))
-        return not self.draining
+        return True
 
     def _info(self, name: str) -> bytes:
         plugin = self._plugins.get(name)
@@ -109,7 +111,7 @@ class Service:
             return False
         connection.end()
         connection.send(rpc.returned(call.sequence, rpc.status(call.name, instance_id, int(time.time()))))
-        return not self.draining
+        return True
 
     def _tell_once(self, call: rpc.Call, error: BaseException) -> None:
         cause = {"plugin": call.name[:100], **log.cause(error)}
@@ -224,6 +226,18 @@ def _let_answer_be_read(connection: Connection) -> None:
     connection.deadline = monotonic() + _LINGER
     connection.expired = False
     connection.half_close()
+    with contextlib.suppress(PeerVanished, DeadlineExceeded):
+        connection.linger()
+
+
+def _let_go(connection: Connection) -> None:
+    """Read, for a moment, what Kong still sends on a connection that was half closed.
+
+    Kong took it out of its pool just then, and asks again elsewhere when it finds no answer; were the connection closed
+    between the two writes of its call, the second would fail, and the request with it.
+    """
+    connection.deadline = monotonic() + _MOMENT
+    connection.expired = False
     with contextlib.suppress(PeerVanished, DeadlineExceeded):
         connection.linger()
 

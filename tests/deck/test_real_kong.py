@@ -6,7 +6,6 @@ Kong has no start command: plugin server and sidecar run beside it, and its dump
 import asyncio
 import shutil
 import subprocess
-import threading
 
 import httpx
 import psycopg
@@ -14,10 +13,11 @@ import pytest
 import yaml
 
 from deck.support import DECK, deck_binary
-from e2e.harness import connect_to, modern
+from e2e.calls import Calls, verdict
+from e2e.harness import JSON_HEADERS, connect_to, modern
 from kong_mcp.dev import free_port
 from servers.launch import replicas, wait_for
-from servers.own_kong import OwnKong
+from servers.own_kong import PLUGINS, OwnKong, other_plugins
 from servers.postgres import program, run_postgres
 
 pytestmark = pytest.mark.skipif(
@@ -153,17 +153,15 @@ def test_a_second_sync_finds_nothing_to_do(synced):
 
 @pytest.mark.requirement("DECK-020")
 def test_a_policy_changes_under_calls_and_nothing_passes_that_should_not(synced):
-    calls = Calls(synced, "files", "whoami")
-    with calls:
-        calls.wait_for(50)
+    with Calls(synced.url("files"), "whoami", AGENT) as calls:
+        calls.wait_for_more(50, "passed")
         synced.declare("files", {"allow": ["good"]})
         synced.sync()
         with httpx.Client(headers=AGENT, timeout=30, trust_env=False) as client:
             wait_for(lambda: "error" in synced.call(client, "files", "whoami").json(), lambda: "never refused")
-        seen = calls.number
         executed = len(synced.servers["files"].executed())
-        calls.wait_for(seen + 50)
-    first = next(number for number, verdict in enumerate(calls.verdicts) if verdict == "refused")
+        calls.wait_for_more(50, "refused")
+    first = calls.verdicts.index("refused")
     assert set(calls.verdicts) == {"passed", "refused"}, "a call failed"
     # A request that was on its way when the change arrived may still end after the first refusal was seen.
     assert set(calls.verdicts[first + Calls.THREADS :]) == {"refused"}
@@ -218,45 +216,18 @@ def test_a_broken_file_is_refused_before_anything_changes(synced, broken):
     assert {kind: synced.entities(kind) for kind in before} == before
 
 
-class Calls:
-    """Agents that call one tool all the time: what became of each call, in the order in which they ended."""
-
-    THREADS = 4
-
-    def __init__(self, team, server, tool):
-        self.team, self.server, self.tool = team, server, tool
-        self.verdicts = []
-        self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(self.THREADS)]
-
-    def _call(self):
-        with httpx.Client(headers=AGENT, timeout=30, trust_env=False) as client:
-            while not self._done.is_set():
-                self.verdicts.append(self._verdict(client))
-
-    def _verdict(self, client):
-        try:
-            answer = self.team.call(client, self.server, self.tool)
-            if answer.status_code == 200 and "result" in answer.json():
-                return "passed"
-            refused = answer.json()["error"]["message"].startswith("Unknown tool")
-            return "refused" if refused else f"{answer.status_code} {answer.text}"
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            return repr(error)
-
-    @property
-    def number(self):
-        return len(self.verdicts)
-
-    def wait_for(self, number):
-        wait_for(lambda: self.number >= number, lambda: self.verdicts[-5:])
-
-    def __enter__(self):
-        for one in self._threads:
-            one.start()
-        return self
-
-    def __exit__(self, *_error):
-        self._done.set()
-        for one in self._threads:
-            one.join()
+@pytest.mark.requirement("SRV-040")
+def test_an_upgrade_takes_a_new_dump_and_a_restart_of_kong_but_no_sync(synced, tmp_path):
+    node, usual = synced.node, synced.node.plugin_server.command
+    newer = other_plugins(tmp_path / "newer", priority=941)
+    with httpx.Client(headers=JSON_HEADERS | AGENT, timeout=30, trust_env=False) as client:
+        for command, plugins in ([*usual[:2], newer, *usual[3:]], newer), (usual, PLUGINS):
+            node.plugin_server.stop()
+            node.plugin_server.command = command
+            node.start_plugin_server()
+            assert verdict(client, synced.url("files"), "good") == "500"
+            node.write_dump(plugins)
+            node.stop_kong()
+            node.start_kong()
+            wait_for(lambda: verdict(client, synced.url("files"), "good") == "passed", lambda: node.error_log[-3000:])
+            assert synced.changes()[0] is False

@@ -23,7 +23,7 @@ OTHERS = {
     "of more phases": PLUGIN + "    def log(self, kong): ...\n",
     "of other phases": PLUGIN.replace("access", "rewrite"),
     "of another default": PLUGIN.replace('"a"', '"b"'),
-    "of a field more": PLUGIN.replace(FIELD, f'{FIELD}, {FIELD.replace("do", "deny")}'),
+    "of a field more": PLUGIN.replace(FIELD, f"{FIELD}, {FIELD.replace('do', 'deny')}"),
     "of a field less": PLUGIN.replace(FIELD, ""),
     "of another type": PLUGIN.replace('"string", "default": "a"', '"integer", "default": 1'),
     "whose field is called description": PLUGIN.replace('"do"', '"description"'),

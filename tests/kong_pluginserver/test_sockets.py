@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import threading
 
 import pytest
 from kongside import BIN, Client, Server, until
+
+from servers.passing import listening, passed
 
 PLUGIN = """version = "1.0.0"
 priority = 1
@@ -29,38 +30,30 @@ BECOME = "import os, socket, sys; from pathlib import Path; from kong_pluginserv
 BECOME += "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(65534)\n"
 CONNECT = BECOME + "socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 LISTEN = BECOME + "listener.Listener(Path(sys.argv[1]), '0')"
-PASS = """import os, sys
-number, count, owner = sys.argv[1:4]
-os.dup2(int(number), 3)
-os.environ.update(LISTEN_FDS=count, LISTEN_PID=owner or str(os.getpid()))
-os.execv(sys.argv[4], sys.argv[4:])
-"""
 
 
 class Passed(Server):
     """A server whose socket is made, kept and passed on by the test, as systemd does (sd_listen_fds(3))."""
 
-    def __init__(self, *, count=1, owner=None, made=None, **more):
+    def __init__(self, *, count=1, owner="", made=None, **more):
         super().__init__({"guard.py": PLUGIN}, "--workers", "1", **more)
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(str(made or self.path))
-        self.listening.listen()
-        self.count, self.owner = count, owner
+        self.listening = listening(made or self.path)
+        self.passing = {"count": count, "owner": owner}
 
     def command(self):
-        passing = [str(self.listening.fileno()), str(self.count), str(self.owner or "")]
-        return [sys.executable, "-c", PASS, *passing, *super().command()]
+        return passed(self.listening, super().command(), **self.passing)
 
     def start(self):
-        os.set_inheritable(self.listening.fileno(), True)
         plain = subprocess.Popen
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("kongside.subprocess.Popen", lambda *a, **k: plain(*a, **k, pass_fds=[self.listening.fileno()]))
+            patch.setattr(
+                "kongside.subprocess.Popen", lambda *a, **k: plain(*a, **k, pass_fds=[self.listening.fileno()])
+            )
             return super().start()
 
 
 @pytest.fixture
-def passed():
+def passing():
     with contextlib.ExitStack() as stack:
 
         def make(**more):
@@ -73,8 +66,8 @@ def passed():
 
 
 @pytest.mark.requirement("SRV-043")
-def test_a_restart_on_a_passed_socket_loses_no_event(passed):
-    server = passed().start()
+def test_a_restart_on_a_passed_socket_loses_no_event(passing):
+    server = passing().start()
     outcomes, done = [], threading.Event()
 
     def load():
@@ -101,22 +94,22 @@ def test_a_restart_on_a_passed_socket_loses_no_event(passed):
 
 
 @pytest.mark.requirement("SRV-043")
-def test_a_passed_socket_that_kong_does_not_connect_to_stops_the_start(passed, tmp_path):
-    server = passed(made=tmp_path / "other")
+def test_a_passed_socket_that_kong_does_not_connect_to_stops_the_start(passing, tmp_path):
+    server = passing(made=tmp_path / "other")
     with pytest.raises(AssertionError, match="name the same path in both units"):
         server.start()
 
 
 @pytest.mark.requirement("SRV-043")
-def test_more_sockets_than_one_stop_the_start(passed):
-    server = passed(count=2)
+def test_more_sockets_than_one_stop_the_start(passing):
+    server = passing(count=2)
     with pytest.raises(AssertionError, match="name the same path in both units"):
         server.start()
 
 
 @pytest.mark.requirement("SRV-043")
-def test_what_was_passed_to_another_process_is_left_alone(passed):
-    server = passed(owner=1).start()
+def test_what_was_passed_to_another_process_is_left_alone(passing):
+    server = passing(owner=1).start()
     assert server.path.stat().st_ino
     client = Client(server.path, "guard")
     assert client.event().kind == "passed"

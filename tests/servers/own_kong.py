@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -17,7 +18,10 @@ import urllib.request
 from pathlib import Path
 
 from kong_mcp.dev import free_port
+from kong_devkit.render import render
+from kong_devkit.render_text import write_yaml
 from servers.launch import wait_for
+from servers.passing import listening, passed
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -31,6 +35,16 @@ def fill_in(conf: str, values: dict[str, str]) -> str:
         conf, found = re.subn(rf"(?m)^{re.escape(name)} = .*$", lambda _: line, conf)  # noqa: B023 - used at once
         conf += "" if found else f"{line}\n"
     return conf
+
+
+def other_plugins(folder, **changes):
+    """Return a folder with a guard that Kong must be told other things of."""
+    folder.mkdir()
+    source = (PLUGINS / "mcp-guard.py").read_text()
+    for name, value in changes.items():
+        source = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", source)
+    (folder / "mcp-guard.py").write_text(source)
+    return folder
 
 
 class Program:
@@ -47,8 +61,13 @@ class Program:
             )
         return self
 
-    def said(self, what: str) -> bool:
-        return what in self.log.read_text(errors="replace")
+    def events(self) -> list[dict]:
+        """Return what it wrote down, one JSON document a line."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def count(self, event: str) -> int:
+        return sum(one["event"] == event for one in self.events())
 
     def wait_for(self, probe):
         def holds():
@@ -65,9 +84,12 @@ class Program:
 
 
 class OwnKong:
-    """One node. `database` is the port of a PostgreSQL with the database kong; without one, `state` is a rendered file."""
+    """One node. `database` is the port of a PostgreSQL with the database kong; without one, it takes `load`ed decK files.
 
-    def __init__(self, database: int | None = None, state: Path | None = None, **conf: str) -> None:
+    With `passing` somebody else keeps the plugin server's socket, as systemd does. `conf` is more of kong.conf.
+    """
+
+    def __init__(self, database: int | None = None, *, passing: bool = False, **conf: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="own-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.prefix = self.folder / "p"
@@ -76,7 +98,8 @@ class OwnKong:
         self.port, self.admin, self.status, self.sidecar_port = (free_port() for _ in range(4))
         self.keys = base64.b64encode(secrets.token_bytes(32)).decode()
         self.internal_key = secrets.token_urlsafe(24)
-        stored = {"database": "off", "declarative_config": str(state)}
+        self.state = self.folder / "kong.yaml"
+        stored = {"database": "off", "declarative_config": str(self.state)}
         if database:
             stored = {"database": "postgres", "pg_host": "127.0.0.1", "pg_port": str(database), "pg_user": "store"}
             stored |= {"pg_database": "kong", "declarative_config": ""}
@@ -94,11 +117,11 @@ class OwnKong:
             **({"nginx_user": "root root"} if os.geteuid() == 0 else {}),
             **conf,
         }
-        self.plugin_server = Program(
-            [BIN / "mcp-pluginserver", "--plugins", PLUGINS, "--socket", self.socket],
-            self.folder / "pluginserver.log",
-            self.environment,
-        )
+        command, more = [BIN / "mcp-pluginserver", "--plugins", PLUGINS, "--socket", self.socket], {}
+        self.listening = listening(self.socket) if passing else None
+        if self.listening:
+            command, more = passed(self.listening, command), {"pass_fds": [self.listening.fileno()]}
+        self.plugin_server = Program(command, self.folder / "pluginserver.log", self.environment, **more)
         self.sidecar = Program([BIN / "mcp-sidecar", "serve"], self.folder / "sidecar.log", self.environment)
         self.write_dump()
 
@@ -123,6 +146,11 @@ class OwnKong:
     @property
     def error_log(self) -> str:
         return (self.prefix / "logs/error.log").read_text(errors="replace")
+
+    def load(self, *files: Path) -> None:
+        """Render decK files for a Kong without a database."""
+        self.state.touch(0o600)
+        self.state.write_text(write_yaml(render(files, self.environment)))
 
     def write_dump(self, plugins: Path = PLUGINS) -> None:
         command = [BIN / "mcp-pluginserver", "--plugins", plugins, "--dump", "mcp-guard"]
@@ -150,8 +178,9 @@ class OwnKong:
             wait_for(lambda: not pid.exists(), lambda: self.error_log[-4000:])
 
     def start_plugin_server(self) -> None:
+        served = self.plugin_server.count("serving")
         self.plugin_server.start()
-        self.plugin_server.wait_for(lambda: self.plugin_server.log.read_text().count('"serving"') and self.socket.exists())
+        self.plugin_server.wait_for(lambda: self.plugin_server.count("serving") > served)
 
     def start_sidecar(self) -> None:
         self.sidecar.start()
@@ -173,4 +202,6 @@ class OwnKong:
         self.stop_kong()
         for one in (self.plugin_server, self.sidecar):
             one.stop()
+        if self.listening:
+            self.listening.close()
         shutil.rmtree(self.folder, ignore_errors=True)
