@@ -19,6 +19,7 @@ from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
+from kong_mcp.unpack import unpack
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -58,6 +59,7 @@ def main() -> None:
 
 
 main.add_command(scan)
+main.add_command(unpack)
 
 
 @main.command()

@@ -36,8 +36,7 @@ cli.main(sys.argv[3:])
 @contextlib.contextmanager
 def own_kong(replica, **more):
     """A node, not started yet, that takes one server and one agent from decK files; calls need no sidecar on it."""
-    lua = {"plugins": "bundled,mcp-guard,mcp-answers", "lua_package_path": f"{PLUGINS}/lua/?.lua;;"}
-    node = OwnKong(**lua, **more)
+    node = OwnKong(**more)
     try:
         template = (DECK / "template.yaml").read_text(encoding="utf-8").replace("NAME", "notes")
         server = node.folder / "notes.yaml"

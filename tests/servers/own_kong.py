@@ -111,6 +111,7 @@ class OwnKong:
             "status_listen": f"127.0.0.1:{self.status}",
             "pluginserver_mcp_guard_socket": str(self.socket),
             "pluginserver_mcp_guard_query_cmd": f"cat {self.dump}",
+            "lua_package_path": f"{PLUGINS}/lua/?.lua;;",
             "nginx_worker_processes": "1",
             "worker_state_update_frequency": "1",
             "db_update_frequency": "1",
