@@ -19,8 +19,8 @@ _DECK: Final = ("shared.yaml", "answers.yaml", "template.yaml", "lint.yaml")
 def unpack(folder: Path) -> None:
     """Write plugins, their dump, decK files, kong.conf and systemd units into FOLDER.
 
-    Do it again after each upgrade, then restart Kong: it reads the dump when it starts. decK files that are there already
-    are yours, and kept; where one differs from this release's, that is put beside it as NAME.new.
+    Do it again after each upgrade, then restart Kong: it reads the dump when it starts. decK files that are there
+    already are yours, and kept; where one differs from this release's, that is put beside it as NAME.new.
     """
     try:
         _copy(plugins_folder(), folder / "plugins", "*.py", "lua/**/*.lua")

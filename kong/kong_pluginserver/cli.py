@@ -46,7 +46,9 @@ from kong_pluginserver.supervisor import Supervisor
     default=Settings.max_body,
     help="Bytes of the largest request body that a plugin may read.",
 )
-@click.option("--end-with-parent", is_flag=True, help="End when whoever started it is gone. For a start command of Kong's.")
+@click.option(
+    "--end-with-parent", is_flag=True, help="End when whoever started it is gone. For a start command of Kong's."
+)
 @click.option("--dump", metavar="NAME", help="Print what Kong must know of this plugin as JSON, and end.")
 def main(plugins: Path, socket_path: Path | None, dump: str | None, **others: Any) -> None:
     """Serve kong-pdk plugins to Kong over its ProtoBuf:1 plugin protocol; refuse whenever anything goes wrong.

@@ -1,16 +1,16 @@
-"""What Kong is told of a plugin before it has ever talked to the server, and the proof that it was told the right thing.
+"""What Kong is told of a plugin before it has ever talked to the server, and the proof that it was the right thing.
 
-Kong reads the description once, when it starts, from a query command; that may print a file that was written long before.
-So what Kong goes by can be of another release than the server that it connects to: its phases, its priority (a guard that
-runs before authentication) and its fields and their defaults. No call of the protocol says which description Kong has.
+Kong reads the description once, when it starts, from a query command; that may print a file that was written long
+before. So what Kong goes by can be of another release than the server that it connects to: its phases, its priority (a
+guard that runs before authentication), its fields and their defaults. No call of the protocol says which one Kong has.
 
-Therefore each description adds one field to the plugin's configuration whose *name* is a digest of the rest. Kong fills its
-default in for every instance, from the description that it has, whatever a database holds: it drops fields that its schema
-does not know when it reads (kong/db/schema/init.lua, process_auto_fields). An instance whose configuration lacks the field
-is not started, and Kong answers 500.
+Therefore each description adds one field to the plugin's configuration whose *name* is a digest of the rest. Kong fills
+its default in for every instance, from the description that it has, whatever a database holds: when it reads it drops
+fields that its schema does not know (kong/db/schema/init.lua, process_auto_fields). An instance whose configuration
+lacks the field is not started, and Kong answers 500.
 
-The digest is of what has a meaning for Kong. Descriptions and the version have none: releases that differ in nothing else
-follow each other without a restart of Kong.
+The digest is of what has a meaning for Kong. Descriptions and the version have none: releases that differ in nothing
+else follow each other without a restart of Kong.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 PROTOCOL: Final = "ProtoBuf:1"
-# As kong/db/schema/typedefs.lua (protocols_http), which bundled plugins have. decK takes a plugin whose schema says nothing
-# about protocols for one that has none, and finds a difference to what Kong keeps, for ever.
+# As kong/db/schema/typedefs.lua (protocols_http), which bundled plugins have. decK takes a plugin whose schema says
+# nothing about protocols for one that has none, and finds a difference to what Kong keeps, for ever.
 _PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
 _DIGITS: Final = 12
 _PREFIX: Final = "described_"
@@ -54,7 +54,7 @@ def table(name: str, mark_: str, schema: Sequence[dict[str, Any]]) -> dict[str, 
         "required": True,
         "default": True,
         "eq": True,
-        "description": "Shows the plugin server which description Kong has of this plugin. Leave it out: Kong fills it in.",
+        "description": "Shows the plugin server which description of it Kong has. Leave it out: it is filled in.",
     }
     config = {"type": "record", "required": True, "fields": [*schema, {mark_: same}]}
     return {"name": name, "fields": [{"protocols": protocols}, {"config": config}]}
@@ -86,3 +86,10 @@ def _without_words(node: Any) -> Any:
     if isinstance(node, list | tuple):
         return [_without_words(one) for one in node]
     return node
+
+
+def mark_in(schema: dict[str, Any]) -> str | None:
+    """Return the mark in a schema table, None for a description of a release that had none."""
+    configs = [field["config"] for field in schema.get("fields", ()) if "config" in field]
+    names = [name for config in configs for field in config.get("fields", ()) for name in field]
+    return next((name for name in names if name.startswith(_PREFIX)), None)

@@ -92,9 +92,9 @@ class Worker:
     def _see_off(self) -> None:
         """Half close one idle connection, and the next when Kong has closed that one too.
 
-        Kong may take a connection out of its pool before it has seen its end. An event that finds no answer there is tried
-        again, on an instance that is started anew; but a start that finds none fails its request. Therefore all other
-        connections are served meanwhile, starts too.
+        Kong may take a connection out of its pool before it has seen its end. An event that finds no answer there is
+        tried again, on an instance that is started anew; but a start that finds none fails its request. Therefore all
+        other connections are served meanwhile, starts too.
         """
         now = monotonic()
         leaving = self._leaving

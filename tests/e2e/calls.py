@@ -9,7 +9,7 @@ from servers.launch import wait_for
 
 
 class Calls:
-    """A context in which agents call. `verdicts` are in the order in which calls ended: passed, refused, or what it was."""
+    """A context in which agents call. `verdicts`, as calls ended: passed, refused, or what it was."""
 
     THREADS = 4
 

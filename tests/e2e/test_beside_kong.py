@@ -1,4 +1,4 @@
-"""A real Kong without a start command, its plugin server beside it: what happens when that comes late, dies, or is another.
+"""A real Kong without a start command, its plugin server beside it: when that comes late, dies, or is another.
 
 Nothing of it opens a route: the server behind never hears of a call that the guard has not let pass.
 """

@@ -1,4 +1,4 @@
-"""The README's "On your own Kong", word for word: a wheel in an empty virtual environment, a real Kong, an official client.
+"""The README's "On your own Kong", word for word: a wheel in an empty environment, a real Kong, an official client.
 
 Only paths, ports and the name of the package on an index are others than written.
 """
@@ -168,7 +168,13 @@ def test_it_is_followed_on_a_kong_with_postgresql(machine):
     with run_postgres(port) as url:
         with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
             connection.execute("CREATE DATABASE kong")
-        values = {"database": "postgres", "pg_host": "127.0.0.1", "pg_port": port, "pg_user": "store", "pg_database": "kong"}
+        values = {
+            "database": "postgres",
+            "pg_host": "127.0.0.1",
+            "pg_port": port,
+            "pg_user": "store",
+            "pg_database": "kong",
+        }
         machine.write_conf(values)
         subprocess.run(
             ["kong", "migrations", "bootstrap", "-c", machine.conf],

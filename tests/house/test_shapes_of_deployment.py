@@ -1,4 +1,4 @@
-"""kong.conf, the images' compose file, the Helm values and the systemd units name one set of paths, and no start command."""
+"""kong.conf, the compose file, the Helm values and the systemd units name one set of paths, and no start command."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Kong goes by the description of a plugin that it read when it started: another one than the server's opens nothing."""
+"""Kong goes by the description of a plugin that it read when it started: one that is not the server's opens nothing."""
 
 from __future__ import annotations
 

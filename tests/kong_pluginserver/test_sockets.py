@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from kongside import BIN, Client, Server, until
@@ -131,7 +132,7 @@ def test_a_group_that_is_none_or_not_this_user_s_is_a_clear_error(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_with_a_group_its_members_may_connect_and_nobody_else(serve):
     def connects(server, group):
-        os.chmod(server.home, 0o755)
+        server.home.chmod(0o755)
         command = [sys.executable, "-c", CONNECT, server.path, str(group)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ended.returncode == 0 or "Permission denied" in ended.stderr, ended.stderr
@@ -156,4 +157,4 @@ def test_a_group_of_others_is_refused_and_leaves_nothing_behind():
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "PluginServerError" in ended.stderr, ended.stderr
         assert "must be in the group 0" in ended.stderr
-        assert os.listdir(folder) == []
+        assert list(Path(folder).iterdir()) == []

@@ -1,4 +1,4 @@
-"""A Kong as a platform team runs its own: kong/kong.conf, plugin server and sidecar beside it, with or without a database."""
+"""A Kong as a team runs its own: kong/kong.conf, plugin server and sidecar beside it, with or without a database."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from kong_mcp.dev import free_port
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
+from kong_mcp.dev import free_port
 from servers.launch import wait_for
 from servers.passing import listening, passed
 
@@ -84,7 +84,7 @@ class Program:
 
 
 class OwnKong:
-    """One node. `database` is the port of a PostgreSQL with the database kong; without one, it takes `load`ed decK files.
+    """One node. `database` is the port of a PostgreSQL with the database kong; without, it takes `load`ed decK files.
 
     With `passing` somebody else keeps the plugin server's socket, as systemd does. `conf` is more of kong.conf.
     """
