@@ -10,6 +10,7 @@ when the server ends, and what Kong asks meanwhile waits in its backlog for the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import socket
@@ -54,13 +55,11 @@ class Listener:
         gid = None if group is None else _gid(group)
         try:
             self._identity = self._bind(path, gid)
-        except PermissionError as error:
-            self.socket.close()
-            why = error.strerror if gid is None else f"{error.strerror}; this user must be in the group {group}"
-            raise PluginServerError(f"{path}: cannot make the socket: {why}") from None
         except OSError as error:
             self.socket.close()
-            raise PluginServerError(f"{path}: cannot make the socket: {error.strerror}") from None
+            # EPERM is chown's, EACCES the folder's.
+            why = f"; this user must be in the group {group}" if group and error.errno == errno.EPERM else ""
+            raise PluginServerError(f"{path}: cannot make the socket: {error.strerror}{why}") from None
 
     def _bind(self, path: Path, gid: int | None) -> tuple[int, int]:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -89,7 +88,7 @@ class Listener:
         return found.st_dev, found.st_ino
 
     def unlink(self) -> None:
-        """Remove the socket file, unless it is another's: a server's that came after, or whose who passed it on."""
+        """Remove the socket file, unless a server that came after has put its own there, or it was passed on."""
         if self.passed_on:
             return
         try:

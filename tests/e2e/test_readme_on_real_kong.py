@@ -53,8 +53,10 @@ class Machine:
 
     def map(self, text):
         """Return text with this machine's paths and ports in it."""
+        files = f"--conf {self.conf} --guard-env /etc/kong-mcp/guard.env --sidecar-env /etc/kong-mcp/sidecar.env"
+        text = text.replace("kong-mcp doctor", f"kong-mcp doctor {files}")
         for name in ("/opt/kong-mcp", "/etc/kong-mcp", "/etc/kong/", "/run/kong-mcp"):
-            text = text.replace(name, f"{self.folder}{name}")
+            text = re.sub(rf"(?<![\w/]){name}", f"{self.folder}{name}", text)
         text = text.replace("'kong-mcp[sidecar]'", f"'{self.wheel}[sidecar]'")
         return text.replace("127.0.0.1:8790", f"127.0.0.1:{self.sidecar}").replace("10.0.0.7:8080", self.replica)
 
@@ -65,8 +67,6 @@ class Machine:
             "PATH": f"{self.folder}/tools:{Path(sys.executable).parent}:{mine['PATH']}",
             "DECK_KONG_ADDR": f"http://127.0.0.1:{self.admin}",
             "DECK_ANALYTICS": "false",
-            "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{self.proxy}",
-            "MCP_SIDECAR_LISTEN": f"127.0.0.1:{self.sidecar}",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
 
@@ -93,6 +93,7 @@ class Machine:
                 env=self.environment,
                 stdout=output,
                 stderr=output,
+                cwd=self.folder / "opt/kong-mcp" if (self.folder / "opt/kong-mcp").is_dir() else self.folder,
                 start_new_session=True,
             )
         if shell.wait(400):
@@ -117,6 +118,9 @@ def machine():
             machine = Machine(Path(folder), wheel)
             machine.replica = f"127.0.0.1:{replica.port}"
             machine.run("install", "keys")
+            with (machine.folder / "etc/kong-mcp/sidecar.env").open("a") as ports:
+                ports.write(f"MCP_SIDECAR_KONG_URL=http://127.0.0.1:{machine.proxy}\n")
+                ports.write(f"MCP_SIDECAR_LISTEN=127.0.0.1:{machine.sidecar}\n")
             yield machine
 
 
@@ -159,6 +163,7 @@ def test_it_is_followed_on_a_kong_without_a_database(machine):
     values = {"database": "off", "declarative_config": str(machine.folder / "etc/kong/kong.yaml")}
     with followed(machine, values, "render") as key:
         assert used(machine, key) == (True, "good: x")
+        machine.run("doctor")
 
 
 @pytest.mark.requirement("DECK-023")
@@ -184,3 +189,4 @@ def test_it_is_followed_on_a_kong_with_postgresql(machine):
         )
         with followed(machine, values, "sync") as key:
             assert used(machine, key) == (True, "good: x")
+            machine.run("doctor")
