@@ -64,6 +64,9 @@ def _take_version(path: Path, document: Record) -> None:
 def _defaults_of(path: Path, document: Record) -> Record:
     info = _mapping(path, document.pop("_info", None))
     defaults = _mapping(path, info.pop("defaults", None))
+    tags = info.pop("select_tags", [])  # for a sync alone: which of a Kong's entities are decK's to change
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise ConfigError(f"{path}: _info.select_tags must be a list of tags")
     if info:
         raise ConfigError(f"{path}: _info.{min(info)} cannot be rendered here; use decK, or remove it")
     unknown = defaults.keys() - set(_DEFAULTED.values())

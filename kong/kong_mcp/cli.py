@@ -12,6 +12,7 @@ import click
 
 from kong_mcp.causes import Causes
 from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
+from kong_mcp.doctor.command import doctor
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
@@ -19,6 +20,7 @@ from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
+from kong_mcp.unpack import unpack
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -57,7 +59,9 @@ def main() -> None:
     """
 
 
+main.add_command(doctor)
 main.add_command(scan)
+main.add_command(unpack)
 
 
 @main.command()

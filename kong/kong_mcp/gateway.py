@@ -58,7 +58,7 @@ def kong_conf(settings: GatewaySettings) -> str:
     socket = settings.folder / "mcp.sock"
     server = program("mcp-pluginserver")
     plugins = plugins_folder()
-    start = f"{server} --plugins {plugins} --socket {socket} --workers {settings.workers}"
+    start = f"{server} --plugins {plugins} --socket {socket} --workers {settings.workers} --end-with-parent"
     values = {
         "prefix": settings.folder / "prefix",
         "database": "off",

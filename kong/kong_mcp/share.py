@@ -26,6 +26,11 @@ def deck_folder() -> Path:
     return _folder("deck", "shared.yaml")
 
 
+def kong_folder() -> Path:
+    """Return the folder with kong.conf and the systemd units."""
+    return _folder("kong", "kong.conf")
+
+
 def _folder(name: str, witness: str) -> Path:
     for base in (_INSTALLED, _CHECKOUT):
         if (base / name / witness).is_file():

@@ -27,12 +27,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from kong_pluginserver import ahead
+from kong_pluginserver import ahead, description
 from kong_pluginserver.errors import PluginServerError, UnfitError
 from kong_pluginserver.pdk import exit_frames
 
 PHASES: Final = ("certificate", "rewrite", "access", "response", "preread", "log")
-PROTOCOL: Final = "ProtoBuf:1"
 _SHORTEST_DESCRIPTION: Final = 10
 _LONGEST_DESCRIPTION: Final = 500
 _REFUSAL: Final = (
@@ -58,6 +57,11 @@ class Plugin:
     unawaited: frozenset[str]
     between_events: Callable[[], Any] | None = None
 
+    @property
+    def mark(self) -> str:
+        """The field by which Kong shows that it has this description."""
+        return description.mark(self.phases, self.priority, self.schema)
+
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""
         return {
@@ -65,7 +69,7 @@ class Plugin:
             "Phases": list(self.phases),
             "Priority": self.priority,
             "Version": self.version,
-            "Schema": {"name": self.name, "fields": [{"config": {"type": "record", "fields": self.schema}}]},
+            "Schema": description.table(self.name, self.mark, self.schema),
         }
 
 
@@ -105,7 +109,9 @@ def load(path: Path) -> Plugin:
 
 def dump(plugins: list[Plugin]) -> str:
     """Return the document that Kong's query command reads."""
-    return json.dumps({"Protocol": PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False)
+    return json.dumps(
+        {"Protocol": description.PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False
+    )
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import time
 from time import monotonic
 from typing import Any, Final
 
-from kong_pluginserver import log, rpc
+from kong_pluginserver import description, log, rpc
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotText, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
@@ -24,6 +24,7 @@ from kong_pluginserver.recent import Recent
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
 _LAST_WORDS: Final = 2.0
+_MOMENT: Final = 0.5
 # For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
 # that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
@@ -40,17 +41,16 @@ class Service:
 
     Attributes:
         ended: tokens of the connections that have ended, for the supervisor to be told.
-        draining: every connection is closed as soon as its event is over.
     """
 
     def __init__(self, plugins: dict[str, Plugin], instances: Instances, kong: Namespace, deadline: float) -> None:
         self.ended: list[int] = []
-        self.draining = False
         self._plugins = plugins
         self._instances = instances
         self._kong = kong
         self._deadline = deadline
         self._told: Recent[bytes, bool] = Recent(_MOST_CAUSES)
+        self._marks = {name: plugin.mark for name, plugin in plugins.items()}
 
     def serve(self, connection: Connection) -> None:
         """Serve one connection until it ends. Nothing is ever raised: this is the edge."""
@@ -70,11 +70,14 @@ class Service:
 
     def _exchange(self, connection: Connection) -> bool:
         data = connection.next_call()
-        if data is None or connection.closing:
+        if data is None:
+            return False
+        if connection.closing:
+            _let_go(connection)
             return False
         call = rpc.parse_call(data)
         if call.command == rpc.EVENT:
-            return self._event(connection, call) and not self.draining
+            return self._event(connection, call)
         if call.command == rpc.START:
             return self._start(connection, call)
         if call.command == rpc.CLOSE:
@@ -87,7 +90,7 @@ class Service:
             connection.send(rpc.returned(call.sequence, rpc.names(list(self._plugins))))
         else:
             connection.send(rpc.returned(call.sequence, self._info(call.name)))
-        return not self.draining
+        return True
 
     def _info(self, name: str) -> bytes:
         plugin = self._plugins.get(name)
@@ -98,6 +101,7 @@ class Service:
     def _start(self, connection: Connection, call: rpc.Call) -> bool:
         connection.begin(monotonic() + self._deadline, can_exit=False)
         try:
+            description.check(call.name, self._marks[call.name], call.config)
             instance_id = self._instances.start(call.name, call.config)
         except BaseException as error:  # noqa: BLE001 - a plugin's constructor may end in anything, SystemExit too
             # The protocol has no way to say no to a start. Kong logs a closed connection and answers 500, once for
@@ -107,13 +111,15 @@ class Service:
             return False
         connection.end()
         connection.send(rpc.returned(call.sequence, rpc.status(call.name, instance_id, int(time.time()))))
-        return not self.draining
+        return True
 
     def _tell_once(self, call: rpc.Call, error: BaseException) -> None:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
-        if self._first(repr(cause).encode() + call.config):
+        # Another description is wrong for every configuration alike: one line says it.
+        strange = isinstance(error, description.StrangeDescriptionError)
+        if self._first(repr(cause).encode() + (b"" if strange else call.config)):
             log.line("error", "instance_not_started", **cause)
 
     def _first(self, what: bytes) -> bool:
@@ -220,6 +226,18 @@ def _let_answer_be_read(connection: Connection) -> None:
     connection.deadline = monotonic() + _LINGER
     connection.expired = False
     connection.half_close()
+    with contextlib.suppress(PeerVanished, DeadlineExceeded):
+        connection.linger()
+
+
+def _let_go(connection: Connection) -> None:
+    """Read, for a moment, what Kong still sends on a connection that was half closed.
+
+    Kong took it out of its pool just then, and asks again elsewhere when it finds no answer; were the connection closed
+    between the two writes of its call, the second would fail, and the request with it.
+    """
+    connection.deadline = monotonic() + _MOMENT
+    connection.expired = False
     with contextlib.suppress(PeerVanished, DeadlineExceeded):
         connection.linger()
 

@@ -18,6 +18,8 @@ class Settings:
         upload: seconds that a client may take to send a request body, for which the deadline waits.
         drain: seconds that events in flight may take once the server is told to end.
         max_body: bytes of the largest request body, or of any other reply of Kong's, that is read.
+        socket_group: name or number of the group that may connect beside the socket's owner; None for nobody.
+        end_with_parent: whether it ends when the process is gone that started it, as a child of Kong's must.
     """
 
     plugins: Path
@@ -27,6 +29,8 @@ class Settings:
     upload: float = 60.0
     drain: float = 10.0
     max_body: int = 16 * 1024 * 1024
+    socket_group: str | None = None
+    end_with_parent: bool = False
 
     @property
     def tick(self) -> float:

@@ -37,7 +37,7 @@ _KILL_AFTER: Final = 1.0
 
 
 class Supervisor:
-    """Serves `plugins` on `listener` until told to end, or until its parent is gone."""
+    """Serves `plugins` on `listener` until told to end, or, where that is wanted, until its parent is gone."""
 
     def __init__(self, plugins: dict[str, Plugin], listener: Listener, settings: Settings) -> None:
         self._plugins = plugins
@@ -82,6 +82,9 @@ class Supervisor:
     def _on_signal(self, _signal: int, _frame: object) -> None:
         self._told_to_end = True
 
+    def _orphaned(self) -> bool:
+        return self._settings.end_with_parent and os.getppid() != self._parent
+
     def _dispatch(self, fd: int) -> None:
         if self._accepting and fd == self._listener.socket.fileno():
             self._accept()
@@ -124,7 +127,7 @@ class Supervisor:
     def _look_after(self) -> None:
         now = monotonic()
         self._partings.end(now)
-        if not self._drain_until and (self._told_to_end or os.getppid() != self._parent):
+        if not self._drain_until and (self._told_to_end or self._orphaned()):
             self._drain(now)
         if self._waiting and self._handles:
             waiting, self._waiting = self._waiting, []
@@ -214,7 +217,8 @@ class Supervisor:
         log.line("info", "draining", cause="signal" if self._told_to_end else "parent is gone")
         self._drain_until = now + self._settings.drain + _KILL_AFTER
         self._listener.unlink()
-        self._accept()
+        if not self._listener.passed_on:  # else the next server finds what waits in the backlog
+            self._accept()
         if self._accepting:
             self._epoll.unregister(self._listener.socket.fileno())
             self._accepting = False

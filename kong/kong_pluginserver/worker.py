@@ -40,8 +40,9 @@ class Worker:
         kong = build(self._hub, body_reader(settings.max_body))
         self._service = Service(plugins, self._instances, kong, settings.deadline)
         self._next_beat = 0.0
-        self._asked_to_drain = False
+        self._asked_to_drain = self._draining = False
         self._drain_until = 0.0
+        self._leaving: Connection | None = None
 
     def run(self) -> None:
         """Serve until drained."""
@@ -82,14 +83,30 @@ class Worker:
         self._hub.add(connection, self._service.serve)
 
     def _drain(self) -> None:
-        if self._service.draining:
+        if self._draining:
             return
-        self._service.draining = True
+        self._draining = True
         self._drain_until = monotonic() + self._settings.drain
+        self._see_off()
+
+    def _see_off(self) -> None:
+        """Half close one idle connection, and the next when Kong has closed that one too.
+
+        Kong may take a connection out of its pool before it has seen its end. An event that finds no answer there is
+        tried again, on an instance that is started anew; but a start that finds none fails its request. Therefore all
+        other connections are served meanwhile, starts too.
+        """
+        now = monotonic()
+        leaving = self._leaving
+        if leaving is not None and self._hub.connections.get(leaving.fd) is leaving and now < leaving.deadline:
+            return
+        self._leaving = None
         for connection in list(self._hub.connections.values()):
-            if connection.idle and not connection.has_input():
+            if connection.idle and not connection.closing and not connection.has_input():
                 connection.half_close()
-                connection.deadline = monotonic() + _HALF_CLOSED
+                connection.deadline = now + _HALF_CLOSED
+                self._leaving = connection
+                return
 
     def _between_events(self) -> None:
         for name, work in self._between:
@@ -107,13 +124,15 @@ class Worker:
         if now >= self._next_beat:
             self._next_beat = now + _BEAT
             self._tell(control.BEAT)
-        if self._service.draining:
+        if self._draining:
             left = len(self._hub.connections)
             if left and now >= self._drain_until:
                 log.line("warning", "drain_cut_short", connections=left)
             self._hub.stopped = not left or now >= self._drain_until
 
     def _on_batch(self) -> None:
+        if self._draining:
+            self._see_off()
         ended = self._service.ended
         while ended:
             tokens = ended[: control.MOST_TOKENS]

@@ -69,3 +69,9 @@ def test_the_template_adds_a_server_in_under_twenty_lines(tmp_path: Path) -> Non
 def test_the_upstream_closed_has_no_targets() -> None:
     closed = next(item for item in render(FILES, ENV)["upstreams"] if item["name"] == "closed")
     assert "targets" not in closed
+
+
+@pytest.mark.requirement("DECK-022")
+def test_a_sync_is_for_what_has_the_tag_and_a_rendered_file_needs_none() -> None:
+    assert load(DECK / "shared.yaml")["_info"]["select_tags"] == ["kong-mcp"]
+    assert "select_tags" not in yaml.safe_dump(render(FILES, ENV))

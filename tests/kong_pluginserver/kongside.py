@@ -5,6 +5,7 @@ It encodes with google.protobuf, so that the server's own codec is never checked
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -116,6 +117,16 @@ class Outcome:
 
 
 Reply = bytes | Callable[["Link", bytes], bytes | None]
+_PLUGINS: dict[str, Path] = {}
+
+
+@functools.cache
+def described(plugins: Path, name: str) -> dict[str, bool]:
+    """What Kong adds to every configuration of a plugin, from the description that it has; nothing for no plugin."""
+    command = [str(BIN), "--plugins", str(plugins), "--dump", name]
+    dump = subprocess.run(command, capture_output=True, check=False, timeout=60).stdout
+    fields = json.loads(dump)["Plugins"][0]["Schema"]["fields"][1]["config"]["fields"] if dump else []
+    return {key: True for one in fields for key in one if key.startswith("described_")}
 
 
 class Link:
@@ -123,6 +134,7 @@ class Link:
 
     def __init__(self, path: str | Path) -> None:
         self.sequence = 41
+        self.path = str(path)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
         self.socket.connect(str(path))
@@ -163,8 +175,15 @@ class Link:
         return message
 
     def start(self, name: str, config: object = None) -> int | None:
-        """Start an instance; None if the server closed instead."""
-        self.send_call(start={"name": name, "config": json.dumps(config if config is not None else {}).encode()})
+        """Start an instance as a Kong with this server's dump does; None if the server closed instead."""
+        values = config if config is not None else {}
+        if isinstance(values, dict) and self.path in _PLUGINS:
+            values = {**described(_PLUGINS[self.path], name), **values}
+        return self.start_with(name, values)
+
+    def start_with(self, name: str, values: object) -> int | None:
+        """Start an instance with a configuration as it stands."""
+        self.send_call(start={"name": name, "config": json.dumps(values).encode()})
         message = self.returned()
         return message.status.instance_id if message else None
 
@@ -281,6 +300,7 @@ class Server:
             self.plugins.mkdir(exist_ok=True)
             for name, source in plugins.items():
                 (self.plugins / name).write_text(source)
+        _PLUGINS[str(self.path)] = self.plugins
         self.log = self.home / f"log{time.monotonic_ns()}"
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None

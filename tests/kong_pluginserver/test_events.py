@@ -268,7 +268,7 @@ def test_names_info_and_status_are_told_without_the_configuration(server):
         info = link.call(info={"name": "odd"}).info
         assert (info.name, info.version, info.priority) == ("odd", "1.0.0", 10)
         assert list(info.phases) == ["certificate", "access", "log"]
-        assert json.loads(info.schema)["fields"][0]["config"]["fields"][0]["do"]["required"] is True
+        assert json.loads(info.schema)["fields"][1]["config"]["fields"][0]["do"]["required"] is True
         instance = link.start("odd", {"do": "nothing", "key": "secret-token-123"})
         status = link.call(status={"instance_id": instance})
         assert (status.status.name, status.status.instance_id) == ("odd", instance)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from kongside import BIN, Server
 
+from kong_pluginserver.description import mark, table
+
 GOOD = """version = "1.2.3"
 priority = 7
 Schema = []
@@ -120,7 +122,7 @@ def test_the_dump_is_one_json_document_whatever_the_plugin_prints(tmp_path):
                 "Phases": ["access"],
                 "Priority": 7,
                 "Version": "1.2.3",
-                "Schema": {"name": "noisy", "fields": [{"config": {"type": "record", "fields": []}}]},
+                "Schema": table("noisy", mark(["access"], 7, []), []),
             }
         ],
     }

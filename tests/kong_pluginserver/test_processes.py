@@ -262,7 +262,7 @@ def test_workers_end_when_their_supervisor_is_killed(serve):
 
 @pytest.mark.requirement("SRV-019")
 def test_an_orphan_ends_itself(tmp_path):
-    server = Server(ODD)
+    server = Server(ODD, "--end-with-parent")
     script = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(60)"
     with (tmp_path / "log").open("wb") as log:
         parent = subprocess.Popen([sys.executable, "-c", script, *server.command()], stdout=subprocess.PIPE, stderr=log)
@@ -276,6 +276,22 @@ def test_an_orphan_ends_itself(tmp_path):
     until(lambda: not any(map(alive, [pid, *workers])), what="the end of the orphan")
     assert server.logged("draining")[0]["cause"] == "parent is gone"
     assert not server.path.exists()
+    shutil.rmtree(server.home)
+
+
+@pytest.mark.requirement("SRV-019")
+def test_beside_kong_it_outlives_the_shell_that_started_it():
+    server = Server(ODD)
+    script = '"$@" >/dev/null 2>&1 & echo $!'
+    done = subprocess.run(["sh", "-c", script, "sh", *server.command()], stdout=subprocess.PIPE, check=True)
+    until(server.path.exists)
+    # A worker that was replaced shows that the supervisor has looked after everything once more.
+    before = until(lambda: children(int(done.stdout)))
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(set(children(int(done.stdout))) - set(before)) == 1)
+    assert start(server, "nothing")
+    os.kill(int(done.stdout), signal.SIGTERM)
+    until(lambda: not server.path.exists())
     shutil.rmtree(server.home)
 
 

@@ -1,4 +1,7 @@
-"""A PostgreSQL of our own for tests: in a temporary folder, on a unix socket, as nobody's superuser."""
+"""A PostgreSQL of our own for tests: in a temporary folder, on a unix socket, as nobody's superuser.
+
+Kong knows no unix socket of PostgreSQL's: for it the server listens on a port of the loopback address as well.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def program(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def run_postgres() -> Iterator[str]:
+def run_postgres(port: int | None = None) -> Iterator[str]:
     """Run a server for as long as the context lasts, and give the URL of its empty database, without a name."""
     folder = Path(tempfile.mkdtemp(prefix="kmpg-", dir="/tmp"))  # a socket's path may have some 100 characters
     # PostgreSQL will not run as root.
@@ -35,13 +38,14 @@ def run_postgres() -> Iterator[str]:
     try:
         made = [program("initdb"), "-D", data, "-U", "store", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
         subprocess.run(made, check=True, capture_output=True, cwd=folder, **ids)
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+        heard = ["-c", "listen_addresses=127.0.0.1", "-p", str(port)] if port else ["-c", "listen_addresses="]
+        options = [*heard, "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
             started = [program("postgres"), "-D", data, *options]
             server = subprocess.Popen(started, stdout=log, stderr=log, cwd=folder, **ids)
         try:
-            _wait(server, folder)
-            yield f"postgresql://store@/{{}}?host={folder}"
+            _wait(server, folder, port)
+            yield f"postgresql://store@/{{}}?host={folder}" + (f"&port={port}" if port else "")
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(START_SECONDS)
@@ -49,11 +53,10 @@ def run_postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _wait(server: subprocess.Popen[bytes], folder: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], folder: Path, port: int | None) -> None:
     until = time.monotonic() + START_SECONDS
-    while subprocess.run(
-        [program("pg_isready"), "-h", folder, "-U", "store"], capture_output=True, check=False
-    ).returncode:
+    asked = [program("pg_isready"), "-h", folder, "-U", "store", *(["-p", str(port)] if port else [])]
+    while subprocess.run(asked, capture_output=True, check=False).returncode:
         assert server.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < until, (folder / "log").read_text()
         time.sleep(0.02)

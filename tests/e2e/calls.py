@@ -1,0 +1,57 @@
+"""Agents that call one tool all the time, and what became of each call."""
+
+import threading
+
+import httpx
+
+from e2e.harness import JSON_HEADERS, modern
+from servers.launch import wait_for
+
+
+class Calls:
+    """A context in which agents call. `verdicts`, as calls ended: passed, refused, or what it was."""
+
+    THREADS = 4
+
+    def __init__(self, url, tool, headers):
+        self.url, self.tool, self.headers = url, tool, JSON_HEADERS | headers
+        self.verdicts = []
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(self.THREADS)]
+
+    def _call(self):
+        with httpx.Client(headers=self.headers, timeout=30, trust_env=False) as client:
+            while not self._done.is_set():
+                self.verdicts.append(verdict(client, self.url, self.tool))
+
+    def wait_for_more(self, number, what=None):
+        """Wait until so many more calls have ended, of one verdict or of any."""
+        seen = self.count(what)
+        wait_for(lambda: self.count(what) >= seen + number, lambda: self.verdicts[-5:])
+
+    def count(self, what=None):
+        return len(self.verdicts) if what is None else self.verdicts.count(what)
+
+    def __enter__(self):
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._done.set()
+        for one in self._threads:
+            one.join()
+
+
+def verdict(client, url, tool):
+    """Call once, in the stateless era; return `passed`, `refused` as an unknown tool, or status and body."""
+    try:
+        answer = client.post(url, **modern(tool))
+        if answer.status_code == 200 and "result" in answer.json():
+            return "passed"
+        if "application/json" in answer.headers["Content-Type"] and "error" in answer.json():
+            message = answer.json()["error"]["message"]
+            return "refused" if message.startswith("Unknown tool") else f"{answer.status_code} {message}"
+    except (httpx.HTTPError, ValueError) as error:
+        return repr(error)
+    return str(answer.status_code)
