@@ -32,6 +32,7 @@ def test_a_refusal_is_told_with_its_kind_its_name_and_who_asked():
         "kind": "policy",
         "code": -32602,
         "name": "shut",
+        "cause": "not-allowed",
         "principal": "ann",
         "refusals": 1,
     }
