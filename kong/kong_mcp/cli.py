@@ -14,6 +14,7 @@ from kong_mcp.causes import Causes
 from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
+from kong_mcp.policies.commands import policy as policy_group
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
@@ -58,6 +59,7 @@ def main() -> None:
 
 
 main.add_command(scan)
+main.add_command(policy_group)
 
 
 @main.command()

@@ -22,7 +22,7 @@ _KNOWN_GLOBS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GlobPlace:
     """Where one glob stands: in which rule (None beside the rules), under which kind, in which list, as which one."""
 
     rule: int | None
@@ -57,10 +57,10 @@ class Ruling:
     """
 
     cause: Cause
-    by: tuple[Place, ...] = ()
-    denies: tuple[Place, ...] = ()
-    elsewhere: tuple[Place, ...] = ()
-    nearly: tuple[Place, ...] = ()
+    by: tuple[GlobPlace, ...] = ()
+    denies: tuple[GlobPlace, ...] = ()
+    elsewhere: tuple[GlobPlace, ...] = ()
+    nearly: tuple[GlobPlace, ...] = ()
 
 
 def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
@@ -98,17 +98,17 @@ def _split(policy: Policy, principal: Principal) -> tuple[list[_Holder], list[_H
     return mine, others
 
 
-def _places(holders: Iterable[_Holder], kind: Kind, which: ListName) -> Iterator[Place]:
+def _places(holders: Iterable[_Holder], kind: Kind, which: ListName) -> Iterator[GlobPlace]:
     for number, access in holders:
         globs = getattr(access.get(kind, _NOTHING), which)
-        yield from (Place(number, kind, which, index, glob) for index, glob in enumerate(globs))
+        yield from (GlobPlace(number, kind, which, index, glob) for index, glob in enumerate(globs))
 
 
-def _allowing(holders: Iterable[_Holder], kind: Kind, name: str) -> Iterator[Place]:
+def _allowing(holders: Iterable[_Holder], kind: Kind, name: str) -> Iterator[GlobPlace]:
     return (place for place in _places(holders, kind, "allow") if _allows(place.glob).matches(name))
 
 
-def _denying(holders: Iterable[_Holder], kind: Kind, name: str) -> Iterator[Place]:
+def _denying(holders: Iterable[_Holder], kind: Kind, name: str) -> Iterator[GlobPlace]:
     read = read_forms(kind, name)
     if isinstance(read, Cause):
         return

@@ -66,7 +66,13 @@ ACCESS = st.fixed_dictionaries({"allow": GLOBS, "deny": GLOBS})
 ITEMS = st.tuples(st.sampled_from([Kind.TOOL, Kind.PROMPT]), NAMES) | st.tuples(st.just(Kind.RESOURCE), URIS)
 WHO = st.sets(st.sampled_from(["ada", "bob"]), max_size=2).map(sorted)
 GROUPS = st.sets(st.sampled_from(["red", "blue"]), max_size=2).map(sorted)
-PRINCIPALS = st.builds(Principal, st.sampled_from([None, "ada", "bob", "eve"]), GROUPS.map(frozenset))
+
+
+def caller(name=None, groups=()):
+    return Principal(name, frozenset(groups))
+
+
+PRINCIPALS = st.builds(caller, st.sampled_from([None, "ada", "bob", "eve"]), GROUPS)
 
 
 @st.composite
@@ -123,7 +129,7 @@ def test_what_is_explained_is_what_is_decided(config, principal, item):
 @settings(max_examples=400)
 @given(configs(), PRINCIPALS, ITEMS)
 @example(
-    {"tools": {"allow": ["*"], "deny": ["re*", "READ"]}, "rules": []}, Principal(), (Kind.TOOL, "\uff32ead")
+    {"tools": {"allow": ["*"], "deny": ["re*", "READ"]}, "rules": []}, caller(), (Kind.TOOL, "\uff32ead")
 )  # two globs deny, in another width
 def test_without_the_globs_that_decide_the_verdict_is_the_other_one(config, principal, item):
     kind, name = item
@@ -139,7 +145,7 @@ def test_without_the_globs_that_decide_the_verdict_is_the_other_one(config, prin
         assert isinstance(decided(more, principal, kind, name), Admitted)
     for place in ruling.elsewhere:
         named = config["rules"][place.rule]
-        other = Principal(next(iter(named["consumers"]), None), principal.groups | set(named["groups"]))
+        other = caller(next(iter(named["consumers"]), None), principal.groups | set(named["groups"]))
         assert rule(Policy.from_config(config), other, kind, name).cause is not Cause.NOT_ALLOWED
 
 
@@ -157,16 +163,16 @@ RULES = {
 @pytest.mark.parametrize(
     ("principal", "kind", "name", "cause", "by"),
     [
-        (Principal("bob"), Kind.TOOL, "read_a", "allowed", ["tools.allow[1]"]),
-        (Principal("bob"), Kind.TOOL, "read_A_SECRET", "denied", ["tools.deny[0]"]),
-        (Principal("bob"), Kind.TOOL, "invoice_pay", "not-allowed", []),
-        (Principal("bob", frozenset({"finance"})), Kind.TOOL, "invoice_pay", "allowed", ["rules[0].tools.allow[0]"]),
-        (Principal("ada"), Kind.TOOL, "read_mail", "denied", ["rules[1].tools.deny[0]"]),
-        (Principal("ada"), Kind.TOOL, "delete_file", "allowed", ["rules[1].tools.allow[0]"]),
-        (Principal("ada"), Kind.TOOL, "good\n", "unprintable", []),
-        (Principal("ada"), Kind.TOOL, "g" * (MAX_NAME + 1), "too-long", []),
-        (Principal("ada"), Kind.RESOURCE, "note://public/../private", "abnormal", []),
-        (Principal("ada"), Kind.RESOURCE, "note://public/x", "allowed", ["resources.allow[0]"]),
+        (caller("bob"), Kind.TOOL, "read_a", "allowed", ["tools.allow[1]"]),
+        (caller("bob"), Kind.TOOL, "read_A_SECRET", "denied", ["tools.deny[0]"]),
+        (caller("bob"), Kind.TOOL, "invoice_pay", "not-allowed", []),
+        (caller("bob", {"finance"}), Kind.TOOL, "invoice_pay", "allowed", ["rules[0].tools.allow[0]"]),
+        (caller("ada"), Kind.TOOL, "read_mail", "denied", ["rules[1].tools.deny[0]"]),
+        (caller("ada"), Kind.TOOL, "delete_file", "allowed", ["rules[1].tools.allow[0]"]),
+        (caller("ada"), Kind.TOOL, "good\n", "unprintable", []),
+        (caller("ada"), Kind.TOOL, "g" * (MAX_NAME + 1), "too-long", []),
+        (caller("ada"), Kind.RESOURCE, "note://public/../private", "abnormal", []),
+        (caller("ada"), Kind.RESOURCE, "note://public/x", "allowed", ["resources.allow[0]"]),
     ],
 )
 def test_the_place_of_what_decides_is_named(principal, kind, name, cause, by):
@@ -177,9 +183,9 @@ def test_the_place_of_what_decides_is_named(principal, kind, name, cause, by):
 @pytest.mark.requirement("KNOW-001")
 def test_of_what_nothing_allows_is_told_who_has_it_and_what_nearly_does():
     policy = Policy.from_config(RULES)
-    ruling = rule(policy, Principal("bob"), Kind.TOOL, "invoice_pay")
+    ruling = rule(policy, caller("bob"), Kind.TOOL, "invoice_pay")
     assert [place.path for place in ruling.elsewhere] == ["rules[0].tools.allow[0]"]
-    ruling = rule(policy, Principal("bob"), Kind.TOOL, "GOOD")
+    ruling = rule(policy, caller("bob"), Kind.TOOL, "GOOD")
     assert [place.path for place in ruling.nearly] == ["tools.allow[0]"]
-    ruling = rule(policy, Principal("bob"), Kind.TOOL, "my_secret")
+    ruling = rule(policy, caller("bob"), Kind.TOOL, "my_secret")
     assert [place.path for place in ruling.denies] == ["tools.deny[0]"]
