@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from kong_mcp.policies import report
 from kong_mcp.policies.asking import MethodError, wanted
+from kong_mcp.policies.compare import compare
 from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.explain import Explanation, explain
 from kong_mcp.policies.source import Policies, ServerPolicy, principal, read_policies
@@ -163,3 +167,68 @@ def _print(explained: Explanation, notes: Sequence[str]) -> None:
     for change in explained.changes:
         click.echo(f"{head}: {change.text}")
         head = " " * (len(head) - 2) + "or"
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Have no cycles looked for: reading makes millions of values, and looking through them takes most of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@policy.command("diff")
+@click.argument("old", type=_PATH)
+@click.argument("new", type=_PATH)
+@click.option("--with", "shared", type=_PATH, multiple=True, help="Files of both states: decK with consumers, say.")
+@_surface_options
+@click.option("--json", "output", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "output", flag_value="markdown", help="Print tables for a pull request.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("any", "gain")),
+    default="any",
+    show_default=True,
+    help="Which differences make the exit status 1.",
+)
+def diff_command(
+    old: Path,
+    new: Path,
+    shared: tuple[Path, ...],
+    lock: Path | None,
+    store: str | None,
+    lists: tuple[str, ...],
+    output: str | None,
+    fail_on: str,
+) -> None:
+    """Say who gains and who loses which tool, prompt, resource and template.
+
+    OLD and NEW are what `policy explain --policy` takes: a file, or a folder of server files or decK. What servers
+    offer comes from --lock, --store or --surface; without one only the globs are compared. What a glob would catch
+    beyond that is said apart.
+
+    \b
+    kong-mcp policy diff old.yaml policy.yaml --lock mcp.lock
+    kong-mcp policy diff main/deck/servers deck/servers --with deck/consumers.yaml --store store.db --markdown
+    kong-mcp policy diff old.yaml policy.yaml --surface files=tools.json --fail-on gain
+
+    Exit status: 0 without a difference, 1 with one (--fail-on), 2 where something given cannot be used.
+    """  # noqa: D301 - click's \b keeps the examples' lines
+    try:
+        with _uncollected():
+            before, after = read_policies([old, *shared]), read_policies([new, *shared])
+            servers = {*before.servers, *after.servers}
+            known = known_surfaces(lock, store, lists, *(servers if len(servers) == 1 else ()))
+            found = compare(before, after, known)
+    except PolicySourceError as error:
+        raise PolicyCommandError(escaped(str(error))) from None
+    if output == "json":
+        click.echo(json.dumps(report.to_json(found), indent=2))
+    else:
+        for line in report.markdown(found) if output == "markdown" else report.lines(found):
+            click.echo(line)
+    raise SystemExit(1 if (found.gains if fail_on == "gain" else found.differs) else 0)

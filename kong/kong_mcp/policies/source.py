@@ -62,7 +62,7 @@ class ServerPolicy:
             document, prefix = self._origin(keys)
             raise document.error((*prefix, *keys), text) from None
 
-    @property
+    @cached_property
     def pinning(self) -> Pinning:
         """What pins do."""
         return read_pinning(self.config)
@@ -78,7 +78,7 @@ class ServerPolicy:
         return next((one for one in self.origins if one[0].line((*one[1], *first)) is not None), self.origins[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policies:
     """All policies of one state. `every` rules all servers, where a policy file was given.
 
@@ -88,6 +88,15 @@ class Policies:
     servers: Mapping[str, ServerPolicy]
     every: ServerPolicy | None = None
     consumers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def members(self) -> Mapping[str, frozenset[str]]:
+        """The consumers of each group, as far as the files name them."""
+        found: dict[str, set[str]] = {}
+        for name, groups in self.consumers.items():
+            for group in groups:
+                found.setdefault(group, set()).add(name)
+        return {group: frozenset(names) for group, names in found.items()}
 
     def of(self, server: str) -> ServerPolicy | None:
         """Return the policy of a server, or None where the files have none."""

@@ -145,7 +145,7 @@ def _of_lines(path: Path, lines: Lines, server: str | None) -> Iterator[tuple[st
             if not isinstance(owner, str):
                 raise PolicySourceError(f"{where}: say whose tool this is: a member server, or --surface NAME={path}")
             yield owner, Offer(ItemKind.TOOL, line.value["name"])
-        elif all(isinstance(one, dict) for one in line.value.values()):
+        elif not SURFACE_KEYS.keys() & line.value and all(isinstance(one, dict) for one in line.value.values()):
             for owner, surface in line.value.items():
                 yield from ((owner, one) for one in _items(path, surface.get("result", surface)))
         else:
