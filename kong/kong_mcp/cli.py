@@ -10,16 +10,19 @@ from typing import Any, Final
 
 import click
 
-from kong_mcp.causes import Causes
-from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
+from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.policies.commands import policy as policy_group
+from kong_mcp.policies.documents import PolicySourceError
+from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
+from kong_mcp.watching import Watching, store_findings
+from mcp_core.scan.excerpt import escaped
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -91,6 +94,7 @@ main.add_command(policy_group)
     help="Where pins write down what servers offer: a file, or a postgresql:// URL. By default it goes when this ends.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--quiet", is_flag=True, help="Do not print refusals, findings and servers' troubles as they happen.")
 def dev(
     servers: tuple[Server, ...],
     policy: Path | None,
@@ -98,6 +102,8 @@ def dev(
     gateway: str | None,
     port: int,
     store: str | None,
+    *,
+    quiet: bool,
 ) -> None:
     """Put MCP servers behind a complete local gateway until Ctrl-C.
 
@@ -109,7 +115,9 @@ def dev(
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
-        settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers, store=store)
+        settings = DevSettings(
+            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
+        )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with run_dev(settings) as running:
             for line in unreachable(servers):
@@ -118,17 +126,23 @@ def dev(
                 click.echo(f"{server.name}: {running.url(server.name)}")
             click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
             if settings.pinned:
-                address = store or running.folder / STORE_FILE
-                click.echo(f"pins: review with kong-mcp surface list --store {address}", err=True)
+                click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
-            causes = Causes(running.sidecar.log)
-            while True:
-                time.sleep(_WATCH_SECONDS)
-                running.check()
-                for line in causes.new():
-                    click.echo(line, err=True)
+            _tell(running, read_policies([policy]) if policy else OPEN, quiet=quiet)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
+    except PolicySourceError as error:
+        raise click.ClickException(escaped(str(error))) from None
+
+
+def _tell(running: DevGateway, policies: Policies, *, quiet: bool) -> None:
+    """Print what happens, each thing once, until a part of the gateway ends."""
+    watching = Watching(running, policies, findings=store_findings(running.store))
+    while True:
+        time.sleep(_WATCH_SECONDS)
+        running.check()
+        for happening in () if quiet else watching.look():
+            click.echo(happening.text, err=True)
 
 
 def _end_on_signals() -> None:

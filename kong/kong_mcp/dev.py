@@ -30,6 +30,7 @@ START_SECONDS: Final = 60.0
 STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
 SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
 STORE_FILE: Final = "store.db"
+RECORDS_FILE: Final = "records.log"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -45,7 +46,8 @@ class DevSettings:
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
     `store` keeps what pins write down; without one it goes with the gateway's other files. `answers` has mcp-answers
-    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane.
+    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane. `records` has the gateway
+    write down every request, for who watches it.
     """
 
     servers: Sequence[Server]
@@ -57,6 +59,7 @@ class DevSettings:
     keys: str = field(default_factory=fresh_keys, repr=False)
     store: str | None = None
     answers: bool = True
+    records: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -79,6 +82,16 @@ class DevGateway:
     folder: Path
     gateway: Child
     sidecar: Child
+
+    @property
+    def records(self) -> Path:
+        """Where the gateway writes down requests, one line of JSON each."""
+        return self.folder / RECORDS_FILE
+
+    @property
+    def store(self) -> str:
+        """The address of the store that pins are written to."""
+        return self.settings.store or str(self.folder / STORE_FILE)
 
     def url(self, server: str) -> str:
         """Return the URL at which agents find a server."""
@@ -152,8 +165,16 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **settings.policy,
         }
         shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+        records = folder / RECORDS_FILE if settings.records else None
         state = write_state(
-            folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment, shared=shared
+            folder,
+            deck_folder(),
+            settings.servers,
+            policy,
+            settings.consumers,
+            deck_environment,
+            shared=shared,
+            records=records,
         )
         environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
         sidecar = Child(

@@ -138,7 +138,8 @@ def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Head
     """
     forgiven: list[Reject] = []
     for message in read.messages:
-        for refusal in _refusals(message, read, guard, caller, http_headers):
+        for found in _refusals(message, read, guard, caller, http_headers):
+            refusal = found if isinstance(message, Response) else replace(found, method=message.method[:_SHOWN])
             if guard.enforce or refusal.kind is not RejectKind.POLICY:
                 return refusal
             if len(forgiven) < MOST_FORGIVEN:

@@ -314,7 +314,7 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
 
 def _described(refusal: Reject) -> dict[str, Any]:
     """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
-    known = {"name": refusal.name, "cause": refusal.cause}
+    known = {"method": refusal.method, "name": refusal.name, "cause": refusal.cause}
     more = {key: str(value) for key, value in known.items() if value is not None}
     return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **more}
 
