@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -95,6 +97,7 @@ main.add_command(policy_group)
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--quiet", is_flag=True, help="Do not print refusals, findings and servers' troubles as they happen.")
+@click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(
     servers: tuple[Server, ...],
     policy: Path | None,
@@ -104,14 +107,20 @@ def dev(
     store: str | None,
     *,
     quiet: bool,
+    watch: bool,
 ) -> None:
     """Put MCP servers behind a complete local gateway until Ctrl-C.
 
     \b
     kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
+    kong-mcp dev --server a=http://h:1/mcp --server b=http://h:2/mcp --consumer ada=adas-key,finance --watch
+
+    What happens is printed as it happens, each thing once, with what to do: requests that were refused and the rule
+    that did it, what the scanner found, servers' troubles, and what waits for review.
     """  # noqa: D301 - click's \b keeps the example's line
     if len({server.name for server in servers}) != len(servers):
         raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    _check_watch(quiet=quiet, watch=watch)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
@@ -128,21 +137,37 @@ def dev(
             if settings.pinned:
                 click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
-            _tell(running, read_policies([policy]) if policy else OPEN, quiet=quiet)
+            _tell(running, read_policies([policy]) if policy else OPEN, quiet=quiet, watch=watch)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
     except PolicySourceError as error:
         raise click.ClickException(escaped(str(error))) from None
 
 
-def _tell(running: DevGateway, policies: Policies, *, quiet: bool) -> None:
-    """Print what happens, each thing once, until a part of the gateway ends."""
-    watching = Watching(running, policies, findings=store_findings(running.store))
-    while True:
+def _tell(running: DevGateway, policies: Policies, *, quiet: bool, watch: bool) -> None:
+    """Tell what happens, each thing once, until a part of the gateway ends."""
+
+    def pause() -> None:
         time.sleep(_WATCH_SECONDS)
         running.check()
+
+    watching = Watching(running, policies, findings=store_findings(running.store))
+    if watch and sys.stdout.isatty():
+        from kong_mcp import screen  # noqa: PLC0415 - only the live screen needs rich
+
+        servers = running.settings.servers
+        screen.show(screen.Screen(servers, running.url, watching, screen.Health(servers)), pause)
+    while True:
+        pause()
         for happening in () if quiet else watching.look():
             click.echo(happening.text, err=True)
+
+
+def _check_watch(*, quiet: bool, watch: bool) -> None:
+    if watch and quiet:
+        raise click.UsageError("give --watch or --quiet")
+    if watch and find_spec("rich") is None:
+        raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
 
 
 def _end_on_signals() -> None:

@@ -31,6 +31,8 @@ STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
 SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
 STORE_FILE: Final = "store.db"
 RECORDS_FILE: Final = "records.log"
+PROBE_AGENT: Final = "kong-mcp-dev"
+"""The User-Agent of requests that only ask whether the gateway is ready."""
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -220,7 +222,7 @@ def _is_guarded(url: str, credential: Mapping[str, str]) -> bool:
 
 
 def _status(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> int | None:
-    everything = {"Content-Type": "application/json", **(headers or {})}
+    everything = {"Content-Type": "application/json", "User-Agent": PROBE_AGENT, **(headers or {})}
     request = urllib.request.Request(url, body, everything)  # noqa: S310 - loopback only
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:

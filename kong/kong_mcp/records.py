@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kong_mcp.dev import PROBE_AGENT
 from kong_mcp.happenings import Happening, Sort, line, shown
 from kong_mcp.policies.asking import MethodError, Wanted, wanted
 from kong_mcp.policies.documents import PolicySourceError
@@ -85,7 +86,10 @@ class Records:
             yield from _by_kong(server, status)
 
     def _server(self, record: Mapping[str, Any]) -> str | None:
-        """Return the server of an agent's request; the sidecar's own, on the internal route, are none."""
+        """Return the server of an agent's request; the gateway's own, and those on the internal route, are none."""
+        headers = _below(_below(record, "request"), "headers")
+        if headers.get("user-agent") == PROBE_AGENT:
+            return None
         return self._services.get(str(_below(record, "service").get("name")))
 
     def _refused(self, server: str, word: str, said: Mapping[str, Any], who: object) -> str:

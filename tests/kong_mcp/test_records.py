@@ -100,6 +100,7 @@ def test_a_record_is_told_as_people_read_it(records, tmp_path, one, sort, text):
         record(200),
         record(503, service="mcp-internal-notes"),
         record(503, service="mcp-other"),
+        record(401) | {"request": {"headers": {"user-agent": "kong-mcp-dev"}}},
         record(503, upstream_uri="/inspect/notes"),
         {},
         {"service": 7, "request": [], "response": None},
