@@ -166,18 +166,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             "hosts": ["127.0.0.1", "localhost"],
             **settings.policy,
         }
-        shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
-        records = folder / RECORDS_FILE if settings.records else None
-        state = write_state(
-            folder,
-            deck_folder(),
-            settings.servers,
-            policy,
-            settings.consumers,
-            deck_environment,
-            shared=shared,
-            records=records,
-        )
+        state = _write_state(folder, settings, policy, deck_environment)
         environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
         sidecar = Child(
             "sidecar",
@@ -202,6 +191,15 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         gateway.wait_until(lambda: all(_is_guarded(url, credential) for url in urls), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _write_state(
+    folder: Path, settings: DevSettings, policy: Mapping[str, Any], environment: Mapping[str, str]
+) -> Path:
+    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    records = folder / RECORDS_FILE if settings.records else None
+    servers, consumers = settings.servers, settings.consumers
+    return write_state(folder, deck_folder(), servers, policy, consumers, environment, shared=shared, records=records)
 
 
 def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
