@@ -26,19 +26,31 @@ def write(tmp_path):
     return write
 
 
+HAND_WRITTEN = """\
+_format_version: "3.0"
+_plugin_configs:
+  mcp-guard-files:
+    server: files
+    upstream: mcp-files
+    tools: {allow: ["read_*", list_directory]}
+services:
+  - name: mcp-files
+    url: http://closed/mcp
+    routes: &routes
+      - {name: a, paths: [/a], plugins: [{name: mcp-guard, _config: mcp-guard-files}]}
+      - {name: b, paths: [/b], plugins: [{name: mcp-guard, _config: mcp-guard-files}]}
+"""
+
+
 @pytest.mark.requirement("KNOW-003")
-def test_deck_files_and_what_is_rendered_of_them_say_the_same(tmp_path):
-    files = read_policies([DECK / "shared.yaml", DECK / "servers"])
-    rendered = tmp_path / "kong.json"
-    rendered.write_text(json.dumps(render([DECK / "shared.yaml", DECK / "servers"], ENV)))
-    state = read_policies([rendered])
-    assert set(files.servers) == {"files", "search"} == set(state.servers)
-    assert {name: one.config for name, one in files.servers.items()} == {
-        name: {key: value for key, value in one.config.items() if key in files.servers[name].config}
-        for name, one in state.servers.items()
-    }
-    assert files.servers["files"].where("tools.allow[1]") == f"{DECK / 'servers' / 'files.yaml'}:3"
-    assert files.servers["files"].guard.policy.view(NOBODY).allows(Kind.TOOL, "read_x")
+def test_deck_files_and_what_is_rendered_of_them_say_the_same(write):
+    path = write(HAND_WRITTEN)
+    files = read_policies([path])
+    state = read_policies([write(json.dumps(render([path], {})), "kong.json")])
+    assert set(files.servers) == {"files"} == set(state.servers)
+    assert files.of("files").config == state.of("files").config
+    assert files.of("files").where("tools.allow[1]") == f"{path}:6"
+    assert files.of("files").guard.policy.view(NOBODY).allows(Kind.TOOL, "read_x")
 
 
 @pytest.mark.requirement("KNOW-003")
