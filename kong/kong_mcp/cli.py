@@ -14,6 +14,7 @@ import click
 
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
+from kong_mcp.happenings import Sort
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.policies.commands import policy as policy_group
 from kong_mcp.policies.documents import PolicySourceError
@@ -96,7 +97,7 @@ main.add_command(policy_group)
     help="Where pins write down what servers offer: a file, or a postgresql:// URL. By default it goes when this ends.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@click.option("--quiet", is_flag=True, help="Do not print refusals, findings and servers' troubles as they happen.")
+@click.option("--quiet", is_flag=True, help="Print servers' troubles alone as they happen.")
 @click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(
     servers: tuple[Server, ...],
@@ -124,6 +125,7 @@ def dev(
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
+        policies = read_policies([policy]) if policy else OPEN
         settings = DevSettings(
             servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
         )
@@ -137,7 +139,7 @@ def dev(
             if settings.pinned:
                 click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
-            _tell(running, read_policies([policy]) if policy else OPEN, quiet=quiet, watch=watch)
+            _tell(running, policies, quiet=quiet, watch=watch)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
     except PolicySourceError as error:
@@ -159,8 +161,9 @@ def _tell(running: DevGateway, policies: Policies, *, quiet: bool, watch: bool) 
         screen.show(screen.Screen(servers, running.url, watching, screen.Health(servers)), pause)
     while True:
         pause()
-        for happening in () if quiet else watching.look():
-            click.echo(happening.text, err=True)
+        for happening in watching.look():
+            if not quiet or happening.sort is Sort.TROUBLE:
+                click.echo(happening.text, err=True)
 
 
 def _check_watch(*, quiet: bool, watch: bool) -> None:

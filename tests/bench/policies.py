@@ -16,7 +16,7 @@ from kong_mcp.cli import main
 SERVERS, TOOLS = 1000, 50
 _VERBS = ("get", "list", "put", "delete", "run")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BAR = 2.5
+_BAR = 3
 
 
 def _policy(number, more):

@@ -6,12 +6,14 @@ import queue
 import signal
 import subprocess
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
 
 from e2e.harness import JSON_HEADERS, call
 from e2e.test_dev_command import COMMAND
+from kong_mcp.dev import RECORDS_FILE
 from servers.launch import replicas
 
 KEY = "bob-key-0123456789"
@@ -112,3 +114,12 @@ def test_who_has_no_key_and_servers_that_are_gone_are_told(kind, policy):
         replica.kill()
         assert dev.post(call("good")).status_code >= 500
         dev.until("notes: ", "what to do: ")
+
+
+@pytest.mark.requirement("KNOW-006")
+def test_quietly_no_request_is_written_down_and_troubles_alone_are_told(policy):
+    with replicas("notes-1") as (replica,), running("devkit", replica.url, policy, "--quiet") as dev:
+        folder = dev.until("logs: ")[-1].partition("logs: ")[2].partition(" ")[0]
+        dev.post(call("bad"))
+        assert not (Path(folder) / RECORDS_FILE).exists()
+        assert (Path(folder) / "sidecar.log").exists()
