@@ -122,11 +122,11 @@ def read_policies(paths: Sequence[Path]) -> Policies:
             values = {} if document.values is None else document.values
             if not isinstance(values, dict):
                 raise document.error((), 'write the guard\'s fields, for instance tools: {allow: ["read_*"]}')
-            if _DECK & values.keys():
-                decks.append(document)
-            elif _is_server_file(values):
+            if _is_server_file(values):
                 one = read_server_file(document)
                 servers.setdefault(one.server, []).append(one)
+            elif _DECK & values.keys():
+                decks.append(document)
             elif every is None:
                 every = _read_policy_file(document, values)
             else:

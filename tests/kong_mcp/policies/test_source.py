@@ -68,7 +68,7 @@ def test_the_state_of_a_local_gateway_has_its_consumers_with_their_groups(tmp_pa
 @pytest.mark.requirement("KNOW-003")
 def test_a_policy_file_is_for_every_server_and_a_server_file_for_its_own(write):
     every = write("tools: {allow: [a]}\n")
-    one = write("name: weather\nreplicas: ['http://h/mcp']\ntitle: x\ntools:\n  allow:\n    - b\n", "weather.yaml")
+    one = write("name: weather\nreplicas: ['http://h/mcp']\nplugins: []\ntools:\n  allow:\n    - b\n", "weather.yaml")
     policies = read_policies([every, one])
     assert policies.of("any").guard.policy.view(NOBODY).allows(Kind.TOOL, "a")
     weather = policies.of("weather")
