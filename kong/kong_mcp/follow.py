@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-MOST_AT_ONCE: Final = 1024 * 1024
+MOST_AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes that are read at a time; the rest comes with the next look."""
 MOST_KEPT: Final = 16 * 1024 * 1024
 """Bytes from which a file that is only for us is begun anew."""
