@@ -21,6 +21,7 @@ BUNDLED: Final = (
     "correlation-id",
     "request-termination",
     "response-transformer",
+    "file-log",
 )
 _LEVELS: Final = {
     "debug": logging.DEBUG,

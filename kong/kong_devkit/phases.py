@@ -87,7 +87,9 @@ async def _run(exchange: Exchange, plugin: Plugin, config: Config) -> None:
     exchange.plugin_memory["name"] = plugin.name
     try:
         if plugin.builtin is not None:
-            await plugin.builtin.access(exchange, config)
+            handler = plugin.builtin.log if exchange.phase == "log" else plugin.builtin.access
+            if handler is not None:
+                await handler(exchange, config)
         elif plugin.external is not None:
             await plugin.external.handle(config, exchange.phase, pdk.bound(exchange))
     except ServerError as error:

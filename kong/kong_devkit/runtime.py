@@ -49,7 +49,7 @@ def load_plugins(conf: KongConf) -> dict[str, Plugin]:
     """
     found = {}
     for name, builtin in BUILTINS.items():
-        phases = frozenset({"access"})
+        phases = frozenset({"access"} if builtin.log is None else {"access", "log"})
         found[name] = Plugin(name, builtin.priority, builtin.config, phases, builtin=builtin)
     for server in conf.servers:
         info = processes.query(server)

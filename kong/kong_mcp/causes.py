@@ -1,57 +1,126 @@
-"""Why answers do not reach agents, for a terminal: read from the sidecar's log as it grows, each cause told once."""
+"""What the sidecar's log tells a person: answers that do not reach agents, findings, and what waits for review."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Final
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
-EVENTS: Final = frozenset({"answer withheld", "server refused"})
+from kong_mcp.happenings import Happening, Sort, line, shown
+from mcp_core.scan.catalog import ALL
+
+WITHHELD: Final = frozenset({"answer withheld", "server refused"})
 """What the sidecar's log lines that have a cause in them are called."""
-_MOST: Final = 1000
-"""Causes that are told at most: a server that finds ever new ones is in the log."""
+_SURFACE: Final = "surface "
+_SEEN: Final = "seen"
+_SEVERITY: Final = {rule.id: rule.severity.value for rule in ALL if rule.severity is not None}
+_MOST_FINDINGS: Final = 3
+_KIND_WORDS: Final = {
+    "tools": "tool",
+    "prompts": "prompt",
+    "resources": "resource",
+    "resourceTemplates": "template",
+    "instructions": "instructions",
+}
+
+Findings: TypeAlias = Callable[[str, str, str, str], list[Mapping[str, str]]]
+"""Returns what was found in a version of an item (server, kind, name, digest): rule, severity, path and excerpt."""
+
+
+def no_findings(_server: str, _kind: str, _name: str, _digest: str) -> list[Mapping[str, str]]:
+    """Know of no findings."""
+    return []
 
 
 class Causes:
-    """Follows one log."""
+    """Reads the sidecar's log lines. `review` is how the store is named to `kong-mcp surface`; empty without pins."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._read = 0
-        self._told: set[str] = set()
+    def __init__(self, findings: Findings = no_findings, review: str = "") -> None:
+        self._findings = findings
+        self._review = review
 
-    def new(self) -> list[str]:
-        """Return a line for each cause that was not told yet."""
-        with self._log.open("rb") as log:
-            log.seek(self._read)
-            text = log.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self._read += len(whole)
-        told = []
-        for raw in whole.splitlines():
-            line = _described(raw)
-            if line is not None and line not in self._told and len(self._told) < _MOST:
-                self._told.add(line)
-                told.append(line)
-        return told
+    def happening(self, logged: Mapping[str, Any]) -> Happening | None:
+        """Return what a log line tells people, or None for one that tells them nothing.
+
+        What a server said stands in the log fit to print.
+        """
+        event, server = logged.get("event"), str(logged.get("server") or "sidecar")
+        if not isinstance(event, str):
+            return None
+        if event in WITHHELD:
+            return Happening(Sort.TROUBLE, server, _withheld(logged))
+        if event == "found":
+            return Happening(Sort.FINDING, server, _found(logged))
+        if event.startswith(_SURFACE):
+            return self._surface(event.removeprefix(_SURFACE), server, logged)
+        if event == "look" and logged.get("outcome") not in (None, _SEEN):
+            outcome = shown(logged["outcome"])
+            do = "see that the server runs and takes this gateway's requests; it is asked again"
+            return Happening(Sort.TROUBLE, server, line(server, ["its lists could not be read", outcome], do))
+        if logged.get("level") in ("error", "critical"):
+            problem = str(logged.get("problem") or logged.get("exception") or "").strip().rpartition("\n")[2]
+            return Happening(Sort.TROUBLE, server, line(server, [shown(event), shown(problem)]))
+        return None
+
+    def _surface(self, action: str, server: str, logged: Mapping[str, Any]) -> Happening | None:
+        """Tell of a version of an item that somebody has to look at."""
+        state, rules = str(logged.get("state")), logged.get("rules")
+        if state == "approved" and not rules:
+            return None
+        kind, name = _KIND_WORDS.get(str(logged.get("kind")), "item"), _name(logged.get("name"))
+        item = f"{server} {kind} {shown(name)!r}" if name else f"{server} {kind}"
+        fields = ", ".join(shown(_name(one)) for one in logged.get("fields") or ())
+        what = f"{kind} {shown(name)}".strip() + f" is {shown(state)} ({shown(logged.get('reason'))})"
+        found = self._findings(server, str(logged.get("kind")), name, str(logged.get("digest"))) if rules else []
+        excerpts = [
+            f"{one['severity']}: {one['rule']} at {shown(one['path'])}: {shown(one['excerpt'])}"
+            for one in found[:_MOST_FINDINGS]
+        ]
+        excerpts = excerpts or [_rules(rules)]
+        changed = f"changed: {fields}" if fields else ""
+        number = f"{len(found)} findings" if len(found) > _MOST_FINDINGS else ""
+        word = {"differs": "replicas differ", "changes-often": "changes often"}.get(action, "")
+        do = (
+            f"kong-mcp surface diff {item}{self._review}, then approve or reject in place of diff"
+            if self._review
+            else ""
+        )
+        sort = Sort.FINDING if rules else Sort.REVIEW
+        return Happening(sort, server, line(server, [what, word, changed, number, *excerpts], do))
 
 
-def _described(raw: bytes) -> str | None:
-    """Return a log line as people read it, or None for one that tells of nothing that was kept from an agent.
-
-    What a server said stands in the log fit to print.
-    """
+def _name(text: Any) -> str:
+    """Return a name as the sidecar logs it: a literal in ASCII."""
     try:
-        line: Any = json.loads(raw)
-    except ValueError:
-        return None
-    if not isinstance(line, dict) or line.get("event") not in EVENTS:
-        return None
-    parts = [f"{line.get('server')}: {line['event']}", f"{line.get('method') or 'stream'}", str(line.get("why"))]
-    if line.get("points_to"):
-        parts.append(f"it points to {line['points_to']}")
-    if line.get("said"):
-        parts.append(f"it said: {line['said']}")
-    if line.get("do"):
-        parts.append(f"what to do: {line['do']}")
-    return "; ".join(parts)
+        value = ast.literal_eval(str(text))
+    except (ValueError, SyntaxError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _rules(rules: Any) -> str:
+    named = rules if isinstance(rules, list) else []
+    return ", ".join(f"{_SEVERITY.get(str(one), 'flag')}: {shown(one)}" for one in named)
+
+
+def _found(logged: Mapping[str, Any]) -> str:
+    who = shown(logged.get("principal") or "nobody known")
+    where = {"arguments": "the arguments of", "beside": "what stands beside the answer to"}.get(
+        str(logged.get("where")), "the answer to"
+    )
+    action = str(logged.get("action"))
+    do = {
+        "withheld": "read what the server sends; results.mode flag lets it pass and tells",
+        "refused": "see what the agent sends; arguments set to flag lets it pass and tells",
+    }.get(action, "read what it is; block in place of flag keeps it from the agent")
+    what = f"found in {where} {shown(logged.get('method'))} of {who}"
+    return line(logged.get("server"), [what, _rules(logged.get("rules")), shown(action)], do)
+
+
+def _withheld(logged: Mapping[str, Any]) -> str:
+    parts = [str(logged["event"]), f"{logged.get('method') or 'stream'}", str(logged.get("why"))]
+    if logged.get("points_to"):
+        parts.append(f"it points to {logged['points_to']}")
+    if logged.get("said"):
+        parts.append(f"it said: {logged['said']}")
+    return line(logged.get("server"), map(shown, parts), str(logged.get("do") or ""))

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import click
 
-from kong_mcp.causes import Causes
-from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
+from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
+from kong_mcp.happenings import Sort
 from kong_mcp.lazy import LazyGroup
+from kong_mcp.policies.commands import policy as policy_group
+from kong_mcp.policies.documents import PolicySourceError
+from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
 from kong_mcp.unpack import unpack
+from kong_mcp.watching import Watching, store_findings
+from mcp_core.scan.excerpt import escaped
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -62,6 +69,7 @@ def main() -> None:
 main.add_command(doctor)
 main.add_command(scan)
 main.add_command(unpack)
+main.add_command(policy_group)
 
 
 @main.command()
@@ -93,6 +101,8 @@ main.add_command(unpack)
     help="Where pins write down what servers offer: a file, or a postgresql:// URL. By default it goes when this ends.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--quiet", is_flag=True, help="Print servers' troubles alone as they happen.")
+@click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(
     servers: tuple[Server, ...],
     policy: Path | None,
@@ -100,18 +110,29 @@ def dev(
     gateway: str | None,
     port: int,
     store: str | None,
+    *,
+    quiet: bool,
+    watch: bool,
 ) -> None:
     """Put MCP servers behind a complete local gateway until Ctrl-C.
 
     \b
     kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
+    kong-mcp dev --server a=http://h:1/mcp --server b=http://h:2/mcp --consumer ada=adas-key,finance --watch
+
+    What happens is printed as it happens, each thing once, with what to do: requests that were refused and the rule
+    that did it, what the scanner found, servers' troubles, and what waits for review.
     """  # noqa: D301 - click's \b keeps the example's line
     if len({server.name for server in servers}) != len(servers):
         raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    _check_watch(quiet=quiet, watch=watch)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
-        settings = DevSettings(servers, choose_gateway(gateway), port, values, consumers, store=store)
+        policies = read_policies([policy]) if policy else OPEN
+        settings = DevSettings(
+            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
+        )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with run_dev(settings) as running:
             for line in unreachable(servers):
@@ -120,17 +141,40 @@ def dev(
                 click.echo(f"{server.name}: {running.url(server.name)}")
             click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
             if settings.pinned:
-                address = store or running.folder / STORE_FILE
-                click.echo(f"pins: review with kong-mcp surface list --store {address}", err=True)
+                click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
-            causes = Causes(running.sidecar.log)
-            while True:
-                time.sleep(_WATCH_SECONDS)
-                running.check()
-                for line in causes.new():
-                    click.echo(line, err=True)
+            _tell(running, policies, quiet=quiet, watch=watch)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
+    except PolicySourceError as error:
+        raise click.ClickException(escaped(str(error))) from None
+
+
+def _tell(running: DevGateway, policies: Policies, *, quiet: bool, watch: bool) -> None:
+    """Tell what happens, each thing once, until a part of the gateway ends."""
+
+    def pause() -> None:
+        time.sleep(_WATCH_SECONDS)
+        running.check()
+
+    watching = Watching(running, policies, findings=store_findings(running.store))
+    if watch and sys.stdout.isatty():
+        from kong_mcp import screen  # noqa: PLC0415 - only the live screen needs rich
+
+        servers = running.settings.servers
+        screen.show(screen.Screen(servers, running.url, watching, screen.Health(servers)), pause)
+    while True:
+        pause()
+        for happening in watching.look():
+            if not quiet or happening.sort is Sort.TROUBLE:
+                click.echo(happening.text, err=True)
+
+
+def _check_watch(*, quiet: bool, watch: bool) -> None:
+    if watch and quiet:
+        raise click.UsageError("give --watch or --quiet")
+    if watch and find_spec("rich") is None:
+        raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
 
 
 def _end_on_signals() -> None:

@@ -34,6 +34,9 @@ ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
 NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
 STORE_FILE: Final = "store.db"
+RECORDS_FILE: Final = "records.log"
+PROBE_AGENT: Final = "kong-mcp-dev"
+"""The User-Agent of requests that only ask whether the gateway is ready."""
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -49,7 +52,8 @@ class DevSettings:
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
     `store` keeps what pins write down; without one it goes with the gateway's other files. `answers` has mcp-answers
-    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane.
+    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane. `records` has the gateway
+    write down every request, for who watches it.
     """
 
     servers: Sequence[Server]
@@ -61,6 +65,7 @@ class DevSettings:
     keys: str = field(default_factory=fresh_keys, repr=False)
     store: str | None = None
     answers: bool = True
+    records: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -83,6 +88,16 @@ class DevGateway:
     folder: Path
     gateway: Child
     sidecar: Child
+
+    @property
+    def records(self) -> Path:
+        """Where the gateway writes down requests, one line of JSON each."""
+        return self.folder / RECORDS_FILE
+
+    @property
+    def store(self) -> str:
+        """The address of the store that pins are written to."""
+        return self.settings.store or str(self.folder / STORE_FILE)
 
     def url(self, server: str) -> str:
         """Return the URL at which agents find a server."""
@@ -151,10 +166,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             "hosts": ["127.0.0.1", "localhost"],
             **settings.policy,
         }
-        shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
-        state = write_state(
-            folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment, shared=shared
-        )
+        state = _write_state(folder, settings, policy, deck_environment)
         environment = {
             **os.environ,
             KEYS_VARIABLE: settings.keys,
@@ -184,6 +196,15 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         gateway.wait_until(lambda: all(_is_guarded(url, credential, tokens=tokens) for url in urls), START_SECONDS)
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _write_state(
+    folder: Path, settings: DevSettings, policy: Mapping[str, Any], environment: Mapping[str, str]
+) -> Path:
+    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    records = folder / RECORDS_FILE if settings.records else None
+    servers, consumers = settings.servers, settings.consumers
+    return write_state(folder, deck_folder(), servers, policy, consumers, environment, shared=shared, records=records)
 
 
 def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
@@ -222,7 +243,7 @@ def _is_guarded(url: str, credential: Mapping[str, str], *, tokens: bool) -> boo
 
 
 def _status(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> int | None:
-    everything = {"Content-Type": "application/json", **(headers or {})}
+    everything = {"Content-Type": "application/json", "User-Agent": PROBE_AGENT, **(headers or {})}
     request = urllib.request.Request(url, body, everything)  # noqa: S310 - loopback only
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:

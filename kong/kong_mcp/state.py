@@ -40,10 +40,12 @@ def write_state(
     environment: Mapping[str, str],
     *,
     shared: Sequence[str] = ("shared.yaml",),
+    records: Path | None = None,
 ) -> Path:
     """Write `folder`/kong.yaml, which Kong and the devkit load, and return its path.
 
     `deck` holds template.yaml and the `shared` files; `environment` the variables that they name.
+    `records` is where a line of JSON is written of each request.
     """
     template = (deck / "template.yaml").read_text(encoding="utf-8")
     files = [deck / name for name in shared]
@@ -53,7 +55,17 @@ def write_state(
     if consumers:
         document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
         files.append(_write(folder / "consumers.yaml", document))
-    return _write(folder / "kong.yaml", render(files, environment))
+    state = render(files, environment)
+    if records is not None:
+        state["plugins"] = [*state.get("plugins", ()), _records(records)]
+    return _write(folder / "kong.yaml", state)
+
+
+def _records(path: Path) -> dict[str, Any]:
+    """Return the plugin that writes requests down, without credentials of those that no guard ever sees."""
+    credentials = ("cookie", "apikey", "api-key", "x-api-key", "x-auth-token", "x-access-token")
+    nothing = {f"request.headers.{name}": "return nil" for name in credentials}
+    return {"name": "file-log", "config": {"path": str(path), "reopen": True, "custom_fields_by_lua": nothing}}
 
 
 def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:

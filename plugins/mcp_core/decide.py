@@ -150,7 +150,8 @@ def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Head
     """
     forgiven: list[Reject] = []
     for message in read.messages:
-        for refusal in _refusals(message, read, guard, caller, http_headers):
+        for found in _refusals(message, read, guard, caller, http_headers):
+            refusal = found if isinstance(message, Response) else replace(found, method=message.method[:_SHOWN])
             if guard.enforce or refusal.kind is not RejectKind.POLICY:
                 return refusal
             if len(forgiven) < MOST_FORGIVEN:
@@ -259,17 +260,20 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if len(name) > MAX_URI:
         text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
         return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
-    reason, whose = caller.closed(kind, name), RejectKind.APPROVAL
-    if reason is None and not caller.view.allows(kind, name):
-        reason, whose = "denied-item", RejectKind.POLICY
+    reason, whose, cause = caller.closed(kind, name), RejectKind.APPROVAL, None
     if reason is None:
-        return None
+        cause = caller.view.cause(kind, name)
+        if cause.allows:
+            return None
+        reason, whose = "denied-item", RejectKind.POLICY
     shown = name[:_SHOWN]
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
         data = {"uri": shown}
-        return Reject(RESOURCE_NOT_FOUND, "Resource not found", reason, id=id_, data=data, kind=whose, name=shown)
+        code, text = RESOURCE_NOT_FOUND, "Resource not found"
+        return Reject(code, text, reason, id=id_, data=data, kind=whose, name=shown, cause=cause)
     text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    return Reject(INVALID_PARAMS, text, reason, id=id_, status=_params_status(read), kind=whose, name=shown)
+    status = _params_status(read)
+    return Reject(INVALID_PARAMS, text, reason, id=id_, status=status, kind=whose, name=shown, cause=cause)
 
 
 def _params_status(read: Envelope) -> int:

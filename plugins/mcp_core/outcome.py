@@ -82,8 +82,9 @@ class Reject:
 
     `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses). With ACCEPTED
     for its status the sender of a notification hears nothing, as from a server that does not know it.
-    `reason` is a short stable word for logs and metrics, and `name` the item or method that was refused, for logs too;
-    neither reaches the sender as such.
+    `reason` is a short stable word for logs and metrics, `name` the item or method that was refused, `method` how it
+    was asked for, and `cause` why the policy has no such item (a policy.Cause); they are for logs, and none reaches the
+    sender as such.
     """
 
     code: int
@@ -95,6 +96,8 @@ class Reject:
     headers: dict[str, str] = field(default_factory=dict)
     kind: RejectKind = RejectKind.PROTOCOL
     name: str | None = None
+    method: str | None = None
+    cause: str | None = None
 
     def http_status(self) -> int:
         """Return the HTTP status: the rule's own, or the table's."""

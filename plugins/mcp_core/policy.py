@@ -9,8 +9,9 @@ name that does not print or has blanks at its ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from mcp_core import uris
@@ -30,6 +31,36 @@ _NAMING: Final = ("consumers", "groups", "subjects", "clients", "scopes")
 
 class PolicyError(ValueError):
     """The policy cannot be used; the message names the field and says what to write instead."""
+
+
+class Cause(StrEnum):
+    """What decides whether an item exists for a principal: the first two say that it does, the others why not."""
+
+    OPEN = "open"
+    """All items of the kind are allowed, and none is denied."""
+    ALLOWED = "allowed"
+    """A glob allows it, and none denies it."""
+    NOT_ALLOWED = "not-allowed"
+    """No glob allows it."""
+    DENIED = "denied"
+    """A glob allows it, and one denies it in one of its spellings."""
+    TOO_LONG = "too-long"
+    """No header could name it."""
+    ABNORMAL = "abnormal"
+    """A URI that other readers would take for another one, where not all resources are open."""
+    UNPRINTABLE = "unprintable"
+    """A name that does not print or has blanks at its ends, where not all items of the kind are open."""
+
+    @property
+    def allows(self) -> bool:
+        """Whether the item exists for the principal."""
+        return self is _OPEN or self is _ALLOWED
+
+
+# An enum's members are dear to look up, and lists have thousands of items.
+_OPEN: Final = Cause.OPEN
+_ALLOWED: Final = Cause.ALLOWED
+_NOT_ALLOWED: Final = Cause.NOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +142,24 @@ def denying(kind: Kind, globs: Globs) -> Matcher | None:
     return Matcher(sorted(set().union(*map(folded, globs))))
 
 
+def read_forms(kind: Kind, name: str) -> Cause | list[str]:
+    """Return how readers could read a name: a URI as it is and decoded. Or why none is sure to read it alike."""
+    if kind is not Kind.RESOURCE:
+        # A server that holds names as C strings cuts them at NUL; others trim them, and drop what does not print.
+        return [name] if name.isprintable() and name == name.strip() else Cause.UNPRINTABLE
+    # A server may decode a URI before it looks the resource up: every reading of it has to pass.
+    readings = uris.readings(name)
+    return Cause.ABNORMAL if readings is None or not all(map(uris.is_normal, readings)) else readings
+
+
+def denied_forms(kind: Kind, read: list[str]) -> Iterable[str]:
+    """Return what a name, as `read_forms` gives it, is denied by: one of these matches a glob of `denying`."""
+    if kind is Kind.RESOURCE:
+        return uris.spellings(read)
+    folded = alike(read[0])
+    return read if folded == read[0] else (read[0], folded)
+
+
 class View:
     """What one principal may see and call: the same answer in both directions and both eras."""
 
@@ -123,25 +172,27 @@ class View:
 
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the principal."""
+        cause = self.cause(kind, name)
+        return cause is _ALLOWED or cause is _OPEN
+
+    def cause(self, kind: Kind, name: str) -> Cause:
+        """Return what decides whether an item of this kind and name exists for the principal."""
         allow, deny = self._matchers[kind]
         if len(name) > (uris.MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME):
-            return False
+            return Cause.TOO_LONG
         if kind in self._all:
-            return True
-        if kind is Kind.RESOURCE:
-            # A server may decode a URI before it looks the resource up: every reading of it has to pass.
-            readings = uris.readings(name)
-            if readings is None or not all(map(uris.is_normal, readings)) or not allow.matches(name):
-                return False
-            return deny is None or not any(map(deny.matches, uris.spellings(readings)))
-        # A server that holds names as C strings cuts them at NUL; others trim them, and drop what does not print.
-        plain = name.isprintable() and name == name.strip()
-        if not plain or not allow.matches(name):
-            return False
-        if deny is None:
-            return True
-        folded = alike(name)
-        return not (deny.matches(name) or (folded != name and deny.matches(folded)))
+            return _OPEN
+        read = read_forms(kind, name)
+        if isinstance(read, Cause):
+            return read
+        if not allow.matches(name):
+            return _NOT_ALLOWED
+        if deny is not None:
+            # A loop: `any` costs more than one form does, and few names have two.
+            for form in denied_forms(kind, read):
+                if deny.matches(form):
+                    return Cause.DENIED
+        return _ALLOWED
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""

@@ -376,8 +376,9 @@ def _missing(upstream: str, admitted: Admitted) -> Reject:
 
 def _described(refusal: Reject) -> dict[str, Any]:
     """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
-    name = {} if refusal.name is None else {"name": refusal.name}
-    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **name}
+    known = {"method": refusal.method, "name": refusal.name, "cause": refusal.cause}
+    more = {key: str(value) for key, value in known.items() if value is not None}
+    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **more}
 
 
 def _log(asked: Asked, said: dict[str, Any]) -> None:

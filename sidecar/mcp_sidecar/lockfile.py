@@ -30,6 +30,8 @@ _HEADER: Final = (
     "# What MCP servers offer. Written by `kong-mcp surface lock`, approved with `kong-mcp surface approve --lock`.\n"
 )
 _FIELD_HEX: Final = 16
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""A lock file of many servers is long: libyaml reads it ten times as fast."""
 
 
 class LockError(ValueError):
@@ -70,7 +72,7 @@ def dump(locked: Mapping[ItemId, Locked]) -> str:
 def load(text: str) -> dict[ItemId, Locked]:
     """Return the items of a lock file. Raises LockError."""
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
         raise LockError(f"not YAML: {error}") from None
     if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("servers"), dict):

@@ -25,7 +25,8 @@ HERE = Path(__file__).parent
 KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
 MAX_WORKERS = 8
-BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination", "response-transformer")
+BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
+BUILT_IN += ("response-transformer", "file-log")
 PLUGINS = {"probe": (400, "access,log"), "second": (300, "access"), "late": (200, "access,response")}
 
 

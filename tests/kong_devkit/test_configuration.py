@@ -77,6 +77,10 @@ def test_a_good_configuration_is_valid():
             plugged("response-transformer", {"rename": {"headers": ["no-colon"]}}),
             "config.rename.headers[1]: invalid value",
         ),
+        (
+            plugged("file-log", {"path": "/tmp/x", "custom_fields_by_lua": {"request": "return 1"}}),
+            "custom_fields_by_lua takes fields out only",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(document, words):

@@ -1,10 +1,14 @@
 """Causes from the sidecar's log: each once, as soon as its line is whole, and nothing else."""
 
+# ruff: noqa: E501 - a line that is compared stands on one line
+
 import json
 
 import pytest
 
 from kong_mcp.causes import Causes
+from kong_mcp.follow import Follower
+from kong_mcp.happenings import MOST, Sort, Told
 
 LINE = {
     "event": "server refused",
@@ -16,11 +20,25 @@ LINE = {
     "trace": "1",
 }
 TOLD = "notes: server refused; tools/list; forbidden-403; it said: no such origin; what to do: see what the server says"
+FOUND = [{"rule": "x.y", "severity": "block", "path": "$.description", "excerpt": "ignore all\\x1b"}] * 5
 
 
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "sidecar.log"
+
+
+@pytest.fixture
+def reader(log):
+    """Return what is told of the log since it was asked last."""
+    follower, causes, told = Follower(log), Causes(lambda *_: FOUND, " --store S"), Told()
+
+    def new():
+        happened = [causes.happening(one) for one in follower.new()]
+        return [one.text for one in told.new(one for one in happened if one)]
+
+    yield new
+    follower.close()
 
 
 def write(log, *lines):
@@ -29,26 +47,109 @@ def write(log, *lines):
 
 
 @pytest.mark.requirement("HEAD-005")
-def test_each_cause_is_told_once_and_only_when_its_line_is_whole(log):
+def test_each_cause_is_told_once_and_only_when_its_line_is_whole(log, reader):
     text = json.dumps(LINE)
-    write(log, "not JSON\n", "[]\n", '{"event":"request"}\n', text[:20])
-    causes = Causes(log)
-    assert causes.new() == []
+    assert reader() == []
+    write(log, "not JSON\n", "[]\n", '{"event":"request"}\n', "[" * 100_000 + "\n", text[:20])
+    assert reader() == []
     write(log, text[20:] + "\n", json.dumps(LINE | {"trace": "2"}) + "\n")
-    assert causes.new() == [TOLD]
+    assert reader() == [TOLD]
     write(log, json.dumps(LINE | {"trace": "3"}) + "\n", json.dumps(LINE | {"server": "files"}) + "\n")
-    assert causes.new() == [TOLD.replace("notes", "files")]
-    assert causes.new() == []
+    assert reader() == [TOLD.replace("notes", "files")]
+    assert reader() == []
 
 
 @pytest.mark.requirement("HEAD-005")
-def test_a_redirect_says_where_it_points_and_a_stream_has_no_method(log):
+def test_a_redirect_says_where_it_points_and_a_stream_has_no_method(log, reader):
     moved = {"event": "answer withheld", "server": "a", "method": "", "why": "redirect-307", "points_to": "/mcp/"}
     write(log, json.dumps(moved) + "\n")
-    assert Causes(log).new() == ["a: answer withheld; stream; redirect-307; it points to /mcp/"]
+    assert reader() == ["a: answer withheld; stream; redirect-307; it points to /mcp/"]
 
 
 @pytest.mark.requirement("HEAD-005")
-def test_a_server_that_finds_ever_new_causes_does_not_fill_the_terminal(log):
+def test_a_server_that_finds_ever_new_causes_does_not_fill_the_terminal(log, reader):
     write(log, *(json.dumps(LINE | {"said": str(number)}) + "\n" for number in range(5000)))
-    assert len(Causes(log).new()) == 1000
+    told = reader()
+    assert len(told) == MOST + 1
+    assert told[-1] == f"more than {MOST} lines of the sort trouble: see the logs"
+    write(log, json.dumps(LINE | {"said": "another"}) + "\n")
+    assert reader() == []
+
+
+SEEN = {"event": "surface seen", "server": "notes", "kind": "tools", "name": "'read\\x1b'", "digest": "d"}
+REVIEW = "what to do: kong-mcp surface diff notes tool 'read\\\\x1b' --store S, then approve or reject in place of diff"
+
+
+@pytest.mark.requirement("KNOW-006")
+@pytest.mark.parametrize(
+    ("logged", "sort", "text"),
+    [
+        (SEEN | {"state": "approved", "reason": "clean", "rules": []}, None, None),
+        (
+            SEEN | {"state": "quarantined", "reason": "drift", "rules": [], "fields": ["'description'"]},
+            Sort.REVIEW,
+            f"notes: tool read\\x1b is quarantined (drift); changed: description; {REVIEW}",
+        ),
+        (
+            SEEN | {"state": "quarantined", "reason": "findings", "rules": ["x.y"], "fields": []},
+            Sort.FINDING,
+            "notes: tool read\\x1b is quarantined (findings); 5 findings"
+            + "; block: x.y at $.description: ignore all\\x1b" * 3
+            + f"; {REVIEW}",
+        ),
+        (
+            {"event": "found", "where": "results", "rules": ["override.ignore"], "action": "withheld", "server": "s"}
+            | {"principal": "bob\x1b", "method": "tools/call"},
+            Sort.FINDING,
+            (
+                "s: found in the answer to tools/call of bob\\x1b; flag: override.ignore; withheld; what to do: read what "
+                "the server sends; results.mode flag lets it pass and tells"
+            ),
+        ),
+        ({"event": "look", "server": "s", "outcome": "seen"}, None, None),
+        (
+            {"event": "look", "server": "s", "outcome": "timeout"},
+            Sort.TROUBLE,
+            (
+                "s: its lists could not be read; timeout; what to do: see that the server runs and takes this gateway's "
+                "requests; it is asked again"
+            ),
+        ),
+        (
+            {"event": "the store failed", "level": "error", "problem": "disk\nfull"},
+            Sort.TROUBLE,
+            "sidecar: the store failed; full",
+        ),
+        ({"event": 7}, None, None),
+    ],
+)
+def test_findings_reviews_and_problems_are_told_as_people_read_them(logged, sort, text):
+    happening = Causes(lambda *_: FOUND, " --store S").happening(logged)
+    assert (happening and (happening.sort, happening.text)) == (None if sort is None else (sort, text))
+
+
+@pytest.mark.requirement("KNOW-006")
+def test_a_file_that_is_only_for_us_is_begun_anew_and_nothing_is_lost(log, monkeypatch):
+    monkeypatch.setattr("kong_mcp.follow.MOST_KEPT", 100)
+    follower = Follower(log, renews=True)
+    read = []
+    for number in range(50):
+        write(log, json.dumps({"number": number}) + "\n")
+        read += follower.new()
+    for _ in range(3):
+        read += follower.new()
+    assert [one["number"] for one in read] == list(range(50))
+    assert not log.exists() or log.stat().st_size < 500
+    follower.close()
+
+
+@pytest.mark.requirement("KNOW-006")
+def test_a_line_without_an_end_is_let_go(log, monkeypatch):
+    monkeypatch.setattr("kong_mcp.follow.MOST_AT_ONCE", 100)
+    follower = Follower(log)
+    write(log, "x" * 1000)
+    for _ in range(20):
+        assert follower.new() == []
+    write(log, "\n" + json.dumps({"a": 1}) + "\n")
+    assert [one for _ in range(3) for one in follower.new()] == [{"a": 1}]
+    follower.close()

@@ -296,7 +296,8 @@ def test_monitor_mode_passes_and_logs():
     side = access(Guard(CONFIG | {"mode": "monitor"}), body(name="shut"), LEGACY)
     assert side.exit is None
     assert side.upstream == "notes-replicas"
-    would = {"reason": "denied-item", "kind": "policy", "code": -32602, "name": "shut"}
+    would = {"reason": "denied-item", "kind": "policy", "code": -32602, "method": "tools/call"}
+    would |= {"name": "shut", "cause": "not-allowed"}
     assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": [would], "lane": "call"})]
 
 

@@ -31,7 +31,9 @@ def test_a_refusal_is_told_with_its_kind_its_name_and_who_asked():
         "refused": "denied-item",
         "kind": "policy",
         "code": -32602,
+        "method": "tools/call",
         "name": "shut",
+        "cause": "not-allowed",
         "principal": "ann",
         "refusals": 1,
     }

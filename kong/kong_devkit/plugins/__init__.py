@@ -4,7 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from kong_devkit.exchange import Exchange
-from kong_devkit.plugins import acl, correlation_id, ip_restriction, key_auth, request_termination, response_transformer
+from kong_devkit.plugins import (
+    acl,
+    correlation_id,
+    file_log,
+    ip_restriction,
+    key_auth,
+    request_termination,
+    response_transformer,
+)
 from kong_devkit.schema import Field
 
 Handler = Callable[[Exchange, Mapping[str, Any]], Awaitable[None]]
@@ -19,6 +27,7 @@ class Builtin(NamedTuple):
     check: Callable[[Mapping[str, Any]], str | None]
     access: Handler
     header_filter: Filter | None = None
+    log: Handler | None = None
 
 
 BUILTINS: Final[Mapping[str, Builtin]] = {
@@ -44,4 +53,5 @@ BUILTINS: Final[Mapping[str, Builtin]] = {
         response_transformer.access,
         response_transformer.header_filter,
     ),
+    "file-log": Builtin(file_log.PRIORITY, file_log.CONFIG, file_log.check, file_log.access, log=file_log.log),
 }

@@ -1,0 +1,293 @@
+"""Why one principal may or may not use one item, in a sentence, and what would have to be written to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from kong_mcp.policies.asking import Wanted, decided
+from kong_mcp.policies.source import ServerPolicy
+from kong_mcp.policies.surfaces import RULED_BY, KnownSurfaces
+from mcp_core.decide import Admitted, Decision
+from mcp_core.methods import METHODS, Kind
+from mcp_core.outcome import Reject, RejectKind
+from mcp_core.pins.states import Pinning
+from mcp_core.policy import MAX_NAME, Cause
+from mcp_core.principal import Principal
+from mcp_core.ruling import GlobPlace, ListName, Ruling, list_path, rule
+from mcp_core.scan.excerpt import escaped
+from mcp_core.uris import MAX_LENGTH
+
+_WORDS: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
+_SHOWN: Final = 200
+_NEAR: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way to the other verdict: globs to take out, and one to add to a list, for everyone or in a rule of its own.
+
+    `rule` is a whole rule to add to `rules`; else `add` names the list and the glob.
+    """
+
+    text: str
+    remove: tuple[GlobPlace, ...] = ()
+    add: tuple[str, str] | None = None
+    rule: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as JSON values."""
+        value: dict[str, Any] = {"text": self.text, "remove": [one.path for one in self.remove]}
+        if self.add is not None:
+            value["add"] = {"list": self.add[0], "glob": self.add[1]}
+        if self.rule is not None:
+            value["rule"] = self.rule
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A verdict with its reason. `passes` says that a request goes on: in monitor mode one that is refused does."""
+
+    server: str
+    policy: ServerPolicy
+    principal: Principal
+    asked: Wanted
+    passes: bool
+    allowed: bool
+    cause: str
+    sentence: str
+    by: tuple[GlobPlace, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values; texts are escaped where they are sentences, and exact elsewhere."""
+        places = [{"field": one.path, "glob": one.glob, "at": self.policy.where(one.path)} for one in self.by]
+        kind = None if self.asked.kind is None else _WORDS[self.asked.kind]
+        return {
+            "server": self.server,
+            "principal": {"name": self.principal.name, "groups": sorted(self.principal.groups)},
+            "method": self.asked.method,
+            "kind": kind,
+            "name": self.asked.name,
+            "allowed": self.allowed,
+            "passes": self.passes,
+            "cause": self.cause,
+            "by": places,
+            "sentence": self.sentence,
+            "changes": [one.to_json() for one in self.changes],
+            "notes": list(self.notes),
+        }
+
+
+def explain(
+    policy: ServerPolicy, principal: Principal, asked: Wanted, known: KnownSurfaces, server: str
+) -> Explanation:
+    """Explain what the guard decides over one request. Raises PolicySourceError where the policy cannot be used."""
+    decision = decided(policy, principal, asked, server, known)
+    refusal = _refusal(decision)
+    ruling = None
+    if asked.kind is not None and asked.name is not None:
+        ruling = rule(policy.guard.policy, principal, asked.kind, asked.name)
+    what = f"{_who(principal)} {_may(asked, refusal)} of {escaped(server)}"
+    if refusal is None:
+        cause, why = ("allowed" if ruling is None else ruling.cause.value), _allowed(policy, asked, ruling)
+    else:
+        cause, why = refusal.cause or refusal.reason, _refused(policy, asked, refusal, ruling, known)
+    by = () if ruling is None or (refusal is not None and refusal.cause is None) else ruling.by
+    return Explanation(
+        server,
+        policy,
+        principal,
+        asked,
+        passes=isinstance(decision, Admitted),
+        allowed=refusal is None,
+        cause=cause,
+        sentence=f"{what}: {why}.",
+        by=by,
+        changes=tuple(_changes(policy, principal, asked, refusal, ruling, server)),
+        notes=tuple(_notes(policy, asked, decision, known, server)),
+    )
+
+
+def _refusal(decision: Decision) -> Reject | None:
+    if isinstance(decision, Reject):
+        return decision
+    return decision.would_refuse[0] if decision.would_refuse else None
+
+
+def shown(text: str) -> str:
+    """Return a name or glob as a sentence has it: in quotes, escaped, and cut."""
+    fit = escaped(text)
+    return f'"{fit}"' if len(fit) <= _SHOWN else f'"{fit[:_SHOWN]}..."'
+
+
+def _who(principal: Principal) -> str:
+    groups = ", ".join(map(escaped, sorted(principal.groups)))
+    within = f"in {'group' if len(principal.groups) == 1 else 'groups'} {groups}" if groups else ""
+    if principal.name is None:
+        return f"whoever is {within}" if within else "whoever no rule names"
+    return f"{escaped(principal.name)} ({within})" if within else escaped(principal.name)
+
+
+def _may(asked: Wanted, refusal: Reject | None) -> str:
+    may, link = ("may", "and") if refusal is None else ("may not", "or")
+    if asked.kind is None or asked.name is None:
+        return f"{may} send {shown(asked.method)}"
+    return f"{may} see {link} use the {_WORDS[asked.kind]} {shown(asked.name)}"
+
+
+def _listed(policy: ServerPolicy, places: Sequence[GlobPlace]) -> str:
+    return " and ".join(f"{one.path} {shown(one.glob)} ({policy.where(one.path)})" for one in places)
+
+
+def _allowed(policy: ServerPolicy, asked: Wanted, ruling: Ruling | None) -> str:
+    if ruling is None:
+        known = asked.method in METHODS
+        return (
+            "MCP defines the method" if known else f"a glob of methods.allow has it ({policy.where('methods.allow')})"
+        )
+    verb = "allow" if len(ruling.by) > 1 else "allows"
+    return f"{_listed(policy, ruling.by)} {verb} it, and nothing denies it"
+
+
+def _refused(policy: ServerPolicy, asked: Wanted, refusal: Reject, ruling: Ruling | None, known: KnownSurfaces) -> str:
+    if refusal.kind is RejectKind.APPROVAL:
+        at = policy.where("pins.mode")
+        if refusal.reason == "unknown":
+            return f"pins hold the server to what is approved ({at}), and {escaped(known.source)} does not have it"
+        return f"pins hold the server to what is approved ({at}), and in {escaped(known.source)} it is {refusal.reason}"
+    if ruling is None or asked.kind is None or refusal.cause is None:
+        if refusal.kind is RejectKind.POLICY:
+            return f"MCP defines no such method, and no glob of methods.allow has it ({policy.where('methods.allow')})"
+        return f"whatever the policy says, the guard answers {shown(refusal.message)}"
+    return _POLICY_WORDS[Cause(refusal.cause)](policy, asked.kind, ruling)
+
+
+def _denied(policy: ServerPolicy, _kind: Kind, ruling: Ruling) -> str:
+    verb = "deny" if len(ruling.by) > 1 else "denies"
+    return f"{_listed(policy, ruling.by)} {verb} it, as in every spelling, whatever allows it"
+
+
+def _not_allowed(policy: ServerPolicy, kind: Kind, ruling: Ruling) -> str:
+    where = policy.where(list_path(None, kind, "allow"))
+    why = f"no glob of {kind.value}.allow ({where}), nor of a rule for this caller, has it"
+    if ruling.nearly:
+        why += f"; {_listed(policy, ruling.nearly)} is spelled otherwise, and what is allowed is compared exactly"
+    return why
+
+
+def _too_long(_policy: ServerPolicy, kind: Kind, _ruling: Ruling) -> str:
+    most = MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME
+    return f"its name has more than {most} characters, which no header could hold"
+
+
+def _abnormal(policy: ServerPolicy, kind: Kind, _ruling: Ruling) -> str:
+    return (
+        "other readers take this URI for another one (RFC 3986, section 6.2.2), so it is no resource as long as not "
+        f"all resources are allowed and none denied ({policy.where(kind.value)})"
+    )
+
+
+def _unprintable(policy: ServerPolicy, kind: Kind, _ruling: Ruling) -> str:
+    return (
+        f"the name does not print, or has blanks at its ends, so it is no item as long as not all {kind.value} are "
+        f"allowed and none denied ({policy.where(kind.value)})"
+    )
+
+
+_POLICY_WORDS: Final = {
+    Cause.DENIED: _denied,
+    Cause.NOT_ALLOWED: _not_allowed,
+    Cause.TOO_LONG: _too_long,
+    Cause.ABNORMAL: _abnormal,
+    Cause.UNPRINTABLE: _unprintable,
+}
+
+
+def _changes(
+    policy: ServerPolicy,
+    principal: Principal,
+    asked: Wanted,
+    refusal: Reject | None,
+    ruling: Ruling | None,
+    server: str,
+) -> Iterator[Change]:
+    """Say what leads to the other verdict of the policy; what pins hold back is for `kong-mcp surface approve`."""
+    if refusal is not None and refusal.kind is RejectKind.APPROVAL:
+        named = "" if asked.kind is None else f" {_WORDS[asked.kind]} {shown(str(asked.name))}"
+        yield Change(
+            f"have it listed once through the gateway, then kong-mcp surface approve {server}{named} --why ..."
+        )
+    elif ruling is None or asked.kind is None or asked.name is None:
+        if refusal is not None and refusal.kind is RejectKind.POLICY:
+            yield Change(f"add {shown(asked.method)} to methods.allow", add=("methods.allow", asked.method))
+    elif refusal is None:
+        yield from _additions(principal, asked.kind, asked.name, "deny")
+    elif ruling.cause is Cause.DENIED:
+        yield Change(f"take {_listed(policy, ruling.by)} out, or narrow it: what denies wins", remove=ruling.by)
+    elif ruling.cause is Cause.NOT_ALLOWED:
+        first = f"take {_listed(policy, ruling.denies)} out, which denies it, and " if ruling.denies else ""
+        yield from _additions(principal, asked.kind, asked.name, "allow", first, ruling.denies)
+        for place in ruling.elsewhere:
+            yield from _memberships(policy, place)
+    elif ruling.cause in (Cause.ABNORMAL, Cause.UNPRINTABLE):
+        yield Change("have the server name it in the one form that all readers take alike")
+    else:
+        yield Change("have the server give it a shorter name")
+
+
+def _additions(
+    principal: Principal, kind: Kind, name: str, which: ListName, first: str = "", remove: tuple[GlobPlace, ...] = ()
+) -> Iterator[Change]:
+    path = list_path(None, kind, which)
+    star = "" if "*" not in name else " (its star stands for anything)"
+    yield Change(f"{first}add {shown(name)} to {path}, for everyone{star}", remove, add=(path, name))
+    if principal.name is not None:
+        one: dict[str, Any] = {"consumers": [principal.name]}
+        who = escaped(principal.name)
+        written = f"consumers: [{who}]"
+    elif principal.groups:
+        one = {"groups": sorted(principal.groups)}
+        who = f"whoever is in {' or '.join(map(escaped, one['groups']))}"
+        written = f"groups: [{', '.join(map(escaped, one['groups']))}]"
+    else:
+        return
+    text = f"{first}add a rule for {who} alone: {{{written}, {kind.value}: {{{which}: [{shown(name)}]}}}}"
+    yield Change(text, remove, rule={**one, kind.value: {which: [name]}})
+
+
+def _memberships(policy: ServerPolicy, place: GlobPlace) -> Iterator[Change]:
+    if place.rule is None:
+        return
+    named = policy.guard.policy.rules[place.rule]
+    whom = [f"a consumer tagged group:{escaped(one)}" for one in sorted(named.groups)]
+    whom += [f"the consumer {escaped(one)}" for one in sorted(named.consumers)]
+    yield Change(f"ask as {' or '.join(whom)}: {_listed(policy, [place])} allows it to them")
+
+
+def _notes(policy: ServerPolicy, asked: Wanted, decision: Decision, known: KnownSurfaces, server: str) -> Iterator[str]:
+    if not policy.guard.enforce:
+        passes = isinstance(decision, Admitted) and bool(decision.would_refuse)
+        told = (
+            "the request passes all the same, and the log says that it would be refused"
+            if passes
+            else ("what the policy refuses passes, and is only logged")
+        )
+        yield f"mode is monitor ({policy.where('mode')}): {told}"
+    if asked.kind is None or asked.name is None:
+        return
+    if not known.states and policy.pinning is Pinning.ENFORCE:
+        at = policy.where("pins.mode")
+        yield f"pins.mode is enforce ({at}): it must be approved too; --lock FILE or --store ADDRESS tells"
+    elif known.states and policy.pinning is not Pinning.ENFORCE:
+        yield f"pins.mode is {policy.pinning.value} ({policy.where('pins')}): nothing is refused for not being approved"
+    names = [one.name for one in known.servers.get(server, ()) if RULED_BY[one.kind] is asked.kind]
+    if names and asked.name not in names and asked.kind is not Kind.RESOURCE:
+        near = ", ".join(map(shown, get_close_matches(asked.name, names, n=_NEAR)))
+        yield f"{escaped(known.source)} knows no such {_WORDS[asked.kind]}" + (
+            f"; did you mean {near}?" if near else ""
+        )

@@ -1,0 +1,160 @@
+"""What Kong's log records tell a person: refusals with the rule that made them, and calls that no server answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kong_mcp.dev import PROBE_AGENT
+from kong_mcp.happenings import Happening, Sort, line, shown
+from kong_mcp.policies.asking import MethodError, Wanted, wanted
+from kong_mcp.policies.documents import PolicySourceError
+from kong_mcp.policies.explain import explain
+from kong_mcp.policies.source import Policies, principal
+from kong_mcp.policies.surfaces import NOTHING_KNOWN
+from mcp_core import methods
+from mcp_core.methods import METHODS
+from mcp_kong.snapshots import NO_SNAPSHOT
+
+_NO_NAME: Final = 256
+"""Characters from which the guard cuts a name: no policy can be asked about the rest."""
+_INSPECT: Final = "/inspect/"
+_KEY_TO_DO: Final = "have the agent send its key in the header apikey; --consumer NAME=KEY says which there are"
+_PROTOCOL_TO_DO: Final = "the agent's answer says what to send instead"
+_WORDS_TO_DO: Final = {
+    "session": "the agent initializes again",
+    "endpoint-session": "the agent opens its stream again",
+    "task": "each agent uses the ids of tasks that it was given itself",
+    "origin": "name the page's origin in the policy's origins, if it may call",
+    "host": "name the host in the policy's hosts, if it is one of this gateway's",
+    "too-many": "see what the agent asks for; limits.refusals says how often it may",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One request of an agent that Kong wrote down. `server` is one of the gateway's; `refused` by guard or Kong."""
+
+    server: str
+    method: str
+    refused: bool
+
+
+class Records:
+    """Reads Kong's log records of requests to some servers. `review` is as in causes.Causes."""
+
+    def __init__(
+        self, servers: Sequence[str], policies: Policies, groups: Mapping[str, Sequence[str]], review: str = ""
+    ) -> None:
+        self._services = {f"mcp-{server}": server for server in servers}
+        self._policies = policies
+        self._groups = groups
+        self._review = review
+
+    def called(self, record: Mapping[str, Any]) -> Called | None:
+        """Return what was called, or None for a record that is of no agent's request."""
+        server = self._server(record)
+        if server is None:
+            return None
+        request = _below(record, "request")
+        headers, mcp = _below(request, "headers"), _below(record, "mcp")
+        method = mcp.get("method") or headers.get(methods.METHOD_HEADER) or str(request.get("method"))
+        status = _below(record, "response").get("status")
+        return Called(server, str(method), "refused" in mcp or (not mcp and status in (401, 403, 429)))
+
+    def happenings(self, record: Mapping[str, Any]) -> Iterator[Happening]:
+        """Give what a record tells people."""
+        server = self._server(record)
+        if server is None:
+            return
+        mcp, status = _below(record, "mcp"), _below(record, "response").get("status")
+        if "refused" in mcp:
+            text = self._refused(server, "refused", {**mcp, "reason": mcp["refused"]}, mcp.get("principal"))
+            yield Happening(Sort.REFUSAL, server, text)
+        would = mcp.get("would_refuse")
+        for one in would if isinstance(would, list) else ():
+            if isinstance(one, dict):
+                text = self._refused(server, "would be refused, and passes in monitor mode", one, mcp.get("principal"))
+                yield Happening(Sort.REFUSAL, server, text)
+        withheld = _below(record, "mcp_answer")
+        if withheld.get("failed"):
+            parts = ["answer withheld", shown(withheld.get("method")), shown(withheld["failed"])]
+            do = "the server's operator must look into what it sends"
+            yield Happening(Sort.TROUBLE, server, line(server, parts, do))
+        elif not mcp and not str(record.get("upstream_uri")).startswith(_INSPECT):
+            yield from _by_kong(server, status)
+
+    def _server(self, record: Mapping[str, Any]) -> str | None:
+        """Return the server of an agent's request; the gateway's own, and those on the internal route, are none."""
+        headers = _below(_below(record, "request"), "headers")
+        if headers.get("user-agent") == PROBE_AGENT:
+            return None
+        return self._services.get(str(_below(record, "service").get("name")))
+
+    def _refused(self, server: str, word: str, said: Mapping[str, Any], who: object) -> str:
+        method, name, reason = (said.get(key) for key in ("method", "name", "reason"))
+        asked = " ".join(shown(one) for one in (method, name if name != method else None) if one is not None)
+        parts = [word, shown(who or "nobody known"), asked or "a request"]
+        if said.get("kind") == "approval":
+            if reason == NO_SNAPSHOT:
+                return line(
+                    server, [*parts, "pins: nothing is known to be approved yet"], "wait for the sidecar's look"
+                )
+            item = _item(server, method, name)
+            do = f"kong-mcp surface show {item}{self._review}, then approve in place of show, with --why"
+            return line(server, [*parts, "pins: it is not open"], do)
+        if said.get("kind") == "policy" and isinstance(name, str) and len(name) < _NO_NAME:
+            why, do = self._explained(server, str(method), name, said.get("cause"), who)
+            if why:
+                return line(server, [*parts, why], do)
+        return line(server, [*parts, shown(reason)], _WORDS_TO_DO.get(str(reason), _PROTOCOL_TO_DO))
+
+    def _explained(self, server: str, method: str, name: str, cause: object, who: object) -> tuple[str, str]:
+        """Return why the policy has no such item, with its line, and what to write; nothing where that is not known."""
+        caller = str(who) if who else None
+        policy = self._policies.of(server)
+        if policy is None:
+            return "", ""
+        try:
+            groups = self._groups.get(caller or "", ())
+            explained = explain(policy, principal(caller, groups), _wanted(method, name), NOTHING_KNOWN, server)
+        except (MethodError, PolicySourceError):
+            return "", ""
+        if explained.allowed or (cause is not None and explained.cause != cause):
+            return "", ""  # the gateway runs by another policy than this one
+        do = explained.changes[0].text if explained.changes else ""
+        return explained.sentence.partition(f" of {server}: ")[2].removesuffix("."), do
+
+
+def _wanted(method: str, name: str) -> Wanted:
+    known = METHODS.get(method)
+    return wanted(method, known.kind if known else None, name if known and known.kind else None)
+
+
+def _item(server: str, method: object, name: object) -> str:
+    known = METHODS.get(str(method))
+    word = "tool" if known is None or known.kind is None else known.kind.value.removesuffix("s")
+    return f"{server} {word} {shown(name)!r}"
+
+
+def _by_kong(server: str, status: object) -> Iterator[Happening]:
+    """Tell of what Kong itself answered: its own plugins, or nobody behind it."""
+    if status == 401:
+        yield Happening(
+            Sort.REFUSAL, server, line(server, ["refused by Kong", "401: no key that it knows"], _KEY_TO_DO)
+        )
+    elif status in (403, 429):
+        do = "see the plugins of this route"
+        yield Happening(Sort.REFUSAL, server, line(server, ["refused by Kong", f"{status} of a plugin"], do))
+    elif status in (502, 503, 504):
+        do = "start the server, or mend its address; it is tried again when its health check passes"
+        yield Happening(Sort.TROUBLE, server, line(server, [f"no replica answered a call ({status})"], do))
+    elif status == 500:
+        do = "see gateway.log in the folder of the logs"
+        yield Happening(Sort.TROUBLE, server, line(server, ["the gateway could not serve a request (500)"], do))
+
+
+def _below(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
