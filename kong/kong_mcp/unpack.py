@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ def unpack(folder: Path) -> None:
     Do it again after each upgrade, then restart Kong: it reads the dump when it starts. decK files that are there
     already are yours, and kept; where one differs from this release's, that is put beside it as NAME.new.
     """
+    mask = os.umask(0o022)  # Kong's user must read all of it
     try:
         _copy(plugins_folder(), folder / "plugins", "*.py", "lua/**/*.lua")
         _write(folder / f"{GUARD}.json", dump_of(folder / "plugins"))
@@ -31,6 +33,8 @@ def unpack(folder: Path) -> None:
         raise click.ClickException(f"the plugins do not load: {error.stderr.decode(errors='replace')}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or folder}: {error.strerror or error}") from None
+    finally:
+        os.umask(mask)
     click.echo(f"{folder}: plugins, {GUARD}.json, kong/kong.conf, kong/systemd, deck")
     for name in kept:
         click.echo(f"{folder}/deck/{name} is not this release's, and was kept: compare it with {name}.new", err=True)
