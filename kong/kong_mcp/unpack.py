@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -10,39 +11,44 @@ import click
 
 from kong_mcp.share import deck_folder, kong_folder, plugins_folder, program
 
-GUARD: Final = "mcp-guard"
 _DECK: Final = ("shared.yaml", "answers.yaml", "template.yaml", "lint.yaml")
 
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def unpack(folder: Path) -> None:
-    """Write plugins, their dump, decK files, kong.conf and systemd units into FOLDER.
+    """Write plugins, their dumps, decK files, kong.conf and systemd units into FOLDER.
 
-    Do it again after each upgrade, then restart Kong: it reads the dump when it starts. decK files that are there
+    Do it again after each upgrade, then restart Kong: it reads the dumps when it starts. decK files that are there
     already are yours, and kept; where one differs from this release's, that is put beside it as NAME.new.
     """
+    mask = os.umask(0o022)  # Kong's user must read all of it
     try:
         _copy(plugins_folder(), folder / "plugins", "*.py", "lua/**/*.lua")
-        _write(folder / f"{GUARD}.json", dump_of(folder / "plugins"))
+        names = sorted(path.stem for path in plugins_folder().glob("*.py"))
+        for name in names:
+            _write(folder / f"{name}.json", dump_of(folder / "plugins", name))
         _copy(kong_folder(), folder / "kong", "kong.conf", "systemd/*")
         kept = [name for name in _DECK if not _offer(deck_folder() / name, folder / "deck" / name)]
     except subprocess.CalledProcessError as error:
         raise click.ClickException(f"the plugins do not load: {error.stderr.decode(errors='replace')}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or folder}: {error.strerror or error}") from None
-    click.echo(f"{folder}: plugins, {GUARD}.json, kong/kong.conf, kong/systemd, deck")
+    finally:
+        os.umask(mask)
+    dumps = ", ".join(f"{name}.json" for name in names)
+    click.echo(f"{folder}: plugins, {dumps}, kong/kong.conf, kong/systemd, deck")
     for name in kept:
         click.echo(f"{folder}/deck/{name} is not this release's, and was kept: compare it with {name}.new", err=True)
 
 
-def dump_of(plugins: Path) -> bytes:
-    """Return what Kong must know of the guard in a folder of plugins.
+def dump_of(plugins: Path, name: str) -> bytes:
+    """Return what Kong must know of a plugin in a folder of them.
 
     Raises:
         CalledProcessError: the plugin does not load; `stderr` says why.
     """
-    command = [program("mcp-pluginserver"), "--plugins", str(plugins), "--dump", GUARD]
+    command = [program("mcp-pluginserver"), "--plugins", str(plugins), "--dump", name]
     return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - our own program, no shell
 
 

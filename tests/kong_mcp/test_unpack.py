@@ -1,6 +1,7 @@
-"""kong-mcp unpack: what Kong needs is where kong.conf names it, readable for Kong's user, and the team's files stay."""
+"""kong-mcp unpack: what Kong needs is where kong.conf names it, for Kong's user to read; the team's files are kept."""
 
 import json
+import os
 import stat
 
 import pytest
@@ -17,7 +18,11 @@ def unpack(folder):
 
 @pytest.mark.requirement("DECK-023")
 def test_it_writes_what_kong_conf_names_and_everybody_may_read_it(tmp_path):
-    done = unpack(tmp_path / "kong-mcp")
+    before = os.umask(0o077)
+    try:
+        done = unpack(tmp_path / "kong-mcp")
+    finally:
+        assert os.umask(before) == 0o077
     assert done.exit_code == 0, done.output
     folder = tmp_path / "kong-mcp"
     assert json.loads((folder / "mcp-guard.json").read_text()) == json.loads(
@@ -27,7 +32,7 @@ def test_it_writes_what_kong_conf_names_and_everybody_may_read_it(tmp_path):
     assert (folder / "deck/shared.yaml").read_text() == (DECK / "shared.yaml").read_text()
     assert {path.suffix for path in (folder / "kong/systemd").iterdir()} == {".service", ".socket"}
     assert {path.name for path in (folder / "plugins").glob("*.py")} == {"mcp-guard.py", "mcp-internal.py"}
-    for path in folder.rglob("*"):
+    for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) & 0o004, path
 
 
