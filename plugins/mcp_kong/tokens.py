@@ -87,7 +87,9 @@ class Tokens:
             return None
         self._asked[issuer] = now
         challenge, body = refusal.headers[methods.AUTHENTICATE_HEADER], refusal.body().decode()
-        return wanted.sign(wanted.WantedKey(issuer, read.kid, challenge, body, int(now) + wanted.SECONDS), ring)
+        return wanted.sign(
+            wanted.WantedKey(issuer, read.kid, read.algorithm, challenge, body, int(now) + wanted.SECONDS), ring
+        )
 
     def narrow(self, view: View, principal: Principal) -> View:
         """Return what the principal may see of a view with its scopes."""

@@ -14,7 +14,7 @@ from mcp_sidecar.auth.wanted import WantedKeys
 
 RING = (b"k" * 32,)
 WORD = wanted.WantedKey(
-    "https://idp.example", "new", 'Bearer error="invalid_token"', '{"error":1}', int(time.time()) + 30
+    "https://idp.example", "new", 'Bearer error="invalid_token"', '{"error":1}', int(time.time()) + 86_400
 )
 
 
