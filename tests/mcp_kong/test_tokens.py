@@ -177,7 +177,7 @@ def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
     one, token = guard(), f"Bearer {KIT.token(key='stranger')}"
     side = ask(one, token, headers=LEGACY | {"cookie": "c=1"})
     word = wanted.read(side.next_hop["mcp-gateway-context"], (KEY,), now=time.time())
-    assert (word.issuer, word.kid) == (KIT.issuer, "stranger")
+    assert (word.issuer, word.kid, word.algorithm) == (KIT.issuer, "stranger", "RS256")
     assert word.challenge.startswith('Bearer error="invalid_token"')
     assert not {"authorization", "cookie"} & side.next_hop.keys()
     logged = dict(side.arguments("log.set_serialize_value"))
@@ -192,7 +192,7 @@ def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
 @pytest.mark.requirement("AUTH-015")
 @pytest.mark.parametrize("changed", ["signed by another", "expired", "cut", "another format", "no dot", ""])
 def test_no_other_word_is_believed(changed):
-    word = wanted.WantedKey(KIT.issuer, "k", "Bearer", "{}", int(time.time()) + 30)
+    word = wanted.WantedKey(KIT.issuer, "k", "ES256", "Bearer", "{}", int(time.time()) + 30)
     good = wanted.sign(word, (KEY,))
     assert wanted.read(good, (b"o" * 32, KEY), now=time.time()) == word
     bad = {
