@@ -112,7 +112,8 @@ class Tokens:
 
     def _verify(self, token: str) -> Principal | Denied | KeysMissing:
         found = self._verifier.verify(token, self._file.keys, now=self._wall())
-        if found is UNKNOWN_KEY and self._file.look(MISS_SECONDS):
+        missing = found is UNKNOWN_KEY or isinstance(found, KeysMissing)
+        if missing and self._file.look(MISS_SECONDS):
             found = self._verifier.verify(token, self._file.keys, now=self._wall())
         return found
 

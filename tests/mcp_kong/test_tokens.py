@@ -146,6 +146,18 @@ def test_without_keys_the_answer_is_that_the_gateway_cannot_tell(path):
 
 
 @pytest.mark.requirement("AUTH-010")
+def test_a_file_that_has_just_come_is_read_at_once(path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mcp_kong.settings.time.monotonic", lambda: now[0])
+    path.unlink()
+    one = guard()
+    assert ask(one, bearer()).exit[0] == 503
+    write(path)
+    now[0] += 0.01
+    assert ask(one, bearer()).exit is None
+
+
+@pytest.mark.requirement("AUTH-010")
 def test_keys_beyond_their_time_open_nothing(path):
     write(path, until=time.time() - 1)
     assert ask(guard(), bearer()).exit[0] == 503
