@@ -87,7 +87,9 @@ class Tokens:
             return None
         self._asked[issuer] = now
         challenge, body = refusal.headers[methods.AUTHENTICATE_HEADER], refusal.body().decode()
-        return wanted.sign(wanted.WantedKey(issuer, read.kid, challenge, body, int(now) + wanted.SECONDS), ring)
+        return wanted.sign(
+            wanted.WantedKey(issuer, read.kid, read.algorithm, challenge, body, int(now) + wanted.SECONDS), ring
+        )
 
     def narrow(self, view: View, principal: Principal) -> View:
         """Return what the principal may see of a view with its scopes."""
@@ -110,7 +112,8 @@ class Tokens:
 
     def _verify(self, token: str) -> Principal | Denied | KeysMissing:
         found = self._verifier.verify(token, self._file.keys, now=self._wall())
-        if found is UNKNOWN_KEY and self._file.look(MISS_SECONDS):
+        missing = found is UNKNOWN_KEY or isinstance(found, KeysMissing)
+        if missing and self._file.look(MISS_SECONDS):
             found = self._verifier.verify(token, self._file.keys, now=self._wall())
         return found
 

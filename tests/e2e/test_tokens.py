@@ -223,7 +223,8 @@ def test_a_key_that_came_a_moment_ago_costs_one_request_at_most(kind, monkeypatc
             first = execute(client, gateway)
             assert (first.status_code, first.headers["Retry-After"]) == (503, "1")
             assert gateway.posts(since) == []
-            assert execute(client, gateway).status_code == 200
+            second = execute(client, gateway)
+            assert second.status_code == 200, (second.text, (gateway.dev.folder / "sidecar.log").read_text()[-1500:])
 
 
 @pytest.mark.requirement("AUTH-014")
@@ -244,12 +245,10 @@ def test_without_a_file_of_keys_nothing_passes(own_gateway):
     gateway.provider.answers.clear()
     gateway.dev.sidecar.stop()
     (gateway.dev.folder / "issuer-keys").unlink()
-    since = gateway.mark()
     with gateway.client(gateway.kit.token()) as client:
-        answer = wait_for(lambda: (found := execute(client, gateway)).status_code == 503 and found, lambda: "it passes")
-    assert answer.headers["Retry-After"] == "1"
-    with gateway.client(gateway.kit.token()) as client:
+        # Until a guard looks at the file again it lets calls go on, to a sidecar that is no more where there is no Lua.
+        wait_for(lambda: "keys of this issuer" in execute(client, gateway).text, lambda: "it passes")
         reached = gateway.mark()
-        assert execute(client, gateway).status_code == 503
+        answer = execute(client, gateway)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert gateway.posts(reached) == []
-    assert since <= reached

@@ -149,6 +149,18 @@ def test_without_keys_the_answer_is_that_the_gateway_cannot_tell(path):
 
 
 @pytest.mark.requirement("AUTH-010")
+def test_a_file_that_has_just_come_is_read_at_once(path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mcp_kong.settings.time.monotonic", lambda: now[0])
+    path.unlink()
+    one = guard()
+    assert ask(one, bearer()).exit[0] == 503
+    write(path)
+    now[0] += 0.01
+    assert ask(one, bearer()).exit is None
+
+
+@pytest.mark.requirement("AUTH-010")
 def test_keys_beyond_their_time_open_nothing(path):
     write(path, until=time.time() - 1)
     assert ask(guard(), bearer()).exit[0] == 503
@@ -180,7 +192,7 @@ def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
     one, token = guard(), f"Bearer {KIT.token(key='stranger')}"
     side = ask(one, token, headers=LEGACY | {"cookie": "c=1"})
     word = wanted.read(side.next_hop["mcp-gateway-context"], (KEY,), now=time.time())
-    assert (word.issuer, word.kid) == (KIT.issuer, "stranger")
+    assert (word.issuer, word.kid, word.algorithm) == (KIT.issuer, "stranger", "RS256")
     assert word.challenge.startswith('Bearer error="invalid_token"')
     assert not {"authorization", "cookie"} & side.next_hop.keys()
     logged = dict(side.arguments("log.set_serialize_value"))
@@ -195,7 +207,7 @@ def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
 @pytest.mark.requirement("AUTH-015")
 @pytest.mark.parametrize("changed", ["signed by another", "expired", "cut", "another format", "no dot", ""])
 def test_no_other_word_is_believed(changed):
-    word = wanted.WantedKey(KIT.issuer, "k", "Bearer", "{}", int(time.time()) + 30)
+    word = wanted.WantedKey(KIT.issuer, "k", "ES256", "Bearer", "{}", int(time.time()) + 30)
     good = wanted.sign(word, (KEY,))
     assert wanted.read(good, (b"o" * 32, KEY), now=time.time()) == word
     bad = {

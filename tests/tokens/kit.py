@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -48,11 +48,15 @@ def json_of(value):
 
 @dataclass
 class Kit:
-    """What tokens are made of. `resource` is whom they are for, `now` the Unix time at which they are used."""
+    """What tokens are made of. `resource` is whom they are for, `at` the Unix time at which they are used, or now."""
 
     issuer: str = "https://idp.example"
     resource: str = "https://gateway.example/notes/mcp"
-    now: float = field(default_factory=time.time)
+    at: float | None = None
+
+    @property
+    def now(self):
+        return time.time() if self.at is None else self.at
 
     def jwks(self):
         return {"keys": [jwk(name) for name in ("RS256", "ES256", "ES384", "EdDSA")]}

@@ -31,6 +31,7 @@ class WantedKey:
 
     issuer: str
     kid: str | None
+    algorithm: str
     challenge: str
     body: str
     expires: int

@@ -38,9 +38,9 @@ class _Issuer:
     wanted: float = float("-inf")
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
-    def has(self, kid: str | None) -> bool:
-        """Return whether a key of this kid is known."""
-        return self.keys is not None and any(key.kid == kid for key in self.keys.keys.keys)
+    def has(self, kid: str | None, algorithm: str) -> bool:
+        """Return whether a token that names these would find its key."""
+        return self.keys is not None and self.keys.keys.find(kid, algorithm) is not None
 
 
 class IssuerKeeper:
@@ -81,17 +81,17 @@ class IssuerKeeper:
             if issuer in self._issuers and keys.until > self._clock():
                 self._issuers[issuer].keys = keys
 
-    async def want(self, issuer: str, kid: str | None) -> bool:
+    async def want(self, issuer: str, kid: str | None, algorithm: str) -> bool:
         """Ask an issuer out of turn for a key that a token names. Returns whether it is known then."""
         one = self._issuers.get(issuer)
         if one is None or self._fetching is None:
             return False
         async with one.lock:
             now = self._clock()
-            if not one.has(kid) and now - one.wanted >= WANTED_SECONDS:
+            if not one.has(kid, algorithm) and now - one.wanted >= WANTED_SECONDS:
                 one.wanted = now
                 await self.refresh(self._fetching, issuer)
-        return one.has(kid)
+        return one.has(kid, algorithm)
 
     async def _follow(self, documents: Documents, issuer: str) -> None:
         while True:

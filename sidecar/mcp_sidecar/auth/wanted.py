@@ -38,7 +38,7 @@ class WantedKeys:
             return Response(UNSIGNED.body(), UNSIGNED.http_status(), {**_JSON, **UNSIGNED.headers})
         found = False
         with anyio.move_on_after(WAIT_SECONDS):
-            found = await self._keeper.want(said.issuer, said.kid)
+            found = await self._keeper.want(said.issuer, said.kid, said.algorithm)
         if found:
             return Response(_FETCHED.body(), _FETCHED.http_status(), {**_JSON, **_FETCHED.headers})
         headers = {methods.AUTHENTICATE_HEADER: said.challenge, "Cache-Control": "no-store"}

@@ -11,7 +11,7 @@ from mcp_core.auth.denied import Denied
 from mcp_core.auth.verify import Verifier
 from tokens.kit import Kit, b64
 
-KIT = Kit(now=1_800_000_000)
+KIT = Kit(at=1_800_000_000)
 AUTH = config.read({"resource": KIT.resource, "issuers": [{"issuer": KIT.issuer}]})
 KEYS = {KIT.issuer: keysets.read(KIT.jwks())}
 GOOD = KIT.token("EdDSA")

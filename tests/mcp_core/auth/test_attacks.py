@@ -11,7 +11,7 @@ from mcp_core.principal import TOKEN, Principal
 from tokens.attacks import ROWS
 from tokens.kit import Kit
 
-KIT = Kit(now=1_800_000_000)
+KIT = Kit(at=1_800_000_000)
 SECTION = {"resource": KIT.resource, "issuers": [{"issuer": KIT.issuer}], "required_scopes": ["mcp"]}
 AUTH = config.read(SECTION)
 KEYS = {KIT.issuer: keysets.read(KIT.jwks())}

@@ -13,7 +13,7 @@ from mcp_core.auth.verify import Verifier
 from mcp_core.principal import TOKEN, Principal
 from tokens.kit import Kit, jwk
 
-KIT = Kit(now=1_800_000_000)
+KIT = Kit(at=1_800_000_000)
 AUTH = config.read({"resource": KIT.resource, "issuers": [{"issuer": KIT.issuer}]})
 KEYS = keysets.read(KIT.jwks())
 NO_RSA = keysets.read({"keys": [jwk("ES256")]})

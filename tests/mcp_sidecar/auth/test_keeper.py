@@ -122,18 +122,19 @@ def test_an_issuer_is_asked_out_of_turn_once_for_thousands_of_unknown_kids(provi
     async def run():
         async with Fetcher(node.settings.issuer_networks) as node.keeper._fetching:
             await node.keeper.refresh(node.keeper._fetching, provider.url)
-            assert await node.keeper.want(provider.url, "RS256")
+            assert await node.keeper.want(provider.url, "RS256", "RS256")
             since = len(provider.asked)
             async with anyio.create_task_group() as tasks:
                 for number in range(2000):
-                    tasks.start_soon(node.keeper.want, provider.url, f"invented-{number}")
+                    tasks.start_soon(node.keeper.want, provider.url, f"invented-{number}", "RS256")
             assert provider.asked[since:].count("/jwks") == 1
             provider.answers["/jwks"] = {"keys": [jwk("RS256"), jwk("ES256")]}
-            assert not await node.keeper.want(provider.url, "ES256")
+            assert not await node.keeper.want(provider.url, "ES256", "ES256")
             node.clock.now += 10
-            assert await node.keeper.want(provider.url, "ES256")
+            assert await node.keeper.want(provider.url, "ES256", "ES256")
             assert provider.asked[since:].count("/jwks") == 2
-            assert not await node.keeper.want("https://other.example", "ES256")
+            assert not await node.keeper.want("https://other.example", "ES256", "ES256")
+            assert not await node.keeper.want(provider.url, "RS256", "ES256")
 
     anyio.run(run)
     assert node.written()[provider.url][0] == ["RS256", "ES256"]

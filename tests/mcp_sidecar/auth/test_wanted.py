@@ -14,7 +14,7 @@ from mcp_sidecar.auth.wanted import WantedKeys
 
 RING = (b"k" * 32,)
 WORD = wanted.WantedKey(
-    "https://idp.example", "new", 'Bearer error="invalid_token"', '{"error":1}', int(time.time()) + 30
+    "https://idp.example", "new", "ES256", 'Bearer error="invalid_token"', '{"error":1}', int(time.time()) + 86_400
 )
 
 
@@ -25,8 +25,8 @@ class Keeper:
         self.found = found
         self.asked = []
 
-    async def want(self, issuer, kid):
-        self.asked.append((issuer, kid))
+    async def want(self, issuer, kid, algorithm):
+        self.asked.append((issuer, kid, algorithm))
         if self.found is None:
             await anyio.sleep_forever()
         return self.found
@@ -47,7 +47,7 @@ def test_the_agent_asks_again_where_the_key_came_and_hears_the_guards_refusal_wh
     keeper = Keeper(found=True)
     came = ask(keeper, wanted.sign(WORD, RING))
     assert (came.status_code, came.headers["Retry-After"]) == (503, "1")
-    assert keeper.asked == [("https://idp.example", "new")]
+    assert keeper.asked == [("https://idp.example", "new", "ES256")]
     refused = ask(Keeper(found=False), wanted.sign(WORD, RING))
     assert (refused.status_code, refused.text) == (401, WORD.body)
     assert refused.headers["WWW-Authenticate"] == WORD.challenge
