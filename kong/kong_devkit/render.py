@@ -64,6 +64,7 @@ def _take_version(path: Path, document: Record) -> None:
 def _defaults_of(path: Path, document: Record) -> Record:
     info = _mapping(path, document.pop("_info", None))
     defaults = _mapping(path, info.pop("defaults", None))
+    info.pop("select_tags", None)  # for a sync, which this is none of; decK drops them too
     if info:
         raise ConfigError(f"{path}: _info.{min(info)} cannot be rendered here; use decK, or remove it")
     unknown = defaults.keys() - set(_DEFAULTED.values())

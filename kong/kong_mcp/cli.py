@@ -11,6 +11,8 @@ from typing import Any, Final
 import click
 
 from kong_mcp.causes import Causes
+from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.server_cli import server
 from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
@@ -57,7 +59,9 @@ def main() -> None:
     """
 
 
+main.add_command(deck)
 main.add_command(scan)
+main.add_command(server)
 
 
 @main.command()

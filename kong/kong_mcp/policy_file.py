@@ -21,7 +21,7 @@ OPEN_POLICY: Final[dict[str, Any]] = {
 }
 """What a local gateway allows without a policy file: everything that MCP defines."""
 
-_GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar"})
+GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar"})
 
 
 class PolicyFileError(ValueError):
@@ -44,7 +44,7 @@ def read_policy(path: Path) -> dict[str, Any]:
         value = {}
     if not isinstance(value, dict):
         raise PolicyFileError(f'{path}: write the guard\'s fields, for instance tools: {{allow: ["read_*"]}}')
-    known = {name for field in GUARD_SCHEMA for name in field} - _GIVEN
+    known = {name for field in GUARD_SCHEMA for name in field} - GIVEN
     if unknown := sorted(str(name) for name in value if name not in known):
         raise PolicyFileError(f"{path}: {unknown[0]!r} is not a field; write one of {', '.join(sorted(known))}")
     try:

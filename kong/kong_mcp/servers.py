@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -19,13 +20,16 @@ class ServerError(ValueError):
 class Server:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
-    `targets` are "host:port", one a replica.
+    `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own;
+    `public_path` is where agents find it, where that is not /NAME/mcp.
     """
 
     name: str
     protocol: str
     path: str
     targets: tuple[str, ...]
+    policy: Mapping[str, Any] | None = None
+    public_path: str | None = None
 
 
 def parse_server(text: str) -> Server:
@@ -39,7 +43,16 @@ def parse_server(text: str) -> Server:
         raise ServerError(f"{text!r}: write NAME=URL, for instance files=http://127.0.0.1:9001/mcp")
     if not _NAME.fullmatch(name):
         raise ServerError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
-    replicas = [_parse_url(url) for url in urls.split(",")]
+    return server_of(name, urls.split(","))
+
+
+def server_of(name: str, urls: Sequence[str]) -> Server:
+    """Return a server of this name with these replicas.
+
+    Raises:
+        ServerError: a URL cannot be used, or they differ in more than host and port.
+    """
+    replicas = [_parse_url(url) for url in urls]
     if len({(protocol, path) for protocol, path, _ in replicas}) != 1:
         raise ServerError(f"{name}: the URLs of its replicas may differ in host and port only")
     targets = tuple(target for _, _, target in replicas)

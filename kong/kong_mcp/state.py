@@ -18,6 +18,7 @@ from kong_devkit.render_text import write_yaml
 from kong_mcp.servers import Server
 
 _AUTH_PLUGIN: Final = "key-auth"
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def write_state(
 
 def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
-    document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
+    document: dict[str, Any] = yaml.load(template.replace("NAME", server.name), Loader=_LOADER)  # noqa: S506
     for service in document["services"]:
         if service["name"] != f"mcp-internal-{server.name}-messages":
             service["path"] = server.path

@@ -118,7 +118,7 @@ def test_a_value_from_the_environment_is_never_in_a_message(tmp_path: Path) -> N
     [
         ('a: ${{ env "HOME" }}', "must begin with DECK_"),
         ('a: ${{ env "DECK_A" | toInt }}', "only ${{ env"),
-        ("_info: {select_tags: [x]}", "_info.select_tags"),
+        ("_info: {lookup_tags: {}}", "_info.lookup_tags"),
         ("_info: {defaults: {plugin: {}}}", "_info.defaults.plugin"),
         ("_info: [x]", "must be mappings"),
         ("_konnect: {}", "_konnect cannot be rendered here"),
