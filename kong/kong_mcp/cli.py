@@ -12,7 +12,7 @@ import click
 
 from kong_mcp.causes import Causes
 from kong_mcp.declare.deck_cli import deck
-from kong_mcp.declare.server_cli import server
+from kong_mcp.declare.server_cli import good, server
 from kong_mcp.dev import STORE_FILE, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.lazy import LazyGroup
@@ -22,6 +22,8 @@ from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
 
+LEFT_OUT: Final = frozenset({"auth", "tls", "timeouts", "health", "plugins", "tags"})
+"""Fields of a server file that are for the Kong that it is synced to."""
 _WATCH_SECONDS: Final = 0.5
 
 
@@ -70,14 +72,21 @@ main.add_command(server)
     "servers",
     type=_ServerType(),
     multiple=True,
-    required=True,
     help="An MCP server (streamable HTTP). Several URLs are replicas of one server. Give the option once per server.",
+)
+@click.option(
+    "--servers",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="DIR|FILE",
+    help="Server files (kong-mcp server): each server has the replicas, the path and the policy of its file.",
 )
 @click.option(
     "--policy",
     type=click.Path(dir_okay=False, path_type=Path),
     help='YAML file with mcp-guard\'s configuration, for instance: tools: {allow: [good, "read_*"]}. '
-    "What it does not allow is hidden and refused. Without it everything is allowed.",
+    "What it does not allow is hidden and refused. Without it everything is allowed. Server files have their own.",
 )
 @click.option(
     "--consumer",
@@ -95,6 +104,7 @@ main.add_command(server)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 def dev(
     servers: tuple[Server, ...],
+    files: tuple[Path, ...],
     policy: Path | None,
     consumers: tuple[Consumer, ...],
     gateway: str | None,
@@ -105,9 +115,10 @@ def dev(
 
     \b
     kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
+    kong-mcp dev --servers deck/servers
     """  # noqa: D301 - click's \b keeps the example's line
-    if len({server.name for server in servers}) != len(servers):
-        raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    named, servers = servers, (*servers, *_of_files(files))
+    _refuse_twins(servers)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
@@ -118,7 +129,8 @@ def dev(
                 click.echo(f"warning: {line}", err=True)
             for server in servers:
                 click.echo(f"{server.name}: {running.url(server.name)}")
-            click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
+            if named:
+                click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
             if settings.pinned:
                 address = store or running.folder / STORE_FILE
                 click.echo(f"pins: review with kong-mcp surface list --store {address}", err=True)
@@ -131,6 +143,26 @@ def dev(
                     click.echo(line, err=True)
     except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _of_files(files: tuple[Path, ...]) -> list[Server]:
+    """Return the servers of server files, and say what of them a local gateway leaves out."""
+    if not files:
+        return []
+    folder = good(files)
+    for one in folder.servers:
+        if left := sorted(LEFT_OUT & one.values.keys()):
+            click.echo(f"{one.name}: a local gateway leaves out {', '.join(left)}", err=True)
+    return [one.server for one in folder.servers]
+
+
+def _refuse_twins(servers: tuple[Server, ...]) -> None:
+    if not servers:
+        raise click.UsageError("name servers: --server NAME=URL, or --servers DIR with server files")
+    if len({server.name for server in servers}) != len(servers):
+        raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    if len({server.public_path for server in servers}) != len(servers):
+        raise click.UsageError("two servers have the same path for agents: change `path` in a server file")
 
 
 def _end_on_signals() -> None:

@@ -11,7 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,8 +44,9 @@ class DevSettings:
     """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit".
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
-    `store` keeps what pins write down; without one it goes with the gateway's other files. `answers` has mcp-answers
-    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane.
+    `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
+    the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
+    they take the inspect lane.
     """
 
     servers: Sequence[Server]
@@ -63,10 +64,14 @@ class DevSettings:
         """Whether mcp-answers runs in the gateway."""
         return self.answers and self.gateway == "kong"
 
+    def policy_of(self, server: Server) -> Mapping[str, Any]:
+        """Return a server's own policy, or the one for all that have none."""
+        return self.policy if server.policy is None else server.policy
+
     @property
-    def pinned(self) -> bool:
-        """Whether pins do anything."""
-        return read_pinning(self.policy) is not Pinning.OFF
+    def pinned(self) -> list[str]:
+        """The names of the servers for which pins do anything."""
+        return [one.name for one in self.servers if read_pinning(self.policy_of(one)) is not Pinning.OFF]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class DevGateway:
 
     def url(self, server: str) -> str:
         """Return the URL at which agents find a server."""
-        return f"http://127.0.0.1:{self.port}/{server}/mcp"
+        path = next(one.public_path for one in self.settings.servers if one.name == server)
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def check(self) -> None:
         """Raise ChildFailedError when a part of the gateway has ended."""
@@ -146,15 +152,13 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         }
         # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
         # name was rebound to this address is one.
-        policy = {
+        local = {
             "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
             "hosts": ["127.0.0.1", "localhost"],
-            **settings.policy,
         }
+        servers = [replace(one, policy={**local, **settings.policy_of(one)}) for one in settings.servers]
         shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
-        state = write_state(
-            folder, deck_folder(), settings.servers, policy, settings.consumers, deck_environment, shared=shared
-        )
+        state = write_state(folder, deck_folder(), servers, {}, settings.consumers, deck_environment, shared=shared)
         environment = {**os.environ, KEYS_VARIABLE: settings.keys, **_pin_environment(folder, settings)}
         sidecar = Child(
             "sidecar",
@@ -189,7 +193,7 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     return {
         SNAPSHOT_VARIABLE: str(folder / "snapshot"),
         STORE_VARIABLE: store,
-        SERVERS_VARIABLE: ",".join(server.name for server in settings.servers),
+        SERVERS_VARIABLE: ",".join(settings.pinned),
     }
 
 

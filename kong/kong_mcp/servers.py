@@ -20,8 +20,7 @@ class ServerError(ValueError):
 class Server:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
-    `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own;
-    `public_path` is where agents find it, where that is not /NAME/mcp.
+    `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own.
     """
 
     name: str
@@ -29,7 +28,17 @@ class Server:
     path: str
     targets: tuple[str, ...]
     policy: Mapping[str, Any] | None = None
-    public_path: str | None = None
+    path_of_agents: str | None = None
+
+    @property
+    def public_path(self) -> str:
+        """Where agents find it: /NAME/mcp unless `path_of_agents` says otherwise."""
+        return self.path_of_agents or default_path(self.name)
+
+
+def default_path(name: str) -> str:
+    """Return where agents find a server of this name unless its file says otherwise."""
+    return f"/{name}/mcp"
 
 
 def parse_server(text: str) -> Server:

@@ -15,7 +15,8 @@ import yaml
 
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
-from kong_mcp.servers import Server
+from kong_mcp.servers import Server, default_path
+from mcp_core.endpoint import announced_path
 
 _AUTH_PLUGIN: Final = "key-auth"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,12 +43,14 @@ def write_state(
 ) -> Path:
     """Write `folder`/kong.yaml, which Kong and the devkit load, and return its path.
 
-    `deck` holds template.yaml and the `shared` files; `environment` the variables that they name.
+    `deck` holds template.yaml and the `shared` files; `environment` the variables that they name. `policy` is for the
+    servers that have none of their own.
     """
     template = (deck / "template.yaml").read_text(encoding="utf-8")
     files = [deck / name for name in shared]
     for server in servers:
-        document = fill_template(template, server, policy, authenticate=bool(consumers))
+        own = policy if server.policy is None else server.policy
+        document = fill_template(template, server, own, authenticate=bool(consumers))
         files.append(_write(folder / f"server-{server.name}.yaml", document))
     if consumers:
         document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
@@ -67,6 +70,7 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
             service["protocol"] = server.protocol
     guarded = document["services"][0]
     guarded["protocol"] = server.protocol
+    _move(guarded, server)
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
     guard.update(policy)
@@ -74,6 +78,17 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
         upstream["targets"] = [{"target": target} for target in server.targets]
         upstream["healthchecks"] = {"active": {"http_path": server.path, "type": server.protocol}}
     return document
+
+
+def _move(service: dict[str, Any], server: Server) -> None:
+    """Put what agents reach at the path that the server's file names."""
+    default = default_path(server.name)
+    moved = {default: server.public_path, announced_path(default): announced_path(server.public_path)}
+    for route in service["routes"]:
+        for was, now in moved.items():
+            # Of what a public path is made of, only the dot means something to a regular expression.
+            regex = now.replace(".", r"\.")
+            route["paths"] = [path.replace(f"~{was}", f"~{regex}") for path in route["paths"]]
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:

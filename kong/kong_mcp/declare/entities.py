@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.state import fill_template
-from mcp_core.endpoint import announced_path
 
 LEGEND: Final = """\
 Each server NAME has
@@ -89,13 +88,7 @@ def _reach(service: Record, one: ServerFile) -> None:
 
 
 def _publish(service: Record, one: ServerFile) -> None:
-    """Say where agents find the server, and by which plugins."""
-    default = f"/{one.name}/mcp"
-    moved = {_regex(default): _regex(one.public_path)}
-    moved[_regex(announced_path(default))] = _regex(announced_path(one.public_path))
-    for route in service["routes"]:
-        for was, now in moved.items():
-            route["paths"] = [path.replace(f"~{was}", f"~{now}") for path in route["paths"]]
+    """Give what agents call the plugins that its file names."""
     by_template = {plugin["name"]: plugin for plugin in service.pop("plugins", ())}
     auth = one.values.get("auth", [{"name": name} for name in by_template])
     plugins = [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in auth]
@@ -109,11 +102,6 @@ def _auth(plugin: Record, base: Record) -> Record:
     if plugin["name"] in _HIDING:
         merged["config"] = {"hide_credentials": True, **plugin.get("config", {})}
     return merged
-
-
-def _regex(path: str) -> str:
-    """Return a path for Kong's router: of what a public path is made of, only the dot means something else."""
-    return path.replace(".", r"\.")
 
 
 def _check_health(upstream: Record, health: Record) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from kong_mcp.declare import secrets
+from kong_mcp.declare import nodes, secrets
 from kong_mcp.declare.model import AUTH, GUARD_NAMES, SERVER_FILE
-from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, Mapping, NodeError, Scalar, compose
+from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
 from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import Server, ServerError, server_of
@@ -27,7 +28,7 @@ class ServerFile:
     """A server file that can be used. `file` is its path as people are shown it; `values` what is written in it."""
 
     file: str
-    node: Mapping
+    node: nodes.Mapping
     values: dict[str, Any]
     server: Server
 
@@ -39,7 +40,7 @@ class ServerFile:
     @property
     def public_path(self) -> str:
         """Where agents find it."""
-        return public_path(self.values)
+        return self.server.public_path
 
     @property
     def paths(self) -> tuple[str, str]:
@@ -47,9 +48,9 @@ class ServerFile:
         return self.public_path, announced_path(self.public_path)
 
     @property
-    def guard(self) -> dict[str, Any]:
+    def guard(self) -> Mapping[str, Any]:
         """What the guard is configured with, as it is written."""
-        return {name: one for name, one in self.values.items() if name in GUARD_NAMES}
+        return self.server.policy or {}
 
     def line(self, where: str) -> int:
         """Return the line of a field."""
@@ -58,11 +59,6 @@ class ServerFile:
     def problem(self, where: str, text: str, *, warning: bool = False) -> Problem:
         """Return a problem with a field."""
         return Problem(self.file, self.line(where), where, text, warning)
-
-
-def public_path(values: dict[str, Any]) -> str:
-    """Return where agents find a server."""
-    return str(values.get("path", f"/{values['name']}/mcp"))
 
 
 def read_file(path: Path) -> tuple[ServerFile | None, list[Problem]]:
@@ -85,7 +81,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         return None, [Problem(file, error.line, "", str(error))]
     if isinstance(node, Scalar) and node.kind == "null":
         return None, [Problem(file, 1, "", EMPTY)]
-    if not isinstance(node, Mapping):
+    if not isinstance(node, nodes.Mapping):
         return None, [Problem(file, node.line, "", "found no mapping; write fields: name, replicas ...")]
     if node.find("_format_version") is not None:
         text = "found decK state; hand-written decK stands in a folder of its own, and is given to decK itself"
@@ -104,7 +100,8 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         server = server_of(values["name"], values["replicas"])
     except ServerError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
-    mine = ServerFile(file, node, values, server)
+    policy = {name: one for name, one in values.items() if name in GUARD_NAMES}
+    mine = ServerFile(file, node, values, replace(server, policy=policy, path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
     return (None if any(not one.warning for one in found) else mine), found
 
