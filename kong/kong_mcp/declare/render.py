@@ -109,7 +109,9 @@ def _about(one: ServerFile) -> str:
 
 def entity_problems(folder: Folder) -> list[Problem]:
     """Return what is wrong with names that Kong would get twice: of a-sessions and the sessions of a, say."""
-    shape, taken, found = template(), {}, []
+    shape = list(entities.names(yaml.load(template(), Loader=_LOADER)))  # noqa: S506 - a SafeLoader
+    taken: dict[tuple[str, str], str] = {}
+    found = []
     for path in shared_files(answers=True):
         for key in entities.names(_read_shared(path)):
             taken[key] = "deck/shared.yaml"
@@ -118,7 +120,8 @@ def entity_problems(folder: Folder) -> list[Problem]:
         if one.name in seen:  # two servers of one name are a problem of their own
             continue
         seen.add(one.name)
-        for kind, name in entities.names(entities.document(one, shape, [])):
+        for kind, pattern in shape:
+            name = pattern.replace("NAME", one.name)
             if (kind, name) in taken:
                 text = (
                     f"Kong would get the {kind} entity {name} twice: {taken[kind, name]} has it too; write another name"
