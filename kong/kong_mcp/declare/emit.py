@@ -8,13 +8,11 @@ from typing import Any, Final
 
 import yaml
 
+from kong_devkit.render_text import PlainDumper
 from kong_mcp.declare.entities import LEGEND
 from kong_mcp.declare.render import FORMAT, State
 
-_BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _VARIABLE: Final = re.compile(r'\$\{\{ env "(DECK_[A-Za-z0-9_]+)" \}\}')
-_ODD: Final = re.compile(r"[-+.]?[0-9].*|[yYnN]", re.DOTALL)
-"""Texts that some reader of YAML takes for a number or a truth value where PyYAML does not: 1e3, 0o17, y."""
 _FIRST: Final = ("name", "username", "target", "id", "tags")
 _LAST: Final = ("plugins", "routes", "healthchecks", "targets")
 _SECTIONS: Final = ("certificates", "ca_certificates", "services", "upstreams", "plugins", "consumers")
@@ -22,22 +20,6 @@ _WIDE: Final = 1 << 30
 """No line is folded: decK looks for its variables in lines."""
 
 Record = dict[str, Any]
-
-
-class _Dumper(_BASE):  # type: ignore[misc]  # which base it is, is known only when it runs
-    """Writes out what stands in several places each time, and quotes what readers could take for something else."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's own signature
-        """See PyYAML."""
-        return True
-
-
-def _text(dumper: Any, value: str) -> Any:
-    style = "|" if "\n" in value else "'" if _ODD.fullmatch(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def variables(text: str) -> list[str]:
@@ -48,7 +30,7 @@ def variables(text: str) -> list[str]:
 def yaml_text(value: Any) -> str:
     """Return any value as YAML in block style."""
     return str(
-        yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDE, default_flow_style=False)
+        yaml.dump(value, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=_WIDE, default_flow_style=False)
     )
 
 

@@ -149,7 +149,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                 ],
             },
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
-            "used exactly as it is written, with its slash at the end or without.",
+            "the one that replicas are asked for, but for a slash at its end.",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
         }
     },

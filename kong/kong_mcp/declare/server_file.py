@@ -16,6 +16,7 @@ from kong_mcp.declare.problems import Problem, nearest
 from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import Server, ServerError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
+from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_kong.settings import SettingsError, check_config
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
@@ -108,7 +109,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
 
 def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
-    return [*_guard(mine), *_paths(mine), *_tls(mine), *_plugins(mine), *_health(mine)]
+    return [*_guard(mine), *_paths(mine), *_tls(mine), *_plugins(mine), *_credentials(mine), *_health(mine)]
 
 
 def _guard(mine: ServerFile) -> list[Problem]:
@@ -121,9 +122,14 @@ def _guard(mine: ServerFile) -> list[Problem]:
 
 
 def _paths(mine: ServerFile) -> list[Problem]:
+    found = []
     if takes_messages(mine.public_path):
-        return [mine.problem("path", "found the last segment `messages`, which takes what agents send; write another")]
-    return []
+        text = "found the last segment `messages`, which takes what agents send; write another"
+        found.append(mine.problem("path", text))
+    if mine.server.path.rstrip("/") and mine.server.path.endswith("/"):
+        text = "Kong asks without the slash at the end, and a server that answers with a redirect then is of no use"
+        found.append(mine.problem("replicas[0]", text, warning=True))
+    return found
 
 
 def _tls(mine: ServerFile) -> list[Problem]:
@@ -175,6 +181,34 @@ def _plugins(mine: ServerFile) -> list[Problem]:
                 text = "found false, which hands an agent's credential on to the server; write true"
                 found.append(mine.problem(f"{where}.config.hide_credentials", text))
     return found
+
+
+def _credentials(mine: ServerFile) -> list[Problem]:
+    """Warn of a credential that request-transformer gives the server and that would not be it on every request."""
+    hidden = Hidden(mine.guard.get("hide_headers", HIDDEN_HEADERS))
+    usually = Hidden(HIDDEN_HEADERS)
+    found = []
+    for at, plugin in enumerate(mine.values.get("plugins", ())):
+        if plugin.get("name") != "request-transformer":
+            continue
+        removed = set(_headers(plugin, "remove"))
+        for name in (*_headers(plugin, "add"), *_headers(plugin, "append"), *_headers(plugin, "replace")):
+            if hidden.hides(name):
+                text = f"{name} reaches replicas on calls, not on lists: leave it out of hide_headers"
+            elif usually.hides(name) and name not in removed:
+                text = f"an agent's own {name} would pass: name it under remove.headers here too"
+            else:
+                continue
+            found.append(mine.problem(f"plugins[{at}].config", text, warning=True))
+    return found
+
+
+def _headers(plugin: dict[str, Any], word: str) -> list[str]:
+    """Return the names of the headers in one list of request-transformer's configuration, in lower case."""
+    config = plugin.get("config")
+    part = config.get(word) if isinstance(config, dict) else None
+    headers = part.get("headers") if isinstance(part, dict) else None
+    return [str(one).partition(":")[0].strip().lower() for one in headers] if isinstance(headers, list) else []
 
 
 def _health(mine: ServerFile) -> list[Problem]:

@@ -65,11 +65,46 @@ def test_tls_is_for_https():
     assert "found tls beside replicas of http" in only
 
 
-@pytest.mark.parametrize("more", ["auth: []", "tls: {verify: false}"])
-def test_what_is_unwise_is_a_warning(more):
+def transformer(config, *more):
+    return "\n".join((f"plugins: [{{name: request-transformer, config: {config}}}]", *more))
+
+
+VALUE = '${{ env "DECK_KEY" }}'
+
+
+@pytest.mark.parametrize(
+    ("more", "explanation"),
+    [
+        ("auth: []", "nobody is asked who they are"),
+        ("tls: {verify: false}", "anyone on the way to the replicas"),
+        (transformer(f"{{add: {{headers: ['Authorization:{VALUE}']}}}}"), "on calls, not on lists"),
+        (transformer(f"{{replace: {{headers: ['X-Api-Key:{VALUE}']}}}}"), "on calls, not on lists"),
+        (
+            transformer(f"{{add: {{headers: ['Authorization:{VALUE}']}}}}", "hide_headers: [cookie]"),
+            "an agent's own authorization would pass",
+        ),
+    ],
+)
+def test_what_is_unwise_is_a_warning(more, explanation):
     server, (problem,) = read_text((GOOD + more).encode(), "f.yaml")
     assert server is not None
     assert "warning: " in str(problem)
+    assert explanation in problem.text
+
+
+def test_a_slash_at_the_end_of_a_replicas_path_is_warned_of():
+    _, (problem,) = read_text(GOOD.replace("/mcp", "/mcp/").encode(), "f.yaml")
+    assert "Kong asks without the slash" in problem.text
+    assert read_text(GOOD.replace("/mcp", "/").encode(), "f.yaml")[1] == []
+
+
+def test_a_credential_for_the_server_alone_is_good():
+    config = f"{{remove: {{headers: [Authorization]}}, add: {{headers: ['Authorization:Bearer {VALUE}']}}}}"
+    assert problems(transformer(config, "hide_headers: [cookie]")) == []
+    assert (
+        problems(transformer("{add: {headers: [5, X-Team:sky], querystring: x}, replace: [], append: {headers: {}}}"))
+        == []
+    )
 
 
 def test_a_ca_may_be_an_id_or_a_certificate():

@@ -3,7 +3,11 @@
 import os
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kong_mcp.declare.model import SERVER_FILE, fields_of
 from kong_mcp.declare.nodes import MAX_BYTES
 from kong_mcp.declare.server_file import read_file, read_text
 
@@ -184,3 +188,41 @@ def test_everything_that_is_wrong_is_said_at_once():
 def test_words_that_yaml_1_1_takes_for_truth_are_the_words_that_they_are():
     server, _ = read_text(GOOD + b"pins: {mode: off}\nscan: {families: {shell: off}}\n", "f.yaml")
     assert server.guard == {"pins": {"mode": "off"}, "scan": {"families": {"shell": "off"}}}
+
+
+NAMES = [
+    *fields_of(SERVER_FILE),
+    "allow",
+    "deny",
+    "mode",
+    "config",
+    "headers",
+    "add",
+    "request-transformer",
+    "https://h/mcp",
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(NAMES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.requirement("FILE-001")
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES))
+def test_whatever_the_values_are_each_is_a_server_or_a_problem_with_a_line(values):
+    raw = yaml.safe_dump({"name": "weather", "replicas": ["http://h/mcp"], **values}, allow_unicode=True).encode()
+    server, found = read_text(raw, "f.yaml")
+    assert (server is None) == any(not one.warning for one in found)
+    assert all(1 <= one.line <= raw.count(b"\n") + 1 for one in found)
+
+
+@pytest.mark.requirement("FILE-002")
+@given(
+    st.text(alphabet="ab:-[]{}&*!|>'\"#%@,? \n\t\x00\ufeff\x85", max_size=40).map(str.encode) | st.binary(max_size=40)
+)
+def test_whatever_the_bytes_are_there_is_a_line_for_it(raw):
+    server, found = read_text(raw, "f.yaml")
+    assert server is None
+    assert found
+    assert all(one.line >= 1 for one in found)

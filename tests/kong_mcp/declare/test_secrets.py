@@ -74,7 +74,7 @@ def test_a_secret_in_a_url_is_refused_and_not_shown(url):
 )
 def test_references_and_variables_and_honest_words_may_stand(more):
     server, found = read_text((GOOD + more).encode(), "f.yaml")
-    assert found == []
+    assert [one for one in found if not one.warning] == []
     assert server is not None
 
 
