@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from kong_mcp.declare import json_schema, known
+from kong_mcp.declare import json_schema, known, reference
 from kong_mcp.declare.emit import yaml_text
 from kong_mcp.declare.entities import document, names
 from kong_mcp.declare.folder import Folder, read_folder, together
@@ -218,7 +218,8 @@ def show(name: str, paths: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 @server.command()
-def schema() -> None:
+@click.option("--markdown", is_flag=True, help="Print the fields as the table of docs/server-file.md.")
+def schema(*, markdown: bool) -> None:
     """Print the JSON Schema of server files, for editors and other tools.
 
     \b
@@ -226,7 +227,7 @@ def schema() -> None:
     # the first line of a server file then is
     # yaml-language-server: $schema=server-file.schema.json
     """  # noqa: D301 - click's \b keeps the example's lines
-    click.echo(json_schema.text(), nl=False)
+    click.echo(reference.table() if markdown else json_schema.text(), nl=False)
 
 
 def _entities(one: ServerFile) -> dict[str, list[str]]:
