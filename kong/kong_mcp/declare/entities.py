@@ -40,7 +40,7 @@ def document(one: ServerFile, template: str, tags: Sequence[str]) -> Record:
         if not service["name"].startswith(_INTERNAL):
             _publish(service, one)
     for upstream in filled["upstreams"]:
-        _check_health(upstream, one.values.get("health", {}))
+        _check_health(upstream, one.values.get("health", {}), one.values.get("tls", {}), _client_certificate(one))
     filled |= _certificates(one)
     everything = [*tags, *one.values.get("tags", ())]
     return {
@@ -81,10 +81,8 @@ def _reach(service: Record, one: ServerFile) -> None:
         service["tls_verify_depth"] = tls["verify_depth"]
     if "ca" in tls:
         service["ca_certificates"] = [_ca_id(ca) for ca in tls["ca"]]
-    if "cert" in tls:
-        service["client_certificate"] = _id("certificate", one.name)
-    elif "client_certificate" in tls:
-        service["client_certificate"] = tls["client_certificate"]
+    if (certificate := _client_certificate(one)) is not None:
+        service["client_certificate"] = certificate
 
 
 def _publish(service: Record, one: ServerFile) -> None:
@@ -104,8 +102,19 @@ def _auth(plugin: Record, base: Record) -> Record:
     return merged
 
 
-def _check_health(upstream: Record, health: Record) -> None:
+def _client_certificate(one: ServerFile) -> str | None:
+    """Return the id of the certificate that Kong shows the replicas."""
+    tls = one.values.get("tls", {})
+    return _id("certificate", one.name) if "cert" in tls else tls.get("client_certificate")
+
+
+def _check_health(upstream: Record, health: Record, tls: Record, certificate: str | None) -> None:
     checks = upstream["healthchecks"]
+    if certificate is not None:
+        upstream["client_certificate"] = {"id": certificate}
+    if "ca" in tls or tls.get("verify") is False:
+        # A check knows no CA of a service and would call every replica ill. It says nothing that is secret.
+        checks["active"]["https_verify_certificate"] = False
     if health.get("checks") is False:  # passive checks alone would take a replica away and never bring it back
         off = {"http_failures": 0, "tcp_failures": 0, "timeouts": 0}
         checks["active"] |= {"healthy": {"interval": 0}, "unhealthy": {"interval": 0}}

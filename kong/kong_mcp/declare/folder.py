@@ -29,12 +29,16 @@ class Folder:
 def read_folder(paths: Sequence[Path]) -> Folder:
     """Read server files, and all those below folders. Files that cannot be used are among the problems alone."""
     servers, problems = [], []
+    seen: set[Path] = set()
     for path in paths:
         files = list(_files(path))
         if not files:
             text = "found no such file or folder" if not path.exists() else "found no .yaml file in this folder"
             problems.append(Problem(str(path), 1, "", f"{text}; write one: kong-mcp server add NAME URL"))
         for file in files:
+            if (real := file.resolve()) in seen:  # named twice, by itself and by its folder say
+                continue
+            seen.add(real)
             server, found = read_file(file)
             problems += found
             if server is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kong_mcp.declare.model import SERVER_FILE, fields_of
+from kong_mcp.declare.values import ANY_NUMBER
 
 TITLE: Final = "A server file of kong-mcp"
 _KEPT: Final[tuple[str, ...]] = ("description", "default", "examples")
@@ -51,7 +52,7 @@ def _string(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _integer(field: dict[str, Any]) -> dict[str, Any]:
-    least, most = field["between"]
+    least, most = field.get("between", ANY_NUMBER)
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
@@ -88,6 +89,7 @@ _BY_TYPE: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "integer": _integer,
     "boolean": _boolean,
     "array": _array,
+    "set": _array,
     "map": _map,
     "record": _record,
     "any": _any,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kong_mcp.declare.model import SERVER_FILE, fields_of
 
 _SHORT: Final = 40
-_WORDS: Final = {"string": "text", "integer": "whole number", "boolean": "true or false", "any": "as decK has it"}
+_WORDS: Final = {"string": "text", "boolean": "true or false", "any": "as decK has it"}
 
 
 def table() -> str:
@@ -35,9 +35,8 @@ def _takes(field: dict[str, Any]) -> str:
     if "one_of" in field:
         return " or ".join(f"`{word}`" for word in field["one_of"])
     if kind == "integer":
-        least, most = field["between"]
-        return f"{least:,} to {most:,}"
-    if kind == "array":
+        return "{:,} to {:,}".format(*field["between"]) if "between" in field else "whole number"
+    if kind in {"array", "set"}:
         return f"list of {'mappings' if field['elements']['type'] == 'record' else _takes(field['elements'])}"
     if kind == "map":
         return f"names with {_takes(field['values'])}"

@@ -15,6 +15,8 @@ Report = Callable[[int, str, str], None]
 """Takes line, field and text of a problem."""
 
 _WORDS: Final = {"str": "text", "int": "a number", "float": "a number", "bool": "true or false", "null": "nothing"}
+ANY_NUMBER: Final = (-(2**53), 2**53)
+"""What every reader of numbers reads exactly, where a field says nothing else."""
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -66,7 +68,7 @@ def _string(field: dict[str, Any], node: Node, where: str, report: Report) -> st
 
 
 def _integer(field: dict[str, Any], node: Node, where: str, report: Report) -> int | None:
-    least, most = field["between"]
+    least, most = field.get("between", ANY_NUMBER)
     value = node.whole if isinstance(node, Scalar) else None
     if value is None or not least <= value <= most:
         _wrong(node, where, f"write a whole number from {least} to {most}", report)
@@ -155,6 +157,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any], Node, str, Report], Any]]] =
     "integer": _integer,
     "boolean": _boolean,
     "array": _array,
+    "set": _array,
     "map": _map,
     "record": _record,
     "any": _any,

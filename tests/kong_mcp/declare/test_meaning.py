@@ -226,6 +226,12 @@ def test_one_bad_file_does_not_hide_another(folder):
     assert [one.partition(":")[0] for one in found] == ["a.yaml", "a.yaml", "b.yaml"]
 
 
+def test_a_file_that_is_named_twice_is_one_server(folder, tmp_path):
+    folder(a=text("a"))
+    read = read_folder([tmp_path, tmp_path / "a.yaml", tmp_path / ".." / tmp_path.name])
+    assert (len(read.servers), read.problems) == (1, ())
+
+
 def test_a_folder_without_files_is_said(tmp_path):
     assert "found no .yaml file in this folder" in read_folder([tmp_path]).problems[0].text
     assert "found no such file or folder" in read_folder([tmp_path / "none"]).problems[0].text
