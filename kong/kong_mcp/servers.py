@@ -74,9 +74,11 @@ def server_of(name: str, urls: Sequence[str]) -> Server:
 def _parse_url(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
     try:
-        port = parts.port or _DEFAULT_PORT[parts.scheme]
+        port = _DEFAULT_PORT[parts.scheme] if parts.port is None else parts.port
     except (KeyError, ValueError):
         raise ServerError(f"{url!r}: write http://HOST:PORT/PATH or https://HOST:PORT/PATH") from None
+    if port == 0:
+        raise ServerError(f"{url!r}: there is no port 0; write http://HOST:PORT/PATH")
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
         raise ServerError(f"{url!r}: write http://HOST:PORT/PATH, without credentials, query or fragment")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -92,10 +92,14 @@ def _move(service: dict[str, Any], server: Server) -> None:
     default = default_path(server.name)
     moved = {default: server.public_path, announced_path(default): announced_path(server.public_path)}
     for route in service["routes"]:
-        for was, now in moved.items():
-            # Of what a public path is made of, only the dot means something to a regular expression.
-            regex = now.replace(".", r"\.")
-            route["paths"] = [path.replace(f"~{was}", f"~{regex}") for path in route["paths"]]
+        route["paths"] = [_moved(path, moved) for path in route["paths"]]
+
+
+def _moved(regex: str, moved: Mapping[str, str]) -> str:
+    """Return the expression of a route's path for where the path is now."""
+    path = regex.removeprefix("~").removesuffix("$").removesuffix("/?")
+    # Of what a public path is made of, only the dot means something to a regular expression.
+    return regex.replace(path, moved[path].replace(".", r"\.")) if path in moved else regex
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:

@@ -159,6 +159,21 @@ def test_the_fields_reach_kong() -> None:
     assert state["_plugin_configs"]["mcp-guard-weather"]["pins"] == {"mode": "off"}
 
 
+@pytest.mark.parametrize(
+    ("path", "messages"),
+    [
+        ("/weather", "/messages"),
+        ("/weather/messages-of/mcp", "/weather/messages-of/messages"),
+        ("/a/b.c", "/a/messages"),
+    ],
+)
+def test_a_servers_path_is_its_routes(path: str, messages: str) -> None:
+    state = yaml.safe_load(rendered(SHORT + f"path: {path}\n"))
+    (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
+    regex = path.replace(".", r"\.")
+    assert [one["paths"] for one in public["routes"]] == [[f"~{regex}/?$"], [f"~{regex}/?$", f"~{messages}$"]]
+
+
 def test_a_ca_of_two_servers_is_one_entity() -> None:
     text = f"replicas: ['https://h/mcp']\ntls:\n  ca: [{yaml.safe_dump(CA, default_style=chr(34)).strip()}]\n"
     state = yaml.safe_load(rendered(f"name: a\n{text}", f"name: b\n{text}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.emit import state_text, variables
+from kong_mcp.declare.model import TAG_PATTERN
 from kong_mcp.declare.render import SERVERS_TAG, TAG, SharedError, assemble, shared_files
 from kong_mcp.declare.server_cli import good, paths_argument
 
@@ -90,6 +92,8 @@ def render(paths: tuple[Path, ...], out: Path | None, *, check: bool, **options:
 
 
 def _render(paths: tuple[Path, ...], *, shared: bool, answers: bool, files: tuple[Path, ...], tag: str | None) -> str:
+    if tag is not None and re.fullmatch(TAG_PATTERN, tag) is None:
+        raise click.UsageError("--tag: write a tag without blank, comma and slash, team-sky say")
     folder = good(paths)
     chosen = list(files) or shared_files(answers=answers)
     try:

@@ -20,6 +20,7 @@ VARIABLE_PATTERN: Final = r'\$\{\{ env "DECK_(?!MCP_)[A-Z0-9_]+" \}\}'
 """A variable that decK fills in when it syncs. Those of the gateway itself (DECK_MCP_...) are not for servers."""
 UUID_PATTERN: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PEM_PATTERN: Final = r"-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----\s*"
+TAG_PATTERN: Final = r"[^\x00-\x20\x7f-\x9f,/]+"
 AUTH: Final = (
     "basic-auth",
     "hmac-auth",
@@ -127,7 +128,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "type": "array",
             "elements": {
                 "type": "string",
-                "pattern": r"[^\x00-\x20\x7f-\x9f,/]+",
+                "pattern": TAG_PATTERN,
                 "say": "write it without blank, comma and slash",
             },
             "description": "Tags of your own on everything that Kong gets for this server.",

@@ -167,6 +167,8 @@ def _plugins(mine: ServerFile) -> list[Problem]:
                 found.append(
                     mine.problem(where, f"found {name}, which asks nobody who they are; {nearest(name, AUTH)}")
                 )
+            if kind == "auth" and plugin.get("enabled") is False:
+                found.append(mine.problem(f"{where}.enabled", "found false, so it asks nobody who they are; remove it"))
             if name in _RESERVED:
                 found.append(mine.problem(where, f"found {name}, which every server gets by itself; remove it"))
             if name in seen:

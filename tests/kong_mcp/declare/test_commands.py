@@ -185,6 +185,7 @@ def test_what_is_in_the_state_may_be_chosen(folder, tmp_path):
     alone = state("--no-shared")
     assert "consumers" not in alone
     assert alone["_info"]["select_tags"] == ["kong-mcp-servers"]
+    assert run("deck", "render", folder, "--tag", "a,b").exit_code == 2
     assert state("--tag", "team-sky")["_info"]["select_tags"] == ["team-sky"]
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml_text({"_format_version": "3.0", "upstreams": [{"name": "closed"}]}))

@@ -46,6 +46,7 @@ def problems(more, good=GOOD):
         ("auth: [rate-limiting]", "3: auth[0]", "asks nobody who they are"),
         ("auth: [{name: jwt, config: {anonymous: guest}}]", "3: auth[0].config.anonymous", "remove it"),
         ("plugins:\n- name: jwt\n  config: {anonymous: guest}", "5: plugins[0].config.anonymous", "remove it"),
+        ("auth: [{name: key-auth, enabled: false}]", "3: auth[0].enabled", "asks nobody who they are"),
         ("auth: [{name: key-auth, config: {hide_credentials: false}}]", "3: auth[0].config.hide", "write true"),
         ("plugins: [{name: mcp-guard}]", "3: plugins[0]", "every server gets by itself"),
         ("plugins: [{name: cors}, {name: cors}]", "3: plugins[1]", "a second time"),
