@@ -154,6 +154,7 @@ def test_the_fields_reach_kong() -> None:
     for upstream in (one for one in state["upstreams"] if "weather" in one["name"]):
         active = upstream["healthchecks"]["active"]
         assert (active["type"], active["http_path"], active["healthy"]["interval"]) == ("https", "/healthz", 60)
+        assert (active["healthy"]["http_statuses"], active["unhealthy"]["http_failures"]) == ([200, 204], 2)
         assert active["https_verify_certificate"] is False
         assert upstream["client_certificate"] == {"id": public["client_certificate"]}
     assert state["_plugin_configs"]["mcp-guard-weather"]["pins"] == {"mode": "off"}

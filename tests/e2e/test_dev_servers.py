@@ -16,13 +16,18 @@ def server_file(folder, name, url, more):
     (folder / f"{name}.yaml").write_text(f"name: {name}\nreplicas: [{json.dumps(url)}]\n{more}\n", encoding="utf-8")
 
 
-def allowed(client, url):
-    """Return which of two tools may be called, and which are listed."""
-    called = {tool for tool in ("good", "bad") if "Unknown tool" not in client.post(url, **modern(tool)).text}
+def listing():
+    """Return a stateless tools/list as the keyword arguments of a POST."""
     question = modern("x")
     question["json"]["method"] = question["headers"]["Mcp-Method"] = "tools/list"
     del question["headers"]["Mcp-Name"], question["json"]["params"]["name"], question["json"]["params"]["arguments"]
-    listed = client.post(url, **question).json()["result"]["tools"]
+    return question
+
+
+def allowed(client, url):
+    """Return which of two tools may be called, and which are listed."""
+    called = {tool for tool in ("good", "bad") if "Unknown tool" not in client.post(url, **modern(tool)).text}
+    listed = client.post(url, **listing()).json()["result"]["tools"]
     return called, {tool["name"] for tool in listed} & {"good", "bad"}
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from e2e.harness import JSON_HEADERS, modern
-from e2e.test_dev_servers import allowed
+from e2e.test_dev_servers import allowed, listing
 from kong_devkit.render import render as fill_in
 from kong_devkit.render_text import write_yaml
 from kong_mcp import dev
@@ -110,36 +110,57 @@ def secure_server(folder, cert, key):
         thread.join()
 
 
-@pytest.mark.requirement("FILE-008")
-def test_kong_takes_what_is_rendered_and_reaches_replicas_as_the_file_says(kind, tmp_path, monkeypatch):
+@contextlib.contextmanager
+def gateway(server, ca, monkeypatch):
+    """Run a Kong with the state of a server file whose replica is this server, and give the URL and a client."""
+    url = f"https://127.0.0.1:{server.server_address[1]}/mcp"
+    file, problems = read_text(FILE.format(url=url, ca=json.dumps(ca)).encode(), "secure.yaml")
+    assert problems == []
+
+    def write_state(folder, deck, _servers, _policy, consumers, environment, *, shared):
+        state = folder / "state.yaml"
+        state.write_text(state_text(assemble([file], [deck / name for name in shared], TAG)), encoding="utf-8")
+        document = fill_in([state], {**environment, "DECK_SECURE_TOKEN": TOKEN})
+        keys = [{"username": one.name, "keyauth_credentials": [{"key": one.key}]} for one in consumers]
+        document["consumers"] = [*document.get("consumers", ()), *keys]
+        (folder / "kong.yaml").write_text(write_yaml(document), encoding="utf-8")
+        return folder / "kong.yaml"
+
+    monkeypatch.setattr(dev, "write_state", write_state)
+    settings = dev.DevSettings([file.server], "kong", port=0, consumers=[Consumer("ada", "adas-key")])
+    headers = {**JSON_HEADERS, "apikey": "adas-key", "Authorization": "Bearer of-the-agent"}
+    with dev.run_dev(settings) as running, httpx.Client(headers=headers, trust_env=False) as client:
+        yield running.url("secure"), client
+
+
+@pytest.fixture
+def shown(monkeypatch, kind):
+    """Return a certificate and its key, which Kong finds in its vault."""
     if kind != "kong":
         pytest.skip("the devkit proxies plain http only")
     cert, key = certificate()
     monkeypatch.setenv("SECURE_CERT", cert)
     monkeypatch.setenv("SECURE_KEY", key)
-    with secure_server(tmp_path, cert, key) as server:
-        url = f"https://127.0.0.1:{server.server_address[1]}/mcp"
-        file, problems = read_text(FILE.format(url=url, ca=json.dumps(cert)).encode(), "secure.yaml")
-        assert problems == []
+    return cert, key
 
-        def write_state(folder, deck, _servers, _policy, consumers, environment, *, shared):
-            state = folder / "state.yaml"
-            state.write_text(state_text(assemble([file], [deck / name for name in shared], TAG)), encoding="utf-8")
-            document = fill_in([state], {**environment, "DECK_SECURE_TOKEN": TOKEN})
-            document["consumers"] += [
-                {"username": one.name, "keyauth_credentials": [{"key": one.key}]} for one in consumers
-            ]
-            (folder / "kong.yaml").write_text(write_yaml(document), encoding="utf-8")
-            return folder / "kong.yaml"
 
-        monkeypatch.setattr(dev, "write_state", write_state)
-        settings = dev.DevSettings([file.server], kind, port=0, consumers=[Consumer("ada", "adas-key")])
-        headers = {**JSON_HEADERS, "apikey": "adas-key", "Authorization": "Bearer of-the-agent"}
-        with dev.run_dev(settings) as running, httpx.Client(headers=headers, trust_env=False) as client:
-            assert running.url("secure").endswith("/team/secure")
-            assert allowed(client, running.url("secure")) == ({"good"}, {"good"})
-            assert "good: x" in client.post(running.url("secure"), **modern("good")).text
-            assert client.post(running.url("secure"), headers={"apikey": "wrong"}, json={}).status_code == 401
+@pytest.mark.requirement("FILE-008")
+def test_kong_takes_what_is_rendered_and_reaches_replicas_as_the_file_says(shown, tmp_path, monkeypatch):
+    cert, key = shown
+    with secure_server(tmp_path, cert, key) as server, gateway(server, cert, monkeypatch) as (url, client):
+        assert url.endswith("/team/secure")
+        assert allowed(client, url) == ({"good"}, {"good"})
+        assert "good: x" in client.post(url, **modern("good")).text
+        assert client.post(url, headers={"apikey": "wrong"}, json={}).status_code == 401
     assert {method for method, _, _ in server.asked} == {"tools/list", "tools/call"}
     assert {token for _, token, _ in server.asked} == {f"Bearer {TOKEN}"}
-    assert all(shown for _, _, shown in server.asked)
+    assert all(certificate for _, _, certificate in server.asked)
+
+
+@pytest.mark.requirement("FILE-008")
+def test_a_replica_whose_certificate_is_of_another_ca_is_never_asked(shown, tmp_path, monkeypatch):
+    other, _ = certificate()
+    with secure_server(tmp_path, *shown) as server, gateway(server, other, monkeypatch) as (url, client):
+        assert client.post(url, **modern("good")).status_code >= 500
+        assert client.post(url, **listing()).status_code >= 500
+    assert server.asked == []

@@ -26,6 +26,8 @@ _HIDING: Final = frozenset(
 )
 """Plugins that hand an agent's credential on unless they are told to hide it, as deck/shared.yaml tells key-auth."""
 _CHILDREN: Final = frozenset({"routes", "plugins", "targets", "keyauth_credentials", "acls"})
+SECONDS: Final = 5
+"""Between two questions for a health page, where its file says nothing else."""
 _IDS: Final = uuid.UUID("6a1c1d52-52a1-5a33-8c0c-4f0b7a9f3c11")
 """Namespace of the ids of certificates, so that the same files give the same ids."""
 
@@ -121,10 +123,13 @@ def _check_health(upstream: Record, health: Record, tls: Record, certificate: st
         checks["passive"] = {"unhealthy": off}
         return
     if "path" in health:
-        checks["active"]["http_path"] = health["path"]
-    if "interval" in health:
-        interval = health["interval"]
-        checks["active"] |= {"healthy": {"interval": interval}, "unhealthy": {"interval": interval}}
+        often = {"interval": health.get("interval", SECONDS)}
+        ill = {"http_statuses": list(range(500, 506)), "http_failures": 2, "tcp_failures": 2, "timeouts": 2}
+        checks["active"] |= {
+            "http_path": health["path"],
+            "healthy": {**often, "http_statuses": [200, 204], "successes": 1},
+            "unhealthy": {**often, **ill},
+        }
 
 
 def _certificates(one: ServerFile) -> Record:

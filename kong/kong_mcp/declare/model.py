@@ -257,15 +257,16 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                         "type": "string",
                         "pattern": r"/[^\s#]*",
                         "say": "write /PATH",
-                        "description": "What Kong gets to ask: the endpoint's path by default. A server with a page "
-                        "for it, /healthz say, is asked there best.",
+                        "description": "A page of each replica that Kong gets to see whether it is well, and that "
+                        "answers 200 or 204 then. Without it deck/shared.yaml says how Kong finds out.",
+                        "examples": ["/healthz"],
                     }
                 },
                 {
                     "interval": {
                         "type": "integer",
                         "between": [1, 65535],
-                        "description": "Seconds between two questions.",
+                        "description": "Seconds between two questions for `path`, 5 by default.",
                     }
                 },
             ],

@@ -215,6 +215,8 @@ def _headers(plugin: dict[str, Any], word: str) -> list[str]:
 
 def _health(mine: ServerFile) -> list[Problem]:
     health = mine.values.get("health", {})
+    if "interval" in health and "path" not in health:
+        return [mine.problem("health.interval", "found no path beside it; write path: /healthz, or remove it")]
     useless = [name for name in ("path", "interval") if name in health]
     if health.get("checks") is False and useless:
         return [

@@ -52,6 +52,7 @@ def problems(more, good=GOOD):
         ("plugins: [{name: cors}, {name: cors}]", "3: plugins[1]", "a second time"),
         ("auth: [jwt]\nplugins: [{name: jwt}]", "4: plugins[0]", "a second time"),
         ("plugins: [{name: cors, config: [x]}]", "3: plugins[0].config", "found no mapping"),
+        ("health: {interval: 5}", "3: health.interval", "found no path beside it"),
         ("health: {checks: false, path: /ok}", "3: health.path", "beside checks: false"),
     ],
 )
