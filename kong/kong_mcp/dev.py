@@ -69,9 +69,9 @@ class DevSettings:
         return self.policy if server.policy is None else server.policy
 
     @property
-    def pinned(self) -> list[str]:
-        """The names of the servers for which pins do anything."""
-        return [one.name for one in self.servers if read_pinning(self.policy_of(one)) is not Pinning.OFF]
+    def pinned(self) -> list[Server]:
+        """The servers for which pins do anything."""
+        return [one for one in self.servers if read_pinning(self.policy_of(one)) is not Pinning.OFF]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     return {
         SNAPSHOT_VARIABLE: str(folder / "snapshot"),
         STORE_VARIABLE: store,
-        SERVERS_VARIABLE: ",".join(settings.pinned),
+        SERVERS_VARIABLE: ",".join(one.name for one in settings.pinned),
     }
 
 

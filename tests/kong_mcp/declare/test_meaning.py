@@ -13,6 +13,7 @@ from kong_mcp.declare.known import SurfaceError, read_lock, warnings
 from kong_mcp.declare.model import AUTH, GUARD_FIELDS, GUARD_NAMES, OWN_FIELDS, SERVER_FILE, fields_of
 from kong_mcp.declare.render import entity_problems
 from kong_mcp.declare.server_file import read_text
+from kong_mcp.policy_file import GIVEN
 from mcp_kong.schema import GUARD_SCHEMA
 from mcp_sidecar import lockfile
 
@@ -115,8 +116,7 @@ def test_a_ca_may_be_an_id_or_a_certificate():
 
 @pytest.mark.requirement("FILE-004")
 def test_what_the_guard_is_configured_with_comes_from_its_own_schema():
-    given = {"server", "upstream", "session_upstream", "sidecar"}
-    assert [field for field in GUARD_SCHEMA if not given & field.keys()] == GUARD_FIELDS
+    assert [field for field in GUARD_SCHEMA if not GIVEN & field.keys()] == GUARD_FIELDS
     assert not GUARD_NAMES & {name for field in OWN_FIELDS for name in field}
 
 
@@ -212,7 +212,6 @@ def test_servers_that_share_nothing_are_good_and_sorted(folder):
         (text("a"), text("b", "path: /a/other"), "b.yaml:3: path: agents reach a (a.yaml:1) at /a/messages already"),
         (text("a"), text("a-sessions"), "b.yaml:1: name: Kong would get the upstreams entity mcp-a-sessions twice"),
         (text("a"), text("a-stream"), "b.yaml:1: name: Kong would get the routes entity mcp-a-stream twice"),
-        (text("a"), text("internal-a"), "b.yaml:1: name: Kong would get the services entity mcp-internal-a twice"),
         (text("a"), text("sidecar"), "b.yaml:1: name: Kong would get the upstreams entity mcp-sidecar twice"),
     ],
 )
