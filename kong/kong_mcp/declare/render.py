@@ -66,7 +66,7 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) ->
     state = State(tag)
     for path in shared:
         document = _read_shared(path)
-        state.defaults.update(document.pop("_info", {}).get("defaults", {}))
+        state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
         _take(state, document, [tag])
     shape = template()
     for one in sorted(servers, key=lambda server: server.name):
