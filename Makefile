@@ -37,6 +37,7 @@ check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
 	@$(BIN)/python -m pytest --no-header -q tests/house/test_size_caps.py >build/size-caps.log 2>&1 || { cat build/size-caps.log; exit 1; }
+	@$(BIN)/kong-mcp deck render deck/servers --out deck/rendered.yaml --check
 	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
 
 format: $(READY) ## Format the code and mend what can be mended

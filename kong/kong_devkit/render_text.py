@@ -19,17 +19,30 @@ _ENV: Final = re.compile(r"""-?\s*env\s+["`]([^"`]*)["`]\s*-?""")
 _SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
 
 
-class _PlainDumper(yaml.SafeDumper):
-    """Writes out what stands in several places, each time: decK's lint follows no aliases."""
+_ODD: Final = re.compile(r"[-+.]?[0-9].*|[yYnN]", re.DOTALL)
+"""Texts that the YAML readers of Kong or decK take for numbers or truth values, and PyYAML does not: 1e3, 0o17, y."""
+_DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class PlainDumper(_DUMPER):  # type: ignore[misc]  # which base it is, is known only when it runs
+    """Writes out what stands in several places, each time: decK's lint follows no aliases. Odd texts are quoted."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's own signature
         """See PyYAML."""
         return True
 
 
+def _text(dumper: Any, value: str) -> Any:
+    style = "|" if "\n" in value else "'" if _ODD.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+PlainDumper.add_representer(str, _text)
+
+
 def write_yaml(document: Mapping[str, Any]) -> str:
     """Return the text of a rendered document."""
-    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, width=120)
+    return yaml.dump(document, Dumper=PlainDumper, sort_keys=False, width=120)
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import click
 
+from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.server_cli import good, server
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
@@ -29,6 +31,8 @@ from kong_mcp.unpack import unpack
 from kong_mcp.watching import Watching, store_findings
 from mcp_core.scan.excerpt import escaped
 
+LEFT_OUT: Final = frozenset({"auth", "tls", "timeouts", "health", "plugins", "tags"})
+"""Fields of a server file that are for the Kong that it is synced to."""
 _WATCH_SECONDS: Final = 0.5
 
 
@@ -66,8 +70,10 @@ def main() -> None:
     """
 
 
+main.add_command(deck)
 main.add_command(doctor)
 main.add_command(scan)
+main.add_command(server)
 main.add_command(unpack)
 main.add_command(policy_group)
 
@@ -78,14 +84,21 @@ main.add_command(policy_group)
     "servers",
     type=_ServerType(),
     multiple=True,
-    required=True,
     help="An MCP server (streamable HTTP). Several URLs are replicas of one server. Give the option once per server.",
+)
+@click.option(
+    "--servers",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="DIR|FILE",
+    help="Server files (kong-mcp server): each server has the replicas, the path and the policy of its file.",
 )
 @click.option(
     "--policy",
     type=click.Path(dir_okay=False, path_type=Path),
     help='YAML file with mcp-guard\'s configuration, for instance: tools: {allow: [good, "read_*"]}. '
-    "What it does not allow is hidden and refused. Without it everything is allowed.",
+    "What it does not allow is hidden and refused. Without it everything is allowed. Server files have their own.",
 )
 @click.option(
     "--consumer",
@@ -103,8 +116,9 @@ main.add_command(policy_group)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--quiet", is_flag=True, help="Print servers' troubles alone as they happen.")
 @click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
-def dev(
+def dev(  # noqa: PLR0913 - one for each option
     servers: tuple[Server, ...],
+    files: tuple[Path, ...],
     policy: Path | None,
     consumers: tuple[Consumer, ...],
     gateway: str | None,
@@ -119,17 +133,19 @@ def dev(
     \b
     kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
     kong-mcp dev --server a=http://h:1/mcp --server b=http://h:2/mcp --consumer ada=adas-key,finance --watch
+    kong-mcp dev --servers deck/servers
 
     What happens is printed as it happens, each thing once, with what to do: requests that were refused and the rule
     that did it, what the scanner found, servers' troubles, and what waits for review.
     """  # noqa: D301 - click's \b keeps the example's line
-    if len({server.name for server in servers}) != len(servers):
-        raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
     _check_watch(quiet=quiet, watch=watch)
+    named, servers = servers, (*servers, *_of_files(files))
+    _refuse_twins(servers)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
-        policies = read_policies([policy]) if policy else OPEN
+        sources = [*([policy] if policy else ()), *files]
+        policies = read_policies(sources) if sources else OPEN
         settings = DevSettings(
             servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
         )
@@ -139,7 +155,8 @@ def dev(
                 click.echo(f"warning: {line}", err=True)
             for server in servers:
                 click.echo(f"{server.name}: {running.url(server.name)}")
-            click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
+            if named:
+                click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
             if settings.pinned:
                 click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
             click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
@@ -175,6 +192,26 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
         raise click.UsageError("give --watch or --quiet")
     if watch and find_spec("rich") is None:
         raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
+
+
+def _of_files(files: tuple[Path, ...]) -> list[Server]:
+    """Return the servers of server files, and say what of them a local gateway leaves out."""
+    if not files:
+        return []
+    folder = good(files)
+    for one in folder.servers:
+        if left := sorted(LEFT_OUT & one.values.keys()):
+            click.echo(f"{one.name}: a local gateway leaves out {', '.join(left)}", err=True)
+    return [one.server for one in folder.servers]
+
+
+def _refuse_twins(servers: tuple[Server, ...]) -> None:
+    if not servers:
+        raise click.UsageError("name servers: --server NAME=URL, or --servers DIR with server files")
+    if len({server.name for server in servers}) != len(servers):
+        raise click.UsageError("two servers have the same name: give replicas as NAME=URL,URL")
+    if len({server.public_path for server in servers}) != len(servers):
+        raise click.UsageError("two servers have the same path for agents: change `path` in a server file")
 
 
 def _end_on_signals() -> None:

@@ -11,7 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,9 +51,9 @@ class DevSettings:
     """What a local gateway is made of. `port` 0 takes a free one; `gateway` is "kong" or "devkit".
 
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
-    `store` keeps what pins write down; without one it goes with the gateway's other files. `answers` has mcp-answers
-    hold what calls bring back, where the gateway runs Lua; else they take the inspect lane. `records` has the gateway
-    write down every request, for who watches it.
+    `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
+    the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
+    they take the inspect lane. `records` has the gateway write down every request, for who watches it.
     """
 
     servers: Sequence[Server]
@@ -72,10 +72,14 @@ class DevSettings:
         """Whether mcp-answers runs in the gateway."""
         return self.answers and self.gateway == "kong"
 
+    def policy_of(self, server: Server) -> Mapping[str, Any]:
+        """Return a server's own policy, or the one for all that have none."""
+        return self.policy if server.policy is None else server.policy
+
     @property
-    def pinned(self) -> bool:
-        """Whether pins do anything."""
-        return read_pins(self.policy)[0] is not Pinning.OFF
+    def pinned(self) -> list[Server]:
+        """The servers for which pins do anything."""
+        return [one for one in self.servers if read_pins(self.policy_of(one))[0] is not Pinning.OFF]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ class DevGateway:
 
     def url(self, server: str) -> str:
         """Return the URL at which agents find a server."""
-        return f"http://127.0.0.1:{self.port}/{server}/mcp"
+        path = next(one.public_path for one in self.settings.servers if one.name == server)
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def check(self) -> None:
         """Raise ChildFailedError when a part of the gateway has ended."""
@@ -161,12 +166,12 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}"}
         # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
         # name was rebound to this address is one.
-        policy = {
+        local = {
             "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
             "hosts": ["127.0.0.1", "localhost"],
-            **settings.policy,
         }
-        state = _write_state(folder, settings, policy, deck_environment)
+        servers = [replace(one, policy={**local, **settings.policy_of(one)}) for one in settings.servers]
+        state = _write_state(folder, settings, servers, deck_environment)
         environment = {
             **os.environ,
             KEYS_VARIABLE: settings.keys,
@@ -191,20 +196,21 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         stack.callback(gateway.stop)
         running = DevGateway(settings, port, sidecar_port, folder, gateway, sidecar)
         credential = {"apikey": settings.consumers[0].key} if settings.consumers else {}
-        tokens = read_auth(policy) is not None
-        urls = [running.url(one.name) for one in settings.servers]
-        gateway.wait_until(lambda: all(_is_guarded(url, credential, tokens=tokens) for url in urls), START_SECONDS)
+        asked = [(running.url(one.name), read_auth(settings.policy_of(one)) is not None) for one in settings.servers]
+        gateway.wait_until(
+            lambda: all(_is_guarded(url, credential, tokens=tokens) for url, tokens in asked), START_SECONDS
+        )
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
 
 
 def _write_state(
-    folder: Path, settings: DevSettings, policy: Mapping[str, Any], environment: Mapping[str, str]
+    folder: Path, settings: DevSettings, servers: Sequence[Server], environment: Mapping[str, str]
 ) -> Path:
     shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
     records = folder / RECORDS_FILE if settings.records else None
-    servers, consumers = settings.servers, settings.consumers
-    return write_state(folder, deck_folder(), servers, policy, consumers, environment, shared=shared, records=records)
+    consumers = settings.consumers
+    return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)
 
 
 def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
@@ -216,20 +222,20 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
         SNAPSHOT_VARIABLE: str(folder / "snapshot"),
         STORE_VARIABLE: store,
         SERVERS_VARIABLE: ",".join(
-            f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.servers
+            f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.pinned
         ),
     }
 
 
 def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     """Return what guard and sidecar must be told about issuers. One on this machine may be asked, unless it is set."""
-    auth = read_auth(settings.policy)
-    if auth is None:
+    auths = [auth for one in settings.servers if (auth := read_auth(settings.policy_of(one))) is not None]
+    if not auths:
         return {}
     defaults = {NETWORKS_VARIABLE: "127.0.0.0/8,::1/128", REFRESH_VARIABLE: "2"}
     return {
         ISSUER_KEYS_VARIABLE: str(folder / "issuer-keys"),
-        ISSUERS_VARIABLE: ",".join(auth.issuers),
+        ISSUERS_VARIABLE: ",".join(dict.fromkeys(issuer for auth in auths for issuer in auth.issuers)),
         **{name: os.environ.get(name, value) for name, value in defaults.items()},
     }
 

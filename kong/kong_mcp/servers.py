@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -21,13 +22,25 @@ class ServerError(ValueError):
 class Server:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
-    `targets` are "host:port", one a replica.
+    `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own.
     """
 
     name: str
     protocol: str
     path: str
     targets: tuple[str, ...]
+    policy: Mapping[str, Any] | None = None
+    path_of_agents: str | None = None
+
+    @property
+    def public_path(self) -> str:
+        """Where agents find it: /NAME/mcp unless `path_of_agents` says otherwise."""
+        return self.path_of_agents or default_path(self.name)
+
+
+def default_path(name: str) -> str:
+    """Return where agents find a server of this name unless its file says otherwise."""
+    return f"/{name}/mcp"
 
 
 def parse_server(text: str) -> Server:
@@ -43,7 +56,16 @@ def parse_server(text: str) -> Server:
         raise ServerError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
     if name in RESERVED:
         raise ServerError(f"{name!r}: the gateway itself has entities of this name; choose another one")
-    replicas = [_parse_url(url) for url in urls.split(",")]
+    return server_of(name, urls.split(","))
+
+
+def server_of(name: str, urls: Sequence[str]) -> Server:
+    """Return a server of this name with these replicas.
+
+    Raises:
+        ServerError: a URL cannot be used, or they differ in more than host and port.
+    """
+    replicas = [_parse_url(url) for url in urls]
     if len({(protocol, path) for protocol, path, _ in replicas}) != 1:
         raise ServerError(f"{name}: the URLs of its replicas may differ in host and port only")
     targets = tuple(target for _, _, target in replicas)
@@ -56,9 +78,11 @@ def parse_server(text: str) -> Server:
 def _parse_url(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
     try:
-        port = parts.port or _DEFAULT_PORT[parts.scheme]
+        port = _DEFAULT_PORT[parts.scheme] if parts.port is None else parts.port
     except (KeyError, ValueError):
         raise ServerError(f"{url!r}: write http://HOST:PORT/PATH or https://HOST:PORT/PATH") from None
+    if port == 0:
+        raise ServerError(f"{url!r}: there is no port 0; write http://HOST:PORT/PATH")
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
         raise ServerError(f"{url!r}: write http://HOST:PORT/PATH, without credentials, query or fragment")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -6,9 +6,11 @@ runs in production, but for authentication, which a local gateway has only when 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +18,9 @@ import yaml
 
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
-from kong_mcp.servers import Server
+from kong_mcp.servers import Server, default_path
 from mcp_core.auth.metadata import path_of
+from mcp_core.endpoint import announced_path
 
 _AUTH_PLUGIN: Final = "key-auth"
 
@@ -44,13 +47,14 @@ def write_state(
 ) -> Path:
     """Write `folder`/kong.yaml, which Kong and the devkit load, and return its path.
 
-    `deck` holds template.yaml and the `shared` files; `environment` the variables that they name.
-    `records` is where a line of JSON is written of each request.
+    `deck` holds template.yaml and the `shared` files; `environment` the variables that they name. `policy` is for the
+    servers that have none of their own. `records` is where a line of JSON is written of each request.
     """
     template = (deck / "template.yaml").read_text(encoding="utf-8")
     files = [deck / name for name in shared]
     for server in servers:
-        document = fill_template(template, server, policy, authenticate=bool(consumers))
+        own = policy if server.policy is None else server.policy
+        document = fill_template(template, server, own, authenticate=bool(consumers))
         files.append(_write(folder / f"server-{server.name}.yaml", document))
     if consumers:
         document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
@@ -70,11 +74,12 @@ def _records(path: Path) -> dict[str, Any]:
 
 def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
-    document: dict[str, Any] = yaml.safe_load(template.replace("NAME", server.name))
+    document: dict[str, Any] = json.loads(_as_json(template).replace("NAME", server.name))
     (service,) = document["services"]
     service["path"], service["protocol"] = server.path, server.protocol
     if not authenticate:
         service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
+    _move(service, server)
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
     guard.update({"path": server.path, "scheme": server.protocol, **policy})
@@ -94,6 +99,27 @@ def _metadata_route(name: str, resource: str) -> dict[str, Any]:
         "methods": ["GET", "OPTIONS"],
         "plugins": [{"name": "mcp-guard", "_config": f"mcp-guard-{name}"}],
     }
+
+
+@cache
+def _as_json(template: str) -> str:
+    """Return a template as JSON, which is read again for each of a thousand servers."""
+    return json.dumps(yaml.safe_load(template))
+
+
+def _move(service: dict[str, Any], server: Server) -> None:
+    """Put what agents reach at the path that the server's file names."""
+    default = default_path(server.name)
+    moved = {default: server.public_path, announced_path(default): announced_path(server.public_path)}
+    for route in service["routes"]:
+        route["paths"] = [_moved(path, moved) for path in route["paths"]]
+
+
+def _moved(regex: str, moved: Mapping[str, str]) -> str:
+    """Return the expression of a route's path for where the path is now."""
+    path = regex.removeprefix("~").removesuffix("$").removesuffix("/?")
+    # Of what a public path is made of, only the dot means something to a regular expression.
+    return regex.replace(path, moved[path].replace(".", r"\.")) if path in moved else regex
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DECK = ROOT / "deck"
-FILES = [DECK / "shared.yaml", DECK / "servers"]
+FILES = [DECK / "rendered.yaml"]
 ENV = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790"}
 
 

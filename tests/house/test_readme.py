@@ -1,11 +1,16 @@
 """The README's examples are what they say: each marked block is tried."""
 
 import re
+import shlex
 
+import pytest
 import yaml
+from click.testing import CliRunner
 
-from deck.support import DECK, ENV, ROOT
-from kong_devkit.render import render
+from deck.support import DECK, ROOT
+from kong_mcp.cli import main
+from kong_mcp.declare import reference
+from kong_mcp.declare.server_file import read_text
 from kong_mcp.policy_file import read_policy
 from kong_mcp.servers import parse_server
 from mcp_core.methods import Kind
@@ -45,15 +50,35 @@ def test_the_kong_conf_keys_are_those_of_the_explained_file():
     assert {key: explained.get(key) for key in wanted} == wanted
 
 
-def test_the_server_is_the_template_filled_in(tmp_path):
-    text = block("template")
-    filled = (DECK / "template.yaml").read_text(encoding="utf-8").replace("NAME", "weather")
-    filled = filled.replace("HOST:PORT", "10.0.0.7:8080").replace('["*"]', '["get_*"]')
-    assert yaml.safe_load(text) == yaml.safe_load(filled)
-    assert len(text.splitlines()) < 20
-    mine = tmp_path / "weather.yaml"
-    mine.write_text(text, encoding="utf-8")
-    assert "mcp-weather" in {service["name"] for service in render([DECK / "shared.yaml", mine], ENV)["services"]}
+def test_the_server_is_a_good_file_of_ten_lines():
+    text = block("server")
+    server, problems = read_text(text.encode(), "weather.yaml")
+    assert problems == []
+    assert len(text.splitlines()) <= 10
+    assert (DECK / "servers" / text.partition("$schema=")[2].partition("\n")[0]).is_file()
+    assert server.name == "weather"
+
+
+def test_the_command_that_adds_a_server_writes_that_file_and_the_next_one_syncs_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    add, sync = (shlex.split(line.removeprefix("$ kong-mcp ")) for line in block("add").splitlines())
+    assert CliRunner().invoke(main, add).exit_code == 0
+    written = yaml.safe_load((tmp_path / "deck" / "servers" / "weather.yaml").read_text(encoding="utf-8"))
+    assert written == {name: one for name, one in yaml.safe_load(block("server")).items() if name != "title"}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    synced = CliRunner().invoke(main, sync)
+    assert "there is no `deck` on the PATH" in synced.stderr
+
+
+@pytest.mark.requirement("FILE-004")
+def test_the_page_about_server_files_shows_good_ones_and_all_fields():
+    page = (ROOT / "docs" / "server-file.md").read_text(encoding="utf-8")
+    assert page.endswith(f"\n\n{reference.table()}"), "kong-mcp server schema --markdown"
+    first, *parts = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(parts) == 2
+    good = "name: weather\nreplicas: ['https://h/mcp']\n"
+    for text in (first, *(good + part.replace("    ...", "    MIIB") for part in parts)):
+        assert read_text(text.encode(), "f.yaml")[1] == []
 
 
 def test_the_commands_that_it_names_exist():

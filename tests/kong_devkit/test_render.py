@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kong_devkit.errors import ConfigError
 from kong_devkit.render import render
-from kong_devkit.render_text import expand
+from kong_devkit.render_text import expand, write_yaml
 
 HEAD = '_format_version: "3.0"\n'
 
@@ -20,6 +20,15 @@ def write(path: Path, text: str) -> Path:
 
 def rendered(tmp_path: Path, text: str, **env: str) -> dict[str, Any]:
     return render([write(tmp_path / "one.yaml", text)], env)
+
+
+def test_texts_that_other_readers_take_for_numbers_or_truth_are_quoted() -> None:
+    text = write_yaml({"a": ["1e3", "0o17", "y", "N", "1:30", ".5e1", "off", "plain", "a\nb\n"]})
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        *(f"- '{word}'" for word in ("1e3", "0o17", "y", "N", "1:30", ".5e1", "off")),
+        "- plain",
+        "- |",
+    ]
 
 
 def refused(tmp_path: Path, text: str, **env: str) -> str:

@@ -31,6 +31,7 @@ def test_a_server_is_read(text, server):
         ("sidecar=http://h/mcp", "choose another one"),
         ("a=ftp://h/mcp", "write http://HOST:PORT/PATH"),
         ("a=http://h:99999/mcp", "write http://HOST:PORT/PATH"),
+        ("a=http://h:0/mcp", "there is no port 0"),
         ("a=http://user:secret@h/mcp", "without credentials"),
         ("a=http:///mcp", "without credentials"),
         ("a=http://h/mcp?x=1", "without credentials, query"),

@@ -1,0 +1,132 @@
+"""Server files as one decK state: every server, what all share, and the tags that keep a sync off everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kong_mcp.declare import entities
+from kong_mcp.declare.folder import Folder
+from kong_mcp.declare.problems import Problem
+from kong_mcp.declare.server_file import ServerFile
+from kong_mcp.share import deck_folder
+
+FORMAT: Final = "3.0"
+TAG: Final = "kong-mcp"
+"""On everything of a state that has what all servers share."""
+SERVERS_TAG: Final = "kong-mcp-servers"
+"""On everything of a state that has servers alone, so that its sync leaves the shared entities where they are."""
+_NAMED_BY: Final = {"consumers": "username", "certificates": "id", "ca_certificates": "id"}
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Record = dict[str, Any]
+
+
+class SharedError(ValueError):
+    """A file of what servers share cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A decK state in parts. `about` is what is said above an entity, by kind and name."""
+
+    tag: str
+    defaults: Record = field(default_factory=dict)
+    plugin_configs: Record = field(default_factory=dict)
+    sections: dict[str, list[Record]] = field(default_factory=dict)
+    about: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def server_tag(name: str) -> str:
+    """Return the tag of everything that is one server's."""
+    return f"kong-mcp-server-{name}"
+
+
+def shared_files(*, answers: bool) -> list[Path]:
+    """Return the files that come with the package: what all servers share, and mcp-answers where it is wanted."""
+    folder = deck_folder()
+    return [folder / "shared.yaml", *([folder / "answers.yaml"] if answers else [])]
+
+
+def template() -> str:
+    """Return the text of deck/template.yaml."""
+    return (deck_folder() / "template.yaml").read_text(encoding="utf-8")
+
+
+def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) -> State:
+    """Return the state of servers that fit each other, and of what they share, sorted by name.
+
+    Raises:
+        SharedError: a shared file is not decK state of format 3.0.
+    """
+    state = State(tag)
+    for path in shared:
+        document = _read_shared(path)
+        state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
+        _take(state, document, [tag])
+    shape = template()
+    for one in sorted(servers, key=lambda server: server.name):
+        document = entities.document(one, shape, [tag, server_tag(one.name)])
+        document.pop("_format_version")
+        for kind, name in entities.names(document):
+            state.about[kind, name] = _about(one)
+        _take(state, document, [])
+    for kind, found in state.sections.items():
+        unique = {_name(kind, entity): entity for entity in found} if kind == "ca_certificates" else None
+        state.sections[kind] = sorted(unique.values() if unique else found, key=lambda entity: _name(kind, entity))
+    return state
+
+
+def _take(state: State, document: Record, tags: Sequence[str]) -> None:
+    state.plugin_configs.update(document.pop("_plugin_configs", {}))
+    for kind, found in document.items():
+        state.sections.setdefault(kind, []).extend(entities.tagged(one, tags) if tags else one for one in found)
+
+
+def _read_shared(path: Path) -> Record:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SharedError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(document, dict) or document.pop("_format_version", None) != FORMAT:
+        raise SharedError(f'{path}: not decK state; it begins with _format_version: "{FORMAT}"')
+    return document
+
+
+def _name(kind: str, entity: Record) -> str:
+    return str(entity.get(_NAMED_BY.get(kind, "name")))
+
+
+def _about(one: ServerFile) -> str:
+    title = one.values.get("title", one.name)
+    owner = f", of {one.values['owner']}" if "owner" in one.values else ""
+    return f"{title}{owner} ({Path(one.file).name})"
+
+
+def entity_problems(folder: Folder) -> list[Problem]:
+    """Return what is wrong with names that Kong would get twice: of a-sessions and the sessions of a, say."""
+    shape = list(entities.names(yaml.load(template(), Loader=_LOADER)))  # noqa: S506 - a SafeLoader
+    taken: dict[tuple[str, str], str] = {}
+    found = []
+    for path in shared_files(answers=True):
+        for key in entities.names(_read_shared(path)):
+            taken[key] = "deck/shared.yaml"
+    seen = set()
+    for one in folder.servers:
+        if one.name in seen:  # two servers of one name are a problem of their own
+            continue
+        seen.add(one.name)
+        for kind, pattern in shape:
+            name = pattern.replace("NAME", one.name)
+            if (kind, name) in taken:
+                text = (
+                    f"Kong would get the {kind} entity {name} twice: {taken[kind, name]} has it too; write another name"
+                )
+                found.append(one.problem("name", text))
+                break
+            taken[kind, name] = one.name
+    return found
