@@ -90,7 +90,7 @@ def _reach(service: Record, one: ServerFile) -> None:
 def _publish(service: Record, one: ServerFile) -> None:
     """Give what agents call the plugins that its file names."""
     by_template = {plugin["name"]: plugin for plugin in service.pop("plugins", ())}
-    auth = one.values.get("auth", [{"name": name} for name in by_template])
+    auth = one.values.get("auth", [] if "oauth" in one.values else [{"name": name} for name in by_template])
     plugins = [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in auth]
     plugins += [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in one.values.get("plugins", ())]
     if plugins:

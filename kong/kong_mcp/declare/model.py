@@ -8,6 +8,7 @@ match), `say` (what to write instead), `refuse` (patterns with sentences of thei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kong_mcp.policy_file import GIVEN
@@ -170,7 +171,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "elements": {**PLUGIN, "short": "name"},
             "default": ["key-auth"],
             "description": "Kong's plugins that say who calls, each by its name alone or as decK writes it. All of "
-            "them must be satisfied. An empty list asks nobody who they are.",
+            "them must be satisfied. An empty list asks nobody who they are. With `oauth` none is needed.",
             "examples": [["key-auth"], ["jwt"]],
         }
     },
@@ -282,13 +283,26 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
     },
 ]
 
-GUARD_FIELDS: Final = [field for field in GUARD_SCHEMA if not GIVEN & field.keys()]
+RENAMED: Final = {"auth": "oauth"}
+"""The guard's name of a field -> that of server files, in which `auth` names Kong's own plugins."""
+
+GUARD_FIELDS: Final = [
+    {RENAMED.get(name, name): field for name, field in entry.items()}
+    for entry in GUARD_SCHEMA
+    if not GIVEN & entry.keys()
+]
 """What mcp-guard is configured with, but for what follows from the server's name."""
 
 SERVER_FILE: Final[dict[str, Any]] = {"type": "record", "fields": [*OWN_FIELDS, *GUARD_FIELDS]}
 """A whole server file."""
 
 GUARD_NAMES: Final = frozenset(name for field in GUARD_FIELDS for name in field)
+
+
+def of_guard(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a server file the guard is configured with, by the guard's own names."""
+    given = {new: old for old, new in RENAMED.items()}
+    return {given.get(name, name): one for name, one in values.items() if name in GUARD_NAMES}
 
 
 def fields_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

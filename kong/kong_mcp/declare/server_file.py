@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kong_mcp.declare import nodes, secrets
-from kong_mcp.declare.model import AUTH, GUARD_NAMES, SERVER_FILE
+from kong_mcp.declare.model import AUTH, RENAMED, SERVER_FILE, of_guard
 from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
 from kong_mcp.declare.values import line_of, read
@@ -101,8 +101,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         server = server_of(values["name"], values["replicas"])
     except ServerError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
-    policy = {name: one for name, one in values.items() if name in GUARD_NAMES}
-    mine = ServerFile(file, node, values, replace(server, policy=policy, path_of_agents=values.get("path")))
+    mine = ServerFile(file, node, values, replace(server, policy=of_guard(values), path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
     return (None if any(not one.warning for one in found) else mine), found
 
@@ -117,7 +116,10 @@ def _guard(mine: ServerFile) -> list[Problem]:
         check_config(mine.guard)
     except SettingsError as error:
         match = _OF_GUARD.fullmatch(str(error))
-        return [mine.problem(match["where"], match["text"])] if match else [mine.problem("", str(error))]
+        if match is None:
+            return [mine.problem("", str(error))]
+        first, dot, rest = match["where"].partition(".")
+        return [mine.problem(f"{RENAMED.get(first, first)}{dot}{rest}", match["text"])]
     return []
 
 
@@ -155,7 +157,10 @@ def _tls(mine: ServerFile) -> list[Problem]:
 
 def _plugins(mine: ServerFile) -> list[Problem]:
     found = []
-    if mine.values.get("auth") == []:
+    if mine.values.get("auth") and "oauth" in mine.values:
+        text = "found auth beside oauth, where the subject of a token is who calls; remove one"
+        found.append(mine.problem("auth", text))
+    if mine.values.get("auth") == [] and "oauth" not in mine.values:
         text = "the list is empty, so nobody is asked who they are; write [key-auth] unless everyone may call"
         found.append(mine.problem("auth", text, warning=True))
     seen: set[str] = set()

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from kong_mcp.declare.model import of_guard
 from kong_mcp.policies.documents import Document, PolicySourceError, Step, read_document, steps
 from kong_mcp.policy_file import GIVEN, OPEN_POLICY
 from mcp_core.decide import Guard
@@ -168,7 +169,7 @@ def read_server_file(document: Document) -> ServerPolicy:
     name = document.values["name"]
     if not isinstance(name, str) or not name:
         raise document.error(("name",), "write the server's name, for instance name: weather")
-    return ServerPolicy(name, {key: one for key, one in document.values.items() if key in FIELDS}, ((document, ()),))
+    return ServerPolicy(name, of_guard(document.values), ((document, ()),))
 
 
 def _named(servers: Mapping[str, Sequence[ServerPolicy]]) -> Iterator[tuple[str, ServerPolicy]]:

@@ -10,7 +10,7 @@ from deck.support import ROOT
 from kong_mcp.declare import json_schema
 from kong_mcp.declare.folder import read_folder
 from kong_mcp.declare.known import SurfaceError, read_lock, warnings
-from kong_mcp.declare.model import AUTH, GUARD_FIELDS, GUARD_NAMES, OWN_FIELDS, SERVER_FILE, fields_of
+from kong_mcp.declare.model import AUTH, GUARD_FIELDS, GUARD_NAMES, OWN_FIELDS, RENAMED, SERVER_FILE, fields_of
 from kong_mcp.declare.render import entity_problems
 from kong_mcp.declare.server_file import read_text
 from kong_mcp.policy_file import GIVEN
@@ -116,7 +116,8 @@ def test_a_ca_may_be_an_id_or_a_certificate():
 
 @pytest.mark.requirement("FILE-004")
 def test_what_the_guard_is_configured_with_comes_from_its_own_schema():
-    assert [field for field in GUARD_SCHEMA if not GIVEN & field.keys()] == GUARD_FIELDS
+    own = [field for field in GUARD_SCHEMA if not GIVEN & field.keys()]
+    assert [{RENAMED.get(name, name): one for name, one in field.items()} for field in own] == GUARD_FIELDS
     assert not GUARD_NAMES & {name for field in OWN_FIELDS for name in field}
 
 
