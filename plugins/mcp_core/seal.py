@@ -90,8 +90,9 @@ class Context:
     pins.states.Pinning; `scan` what scan.ScanConfig reads; `results`, `schema` and `secrets` words of inspection.Mode,
     for what results and arguments are searched for. Four fields serve the transport of 2024-11-05: `announce` is the
     path at which the agent would reach the server's message endpoint, on a GET that may open such a stream, and
-    `stream_path` the stream's own path on the server, where it is known; `endpoint` is the server's own URI of it (path
-    and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender must get instead.
+    `stream_path` the server's own path, on such a GET and wherever it ends in a slash; `endpoint` is the server's own
+    URI of the endpoint (path and query), on a POST that goes there, and `refusal` the JSON-RPC error that its sender
+    must get instead.
     """
 
     server: str

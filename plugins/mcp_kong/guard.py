@@ -27,7 +27,7 @@ from mcp_core.seal import Context, Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers
 from mcp_kong.pdk import Kong
-from mcp_kong.proofs import HttpMethods, Principals
+from mcp_kong.proofs import HttpMethods, Principals, ServicePaths
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
 
@@ -92,6 +92,7 @@ class Guard:
         self._hidden = Hidden(hide)
         self._hide = None if hide == frozenset(HIDDEN_HEADERS) else sorted(hide)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
+        self._paths = ServicePaths(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
 
@@ -244,6 +245,7 @@ class Guard:
         principal = asked.principal()
         session = admitted.session or messages
         opens = asked.http_method == "GET" and session is None
+        path = self._paths.of(kong)
         context = Context(
             server=settings.server,
             principal=principal.name,
@@ -259,7 +261,8 @@ class Guard:
             affinity=session.affinity if session else secrets.token_hex(8),
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
-            stream_path=(kong.router.get_service() or {}).get("path") if opens else None,
+            # Kong takes a slash at the end off a service's path, unless the sidecar asks for it.
+            stream_path=path if opens or (path or "").endswith("/") else None,
             endpoint=messages.upstream if messages else None,
             refusal=refusal.body().decode() if refusal else None,
             pins=settings.pinning.value,

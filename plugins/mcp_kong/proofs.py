@@ -81,6 +81,25 @@ def _principal(consumer: Mapping[str, Any] | None) -> Principal:
     return Principal(name, frozenset(tag.removeprefix(GROUP_TAG) for tag in tags if tag.startswith(GROUP_TAG)))
 
 
+class ServicePaths:
+    """The path of the route's service, which is the server's own."""
+
+    def __init__(self, clock: Callable[[], float], *, one_route: bool) -> None:
+        """Take a monotonic clock in seconds, and whether every request comes by one and the same route."""
+        self._clock = clock
+        self._one_route = one_route
+        self._until = 0.0
+        self._path: str | None = None
+
+    def of(self, kong: Kong) -> str | None:
+        """Return the path, or None where the route has no service or its service no path."""
+        now = self._clock()
+        if not self._one_route or now >= self._until:
+            self._path = (kong.router.get_service() or {}).get("path")
+            self._until = now + SECONDS
+        return self._path
+
+
 class HttpMethods:
     """The HTTP method of a request: a route that Kong matches for POST alone proves it; elsewhere Kong is asked."""
 

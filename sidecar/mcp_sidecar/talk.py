@@ -148,6 +148,7 @@ class Talk:
             session=self._session,
             affinity=self._affinity,
             expires=0,
+            stream_path=self._upstream.paths.get(self._server),
         )
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:

@@ -13,7 +13,7 @@ import anyio
 from multidict import CIMultiDict
 from yarl import URL
 
-from mcp_core import methods, passing
+from mcp_core import endpoint, methods, passing
 from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
@@ -49,6 +49,8 @@ class Upstream:
         self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
         self._hidden = Hidden()
         self._pools: dict[bool, aiohttp.ClientSession] = {}
+        self.paths: dict[str, str] = {}
+        """The path of each server of which the guards have told one, for who asks a server of itself."""
 
     def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
         """Return the pool, or the one that keeps no connection: each belongs to the event loop that first uses it."""
@@ -85,8 +87,10 @@ class Upstream:
         Raises:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
         """
+        self._remember(context)
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
-        url = URL(f"{self._settings.kong_url}/{context.server}{context.endpoint or ''}", encoded=True)
+        path = context.endpoint or _with_its_slash(context.stream_path)
+        url = URL(f"{self._settings.kong_url}/{context.server}{path}", encoded=True)
         passed = self._headers(context, headers)
         try:
             async with self._place():
@@ -97,6 +101,12 @@ class Upstream:
                     response.close() if not response.content.at_eof() else response.release()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _failure(error) from error
+
+    def _remember(self, context: Context) -> None:
+        if context.stream_path is None:
+            self.paths.pop(context.server, None)
+        else:
+            self.paths[context.server] = context.stream_path
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -153,6 +163,17 @@ class Upstream:
         # A request without Accept would be refused by servers that do as the specification says.
         sent.setdefault("accept", _ACCEPT[context.http_method])
         return sent
+
+
+def _with_its_slash(path: str | None) -> str:
+    """Return a server's own path where it ends in a slash, else nothing.
+
+    For the internal route of a server Kong takes the slash off its service's path (path_handling v0). By the internal
+    route for messages (072) the sidecar can name the whole path.
+    """
+    if path is None or path == "/" or not path.endswith("/") or "?" in path:
+        return ""
+    return path if endpoint.read_uri(path) == path else ""
 
 
 def _text(value: str) -> str | None:

@@ -44,6 +44,7 @@ class KongSide:
         knows_upstreams: bool = True,
         target: str = "/notes/mcp",
         answers: bool = True,
+        service_path: str | None = "/v1/sse",
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
@@ -57,7 +58,7 @@ class KongSide:
             "client.get_consumer": consumer,
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
-            "router.get_service": {"name": "mcp-notes", "path": "/v1/sse"},
+            "router.get_service": {"name": "mcp-notes", "path": service_path},
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),

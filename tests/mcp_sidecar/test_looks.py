@@ -134,6 +134,16 @@ def test_a_server_that_says_that_its_list_changed_is_looked_at_again(scripted, l
     words.until(lambda: "new" in names(store))
 
 
+@pytest.mark.requirement("CLIENT-016")
+def test_a_look_asks_at_the_path_with_a_slash_that_a_guard_named(scripted, look, words, kong):
+    scripted("modern")
+    guard, _ = look(MCP_SIDECAR_LOOK_INTERVAL="0.1")
+    body = b'{"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {}}'
+    modern = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+    assert guard.ask(body, stream_path="/mcp/", headers=modern).status == 200
+    words.until(lambda: any(one.path == "/files/mcp/" and b"kong-mcp-look" in one.body for one in kong.requests))
+
+
 @pytest.mark.requirement("LOOK-002")
 def test_a_server_that_says_nothing_is_looked_at_again_after_a_while(scripted, look, words):
     server = scripted("modern")

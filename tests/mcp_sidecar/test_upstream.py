@@ -33,6 +33,25 @@ def test_a_request_goes_to_the_servers_internal_route_with_its_exact_body(forwar
     assert "mcp-session-id" not in request.headers
 
 
+@pytest.mark.requirement("CLIENT-016")
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/mcp/", "/files/v1/mcp/"),
+        ("/mcp/", "/files/mcp/"),
+        ("/mcp", "/files"),
+        ("/", "/files"),
+        ("/../other/", "/files"),
+        ("/a%2f../", "/files"),
+        ("//other/", "/files"),
+        ("/mcp/?x=/", "/files"),
+        ("https://other/mcp/", "/files"),
+    ],
+)
+def test_a_servers_own_path_is_asked_where_it_ends_in_a_slash_and_no_other(forwarded, path, asked):
+    assert forwarded(stream_path=path).path == asked
+
+
 def test_a_get_goes_without_a_body(forwarded, words):
     request = forwarded(session="s-1", headers={"last-event-id": "41"}, **words.replay)
     assert (request.method, request.path, request.body) == ("GET", "/files", b"")
