@@ -41,6 +41,7 @@ from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.shares import Shares
 from mcp_sidecar.streams import EventStream
 from mcp_sidecar.tasks import Sending, Tasks
 from mcp_sidecar.upstream import Upstream, UpstreamError
@@ -79,6 +80,7 @@ class Parts:
     stopping: anyio.Event
     catalog: Catalog | None
     alerts: Alerts
+    shares: Shares
 
 
 class Exchange:
@@ -140,6 +142,15 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
+        context = self._context
+        shares = self._parts.shares
+        with shares.take(context.server, context.principal, lasting=self._works() or self._stays()) as refusal:
+            if refusal is None:
+                await self._serve(tasks)
+            else:
+                await self._fail(refusal, "limited")
+
+    async def _serve(self, tasks: TaskGroup) -> None:
         refusal = await self._parts.inspector.check(self._context, self._call.body, self._line.trace)
         if refusal is not None and (self._context.endpoint is None or refusal.id is None):
             await self._fail(refusal, "refused")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
 from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
+from mcp_sidecar.shares import PLACES
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 PREFIX: Final = "MCP_SIDECAR_"
@@ -42,6 +43,8 @@ class Settings:
     connect_timeout: float = 5.0
     answer_timeout: float = 300.0
     max_answer: int = 8 * _MIB
+    open_per_caller: int = 512
+    open_per_server: int = 2048
     log_level: str = "info"
     pins: PinSettings = field(default_factory=PinSettings)
 
@@ -144,6 +147,13 @@ def _bytes(text: str) -> int:
     return value
 
 
+def _places(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= value <= PLACES:
+        raise ValueError(f"write a number from 1 to {PLACES}")
+    return value
+
+
 def _level(text: str) -> str:
     if text.lower() not in LEVELS:
         raise ValueError(f"write one of {', '.join(LEVELS)}")
@@ -158,6 +168,8 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}CONNECT_TIMEOUT": ("connect_timeout", _seconds),
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
+    f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
+    f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     **PIN_VARIABLES,
 }

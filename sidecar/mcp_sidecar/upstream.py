@@ -19,9 +19,8 @@ from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
 from mcp_core.seal import Context
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.shares import PLACES
 
-MAX_CONNECTIONS: Final = 4096
-"""Connections to Kong at most: each open stream holds one."""
 IDLE_SECONDS: Final = 15.0
 """Well below the time after which Kong closes an idle connection, so that none is used that Kong just closed."""
 
@@ -46,7 +45,7 @@ class Upstream:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
+        self._places = anyio.CapacityLimiter(PLACES)
         self._hidden = Hidden()
         self._pools: dict[bool, aiohttp.ClientSession] = {}
         self.paths: dict[str, str] = {}

@@ -20,6 +20,7 @@ from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder
 from mcp_core.surface import ANSWER_LIMITS, filter_answer
 from mcp_sidecar.encodings import RATIO, SLACK, is_known
+from mcp_sidecar.settings import Settings
 from node.tools import MISSING, node
 
 PAGE = (ROOT / "docs" / "what-we-accept.md").read_text(encoding="utf-8")
@@ -175,5 +176,8 @@ def test_the_limits_are_those_of_the_code():
         "times that a compressed body may grow": RATIO,
         "bytes that it may grow to in any case": SLACK,
     }
+    shares = Settings((), "")
+    assert f"one caller has {shares.open_per_caller} places" in PAGE
+    assert f"one server {shares.open_per_server:,} (" in PAGE
     for name, facts in {"limits-requests": requests, "limits-answers": answers}.items():
         assert {what: int(most.replace(",", "")) for what, most, *_ in table(name)} == facts
