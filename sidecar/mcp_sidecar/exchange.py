@@ -34,6 +34,7 @@ from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 from mcp_sidecar.inspection import Inspector
+from mcp_sidecar.lasting import may_last, may_stay, works
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics, method_label
 from mcp_sidecar.pinning import pins_of
@@ -114,7 +115,7 @@ class Exchange:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_agent, receive, tasks)
             tasks.start_soon(self._watch_stop, tasks)
-            if not self._works():
+            if not works(self._context):
                 self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
             with self._patience:
                 await self._answer(tasks)
@@ -144,7 +145,7 @@ class Exchange:
     async def _answer(self, tasks: TaskGroup) -> None:
         context = self._context
         shares = self._parts.shares
-        with shares.take(context.server, context.principal, lasting=self._works() or self._stays()) as refusal:
+        with shares.take(context.server, context.principal, lasting=may_last(context, self._judge.question)) as refusal:
             if refusal is None:
                 await self._serve(tasks)
             else:
@@ -187,17 +188,6 @@ class Exchange:
                     return
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
-
-    def _works(self) -> bool:
-        """Return whether the server may take as long as its work takes: Kong's timeouts end it, as in the call lane."""
-        known = methods.METHODS.get(self._context.method)
-        return known is not None and (known.lane is methods.Lane.CALL or known.name == methods.TASK_RESULT)
-
-    def _stays(self) -> bool:
-        """Return whether the stream of this answer may go on for ever: that of a list ends, or is ended."""
-        context = self._context
-        known = methods.METHODS.get(context.method)
-        return known is None or not known.repeatable or known.name == methods.LISTEN or self._works()
 
     def _may_ask_another(self, status: int) -> bool:
         """Return whether another replica may be asked: Kong got no answer, and the request only asks for a surface.
@@ -330,7 +320,7 @@ class Exchange:
                     self._parts.metrics.refused.labels(self._context.server, "event-type").inc()
                     continue
                 self._count(piece)
-                if self._stays():
+                if may_stay(self._context):
                     self._patience.deadline = math.inf
                 if piece.text:
                     await self._reply.start(status, headers)

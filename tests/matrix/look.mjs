@@ -2,6 +2,8 @@
 // node look.mjs '{"modules", "line", "version", "targets": [{"url", "old", "headers", "steps"}]}'
 import { connect } from "../node/sdk.mjs";
 
+// The second line tells on stdout of what it did not ask.
+console.log = console.info = console.debug = console.error;
 const settings = JSON.parse(process.argv[2]);
 const PATIENCE = 30_000;
 const PAGES = { tools: "listTools", prompts: "listPrompts", resources: "listResources", resourceTemplates: "listResourceTemplates" };

@@ -11,6 +11,8 @@ from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_sidecar.shares import LASTING, PLACES, Shares
 
 STREAM = {"http_method": "GET", "method": "", "id": None}
+CALL = b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "a"}}'
+TOLD = b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
 MOST = {"MCP_SIDECAR_OPEN_PER_CALLER": "8", "MCP_SIDECAR_OPEN_PER_SERVER": "12"}
 
 
@@ -65,9 +67,12 @@ def test_one_caller_gets_its_share_and_is_told_so_and_others_get_theirs(streams)
     assert said["error"]["message"].startswith("You have 8 streams and calls open here")
     assert streams.guard.line()["reason"] == "share-of-caller"
     assert streams.fill(4, principal="bob") == [200] * 4
+    assert streams.guard.ask(CALL, method="tools/call").status == 429
     # What ends by itself has places of its own, and so has the process.
     for principal in ("alice", "bob"):
         assert streams.guard.ask(principal=principal).status == 200
+    assert streams.guard.ask(TOLD, method="notifications/initialized", id=None).status == 202
+    assert streams.guard.ask(http_method="DELETE", method="", id=None).status == 200
     assert streams.guard.sidecar.get("/livez").status == 200
 
 
