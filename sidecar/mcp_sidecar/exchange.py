@@ -143,9 +143,8 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
-        context = self._context
-        shares = self._parts.shares
-        with shares.take(context.server, context.principal, lasting=may_last(context, self._judge.question)) as refusal:
+        context, lasts = self._context, may_last(self._context, self._judge.question)
+        with self._parts.shares.take(context.server, context.principal, lasting=lasts) as refusal:
             if refusal is None:
                 await self._serve(tasks)
             else:
