@@ -5,7 +5,7 @@ import { connect } from "../node/sdk.mjs";
 // The second line tells on stdout of what it did not ask.
 console.log = console.info = console.debug = console.error;
 const settings = JSON.parse(process.argv[2]);
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 const PAGES = { tools: "listTools", prompts: "listPrompts", resources: "listResources", resourceTemplates: "listResourceTemplates" };
 const answers = {
   "elicitation/create": { action: "accept", content: { value: "Zo\u00eb" } },

@@ -13,7 +13,7 @@ try:
 except ImportError:
     from matrix.python1 import connect, failures
 
-PATIENCE = 30
+PATIENCE = 60
 LISTS = {
     "tools": "list_tools",
     "prompts": "list_prompts",

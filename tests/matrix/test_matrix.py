@@ -11,7 +11,7 @@ import pytest
 from e2e.harness import CONSUMERS
 from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import parse_server
-from matrix.clients import CLIENTS, SHORT, look
+from matrix.clients import CLIENTS, INSPECTOR, SHORT, look
 from matrix.differences import differences
 from matrix.servers import SERVERS, missing, run
 
@@ -25,7 +25,7 @@ NAMES = [
 KEY = {"apikey": CONSUMERS[0].key}
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
-    pytest.mark.timeout(120 if WANTED is None else 900),  # one client looks at all servers in the first of its tests
+    pytest.mark.timeout(300 if WANTED is None else 1800),  # one client looks at all servers in the first of its tests
 ]
 
 
@@ -75,7 +75,7 @@ def settled(seen):
 
 
 @pytest.mark.requirement("CLIENT-015")
-@pytest.mark.parametrize("client", CLIENTS if WANTED else SHORT)
+@pytest.mark.parametrize("client", [*CLIENTS, INSPECTOR] if WANTED else SHORT)
 @pytest.mark.parametrize("server", NAMES)
 def test_a_client_sees_a_server_as_it_does_without_a_gateway(client, server, direct, through):
     wanted = settled(direct(client)[server])
