@@ -7,10 +7,11 @@ DECK_VERSION := $(shell awk '$$1 == "require" && $$2 == "github.com/kong/deck" {
 TOOLS  := build/tools
 NODE   := build/node
 PYTHON1 := build/python1
+FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node python1
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ setup: $(READY) ## Make .venv with the locked packages
 demo: $(READY) ## Run the main job on real servers and clients, and print what happened
 	@$(BIN)/python tests/demo/demo.py
 
-test: $(READY) node python1 ## Run all tests (on a real Kong too, where `kong` is on the PATH)
+test: $(READY) node python1 fastmcp4 ## Run all tests (on a real Kong too, where `kong` is on the PATH)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
@@ -47,11 +48,17 @@ format: $(READY) ## Format the code and mend what can be mended
 deck: ## Build the pinned decK into build/tools where Go is present
 	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
 
-node: ## Install the official suite, the inspector and the TypeScript SDKs into build/node
+node: ## Install the official suite, the inspector, TypeScript SDKs and servers into build/node
 	@tests/node/build_node $(abspath $(NODE))
 
-python1: $(READY) ## Install the Python SDK of the 1.x line into build/python1
-	@tests/python1/build_python1 $(abspath $(PYTHON1)) $(BIN)/python
+python1: $(READY) ## Install the Python SDK of the 1.x line, and servers made with it, into build/python1
+	@tests/python1/build_python tests/python1 $(abspath $(PYTHON1)) $(BIN)/python
+
+fastmcp4: $(READY) ## Install fastmcp 4 into build/fastmcp4
+	@tests/python1/build_python tests/fastmcp4 $(abspath $(FASTMCP4)) $(BIN)/python
+
+matrix: $(READY) node python1 fastmcp4 ## Have every client use every server, directly and through the gateway (SERVERS=NAME,NAME for some)
+	@MATRIX=$(or $(SERVERS),all) $(BIN)/python -m pytest tests/matrix
 
 conformance: $(READY) node ## Run the official suite directly and through the gateway, and compare
 	@$(BIN)/python tests/conformance/run.py $(if $(QUICK),--quick)

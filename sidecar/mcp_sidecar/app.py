@@ -26,6 +26,7 @@ from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.review_api import ReviewApi
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.shares import Shares
 from mcp_sidecar.tasks import Tasks
 from mcp_sidecar.upstream import Upstream
 
@@ -47,6 +48,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         stopping,
         curator.catalog,
         curator.alerts,
+        Shares(settings.open_per_caller, settings.open_per_server),
     )
     issuers = _issuer_keeper(settings, metrics)
     health = Health(settings, metrics, stopping, curator.catalog, issuers)

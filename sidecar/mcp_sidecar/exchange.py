@@ -36,6 +36,7 @@ from mcp_sidecar.catalog import Catalog
 from mcp_sidecar.encodings import EncodingError
 from mcp_sidecar.filtering import Filter, Filtered, Sight
 from mcp_sidecar.inspection import Inspector
+from mcp_sidecar.lasting import may_last, may_stay, works
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import Metrics, method_label
 from mcp_sidecar.pinning import pins_of
@@ -43,6 +44,7 @@ from mcp_sidecar.refusals import Refusals
 from mcp_sidecar.reply import Reply
 from mcp_sidecar.sessions import Sessions
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.shares import Shares
 from mcp_sidecar.streams import EventStream
 from mcp_sidecar.tasks import Sending, Tasks
 from mcp_sidecar.upstream import Upstream, UpstreamError
@@ -78,6 +80,7 @@ class Parts:
     stopping: anyio.Event
     catalog: Catalog | None
     alerts: Alerts
+    shares: Shares
 
 
 class Exchange:
@@ -110,7 +113,7 @@ class Exchange:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_agent, receive, tasks)
             tasks.start_soon(self._watch_stop, tasks)
-            if not self._works():
+            if not works(self._claims.method):
                 self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
             with self._patience:
                 await self._answer(tasks)
@@ -138,6 +141,15 @@ class Exchange:
             tasks.cancel_scope.cancel()
 
     async def _answer(self, tasks: TaskGroup) -> None:
+        claims, server = self._claims, self._target.server
+        caller = claims.principal.name and claims.principal.seal_key
+        with self._parts.shares.take(server, caller, lasting=may_last(claims)) as refusal:
+            if refusal is None:
+                await self._serve(tasks)
+            else:
+                await self._fail(refusal, "limited")
+
+    async def _serve(self, tasks: TaskGroup) -> None:
         claims, target = self._claims, self._target
         refusal = await self._parts.inspector.check(claims, target.server, self._call.body, self._line.trace)
         if refusal is not None and (target.endpoint is None or refusal.id is None):
@@ -179,16 +191,6 @@ class Exchange:
                 self._target = replace(self._target, affinity=secrets.token_hex(8))
         except UpstreamError as error:
             await self._fail(error.refusal, error.outcome)
-
-    def _works(self) -> bool:
-        """Return whether the server may take as long as its work takes: Kong's timeouts end it, as in the call lane."""
-        known = methods.METHODS.get(self._claims.method)
-        return known is not None and (known.lane is methods.Lane.CALL or known.name == methods.TASK_RESULT)
-
-    def _stays(self) -> bool:
-        """Return whether the stream of this answer may go on for ever: that of a list ends, or is ended."""
-        known = methods.METHODS.get(self._claims.method)
-        return known is None or not known.repeatable or known.name == methods.LISTEN or self._works()
 
     def _may_ask_another(self, sending: Sending, response: aiohttp.ClientResponse) -> bool:
         """Return whether nobody is where the affinity key led, and another replica could tell as well."""
@@ -317,7 +319,7 @@ class Exchange:
                     self._parts.metrics.refused.labels(self._target.server, "event-type").inc()
                     continue
                 self._count(piece)
-                if self._stays():
+                if may_stay(self._claims.method):
                     self._patience.deadline = math.inf
                 if piece.text:
                     await self._reply.start(status, headers)

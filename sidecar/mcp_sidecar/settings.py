@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
+from mcp_sidecar.shares import PLACES
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 PREFIX: Final = "MCP_SIDECAR_"
@@ -47,6 +48,8 @@ class Settings:
     answer_timeout: float = 300.0
     max_answer: int = 8 * _MIB
     repeats: int = MOST_REPEATS
+    open_per_caller: int = 512
+    open_per_server: int = 2048
     log_level: str = "info"
     pins: PinSettings = field(default_factory=PinSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
@@ -158,6 +161,13 @@ def _repeats(text: str) -> int:
     return int(text)
 
 
+def _places(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= value <= PLACES:
+        raise ValueError(f"write a number from 1 to {PLACES}")
+    return value
+
+
 def _level(text: str) -> str:
     if text.lower() not in LEVELS:
         raise ValueError(f"write one of {', '.join(LEVELS)}")
@@ -173,6 +183,8 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
     f"{PREFIX}REPEATS": ("repeats", _repeats),
+    f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
+    f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     **PIN_VARIABLES,
     **AUTH_VARIABLES,

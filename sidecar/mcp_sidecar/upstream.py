@@ -29,9 +29,8 @@ from mcp_core.passing import Hidden
 from mcp_core.question import Question
 from mcp_core.repeat import Budget, Tries, may_repeat
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.shares import PLACES
 
-MAX_CONNECTIONS: Final = 4096
-"""Connections to Kong at most: each open stream holds one."""
 IDLE_SECONDS: Final = 15.0
 """Well below the time after which Kong closes an idle connection, so that none is used that Kong just closed."""
 
@@ -76,7 +75,7 @@ class Upstream:
         self._settings = settings
         self._budget = Budget(further=settings.repeats)
         self._repeats = repeats
-        self._places = anyio.CapacityLimiter(MAX_CONNECTIONS)
+        self._places = anyio.CapacityLimiter(PLACES)
         self._hidden = Hidden()
         self._signer = ErrandSigner(settings.keys)
         self._pools: dict[bool, aiohttp.ClientSession] = {}

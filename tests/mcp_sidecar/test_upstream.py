@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from mcp_core.errand import Address
+
 
 @pytest.fixture
 def forwarded(guard, kong, words):
@@ -34,15 +36,16 @@ def test_a_request_goes_to_the_internal_route_with_its_exact_body(forwarded):
 
 
 @pytest.mark.requirement("SIDE-007")
+@pytest.mark.requirement("CLIENT-016")
 def test_the_target_is_the_one_that_the_guard_signed(forwarded):
     said = ["other-sessions", "https", "/api/v1/mcp/"]
-    request = forwarded(target=said)
+    request = forwarded(address=Address(*said))
     assert (request.path, request.errand.target.to_json()) == ("/files", said)
 
 
 @pytest.mark.requirement("SIDE-008")
 def test_without_a_target_nothing_is_asked(guard, kong):
-    answer = guard.ask(target=None)
+    answer = guard.ask(address=None)
     assert (answer.status, kong.requests) == (502, [])
     assert "where this server is" in answer.json["error"]["message"]
 

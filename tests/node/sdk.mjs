@@ -35,7 +35,7 @@ export async function connect({ modules, line, version, old, url, headers, answe
     { name: name ?? `typescript-${line}`, version: "1" },
     {
       capabilities: { elicitation: {}, sampling: {}, roots: { listChanged: true } },
-      ...(modern ? { versionNegotiation: { mode: { pin: version } } } : {}),
+      ...(modern ? { versionNegotiation: { mode: version === "auto" ? "auto" : { pin: version } } } : {}),
     },
   );
   client.onerror = failed;

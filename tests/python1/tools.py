@@ -1,4 +1,7 @@
-"""Where `make python1` put the official Python SDK of the 1.x line: one environment cannot hold both lines."""
+"""Where `make python1` put the official Python SDK of the 1.x line, and fastmcp 3 and mcp-proxy, which need it.
+
+One environment cannot hold both lines.
+"""
 
 from pathlib import Path
 

@@ -151,7 +151,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                 ],
             },
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
-            "the one that replicas are asked for, but for a slash at its end.",
+            "the one that replicas are asked for.",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
         }
     },

@@ -128,9 +128,6 @@ def _paths(mine: ServerFile) -> list[Problem]:
     if takes_messages(mine.public_path):
         text = "found the last segment `messages`, which takes what agents send; write another"
         found.append(mine.problem("path", text))
-    if mine.server.path.rstrip("/") and mine.server.path.endswith("/"):
-        text = "Kong asks without the slash at the end, and a server that answers with a redirect then is of no use"
-        found.append(mine.problem("replicas[0]", text, warning=True))
     return found
 
 

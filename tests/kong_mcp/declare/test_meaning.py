@@ -95,10 +95,10 @@ def test_what_is_unwise_is_a_warning(more, explanation):
     assert explanation in problem.text
 
 
-def test_a_slash_at_the_end_of_a_replicas_path_is_warned_of():
-    _, (problem,) = read_text(GOOD.replace("/mcp", "/mcp/").encode(), "f.yaml")
-    assert "Kong asks without the slash" in problem.text
-    assert read_text(GOOD.replace("/mcp", "/").encode(), "f.yaml")[1] == []
+@pytest.mark.requirement("CLIENT-016")
+def test_a_slash_at_the_end_of_a_replicas_path_is_kept():
+    server, problems = read_text(GOOD.replace("/mcp", "/mcp/").encode(), "f.yaml")
+    assert (server.server.path, problems) == ("/mcp/", [])
 
 
 def test_a_credential_for_the_server_alone_is_good():
