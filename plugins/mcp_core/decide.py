@@ -255,11 +255,11 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if not isinstance(name, str):
         field_name = "uri" if kind is Kind.RESOURCE else "name"
         return Reject(
-            INVALID_PARAMS, f"params.{field_name} is a string.", "item-name", id=id_, status=_params_status(read)
+            INVALID_PARAMS, f"params.{field_name} is a string.", "item-name", id=id_, status=params_status(read.era)
         )
     if len(name) > MAX_URI:
         text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
-        return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=_params_status(read))
+        return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=params_status(read.era))
     reason, whose, cause = caller.closed(kind, name), RejectKind.APPROVAL, None
     if reason is None:
         cause = caller.view.cause(kind, name)
@@ -272,12 +272,8 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
         code, text = RESOURCE_NOT_FOUND, "Resource not found"
         return Reject(code, text, reason, id=id_, data=data, kind=whose, name=shown, cause=cause)
     text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    status = _params_status(read)
+    status = params_status(read.era)
     return Reject(INVALID_PARAMS, text, reason, id=id_, status=status, kind=whose, name=shown, cause=cause)
-
-
-def _params_status(read: Envelope) -> int:
-    return params_status(read.era)
 
 
 def _authorise_completion(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
@@ -289,7 +285,9 @@ def _authorise_completion(message: Request | Notification, read: Envelope, calle
         if ref.get("type") == "ref/resource" and "name" not in ref:
             return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, caller)
     text = "params.ref is a ref/prompt with a name, or a ref/resource with a uri."
-    return Reject(INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=_params_status(read))
+    return Reject(
+        INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=params_status(read.era)
+    )
 
 
 def _authorise_listen(message: Request | Notification, read: Envelope, caller: Caller) -> Iterator[Reject]:
@@ -302,7 +300,7 @@ def _authorise_listen(message: Request | Notification, read: Envelope, caller: C
             yield from (refusal for refusal in refusals if refusal is not None)
             return
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
-    yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+    yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=params_status(read.era))
 
 
 def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Reject | None:
@@ -314,7 +312,7 @@ def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Re
         f"A message names {limits.subscriptions} resources and as many tasks at most, of {counts.URI_LENGTH} and "
         f"{counts.TASK_LENGTH} bytes on average: subscribe in several requests, or raise limits.subscriptions."
     )
-    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=_params_status(read))
+    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=params_status(read.era))
 
 
 def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:
@@ -338,7 +336,7 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     named = [*(asked or ()), *([] if related is None else [related])]
     if all(isinstance(token, str) and open_task(token) is not None for token in named):
         return None
-    return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=_params_status(read))
+    return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=params_status(read.era))
 
 
 def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
