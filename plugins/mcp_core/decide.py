@@ -353,10 +353,8 @@ def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
     if isinstance(message, Notification):
         text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
         return Reject(INVALID_REQUEST, text, "denied-method", status=status, kind=kind, name=shown)
-    text, status = "Method not found", 200 if legacy else 404
-    return Reject(
-        METHOD_NOT_FOUND, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown
-    )
+    code, text, status = METHOD_NOT_FOUND, "Method not found", 200 if legacy else 404
+    return Reject(code, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown)
 
 
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:
