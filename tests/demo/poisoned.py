@@ -1,5 +1,7 @@
 """The second half of the demo: a poisoned tool, and one that changes after it was approved, never reach a model."""
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,17 @@ async def both_eras(url, tool, arguments):
     return found["legacy"]
 
 
+async def back(url):
+    """Wait until the gateway has seen that a server is back: it asks what took no connection every two seconds."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(MCPError, ExceptionGroup):
+                async with Client(url) as client:
+                    await client.list_tools()
+                return
+            await asyncio.sleep(0.1)
+
+
 def surface(store, *arguments):
     """Run `kong-mcp surface` and return its lines."""
     command = [str(_BIN / "kong-mcp"), "surface", *arguments, "--store", str(store)]
@@ -72,6 +85,7 @@ async def show(urls, store, calendar, say):
         if seen != (tool != "search_notes"):
             raise SystemExit(f"{tool} was not judged as it should be")
     calendar.restart("--kind", "changed")
+    await back(urls["calendar"])
     seen, answer = await both_eras(urls["calendar"], "next_meeting", {"text": "soup"})
     table.add("calendar next_meeting", "changed after it was approved", seen, answer)
     for text in table.lines():
