@@ -168,7 +168,9 @@ LISTEN_ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 RESOURCE_UPDATED: Final = "notifications/resources/updated"
 COMPLETE: Final = "completion/complete"
 CALL: Final = "tools/call"
-ARGUMENT_METHODS: Final = frozenset({CALL, "prompts/get"})
+GET_PROMPT: Final = "prompts/get"
+READ_RESOURCE: Final = "resources/read"
+ARGUMENT_METHODS: Final = frozenset({CALL, GET_PROMPT})
 """Methods whose params hold arguments for an item."""
 
 METHODS: Final = {
@@ -179,10 +181,10 @@ METHODS: Final = {
         Method("tools/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method(CALL, Lane.CALL, _BOTH, Kind.TOOL, "name"),
         Method("prompts/list", Lane.INSPECT, _BOTH, repeatable=True),
-        Method("prompts/get", Lane.CALL, _BOTH, Kind.PROMPT, "name"),
+        Method(GET_PROMPT, Lane.CALL, _BOTH, Kind.PROMPT, "name"),
         Method("resources/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("resources/templates/list", Lane.INSPECT, _BOTH, repeatable=True),
-        Method("resources/read", Lane.CALL, _BOTH, Kind.RESOURCE, "uri"),
+        Method(READ_RESOURCE, Lane.CALL, _BOTH, Kind.RESOURCE, "uri"),
         Method("resources/subscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
@@ -202,9 +204,7 @@ METHODS: Final = {
 }
 """Every method that a client may send, by name. What is not here passes only where the policy names it."""
 
-NAME_HEADER_METHODS: Final = frozenset(
-    {"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"}
-)
+NAME_HEADER_METHODS: Final = frozenset({CALL, GET_PROMPT, READ_RESOURCE, "tasks/get", "tasks/update", "tasks/cancel"})
 """Methods that must carry Mcp-Name in the modern era (2026-07-28, streamable-http, standard request headers; for tasks,
 extensions/tasks, routing headers)."""
 
@@ -324,8 +324,8 @@ INPUT_REQUESTS: Final = "inputRequests"
 RESULT_KEYS: Final = {
     **{key: frozenset({method}) for method, key, _ in LIST_METHODS},
     "capabilities": frozenset({INITIALIZE, DISCOVER}),
-    "messages": frozenset({"prompts/get"}),
-    "contents": frozenset({"resources/read"}),
+    "messages": frozenset({GET_PROMPT}),
+    "contents": frozenset({READ_RESOURCE}),
     "completion": frozenset({COMPLETE}),
     "tasks": frozenset({LIST_TASKS}),
     "skills": frozenset({"skills/list"}),

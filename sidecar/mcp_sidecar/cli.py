@@ -24,6 +24,8 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_CONNECT_TIMEOUT  seconds to reach Kong            5
   MCP_SIDECAR_ANSWER_TIMEOUT   seconds until a server answers   300
   MCP_SIDECAR_MAX_ANSWER       bytes of one answer or event     8388608
+  MCP_SIDECAR_OPEN_PER_CALLER  streams, and requests, of one    512
+  MCP_SIDECAR_OPEN_PER_SERVER  streams, and requests, to one    2048
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
   MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
@@ -34,7 +36,7 @@ what is approved.
 \b
   MCP_SIDECAR_STORE            file of SQLite, or a postgresql:// URL
   MCP_SIDECAR_FIRST_USE        approve-clean or quarantine-all  approve-clean
-  MCP_SIDECAR_DRIFT            exact, strict or graded          strict
+  MCP_SIDECAR_DRIFT            exact, strict, graded or clean   strict
   MCP_SIDECAR_SETTLE           seconds a bad version stays away 300
   MCP_SIDECAR_REFRESH_INTERVAL seconds to hear of other nodes   1
   MCP_SIDECAR_LOOK_INTERVAL    seconds between own looks        300

@@ -15,7 +15,8 @@ from mcp_core.heads import TABLE, Fate, kind_of
 from mcp_core.jsonrpc import MAX_METHOD, SAFE_INTEGER, Limits
 from mcp_core.methods import Era
 from mcp_core.outcome import Mutated, Reject
-from mcp_core.policy import NOBODY, Policy
+from mcp_core.policy import Policy
+from mcp_core.principal import NOBODY
 from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder
 from mcp_core.surface import ANSWER_LIMITS, filter_answer

@@ -27,7 +27,7 @@ RING = base64.b64encode(b"k" * 32).decode()
 def word(keys, asked="POST /notes", target=NOTES, expires=10):
     """Return the header that the sidecar would send, or one that is wrong in some way."""
     errand = Errand(target, asked, "a1", int(time.time()) + expires)
-    return {"Mcp-Gateway-Address": ErrandSigner(parse_keys(keys)).sign(errand)}
+    return {"Mcp-Gateway-Target": ErrandSigner(parse_keys(keys)).sign(errand)}
 
 
 def ask(port, headers, path="/notes", method="POST", host="mcp-internal"):
@@ -45,9 +45,9 @@ def told(answer):
 
 WRONG = {
     "missing": lambda _keys: ({}, {}),
-    "empty": lambda _keys: ({"Mcp-Gateway-Address": ""}, {}),
-    "forged": lambda _keys: ({"Mcp-Gateway-Address": "1.e30.AAAA"}, {}),
-    "no UTF-8": lambda _keys: ({"Mcp-Gateway-Address": b"\xff"}, {}),
+    "empty": lambda _keys: ({"Mcp-Gateway-Target": ""}, {}),
+    "forged": lambda _keys: ({"Mcp-Gateway-Target": "1.e30.AAAA"}, {}),
+    "no UTF-8": lambda _keys: ({"Mcp-Gateway-Target": b"\xff"}, {}),
     "another key": lambda _keys: (word(RING), {}),
     "expired": lambda keys: (word(keys, expires=-1), {}),
     "from another time": lambda keys: (word(keys, expires=3600), {}),

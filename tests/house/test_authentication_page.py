@@ -46,7 +46,7 @@ def test_the_rules_are_a_policy(tmp_path):
 
 def test_the_sidecar_takes_its_variables():
     environment = dict(re.findall(r"export (\w+)=(\S+)", block("sidecar")))
-    needed = {"KONG_MCP_KEYS": "a2V5" * 12, "MCP_SIDECAR_INTERNAL_KEY": "k" * 32}
+    needed = {"KONG_MCP_KEYS": "a2V5" * 12}
     assert read_settings(environment | needed).auth.issuers
 
 

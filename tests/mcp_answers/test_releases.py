@@ -48,7 +48,8 @@ def asked(said):
     seen = lua.execute(KONG)(said.encode())
     loaded = lua.globals()[b"package"][b"loaded"]
     loaded[b"cjson.safe"] = lua.table_from({b"decode": lambda text: table(json.loads(text))})
-    loaded[b"kong.plugins.mcp-answers.law"] = lua.table_from({})
+    for name in (b"law", b"own"):
+        loaded[b"kong.plugins.mcp-answers." + name] = lua.table_from({})
     answers = lua.execute(HANDLER.read_bytes())
     answers[b"access"](answers)
     return seen

@@ -34,7 +34,7 @@ def counted(words):
     """Return how often a sidecar asked again for a reason, by its own metric."""
 
     def counted(guard, why):
-        metrics = guard.sidecar.get("/metrics", {"x-mcp-internal-key": words.internal_key}).body.decode()
+        metrics = guard.sidecar.get("/metrics", {"authorization": f"Bearer {words.metrics_token}"}).body.decode()
         found = re.search(rf'^mcp_sidecar_repeats_total{{.*"{why}".*}} (.*)$', metrics, re.MULTILINE)
         return 0 if found is None else float(found[1])
 

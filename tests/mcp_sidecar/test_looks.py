@@ -142,7 +142,7 @@ def test_looks_go_where_the_guard_said_last_and_before_that_where_the_settings_s
     said = Address("mcp-files-moved", "https", "/v2")
     body = b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}'
     modern = {"mcp-protocol-version": "2026-07-28"}
-    assert guard.ask(body, headers=modern, pins="enforce", target=said.to_json()).status == 200
+    assert guard.ask(body, headers=modern, pins="enforce", address=said).status == 200
     guard.sidecar.stop()
     server.targets.clear()
     look(MCP_SIDECAR_SERVERS=servers)

@@ -7,6 +7,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mcp_core.errand import Address
 from mcp_core.principal import consumer
 from mcp_core.seal import ENDPOINT_PURPOSE, Session, SessionSealer
 
@@ -47,7 +48,7 @@ def test_the_agent_is_told_a_uri_of_the_gateway_that_holds_the_servers_own(strea
 )
 def test_a_relative_endpoint_is_resolved_against_the_stream_on_the_server(stream, words, said, uri):
     body = stream(
-        f"event: endpoint\ndata: {said}\n\n".encode(), target=["mcp-files-sessions", "http", "/v1/sse"]
+        f"event: endpoint\ndata: {said}\n\n".encode(), address=Address("mcp-files-sessions", "http", "/v1/sse")
     ).decode()
     token = body.strip().rpartition("session_id=")[2]
     sealer = SessionSealer([words.key], AESGCM, InvalidTag, ENDPOINT_PURPOSE)

@@ -15,7 +15,7 @@ from mcp_core.methods import METHODS, Era, Kind
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import Principal
 
-USUAL: Final = {Kind.TOOL: methods.CALL, Kind.PROMPT: "prompts/get", Kind.RESOURCE: "resources/read"}
+USUAL: Final = {Kind.TOOL: methods.CALL, Kind.PROMPT: methods.GET_PROMPT, Kind.RESOURCE: methods.READ_RESOURCE}
 """By which method each kind of item is used, unless another one is asked about."""
 _REFERENCES: Final = {Kind.PROMPT: ("ref/prompt", "name"), Kind.RESOURCE: ("ref/resource", "uri")}
 

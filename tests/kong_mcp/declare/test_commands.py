@@ -18,7 +18,7 @@ TEXT = (
     "name: weather\ntitle: Weather\nowner: team-sky\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
     "tools: {allow: ['get_*']}\n"
 )
-VARIABLES = {"DECK_MCP_INTERNAL_KEY": "key", "DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790"}
+VARIABLES = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:8790"}
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_deck_is_called_with_the_state_and_its_flags_and_its_status_is_kept(fold
 
 @pytest.mark.requirement("FILE-009")
 def test_deck_is_not_called_while_a_variable_is_missing(folder, deck):
-    done = run("deck", "sync", folder, env={"DECK_MCP_INTERNAL_KEY": "key", "DECK_MCP_SIDECAR_TARGET": None})
+    done = run("deck", "sync", folder, env={"DECK_MCP_SIDECAR_TARGET": None})
     assert done.exit_code == 1
     assert "set DECK_MCP_SIDECAR_TARGET in the environment" in done.stderr
     assert not deck.called.exists()

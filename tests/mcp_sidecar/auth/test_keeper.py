@@ -182,7 +182,7 @@ def test_the_log_tells_what_happened_once_and_nothing_of_keys(provider, tmp_path
     assert node.registry.get_sample_value("mcp_sidecar_issuer_fetches_total", sample) == 2
 
 
-SETTINGS = {"KONG_MCP_KEYS": "a" * 43 + "=", "MCP_SIDECAR_INTERNAL_KEY": "k" * 16, "KONG_MCP_ISSUER_KEYS": "/run/keys"}
+SETTINGS = {"KONG_MCP_KEYS": "a" * 43 + "=", "KONG_MCP_ISSUER_KEYS": "/run/keys"}
 
 
 def test_issuers_are_read_from_the_environment():
