@@ -69,9 +69,7 @@ def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
     cause = policy.view(principal).cause(kind, name)
     mine, others = _split(policy, principal)
     match cause:
-        case Cause.OPEN:
-            return Ruling(cause, tuple(place for place in _places(mine, kind, "allow") if place.glob == "*"))
-        case Cause.ALLOWED:
+        case Cause.OPEN | Cause.ALLOWED:
             return Ruling(cause, tuple(_allowing(mine, kind, name)))
         case Cause.DENIED:
             return Ruling(cause, tuple(_denying(mine, kind, name)))

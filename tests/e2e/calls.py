@@ -44,13 +44,16 @@ class Calls:
 
 
 def verdict(client, url, tool):
-    """Call once, in the stateless era; return `passed`, `refused` as an unknown tool, or status and body."""
+    """Call once, in the stateless era; return `passed`, `refused` as an unknown tool, status and words, or Kong's own status."""
     try:
         answer = client.post(url, **modern(tool))
         if answer.status_code == 200 and "result" in answer.json():
             return "passed"
         if "application/json" in answer.headers["Content-Type"] and "error" in answer.json():
-            message = answer.json()["error"]["message"]
+            error = answer.json()["error"]
+            if "kong" in (error.get("data") or ()):
+                return str(answer.status_code)
+            message = error["message"]
             return "refused" if message.startswith("Unknown tool") else f"{answer.status_code} {message}"
     except (httpx.HTTPError, ValueError) as error:
         return repr(error)

@@ -137,7 +137,12 @@ def _rotate(issuer, gateway):
     def known(number):
         """Wait until the guards' file holds so many keys: an issuer publishes a key before it signs with it."""
         log = gateway.dev.folder / "sidecar.log"
-        wait_for(lambda: f'"keys": {number}' in log.read_text().splitlines()[-1], lambda: log.read_text()[-2000:])
+
+        def told():
+            lines = [line for line in log.read_text().splitlines() if '"keys": ' in line]
+            return bool(lines) and f'"keys": {number}' in lines[-1]
+
+        wait_for(told, lambda: log.read_text()[-2000:])
 
     caller = threading.Thread(target=calls)
     caller.start()

@@ -130,6 +130,9 @@ def test_what_is_explained_is_what_is_decided(config, principal, item):
 @settings(max_examples=400)
 @given(configs(), PRINCIPALS, ITEMS)
 @example(
+    {"resources": {"allow": ["*", "*ad"]}, "rules": []}, caller(), (Kind.RESOURCE, "note://h/read")
+)  # the list is open, and another glob allows it too
+@example(
     {"tools": {"allow": ["*"], "deny": ["re*", "READ"]}, "rules": []}, caller(), (Kind.TOOL, "\uff32ead")
 )  # two globs deny, in another width
 def test_without_the_globs_that_decide_the_verdict_is_the_other_one(config, principal, item):
