@@ -44,7 +44,7 @@ class Calls:
 
 
 def verdict(client, url, tool):
-    """Call once, in the stateless era; return `passed`, `refused` (an unknown tool), status and words, or Kong's status."""
+    """Call once, statelessly; return `passed`, `refused` (an unknown tool), status and words, or Kong's own status."""
     try:
         answer = client.post(url, **modern(tool))
         if answer.status_code == 200 and "result" in answer.json():
