@@ -128,6 +128,8 @@ def machine():
 def followed(machine, values, last):
     """Follow the rest of the README; give the agent's key."""
     machine.write_conf(values)
+    # Each follows the README from here on: what the one before declared is not there.
+    (machine.folder / "opt/kong-mcp/deck/servers/weather.yaml").unlink(missing_ok=True)
     group, log = machine.run("beside", "declare", last)
     try:
         yield re.search(r"(?m)^ada: (\w+)$", log.read_text())[1]
