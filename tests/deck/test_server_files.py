@@ -140,8 +140,11 @@ def test_the_fields_reach_kong() -> None:
         [r"~/sky/v1\.2/weather/?$"],
         [r"~/sky/v1\.2/weather/?$", r"~/sky/v1\.2/messages$"],
     ]
-    for service in (one for name, one in services.items() if name.endswith("weather")):
-        assert (service["protocol"], service["path"]) == ("https", "/api/mcp/")
+    assert public["path"] == "/api/mcp/"
+    # Calls, and lists and streams of the sidecar, alike.
+    for name in ("mcp-weather", "mcp-internal-weather", "mcp-internal-weather-stream"):
+        service = services[name]
+        assert (service["protocol"], service.get("host")) == ("https", None)
         assert (service["connect_timeout"], service["write_timeout"], service["read_timeout"]) == (10000, 1, 60001)
         assert (service["tls_verify"], service["tls_verify_depth"]) == (True, 3)
         assert service["client_certificate"] == state["certificates"][0]["id"]

@@ -117,7 +117,8 @@ def gateway(server, ca, monkeypatch):
     file, problems = read_text(FILE.format(url=url, ca=json.dumps(ca)).encode(), "secure.yaml")
     assert problems == []
 
-    def write_state(folder, deck, _servers, _policy, consumers, environment, *, shared):
+    def write_state(folder, deck, _servers, _policy, consumers, environment, *, shared, records):
+        assert records is None
         state = folder / "state.yaml"
         state.write_text(state_text(assemble([file], [deck / name for name in shared], TAG)), encoding="utf-8")
         document = fill_in([state], {**environment, "DECK_SECURE_TOKEN": TOKEN})

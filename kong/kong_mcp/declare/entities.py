@@ -37,6 +37,11 @@ Record = dict[str, Any]
 def document(one: ServerFile, template: str, tags: Sequence[str]) -> Record:
     """Return the decK document of one server. `template` is the text of deck/template.yaml."""
     filled = fill_template(template, one.server, one.guard, authenticate=True)
+    if one.server.protocol == "https":
+        filled["services"] += [
+            _internal(one.name, "", ["POST"], 1),
+            _internal(one.name, "-stream", ["GET", "DELETE"], 0),
+        ]
     for service in filled["services"]:
         _reach(service, one)
         if not service["name"].startswith(_INTERNAL):
@@ -49,6 +54,19 @@ def document(one: ServerFile, template: str, tags: Sequence[str]) -> Record:
         kind: [tagged(entity, everything) for entity in entities] if isinstance(entities, list) else entities
         for kind, entities in filled.items()
     }
+
+
+def _internal(name: str, which: str, methods: list[str], retries: int) -> Record:
+    """Return the sidecar's way to one server, beside that to all: a service says whose certificates are good."""
+    called = f"{_INTERNAL}{name}{which}"
+    route = {
+        "name": called,
+        "hosts": ["mcp-internal"],
+        "paths": [f"~/{name}(/|$)"],
+        "methods": methods,
+        "plugins": [{"name": "mcp-internal"}],
+    }
+    return {"name": called, "protocol": "https", "retries": retries, "routes": [route]}
 
 
 def tagged(entity: Record, tags: Sequence[str]) -> Record:

@@ -9,7 +9,6 @@ local kong, ngx = kong, ngx
 local find, format = string.find, string.format
 local concat = table.concat
 
-local INTERNAL = { ["mcp-internal"] = true, ["mcp-internal-stream"] = true }
 local MAX_READ = 65536 -- bytes of a request that are read for its id
 local MAX_ID = 256
 local INVALID, FORBIDDEN, UNAVAILABLE, BUG = -32600, -32003, -32004, -32603
@@ -37,7 +36,8 @@ local _M = {}
 -- Whether an MCP client gets this answer: by the route's service, or, where no route is known to it, by what it accepts.
 local function is_mcp(status)
   local service = kong.router.get_service()
-  if service and not INTERNAL[service.name] then return find(service.name or "", "^mcp%-") ~= nil end
+  local internal = service and find(service.name or "", "^mcp%-internal") ~= nil
+  if service and not internal then return find(service.name or "", "^mcp%-") ~= nil end
   if service and status ~= 404 then return false end -- the sidecar reads Kong's own words
   local accept = ngx.var.http_accept or ""
   return find(accept, "application/json", 1, true) and find(accept, "text/event-stream", 1, true) and true or false
