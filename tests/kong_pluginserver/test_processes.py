@@ -284,13 +284,14 @@ def test_beside_kong_it_outlives_the_shell_that_started_it():
     server = Server(ODD)
     script = '"$@" >/dev/null 2>&1 & echo $!'
     done = subprocess.run(["sh", "-c", script, "sh", *server.command()], stdout=subprocess.PIPE, check=True)
+    supervisor = int(done.stdout)
     until(server.path.exists)
     # A worker that was replaced shows that the supervisor has looked after everything once more.
-    before = until(lambda: children(int(done.stdout)))
-    os.kill(before[0], signal.SIGKILL)
-    until(lambda: len(set(children(int(done.stdout))) - set(before)) == 1)
+    first = until(lambda: children(supervisor))[0]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: first not in children(supervisor) and len(children(supervisor)) == 2)
     assert start(server, "nothing")
-    os.kill(int(done.stdout), signal.SIGTERM)
+    os.kill(supervisor, signal.SIGTERM)
     until(lambda: not server.path.exists())
     shutil.rmtree(server.home)
 

@@ -54,7 +54,7 @@ class HostileServer:
                 headers[name.lower()] = value.strip()
             body = reader.read(int(headers.get("content-length", 0)))
             try:
-                self._answer(Request(method, target, headers, body), connection.sendall)
+                self._answer(Request(method, target, headers, body), _closing(connection.sendall))
             except OSError:
                 self.gone.set()
 
@@ -63,6 +63,20 @@ class HostileServer:
             self._play(json.loads(request.body), write)
         else:
             write(NOT_ALLOWED)
+
+
+def _closing(write):
+    """Have the head of an answer say that the connection ends with it.
+
+    A gateway that was not told may send its next request there just as the connection is closed, and answer 502.
+    """
+
+    def told(sent):
+        if sent.startswith(b"HTTP/1.1 ") and b"connection:" not in sent.lower():
+            sent = sent.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        write(sent)
+
+    return told
 
 
 NOT_ALLOWED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
