@@ -15,9 +15,9 @@ import click
 
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
-from mcp_sidecar import lockfile, review
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, ItemId, Standing, Store, UnknownItemError
+from mcp_sidecar.surface import lockfile, review
 
 _SHORT: Final = 12
 _F = TypeVar("_F", bound=Callable[..., Any])

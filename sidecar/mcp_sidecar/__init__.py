@@ -1,1 +1,1 @@
-"""The inspect lane: forwards MCP traffic that carries a surface, and lets through only what the caller may see."""
+"""One ASGI service: the inspect lane, and all that is known of what servers offer."""

@@ -14,21 +14,21 @@ from mcp_core.auth import wanted
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.wanted import WantedKeys
-from mcp_sidecar.callers import Callers
-from mcp_sidecar.curator import Curator
-from mcp_sidecar.exchange import Parts
-from mcp_sidecar.filtering import Filter
-from mcp_sidecar.health import Health
-from mcp_sidecar.inspect_lane import InspectLane
-from mcp_sidecar.inspection import Inspector
+from mcp_sidecar.lane.callers import Callers
+from mcp_sidecar.lane.exchange import Parts
+from mcp_sidecar.lane.filtering import Filter
+from mcp_sidecar.lane.inspect_lane import InspectLane
+from mcp_sidecar.lane.inspection import Inspector
+from mcp_sidecar.lane.refusals import Refusals
+from mcp_sidecar.lane.sessions import Sessions
+from mcp_sidecar.lane.tasks import Tasks
 from mcp_sidecar.metrics import Metrics
-from mcp_sidecar.refusals import Refusals
-from mcp_sidecar.review_api import ReviewApi
-from mcp_sidecar.sessions import Sessions
+from mcp_sidecar.operations import Operations
 from mcp_sidecar.settings import Settings
-from mcp_sidecar.shares import Shares
-from mcp_sidecar.tasks import Tasks
-from mcp_sidecar.upstream import Upstream
+from mcp_sidecar.surface.curator import Curator
+from mcp_sidecar.surface.review_api import ReviewApi
+from mcp_sidecar.upstream.internal_route import Upstream
+from mcp_sidecar.upstream.shares import Shares
 
 
 def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
@@ -43,15 +43,15 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         Sessions(settings.keys),
         Tasks(settings.keys),
         Refusals(settings.keys),
-        Inspector(curator.catalog, metrics),
+        Inspector(curator.surfaces, metrics),
         metrics,
         stopping,
-        curator.catalog,
+        curator.surfaces,
         curator.alerts,
         Shares(settings.open_per_caller, settings.open_per_server),
     )
     issuers = _issuer_keeper(settings, metrics)
-    health = Health(settings, metrics, stopping, curator.catalog, issuers)
+    operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -64,15 +64,15 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         finally:
             await upstream.aclose()
 
-    catalog, reviewers = curator.catalog, settings.pins.reviewers
+    surfaces, reviewers = curator.surfaces, settings.pins.reviewers
     return Starlette(
         routes=[
-            *(ReviewApi(catalog, reviewers).routes() if catalog is not None and reviewers else ()),
+            *(ReviewApi(surfaces, reviewers).routes() if surfaces is not None and reviewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
-            Route("/livez", health.livez),
-            Route("/readyz", health.readyz),
-            Route("/metrics", health.metrics),
+            Route("/livez", operations.livez),
+            Route("/readyz", operations.readyz),
+            Route("/metrics", operations.metrics),
         ],
         lifespan=lifespan,
     )

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
-from mcp_sidecar.pin_settings import PIN_VARIABLES, PinSettings
-from mcp_sidecar.shares import PLACES
+from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
+from mcp_sidecar.upstream.shares import PLACES
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 PREFIX: Final = "MCP_SIDECAR_"

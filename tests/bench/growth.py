@@ -12,7 +12,7 @@ from mcp_core.results import texts
 from mcp_core.scan import ItemKind, Scanner, credentials
 from mcp_core.scan.encoded import decoded
 from mcp_core.scan.linear import check_linear
-from mcp_sidecar.patterns import compile_pattern
+from mcp_sidecar.lane.patterns import compile_pattern
 
 LONG = 200_000
 """Characters of a hostile text."""

@@ -20,8 +20,8 @@ from mcp_core.principal import NOBODY
 from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder
 from mcp_core.surface import ANSWER_LIMITS, filter_answer
-from mcp_sidecar.encodings import RATIO, SLACK, is_known
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.upstream.encodings import RATIO, SLACK, is_known
 from node.tools import MISSING, node
 
 PAGE = (ROOT / "docs" / "what-we-accept.md").read_text(encoding="utf-8")

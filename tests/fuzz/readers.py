@@ -16,8 +16,8 @@ from mcp_core.jsonrpc import Notification, NotStrictError, Response
 from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
-from mcp_sidecar.filtering import Filter, Sight, Tally
-from mcp_sidecar.streams import EventStream
+from mcp_sidecar.lane.filtering import Filter, Sight, Tally
+from mcp_sidecar.lane.streams import EventStream
 
 LIST_METHODS = {
     "tools": "tools/list",

@@ -11,8 +11,8 @@ from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.surface import filter_text, unreadable
-from mcp_sidecar.filtering import Filter, Sight, Tally
-from mcp_sidecar.streams import EventStream
+from mcp_sidecar.lane.filtering import Filter, Sight, Tally
+from mcp_sidecar.lane.streams import EventStream
 
 EVERYTHING = View({kind: Access(("*",)) for kind in Kind})
 

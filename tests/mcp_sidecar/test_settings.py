@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from mcp_core.errand import Address
 from mcp_core.pins.states import Drift, FirstUse
 from mcp_sidecar.cli import main
-from mcp_sidecar.pin_settings import PinSettings
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
+from mcp_sidecar.surface.pin_settings import PinSettings
 
 KEYS = base64.b64encode(b"k" * 32).decode()
 NEEDED = {"KONG_MCP_KEYS": KEYS}

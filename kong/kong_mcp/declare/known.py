@@ -32,7 +32,7 @@ class SurfaceError(ValueError):
 def read_lock(path: Path) -> Surface:
     """Return what a lock file says that servers offer. Raises SurfaceError."""
     try:
-        from mcp_sidecar import lockfile  # noqa: PLC0415 - Kong's machine need not have what the sidecar needs
+        from mcp_sidecar.surface import lockfile  # noqa: PLC0415 - Kong's machine need not have what the sidecar needs
     except ModuleNotFoundError:
         raise SurfaceError("a lock file needs the store's packages: pip install 'kong-mcp[sidecar]'") from None
     try:

@@ -11,7 +11,7 @@ import structlog
 from mcp_core.auth import keyfile
 from mcp_core.auth.keyfile import IssuerKeys
 from mcp_core.pins.snapshot import SnapshotError
-from mcp_sidecar.snapshots import replace_file
+from mcp_sidecar.surface.snapshots import replace_file
 
 
 class KeyFileWriter:

@@ -14,7 +14,7 @@ from mcp_core import methods
 from mcp_core.auth import wanted
 from mcp_core.auth.denied import KeysMissing, unavailable
 from mcp_sidecar.auth.keeper import IssuerKeeper
-from mcp_sidecar.callers import UNSIGNED
+from mcp_sidecar.lane.callers import UNSIGNED
 
 WAIT_SECONDS: Final = 5.0
 """How long a request waits for keys at most."""

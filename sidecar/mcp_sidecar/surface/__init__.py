@@ -1,1 +1,1 @@
-"""What servers offer, as this node knows it: what is open, and what waits to be written down."""
+"""What servers offer: looks at them, what is open and what waits, review, alerts, the snapshot and the lock file."""

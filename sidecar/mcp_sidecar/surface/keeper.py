@@ -14,13 +14,13 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from mcp_sidecar.alerts import Alerts, Notice
-from mcp_sidecar.pin_metrics import PinMetrics
-from mcp_sidecar.snapshots import SnapshotWriter
 from mcp_sidecar.store.engine import StoreError, StoreGoneError
 from mcp_sidecar.store.lineage import Anchor, written
 from mcp_sidecar.store.store import Changes, Store
+from mcp_sidecar.surface.alerts import Alerts, Notice
 from mcp_sidecar.surface.memory import Memory
+from mcp_sidecar.surface.pin_metrics import PinMetrics
+from mcp_sidecar.surface.snapshots import SnapshotWriter
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ from kong_mcp.declare.render import entity_problems
 from kong_mcp.declare.server_file import read_text
 from kong_mcp.policy_file import GIVEN
 from mcp_kong.schema import GUARD_SCHEMA
-from mcp_sidecar import lockfile
+from mcp_sidecar.surface import lockfile
 
 GOOD = "name: weather\nreplicas: ['https://10.0.0.7/mcp']\n"
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

@@ -6,10 +6,10 @@ import errno
 
 import pytest
 
-from mcp_sidecar import snapshots
-from mcp_sidecar.snapshots import SnapshotWriter
 from mcp_sidecar.store.engine import StoreError
+from mcp_sidecar.surface import snapshots
 from mcp_sidecar.surface.memory import Memory
+from mcp_sidecar.surface.snapshots import SnapshotWriter
 
 KEY = b"k" * 32
 

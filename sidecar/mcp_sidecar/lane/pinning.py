@@ -1,0 +1,95 @@
+"""Pins in the inspect lane: of what a server answers, only the versions that are open go on to an agent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from mcp_core.claims import Target, Terms
+from mcp_core.keys import Keys
+from mcp_core.methods import SURFACE_KEYS
+from mcp_core.pins.canonical import canonical
+from mcp_core.pins.states import Pinning
+from mcp_core.scan import ItemKind
+from mcp_sidecar.store.sightings import Sighting
+from mcp_sidecar.surface.pin_metrics import PinMetrics
+from mcp_sidecar.surface.surfaces import Surfaces
+
+INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
+_SPELLINGS: Final = Keys.of({INSTRUCTIONS})
+
+
+class Pins:
+    """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
+
+    def __init__(self, terms: Terms, target: Target, surfaces: Surfaces | None, metrics: PinMetrics) -> None:
+        self._server = target.server
+        self._address = target.address
+        self._enforce = terms.pins is Pinning.ENFORCE
+        self._mode = terms.pins.value
+        self._scan = canonical(terms.scan)
+        self._surfaces = surfaces
+        self._metrics = metrics
+        self._seen: list[Sighting] = []
+        self._judged: tuple[int, bool] | None = None
+        self._unapproved: Counter[ItemKind] = Counter()
+
+    def revise(self, message: dict[str, Any]) -> bool:
+        """Take out of a message what is not open, and return whether anything was taken out."""
+        result = message.get("result")
+        if not isinstance(result, dict):
+            return False
+        changed = False
+        for key, (_, named) in SURFACE_KEYS.items():
+            if key in result:
+                kept = [item for item in result[key] if self._passes(ItemKind(key), item[named], item)]
+                changed = changed or len(kept) != len(result[key])
+                result[key] = kept
+        for key in [one for one in result if one == INSTRUCTIONS or _SPELLINGS.could_be(one)]:
+            text = result[key]
+            exact = key == INSTRUCTIONS and isinstance(text, str)
+            # What only some readers take for instructions is never open.
+            if not (self._passes(ItemKind.INSTRUCTIONS, "", {key: text}) if exact else not self._enforce):
+                del result[key]
+                changed = True
+        return changed
+
+    async def learn(self) -> bool:
+        """Have the store know what the last text held. Returns whether the text is to be revised again.
+
+        That is so whenever anything of the server changed since its first item was judged, whoever wrote that down.
+        """
+        seen, judged = self._seen, self._judged
+        self._seen, self._judged = [], None
+        if self._surfaces is not None:
+            await self._surfaces.learn(self._server, seen, self._scan)
+            await self._surfaces.reach(self._server, self._address)
+            if judged is not None and judged != self._surfaces.view(self._server):
+                self._unapproved.clear()
+                return True
+        self.count()
+        return False
+
+    def count(self) -> None:
+        """Count what of the last text is not open, once it was judged for good."""
+        for kind, count in self._unapproved.items():
+            self._metrics.unapproved.labels(self._server, kind.value, self._mode).inc(count)
+        self._unapproved.clear()
+        self._seen, self._judged = [], None
+
+    def _passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
+        if self._surfaces is None:
+            return not self._enforce
+        if self._judged is None:
+            self._judged = self._surfaces.view(self._server)
+        sighting = Sighting.of(kind, name, item)
+        shown = self._surfaces.shown(self._server, kind, name, sighting.digest)
+        self._seen.append(sighting)
+        if not shown:
+            self._unapproved[kind] += 1
+        return bool(shown) or not self._enforce
+
+
+def pins_of(terms: Terms, target: Target, surfaces: Surfaces | None, metrics: PinMetrics) -> Pins | None:
+    """Return how pins see the answer to a request, or None where they have nothing to do with it."""
+    return None if terms.pins is Pinning.OFF else Pins(terms, target, surfaces, metrics)
