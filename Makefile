@@ -11,7 +11,7 @@ FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ setup: $(READY) ## Make .venv with the locked packages
 demo: $(READY) ## Run the main job on real servers and clients, and print what happened
 	@$(BIN)/python tests/demo/demo.py
 
-test: $(READY) node python1 fastmcp4 ## Run all tests (on a real Kong too, where `kong` is on the PATH)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY) node python1 ## Run all tests but those of `make long` (on a real Kong too, where `kong` is on the PATH)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+long: $(READY) deck node python1 fastmcp4 ## Run the tests that take minutes: the README and decK on a real Kong, other people's servers and clients
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@mkdir -p build

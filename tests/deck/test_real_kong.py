@@ -20,9 +20,12 @@ from servers.launch import replicas, wait_for
 from servers.own_kong import PLUGINS, OwnKong, other_plugins
 from servers.postgres import program, run_postgres
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("kong") and program("postgres") and program("initdb")), reason="needs Kong and PostgreSQL"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (shutil.which("kong") and program("postgres") and program("initdb")), reason="needs Kong and PostgreSQL"
+    ),
+]
 AGENT = {"apikey": "agents-key-0123456789"}
 OPEN = {"allow": ["good", "whoami"]}
 

@@ -26,6 +26,7 @@ from servers.postgres import program, run_postgres
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(not shutil.which("kong"), reason="there is no kong on the PATH"),

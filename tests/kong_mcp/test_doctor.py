@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -27,6 +28,13 @@ ORDER = [
 ]
 
 
+@functools.cache
+def dump_of(plugins):
+    """Return what a plugin server of these plugins says of its guard."""
+    command = [BIN / "mcp-pluginserver", "--plugins", plugins, "--dump", "mcp-guard"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
 class Site:
     """An installation in a folder; `heads` are what its Kong, and `ready` what its sidecar, answer."""
 
@@ -34,7 +42,7 @@ class Site:
         self.folder = folder
         self.socket = folder / "mcp.sock"
         self.dump = folder / "mcp-guard.json"
-        self.dump.write_bytes(subprocess.run(self._dump(PLUGINS), check=True, capture_output=True).stdout)
+        self.dump_of(PLUGINS)
         self.ready = (200, {"ready": True, "problems": {}})
         self.root = (200, {"version": "3.9.3", "plugins": {"available_on_server": {"mcp-guard": {}}}})
         self.date = None
@@ -50,11 +58,8 @@ class Site:
         self.options = []
         self.server = self._serve()
 
-    def _dump(self, plugins):
-        return [BIN / "mcp-pluginserver", "--plugins", plugins, "--dump", "mcp-guard"]
-
     def dump_of(self, plugins):
-        self.dump.write_bytes(subprocess.run(self._dump(plugins), check=True, capture_output=True).stdout)
+        self.dump.write_bytes(dump_of(plugins))
 
     def _serve(self):
         site = self

@@ -24,6 +24,7 @@ NAMES = [
 ]
 KEY = {"apikey": CONSUMERS[0].key}
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
     pytest.mark.timeout(300 if WANTED is None else 1800),  # one client looks at all servers in the first of its tests
 ]
