@@ -17,7 +17,7 @@ from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
 from mcp_core.scan.text import FIELD, Reading
 
 MOST: Final = 12
-"""Places at which one phrase is noted; more of the same add nothing."""
+"""Places at which one phrase is noted, and as many at which it is guarded; more of the same add nothing."""
 
 SEEN: Final = 20_000
 """Words whose bits are kept between texts, none of them longer than LONG characters."""
@@ -215,17 +215,19 @@ def _sign(hint: str) -> str:
 
 def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
     words, rule = reading.words, one.rule
-    guard, noted = _GUARDS.get(rule.guard), 0
+    guard, noted = _GUARDS.get(rule.guard), [0, 0]
     for start, end in places:
         for match in one.compiled.finditer(words, start, end):
             if rule.names and not _names_other(match[0], own):
                 continue
             before = max(start, match.start() - _BEFORE)
             guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
-            yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
-            noted += 1
-        if noted >= MOST:
-            break
+            # Guarded ones count for themselves: any number of them must not hide one that is not.
+            if noted[guarded] < MOST:
+                yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
+            noted[guarded] += 1
+            if noted[False] >= MOST:
+                return
 
 
 def scripts(text: str) -> frozenset[str]:
