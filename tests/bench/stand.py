@@ -47,8 +47,8 @@ def start_server(stack, name):
     return f"http://127.0.0.1:{port}/mcp"
 
 
-def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None):
-    """Start a gateway with a guarded route for each server, and a plain and a keyed one.
+def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None, opened=None):
+    """Start a gateway with a guarded route for each server, and a plain and a keyed one for each that is `opened`.
 
     Returns the gateway, its port, and the process ids of all that works for a call: gateway and sidecar.
 
@@ -64,7 +64,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     document = yaml.safe_load(state.read_text())
     if change is not None:
         change(document)
-    for name in urls:
+    for name in urls if opened is None else opened:
         document["services"] += _open_routes(name)
     state.write_text(yaml.safe_dump(document))
     sidecar = _start_sidecar(stack, port, sidecar_port)

@@ -202,7 +202,7 @@ COSTS = {
         lambda size: {"name": "t", "description": _SENTENCE * (size // len(_SENTENCE))},
         ITEMS,
         256 * KIB,
-        30,
+        50,
         whole=False,
     ),
 }
