@@ -18,6 +18,7 @@ from servers.launch import wait_for_port
 
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
+OTHER_KEY = "other-key-0123456789"
 _KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -26,14 +27,19 @@ _META = {
 }
 
 
-def call(path, tool="good"):
+def call(path, tool="good", key=KEY):
     """Return the head and body of a tools/call with 600 characters of arguments."""
-    params = {"name": tool, "arguments": {"text": "x" * 600}, "_meta": _META}
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    return ask(path, "tools/call", key, name=tool, arguments={"text": "x" * 600})
+
+
+def ask(path, method, key=KEY, **params):
+    """Return the head and body of a request with these params; `name` stands in its header too."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": _META}})
+    named = f"Mcp-Name: {params['name']}\r\n" if "name" in params else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {KEY}\r\nContent-Type: application/json\r\n"
-        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"
-        f"Mcp-Name: {tool}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {key}\r\nContent-Type: application/json\r\n"
+        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+        f"Mcp-Method: {method}\r\n{named}Content-Length: {len(body)}\r\n\r\n{body}"
     )
 
 
@@ -60,7 +66,8 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     answers = kind == "kong"
     shared = ["shared.yaml", "answers.yaml"] if answers else ["shared.yaml"]
     policy = {"tools": {"allow": tools}}
-    state = write_state(folder, deck_folder(), servers, policy, [Consumer("bench", KEY)], secrets, shared=shared)
+    consumers = [Consumer("bench", KEY), Consumer("other", OTHER_KEY)]
+    state = write_state(folder, deck_folder(), servers, policy, consumers, secrets, shared=shared)
     document = yaml.safe_load(state.read_text())
     if change is not None:
         change(document)
