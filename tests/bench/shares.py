@@ -1,7 +1,7 @@
 """What one agent's or one server's excess costs others in the inspect lane: their lists, and their small results.
 
-A delay is what 99 of 100 answers take at most. It is set beside the same on the same gateway while nothing else comes, or
-beside the time that one large result takes.
+A delay is what 99 of 100 answers take at most. It is set beside the same on the same gateway while nothing else comes,
+or beside the time that one large result takes.
 """
 
 import shutil
