@@ -31,10 +31,15 @@ class _Stand:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
         self.paths = [f"/s{number}/mcp" for number in range(count)]
         urls = {f"s{number}": url for number in range(count)}
-        started = time.perf_counter()
-        gateway, self.port, self.pids = start_stand(stack, "kong", folder, urls, ["good"], opened=())
-        self.start = time.perf_counter() - started
+        gateway, self.port, self.pids = start_stand(
+            stack, "kong", folder, urls, ["good"], opened=(), change=self._begin
+        )
+        self.start = time.perf_counter() - self.began
         self.gateway = gateway.pid
+
+    def _begin(self, _document):
+        """Note when the description is ready: what follows is Kong's start, and that of the sidecar."""
+        self.began = time.perf_counter()
 
     def ask(self, calls):
         """Call one server after the other; every answer is the replica's."""

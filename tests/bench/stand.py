@@ -16,6 +16,9 @@ from kong_mcp.share import deck_folder
 from kong_mcp.state import Consumer, write_state
 from servers.launch import wait_for_port
 
+# libyaml, where PyYAML was built with it: the state of a thousand servers is long.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
 OTHER_KEY = "other-key-0123456789"
@@ -68,12 +71,12 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     policy = {"tools": {"allow": tools}}
     consumers = [Consumer("bench", KEY), Consumer("other", OTHER_KEY)]
     state = write_state(folder, deck_folder(), servers, policy, consumers, secrets, shared=shared)
-    document = yaml.safe_load(state.read_text())
+    document = yaml.load(state.read_text(), Loader=_LOADER)
     if change is not None:
         change(document)
     for name in urls if opened is None else opened:
         document["services"] += _open_routes(name)
-    state.write_text(yaml.safe_dump(document))
+    state.write_text(yaml.dump(document, Dumper=_DUMPER))
     sidecar = _start_sidecar(stack, port, sidecar_port)
     settings = GatewaySettings(folder, state, port, answers)
     gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
@@ -87,7 +90,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
         except httpx.HTTPError:
             return False
 
-    gateway.wait_until(ready, 60)
+    gateway.wait_until(ready, 300)
     return gateway, port, (gateway.pid, sidecar.pid)
 
 
