@@ -67,7 +67,7 @@ def _initialize(client, url, length):
     return client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
 
 
-@pytest.mark.requirement("E2E-100")
+@pytest.mark.requirement("E2E-102")
 @pytest.mark.parametrize("length", [1, 1024, 1025, 1500, 2048, 4096])
 def test_a_session_id_of_any_honest_length_is_sealed_and_comes_back_as_it_was(running, length):
     server = running.servers["notes"]
@@ -83,7 +83,7 @@ def test_a_session_id_of_any_honest_length_is_sealed_and_comes_back_as_it_was(ru
     assert [told for _, told in server.told[-3:]] == [session_id(length)] * 3
 
 
-@pytest.mark.requirement("E2E-100")
+@pytest.mark.requirement("E2E-102")
 def test_a_session_id_that_no_header_could_carry_back_is_an_error_that_says_so(running):
     with running.client("bob") as client:
         answer = _initialize(client, running.url(), 4097)

@@ -18,7 +18,7 @@ from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Session, SessionSealer
 from mcp_core.surface import unreadable
 
 MAX_UPSTREAM_ID: Final = 4096
-"""Characters of a server's session id: sealed, a third longer, it must still fit into the 8 KiB of an agent's header."""
+"""Characters of a server's session id: sealed, a third longer, it must still fit into the 8 KiB of a header."""
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
