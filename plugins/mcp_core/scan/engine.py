@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
 from typing import Final
 
 from mcp_core.scan.lexicon import DATA, VERBS
@@ -241,12 +240,16 @@ def _script(one: str) -> str:
 
 
 def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
-    guard = _GUARDS.get(one.rule.guard)
-    for match in islice(one.compiled.finditer(text), MOST):
+    guard, noted = _GUARDS.get(one.rule.guard), [0, 0]
+    for match in one.compiled.finditer(text):
         before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
-        field = text.count(FIELD, 0, match.start())
-        yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
+        if noted[guarded] < MOST:
+            field = text.count(FIELD, 0, match.start())
+            yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
+        noted[guarded] += 1
+        if noted[False] >= MOST:
+            return
 
 
 def _names_other(text: str, own: Container[str]) -> bool:
