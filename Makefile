@@ -74,7 +74,7 @@ $(FUZZ): $(READY) tests/fuzz/requirements.lock
 		-r tests/fuzz/requirements.lock || { echo "make fuzz needs Linux on x86-64"; exit 1; }
 	@touch $@
 
-fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream)
+fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream, dearest)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json

@@ -12,7 +12,8 @@ from kong_pluginserver.errors import InstanceFailedError
 from kong_pluginserver.loader import Plugin
 from kong_pluginserver.recent import Recent
 
-_MOST: Final = 1024
+_MOST: Final = 4096
+"""A thousand MCP servers take two thousand: a guard for their endpoint, and one for its stream."""
 _LARGEST_ID: Final = 2**31 - 1
 
 

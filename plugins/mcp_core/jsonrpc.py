@@ -121,7 +121,7 @@ def load(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise NotStrictError("the text is not one JSON document") from None
     if end != len(text) and _blanks(text, end) != len(text):
         raise NotStrictError("something stands behind the JSON document")
-    if counts.may_be_deeper(body, limits.depth) and is_deeper(value, limits.depth):
+    if counts.may_be_deeper(body, limits.depth) and depth_of(value, limits.depth) > limits.depth:
         raise NotStrictError(f"nested deeper than {limits.depth}")
     if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body) and _SURROGATE.search(text):
         _check_surrogates(text)
@@ -149,10 +149,10 @@ def _blanks(text: str, at: int) -> int:
     return at if match is None else match.end()
 
 
-def is_deeper(value: Any, depth: int) -> bool:
-    """Return whether a JSON value is nested deeper than that."""
+def depth_of(value: Any, most: int) -> int:
+    """Return how deep a JSON value is nested, its own level counted; most + 1 where it is deeper than `most`."""
     level = [value]
-    for _ in range(depth):
+    for depth in range(1, most + 1):
         level = [
             inner
             for outer in level
@@ -160,8 +160,8 @@ def is_deeper(value: Any, depth: int) -> bool:
             if type(inner) not in _SCALARS
         ]
         if not level:
-            return False
-    return True
+            return depth
+    return most + 1
 
 
 def _check_surrogates(text: str) -> None:

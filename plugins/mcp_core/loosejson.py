@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp_core.counts import may_hold_odd_numbers
-from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, is_deeper
+from mcp_core.jsonrpc import CONTAINERS, Limits, NotStrictError, depth_of
 
 MAX_DEPTH: Final = 256
 """How deep a text of a server may be nested: official clients refuse deeper ones too (pydantic's at 200)."""
@@ -62,8 +62,9 @@ def load(body: bytes, limits: Limits) -> Loose:
     """
     if len(body) > limits.body:
         raise TooMuchError(f"{limits.body} bytes")
-    if body.count(b",") > limits.values:
-        _check_values(body, limits)
+    opened = body.count(b"{") + body.count(b"[")
+    if body.count(b",") > limits.values or opened > limits.keys:
+        _check_counts(body, limits)
     text, repaired = _decode(body)
     doubled: list[Doubled] = []
 
@@ -81,10 +82,10 @@ def load(body: bytes, limits: Limits) -> Loose:
         raise NotStrictError("it is not JSON") from None
     if end != len(bare):
         raise NotStrictError("something stands behind the JSON text")
-    opened = body.count(b"{") + body.count(b"[")
-    deep = opened > limits.depth and is_deeper(value, limits.depth)
-    if deep and is_deeper(value, MAX_DEPTH):
+    depth = depth_of(value, MAX_DEPTH) if opened > limits.depth else 0
+    if depth > MAX_DEPTH:
         raise NotStrictError(f"it is nested deeper than {MAX_DEPTH}")
+    deep = depth > limits.depth
     constants = b"NaN" in body or b"Infinity" in body
     odd = bool(doubled) or deep or constants or may_hold_odd_numbers(body, limits.digits)
     return Loose(value, text.encode() if repaired else body, odd)
@@ -127,15 +128,19 @@ def _marked(value: dict[str, Any], pairs: list[tuple[str, Any]], doubled: list[D
     return marked
 
 
-def _check_values(body: bytes, limits: Limits) -> None:
-    """Count the values of a text before it is read. Raises NotStrictError."""
+def _check_counts(body: bytes, limits: Limits) -> None:
+    """Count the values, and the objects and arrays, of a text before it is read. Raises NotStrictError."""
     # Without escaped ones, every second quote ends a string.
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
     if plain.count(b'"') > 2 * (limits.keys + limits.values):
         raise TooMuchError(f"{limits.keys + limits.values} keys and values")
+    outside = b"".join(plain.split(b'"')[::2])
     # A comma stands before every value but the first of its object or array.
-    if sum(one.count(b",") for one in plain.split(b'"')[::2]) > limits.values:
+    if outside.count(b",") > limits.values:
         raise TooMuchError(f"{limits.values} values")
+    # Each costs as much to make and to look through as twenty numbers do.
+    if outside.count(b"{") + outside.count(b"[") > limits.keys:
+        raise TooMuchError(f"{limits.keys} objects and arrays")
 
 
 def _decode(body: bytes) -> tuple[str, bool]:

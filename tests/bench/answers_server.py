@@ -7,6 +7,11 @@ import uvloop
 
 _RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"%s"}],"resultType":"complete"}}'
 _PIECE = 65536
+_TOOLS = b",".join(b'{"name":"small%d","inputSchema":{"type":"object"}}' % number for number in range(20))
+_LIST = (
+    b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"small","inputSchema":{"type":"object"}},%s],'
+    b'"resultType":"complete","ttlMs":0,"cacheScope":"private"}}' % _TOOLS
+)
 
 
 def _json(body):
@@ -34,6 +39,10 @@ _PROGRESS = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{
 _ANSWERS = {
     "small": lambda: _json(_RESULT % (b"x" * 900)),
     "large": lambda: _json(_RESULT % (b"x" * (5 << 20))),
+    "prose": lambda: _json(
+        _RESULT % (b"The weather of the city is fine, and the rest of the week is what it was. " * 14_000)
+    ),
+    "tools/list": lambda: _json(_LIST),
     "open": lambda: _stream([_chunk(_PROGRESS)], end=None),
     "bytes": lambda: _stream(_in_pieces(b"data: " + _RESULT % (b"x" * 200_000) + b"\n\n", 1), end=b""),
     "events": lambda: _stream(_chunk(_EVENTS * 1000) for _ in range(1000)),
@@ -73,7 +82,8 @@ class _Answers(asyncio.Protocol):
         if len(rest) < int(lines.get(b"content-length", b"0")):
             return
         self.buffer = b""
-        answer = _ANSWERS[lines.get(b"mcp-name", b"small").decode()]()
+        asked = lines.get(b"mcp-name") or lines.get(b"mcp-method", b"")
+        answer = _ANSWERS.get(asked.decode(), _ANSWERS["small"])()
         if isinstance(answer, list):
             self.transport.write(b"".join(answer))
         else:

@@ -32,6 +32,28 @@ def processors_of(*pids):
     return found
 
 
+def descendants(pid, command):
+    """Return the processes below `pid`, and itself, whose command line holds `command`."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents.setdefault(int(entry.read_text().rsplit(")", 1)[1].split()[1]), []).append(int(entry.parent.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    found, left = [], [pid]
+    while left:
+        one = left.pop()
+        left += parents.get(one, [])
+        found += [one] if command in Path(f"/proc/{one}/cmdline").read_bytes().decode(errors="replace") else []
+    return found
+
+
+def resident_of(pids):
+    """Return the resident bytes of some processes, what they share counted once for each."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def least(run, times=1, rounds=3):
     """Return the shortest of some rounds of `seconds`."""
     return min(seconds(run, times) for _ in range(rounds))

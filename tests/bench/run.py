@@ -9,7 +9,18 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-BENCHMARKS = ("core", "surface", "growth", "declare", "policies", "pluginserver", "gateway", "answers")
+BENCHMARKS = (
+    "core",
+    "surface",
+    "growth",
+    "declare",
+    "policies",
+    "pluginserver",
+    "gateway",
+    "answers",
+    "fleet",
+    "shares",
+)
 
 
 @click.command()

@@ -16,8 +16,12 @@ from kong_mcp.share import deck_folder
 from kong_mcp.state import Consumer, write_state
 from servers.launch import wait_for_port
 
+# libyaml, where PyYAML was built with it: the state of a thousand servers is long.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
+OTHER_KEY = "other-key-0123456789"
 _KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -26,14 +30,19 @@ _META = {
 }
 
 
-def call(path, tool="good"):
+def call(path, tool="good", key=KEY):
     """Return the head and body of a tools/call with 600 characters of arguments."""
-    params = {"name": tool, "arguments": {"text": "x" * 600}, "_meta": _META}
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    return ask(path, "tools/call", key, name=tool, arguments={"text": "x" * 600})
+
+
+def ask(path, method, key=KEY, **params):
+    """Return the head and body of a request with these params; `name` stands in its header too."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": _META}})
+    named = f"Mcp-Name: {params['name']}\r\n" if "name" in params else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {KEY}\r\nContent-Type: application/json\r\n"
-        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"
-        f"Mcp-Name: {tool}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {key}\r\nContent-Type: application/json\r\n"
+        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+        f"Mcp-Method: {method}\r\n{named}Content-Length: {len(body)}\r\n\r\n{body}"
     )
 
 
@@ -47,8 +56,8 @@ def start_server(stack, name):
     return f"http://127.0.0.1:{port}/mcp"
 
 
-def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None):
-    """Start a gateway with a guarded route for each server, and a plain and a keyed one.
+def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None, opened=None):
+    """Start a gateway with a guarded route for each server, and a plain and a keyed one for each that is `opened`.
 
     Returns the gateway, its port, and the process ids of all that works for a call: gateway and sidecar.
 
@@ -60,13 +69,14 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     answers = kind == "kong"
     shared = ["shared.yaml", "answers.yaml"] if answers else ["shared.yaml"]
     policy = {"tools": {"allow": tools}}
-    state = write_state(folder, deck_folder(), servers, policy, [Consumer("bench", KEY)], secrets, shared=shared)
-    document = yaml.safe_load(state.read_text())
+    consumers = [Consumer("bench", KEY), Consumer("other", OTHER_KEY)]
+    state = write_state(folder, deck_folder(), servers, policy, consumers, secrets, shared=shared)
+    document = yaml.load(state.read_text(), Loader=_LOADER)
     if change is not None:
         change(document)
-    for name in urls:
+    for name in urls if opened is None else opened:
         document["services"] += _open_routes(name)
-    state.write_text(yaml.safe_dump(document))
+    state.write_text(yaml.dump(document, Dumper=_DUMPER))
     sidecar = _start_sidecar(stack, port, sidecar_port)
     settings = GatewaySettings(folder, state, port, answers)
     gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
@@ -80,7 +90,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
         except httpx.HTTPError:
             return False
 
-    gateway.wait_until(ready, 60)
+    gateway.wait_until(ready, 300)
     return gateway, port, (gateway.pid, sidecar.pid)
 
 

@@ -17,7 +17,7 @@ from e2e.calls import Calls, verdict
 from e2e.harness import JSON_HEADERS, connect_to, modern
 from kong_mcp.dev import free_port
 from servers.launch import replicas, wait_for
-from servers.own_kong import PLUGINS, OwnKong, other_plugins
+from servers.own_kong import BIN, PLUGINS, OwnKong, other_plugins
 from servers.postgres import program, run_postgres
 
 pytestmark = [
@@ -217,6 +217,103 @@ def test_a_broken_file_is_refused_before_anything_changes(synced, broken):
     refused = synced.deck("validate")
     assert refused.returncode != 0, refused.stdout
     assert {kind: synced.entities(kind) for kind in before} == before
+
+
+class ServerFiles:
+    """A folder of server files, and the commands that give it to a real decK."""
+
+    def __init__(self, team, folder):
+        self.team, self.folder = team, folder
+        (folder / "deck").symlink_to(deck_binary())
+
+    def declare(self, name, **more):
+        path = self.folder / f"{name}.yaml"
+        url = f"http://127.0.0.1:{self.team.servers[name].port}/mcp"
+        path.write_text(yaml.safe_dump({"name": name, "replicas": [url], "tools": OPEN, **more}, sort_keys=False))
+        return path
+
+    def run(self, what, *flags):
+        environment = self.team.node.environment
+        return subprocess.run(
+            [BIN / "kong-mcp", "deck", what, self.folder, "--", "--kong-addr", self.team.node.admin_url, *flags],
+            env=environment | {"PATH": f"{self.folder}:{environment['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def differs(self):
+        """Whether `kong-mcp deck diff` finds a difference, and what it says: its exit status is decK's."""
+        done = self.run("diff", "--non-zero-exit-code")
+        assert done.returncode in {0, 2}, done.stdout + done.stderr
+        return done.returncode == 2, done.stdout
+
+
+@pytest.fixture
+def files(team, tmp_path):
+    files = ServerFiles(team, tmp_path)
+    for name in ("files", "search"):
+        files.declare(name)
+    done = files.run("sync")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("files", "search"):
+        team.wait_until_served(name)
+    return files
+
+
+@pytest.mark.requirement("DECK-073")
+def test_server_files_are_synced_and_a_second_sync_finds_nothing_to_do(files):
+    assert files.differs()[0] is False
+    again = files.run("sync")
+    assert (again.returncode, again.stdout) == (0, "Summary:\n  Created: 0\n  Updated: 0\n  Deleted: 0\n")
+    # Somebody else's stays through it all.
+    assert "theirs" in [one["name"] for one in files.team.entities("services")]
+
+
+@pytest.mark.requirement("DECK-073")
+def test_what_was_changed_by_hand_is_shown_by_a_diff_of_server_files_and_put_right_by_a_sync(files):
+    (service,) = [one for one in files.team.entities("services") if one["name"] == "mcp-files"]
+    files.team.admin("PATCH", f"services/{service['id']}", read_timeout=1234)
+    found, shown = files.differs()
+    assert found
+    assert "updating service mcp-files" in shown
+    assert "1234" in shown
+    assert files.run("sync").returncode == 0
+    assert files.differs()[0] is False
+
+
+@pytest.mark.requirement("DECK-073")
+def test_a_server_whose_server_file_is_taken_away_is_gone(files):
+    (files.folder / "search.yaml").unlink()
+    assert files.differs()[0] is True
+    assert files.run("sync").returncode == 0
+    assert [one["name"] for one in files.team.entities("services") if "search" in one["name"]] == []
+    assert files.differs()[0] is False
+
+
+BROKEN_FILES = {
+    "an unknown field": lambda path: path.write_text(path.read_text() + "tolls: {}\n"),
+    "no YAML": lambda path: path.write_text(path.read_text() + "a: [\n"),
+    "a secret in plain text": lambda path: path.write_text(
+        path.read_text() + "plugins:\n- name: key-auth\n  config: {password: 'hunter2-hunter2'}\n"
+    ),
+    "two servers of one name": lambda path: path.with_name("again.yaml").write_text(path.read_text()),
+    "a replica without a scheme": lambda path: path.write_text(path.read_text().replace("http://", "")),
+}
+
+
+@pytest.mark.requirement("DECK-073")
+@pytest.mark.parametrize("what", ["diff", "sync"])
+@pytest.mark.parametrize("broken", BROKEN_FILES.values(), ids=BROKEN_FILES)
+def test_while_a_server_file_is_broken_nothing_is_synced(team, tmp_path, broken, what):
+    files = ServerFiles(team, tmp_path)
+    files.declare("search", tools={"allow": ["*"]})
+    broken(files.declare("files"))
+    before = {kind: team.entities(kind) for kind in ("services", "routes", "plugins", "upstreams", "consumers")}
+    refused = files.run(what)
+    assert refused.returncode == 1
+    assert ".yaml:" in refused.stderr + refused.stdout
+    assert {kind: team.entities(kind) for kind in before} == before
 
 
 @pytest.mark.requirement("SRV-040")

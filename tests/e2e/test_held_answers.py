@@ -189,6 +189,13 @@ FORGED = {
     "Proxy-Authenticate": "forged",
     "Set-Cookie2": "forged",
     "X-Accel-Redirect": "/forged",
+    "X-Accel-Charset": "forged",
+    "X-Accel-Expires": "forged",
+    "X-Accel-Limit-Rate": "forged",
+    "X-Sendfile": "/forged",
+    "Clear-Site-Data": "forged",
+    "X-Kong-Request-Id": "forged",
+    "X-Real-IP": "forged",
     "X-Frame-Options": "forged",
     "Server": "forged",
 }

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
 
-from fuzz import typescript
+from fuzz import dearest, typescript
 from fuzz.checks import CHECKS
+from fuzz.costs import COSTS
 from fuzz.reach import possible, reached
 
 HERE = Path(__file__).resolve().parent
@@ -16,6 +18,8 @@ BUILD = HERE.parents[1] / "build/fuzz"
 CORPUS = HERE / "corpus"
 MOST_BYTES = 4096
 OPTIONS = ("-timeout=20", "-mutate_depth=2")
+DEAREST = "dearest"
+"""The target that looks for inputs that cost too much, not for such as are read otherwise."""
 SMALL = 600
 """Bytes of an input that may be kept: larger ones reach what smaller ones do."""
 
@@ -60,21 +64,27 @@ def keep(targets):
 
 
 @click.command()
-@click.option("--seconds", default=60, help="How long each target runs.")
+@click.option("--seconds", default=60, help="How long each target runs; for `dearest` each of its three.")
 @click.option("--replay", type=click.Path(exists=True, path_type=Path), help="Run one input and end.")
-@click.argument("target", nargs=-1, type=click.Choice(list(CHECKS)))
+@click.argument("target", nargs=-1, type=click.Choice([*CHECKS, DEAREST]))
 def main(seconds, replay, target):
     """Fuzz the protocol core beside the official SDKs."""
+    if replay is not None and DEAREST in target:
+        raise click.UsageError("replay it: PYTHONPATH=tests python -m fuzz.dearest --replay FILE TARGET")
     if replay is not None:
         click.echo(repr(CHECKS[target[0]](replay.read_bytes())))
         return
     beside = "beside the Python and TypeScript SDKs" if typescript.running() else "beside the Python SDK"
     total = 0
-    targets = target or list(CHECKS)
+    targets = [one for one in target or CHECKS if one in CHECKS]
     for name in targets:
         runs, passed = fuzz(name, seconds)
         total += runs
         click.echo(f"{name:<8} {runs:>9,} inputs {beside}, {passed:.0%} of them not refused")
+    if not target or DEAREST in target:
+        dearest.report(COSTS, seconds, seed=time.time_ns())
+    if not targets:
+        return
     reach = keep(targets)
     click.echo(f"{total:,} inputs, none read otherwise than the core did; the corpus reaches {reach} of its modules")
 

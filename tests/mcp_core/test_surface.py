@@ -12,7 +12,7 @@ from mcp_core.methods import SURFACE_KEYS
 from mcp_core.outcome import Mutated, Pass, Reject
 from mcp_core.policy import Policy
 from mcp_core.principal import NOBODY
-from mcp_core.surface import ANY_QUESTION, filter_answer, filter_text
+from mcp_core.surface import ANSWER_LIMITS, ANY_QUESTION, filter_answer, filter_text
 
 VIEW = Policy.from_config({kind: {"allow": ["a*"], "deny": ["ax"]} for kind in ("tools", "prompts", "resources")}).view(
     NOBODY
@@ -293,6 +293,20 @@ def test_more_than_anybody_writes_is_refused_as_such(piece):
     refusal = filter_answer(body % b",".join([b"0"] * 1_000_001), VIEW)
     assert refusal.reason == "answer: more than the gateway reads of one answer (1000000 values)"
     assert filter_answer(body % (b'"%s"' % (b',\\"' * 1_100_000)), VIEW) == Pass()
+
+
+@pytest.mark.requirement("SURF-008")
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}"), (b'{"a":[', b"]}")])
+def test_an_answer_holds_so_many_objects_and_arrays_and_no_more(opens, closes):
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"content":[%s]}}'
+    each = opens.count(b"[") + opens.count(b"{")
+    many = ANSWER_LIMITS.keys // (20 * each) - 1
+    nested = opens * 20 + b"0" + closes * 20
+    assert filter_answer(body % b",".join([nested] * many), VIEW) == Pass()
+    refusal = filter_answer(body % b",".join([nested] * (many + 1)), VIEW)
+    assert refusal.reason == "answer: more than the gateway reads of one answer (500000 objects and arrays)"
+    # In a text they are characters like any others.
+    assert filter_answer(body % (b'"%s"' % (b'[{\\"' * 600_000)), VIEW) == Pass()
 
 
 @pytest.mark.requirement("SURF-007")

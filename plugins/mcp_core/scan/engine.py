@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
 from typing import Final
 
 from mcp_core.scan.lexicon import DATA, VERBS
@@ -17,7 +16,7 @@ from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
 from mcp_core.scan.text import FIELD, Reading
 
 MOST: Final = 12
-"""Places at which one phrase is noted; more of the same add nothing."""
+"""Places at which one phrase is noted, and as many at which it is guarded; more of the same add nothing."""
 
 SEEN: Final = 20_000
 """Words whose bits are kept between texts, none of them longer than LONG characters."""
@@ -215,17 +214,19 @@ def _sign(hint: str) -> str:
 
 def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
     words, rule = reading.words, one.rule
-    guard, noted = _GUARDS.get(rule.guard), 0
+    guard, noted = _GUARDS.get(rule.guard), [0, 0]
     for start, end in places:
         for match in one.compiled.finditer(words, start, end):
             if rule.names and not _names_other(match[0], own):
                 continue
             before = max(start, match.start() - _BEFORE)
             guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
-            yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
-            noted += 1
-        if noted >= MOST:
-            break
+            # Guarded ones count for themselves: any number of them must not hide one that is not.
+            if noted[guarded] < MOST:
+                yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
+            noted[guarded] += 1
+            if noted[False] >= MOST:
+                return
 
 
 def scripts(text: str) -> frozenset[str]:
@@ -239,12 +240,16 @@ def _script(one: str) -> str:
 
 
 def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
-    guard = _GUARDS.get(one.rule.guard)
-    for match in islice(one.compiled.finditer(text), MOST):
+    guard, noted = _GUARDS.get(one.rule.guard), [0, 0]
+    for match in one.compiled.finditer(text):
         before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
-        field = text.count(FIELD, 0, match.start())
-        yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
+        if noted[guarded] < MOST:
+            field = text.count(FIELD, 0, match.start())
+            yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
+        noted[guarded] += 1
+        if noted[False] >= MOST:
+            return
 
 
 def _names_other(text: str, own: Container[str]) -> bool:

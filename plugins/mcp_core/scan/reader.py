@@ -114,6 +114,9 @@ class Reader:
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
 
     def _note_hit(self, sight: Sight, hit: Hit, reading: Reading) -> None:
+        # Where a hit stands in the original is looked for in the whole of it: not for more of the same.
+        if self._new(sight, hit.rule, sight.path(hit.field), guarded=hit.guarded) is None:
+            return
         text: str = getattr(reading, hit.view)
         start = text.rfind(FIELD, 0, hit.start + 1) + 1
         end = text.find(FIELD, hit.start)
@@ -135,16 +138,21 @@ class Reader:
         also: str = "",
         guarded: bool = False,
     ) -> None:
-        severity = self._config.severity(rule)
-        if severity is None or len(sight.findings) >= MOST_FINDINGS:
-            return
-        if guarded:
-            severity = Severity.FLAG
         path = path or sight.path(number)
-        if (rule.id, path, severity) in sight.noted:
+        severity = self._new(sight, rule, path, guarded=guarded)
+        if severity is None:
             return
         sight.noted.add((rule.id, path, severity))
         sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
+
+    def _new(self, sight: Sight, rule: Rule | Combination, path: str, *, guarded: bool) -> Severity | None:
+        """Return what a finding would weigh, or None where the rule is off, or this is noted already."""
+        severity = self._config.severity(rule)
+        if severity is None or len(sight.findings) >= MOST_FINDINGS:
+            return None
+        if guarded:
+            severity = Severity.FLAG
+        return None if (rule.id, path, severity) in sight.noted else severity
 
 
 def _place(original: str, words: str) -> int | None:

@@ -17,8 +17,8 @@ from mcp_core.outcome import Reject
 from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Session, SessionSealer
 from mcp_core.surface import unreadable
 
-MAX_UPSTREAM_ID: Final = 1024
-"""Characters of a server's session id: sealed and encoded it must still fit into a header of the agent."""
+MAX_UPSTREAM_ID: Final = 4096
+"""Characters of a server's session id: sealed, a third longer, it must still fit into the 8 KiB of a header."""
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -39,7 +39,8 @@ class Sessions:
         if not ids or target.session is not None or target.era is Era.MODERN:
             return None
         if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
-            return unreadable(f"its {methods.SESSION_HEADER} is not one value of visible ASCII")
+            length = f"at most {MAX_UPSTREAM_ID} visible ASCII characters"
+            return unreadable(f"its {methods.SESSION_HEADER} is not one value of {length}")
         return self._sealer.seal(_opened(claims, target, ids[0], now), os.urandom(NONCE_BYTES), claims.format)
 
     def announce(self, claims: Claims, target: Target, said: str, *, now: float) -> str | None:

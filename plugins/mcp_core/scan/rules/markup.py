@@ -76,9 +76,10 @@ RULES: Final = (
                 ("[",),
             ),
             Pattern(
-                r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|"
-                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|override|user input|"
-                r"document)\b",
+                # Tried at the beginning of a run alone: a long run is read once.
+                r"(?:(?<!=)={3,}|(?<!-)-{3,}|(?<!\*)\*{3,}|(?<!#)#{3,})\s{0,3}"
+                r"(?:begin|start|end|new|system|updated|important|hidden|secret|urgent)\b[^\n\x00]{0,40}"
+                r"\b(?:instructions?|prompt|system|override|user input|document)\b",
                 ("===", "---", "***", "###"),
             ),
         ),
