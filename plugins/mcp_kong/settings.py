@@ -109,7 +109,9 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ClaimSigner(keys),
-        questions=Questions(guard.policy, guard.server_messages, hides_resources=hides_resources),
+        questions=Questions(
+            _text(config, "server"), guard.policy, guard.server_messages, hides_resources=hides_resources
+        ),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,

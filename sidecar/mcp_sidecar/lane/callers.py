@@ -14,6 +14,7 @@ from mcp_core import methods
 from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target
 from mcp_core.headers import Headers
 from mcp_core.outcome import FORBIDDEN, INTERNAL_ERROR, Reject
+from mcp_core.reasons import Reason
 from mcp_sidecar.lane.filtering import Tally
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -21,14 +22,14 @@ MAX_BODY: Final = 16 * 1024 * 1024
 BODY_SECONDS: Final = 30.0
 """How long a body may take to arrive: Kong has all of it before it sends, and the context would have expired."""
 
-UNSIGNED: Final = Reject(FORBIDDEN, "Forbidden", "unsigned", status=403, headers={"Connection": "close"})
+UNSIGNED: Final = Reject(FORBIDDEN, "Forbidden", Reason.UNSIGNED, status=403, headers={"Connection": "close"})
 """All that anybody else hears."""
 
 
 OTHER_RELEASE: Final = Reject(
     INTERNAL_ERROR,
     "The gateway's guard and sidecar are of releases that do not read each other: its operator must bring them to one.",
-    "other-release",
+    Reason.OTHER_RELEASE,
     status=502,
     headers={"Connection": "close"},
 )
@@ -69,24 +70,24 @@ class Callers:
         """Read the whole request and return it, or what else is answered; its reason is a word for the log."""
         signed = headers.get(methods.CONTEXT_HEADER)
         if not isinstance(signed, str):
-            return _unsigned("no-context")
+            return _unsigned(Reason.NO_CONTEXT)
         said = self._signer.verify(signed, now=time.time())
         if isinstance(said, Disbelief):
-            return OTHER_RELEASE if said is Disbelief.OTHER_RELEASE else _unsigned("context-not-believed")
+            return OTHER_RELEASE if said is Disbelief.OTHER_RELEASE else _unsigned(Reason.CONTEXT_NOT_BELIEVED)
         claims, target = said
         if target.server != scope["path_params"]["server"] or claims.http_method != scope["method"]:
-            return _unsigned("context-of-another-request")
+            return _unsigned(Reason.CONTEXT_OF_ANOTHER_REQUEST)
         with anyio.move_on_after(BODY_SECONDS):
             body = await _read_body(receive)
             if body is None:
-                return _unsigned("body-too-large")
+                return _unsigned(Reason.BODY_TOO_LARGE)
             if not claims.is_for(body):
-                return _unsigned("context-of-another-body")
+                return _unsigned(Reason.CONTEXT_OF_ANOTHER_BODY)
             return Call(claims, target, Tally(claims.terms.view), headers, body)
-        return _unsigned("body-too-slow")
+        return _unsigned(Reason.BODY_TOO_SLOW)
 
 
-def _unsigned(why: str) -> Reject:
+def _unsigned(why: Reason) -> Reject:
     return replace(UNSIGNED, reason=why)
 
 
