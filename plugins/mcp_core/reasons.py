@@ -143,6 +143,8 @@ class Reason(StrEnum):
     FAILED = "failed"
     NO_CONTEXT = "no-context"
     OTHER_RELEASE = "other-release"
+    POLICY_NOT_READ = "policy-not-read"
+    POLICY_NOT_WRITTEN = "policy-not-written"
     STOPPED = "stopped"
     UNSIGNED = "unsigned"
     UPSTREAM_MISSING = "upstream-missing"

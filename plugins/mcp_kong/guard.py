@@ -19,7 +19,7 @@ from typing import Any, Final
 from mcp_core import endpoint, methods, record
 from mcp_core import headers as http
 from mcp_core.auth import metadata, wanted
-from mcp_core.claims import Claims, Target, Terms, write_terms
+from mcp_core.claims import Claims, Target, Terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
@@ -32,6 +32,7 @@ from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers
 from mcp_kong.pdk import Kong
+from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
@@ -54,9 +55,6 @@ REFUSAL: Final = (
 )
 """What the plugin server answers when the guard fails: (status, headers, body)."""
 
-MOST_TERMS: Final = 1024
-"""Views whose terms are kept: there are as many as rules and scopes can be combined, and few are used."""
-
 UNREADABLE: Final = (
     400,
     {"Content-Type": "application/json"},
@@ -65,6 +63,14 @@ UNREADABLE: Final = (
     ).body(),
 )
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
+
+
+_UNWRITTEN: Final = Reject(
+    UNAVAILABLE,
+    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
+    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
+    Reason.POLICY_NOT_WRITTEN,
+)
 
 
 class _Caller:
@@ -103,7 +109,7 @@ class Guard:
         hide = self._settings.hide_headers
         self._hidden = Hidden(hide)
         self._hide = None if hide == frozenset(HIDDEN_HEADERS) else tuple(sorted(hide))
-        self._terms: dict[View, tuple[Terms, str]] = {}
+        self._terms = WrittenTerms(self._make_terms, self._settings.policies)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
@@ -303,6 +309,10 @@ class Guard:
     ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
+        terms = self._terms.of(self._view(asked))
+        if terms is None:
+            self._refuse(asked, replace(_UNWRITTEN, id=admitted.id))
+            return
         if not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, _missing(settings.sidecar, admitted))
             return
@@ -312,10 +322,9 @@ class Guard:
         principal = asked.principal()
         session = admitted.session or messages
         opens = asked.http_method == "GET" and session is None
-        terms, written = self._terms_of(self._view(asked))
         claims = Claims(
             principal=principal,
-            terms=terms,
+            terms=terms[0],
             http_method=asked.http_method,
             method=admitted.method,
             id=admitted.id,
@@ -334,29 +343,22 @@ class Guard:
             address=settings.address,
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
-        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)
+        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, terms[1])
         self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
 
-    def _terms_of(self, view: View) -> tuple[Terms, str]:
-        """Return what the sidecar carries out of the configuration, and as it stands in the header: once for a view."""
-        known = self._terms.get(view)
-        if known is None:
-            settings = self._settings
-            guard = settings.guard
-            terms = Terms(
-                view=view,
-                enforce=guard.enforce,
-                lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
-                server_messages=guard.server_messages,
-                hide=self._hide,
-                pins=settings.pinning,
-                inspection=guard.inspection,
-                scan=settings.scan,
-            )
-            if len(self._terms) >= MOST_TERMS:
-                self._terms.clear()
-            known = self._terms[view] = terms, write_terms(terms)
-        return known
+    def _make_terms(self, view: View) -> Terms:
+        """Return what the sidecar carries out of the configuration, for whoever has a view."""
+        settings, guard = self._settings, self._settings.guard
+        return Terms(
+            view=view,
+            enforce=guard.enforce,
+            lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
+            server_messages=guard.server_messages,
+            hide=self._hide,
+            pins=settings.pinning,
+            inspection=guard.inspection,
+            scan=settings.scan,
+        )
 
 
 def _body(kong: Kong) -> bytes:

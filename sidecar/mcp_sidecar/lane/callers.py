@@ -11,9 +11,9 @@ import anyio
 from starlette.types import Receive, Scope
 
 from mcp_core import methods
-from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target
+from mcp_core.claims import Claims, ClaimSigner, Disbelief, FindTerms, Target
 from mcp_core.headers import Headers
-from mcp_core.outcome import FORBIDDEN, INTERNAL_ERROR, Reject
+from mcp_core.outcome import FORBIDDEN, INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 from mcp_sidecar.lane.filtering import Tally
 
@@ -34,6 +34,16 @@ OTHER_RELEASE: Final = Reject(
     headers={"Connection": "close"},
 )
 """What agents hear where a guard has signed what this sidecar does not read."""
+
+
+POLICY_NOT_READ: Final = Reject(
+    UNAVAILABLE,
+    "The gateway's sidecar cannot read this server's policy, so it answers no lists. The gateway's operator must give "
+    "plugin server and sidecar one folder, KONG_MCP_POLICIES.",
+    Reason.POLICY_NOT_READ,
+)
+"""What agents hear where a guard has signed the name of a policy that is not on this node."""
+_SIGNED: Final = {Disbelief.OTHER_RELEASE: OTHER_RELEASE, Disbelief.TERMS_MISSING: POLICY_NOT_READ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +73,18 @@ def headers_of(scope: Scope) -> Headers:
 class Callers:
     """Tells the guard's requests from all others."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], find: FindTerms = lambda _digest: None) -> None:
         self._signer = ClaimSigner(keys)
+        self._find = find
 
     async def read(self, scope: Scope, receive: Receive, headers: Headers) -> Call | Reject:
         """Read the whole request and return it, or what else is answered; its reason is a word for the log."""
         signed = headers.get(methods.CONTEXT_HEADER)
         if not isinstance(signed, str):
             return _unsigned(Reason.NO_CONTEXT)
-        said = self._signer.verify(signed, now=time.time())
+        said = self._signer.verify(signed, now=time.time(), find=self._find)
         if isinstance(said, Disbelief):
-            return OTHER_RELEASE if said is Disbelief.OTHER_RELEASE else _unsigned(Reason.CONTEXT_NOT_BELIEVED)
+            return _SIGNED.get(said) or _unsigned(Reason.CONTEXT_NOT_BELIEVED)
         claims, target = said
         if target.server != scope["path_params"]["server"] or claims.http_method != scope["method"]:
             return _unsigned(Reason.CONTEXT_OF_ANOTHER_REQUEST)
