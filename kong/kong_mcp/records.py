@@ -17,7 +17,7 @@ from mcp_core import methods
 from mcp_core.methods import METHODS
 from mcp_core.outcome import RejectKind
 from mcp_core.reasons import Ending, Reason
-from mcp_core.record import KEY, Record, Refused
+from mcp_core.record import KEY, Record, RefusedBecause
 
 _NO_NAME: Final = 256
 """Characters from which the guard cuts a name: no policy can be asked about the rest."""
@@ -94,7 +94,7 @@ class Records:
             return None
         return self._services.get(str(_below(record, "service").get("name")))
 
-    def _refused(self, server: str, word: str, said: Refused, who: str | None) -> str:
+    def _refused(self, server: str, word: str, said: RefusedBecause, who: str | None) -> str:
         method, name, reason = said.method, said.name, said.reason
         asked = " ".join(shown(one) for one in (method, name if name != method else None) if one is not None)
         parts = [word, shown(who or "nobody known"), asked or "a request"]

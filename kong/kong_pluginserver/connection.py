@@ -16,9 +16,16 @@ from typing import Final, NoReturn
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished, Stop
 from kong_pluginserver.hub import Hub, Waiter
 from kong_pluginserver.ledger import Ledger, PendingReply
-from kong_pluginserver.states import State, Step, after
+from kong_pluginserver.states import ConnectionState, Step, after
 
 _CHUNK: Final = 65536
+# A member of an enum takes longer to find than a global, and these are needed for every PDK call.
+_RUNNING: Final = ConnectionState.RUNNING
+_ENDED: Final = ConnectionState.ENDED
+_TORN: Final = ConnectionState.TORN
+_BEGIN: Final = Step.BEGIN
+_SEND_END: Final = Step.SEND_END
+_FINISH: Final = Step.FINISH
 
 
 class Connection(Waiter):
@@ -53,7 +60,7 @@ class Connection(Waiter):
         peer.setblocking(False)
         super().__init__(peer.fileno())
         self.token = token
-        self.state = State.IDLE
+        self.state = ConnectionState.IDLE
         self.ledger = Ledger()
         self.unawaited: frozenset[str] = frozenset()
         self.can_exit = True
@@ -74,15 +81,16 @@ class Connection(Waiter):
             OutOfStep: the last event is not settled.
         """
         self.ledger.begin()
-        self.state = after(self.state, Step.BEGIN)
-        self.allow(seconds)
+        self.state = after(self.state, _BEGIN)
+        self.deadline = monotonic() + seconds
+        self.expired = False
         self._stop = None
         self.can_exit = can_exit
 
     def finish(self) -> None:
         """Finish the event, of which nothing is owed any more; no deadline counts."""
         self.deadline = 0.0
-        self.state = after(self.state, Step.FINISH)
+        self.state = after(self.state, _FINISH)
 
     def allow(self, seconds: float) -> None:
         """Set another deadline, so many seconds from now, though the last one may have passed."""
@@ -175,9 +183,9 @@ class Connection(Waiter):
         Raises:
             Stop: it cannot be sent.
         """
-        if self.state is State.TORN:
+        if self.state is _TORN:
             raise self._stop or PeerVanished
-        ended = after(self.state, Step.SEND_END)
+        ended = after(self.state, _SEND_END)
         self.send(self.ledger.take_unsent() + frames)
         self.state = ended
 
@@ -191,8 +199,8 @@ class Connection(Waiter):
             self._take_reply()
 
     def _check(self) -> None:
-        if self.state is not State.RUNNING:
-            raise Exited if self.state is State.ENDED else self._stop or PeerVanished()
+        if self.state is not _RUNNING:
+            raise Exited if self.state is _ENDED else self._stop or PeerVanished()
         if self.expired:
             raise DeadlineExceeded
 
@@ -204,7 +212,7 @@ class Connection(Waiter):
             reply = error
         self.ledger.settle(reply)
         # Kong says nothing unasked while an event lasts; behind its end, the next call may follow.
-        if self._buffer and not self.ledger.pending and self.state is not State.ENDED:
+        if self._buffer and not self.ledger.pending and self.state is not _ENDED:
             raise self.ledger.lost("a reply to no call")
 
     def send(self, data: bytes) -> None:

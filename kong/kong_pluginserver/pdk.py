@@ -26,7 +26,7 @@ from kong_pluginserver.methods import (
     Sender,
     truth,
 )
-from kong_pluginserver.states import State
+from kong_pluginserver.states import ConnectionState
 
 Call: TypeAlias = Callable[[Connection, bytes, tuple[Any, ...]], Any]
 """How a method goes out: on which connection, its two frames, and what it was called with."""
@@ -155,7 +155,7 @@ def _sent_later(connection: Connection, request: bytes, _args: tuple[Any, ...]) 
 def _exit(running: Callable[[], Any]) -> Callable[..., NoReturn]:
     def leave(status: int, body: Any = None, headers: dict[str, Any] | None = None) -> NoReturn:
         connection = running()
-        if connection.state is State.ENDED:
+        if connection.state is ConnectionState.ENDED:
             raise Exited
         if not connection.can_exit:
             raise PDKError("kong.response.exit is not possible in this phase")

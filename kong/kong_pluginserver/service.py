@@ -19,7 +19,7 @@ from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
 from kong_pluginserver.recent import Recent
-from kong_pluginserver.states import State
+from kong_pluginserver.states import ConnectionState
 
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
@@ -71,7 +71,7 @@ class Service:
         data = connection.next_call()
         if data is None:
             return False
-        if connection.state is State.CLOSING:
+        if connection.state is ConnectionState.CLOSING:
             _read_what_is_sent(connection)
             return False
         call = rpc.parse_call(data)
@@ -149,9 +149,9 @@ class Service:
         exited = isinstance(error, Exited)
         if not exited:
             _log_failure(call, instance, error, refused=connection.can_exit)
-        if connection.state is State.TORN or isinstance(error, PeerVanished):
+        if connection.state is ConnectionState.TORN or isinstance(error, PeerVanished):
             return False
-        if connection.state is not State.ENDED:
+        if connection.state is not ConnectionState.ENDED:
             connection.allow(_END_SECONDS)
             if connection.can_exit:
                 connection.send_end(_refusal(instance, error))

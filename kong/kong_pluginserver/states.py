@@ -18,7 +18,7 @@ from typing import Final
 from kong_pluginserver.errors import NotPossibleError
 
 
-class State(StrEnum):
+class ConnectionState(StrEnum):
     """Where a connection is."""
 
     IDLE = "idle"
@@ -48,40 +48,49 @@ class Step(StrEnum):
     CLOSE = "close"
 
 
-TABLE: Final[dict[State, dict[Step, State]]] = {
-    State.IDLE: {
-        Step.BEGIN: State.RUNNING,
-        Step.TEAR: State.TORN,
-        Step.HALF_CLOSE: State.CLOSING,
-        Step.CLOSE: State.CLOSED,
+TABLE: Final[dict[ConnectionState, dict[Step, ConnectionState]]] = {
+    ConnectionState.IDLE: {
+        Step.BEGIN: ConnectionState.RUNNING,
+        Step.TEAR: ConnectionState.TORN,
+        Step.HALF_CLOSE: ConnectionState.CLOSING,
+        Step.CLOSE: ConnectionState.CLOSED,
     },
-    State.RUNNING: {
-        Step.STOP: State.STOPPED,
-        Step.SEND_END: State.ENDED,
-        Step.FINISH: State.IDLE,
-        Step.TEAR: State.TORN,
-        Step.CLOSE: State.CLOSED,
+    ConnectionState.RUNNING: {
+        Step.STOP: ConnectionState.STOPPED,
+        Step.SEND_END: ConnectionState.ENDED,
+        Step.FINISH: ConnectionState.IDLE,
+        Step.TEAR: ConnectionState.TORN,
+        Step.CLOSE: ConnectionState.CLOSED,
     },
-    State.STOPPED: {
-        Step.STOP: State.STOPPED,
-        Step.SEND_END: State.ENDED,
-        Step.FINISH: State.IDLE,
-        Step.TEAR: State.TORN,
-        Step.CLOSE: State.CLOSED,
+    ConnectionState.STOPPED: {
+        Step.STOP: ConnectionState.STOPPED,
+        Step.SEND_END: ConnectionState.ENDED,
+        Step.FINISH: ConnectionState.IDLE,
+        Step.TEAR: ConnectionState.TORN,
+        Step.CLOSE: ConnectionState.CLOSED,
     },
-    State.ENDED: {
-        Step.STOP: State.ENDED,
-        Step.FINISH: State.IDLE,
-        Step.HALF_CLOSE: State.CLOSING,
-        Step.CLOSE: State.CLOSED,
+    ConnectionState.ENDED: {
+        Step.STOP: ConnectionState.ENDED,
+        Step.FINISH: ConnectionState.IDLE,
+        Step.HALF_CLOSE: ConnectionState.CLOSING,
+        Step.CLOSE: ConnectionState.CLOSED,
     },
-    State.TORN: {Step.STOP: State.TORN, Step.FINISH: State.TORN, Step.TEAR: State.TORN, Step.CLOSE: State.CLOSED},
-    State.CLOSING: {Step.FINISH: State.CLOSING, Step.TEAR: State.TORN, Step.CLOSE: State.CLOSED},
-    State.CLOSED: {},
+    ConnectionState.TORN: {
+        Step.STOP: ConnectionState.TORN,
+        Step.FINISH: ConnectionState.TORN,
+        Step.TEAR: ConnectionState.TORN,
+        Step.CLOSE: ConnectionState.CLOSED,
+    },
+    ConnectionState.CLOSING: {
+        Step.FINISH: ConnectionState.CLOSING,
+        Step.TEAR: ConnectionState.TORN,
+        Step.CLOSE: ConnectionState.CLOSED,
+    },
+    ConnectionState.CLOSED: {},
 }
 
 
-def after(state: State, step: Step) -> State:
+def after(state: ConnectionState, step: Step) -> ConnectionState:
     """Return the state that a step leads to.
 
     Raises:

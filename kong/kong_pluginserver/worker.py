@@ -18,7 +18,7 @@ from kong_pluginserver.loader import Plugin
 from kong_pluginserver.pdk import build
 from kong_pluginserver.service import Service
 from kong_pluginserver.settings import Settings
-from kong_pluginserver.states import State
+from kong_pluginserver.states import ConnectionState
 
 _BEAT: Final = 0.5
 _HALF_CLOSED: Final = 0.5
@@ -103,7 +103,7 @@ class Worker:
             return
         self._half_closed = None
         for connection in list(self._hub.connections.values()):
-            if connection.state is State.IDLE and not connection.has_input():
+            if connection.state is ConnectionState.IDLE and not connection.has_input():
                 connection.half_close(_HALF_CLOSED)
                 self._half_closed = connection
                 return

@@ -29,7 +29,7 @@ from mcp_core.policy import View
 from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
 from mcp_core.scan import ScanConfig
-from mcp_core.seal import base64url, derive, from_base64url
+from mcp_core.seal import base64url, derive, from_base64url, is_signed
 
 FORMAT: Final = 2
 _NAMED: Final = "~"
@@ -136,9 +136,7 @@ class ClaimSigner:
         given = from_base64url(mac)
         if not signed or given is None or not signed.isascii():
             return Disbelief.UNSIGNED
-        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
-        good = [hmac.compare_digest(hmac.digest(key, signed.encode(), "sha256"), given) for key in self._keys]
-        if not any(good):
+        if not is_signed(self._keys, signed.encode(), given):
             return Disbelief.UNSIGNED
         try:
             claims, target = _read(signed.split("."), find)

@@ -36,7 +36,7 @@ class Hop(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedBecause:
     """One refusal: of what, and why. `code` is the JSON-RPC error's, `cause` a policy.Cause."""
 
     reason: Reason | None = None
@@ -48,13 +48,13 @@ class Refused:
     cause: str | None = None
 
     @classmethod
-    def of(cls, refusal: Reject) -> Refused:
+    def of(cls, refusal: Reject) -> RefusedBecause:
         """Return what a log may say of a refusal."""
         cause, detail = refusal.cause and str(refusal.cause), refusal.detail or None
         return cls(refusal.reason, detail, refusal.kind, refusal.code, refusal.method, refusal.name, cause)
 
 
-_NOTHING: Final = Refused()
+_NOTHING: Final = RefusedBecause()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class Record:
     era: Era | None = None
     lane: Lane | None = None
     session: str | None = None
-    refused: Refused = _NOTHING
+    refused: RefusedBecause = _NOTHING
     refusals: int | None = None
-    forgiven: tuple[Refused, ...] = ()
+    forgiven: tuple[RefusedBecause, ...] = ()
 
     @property
     def reason(self) -> Reason | None:
@@ -124,13 +124,13 @@ def of_decision(decision: Decision, server: str, principal: str | None = None, r
     """Return the guard's record of what was decided. A caller with too many refusals is limited, not refused."""
     if isinstance(decision, Reject):
         ending = Ending.LIMITED if decision.reason is Reason.TOO_MANY else Ending.REFUSED
-        told = Refused.of(decision)
+        told = RefusedBecause.of(decision)
         return Record(Hop.GUARD, ending, server, told.method, told.name, principal, refused=told, refusals=refusals)
     return replace(_admitted(decision, server), principal=principal)
 
 
 def _admitted(decision: Admitted, server: str) -> Record:
-    forgiven = tuple(map(Refused.of, decision.would_refuse))
+    forgiven = tuple(map(RefusedBecause.of, decision.would_refuse))
     return Record(
         Hop.GUARD,
         Ending.WOULD_REFUSE if forgiven else Ending.PASSED,
@@ -149,13 +149,13 @@ def hash_session(server: str, session: str) -> str:
     return hashlib.sha256(f"{server}\0{session}".encode()).hexdigest()[:16]
 
 
-def _known(value: Record | Refused, but: tuple[str, ...] = ()) -> dict[str, Any]:
+def _known(value: Record | RefusedBecause, but: tuple[str, ...] = ()) -> dict[str, Any]:
     told = ((one.name, getattr(value, one.name)) for one in fields(value) if one.name not in but)
     return {name: str(said)[:MOST_TEXT] if isinstance(said, str) else said for name, said in told if said is not None}
 
 
-def _read_refused(value: Mapping[str, Any]) -> Refused:
-    return Refused(
+def _read_refused(value: Mapping[str, Any]) -> RefusedBecause:
+    return RefusedBecause(
         _word(Reason, value.get("reason")),
         _text(value.get("detail")),
         _word(RejectKind, value.get("kind")),

@@ -14,7 +14,7 @@ from typing import Any, Final
 from mcp_core import methods
 from mcp_core.errand import ErrandSigner
 from mcp_core.reasons import Ending, Reason
-from mcp_core.record import KEY, Hop, Record, Refused
+from mcp_core.record import KEY, Hop, Record, RefusedBecause
 from mcp_core.seal import KeyRingError, parse_keys
 from mcp_kong.pdk import Kong
 from mcp_kong.settings import KEYS_VARIABLE, SettingsError
@@ -29,7 +29,7 @@ NO_ROUTE: Final = "no Route matched with those values"
 """What Kong says of a route that it does not know, with the id of the request."""
 REFUSAL: Final = (STATUS, HEADERS, f'{{"message":"{NO_ROUTE}"}}'.encode())
 """What the plugin server answers when this plugin fails: (status, headers, body)."""
-UNSIGNED: Final = Record(Hop.INTERNAL, Ending.UNSIGNED, refused=Refused(Reason.UNSIGNED))
+UNSIGNED: Final = Record(Hop.INTERNAL, Ending.UNSIGNED, refused=RefusedBecause(Reason.UNSIGNED))
 """The record of a request that is not the sidecar's."""
 
 

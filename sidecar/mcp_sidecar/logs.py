@@ -18,7 +18,7 @@ from mcp_core.headers import Headers, decode_value, single
 from mcp_core.methods import NAME_HEADER, Lane
 from mcp_core.outcome import Reject
 from mcp_core.reasons import Ending
-from mcp_core.record import Hop, Record, Refused, hash_session
+from mcp_core.record import Hop, Record, RefusedBecause, hash_session
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -63,7 +63,7 @@ class Line:
 
     def record(self) -> Record:
         """Return what happened."""
-        refused = self.asked.refused if self.refusal is None else Refused.of(self.refusal)
+        refused = self.asked.refused if self.refusal is None else RefusedBecause.of(self.refusal)
         return replace(self.asked, outcome=self.ended, refused=refused)
 
     def write(self, now: float) -> None:

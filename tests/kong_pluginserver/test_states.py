@@ -10,7 +10,7 @@ from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import Exited, NotPossibleError, OutOfStep, PeerVanished
 from kong_pluginserver.hub import Hub
 from kong_pluginserver.ledger import EMPTY_REPLY
-from kong_pluginserver.states import TABLE, State, Step, after
+from kong_pluginserver.states import TABLE, ConnectionState, Step, after
 
 
 @pytest.fixture
@@ -25,34 +25,36 @@ def kong_and_connection():
 
 
 def test_every_state_is_in_the_table_and_every_one_but_the_first_is_reached():
-    assert set(TABLE) == set(State)
-    reached = {State.IDLE}
-    for _ in State:
+    assert set(TABLE) == set(ConnectionState)
+    reached = {ConnectionState.IDLE}
+    for _ in ConnectionState:
         reached |= {new for state in reached for new in TABLE[state].values()}
-    assert reached == set(State)
+    assert reached == set(ConnectionState)
 
 
 def test_every_life_can_be_closed_once():
-    assert {state for state in State if Step.CLOSE in TABLE[state]} == set(State) - {State.CLOSED}
-    assert TABLE[State.CLOSED] == {}
+    assert {state for state in ConnectionState if Step.CLOSE in TABLE[state]} == set(ConnectionState) - {
+        ConnectionState.CLOSED
+    }
+    assert TABLE[ConnectionState.CLOSED] == {}
 
 
 def test_what_was_torn_is_never_used_for_another_event():
-    assert set(TABLE[State.TORN].values()) == {State.TORN, State.CLOSED}
+    assert set(TABLE[ConnectionState.TORN].values()) == {ConnectionState.TORN, ConnectionState.CLOSED}
 
 
 @pytest.mark.parametrize(
     ("state", "step"),
     [
-        (State.IDLE, Step.SEND_END),
-        (State.IDLE, Step.FINISH),
-        (State.RUNNING, Step.BEGIN),
-        (State.RUNNING, Step.HALF_CLOSE),
-        (State.ENDED, Step.SEND_END),
-        (State.ENDED, Step.BEGIN),
-        (State.TORN, Step.SEND_END),
-        (State.CLOSING, Step.BEGIN),
-        (State.CLOSED, Step.CLOSE),
+        (ConnectionState.IDLE, Step.SEND_END),
+        (ConnectionState.IDLE, Step.FINISH),
+        (ConnectionState.RUNNING, Step.BEGIN),
+        (ConnectionState.RUNNING, Step.HALF_CLOSE),
+        (ConnectionState.ENDED, Step.SEND_END),
+        (ConnectionState.ENDED, Step.BEGIN),
+        (ConnectionState.TORN, Step.SEND_END),
+        (ConnectionState.CLOSING, Step.BEGIN),
+        (ConnectionState.CLOSED, Step.CLOSE),
     ],
 )
 def test_what_a_state_does_not_have_is_an_error(state, step):
@@ -62,13 +64,13 @@ def test_what_a_state_does_not_have_is_an_error(state, step):
 
 def test_an_event_runs_from_idle_to_idle(kong_and_connection):
     kong, connection = kong_and_connection
-    assert connection.state is State.IDLE
+    assert connection.state is ConnectionState.IDLE
     connection.begin(1.0, can_exit=True)
     assert connection.deadline > 0
     connection.send_end(b"end")
-    assert (kong.recv(16), connection.state) == (b"end", State.ENDED)
+    assert (kong.recv(16), connection.state) == (b"end", ConnectionState.ENDED)
     connection.finish()
-    assert (connection.state, connection.deadline) == (State.IDLE, 0.0)
+    assert (connection.state, connection.deadline) == (ConnectionState.IDLE, 0.0)
 
 
 def test_after_the_end_a_call_is_not_sent(kong_and_connection):

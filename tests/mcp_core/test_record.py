@@ -14,7 +14,7 @@ from mcp_core.outcome import FORBIDDEN, Reject, RejectKind
 from mcp_core.policy import Access, Policy
 from mcp_core.principal import NOBODY
 from mcp_core.reasons import Ending, Reason
-from mcp_core.record import FORMAT, MOST_TEXT, Hop, Record, Refused, hash_session, of_decision
+from mcp_core.record import FORMAT, MOST_TEXT, Hop, Record, RefusedBecause, hash_session, of_decision
 from mcp_core.seal import Session
 
 HEADERS = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
@@ -79,7 +79,7 @@ def texts():
 
 
 REFUSALS = st.builds(
-    Refused,
+    RefusedBecause,
     st.none() | st.sampled_from(Reason),
     texts(),
     st.none() | st.sampled_from(RejectKind),
@@ -96,7 +96,7 @@ RECORDS = st.builds(
     st.none() | st.sampled_from(Era),
     st.none() | st.sampled_from(Lane),
     texts(),
-    st.builds(Refused, st.none() | st.sampled_from(Reason), cause=texts()),
+    st.builds(RefusedBecause, st.none() | st.sampled_from(Reason), cause=texts()),
     st.none() | st.integers(0, 2**53),
     st.lists(REFUSALS, max_size=3).map(tuple),
 )
