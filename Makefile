@@ -9,9 +9,10 @@ NODE   := build/node
 PYTHON1 := build/python1
 FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
+MUTANTS := build/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +77,14 @@ $(FUZZ): $(READY) tests/fuzz/requirements.lock
 
 fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream, dearest)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
+
+$(MUTANTS)/.ready: $(READY) tests/mutants/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--upgrade --target $(MUTANTS) -r tests/mutants/requirements.lock
+	@touch $@
+
+mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its tests notice (MODULE=mcp_core.record, SECONDS=120)
+	@PYTHONPATH=$(abspath $(MUTANTS)) $(BIN)/python tests/mutants/run.py --seconds $(or $(SECONDS),120) $(or $(MODULE),mcp_core.record)
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }

@@ -24,6 +24,7 @@ from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.policies import POLICIES_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
@@ -175,6 +176,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         environment = {
             **os.environ,
             KEYS_VARIABLE: settings.keys,
+            POLICIES_VARIABLE: str(folder / "policies"),
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
         }

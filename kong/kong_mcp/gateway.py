@@ -12,10 +12,13 @@ from typing import Final
 from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.policies import POLICIES_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
+VARIABLES: Final = (KEYS_VARIABLE, SNAPSHOT_VARIABLE, ISSUER_KEYS_VARIABLE, POLICIES_VARIABLE)
+"""What the plugin server, which Kong starts here, finds in its environment."""
 BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}
 """Each buffer of an answer that is read has its price, in Lua too: few large ones are cheaper."""
 IGNORED_HEADERS: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
@@ -73,7 +76,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "proxy_access_log": "off",
         "nginx_worker_processes": settings.nginx_workers,
         # More than one variable is written so (kong/templates/nginx.lua: the directive is env).
-        "nginx_main_env": f"{KEYS_VARIABLE}; env {SNAPSHOT_VARIABLE}; env {ISSUER_KEYS_VARIABLE}",
+        "nginx_main_env": "; env ".join(VARIABLES),
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",

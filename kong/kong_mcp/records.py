@@ -15,21 +15,24 @@ from kong_mcp.policies.source import Policies, principal
 from kong_mcp.policies.surfaces import NOTHING_KNOWN
 from mcp_core import methods
 from mcp_core.methods import METHODS
-from mcp_kong.snapshots import NO_SNAPSHOT
+from mcp_core.outcome import RejectKind
+from mcp_core.reasons import Ending, Reason
+from mcp_core.record import KEY, Record, RefusedBecause
 
 _NO_NAME: Final = 256
 """Characters from which the guard cuts a name: no policy can be asked about the rest."""
 _INSPECT: Final = "/inspect/"
 _KEY_TO_DO: Final = "have the agent send its key in the header apikey; --consumer NAME=KEY says which there are"
 _PROTOCOL_TO_DO: Final = "the agent's answer says what to send instead"
-_WORDS_TO_DO: Final = {
-    "session": "the agent initializes again",
-    "endpoint-session": "the agent opens its stream again",
-    "task": "each agent uses the ids of tasks that it was given itself",
-    "origin": "name the page's origin in the policy's origins, if it may call",
-    "host": "name the host in the policy's hosts, if it is one of this gateway's",
-    "too-many": "see what the agent asks for; limits.refusals says how often it may",
+_REASONS_TO_DO: Final[dict[Reason | None, str]] = {
+    Reason.SESSION: "the agent initializes again",
+    Reason.ENDPOINT_SESSION: "the agent opens its stream again",
+    Reason.TASK: "each agent uses the ids of tasks that it was given itself",
+    Reason.ORIGIN: "name the page's origin in the policy's origins, if it may call",
+    Reason.HOST: "name the host in the policy's hosts, if it is one of this gateway's",
+    Reason.TOO_MANY: "see what the agent asks for; limits.refusals says how often it may",
 }
+_REFUSED: Final = frozenset({Ending.REFUSED, Ending.LIMITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +61,30 @@ class Records:
         if server is None:
             return None
         request = _below(record, "request")
-        headers, mcp = _below(request, "headers"), _below(record, "mcp")
-        method = mcp.get("method") or headers.get(methods.METHOD_HEADER) or str(request.get("method"))
+        headers, told = _below(request, "headers"), Record.from_json(record.get(KEY))
+        method = (told and told.method) or headers.get(methods.METHOD_HEADER) or str(request.get("method"))
         status = _below(record, "response").get("status")
-        return Called(server, str(method), "refused" in mcp or (not mcp and status in (401, 403, 429)))
+        return Called(server, str(method), status in (401, 403, 429) if told is None else told.outcome in _REFUSED)
 
     def happenings(self, record: Mapping[str, Any]) -> Iterator[Happening]:
         """Give what a record tells people."""
         server = self._server(record)
         if server is None:
             return
-        mcp, status = _below(record, "mcp"), _below(record, "response").get("status")
-        if "refused" in mcp:
-            text = self._refused(server, "refused", {**mcp, "reason": mcp["refused"]}, mcp.get("principal"))
+        told, status = Record.from_json(record.get(KEY)), _below(record, "response").get("status")
+        if told is not None and told.outcome in _REFUSED:
+            text = self._refused(server, "refused", told.refused, told.principal)
             yield Happening(Sort.REFUSAL, server, text)
-        would = mcp.get("would_refuse")
-        for one in would if isinstance(would, list) else ():
-            if isinstance(one, dict):
-                text = self._refused(server, "would be refused, and passes in monitor mode", one, mcp.get("principal"))
-                yield Happening(Sort.REFUSAL, server, text)
+        who, forgiven = (None, ()) if told is None else (told.principal, told.forgiven)
+        for one in forgiven:
+            text = self._refused(server, "would be refused, and passes in monitor mode", one, who)
+            yield Happening(Sort.REFUSAL, server, text)
         withheld = _below(record, "mcp_answer")
         if withheld.get("failed"):
             parts = ["answer withheld", shown(withheld.get("method")), shown(withheld["failed"])]
             do = "the server's operator must look into what it sends"
             yield Happening(Sort.TROUBLE, server, line(server, parts, do))
-        elif not mcp and not str(record.get("upstream_uri")).startswith(_INSPECT):
+        elif (told is None or told.reason is Reason.NO_REPLICA) and not _inspected(record):
             yield from _by_kong(server, status)
 
     def _server(self, record: Mapping[str, Any]) -> str | None:
@@ -92,33 +94,32 @@ class Records:
             return None
         return self._services.get(str(_below(record, "service").get("name")))
 
-    def _refused(self, server: str, word: str, said: Mapping[str, Any], who: object) -> str:
-        method, name, reason = (said.get(key) for key in ("method", "name", "reason"))
+    def _refused(self, server: str, word: str, said: RefusedBecause, who: str | None) -> str:
+        method, name, reason = said.method, said.name, said.reason
         asked = " ".join(shown(one) for one in (method, name if name != method else None) if one is not None)
         parts = [word, shown(who or "nobody known"), asked or "a request"]
-        if said.get("kind") == "approval":
-            if reason == NO_SNAPSHOT:
+        if said.kind is RejectKind.APPROVAL:
+            if reason is Reason.NO_SNAPSHOT:
                 return line(
                     server, [*parts, "pins: nothing is known to be approved yet"], "wait for the sidecar's look"
                 )
             item = _item(server, method, name)
             do = f"kong-mcp surface show {item}{self._review}, then approve in place of show, with --why"
             return line(server, [*parts, "pins: it is not open"], do)
-        if said.get("kind") == "policy" and isinstance(name, str) and len(name) < _NO_NAME:
-            why, do = self._explained(server, str(method), name, said.get("cause"), who)
+        if said.kind is RejectKind.POLICY and name is not None and len(name) < _NO_NAME:
+            why, do = self._explained(server, str(method), name, said.cause, who)
             if why:
                 return line(server, [*parts, why], do)
-        return line(server, [*parts, shown(reason)], _WORDS_TO_DO.get(str(reason), _PROTOCOL_TO_DO))
+        return line(server, [*parts, shown(reason)], _REASONS_TO_DO.get(reason, _PROTOCOL_TO_DO))
 
-    def _explained(self, server: str, method: str, name: str, cause: object, who: object) -> tuple[str, str]:
+    def _explained(self, server: str, method: str, name: str, cause: str | None, who: str | None) -> tuple[str, str]:
         """Return why the policy has no such item, with its line, and what to write; nothing where that is not known."""
-        caller = str(who) if who else None
         policy = self._policies.of(server)
         if policy is None:
             return "", ""
         try:
-            groups = self._groups.get(caller or "", ())
-            explained = explain(policy, principal(caller, groups), _wanted(method, name), NOTHING_KNOWN, server)
+            groups = self._groups.get(who or "", ())
+            explained = explain(policy, principal(who, groups), _wanted(method, name), NOTHING_KNOWN, server)
         except (MethodError, PolicySourceError):
             return "", ""
         if explained.allowed or (cause is not None and explained.cause != cause):
@@ -153,6 +154,11 @@ def _by_kong(server: str, status: object) -> Iterator[Happening]:
     elif status == 500:
         do = "see gateway.log in the folder of the logs"
         yield Happening(Sort.TROUBLE, server, line(server, ["the gateway could not serve a request (500)"], do))
+
+
+def _inspected(record: Mapping[str, Any]) -> bool:
+    """Return whether the sidecar was asked, which tells of it itself."""
+    return str(record.get("upstream_uri")).startswith(_INSPECT)
 
 
 def _below(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:

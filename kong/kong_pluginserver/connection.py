@@ -1,4 +1,4 @@
-"""One connection from Kong: frames in, frames out, on the hub.
+"""One connection from Kong: frames in, frames out, on the hub. Its states are those of `states`.
 
 Laws: a frame is read whole or not at all, and what has come of one is kept when the wait for it is given up; nothing
 larger than `largest` is kept, but it is read away, for Kong listens only after it has sent everything. PDK calls are
@@ -10,32 +10,33 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished, Stop
-from kong_pluginserver.hub import Hub
-from kong_pluginserver.ledger import Due, Ledger
+from kong_pluginserver.hub import Hub, Waiter
+from kong_pluginserver.ledger import Ledger, PendingReply
+from kong_pluginserver.states import ConnectionState, Step, after
 
 _CHUNK: Final = 65536
+# A member of an enum takes longer to find than a global, and these are needed for every PDK call.
+_RUNNING: Final = ConnectionState.RUNNING
+_ENDED: Final = ConnectionState.ENDED
+_TORN: Final = ConnectionState.TORN
+_BEGIN: Final = Step.BEGIN
+_SEND_END: Final = Step.SEND_END
+_FINISH: Final = Step.FINISH
 
 
-class Connection:
-    """A connection and the state of the event on it.
+class Connection(Waiter):
+    """A connection and the event on it.
 
     Attributes:
         token: the supervisor's name for it.
-        deadline: monotonic time at which the event must be over; 0.0 between events.
-        expired: the deadline has passed.
-        over: the end of the event has been sent; no PDK call is possible any more.
+        state: where it is; only this class changes it, by the table.
         ledger: the PDK calls that are not sent or not answered yet.
+        can_exit: the phase of this event allows kong.response.exit.
         unawaited: methods that the phase does not wait for, though Kong might say no.
-        torn: a frame was sent in part only, so nothing that follows would be understood.
-        stop: the Stop that a PDK call of this event ended with; remembered, for a plugin may have swallowed it.
-        can_exit: the phase allows kong.response.exit.
-        idle: no event is in flight.
-        closing: half closed; what Kong still sends is not served.
     """
 
     __slots__ = (
@@ -46,36 +47,24 @@ class Connection:
         "_send",
         "_skip",
         "_socket",
+        "_stop",
         "_upload",
         "can_exit",
-        "closing",
-        "deadline",
-        "expired",
-        "fd",
-        "hung_up",
-        "idle",
         "ledger",
-        "over",
-        "readable",
-        "resume",
-        "stop",
+        "state",
         "token",
-        "torn",
         "unawaited",
-        "waiting",
     )
 
-    def __init__(self, hub: Hub, peer: socket.socket, token: int, largest: int, upload: float) -> None:
+    def __init__(self, hub: Hub[Connection], peer: socket.socket, token: int, largest: int, upload: float) -> None:
         peer.setblocking(False)
-        self.fd = peer.fileno()
+        super().__init__(peer.fileno())
         self.token = token
-        self.deadline = 0.0
-        self.waiting = self.readable = self.hung_up = self.expired = self.over = self.torn = self.closing = False
+        self.state = ConnectionState.IDLE
         self.ledger = Ledger()
         self.unawaited: frozenset[str] = frozenset()
-        self.can_exit = self.idle = True
-        self.stop: Stop | None = None
-        self.resume: Callable[[], Any] = lambda: None
+        self.can_exit = True
+        self._stop: Stop | None = None
         self._hub = hub
         self._socket = peer
         self._recv = peer.recv
@@ -85,34 +74,58 @@ class Connection:
         self._largest = largest
         self._upload = upload
 
-    def begin(self, deadline: float, *, can_exit: bool) -> None:
-        """Begin an event that must be over at `deadline`, a monotonic time.
+    def begin(self, seconds: float, *, can_exit: bool) -> None:
+        """Begin an event that must be over within some seconds.
 
         Raises:
             OutOfStep: the last event is not settled.
         """
         self.ledger.begin()
-        self.deadline = deadline
-        self.expired = self.over = self.idle = False
-        self.stop = None
+        self.state = after(self.state, _BEGIN)
+        self.deadline = monotonic() + seconds
+        self.expired = False
+        self._stop = None
         self.can_exit = can_exit
 
-    def end(self) -> None:
-        """End the event; no deadline counts any more."""
+    def finish(self) -> None:
+        """Finish the event, of which nothing is owed any more; no deadline counts."""
         self.deadline = 0.0
-        self.idle = True
+        self.state = after(self.state, _FINISH)
 
-    def prefetch(self, requests: tuple[bytes, ...]) -> None:
-        """Send PDK calls before anything asks for them.
+    def allow(self, seconds: float) -> None:
+        """Set another deadline, so many seconds from now, though the last one may have passed."""
+        self.deadline = monotonic() + seconds
+        self.expired = False
+
+    def allow_any_time(self) -> None:
+        """Set no deadline: what follows is our own, and short."""
+        self.deadline = 0.0
+
+    def fail(self, stop: Stop) -> None:
+        """Remember the Stop that a PDK call ended with, for a plugin may swallow it."""
+        self._stop = stop
+        self.state = after(self.state, Step.STOP)
+
+    def check_phase(self) -> None:
+        """Look, after the phase, whether anything stopped the event.
+
+        Raises:
+            Stop: what did.
+        """
+        self._check()
+
+    def begin_phase(self, requests: tuple[bytes, ...], unawaited: frozenset[str]) -> None:
+        """Send PDK calls before anything asks for them; `unawaited` is as the attribute.
 
         Raises:
             Stop: the event is over, for whatever reason.
         """
         if self._buffer:
             raise self.ledger.lost("a reply before any call")
+        self.unawaited = unawaited
         if requests:
             self.ledger.prefetch(requests)
-            self.send(self.ledger.leave())
+            self.send(self.ledger.take_unsent())
 
     def ask(self, request: bytes, *, changes: bool = False) -> bytes:
         """Return the payload of the reply to one PDK call: one that was prefetched, or else it is made now.
@@ -127,15 +140,15 @@ class Connection:
         self._check()
         ledger = self.ledger
         if changes:
-            ledger.changed()
-        due = ledger.prefetched(request)
-        if due is None:
-            due = Due()
-            ledger.queue(request, due)
-            self.send(ledger.leave())
-        while not due.arrived:
+            ledger.drop_prefetched()
+        expected = ledger.prefetched(request)
+        if expected is None:
+            expected = PendingReply()
+            ledger.queue(request, expected)
+            self.send(ledger.take_unsent())
+        while not expected.arrived:
             self._take_reply()
-        return due.result()
+        return expected.result()
 
     def ask_for_upload(self, request: bytes) -> bytes:
         """Do as `ask`, but have the deadline wait while Kong waits for its client, as long as an upload may take.
@@ -150,28 +163,31 @@ class Connection:
         finally:
             self.deadline = deadline + monotonic() - started
 
-    def put(self, request: bytes, due: Due) -> None:
-        """Have one PDK call sent with what is sent next, without waiting for `due`, its reply.
+    def send_later(self, request: bytes, expected: PendingReply) -> None:
+        """Have one PDK call sent with what is sent next, without waiting for the reply that is expected.
 
         Raises:
             Stop: the event is over, for whatever reason.
         """
         self._check()
         ledger = self.ledger
-        ledger.changed()
-        ledger.queue(request, due)
+        ledger.drop_prefetched()
+        ledger.queue(request, expected)
         if ledger.full:
-            self.send(ledger.leave())
+            self.send(ledger.take_unsent())
             self.settle()
 
-    def finish(self, words: bytes) -> None:
+    def send_end(self, frames: bytes) -> None:
         """Send what is left of the PDK calls, and behind them what ends the event.
 
         Raises:
             Stop: it cannot be sent.
         """
-        self.send(self.ledger.leave() + words)
-        self.over = True
+        if self.state is _TORN:
+            raise self._stop or PeerVanished
+        ended = after(self.state, _SEND_END)
+        self.send(self.ledger.take_unsent() + frames)
+        self.state = ended
 
     def settle(self) -> None:
         """Read all replies that Kong owes.
@@ -179,14 +195,12 @@ class Connection:
         Raises:
             Stop: they do not come, or do not match their calls.
         """
-        while self.ledger.owed:
+        while self.ledger.pending:
             self._take_reply()
 
     def _check(self) -> None:
-        if self.over:
-            raise Exited
-        if self.stop is not None:
-            raise self.stop
+        if self.state is not _RUNNING:
+            raise Exited if self.state is _ENDED else self._stop or PeerVanished()
         if self.expired:
             raise DeadlineExceeded
 
@@ -198,7 +212,7 @@ class Connection:
             reply = error
         self.ledger.settle(reply)
         # Kong says nothing unasked while an event lasts; behind its end, the next call may follow.
-        if self._buffer and not self.ledger.owed and not self.over:
+        if self._buffer and not self.ledger.pending and self.state is not _ENDED:
             raise self.ledger.lost("a reply to no call")
 
     def send(self, data: bytes) -> None:
@@ -237,7 +251,8 @@ class Connection:
         except OSError:
             raise PeerVanished from None
         finally:
-            self.torn = bool(rest)
+            if rest:
+                self.state = after(self.state, Step.TEAR)
             self._buffer = b"".join([self._buffer, *received])
             self._hub.want_write(self, wanted=False)
 
@@ -339,14 +354,19 @@ class Connection:
         except OSError:
             return False
 
-    def half_close(self) -> None:
-        """Tell Kong that nothing will come any more; a call it has just sent is tried again elsewhere."""
-        self.closing = True
+    def half_close(self, seconds: float) -> None:
+        """Tell Kong that nothing will come any more, and wait so long for it to close too.
+
+        A call that it has just sent is tried again elsewhere.
+        """
+        self.state = after(self.state, Step.HALF_CLOSE)
+        self.allow(seconds)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the connection, for the supervisor's copy of it too."""
+        self.state = after(self.state, Step.CLOSE)
         self._hub.remove(self)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -39,6 +39,10 @@ class InstanceFailedError(Exception):
     """An instance could not be made on this worker: its constructor failed, or the supervisor gave no answer."""
 
 
+class NotPossibleError(Exception):
+    """A step was taken that the state of a connection does not have: a bug of ours."""
+
+
 class Stop(BaseException):
     """The event is over."""
 

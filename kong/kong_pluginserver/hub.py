@@ -15,14 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, TypeVar
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped] # it ships no types
 
 from kong_pluginserver.errors import DeadlineExceeded
-
-if TYPE_CHECKING:
-    from kong_pluginserver.connection import Connection
 
 _OWN_CODE: Final = str(Path(__file__).parent) + "/"
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -30,7 +27,32 @@ _READ: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _BATCH: Final = 256
 
 
-class Hub:
+class Waiter:
+    """What the hub knows of whoever waits for a connection.
+
+    Attributes:
+        fd: the connection's descriptor.
+        resume: switches to the greenlet that serves it; set by the hub.
+        waiting: that greenlet waits, for something to read or for room to write.
+        readable: there may be something to read; only who has found nothing takes it back.
+        hung_up: the end of the connection is there, perhaps behind something to read.
+        deadline: monotonic time at which the waiting must be over; 0.0 for no such time.
+        expired: that time has passed.
+    """
+
+    __slots__ = ("deadline", "expired", "fd", "hung_up", "readable", "resume", "waiting")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.resume: Callable[[], object] = lambda: None
+        self.waiting = self.readable = self.hung_up = self.expired = False
+        self.deadline = 0.0
+
+
+W = TypeVar("W", bound=Waiter)
+
+
+class Hub(Generic[W]):
     """The event loop of one worker.
 
     Args:
@@ -47,8 +69,8 @@ class Hub:
         on_batch: Callable[[], None],
         before_batch: Callable[[], None] = lambda: None,
     ) -> None:
-        self.current: Connection | None = None
-        self.connections: dict[int, Connection] = {}
+        self.current: W | None = None
+        self.connections: dict[int, W] = {}
         self.stopped = False
         self._tick = tick
         self._on_tick = on_tick
@@ -68,7 +90,7 @@ class Hub:
         del self._watched[fd]
         self._epoll.unregister(fd)
 
-    def add(self, connection: Connection, serve: Callable[[Connection], None]) -> None:
+    def add(self, connection: W, serve: Callable[[W], None]) -> None:
         """Run `serve(connection)` on a greenlet of its own once the first bytes are there."""
 
         def run() -> None:
@@ -79,16 +101,16 @@ class Hub:
         self.connections[connection.fd] = connection
         self._epoll.register(connection.fd, _READ)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: W) -> None:
         """Forget `connection`; to be called before its socket is closed."""
         if self.connections.pop(connection.fd, None):
             self._epoll.unregister(connection.fd)
 
-    def want_write(self, connection: Connection, *, wanted: bool) -> None:
+    def want_write(self, connection: W, *, wanted: bool) -> None:
         """Listen for room to write only while someone waits for it: each read by Kong would be an event otherwise."""
         self._epoll.modify(connection.fd, _READ | select.EPOLLOUT if wanted else _READ)
 
-    def wait(self, connection: Connection) -> None:
+    def wait(self, connection: W) -> None:
         """Switch to the hub until something happens on `connection` or its deadline has passed.
 
         Raises:
@@ -131,7 +153,7 @@ class Hub:
         """Give back the epoll descriptor."""
         self._epoll.close()
 
-    def _resume(self, connection: Connection) -> None:
+    def _resume(self, connection: W) -> None:
         connection.waiting = False
         self.current = connection
         connection.resume()

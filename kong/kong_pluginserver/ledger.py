@@ -4,8 +4,8 @@ Pure: no I/O. Kong takes calls one after the other and answers each with one fra
 n-th reply belongs to the n-th call. That is all that ties a reply to its call, so it is kept here and nowhere else, and
 whatever would break it is OutOfStep, after which the connection is never used again.
 
-Laws: every call that is sent leaves one Due; every reply settles the oldest; a reply that nobody waits for, or that its
-call cannot have, is out of step; an event begins and ends with nothing owed.
+Laws: every call that is sent leaves one PendingReply; every reply settles the oldest; a reply that nobody waits for, or
+that its call cannot have, is out of step; an event begins and ends with none pending.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_BYTES = 65536
 _MOST_CALLS = 128
 
 
-class Due:
+class PendingReply:
     """The reply of one call that somebody may wait for; what is wrong with it is raised only for who asks."""
 
     __slots__ = ("_error", "_reply", "arrived")
@@ -50,7 +50,7 @@ class Due:
         return self._reply
 
 
-class Nothing(Due):
+class EmptyReply(PendingReply):
     """The reply of a call that has none to give: an empty frame."""
 
     __slots__ = ()
@@ -73,7 +73,7 @@ class Nothing(Due):
         raise OutOfStep("a reply to a call that has none") from error
 
 
-class Unawaited(Due):
+class UnawaitedReply(PendingReply):
     """The reply of a call that the phase took for confirmed.
 
     Args:
@@ -114,28 +114,28 @@ class Unawaited(Due):
         raise OutOfStep("neither yes nor no where one belongs") from error
 
 
-NOTHING = Nothing()
+EMPTY_REPLY = EmptyReply()
 
 
 class Ledger:
     """The calls of one connection, in order: those not sent yet, and those sent and not answered.
 
     Attributes:
-        owed: what Kong still has to answer, oldest first.
+        pending: what Kong still has to answer, oldest first.
         broken: it has been out of step.
-        unconfirmed: calls of this event that Kong has not confirmed, see Unawaited.
+        unconfirmed: calls of this event that Kong has not confirmed, see UnawaitedReply.
     """
 
-    __slots__ = ("_ahead", "_behind", "_size", "_unsent", "broken", "owed", "unconfirmed")
+    __slots__ = ("_prefetched", "_size", "_unsent", "_unsent_replies", "broken", "pending", "unconfirmed")
 
     def __init__(self) -> None:
-        self.owed: deque[Due] = deque()
+        self.pending: deque[PendingReply] = deque()
         self.broken = False
         self.unconfirmed: list[tuple[str, str]] = []
         self._unsent: list[bytes] = []
-        self._behind: list[Due] = []
+        self._unsent_replies: list[PendingReply] = []
         self._size = 0
-        self._ahead: list[tuple[bytes, Due]] = []
+        self._prefetched: list[tuple[bytes, PendingReply]] = []
 
     def begin(self) -> None:
         """Begin an event.
@@ -143,47 +143,47 @@ class Ledger:
         Raises:
             OutOfStep: the last one is not settled.
         """
-        if self.broken or self.owed or self._behind or self._unsent:
+        if self.broken or self.pending or self._unsent_replies or self._unsent:
             raise self.lost("an event while another is not settled")
-        self._ahead.clear()
+        self._prefetched.clear()
         self.unconfirmed.clear()
 
-    def queue(self, request: bytes, due: Due) -> None:
+    def queue(self, request: bytes, expected: PendingReply) -> None:
         """Add a call that leaves with what is sent next."""
         self._unsent.append(request)
-        self._behind.append(due)
+        self._unsent_replies.append(expected)
         self._size += len(request)
 
     def prefetch(self, requests: Iterable[bytes]) -> None:
         """Add calls whose replies are there for who asks for exactly the same, once each."""
         for request in requests:
-            due = Due()
-            self.queue(request, due)
-            self._ahead.append((request, due))
+            expected = PendingReply()
+            self.queue(request, expected)
+            self._prefetched.append((request, expected))
 
-    def prefetched(self, request: bytes) -> Due | None:
+    def prefetched(self, request: bytes) -> PendingReply | None:
         """Return what was prefetched for `request` and not asked for yet."""
-        for index, (one, due) in enumerate(self._ahead):
+        for index, (one, expected) in enumerate(self._prefetched):
             if one == request:
-                del self._ahead[index]
-                return due
+                del self._prefetched[index]
+                return expected
         return None
 
-    def changed(self) -> None:
+    def drop_prefetched(self) -> None:
         """Forget what was prefetched: from now on Kong might answer otherwise."""
-        self._ahead.clear()
+        self._prefetched.clear()
 
     @property
     def full(self) -> bool:
         """Whether so much is unsent or unanswered that it is time to wait."""
-        return self._size > _MOST_BYTES or len(self._behind) + len(self.owed) > _MOST_CALLS
+        return self._size > _MOST_BYTES or len(self._unsent_replies) + len(self.pending) > _MOST_CALLS
 
-    def leave(self) -> bytes:
+    def take_unsent(self) -> bytes:
         """Return all that is unsent, which counts as sent from now on."""
         request = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
-        self.owed.extend(self._behind)
+        self.pending.extend(self._unsent_replies)
         self._unsent.clear()
-        self._behind.clear()
+        self._unsent_replies.clear()
         self._size = 0
         return request
 
@@ -191,16 +191,16 @@ class Ledger:
         """Give the next reply, or what was wrong with it once it has been read away, to the oldest call.
 
         Raises:
-            OutOfStep: nothing is owed, or that call cannot have this reply.
+            OutOfStep: no reply is expected, or that call cannot have this reply.
         """
-        if not self.owed:
+        if not self.pending:
             raise self.lost("a reply to no call")
-        due = self.owed.popleft()
+        expected = self.pending.popleft()
         try:
             if isinstance(reply, bytes):
-                due.arrive(reply)
+                expected.arrive(reply)
             else:
-                due.fail(reply)
+                expected.fail(reply)
         except OutOfStep:
             self.broken = True
             raise

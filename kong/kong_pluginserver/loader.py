@@ -5,7 +5,7 @@ A plugin file is a plain kong-pdk plugin: `Schema`, `version`, `priority`, `clas
     refusal = (status, headers, body)   what the client gets when the plugin fails; a 503 in JSON otherwise
     unreadable = (status, headers, body)  what it gets for text that is not UTF-8, a header's say; else as `refusal`
     buffers_responses = True            needed beside a `response` phase: Kong buffers every response for it
-    prefetch, unawaited                 which PDK calls are made ahead or not waited for, see ahead
+    prefetch, unawaited                 which PDK calls are made ahead or not waited for, see call_hints
     between_events = function           called without arguments in every worker before it serves what has come, and
                                         several times a second while nothing comes: for work that must not take its
                                         time from an event's deadline. It is called often, so it must mostly return at
@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from kong_pluginserver import ahead, description
+from kong_pluginserver import call_hints, description
 from kong_pluginserver.errors import PluginServerError, UnfitError
 from kong_pluginserver.pdk import exit_frames
 
@@ -180,7 +180,7 @@ def _checked(name: str, module: ModuleType) -> Plugin:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UnfitError(f"`Schema` is no JSON: {error}") from None
-    prefetch, unawaited = ahead.prefetched(module, phases), ahead.unawaited(module)
+    prefetch, unawaited = call_hints.prefetched(module, phases), call_hints.unawaited(module)
     refusal = _refusal(module, "refusal", DEFAULT_REFUSAL)
     unreadable = _refusal(module, "unreadable", refusal)
     between = getattr(module, "between_events", None)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from kong_pluginserver import wire
+from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import Exited, PDKError, Stop, UnknownMethodError
 from kong_pluginserver.hub import Hub
-from kong_pluginserver.ledger import NOTHING, Unawaited
+from kong_pluginserver.ledger import EMPTY_REPLY, UnawaitedReply
 from kong_pluginserver.methods import (
     CONFIRMED,
     EXIT,
@@ -25,11 +26,9 @@ from kong_pluginserver.methods import (
     Sender,
     truth,
 )
+from kong_pluginserver.states import ConnectionState
 
-if TYPE_CHECKING:
-    from kong_pluginserver.connection import Connection
-
-Call: TypeAlias = "Callable[[Connection, bytes, tuple[Any, ...]], Any]"
+Call: TypeAlias = Callable[[Connection, bytes, tuple[Any, ...]], Any]
 """How a method goes out: on which connection, its two frames, and what it was called with."""
 
 
@@ -61,7 +60,7 @@ def exit_frames(status: int, body: Any = None, headers: dict[str, Any] | None = 
     return request_frames(EXIT, status, body, headers)
 
 
-def build(hub: Hub, read_body: Reader) -> Namespace:
+def build(hub: Hub[Connection], read_body: Reader) -> Namespace:
     """Return the PDK whose calls go out on the connection that `hub` is running.
 
     Args:
@@ -83,7 +82,7 @@ def build(hub: Hub, read_body: Reader) -> Namespace:
             method: Callable[..., Any] = _exit(running)
         else:
             if path in SILENT:
-                call = _put
+                call = _sent_later
             elif path in CONFIRMED:
                 call = _confirmed(path, read)
             else:
@@ -119,7 +118,7 @@ def _method(running: Callable[[], Any], path: str, send: Sender, call: Call) -> 
         try:
             return call(connection, request, args)
         except Stop as stop:
-            connection.stop = stop
+            connection.fail(stop)
             raise
 
     return method
@@ -143,28 +142,28 @@ def _confirmed(path: str, read: Reader) -> Call:
     def call(connection: Connection, request: bytes, args: tuple[Any, ...]) -> Any:
         if path not in connection.unawaited:
             return read(connection.ask(request, changes=True))
-        connection.put(request, Unawaited((path, str(args[0])), truth, connection.ledger.unconfirmed))
+        connection.send_later(request, UnawaitedReply((path, str(args[0])), truth, connection.ledger.unconfirmed))
         return True
 
     return call
 
 
-def _put(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> None:
-    connection.put(request, NOTHING)
+def _sent_later(connection: Connection, request: bytes, _args: tuple[Any, ...]) -> None:
+    connection.send_later(request, EMPTY_REPLY)
 
 
 def _exit(running: Callable[[], Any]) -> Callable[..., NoReturn]:
     def leave(status: int, body: Any = None, headers: dict[str, Any] | None = None) -> NoReturn:
         connection = running()
-        if connection.over:
+        if connection.state is ConnectionState.ENDED:
             raise Exited
         if not connection.can_exit:
             raise PDKError("kong.response.exit is not possible in this phase")
-        words = exit_frames(status, body, headers)
+        frames = exit_frames(status, body, headers)
         try:
-            connection.finish(words)
+            connection.send_end(frames)
         except Stop as stop:
-            connection.stop = stop
+            connection.fail(stop)
             raise
         raise Exited
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from time import monotonic
 from typing import Any, Final
 
 from kong_pluginserver import description, log, rpc
@@ -20,15 +19,16 @@ from kong_pluginserver.instances import Instance, Instances
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
 from kong_pluginserver.pdk import Namespace
 from kong_pluginserver.recent import Recent
+from kong_pluginserver.states import ConnectionState
 
 # Kong raises an error for kong.response.exit in these, which the client would not see: nothing can be refused there.
 _NO_EXIT: Final = frozenset({"certificate", "log"})
-_LAST_WORDS: Final = 2.0
+_END_SECONDS: Final = 2.0
 _MOMENT: Final = 0.5
 # For the replies that Kong owes when an event is over: it may still be reading a slow client's body, for a PDK call
 # that took too long or that nobody waited for; nginx gives the client 60 s.
 _LINGER: Final = 60.0
-# By digest. A cause that is forgotten is told again; none goes untold.
+# By digest. A cause that is forgotten is logged again; none goes unlogged.
 _MOST_CAUSES: Final = 4096
 _UNCONFIRMED: Final = (
     "Kong knows no upstream of this name, and the plugin does not wait to be told: its requests stay with the service "
@@ -49,7 +49,7 @@ class Service:
         self._instances = instances
         self._kong = kong
         self._deadline = deadline
-        self._told: Recent[bytes, bool] = Recent(_MOST_CAUSES)
+        self._logged: Recent[bytes, bool] = Recent(_MOST_CAUSES)
         self._marks = {name: plugin.mark for name, plugin in plugins.items()}
 
     def serve(self, connection: Connection) -> None:
@@ -64,7 +64,6 @@ class Service:
         except Exception as error:  # noqa: BLE001 - the outermost edge of a connection
             log.line("error", "connection_failed", **log.cause(error))
         finally:
-            connection.end()
             connection.close()
             self.ended.append(connection.token)
 
@@ -72,8 +71,8 @@ class Service:
         data = connection.next_call()
         if data is None:
             return False
-        if connection.closing:
-            _let_go(connection)
+        if connection.state is ConnectionState.CLOSING:
+            _read_what_is_sent(connection)
             return False
         call = rpc.parse_call(data)
         if call.command == rpc.EVENT:
@@ -99,21 +98,21 @@ class Service:
         return rpc.info(name, plugin.phases, plugin.version, plugin.priority, plugin.info()["Schema"])
 
     def _start(self, connection: Connection, call: rpc.Call) -> bool:
-        connection.begin(monotonic() + self._deadline, can_exit=False)
+        connection.begin(self._deadline, can_exit=False)
         try:
             description.check(call.name, self._marks[call.name], call.config)
             instance_id = self._instances.start(call.name, call.config)
         except BaseException as error:  # noqa: BLE001 - a plugin's constructor may end in anything, SystemExit too
             # The protocol has no way to say no to a start. Kong logs a closed connection and answers 500, once for
             # each request and without trying again, so that a repaired configuration or environment works at once.
-            connection.end()
-            self._tell_once(call, error)
+            connection.finish()
+            self._log_once(call, error)
             return False
-        connection.end()
+        connection.finish()
         connection.send(rpc.returned(call.sequence, rpc.status(call.name, instance_id, int(time.time()))))
         return True
 
-    def _tell_once(self, call: rpc.Call, error: BaseException) -> None:
+    def _log_once(self, call: rpc.Call, error: BaseException) -> None:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
@@ -123,51 +122,50 @@ class Service:
             log.line("error", "instance_not_started", **cause)
 
     def _first(self, what: bytes) -> bool:
-        """Say whether this has not been told yet, as far as that is remembered; from now on it has."""
+        """Say whether this has not been logged yet, as far as that is remembered; from now on it has."""
         key = hashlib.sha256(what).digest()
-        if self._told.use(key):
+        if self._logged.use(key):
             return False
-        self._told.keep(key, True)
+        self._logged.keep(key, True)
         return True
 
     def _event(self, connection: Connection, call: rpc.Call) -> bool:
-        connection.begin(monotonic() + self._deadline, can_exit=call.name not in _NO_EXIT)
         instance: Instance | None = None
+        connection.begin(self._deadline, can_exit=call.name not in _NO_EXIT)
         try:
             instance = self._instances.get(call.instance_id)
             if instance is None:
-                connection.end()
+                connection.finish()
                 log.line("info", "unknown_instance", instance=call.instance_id)
                 return False
             _run(connection, instance, call.name, self._kong)
-            connection.finish(rpc.event_end(call.sequence))
+            connection.send_end(rpc.event_end(call.sequence))
         except BaseException as error:  # noqa: BLE001 - the outermost edge of a phase: whatever it was, it refuses
-            connection.deadline = 0.0
+            connection.allow_any_time()
             return self._failed(connection, call, instance, error)
-        return self._settle(connection, call, instance, told=False, answered=False)
+        return self._settle(connection, call, instance, logged=False, answered=False)
 
     def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
         exited = isinstance(error, Exited)
         if not exited:
-            _tell(call, instance, error, refused=connection.can_exit)
-        if connection.torn or isinstance(error, PeerVanished):
+            _log_failure(call, instance, error, refused=connection.can_exit)
+        if connection.state is ConnectionState.TORN or isinstance(error, PeerVanished):
             return False
-        if not connection.over:
-            connection.deadline = monotonic() + _LAST_WORDS
-            connection.expired = False
+        if connection.state is not ConnectionState.ENDED:
+            connection.allow(_END_SECONDS)
             if connection.can_exit:
-                connection.finish(_refusal(instance, error))
+                connection.send_end(_refusal(instance, error))
             else:
-                connection.finish(rpc.event_end(call.sequence))
+                connection.send_end(rpc.event_end(call.sequence))
         answered = connection.can_exit
         if connection.ledger.broken:
             if answered:
                 _let_answer_be_read(connection)
             return False
-        return self._settle(connection, call, instance, told=not exited, answered=answered) and not answered
+        return self._settle(connection, call, instance, logged=not exited, answered=answered) and not answered
 
     def _settle(
-        self, connection: Connection, call: rpc.Call, instance: Instance | None, *, told: bool, answered: bool
+        self, connection: Connection, call: rpc.Call, instance: Instance | None, *, logged: bool, answered: bool
     ) -> bool:
         """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
 
@@ -176,24 +174,23 @@ class Service:
         pass is worth nothing then, and the connection is closed under it.
         """
         settled = True
-        if connection.ledger.owed:
-            connection.deadline = monotonic() + _LINGER
-            connection.expired = False
+        if connection.ledger.pending:
+            connection.allow(_LINGER)
             try:
                 connection.settle()
             except Stop as error:
                 settled = False
-                connection.deadline = 0.0
-                if not told:
-                    _tell(call, instance, error, refused=False)
+                connection.allow_any_time()
+                if not logged:
+                    _log_failure(call, instance, error, refused=False)
                 if answered and connection.ledger.broken:
                     _let_answer_be_read(connection)
-        connection.end()
+        connection.finish()
         if connection.ledger.unconfirmed:
-            self._tell_unconfirmed(connection, call, instance)
+            self._log_unconfirmed(connection, call, instance)
         return settled
 
-    def _tell_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
+    def _log_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
         for method, argument in connection.ledger.unconfirmed:
             if self._first(repr((call.instance_id, method, argument)).encode()):
                 log.line(
@@ -213,9 +210,9 @@ def _refusal(instance: Instance | None, error: BaseException) -> bytes:
     return instance.plugin.unreadable if isinstance(error, NotText) else instance.plugin.refusal
 
 
-def _tell(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
-    told: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
-    log.line("error", "event_refused" if refused else "event_failed", **told, **log.cause(error))
+def _log_failure(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
+    known: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
+    log.line("error", "event_refused" if refused else "event_failed", **known, **log.cause(error))
 
 
 def _let_answer_be_read(connection: Connection) -> None:
@@ -223,33 +220,24 @@ def _let_answer_be_read(connection: Connection) -> None:
 
     Were the connection closed before Kong has written what it owes, it would fail on that and not read the answer.
     """
-    connection.deadline = monotonic() + _LINGER
-    connection.expired = False
-    connection.half_close()
+    connection.half_close(_LINGER)
     with contextlib.suppress(PeerVanished, DeadlineExceeded):
         connection.linger()
 
 
-def _let_go(connection: Connection) -> None:
+def _read_what_is_sent(connection: Connection) -> None:
     """Read, for a moment, what Kong still sends on a connection that was half closed.
 
     Kong took it out of its pool just then, and asks again elsewhere when it finds no answer; were the connection closed
     between the two writes of its call, the second would fail, and the request with it.
     """
-    connection.deadline = monotonic() + _MOMENT
-    connection.expired = False
+    connection.allow(_MOMENT)
     with contextlib.suppress(PeerVanished, DeadlineExceeded):
         connection.linger()
 
 
 def _run(connection: Connection, instance: Instance, phase: str, kong: Namespace) -> None:
     run = instance.phases[phase]
-    connection.unawaited = instance.plugin.unawaited
-    connection.prefetch(instance.plugin.prefetch.get(phase, ()))
+    connection.begin_phase(instance.plugin.prefetch.get(phase, ()), instance.plugin.unawaited)
     run(kong)
-    if connection.over:
-        raise Exited
-    if connection.stop is not None:
-        raise connection.stop
-    if connection.expired:
-        raise DeadlineExceeded
+    connection.check_phase()

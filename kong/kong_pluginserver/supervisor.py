@@ -19,10 +19,10 @@ from time import monotonic
 from typing import Final
 
 from kong_pluginserver import control, log, worker
+from kong_pluginserver.closing import ClosingConnections
 from kong_pluginserver.handle import Handle
 from kong_pluginserver.listener import Listener
 from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
-from kong_pluginserver.partings import Partings
 from kong_pluginserver.registry import Registry
 from kong_pluginserver.settings import Settings
 
@@ -46,7 +46,7 @@ class Supervisor:
         self._registry = Registry()
         self._handles: dict[int, Handle] = {}
         self._waiting: list[socket.socket] = []
-        self._partings = Partings()
+        self._closing = ClosingConnections()
         self._refusal = _common_refusal(plugins)
         self._tokens = 0
         self._epoll = select.epoll()
@@ -74,7 +74,7 @@ class Supervisor:
             for fd, _ in events:
                 self._dispatch(fd)
             self._look_after()
-        for peer in (*self._waiting, *self._partings.peers()):
+        for peer in (*self._waiting, *self._closing.peers()):
             peer.close()
         signal.set_wakeup_fd(-1)
         log.line("info", "ended")
@@ -126,7 +126,7 @@ class Supervisor:
 
     def _look_after(self) -> None:
         now = monotonic()
-        self._partings.end(now)
+        self._closing.end(now)
         if not self._drain_until and (self._told_to_end or self._orphaned()):
             self._drain(now)
         if self._waiting and self._handles:
@@ -175,7 +175,7 @@ class Supervisor:
                 for one in (handle.control, handle.ask, *handle.connections.values()):
                     one.close()
                 os.close(handle.pidfd)
-            for one in (ours, answer, *self._own, *self._waiting, *self._partings.peers()):
+            for one in (ours, answer, *self._own, *self._waiting, *self._closing.peers()):
                 one.close()
             worker.start(theirs, ask, self._plugins, self._settings)
         theirs.close()
@@ -197,7 +197,7 @@ class Supervisor:
         # would come back without end: that is refused.
         refused = not self._drain_until and (handle.frozen or self._crashes > 1)
         for peer in handle.connections.values():
-            self._partings.add(peer, self._refusal if refused else b"", now)
+            self._closing.add(peer, self._refusal if refused else b"", now)
         if self._drain_until:
             return
         self._last_crash = now

@@ -18,11 +18,12 @@ from kong_pluginserver.loader import Plugin
 from kong_pluginserver.pdk import build
 from kong_pluginserver.service import Service
 from kong_pluginserver.settings import Settings
+from kong_pluginserver.states import ConnectionState
 
 _BEAT: Final = 0.5
 _HALF_CLOSED: Final = 0.5
 _FRAME_MARGIN: Final = 1024 * 1024
-_MOST_TOLD: Final = 256
+_MOST_LOGGED: Final = 256
 
 
 class Worker:
@@ -33,16 +34,16 @@ class Worker:
     ) -> None:
         self._control = control_end
         self._settings = settings
-        self._hub = Hub(settings.tick, self._on_tick, self._on_batch, self._between_events)
+        self._hub: Hub[Connection] = Hub(settings.tick, self._on_tick, self._on_batch, self._between_events)
         self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._instances = Instances(plugins, control.Supervisor(ask))
         kong = build(self._hub, body_reader(settings.max_body))
         self._service = Service(plugins, self._instances, kong, settings.deadline)
         self._next_beat = 0.0
         self._asked_to_drain = self._draining = False
         self._drain_until = 0.0
-        self._leaving: Connection | None = None
+        self._half_closed: Connection | None = None
 
     def run(self) -> None:
         """Serve until drained."""
@@ -87,9 +88,9 @@ class Worker:
             return
         self._draining = True
         self._drain_until = monotonic() + self._settings.drain
-        self._see_off()
+        self._half_close_next()
 
-    def _see_off(self) -> None:
+    def _half_close_next(self) -> None:
         """Half close one idle connection, and the next when Kong has closed that one too.
 
         Kong may take a connection out of its pool before it has seen its end. An event that finds no answer there is
@@ -97,15 +98,14 @@ class Worker:
         other connections are served meanwhile, starts too.
         """
         now = monotonic()
-        leaving = self._leaving
-        if leaving is not None and self._hub.connections.get(leaving.fd) is leaving and now < leaving.deadline:
+        last = self._half_closed
+        if last is not None and self._hub.connections.get(last.fd) is last and now < last.deadline:
             return
-        self._leaving = None
+        self._half_closed = None
         for connection in list(self._hub.connections.values()):
-            if connection.idle and not connection.closing and not connection.has_input():
-                connection.half_close()
-                connection.deadline = now + _HALF_CLOSED
-                self._leaving = connection
+            if connection.state is ConnectionState.IDLE and not connection.has_input():
+                connection.half_close(_HALF_CLOSED)
+                self._half_closed = connection
                 return
 
     def _between_events(self) -> None:
@@ -114,8 +114,8 @@ class Worker:
                 work()
             except BaseException as error:  # noqa: BLE001 - the edge of a plugin's code: it may end in anything
                 cause = log.cause(error)
-                if (name, cause["at"]) not in self._told and len(self._told) < _MOST_TOLD:
-                    self._told.add((name, cause["at"]))
+                if (name, cause["at"]) not in self._logged and len(self._logged) < _MOST_LOGGED:
+                    self._logged.add((name, cause["at"]))
                     log.line("error", "between_events_failed", plugin=name, **cause)
 
     def _on_tick(self, now: float) -> None:
@@ -132,7 +132,7 @@ class Worker:
 
     def _on_batch(self) -> None:
         if self._draining:
-            self._see_off()
+            self._half_close_next()
         ended = self._service.ended
         while ended:
             tokens = ended[: control.MOST_TOKENS]

@@ -3,7 +3,8 @@
 It travels in one header, as `FORMAT.TERMS.CLAIMS.MAC`: the number of the format, two JSON objects and an HMAC-SHA256
 (RFC 2104) over all that stands before it, each but the first in base64url. Members that say what they say by default
 are left out. TERMS is the same for every request of principals with the same policy, so both ends keep what they made
-of it. See `formats` for how releases read each other. Format 1 was one object with exactly 26 members, and the HMAC.
+of it. Terms that no header can carry are in a file of the node: TERMS is `~` and their digest. See `formats` for how
+releases read each other. Format 1 was one object with exactly 26 members, and the HMAC.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mcp_core.answer import ServerMessages
 from mcp_core.errand import Address
@@ -28,9 +29,11 @@ from mcp_core.policy import View
 from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
 from mcp_core.scan import ScanConfig
-from mcp_core.seal import base64url, derive, from_base64url
+from mcp_core.seal import base64url, derive, from_base64url, is_signed
 
 FORMAT: Final = 2
+_NAMED: Final = "~"
+"""What base64url never has: a digest follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ class Disbelief(Enum):
 
     UNSIGNED = "not signed here, or expired"
     OTHER_RELEASE = "signed here, in a format that this release does not read"
+    TERMS_MISSING = "signed here, by terms that cannot be read on this node"
+
+
+FindTerms: TypeAlias = Callable[[str], Terms | None]
+
+
+class _TermsMissingError(Exception):
+    """The terms that a digest names are not there."""
 
 
 class ClaimSigner:
@@ -109,30 +120,35 @@ class ClaimSigner:
         self._keys = [derive(key, "kong-mcp context") for key in keys]
 
     def sign(self, claims: Claims, target: Target, terms: str | None = None) -> str:
-        """Return the header value. `terms` is what write_terms returned, where the caller has kept it."""
-        kept = write_terms(claims.terms) if terms is None else terms
+        """Return the header value. `terms` is what TERMS is to be, where the caller has kept it."""
+        kept = base64url(write_terms(claims.terms)) if terms is None else terms
         signed = f"{FORMAT}.{kept}.{_written(_values(claims, target))}"
         return f"{signed}.{base64url(hmac.digest(self._keys[0], signed.encode(), 'sha256'))}"
 
-    def verify(self, value: str, *, now: float) -> tuple[Claims, Target] | Disbelief:
-        """Return what the guard said, or why it is not believed. Claims must still be compared with the body."""
+    def verify(
+        self, value: str, *, now: float, find: FindTerms = lambda _digest: None
+    ) -> tuple[Claims, Target] | Disbelief:
+        """Return what the guard said, or why it is not believed. Claims must still be compared with the body.
+
+        `find` returns the terms that a digest names, None where they are not there.
+        """
         signed, _, mac = value.rpartition(".")
         given = from_base64url(mac)
         if not signed or given is None or not signed.isascii():
             return Disbelief.UNSIGNED
-        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
-        good = [hmac.compare_digest(hmac.digest(key, signed.encode(), "sha256"), given) for key in self._keys]
-        if not any(good):
+        if not is_signed(self._keys, signed.encode(), given):
             return Disbelief.UNSIGNED
         try:
-            claims, target = _read(signed.split("."))
+            claims, target = _read(signed.split("."), find)
+        except _TermsMissingError:
+            return Disbelief.TERMS_MISSING
         except (KeyError, TypeError, ValueError):
             return Disbelief.OTHER_RELEASE
         return Disbelief.UNSIGNED if claims.expires < now else (claims, target)
 
 
-def write_terms(terms: Terms) -> str:
-    """Return terms as they stand in the header."""
+def write_terms(terms: Terms) -> bytes:
+    """Return terms as JSON: what stands in the header in base64url, or in a file."""
     inspection, told = terms.inspection, terms.server_messages
     values: dict[str, Any] = {
         "view": {kind: access for kind, access in terms.view.to_json().items() if any(access.values())},
@@ -146,7 +162,27 @@ def write_terms(terms: Terms) -> str:
         "scan": terms.scan,
     }
     kept = {name: value for name, value in values.items() if value}
-    return _written(kept if terms.hide is None else {**kept, "hide": terms.hide})
+    return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
+
+
+def terms_digest(content: bytes) -> str:
+    """Return what names terms that stand in a file: their SHA-256 in base64url, which is a good name for the file."""
+    return base64url(hashlib.sha256(content).digest())
+
+
+def named_terms(digest: str) -> str:
+    """Return TERMS of a header for terms that stand in a file."""
+    return _NAMED + digest
+
+
+def read_named_terms(digest: str, content: bytes) -> Terms | None:
+    """Return the terms in a file, or None where it is not what was signed, or this release does not read them."""
+    if not hmac.compare_digest(terms_digest(content), digest):
+        return None
+    try:
+        return _terms(_known(_object(json.loads(content)), _TERMS))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 _TERMS: Final = frozenset(
@@ -185,19 +221,28 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _read(parts: Sequence[str]) -> tuple[Claims, Target]:
-    """Return what was signed. Raises KeyError, TypeError or ValueError for what this release does not read."""
+def _read(parts: Sequence[str], find: FindTerms) -> tuple[Claims, Target]:
+    """Return what was signed.
+
+    Raises _TermsMissingError, and KeyError, TypeError or ValueError for what this release does not read.
+    """
     if len(parts) == 1:
         return _read_first(_loaded(parts[0]))
     number, terms, claims = parts
     if number != str(FORMAT):
         raise ValueError(number)
-    return _read_claims(_understood(claims, _CLAIMS), _read_terms(terms))
+    found = find(terms.removeprefix(_NAMED)) if terms.startswith(_NAMED) else _read_terms(terms)
+    if found is None:
+        raise _TermsMissingError
+    return _read_claims(_understood(claims, _CLAIMS), found)
 
 
 @lru_cache(maxsize=1024)
 def _read_terms(text: str) -> Terms:
-    values = _understood(text, _TERMS)
+    return _terms(_understood(text, _TERMS))
+
+
+def _terms(values: Mapping[str, Any]) -> Terms:
     hide = values.get("hide")
     return Terms(
         view=View.from_json(_object(values.get("view", {}))),
@@ -266,7 +311,11 @@ def _read_first(values: Mapping[str, Any]) -> tuple[Claims, Target]:
 
 
 def _written(values: Mapping[str, Any]) -> str:
-    return base64url(json.dumps(values, separators=(",", ":")).encode())
+    return base64url(_dumped(values))
+
+
+def _dumped(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
@@ -277,7 +326,10 @@ def _loaded(text: str) -> Mapping[str, Any]:
 
 
 def _understood(text: str, known: frozenset[str]) -> Mapping[str, Any]:
-    values = _loaded(text)
+    return _known(_loaded(text), known)
+
+
+def _known(values: Mapping[str, Any], known: frozenset[str]) -> Mapping[str, Any]:
     if not is_understood(values, known):
         raise ValueError("a critical member that is not known")
     return values

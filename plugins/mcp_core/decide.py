@@ -33,6 +33,7 @@ from mcp_core.outcome import (
 from mcp_core.params import ParamHeaders
 from mcp_core.policy import Policy, View
 from mcp_core.question import Question
+from mcp_core.reasons import Reason
 from mcp_core.seal import Session
 from mcp_core.tasks import Task
 from mcp_core.uris import MAX_LENGTH as MAX_URI
@@ -80,7 +81,7 @@ class Admitted:
 Decision: TypeAlias = Admitted | Reject
 OpenSession: TypeAlias = Callable[[str], Session | None]
 OpenTask: TypeAlias = Callable[[str], Task | None]
-Closed: TypeAlias = Callable[[Kind, str], str | None]
+Closed: TypeAlias = Callable[[Kind, str], tuple[Reason, str] | None]
 StepUp: TypeAlias = Callable[[Sequence[Message], RequestId | None], Reject | None]
 
 
@@ -100,7 +101,7 @@ def _has_all(_messages: Sequence[Message], _id: RequestId | None) -> None:
 class Caller:
     """What one principal may see and call, and what opens for it: sealed session ids and sealed task ids.
 
-    `closed` returns why nobody may use an item, whoever asks, as a short stable word; None for an item that is open.
+    `closed` returns why nobody may use an item, whoever asks (a reason and its detail); None for one that is open.
     `held` says that something in the call lane holds answers to their questions; else all takes the inspect lane.
     `step_up` returns the refusal of what the caller could do with more scopes than it has.
     """
@@ -180,7 +181,7 @@ def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Header
         return decision
     if decision.era is not Era.LEGACY or decision.session is not None:
         text = "Only messages of the HTTP+SSE transport are taken here: POST others to the path of the stream."
-        return Reject(INVALID_REQUEST, text, "endpoint", id=decision.id)
+        return Reject(INVALID_REQUEST, text, Reason.ENDPOINT, id=decision.id)
     return replace(decision, lane=Lane.INSPECT)
 
 
@@ -198,10 +199,10 @@ def decide_stream(
     if http_method not in ("GET", "DELETE") or not legacy:
         allow = "POST, GET, DELETE" if legacy else "POST"
         text = f"Use one of these HTTP methods here: {allow}."
-        return Reject(INVALID_REQUEST, text, "http-method", status=405, headers={"Allow": allow})
+        return Reject(INVALID_REQUEST, text, Reason.HTTP_METHOD, status=405, headers={"Allow": allow})
     # In HTTP/2 a body needs no header to announce it.
     if body or http.single(http_headers, "content-length") not in (None, "0") or "transfer-encoding" in http_headers:
-        return Reject(INVALID_REQUEST, f"A {http_method} carries no body here.", "stream-body")
+        return Reject(INVALID_REQUEST, f"A {http_method} carries no body here.", Reason.STREAM_BODY)
     for header in (methods.METHOD_HEADER, methods.NAME_HEADER):
         if (refusal := http.agree(http_headers, header, None, required=False)) is not None:
             return refusal
@@ -251,29 +252,25 @@ def _is_variant(method: str) -> bool:
 
 
 def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, caller: Caller) -> Reject | None:
-    id_ = envelope.request_id(message)
+    id_, status = envelope.request_id(message), params_status(read.era)
+    field_name = "uri" if kind is Kind.RESOURCE else "name"
     if not isinstance(name, str):
-        field_name = "uri" if kind is Kind.RESOURCE else "name"
-        return Reject(
-            INVALID_PARAMS, f"params.{field_name} is a string.", "item-name", id=id_, status=params_status(read.era)
-        )
+        return Reject(INVALID_PARAMS, f"params.{field_name} is a string.", Reason.ITEM_NAME, id=id_, status=status)
     if len(name) > MAX_URI:
-        text = f"params.{'uri' if kind is Kind.RESOURCE else 'name'} has {MAX_URI} characters at most."
-        return Reject(INVALID_PARAMS, text, "item-name", id=id_, status=params_status(read.era))
-    reason, whose, cause = caller.closed(kind, name), RejectKind.APPROVAL, None
-    if reason is None:
+        text = f"params.{field_name} has {MAX_URI} characters at most."
+        return Reject(INVALID_PARAMS, text, Reason.ITEM_NAME, id=id_, status=status)
+    closed, whose, cause = caller.closed(kind, name), RejectKind.APPROVAL, None
+    if closed is None:
         cause = caller.view.cause(kind, name)
         if cause.allows:
             return None
-        reason, whose = "denied-item", RejectKind.POLICY
-    shown = name[:_SHOWN]
+        closed, whose = (Reason.DENIED_ITEM, ""), RejectKind.POLICY
+    (reason, detail), shown = closed, name[:_SHOWN]
+    code, text, data = INVALID_PARAMS, f"Unknown {_SINGULAR[kind]}: {shown}", None
     if kind is Kind.RESOURCE and read.era is Era.LEGACY:
-        data = {"uri": shown}
-        code, text = RESOURCE_NOT_FOUND, "Resource not found"
-        return Reject(code, text, reason, id=id_, data=data, kind=whose, name=shown, cause=cause)
-    text = f"Unknown {_SINGULAR[kind]}: {shown}"
-    status = params_status(read.era)
-    return Reject(INVALID_PARAMS, text, reason, id=id_, status=status, kind=whose, name=shown, cause=cause)
+        code, text, data, status = RESOURCE_NOT_FOUND, "Resource not found", {"uri": shown}, 0
+    refusal = Reject(code, text, reason, id=id_, status=status, data=data, kind=whose, name=shown)
+    return replace(refusal, cause=cause, detail=detail)
 
 
 def _authorise_completion(message: Request | Notification, read: Envelope, caller: Caller) -> Reject | None:
@@ -286,7 +283,7 @@ def _authorise_completion(message: Request | Notification, read: Envelope, calle
             return _authorise_item(message, ref.get("uri"), Kind.RESOURCE, read, caller)
     text = "params.ref is a ref/prompt with a name, or a ref/resource with a uri."
     return Reject(
-        INVALID_PARAMS, text, "completion-ref", id=envelope.request_id(message), status=params_status(read.era)
+        INVALID_PARAMS, text, Reason.COMPLETION_REF, id=envelope.request_id(message), status=params_status(read.era)
     )
 
 
@@ -300,7 +297,7 @@ def _authorise_listen(message: Request | Notification, read: Envelope, caller: C
             yield from (refusal for refusal in refusals if refusal is not None)
             return
     text = f"params.notifications is an object, and its {methods.LISTEN_URIS} a list of URIs."
-    yield Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=params_status(read.era))
+    yield Reject(INVALID_PARAMS, text, Reason.LISTEN, id=envelope.request_id(message), status=params_status(read.era))
 
 
 def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Reject | None:
@@ -312,7 +309,7 @@ def _check_subscriptions(message: Message, read: Envelope, limits: Limits) -> Re
         f"A message names {limits.subscriptions} resources and as many tasks at most, of {counts.URI_LENGTH} and "
         f"{counts.TASK_LENGTH} bytes on average: subscribe in several requests, or raise limits.subscriptions."
     )
-    return Reject(INVALID_PARAMS, text, "listen", id=envelope.request_id(message), status=params_status(read.era))
+    return Reject(INVALID_PARAMS, text, Reason.LISTEN, id=envelope.request_id(message), status=params_status(read.era))
 
 
 def _check_params(message: Message, read: Envelope, known: ParamHeaders, headers: http.Headers) -> Reject | None:
@@ -331,12 +328,12 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     if asked is not None and read.era is Era.MODERN and not tasks.declared(message.params):
         needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {methods.TASKS_EXTENSION: {}}}}
         text = f"Declare {methods.TASKS_EXTENSION} among the client's capabilities."
-        return Reject(MISSING_CAPABILITY, text, "capability", id=message.id, data=needed)
+        return Reject(MISSING_CAPABILITY, text, Reason.CAPABILITY, id=message.id, data=needed)
     related = tasks.related(message.params)
     named = [*(asked or ()), *([] if related is None else [related])]
     if all(isinstance(token, str) and open_task(token) is not None for token in named):
         return None
-    return Reject(INVALID_PARAMS, "Task not found", "task", id=message.id, status=params_status(read.era))
+    return Reject(INVALID_PARAMS, "Task not found", Reason.TASK, id=message.id, status=params_status(read.era))
 
 
 def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
@@ -352,15 +349,16 @@ def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
     kind = RejectKind.PROTOCOL if known else RejectKind.POLICY
     if isinstance(message, Notification):
         text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
-        return Reject(INVALID_REQUEST, text, "denied-method", status=status, kind=kind, name=shown)
+        return Reject(INVALID_REQUEST, text, Reason.DENIED_METHOD, status=status, kind=kind, name=shown)
     code, text, status = METHOD_NOT_FOUND, "Method not found", 200 if legacy else 404
-    return Reject(code, text, "denied-method", id=message.id, status=status, data=shown, kind=kind, name=shown)
+    return Reject(code, text, Reason.DENIED_METHOD, id=message.id, status=status, data=shown, kind=kind, name=shown)
 
 
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:
     if token is None:
         return None
-    return open_session(token) or Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", "session", id=id_)
+    text = "Session not found: initialize again."
+    return open_session(token) or Reject(SESSION_NOT_FOUND, text, Reason.SESSION, id=id_)
 
 
 def _lane(read: Envelope, guard: Guard) -> Lane:

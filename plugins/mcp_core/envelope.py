@@ -13,6 +13,7 @@ from mcp_core import methods
 from mcp_core.jsonrpc import Batch, Limits, Message, Notification, Request, Response, parse
 from mcp_core.methods import Era
 from mcp_core.outcome import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_VERSION, Reject
+from mcp_core.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def unsupported(requested: str, id_: str | int | None = None, *, modern: bool = 
     return Reject(
         UNSUPPORTED_VERSION,
         "Unsupported protocol version",
-        "version",
+        Reason.VERSION,
         id=id_,
         data={"supported": list(supported), "requested": requested},
     )
@@ -104,10 +105,12 @@ def _agree(message: Message | None, http_headers: http.Headers, *, required: boo
 def _read_batch(batch: Batch, http_headers: http.Headers, version: str | None) -> Envelope | Reject:
     spoken = methods.ASSUMED_VERSION if version is None else version
     if spoken not in methods.BATCH_VERSIONS:
-        return Reject(INVALID_REQUEST, "This revision has no batches: send one message per POST.", "batch")
+        return Reject(INVALID_REQUEST, "This revision has no batches: send one message per POST.", Reason.BATCH)
     for message in batch.messages:
         if isinstance(message, Request) and message.method == methods.INITIALIZE:
-            return Reject(INVALID_REQUEST, "initialize may not stand in a batch.", "batch-initialize", id=message.id)
+            return Reject(
+                INVALID_REQUEST, "initialize may not stand in a batch.", Reason.BATCH_INITIALIZE, id=message.id
+            )
         if _says_version(message):
             return _version_mismatch(message)
     if (refusal := _agree(None, http_headers, required=False)) is not None:
@@ -130,7 +133,7 @@ def _read_legacy(message: Message, http_headers: http.Headers, version: str | No
 
 def _read_modern(message: Message, http_headers: http.Headers, version: str) -> Envelope | Reject:
     if isinstance(message, Response):
-        return Reject(INVALID_REQUEST, "In this revision a client sends no responses.", "modern-response")
+        return Reject(INVALID_REQUEST, "In this revision a client sends no responses.", Reason.MODERN_RESPONSE)
     notification = isinstance(message, Notification)
     # A notification need not say its version, but may not say another.
     if (not notification or _says_version(message)) and (refusal := _check_meta(message, version)) is not None:
@@ -146,14 +149,14 @@ def _check_meta(message: Request | Notification, version: str) -> Reject | None:
     id_ = request_id(message)
     if not isinstance(meta, dict) or methods.META_VERSION not in meta or methods.META_CAPABILITIES not in meta:
         wanted = f"{methods.META_VERSION} and {methods.META_CAPABILITIES}"
-        return Reject(INVALID_PARAMS, f"params._meta must carry {wanted}.", "modern-meta", id=id_)
+        return Reject(INVALID_PARAMS, f"params._meta must carry {wanted}.", Reason.MODERN_META, id=id_)
     if meta[methods.META_VERSION] != version:
         return _version_mismatch(message)
     if not isinstance(meta[methods.META_CAPABILITIES], dict):
-        return Reject(INVALID_PARAMS, f"{methods.META_CAPABILITIES} is an object.", "modern-meta", id=id_)
+        return Reject(INVALID_PARAMS, f"{methods.META_CAPABILITIES} is an object.", Reason.MODERN_META, id=id_)
     return None
 
 
 def _version_mismatch(message: Message) -> Reject:
     text = "Header mismatch: MCP-Protocol-Version does not say what the body says."
-    return Reject(HEADER_MISMATCH, text, "version-mismatch", id=request_id(message))
+    return Reject(HEADER_MISMATCH, text, Reason.VERSION_MISMATCH, id=request_id(message))

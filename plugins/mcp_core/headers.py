@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from mcp_core import methods
 from mcp_core.outcome import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, Reject, RequestId
+from mcp_core.reasons import Reason
 
 Headers: TypeAlias = Mapping[str, str | Sequence[str]]
 
@@ -77,7 +78,7 @@ def check(
     names = headers.keys()
     repeated = [name for name, value in headers.items() if value.__class__ is not str]
     if len(headers) + sum(len(headers[name]) - 1 for name in repeated) >= most:
-        return Reject(INVALID_REQUEST, f"Send fewer than {most} headers.", "headers-too-many", status=431)
+        return Reject(INVALID_REQUEST, f"Send fewer than {most} headers.", Reason.HEADERS_TOO_MANY, status=431)
     if not names.isdisjoint(_FORBIDDEN):
         return _do_not_send(min(names & _FORBIDDEN))
     # CGI's way of naming headers, and nginx variables, make one of `a-b` and `a_b`.
@@ -88,17 +89,17 @@ def check(
                 return _do_not_send(name)
     for name in repeated:
         if name in methods.SINGLE_HEADERS or name.startswith(methods.GUARDED_PREFIXES):
-            return Reject(HEADER_MISMATCH, f"Send the header {name} once.", "header-repeated")
+            return Reject(HEADER_MISMATCH, f"Send the header {name} once.", Reason.HEADER_REPEATED)
     if (refusal := _check_hop(headers)) is not None:
         return refusal
     if "transfer-encoding" in headers and "content-length" in headers:
-        return Reject(INVALID_REQUEST, "Send Transfer-Encoding or Content-Length, not both.", "header-framing")
+        return Reject(INVALID_REQUEST, "Send Transfer-Encoding or Content-Length, not both.", Reason.HEADER_FRAMING)
     origin = headers.get(methods.ORIGIN_HEADER)
     if origin is not None and "*" not in origins and origin not in origins:
         return Reject(
             FORBIDDEN,
             "This Origin is not allowed: a browser page may use this server only when the guard's origins name it.",
-            "origin",
+            Reason.ORIGIN,
         )
     return _check_host(headers, hosts) if hosts else None
 
@@ -109,7 +110,7 @@ def _check_host(headers: Headers, hosts: Sequence[str]) -> Reject | None:
     if host in hosts or re.sub(r":[0-9]*\Z", "", host) in hosts:
         return None
     text = "This Host is not allowed: the gateway answers here only for those that the guard's hosts name."
-    return Reject(FORBIDDEN, text, "host")
+    return Reject(FORBIDDEN, text, Reason.HOST)
 
 
 def _check_hop(headers: Headers) -> Reject | None:
@@ -117,28 +118,30 @@ def _check_hop(headers: Headers) -> Reject | None:
     connection = single(headers, "connection")
     options = set() if connection is None else {option.strip().lower() for option in connection.split(",")}
     if "upgrade" in options:
-        return Reject(INVALID_REQUEST, f"Send no Connection: upgrade: {_NO_UPGRADE}", "header-upgrade")
+        return Reject(INVALID_REQUEST, f"Send no Connection: upgrade: {_NO_UPGRADE}", Reason.HEADER_UPGRADE)
     if not options <= methods.HOP_OPTIONS:
         text = "Let Connection name close and keep-alive only: every header that it names would be removed on the way."
-        return Reject(INVALID_REQUEST, text, "header-connection")
+        return Reject(INVALID_REQUEST, text, Reason.HEADER_CONNECTION)
     # With a server that answers 101, nginx would tunnel bytes past guard, log and limits, whatever the protocol's name.
     if "upgrade" in headers:
-        return Reject(INVALID_REQUEST, f"Send no Upgrade: {_NO_UPGRADE}", "header-upgrade")
+        return Reject(INVALID_REQUEST, f"Send no Upgrade: {_NO_UPGRADE}", Reason.HEADER_UPGRADE)
     return None
 
 
 def _do_not_send(name: str) -> Reject:
     text = f"Do not send the header {name[:64]}: the gateway does not take it."
-    return Reject(INVALID_REQUEST, text, "header-own")
+    return Reject(INVALID_REQUEST, text, Reason.HEADER_OWN)
 
 
 def check_body_headers(headers: Headers) -> Reject | None:
     """Refuse a body that is labelled as anything but plain UTF-8 JSON."""
     encoding = single(headers, "content-encoding")
     if encoding is not None and encoding.strip().lower() != "identity":
-        return Reject(INVALID_REQUEST, "Send the body without Content-Encoding.", "content-encoding", status=415)
+        return Reject(INVALID_REQUEST, "Send the body without Content-Encoding.", Reason.CONTENT_ENCODING, status=415)
     if _JSON_TYPE.fullmatch(single(headers, "content-type") or "") is None:
-        return Reject(INVALID_REQUEST, "Send the body as Content-Type: application/json.", "content-type", status=415)
+        return Reject(
+            INVALID_REQUEST, "Send the body as Content-Type: application/json.", Reason.CONTENT_TYPE, status=415
+        )
     return None
 
 
@@ -155,11 +158,11 @@ def agree(
         if not required or expected is None:
             return None
         return Reject(
-            HEADER_MISMATCH, f"Header mismatch: send {name} with what the body says.", "header-missing", id=id_
+            HEADER_MISMATCH, f"Header mismatch: send {name} with what the body says.", Reason.HEADER_MISSING, id=id_
         )
     said = decode_value(value) if name == methods.NAME_HEADER else value
     if expected is None or said != expected:
         return Reject(
-            HEADER_MISMATCH, f"Header mismatch: {name} does not say what the body says.", "header-mismatch", id=id_
+            HEADER_MISMATCH, f"Header mismatch: {name} does not say what the body says.", Reason.HEADER_MISMATCH, id=id_
         )
     return None

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, Reject
+from mcp_core.reasons import Reason
 
 
 class Fate(Enum):
@@ -26,14 +27,14 @@ class Fate(Enum):
 class Row:
     """What becomes of the statuses from `first` to `last`; where `challenged`, only of those with WWW-Authenticate.
 
-    `reason` is a word for logs and metrics, `text` what the agent is told, `do` what the operator is. Both may name
+    `reason` is for logs and metrics, `text` what the agent is told, `do` what the operator is. Both may name
     {status}.
     """
 
     first: int
     last: int
     fate: Fate
-    reason: str = ""
+    reason: Reason = Reason.ANSWER
     text: str = ""
     do: str = ""
     challenged: bool = False
@@ -42,13 +43,13 @@ class Row:
         """Return what the agent gets in place of an answer with this status, without its id."""
         passes = self.fate is Fate.ERROR
         code = INVALID_REQUEST if passes and status < 500 else INTERNAL_ERROR
-        reason = f"{self.reason}-{status}"
-        return Reject(code, self.text.format(status=status), reason, status=status if passes else 502)
+        text, shown = self.text.format(status=status), status if passes else 502
+        return Reject(code, text, self.reason, status=shown, detail=str(status))
 
 
 _CREDENTIALS: Final = (
     Fate.REPLACED,
-    "credentials",
+    Reason.CREDENTIALS,
     "The server wants other credentials of the gateway (HTTP {status}). The gateway's operator must set them.",
     "set or renew the credentials that Kong adds for this server",
 )
@@ -61,7 +62,7 @@ TABLE: Final = (
         300,
         399,
         Fate.REPLACED,
-        "redirect",
+        Reason.REDIRECT,
         "The server answered with a redirect (HTTP {status}), which the gateway does not follow. The gateway's "
         "operator must set the server's URL to where it points, which the gateway's log says.",
         "give the URL of this server as the redirect has it, if you trust that place",
@@ -72,7 +73,7 @@ TABLE: Final = (
         403,
         403,
         Fate.ERROR,
-        "forbidden",
+        Reason.FORBIDDEN,
         "The server refused the request with HTTP 403. The gateway's operator finds the server's reason in its log.",
         "see what the server says: an Origin, a Host, an address or an account that it does not allow",
     ),
@@ -80,7 +81,7 @@ TABLE: Final = (
         404,
         404,
         Fate.ERROR,
-        "not-found",
+        Reason.NOT_FOUND,
         "The server refused the request with HTTP 404. If it answered before, initialize again; else the gateway's "
         "operator must check the path of the server's URL.",
         "check the path of this server's URL, if initialize fails too",
@@ -89,7 +90,7 @@ TABLE: Final = (
         407,
         407,
         Fate.REPLACED,
-        "proxy",
+        Reason.PROXY,
         "A proxy before the server wants credentials (HTTP {status}). The gateway's operator must set the way to the "
         "server.",
         "have Kong reach this server without that proxy",
@@ -98,7 +99,7 @@ TABLE: Final = (
         421,
         421,
         Fate.REPLACED,
-        "misdirected",
+        Reason.MISDIRECTED,
         "The server does not answer to the host name that the gateway calls it by (HTTP {status}). The gateway's "
         "operator must have the server allow that name.",
         "add the host that Kong sends to the server's allowed hosts, or set host_header of its upstreams",
@@ -107,7 +108,7 @@ TABLE: Final = (
         426,
         426,
         Fate.REPLACED,
-        "protocol",
+        Reason.PROTOCOL,
         "The server wants another protocol than plain HTTP/1.1 (HTTP {status}). The gateway's operator must look into "
         "it.",
         "have the server speak HTTP/1.1 without an upgrade, or set the protocol of its services",
@@ -116,7 +117,7 @@ TABLE: Final = (
         429,
         429,
         Fate.ERROR,
-        "busy",
+        Reason.BUSY,
         "The server refused the request with HTTP 429: it has too many. Try again later.",
         "raise the server's limits for the gateway, or limit its agents (rate-limiting)",
     ),
@@ -124,7 +125,7 @@ TABLE: Final = (
         400,
         499,
         Fate.ERROR,
-        "refused",
+        Reason.REFUSED,
         "The server refused the request with HTTP {status}. The gateway's operator finds the server's reason in its "
         "log.",
         "see what the server says",
@@ -133,7 +134,7 @@ TABLE: Final = (
         503,
         503,
         Fate.ERROR,
-        "unavailable",
+        Reason.UNAVAILABLE,
         "The server failed with HTTP 503: it is not available now. Try again later.",
         "look after the server",
     ),
@@ -141,7 +142,7 @@ TABLE: Final = (
         500,
         599,
         Fate.ERROR,
-        "failed",
+        Reason.FAILED,
         "The server failed with HTTP {status}. Try again; if it lasts, the gateway's operator must look after the "
         "server.",
         "look after the server: its own log says more",
@@ -153,7 +154,7 @@ _OTHER: Final = Row(
     0,
     999,
     Fate.REPLACED,
-    "status",
+    Reason.STATUS,
     "The server answered with a status that means nothing here (HTTP {status}). The gateway's operator must look into "
     "it.",
     "is it an HTTP server that speaks MCP?",

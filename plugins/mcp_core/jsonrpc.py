@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 from mcp_core import counts, ids, keys
 from mcp_core.methods import META_RELATED_TASK
 from mcp_core.outcome import INVALID_REQUEST, PARSE_ERROR, Reject, RequestId
+from mcp_core.reasons import Reason
 
 SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader holds exactly (RFC 8259, section 6)."""
@@ -181,13 +182,13 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
         return Reject(
             INVALID_REQUEST,
             f"The body is larger than {limits.body} bytes: send less, or raise the guard's limits.body.",
-            "too-large",
+            Reason.TOO_LARGE,
             status=413,
         )
     try:
         value = load(body, limits)
     except NotStrictError as error:
-        return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", "not-strict-json")
+        return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", Reason.NOT_STRICT_JSON)
     ids.make_whole(value, body, SAFE_INTEGER)
     if isinstance(value, list):
         return _batch(value, limits)
@@ -196,9 +197,9 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
 
 def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
     if not values:
-        return Reject(INVALID_REQUEST, "An empty batch asks nothing.", "batch-empty")
+        return Reject(INVALID_REQUEST, "An empty batch asks nothing.", Reason.BATCH_EMPTY)
     if len(values) > limits.batch:
-        return Reject(INVALID_REQUEST, f"A batch may hold {limits.batch} messages at most.", "batch-too-long")
+        return Reject(INVALID_REQUEST, f"A batch may hold {limits.batch} messages at most.", Reason.BATCH_TOO_LONG)
     messages = []
     for value in values:
         read = message(value, limits)
@@ -207,7 +208,7 @@ def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
         messages.append(read)
     ids = [one.id for one in messages if isinstance(one, Request)]
     if len(set(ids)) != len(ids):
-        return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", "batch-ids")
+        return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", Reason.BATCH_IDS)
     return Batch(tuple(messages))
 
 
@@ -302,7 +303,7 @@ def _is_id(value: Any, limits: Limits) -> bool:
 
 def _misspelled(key: str, id_: RequestId | None) -> Reject:
     text = f"The key {key[:64]!r} could be taken for a protocol key: spell it exactly."
-    return Reject(INVALID_REQUEST, text, "misspelled-key", id=id_)
+    return Reject(INVALID_REQUEST, text, Reason.MISSPELLED_KEY, id=id_)
 
 
 def _crowded(id_: RequestId | None) -> Reject:
@@ -310,4 +311,4 @@ def _crowded(id_: RequestId | None) -> Reject:
 
 
 def _invalid(text: str, id_: RequestId | None) -> Reject:
-    return Reject(INVALID_REQUEST, text, "not-json-rpc", id=id_)
+    return Reject(INVALID_REQUEST, text, Reason.NOT_JSON_RPC, id=id_)

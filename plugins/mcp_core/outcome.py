@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from mcp_core.methods import Era
+from mcp_core.reasons import Reason
 
 RequestId: TypeAlias = str | int
 
@@ -82,14 +83,14 @@ class Reject:
 
     `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses). With ACCEPTED
     for its status the sender of a notification hears nothing, as from a server that does not know it.
-    `reason` is a short stable word for logs and metrics, `name` the item or method that was refused, `method` how it
-    was asked for, and `cause` why the policy has no such item (a policy.Cause); they are for logs, and none reaches the
-    sender as such.
+    `reason` is for logs and metrics and `detail` what is particular to this case; `name` is the item or method that was
+    refused, `method` how it was asked for, and `cause` why the policy has no such item (a policy.Cause). They are for
+    logs, and none reaches the sender as such.
     """
 
     code: int
     message: str
-    reason: str
+    reason: Reason
     id: RequestId | None = None
     status: int = 0
     data: Any = None
@@ -98,6 +99,12 @@ class Reject:
     name: str | None = None
     method: str | None = None
     cause: str | None = None
+    detail: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason with its detail, as people read it."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason.value
 
     def http_status(self) -> int:
         """Return the HTTP status: the rule's own, or the table's."""

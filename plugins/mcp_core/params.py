@@ -17,6 +17,7 @@ from mcp_core import headers as http
 from mcp_core.jsonrpc import Request
 from mcp_core.methods import PARAM_HEADER_PREFIX
 from mcp_core.outcome import HEADER_MISMATCH, Reject
+from mcp_core.reasons import Reason
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,32}(?:\.[0-9]{1,32})?(?:[eE][+-]?[0-9]{1,2})?")
@@ -74,10 +75,10 @@ def check(known: Sequence[ParamHeader], headers: http.Headers, call: Request, *,
         if said is None:
             if required and value is not None:
                 text = f"Header mismatch: send {one.header} with what the argument {'.'.join(one.path)} says."
-                return Reject(HEADER_MISMATCH, text, "param-missing", id=call.id)
+                return Reject(HEADER_MISMATCH, text, Reason.PARAM_MISSING, id=call.id)
         elif not _agrees(http.decode_value(said), value):
             text = f"Header mismatch: {one.header} does not say what the argument {'.'.join(one.path)} says."
-            return Reject(HEADER_MISMATCH, text, "param-mismatch", id=call.id)
+            return Reject(HEADER_MISMATCH, text, Reason.PARAM_MISMATCH, id=call.id)
     return None
 
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -66,6 +66,15 @@ def derive(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, purpose.encode() + b"\x01", "sha256")
 
 
+def is_signed(keys: Iterable[bytes], text: bytes, mac: bytes) -> bool:
+    """Return whether one of the keys made the HMAC-SHA256 of a text (RFC 2104).
+
+    Every key is tried, whatever the outcome, so that time does not tell which one it was.
+    """
+    good = [hmac.compare_digest(hmac.digest(key, text, "sha256"), mac) for key in keys]
+    return any(good)
+
+
 def base64url(data: bytes) -> str:
     """Return bytes as unpadded base64url (RFC 4648, section 5)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -97,9 +106,7 @@ class Signer:
         given = from_base64url(mac) if mac.isascii() else None
         if not dot or given is None or not payload.isascii():
             return None
-        # Every key is tried, whatever the outcome, so that time does not tell which one it was.
-        good = [hmac.compare_digest(hmac.digest(key, payload.encode(), "sha256"), given) for key in self._keys]
-        return from_base64url(payload) if any(good) else None
+        return from_base64url(payload) if is_signed(self._keys, payload.encode(), given) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from mcp_core.loosejson import Doubled, TooMuchError
 from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.question import Question
+from mcp_core.reasons import Reason
 
 ANSWER_LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=500_000, batch=1000)
 """What one answer of a server may hold: surfaces are larger than requests."""
@@ -87,13 +88,13 @@ ANY_QUESTION: Final = Question(Era.LEGACY, "", Place.REPLAY)
 """What was asked where nobody knows: any response may come."""
 
 
-def unreadable(why: str) -> Reject:
+def unreadable(why: str, reason: Reason = Reason.ANSWER) -> Reject:
     """Return the refusal for an answer that must not pass.
 
     `why` says what it is, in fixed words that hold nothing that a server chose.
     """
     text = f"The server's answer was withheld, because it is or holds {why}. The server's operator must look into it."
-    return Reject(INTERNAL_ERROR, text, f"answer: {why}", status=502)
+    return Reject(INTERNAL_ERROR, text, reason, status=502, detail=why)
 
 
 def keep(_message: dict[str, Any]) -> bool:

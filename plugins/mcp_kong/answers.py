@@ -16,7 +16,9 @@ from mcp_core.answer import ServerMessages
 from mcp_core.headers import Headers
 from mcp_core.methods import Kind, ServerKind
 from mcp_core.policy import Policy
+from mcp_core.principal import Principal
 from mcp_core.question import Question
+from mcp_core.record import MOST_TEXT
 from mcp_kong.pdk import Kong
 
 FORMAT: Final = "1"
@@ -55,17 +57,23 @@ def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
 class Questions:
     """Writes the questions of one guarded server."""
 
-    def __init__(self, policy: Policy, told: ServerMessages, *, hides_resources: bool = False) -> None:
+    def __init__(self, server: str, policy: Policy, told: ServerMessages, *, hides_resources: bool = False) -> None:
         """Take whether anything beside the policy hides resources from some."""
         kinds = {kind for kind in told.kinds if kind in _LETTERS}
         # Lua does not know who may see which resource.
         if hides_resources or not policy.shows_all(Kind.RESOURCE):
             kinds.discard(ServerKind.RESOURCE_UPDATED)
+        self._server = f',"server":{quoted(server)}'
         self._kinds = "".join(sorted(_LETTERS[kind] for kind in kinds))
 
-    def write(self, question: Question, upstream: str, headers: Changes) -> str:
-        """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON."""
+    def write(self, question: Question, upstream: str, headers: Changes, who: Principal | None = None) -> str:
+        """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON.
+
+        `who` is for the record that mcp-answers then writes; None where the guard has written one itself.
+        """
         said = _common(upstream, question.era.value, question.version, self._kinds)
+        if who is not None:
+            said += self._server if who.name is None else f'{self._server},"principal":{quoted(who.name[:MOST_TEXT])}'
         if (only := question.only) is not None:
             said += f',"id":{_scalar(only.id)},"method":{quoted(only.method)}'
             if only.token is not None:

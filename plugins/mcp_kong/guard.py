@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from mcp_core import endpoint, methods
+from mcp_core import endpoint, methods, record
 from mcp_core import headers as http
 from mcp_core.auth import metadata, wanted
-from mcp_core.claims import Claims, Target, Terms, write_terms
+from mcp_core.claims import Claims, Target, Terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
@@ -27,10 +27,12 @@ from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY, Principal
 from mcp_core.question import Question
+from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers
 from mcp_kong.pdk import Kong
+from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
@@ -47,34 +49,43 @@ CONTEXT_SECONDS: Final = 30
 REFUSAL: Final = (
     503,
     {"Content-Type": "application/json", "Retry-After": "1"},
-    Reject(UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", "failed").body(),
+    Reject(
+        UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", Reason.FAILED
+    ).body(),
 )
 """What the plugin server answers when the guard fails: (status, headers, body)."""
-
-MOST_TERMS: Final = 1024
-"""Views whose terms are kept: there are as many as rules and scopes can be combined, and few are used."""
 
 UNREADABLE: Final = (
     400,
     {"Content-Type": "application/json"},
-    Reject(INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", "text").body(),
+    Reject(
+        INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", Reason.TEXT
+    ).body(),
 )
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
-class _Once:
-    """A value that is worked out when it is first asked for."""
+_UNWRITTEN: Final = Reject(
+    UNAVAILABLE,
+    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
+    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
+    Reason.POLICY_NOT_WRITTEN,
+)
 
-    __slots__ = ("_find", "_found")
 
-    def __init__(self, find: Callable[[], Principal]) -> None:
+class _Caller:
+    """Who calls: worked out when it is first asked for. `known` is None until then."""
+
+    __slots__ = ("_find", "known")
+
+    def __init__(self, find: Callable[[], Principal], known: Principal | None = None) -> None:
         self._find = find
-        self._found: Principal | None = None
+        self.known = known
 
     def __call__(self) -> Principal:
-        if self._found is None:
-            self._found = self._find()
-        return self._found
+        if self.known is None:
+            self.known = self._find()
+        return self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class Asked:
     http_method: str
     headers: http.Headers
     body: bytes
-    principal: Callable[[], Principal]
+    principal: _Caller
 
 
 class Guard:
@@ -98,7 +109,7 @@ class Guard:
         hide = self._settings.hide_headers
         self._hidden = Hidden(hide)
         self._hide = None if hide == frozenset(HIDDEN_HEADERS) else tuple(sorted(hide))
-        self._terms: dict[View, tuple[Terms, str]] = {}
+        self._terms = WrittenTerms(self._make_terms, self._settings.policies)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
@@ -114,7 +125,7 @@ class Guard:
         headers, held = answers.read_headers(kong, MAX_HEADERS)
         caller = self._caller(kong, headers)
         if isinstance(caller, Reject):
-            self._refuse_caller(Asked(kong, http_method, headers, b"", lambda: NOBODY), caller)
+            self._refuse_caller(Asked(kong, http_method, headers, b"", _Caller(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
@@ -136,21 +147,18 @@ class Guard:
             else:
                 self._refuse(asked, decision)
             return
-        if decision.would_refuse:
-            told = [_described(one) for one in decision.would_refuse]
-            _log(asked, {"would_refuse": told, "lane": decision.lane.value})
         if decision.lane is Lane.CALL:
             self._call(asked, decision)
         else:
             self._inspect(asked, decision, messages)
 
-    def _caller(self, kong: Kong, headers: http.Headers) -> Callable[[], Principal] | Reject:
+    def _caller(self, kong: Kong, headers: http.Headers) -> _Caller | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
         tokens = self._settings.tokens
         if tokens is None:
-            return _Once(lambda: self._principals.of(kong, headers))
+            return _Caller(lambda: self._principals.of(kong, headers))
         principal = tokens.principal(kong, headers)
-        return principal if isinstance(principal, Reject) else lambda: principal
+        return principal if isinstance(principal, Reject) else _Caller(lambda: principal, principal)
 
     def _refuse_caller(self, asked: Asked, refusal: Reject) -> None:
         """Refuse who brought no good token; where its key may just have come, the sidecar looks and answers instead."""
@@ -160,7 +168,7 @@ class Guard:
         if word is None or not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, refusal)
             return
-        _log_refusal(asked, refusal)
+        self._record(asked, refusal)
         self._send_to_sidecar(asked, wanted.PATH, {**_cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word})
 
     def _send_to_sidecar(self, asked: Asked, path: str, changes: Mapping[str, str | list[str]]) -> None:
@@ -187,7 +195,7 @@ class Guard:
             return None
         token = endpoint.read_query(request.get_raw_query())
         opened = self._open(settings.endpoints, token, asked) if token else None
-        return opened or Reject(SESSION_NOT_FOUND, "Session not found: open the stream again.", "endpoint-session")
+        return opened or Reject(SESSION_NOT_FOUND, "Session not found: open the stream again.", Reason.ENDPOINT_SESSION)
 
     def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
         settings = self._settings
@@ -210,10 +218,11 @@ class Guard:
         decide = decide_post if messages is None else decide_endpoint_post
         return decide(settings.guard, caller, asked.headers, asked.body)
 
-    def _closed(self, kind: Kind, name: str) -> str | None:
-        """Return why nobody may use an item now, as a word for the log, or None for one that is open."""
+    def _closed(self, kind: Kind, name: str) -> tuple[Reason, str] | None:
+        """Return why nobody may use an item now, or None for one that is open."""
         snapshot = self._settings.snapshot
-        return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
+        reason = None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
+        return None if reason is None else (reason, "")
 
     def _call(self, asked: Asked, admitted: Admitted) -> None:
         """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
@@ -230,7 +239,12 @@ class Guard:
         # The guard has judged it; a server that knows its own name alone would refuse it.
         if methods.ORIGIN_HEADER in headers:
             changes[methods.ORIGIN_HEADER] = None
-        kong.ctx.shared.set(answers.SHARED, settings.questions.write(admitted.question, upstream, changes))
+        if admitted.would_refuse:
+            self._record(asked, admitted)
+        # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
+        who = None if admitted.would_refuse else asked.principal.known or NOBODY
+        said = settings.questions.write(admitted.question, upstream, changes, who)
+        kong.ctx.shared.set(answers.SHARED, said)
 
     def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> list[str]:
         """Return the headers that have no business behind the guard: neither servers nor logs get them."""
@@ -246,7 +260,7 @@ class Guard:
         What nobody hears (a notification that nobody knows) and what the operator must mend is nobody's fault.
         """
         if refusal.status == ACCEPTED or refusal.http_status() >= 500:
-            _log_refusal(asked, refusal)
+            self._record(asked, refusal)
             return refusal
         who = asked.principal()
         number, seconds = self._refusals.count(
@@ -256,10 +270,15 @@ class Guard:
             text = "Too many refused requests: see what your agent asks for, and try again in a minute."
             wait = {"Retry-After": str(seconds)}
             refusal = replace(
-                refusal, code=UNAVAILABLE, message=text, reason="too-many", status=429, data=None, headers=wait
+                refusal, code=UNAVAILABLE, message=text, reason=Reason.TOO_MANY, status=429, data=None, headers=wait
             )
-        _log_refusal(asked, refusal, number)
+        self._record(asked, refusal, number)
         return refusal
+
+    def _record(self, asked: Asked, decision: Decision, refusals: int | None = None) -> None:
+        """Put what happened into Kong's own log records. One call: a second one would replace the first."""
+        told = record.of_decision(decision, self._settings.server, asked.principal().name, refusals)
+        asked.kong.log.set_serialize_value(record.KEY, told.to_json())
 
     def _refuse(self, asked: Asked, refusal: Reject) -> None:
         """End the request with a refusal."""
@@ -290,17 +309,22 @@ class Guard:
     ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
+        terms = self._terms.of(self._view(asked))
+        if terms is None:
+            self._refuse(asked, replace(_UNWRITTEN, id=admitted.id))
+            return
         if not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, _missing(settings.sidecar, admitted))
             return
+        if refusal is None:
+            self._record(asked, admitted)
         # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
         principal = asked.principal()
         session = admitted.session or messages
         opens = asked.http_method == "GET" and session is None
-        terms, written = self._terms_of(self._view(asked))
         claims = Claims(
             principal=principal,
-            terms=terms,
+            terms=terms[0],
             http_method=asked.http_method,
             method=admitted.method,
             id=admitted.id,
@@ -319,29 +343,22 @@ class Guard:
             address=settings.address,
         )
         changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
-        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)
+        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, terms[1])
         self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
 
-    def _terms_of(self, view: View) -> tuple[Terms, str]:
-        """Return what the sidecar carries out of the configuration, and as it stands in the header: once for a view."""
-        known = self._terms.get(view)
-        if known is None:
-            settings = self._settings
-            guard = settings.guard
-            terms = Terms(
-                view=view,
-                enforce=guard.enforce,
-                lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
-                server_messages=guard.server_messages,
-                hide=self._hide,
-                pins=settings.pinning,
-                inspection=guard.inspection,
-                scan=settings.scan,
-            )
-            if len(self._terms) >= MOST_TERMS:
-                self._terms.clear()
-            known = self._terms[view] = terms, write_terms(terms)
-        return known
+    def _make_terms(self, view: View) -> Terms:
+        """Return what the sidecar carries out of the configuration, for whoever has a view."""
+        settings, guard = self._settings, self._settings.guard
+        return Terms(
+            view=view,
+            enforce=guard.enforce,
+            lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
+            server_messages=guard.server_messages,
+            hide=self._hide,
+            pins=settings.pinning,
+            inspection=guard.inspection,
+            scan=settings.scan,
+        )
 
 
 def _body(kong: Kong) -> bytes:
@@ -371,23 +388,4 @@ def _truth(admitted: Admitted) -> dict[str, str]:
 
 def _missing(upstream: str, admitted: Admitted) -> Reject:
     text = "This server is not available: the gateway's operator must add its upstream to the configuration."
-    return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
-
-
-def _described(refusal: Reject) -> dict[str, Any]:
-    """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
-    known = {"method": refusal.method, "name": refusal.name, "cause": refusal.cause}
-    more = {key: str(value) for key, value in known.items() if value is not None}
-    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **more}
-
-
-def _log(asked: Asked, said: dict[str, Any]) -> None:
-    """Put what happened into Kong's own log records, with who asked. One call: a second one would replace the first."""
-    principal = asked.principal().name
-    asked.kong.log.set_serialize_value("mcp", said if principal is None else {**said, "principal": principal})
-
-
-def _log_refusal(asked: Asked, refusal: Reject, number: int | None = None) -> None:
-    """Log a refusal, and how many its caller had in this minute."""
-    said = _described(refusal) | ({} if number is None else {"refusals": number})
-    _log(asked, {"refused": said.pop("reason"), **said})
+    return Reject(INTERNAL_ERROR, text, Reason.UPSTREAM_MISSING, id=admitted.id, status=503, detail=upstream)

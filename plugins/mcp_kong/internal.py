@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from mcp_core import methods
 from mcp_core.errand import ErrandSigner
+from mcp_core.reasons import Ending, Reason
+from mcp_core.record import KEY, Hop, Record, RefusedBecause
 from mcp_core.seal import KeyRingError, parse_keys
 from mcp_kong.pdk import Kong
 from mcp_kong.settings import KEYS_VARIABLE, SettingsError
@@ -27,6 +29,8 @@ NO_ROUTE: Final = "no Route matched with those values"
 """What Kong says of a route that it does not know, with the id of the request."""
 REFUSAL: Final = (STATUS, HEADERS, f'{{"message":"{NO_ROUTE}"}}'.encode())
 """What the plugin server answers when this plugin fails: (status, headers, body)."""
+UNSIGNED: Final = Record(Hop.INTERNAL, Ending.UNSIGNED, refused=RefusedBecause(Reason.UNSIGNED))
+"""The record of a request that is not the sidecar's."""
 
 
 class Internal:
@@ -44,7 +48,7 @@ class Internal:
         asked = (kong.nginx.get_var(LINE) or "").rpartition(" ")[0]
         errand = self._signer.verify(kong.nginx.get_var(WORD) or "", asked, now=time.time())
         if errand is None:
-            kong.log.set_serialize_value("mcp", {"refused": "unsigned"})
+            kong.log.set_serialize_value(KEY, UNSIGNED.to_json())
             number = kong.nginx.get_var("kong_request_id")
             body = f'{{\n  "message":"{NO_ROUTE}",\n  "request_id":"{number}"\n}}'
             kong.response.exit(STATUS, body, HEADERS)

@@ -33,15 +33,13 @@ from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_k
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
+from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
-
-MAX_VIEW_BYTES: Final = 16 * 1024
-"""Globs and the scanner's settings travel in a header of the inspect lane: more would not fit beside the rest."""
 
 
 class SettingsError(ValueError):
@@ -73,6 +71,7 @@ class Settings:
     endpoints: SessionSealer
     tasks: TaskSealer
     tokens: Tokens | None = None
+    policies: PolicyFolder | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -93,6 +92,12 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
         )
     guard = check_config(config)
+    policies = policy_folder(environment, time.monotonic, time.time)
+    if policies is None and _policy_bytes(config) > MOST_IN_HEADER:
+        raise SettingsError(
+            f"config: {_POLICY} take more than {MOST_IN_HEADER} bytes of JSON, so {POLICIES_VARIABLE} must name a "
+            "folder that this plugin server may write and the sidecar reads"
+        )
     session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     auth = read_auth(config)
     tokens = None if auth is None else _tokens(auth, environment.get(ISSUER_KEYS_VARIABLE), keys)
@@ -109,7 +114,9 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         session_max_age=_whole(config.get("session_max_age", SESSION_SECONDS), "session_max_age"),
         route_id=config.get("route_id"),
         signer=ClaimSigner(keys),
-        questions=Questions(guard.policy, guard.server_messages, hides_resources=hides_resources),
+        questions=Questions(
+            _text(config, "server"), guard.policy, guard.server_messages, hides_resources=hides_resources
+        ),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
         snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
@@ -117,6 +124,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
         tokens=tokens,
+        policies=policies,
         keys=keys,
     )
 
@@ -246,13 +254,8 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         _check_rules(policy, read_auth(config))
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
-    sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
-    sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
-    if len(json.dumps(sent)) > MAX_VIEW_BYTES:
-        raise SettingsError(
-            "config: tools, prompts, resources, rules, scan, hide_headers and auth.scope_rules take more than "
-            f"{MAX_VIEW_BYTES} bytes of JSON"
-        )
+    if _policy_bytes(config) > MOST_BYTES:
+        raise SettingsError(f"config: {_POLICY} take more than {MOST_BYTES} bytes of JSON")
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")
@@ -266,6 +269,16 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         inspection=read_inspection(config),
         server_messages=read_server_messages(config),
     )
+
+
+_POLICY: Final = "tools, prompts, resources, rules, scan, hide_headers and auth.scope_rules"
+
+
+def _policy_bytes(config: Mapping[str, Any]) -> int:
+    """Return what the sidecar must be told at most, as bytes of JSON."""
+    sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
+    return len(json.dumps(sent))
 
 
 def _text(config: Mapping[str, Any], field: str, default: str | None = None) -> str:

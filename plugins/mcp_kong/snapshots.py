@@ -17,6 +17,7 @@ import msgspec
 
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file
+from mcp_core.reasons import Reason
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of the file that this node's sidecar writes."""
@@ -25,9 +26,6 @@ CHECK_SECONDS: Final = 0.02
 """How long a file is taken for unchanged, while what is asked for is open in it: what a list just hid is closed."""
 MISS_SECONDS: Final = 0.005
 """The same where it is not: what was just listed for the first time may be called at once."""
-
-NO_SNAPSHOT: Final = "no-snapshot"
-NOT_OPEN: Final = "unapproved-item"
 
 _log: Final = logging.getLogger("mcp_kong.snapshots")
 
@@ -45,8 +43,8 @@ class SnapshotFile:
         self._snapshot: Snapshot | None = None
         self._problem: str | None = None
 
-    def refusal(self, server: str, kind: Kind, name: str) -> str | None:
-        """Return None where the item may be used, or a short stable word for the log that says why not."""
+    def refusal(self, server: str, kind: Kind, name: str) -> Reason | None:
+        """Return None where the item may be used, or why not."""
         self.look()
         if not self._closed(server, kind, name):
             return None
@@ -55,7 +53,7 @@ class SnapshotFile:
             self._look(now)
         if not self._closed(server, kind, name):
             return None
-        return NO_SNAPSHOT if self._snapshot is None else NOT_OPEN
+        return Reason.NO_SNAPSHOT if self._snapshot is None else Reason.UNAPPROVED_ITEM
 
     def look(self) -> None:
         """Read the file if it is another one, where nobody has looked for CHECK_SECONDS."""

@@ -20,6 +20,7 @@ from mcp_core.jsonrpc import Message
 from mcp_core.outcome import INVALID_REQUEST, Reject, RequestId
 from mcp_core.policy import View
 from mcp_core.principal import Principal
+from mcp_core.reasons import Reason
 from mcp_kong.keyfiles import MISS_SECONDS, KeyFile
 from mcp_kong.pdk import Kong
 
@@ -107,7 +108,7 @@ class Tokens:
         elif http_method in ("GET", "HEAD"):
             kong.response.exit(200, self._document, metadata.HEADERS)
         else:
-            refusal = Reject(INVALID_REQUEST, "Use GET here.", "http-method", status=405)
+            refusal = Reject(INVALID_REQUEST, "Use GET here.", Reason.HTTP_METHOD, status=405)
             kong.response.exit(405, refusal.body().decode(), {"Content-Type": "application/json", "Allow": "GET"})
 
     def _verify(self, token: str) -> Principal | Denied | KeysMissing:

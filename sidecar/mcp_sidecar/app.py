@@ -19,6 +19,7 @@ from mcp_sidecar.lane.exchange import Parts
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspect_lane import InspectLane
 from mcp_sidecar.lane.inspection import Inspector
+from mcp_sidecar.lane.policies import PolicyReader
 from mcp_sidecar.lane.refusals import Refusals
 from mcp_sidecar.lane.sessions import Sessions
 from mcp_sidecar.lane.tasks import Tasks
@@ -64,12 +65,13 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         finally:
             await upstream.aclose()
 
+    callers = Callers(settings.keys, PolicyReader(settings.policies).terms)
     surfaces, reviewers = curator.surfaces, settings.pins.reviewers
     return Starlette(
         routes=[
             *(ReviewApi(surfaces, reviewers).routes() if surfaces is not None and reviewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
+            Route("/inspect/{server}", InspectLane(callers, parts)),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),

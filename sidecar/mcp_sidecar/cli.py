@@ -30,6 +30,8 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
   MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
 
+KONG_MCP_POLICIES is the folder in which the guards of this node leave policies that are too long for a header.
+
 Approval of what servers offer (pins) needs a store; KONG_MCP_SNAPSHOT is the file in which the guards of this node read
 what is approved.
 

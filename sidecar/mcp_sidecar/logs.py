@@ -1,6 +1,6 @@
 """Logs as JSON lines on stderr, those of the libraries too.
 
-No line holds a body, a header's value, a session or a key: what may be logged of a request is the fields of Line.
+No line holds a body, a session or a key: what may be logged of a request is its Record, and the fields of Line.
 """
 
 from __future__ import annotations
@@ -8,51 +8,91 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
-from mcp_core.headers import Headers, single
+from mcp_core.claims import Claims, Target
+from mcp_core.headers import Headers, decode_value, single
+from mcp_core.methods import NAME_HEADER, Lane
+from mcp_core.outcome import Reject
+from mcp_core.reasons import Ending
+from mcp_core.record import Hop, Record, RefusedBecause, hash_session
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_ID_HEADERS: Final = ("x-kong-request-id", "kong-request-id")
 
 
-@dataclass(slots=True)
 class Line:
-    """What is logged of one request. Times are monotonic seconds."""
+    """What is found out of one request while it is served: its record in the end, and what the log says besides.
 
-    started: float
-    trace: str | None = None
-    server: str | None = None
-    principal: str | None = None
-    era: str = "none"
-    method: str = "none"
-    status: int | None = None
-    outcome: str = "failed"
-    reason: str | None = None
-    hidden: int = 0
-    dropped: int = 0
+    `started` is in monotonic seconds. `hidden` counts items, `dropped` messages, that the answer lost on its way.
+    """
+
+    __slots__ = ("asked", "dropped", "ended", "hidden", "refusal", "started", "status", "trace")
+
+    def __init__(self, started: float, trace: str | None = None) -> None:
+        self.started = started
+        self.trace = trace
+        self.asked = Record(Hop.SIDECAR, Ending.FAILED, lane=Lane.INSPECT)
+        self.ended = Ending.FAILED
+        self.refusal: Reject | None = None
+        self.status: int | None = None
+        self.hidden = 0
+        self.dropped = 0
+
+    @property
+    def principal(self) -> str | None:
+        """What logs call who asked."""
+        return self.asked.principal
+
+    @property
+    def outcome(self) -> Ending:
+        """How it ended, as far as is known. Set to a word that is none of Ending's, it raises ValueError."""
+        return self.ended
+
+    @outcome.setter
+    def outcome(self, word: str) -> None:
+        self.ended = Ending(word)
+
+    def end(self, outcome: str, refusal: Reject) -> None:
+        """Take down that it ended with a refusal."""
+        self.outcome, self.refusal = outcome, refusal
+
+    def record(self) -> Record:
+        """Return what happened."""
+        refused = self.asked.refused if self.refusal is None else RefusedBecause.of(self.refusal)
+        return replace(self.asked, outcome=self.ended, refused=refused)
 
     def write(self, now: float) -> None:
         """Write the line."""
-        fields: dict[str, Any] = {
-            "trace": self.trace,
-            "server": self.server,
-            "principal": self.principal,
-            "era": self.era,
-            "method": self.method,
-            "status": self.status,
-            "outcome": self.outcome,
-            "hidden": self.hidden,
-            "dropped": self.dropped,
-            "ms": round((now - self.started) * 1000, 1),
-        }
-        if self.reason is not None:
-            fields["reason"] = self.reason
-        structlog.get_logger().info("request", **fields)
+        structlog.get_logger().info(
+            "request",
+            **{"server": None, "principal": None, **self.record().to_json()},
+            trace=self.trace,
+            status=self.status,
+            hidden=self.hidden,
+            dropped=self.dropped,
+            ms=round((now - self.started) * 1000, 1),
+        )
+
+
+def asked(claims: Claims, target: Target, headers: Headers) -> Record:
+    """Return what the guard says of a request, as far as it is a record: how it ends is not known yet."""
+    name = single(headers, NAME_HEADER)
+    return Record(
+        Hop.SIDECAR,
+        Ending.FAILED,
+        target.server,
+        claims.method or None,
+        None if name is None else decode_value(name),
+        claims.principal.name,
+        target.era,
+        Lane.INSPECT,
+        None if target.session is None else hash_session(target.server, target.session),
+    )
 
 
 def trace_id(headers: Headers) -> str | None:

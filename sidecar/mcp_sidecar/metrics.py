@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
+from mcp_core.record import Record
 from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 
@@ -80,6 +81,11 @@ class Metrics:
         )
         self.pins = PinMetrics(self._registry)
         self.issuers = IssuerMetrics(self._registry)
+
+    def count(self, record: Record) -> None:
+        """Count how a request ended. What is not known was not the guard's."""
+        method = NONE if record.server is None else method_label(record.method or "")
+        self.requests.labels(record.server or NONE, record.era or NONE, method, record.outcome).inc()
 
     def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:
         """Count hidden items of one kind."""

@@ -15,6 +15,8 @@ from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
 from mcp_sidecar.upstream.shares import PLACES
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
+POLICIES_VARIABLE: Final = "KONG_MCP_POLICIES"
+"""The folder in which guards of this node leave the policies that are too long for a header."""
 PREFIX: Final = "MCP_SIDECAR_"
 MIN_TOKEN: Final = 16
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -51,6 +53,7 @@ class Settings:
     open_per_caller: int = 512
     open_per_server: int = 2048
     log_level: str = "info"
+    policies: str | None = None
     pins: PinSettings = field(default_factory=PinSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
 
@@ -168,6 +171,12 @@ def _places(text: str) -> int:
     return value
 
 
+def _folder(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of the folder that the plugin server writes")
+    return text
+
+
 def _level(text: str) -> str:
     if text.lower() not in LEVELS:
         raise ValueError(f"write one of {', '.join(LEVELS)}")
@@ -186,6 +195,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
     f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
+    POLICIES_VARIABLE: ("policies", _folder),
     **PIN_VARIABLES,
     **AUTH_VARIABLES,
 }

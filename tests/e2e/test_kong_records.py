@@ -10,6 +10,9 @@ from e2e.test_headers import SECRETS, message
 from e2e.test_sessions import initialize
 from house.test_readme import block
 from kong_mcp import dev
+from mcp_core.methods import Era, Lane
+from mcp_core.reasons import Ending
+from mcp_core.record import Record
 from servers.launch import wait_for
 
 pytestmark = pytest.mark.skipif("kong" not in KINDS, reason="file-log is a plugin of Kong's: there is no `kong` here")
@@ -88,8 +91,38 @@ def test_a_record_says_what_was_refused_and_to_whom(logged):
     with running.client("ada") as client:
         client.post(running.url(), json=call("no_such_tool"))
     (record,) = records.until(lambda one: one.get("mcp", {}).get("name") == "no_such_tool")
-    assert record["mcp"]["refused"] == "denied-item"
+    assert record["mcp"]["reason"] == "denied-item"
     assert (record["mcp"]["kind"], record["mcp"]["principal"], record["mcp"]["code"]) == ("policy", "ada", -32602)
+
+
+@pytest.mark.requirement("GUARD-102")
+def test_every_request_leaves_one_record_that_the_core_reads(logged):
+    """An admitted call, in Lua; a list, by the guard; and both in one session, whose id no record holds."""
+    running, records, _ = logged
+    url = running.url()
+    with running.client("ada") as client:
+        headers = initialize(client, url)
+        client.post(url, json=call("good"), headers=headers)
+        client.post(url, json=message("tools/list"), headers=headers)
+        client.delete(url, headers=headers)
+    records.until(lambda one: one["request"]["method"] == "DELETE" and _principal(one) == "ada")
+    found = [Record.from_json(one.get("mcp")) for one in records.read() if _principal(one) == "ada"]
+    found = [one for one in found if one is not None and one.outcome is Ending.PASSED]
+    assert [(one.method, one.name, one.lane, one.era) for one in found] == [
+        ("initialize", None, Lane.INSPECT, Era.LEGACY),
+        ("notifications/initialized", None, Lane.CALL, Era.LEGACY),
+        ("tools/call", "good", Lane.CALL, Era.LEGACY),
+        ("tools/list", None, Lane.INSPECT, Era.LEGACY),
+        (None, None, Lane.CALL, Era.LEGACY),
+    ]
+    first, *others = (one.session for one in found)
+    assert first is None
+    assert len(set(others)) == 1
+    assert None not in others
+
+
+def _principal(one):
+    return one.get("mcp", {}).get("principal")
 
 
 @pytest.mark.requirement("GUARD-040")

@@ -41,7 +41,7 @@ def test_records_say_who_called_and_hold_nothing_of_a_token(tmp_path, monkeypatc
             client.put(gateway.url)
         records.until(lambda one: one["request"]["method"] == "PUT")
         found = records.read()
-    refused = {one["mcp"]["refused"]: one["mcp"].get("principal") for one in found if "refused" in one.get("mcp", {})}
+    refused = {one["mcp"]["reason"]: one["mcp"].get("principal") for one in found if "reason" in one.get("mcp", {})}
     assert refused["denied-item"] == f"ann of {gateway.kit.issuer}"
     assert {"token-unknown-key", "token-expired", "token-in-query", "token-scheme", "no-token"} <= refused.keys()
     text = json.dumps(found)

@@ -9,7 +9,8 @@ from kong_mcp.policies.source import read_policies
 from kong_mcp.records import Called, Records
 
 POLICY = "tools: {allow: [good]}\nrules:\n  - groups: [staff]\n    tools: {deny: [good]}\n"
-REFUSED = {"refused": "denied-item", "kind": "policy", "code": -32602, "principal": "bob"}
+GUARD = {"format": 1, "hop": "guard", "outcome": "refused"}
+REFUSED = GUARD | {"reason": "denied-item", "kind": "policy", "code": -32602, "principal": "bob"}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def told(records, tmp_path, one):
             'notes: refused; eve; tools/call good; rules[0].tools.deny[0] "good" (policy.yaml:4) denies it, as in every spelling, whatever allows it; what to do: take rules[0].tools.deny[0] "good" (policy.yaml:4) out, or narrow it: what denies wins',
         ),
         (
-            record(mcp={"refused": "denied-method", "kind": "policy", "method": "x/y", "name": "x/y"}),
+            record(mcp=GUARD | {"reason": "denied-method", "kind": "policy", "method": "x/y", "name": "x/y"}),
             Sort.REFUSAL,
             'notes: refused; nobody known; x/y; MCP defines no such method, and no glob of methods.allow has it (policy.yaml:1); what to do: add "x/y" to methods.allow',
         ),
@@ -54,19 +55,21 @@ def told(records, tmp_path, one):
             "notes: refused; bob; tools/call good; denied-item; what to do: the agent's answer says what to send instead",
         ),
         (
-            record(mcp=REFUSED | {"refused": "session", "kind": "protocol", "principal": "b\x1b[2J\u202e" + "x" * 999}),
+            record(mcp=REFUSED | {"reason": "session", "kind": "protocol", "principal": "b\x1b[2J\u202e" + "x" * 999}),
             Sort.REFUSAL,
             f"notes: refused; b\\x1b[2J\\u202e{'x' * 186}...; a request; session; what to do: the agent initializes again",
         ),
         (
-            record(mcp=REFUSED | {"refused": "no-snapshot", "kind": "approval", "method": "tools/call", "name": "a"}),
+            record(mcp=REFUSED | {"reason": "no-snapshot", "kind": "approval", "method": "tools/call", "name": "a"}),
             Sort.REFUSAL,
             "notes: refused; bob; tools/call a; pins: nothing is known to be approved yet; what to do: wait for the sidecar's look",
         ),
         (
             record(
-                mcp={
-                    "would_refuse": [{"reason": "denied-item", "kind": "policy", "method": "prompts/get", "name": "p"}]
+                mcp=GUARD
+                | {
+                    "outcome": "would-refuse",
+                    "forgiven": [{"reason": "denied-item", "kind": "policy", "method": "prompts/get", "name": "p"}],
                 }
             ),
             Sort.REFUSAL,
@@ -104,7 +107,9 @@ def test_a_record_is_told_as_people_read_it(records, tmp_path, one, sort, text):
         record(503, upstream_uri="/inspect/notes"),
         {},
         {"service": 7, "request": [], "response": None},
-        record(200, mcp={"would_refuse": [7]}),
+        record(200, mcp=GUARD | {"outcome": "would-refuse", "forgiven": [7]}),
+        record(200, mcp=GUARD | {"outcome": "passed"}),
+        record(200, mcp=REFUSED | {"format": 2}),
     ],
 )
 def test_what_is_no_news_is_not_told(records, tmp_path, one):
@@ -114,7 +119,7 @@ def test_what_is_no_news_is_not_told(records, tmp_path, one):
 @pytest.mark.requirement("KNOW-007")
 def test_calls_are_counted_by_server_and_the_sidecars_own_are_none(records):
     assert records.called(record(200)) == Called("notes", "tools/call", refused=False)
-    assert records.called(record(200, mcp={"refused": "x", "method": "prompts/get"})) == Called(
+    assert records.called(record(200, mcp=GUARD | {"reason": "x", "method": "prompts/get"})) == Called(
         "notes", "prompts/get", refused=True
     )
     assert records.called(record(401)) == Called("notes", "tools/call", refused=True)

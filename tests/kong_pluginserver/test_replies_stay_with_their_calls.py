@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kongside import M, Server, body, frame, headers, text
 
-SOURCE = Path(__file__).with_name("ahead_plugin.py").read_text()
+SOURCE = Path(__file__).with_name("call_hints_plugin.py").read_text()
 READS = {
     "headers": ("kong.request.get_headers", 100),
     "all headers": ("kong.request.get_headers", 1000),

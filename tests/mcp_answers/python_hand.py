@@ -31,7 +31,7 @@ def python_judges(asked, text):
     judge = judge_of(asked)
     passed = filter_text(text, EVERYTHING, judge=judge)
     if isinstance(passed, Reject):
-        return "fail", passed.reason.removeprefix("answer: ")
+        return "fail", passed.detail
     judge.settle()
     return "answer" if judge.done and passed else "pass" if passed else "drop", passed
 

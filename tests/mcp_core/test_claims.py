@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core.answer import ServerMessages
-from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target, Terms, write_terms
+from mcp_core.claims import (
+    Claims,
+    ClaimSigner,
+    Disbelief,
+    Target,
+    Terms,
+    named_terms,
+    read_named_terms,
+    terms_digest,
+    write_terms,
+)
 from mcp_core.errand import Address
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Kind, Place, ServerKind
@@ -116,7 +126,7 @@ def test_groups_and_scopes_stay_with_the_guard_which_alone_decides():
 def test_signed_claims_are_believed_until_they_expire():
     value = signer().sign(CLAIMS, TARGET)
     assert value.isascii()
-    assert value == signer().sign(CLAIMS, TARGET, write_terms(TERMS))
+    assert value == signer().sign(CLAIMS, TARGET, encoded(write_terms(TERMS)))
     assert read(value, now=1000)[1] == TARGET
     assert read(value, now=1000.1) is Disbelief.UNSIGNED
 
@@ -134,7 +144,7 @@ def test_forged_claims_are_not_believed():
     value = signer().sign(CLAIMS, TARGET)
     head, terms, said, mac = value.split(".")
     other = encoded(json.dumps(parts_of()[1] | {"who": "admin"}).encode())
-    open_terms = write_terms(FULL)
+    open_terms = encoded(write_terms(FULL))
     plain = encoded(hmac.digest(NEW, f"{head}.{terms}.{other}".encode(), "sha256"))
     for forged in (
         f"{head}.{terms}.{other}.{mac}",
@@ -231,3 +241,37 @@ def test_what_says_nothing_new_takes_no_room():
     value = signer().sign(dataclasses.replace(CLAIMS, terms=Terms(View({}))), TARGET)
     assert parts_of(dataclasses.replace(CLAIMS, terms=Terms(View({}))))[0] == {}
     assert len(value) < 600
+
+
+@pytest.mark.requirement("SEAL-070")
+def test_terms_that_are_named_are_those_that_were_signed():
+    content = write_terms(FULL)
+    digest = terms_digest(content)
+    value = signer().sign(dataclasses.replace(CLAIMS, terms=FULL), TARGET, named_terms(digest))
+    files = {digest: content}
+
+    def find(name):
+        return read_named_terms(name, files[name]) if name in files else None
+
+    claims, _ = ClaimSigner((NEW,)).verify(value, now=0, find=find)
+    assert write_terms(claims.terms) == content
+    for other in (write_terms(TERMS), content + b" ", content[:-1], b""):
+        files[digest] = other
+        assert ClaimSigner((NEW,)).verify(value, now=0, find=find) is Disbelief.TERMS_MISSING
+    assert ClaimSigner((NEW,)).verify(value, now=0, find=lambda _digest: None) is Disbelief.TERMS_MISSING
+    assert ClaimSigner((NEW,)).verify(value, now=0) is Disbelief.TERMS_MISSING
+
+
+@pytest.mark.requirement("SEAL-070")
+def test_a_name_that_nobody_signed_is_not_looked_up():
+    asked = []
+    head, _, said, mac = signer().sign(CLAIMS, TARGET).split(".")
+    forged = f"{head}.{named_terms('x')}.{said}.{mac}"
+    assert ClaimSigner((NEW,)).verify(forged, now=0, find=asked.append) is Disbelief.UNSIGNED
+    assert asked == []
+
+
+@pytest.mark.requirement("SEAL-070")
+@pytest.mark.parametrize("content", [b"{}x", b"[]", b'{"crit": ["moon"]}', b"\xff", b'{"view": 1}'])
+def test_terms_that_this_release_does_not_read_are_as_missing(content):
+    assert read_named_terms(terms_digest(content), content) is None

@@ -11,6 +11,7 @@ from mcp_core.outcome import Reject, RejectKind
 from mcp_core.params import read_config
 from mcp_core.policy import Policy
 from mcp_core.principal import NOBODY
+from mcp_core.reasons import Reason
 
 POLICY = Policy.from_config(
     {
@@ -24,8 +25,8 @@ APPROVED = {"open", "evil", "note://open", "note://evil", "note://bad"}
 """What pins know and left open; all else is closed."""
 
 
-def closed(_kind: Kind, name: str) -> str | None:
-    return None if name in APPROVED else "quarantined"
+def closed(_kind: Kind, name: str) -> tuple[Reason, str] | None:
+    return None if name in APPROVED else (Reason.UNAPPROVED_ITEM, "quarantined")
 
 
 def decide(headers, body):

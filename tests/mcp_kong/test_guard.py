@@ -159,7 +159,7 @@ def test_what_is_refused_ends_there_and_is_logged(headers, data, status, reason)
     assert json.loads(side.exit[1])["jsonrpc"] == "2.0"
     assert "service.set_upstream" not in side.names()
     ((key, logged),) = side.arguments("log.set_serialize_value")
-    assert (key, logged["refused"]) == ("mcp", reason)
+    assert (key, logged["reason"]) == ("mcp", reason)
 
 
 @pytest.mark.requirement("GUARD-011")
@@ -298,7 +298,8 @@ def test_monitor_mode_passes_and_logs():
     assert side.upstream == "notes-replicas"
     would = {"reason": "denied-item", "kind": "policy", "code": -32602, "method": "tools/call"}
     would |= {"name": "shut", "cause": "not-allowed"}
-    assert side.arguments("log.set_serialize_value") == [("mcp", {"would_refuse": [would], "lane": "call"})]
+    ((key, told),) = side.arguments("log.set_serialize_value")
+    assert (key, told["forgiven"], told["outcome"], told["lane"]) == ("mcp", [would], "would-refuse", "call")
 
 
 @pytest.mark.requirement("GUARD-002")

@@ -69,7 +69,7 @@ def test_what_the_policy_forbids_is_forbidden_on_this_path_too():
     )
     assert (claims.method, side.next_hop["mcp-method"]) == ("ping", "ping")
     said = dict(side.arguments("log.set_serialize_value"))["mcp"]
-    assert (said["refused"], said["principal"]) == ("denied-item", "ann")
+    assert (said["reason"], said["principal"]) == ("denied-item", "ann")
 
 
 @pytest.mark.requirement("OLD-006")

@@ -13,14 +13,13 @@ from kong_side import CONFIG, KEY, KongSide
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
+from mcp_core.reasons import Reason
 from mcp_core.scan import ItemKind
 from mcp_kong.guard import Guard
 from mcp_kong.settings import SettingsError
 from mcp_kong.snapshots import (
     CHECK_SECONDS,
     MISS_SECONDS,
-    NO_SNAPSHOT,
-    NOT_OPEN,
     SNAPSHOT_VARIABLE,
     SnapshotFile,
     between_events,
@@ -96,7 +95,7 @@ def test_only_what_is_open_is_called_and_the_rest_is_refused_as_what_the_policy_
         denied = ask(Guard(CONFIG | {kind: {"allow": []} for kind in EVERYTHING}), method, params, era)
         assert pinned.exit == denied.exit
         ((key, said),) = pinned.arguments("log.set_serialize_value")
-        wanted = {"refused": NOT_OPEN, "kind": "approval", "code": pinned_code(pinned)}
+        wanted = {"outcome": "refused", "reason": "unapproved-item", "kind": "approval", "code": pinned_code(pinned)}
         assert key == "mcp"
         assert wanted.items() <= said.items()
 
@@ -156,7 +155,7 @@ def test_without_a_snapshot_that_can_be_read_everything_that_names_an_item_is_re
         sides = [ask(guard(), "tools/call", {"name": "open"}), ask(guard(), "resources/read", {"uri": "note://1"})]
     for side in sides:
         assert side.exit is not None
-        assert side.arguments("log.set_serialize_value")[0][1]["refused"] == NO_SNAPSHOT
+        assert side.arguments("log.set_serialize_value")[0][1]["reason"] == Reason.NO_SNAPSHOT
     assert ask(guard(), "tools/list", {}).exit is None
     assert [
         one.message.startswith(f"the snapshot {path} is not used, so every item is refused: ") for one in caplog.records
@@ -212,10 +211,10 @@ def test_a_new_file_is_seen_when_time_has_passed_and_at_once_by_who_would_be_ref
     clock.now += CHECK_SECONDS / 2
     assert reader.refusal("notes", Kind.TOOL, "open") is None
     assert reader.refusal("notes", Kind.TOOL, "new") is None
-    assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
+    assert reader.refusal("notes", Kind.TOOL, "open") is Reason.UNAPPROVED_ITEM
     write(path, STATES, generation=3)
     clock.now += 2 * CHECK_SECONDS
-    assert reader.refusal("notes", Kind.TOOL, "new") == NOT_OPEN
+    assert reader.refusal("notes", Kind.TOOL, "new") is Reason.UNAPPROVED_ITEM
 
 
 @pytest.mark.requirement("GUARD-032")
@@ -237,14 +236,14 @@ def test_the_last_good_file_stays_in_force_while_another_one_cannot_be_read(path
     for _ in range(3):
         clock.now += 1
         assert reader.refusal("notes", Kind.TOOL, "open") is None
-        assert reader.refusal("notes", Kind.TOOL, "drifted") == NOT_OPEN
+        assert reader.refusal("notes", Kind.TOOL, "drifted") is Reason.UNAPPROVED_ITEM
     assert [one.message for one in caplog.records if "that of generation 1 stays in force" in one.message] != []
     assert len([one for one in caplog.records if one.levelno >= logging.WARNING]) == 1
     if damage == "a folder":
         path.rmdir()
     write(path, {}, generation=2)
     clock.now += 1
-    assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
+    assert reader.refusal("notes", Kind.TOOL, "open") is Reason.UNAPPROVED_ITEM
 
 
 @pytest.mark.requirement("GUARD-060")
@@ -255,7 +254,7 @@ def test_where_there_is_no_file_everything_is_closed_until_one_is_there_again(pa
     path.rename(path.with_suffix(".aside"))
     for _ in range(3):
         clock.now += CHECK_SECONDS
-        assert reader.refusal("notes", Kind.TOOL, "open") == NO_SNAPSHOT
+        assert reader.refusal("notes", Kind.TOOL, "open") is Reason.NO_SNAPSHOT
     (told,) = [one.message for one in caplog.records if one.levelno >= logging.WARNING]
     assert told == f"the snapshot {path} is not used, so every item is refused: there is no such file"
     path.with_suffix(".aside").rename(path)
@@ -288,7 +287,7 @@ def test_a_file_whose_reading_was_ended_is_read_again_and_nobody_is_let_in_by_th
                 reader.refusal("notes", Kind.TOOL, "open")
             with pytest.raises(end):
                 reader.look()
-    assert reader.refusal("notes", Kind.TOOL, "open") == NOT_OPEN
+    assert reader.refusal("notes", Kind.TOOL, "open") is Reason.UNAPPROVED_ITEM
 
 
 @pytest.mark.requirement("GUARD-061")
@@ -301,7 +300,7 @@ def test_a_new_file_is_read_between_events_so_that_no_request_has_to(path, monke
     between_events()
     monkeypatch.setattr(type(path), "read_bytes", lambda _path: pytest.fail("read while a request waits"))
     assert reader.refusal("notes", Kind.TOOL, "open") is None
-    assert reader.refusal("notes", Kind.TOOL, "drifted") == NOT_OPEN
+    assert reader.refusal("notes", Kind.TOOL, "drifted") is Reason.UNAPPROVED_ITEM
 
 
 @pytest.mark.requirement("GUARD-032")

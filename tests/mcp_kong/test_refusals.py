@@ -48,7 +48,8 @@ def test_the_refusal_behind_the_limit_says_when_to_come_back():
     assert json.loads(body)["error"]["code"] == -32004
     assert json.loads(body)["id"] == 1
     said = dict(side.arguments("log.set_serialize_value"))["mcp"]
-    assert (said["refused"], said["refusals"], said["principal"], said["name"]) == ("too-many", 3, "ann", "shut")
+    assert (said["outcome"], said["reason"]) == ("limited", "too-many")
+    assert (said["refusals"], said["principal"], said["name"]) == (3, "ann", "shut")
 
 
 @pytest.mark.requirement("GUARD-042")

@@ -88,7 +88,7 @@ def test_no_attack_opens_anything_and_nothing_else_is_looked_at(row):
     assert side.upstream is None
     assert "request.get_raw_body" not in side.names()
     logged = dict(side.arguments("log.set_serialize_value"))
-    assert logged.pop("mcp")["refused"] == row.reason
+    assert logged.pop("mcp")["reason"] == row.reason
     assert set(logged.values()) == ({"REDACTED"} if query else set())
     assert "authorization" not in side.next_hop
     shown = repr([call for call in side.calls if call[0] != "ctx.shared.get"])
@@ -196,7 +196,7 @@ def test_a_key_that_is_not_known_is_asked_for_through_the_sidecar_and_seldom():
     assert word.challenge.startswith('Bearer error="invalid_token"')
     assert not {"authorization", "cookie"} & side.next_hop.keys()
     logged = dict(side.arguments("log.set_serialize_value"))
-    assert logged["mcp"]["refused"] == "token-unknown-key"
+    assert logged["mcp"]["reason"] == "token-unknown-key"
     assert logged["request.headers.mcp-gateway-context"] == "REDACTED"
     for number in range(20):
         assert challenge_of(ask(one, f"Bearer {KIT.token(header={'kid': str(number)})}"))[0] == 401
@@ -307,7 +307,7 @@ def test_monitor_mode_forgives_what_an_item_needs_and_never_a_missing_token():
         one = guard(RULES | {"denial": denial}, mode="monitor")
         side = ask(one, bearer())
         assert side.exit is None
-        assert side.arguments("log.set_serialize_value")[0][1]["would_refuse"]
+        assert side.arguments("log.set_serialize_value")[0][1]["forgiven"]
         assert ask(one).exit[0] == 401
         assert ask(one, bearer(scope="other")).exit[0] == 403
 

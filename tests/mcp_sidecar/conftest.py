@@ -321,6 +321,8 @@ def words() -> SimpleNamespace:
         stream_answer=stream_answer,
         chunk=chunk,
         result=result,
+        said=said,
+        list=LIST,
         until=until,
         replay=REPLAY,
         key=KEY,

@@ -131,6 +131,9 @@ def test_a_request_is_one_log_line(guard, kong, words):
     assert line == {
         "event": "request",
         "level": "info",
+        "format": 1,
+        "hop": "sidecar",
+        "lane": "inspect",
         "trace": guard.trace,
         "server": "files",
         "principal": "alice",

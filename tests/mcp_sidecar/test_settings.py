@@ -57,6 +57,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
+        "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
         "KONG_MCP_ISSUER_KEYS": "/var/lib/kong-mcp/issuer-keys",
         "MCP_SIDECAR_ISSUERS": "https://idp.example",
         "MCP_SIDECAR_ISSUER_REFRESH": "30",

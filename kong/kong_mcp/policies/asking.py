@@ -14,6 +14,7 @@ from mcp_core.decide import Caller, Decision, decide_post
 from mcp_core.methods import METHODS, Era, Kind
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import Principal
+from mcp_core.reasons import Reason
 
 USUAL: Final = {Kind.TOOL: methods.CALL, Kind.PROMPT: methods.GET_PROMPT, Kind.RESOURCE: methods.READ_RESOURCE}
 """By which method each kind of item is used, unless another one is asked about."""
@@ -58,7 +59,13 @@ def decided(
     guard = policy.guard
     view = guard.policy.view(principal)
     if known.states and policy.pinning is Pinning.ENFORCE:
-        caller = Caller(view, closed=known.surface(server).refusal, held=True)
+        surface = known.surface(server)
+
+        def closed(kind: Kind, name: str) -> tuple[Reason, str] | None:
+            state = surface.refusal(kind, name)
+            return None if state is None else (Reason.UNAPPROVED_ITEM, state)
+
+        caller = Caller(view, closed=closed, held=True)
     else:
         caller = Caller(view, held=True)
     return decide_post(guard, caller, *_request(asked))

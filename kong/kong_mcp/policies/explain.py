@@ -96,7 +96,7 @@ def explain(
     if refusal is None:
         cause, why = ("allowed" if ruling is None else ruling.cause.value), _allowed(policy, asked, ruling)
     else:
-        cause, why = refusal.cause or refusal.reason, _refused(policy, asked, refusal, ruling, known)
+        cause, why = refusal.cause or refusal.detail or refusal.reason, _refused(policy, asked, refusal, ruling, known)
     by = () if ruling is None or (refusal is not None and refusal.cause is None) else ruling.by
     return Explanation(
         server,
@@ -157,9 +157,9 @@ def _allowed(policy: ServerPolicy, asked: Wanted, ruling: Ruling | None) -> str:
 def _refused(policy: ServerPolicy, asked: Wanted, refusal: Reject, ruling: Ruling | None, known: KnownSurfaces) -> str:
     if refusal.kind is RejectKind.APPROVAL:
         at = policy.where("pins.mode")
-        if refusal.reason == "unknown":
+        if refusal.detail == "unknown":
             return f"pins hold the server to what is approved ({at}), and {escaped(known.source)} does not have it"
-        return f"pins hold the server to what is approved ({at}), and in {escaped(known.source)} it is {refusal.reason}"
+        return f"pins hold the server to what is approved ({at}), and in {escaped(known.source)} it is {refusal.detail}"
     if ruling is None or asked.kind is None or refusal.cause is None:
         if refusal.kind is RejectKind.POLICY:
             return f"MCP defines no such method, and no glob of methods.allow has it ({policy.where('methods.allow')})"

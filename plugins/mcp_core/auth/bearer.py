@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 from mcp_core import methods
 from mcp_core.auth.denied import INVALID_CREDENTIALS, INVALID_TOKEN, Denied
 from mcp_core.headers import Headers
+from mcp_core.reasons import Reason
 
 MAX_TOKEN: Final = 8192
 """Characters of a token: what one header line of nginx holds (large_client_header_buffers, 8k by default)."""
@@ -20,17 +21,19 @@ _BEARER: Final = re.compile(r"bearer(?: +(?P<token>.*))?", re.ASCII | re.IGNOREC
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _PARAMETER: Final = "access_token"
 
-NO_TOKEN: Final = Denied("", "no-token", "Authorization required: send an access token of this server's issuer.")
-REPEATED: Final = Denied(INVALID_CREDENTIALS, "token-repeated", "Send the header Authorization once.")
+NO_TOKEN: Final = Denied("", Reason.NO_TOKEN, "Authorization required: send an access token of this server's issuer.")
+REPEATED: Final = Denied(INVALID_CREDENTIALS, Reason.TOKEN_REPEATED, "Send the header Authorization once.")
 MALFORMED: Final = Denied(
-    INVALID_CREDENTIALS, "token-malformed", "Write Authorization as Bearer, a blank and one access token."
+    INVALID_CREDENTIALS, Reason.TOKEN_MALFORMED, "Write Authorization as Bearer, a blank and one access token."
 )
-TOO_LONG: Final = Denied(INVALID_CREDENTIALS, "token-too-long", f"A token has {MAX_TOKEN} characters at most here.")
+TOO_LONG: Final = Denied(
+    INVALID_CREDENTIALS, Reason.TOKEN_TOO_LONG, f"A token has {MAX_TOKEN} characters at most here."
+)
 IN_QUERY: Final = Denied(
-    INVALID_CREDENTIALS, "token-in-query", "Send the access token in the header Authorization, never in the URL."
+    INVALID_CREDENTIALS, Reason.TOKEN_IN_QUERY, "Send the access token in the header Authorization, never in the URL."
 )
 BOUND: Final = Denied(
-    INVALID_TOKEN, "token-scheme", "DPoP is not spoken here: send a bearer token that is bound to no key."
+    INVALID_TOKEN, Reason.TOKEN_SCHEME, "DPoP is not spoken here: send a bearer token that is bound to no key."
 )
 
 

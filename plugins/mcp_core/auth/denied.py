@@ -12,6 +12,7 @@ from typing import Final
 
 from mcp_core import methods
 from mcp_core.outcome import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE, Reject, RejectKind, RequestId
+from mcp_core.reasons import Reason
 
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INVALID_CREDENTIALS: Final = "invalid_request"
@@ -26,12 +27,12 @@ _CODE: Final = {400: INVALID_REQUEST, 401: FORBIDDEN, 403: FORBIDDEN}
 class Denied:
     """No principal. `error` is a code of RFC 6750, or "" where no credential was sent at all.
 
-    `reason` is a short stable word for logs. `text` is for whoever wrote the client: ASCII without quotes and
+    `text` is for whoever wrote the client: ASCII without quotes and
     backslashes, and nothing of the token.
     """
 
     error: str
-    reason: str
+    reason: Reason
     text: str
 
 
@@ -39,7 +40,7 @@ class Denied:
 class KeysMissing:
     """The node has no keys of an issuer that is trusted: nobody's token can be judged, and no client is to blame."""
 
-    reason: str = "no-keys"
+    reason: Reason = Reason.NO_KEYS
     text: str = "The gateway has no keys of this issuer at present, so no token of it can be checked. Try again."
 
 

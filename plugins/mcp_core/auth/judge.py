@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mcp_core.auth.denied import INVALID_TOKEN, Denied
 from mcp_core.principal import TOKEN, Principal
+from mcp_core.reasons import Reason
 
 UNTYPED: Final = "untyped"
 """The type of a token whose header has none: some issuers write it so. Taken only where it is asked for."""
@@ -31,26 +32,28 @@ _CLIENT: Final = ("client_id", "azp", "appid", "cid")
 """RFC 9068, section 2.2; OpenID Connect Core, section 2; Entra ID 1.0 tokens; Okta."""
 
 
-def _denied(reason: str, text: str) -> Denied:
+def _denied(reason: Reason, text: str) -> Denied:
     return Denied(INVALID_TOKEN, reason, text)
 
 
 WRONG_TYPE: Final = _denied(
-    "token-type", "The typ of the token is not that of an access token: at+jwt, or what is configured."
+    Reason.TOKEN_TYPE, "The typ of the token is not that of an access token: at+jwt, or what is configured."
 )
-NOT_ACCESS: Final = _denied("token-kind", "The token is no access token: it has claims of ID or logout tokens.")
+NOT_ACCESS: Final = _denied(Reason.TOKEN_KIND, "The token is no access token: it has claims of ID or logout tokens.")
 WRONG_AUDIENCE: Final = _denied(
-    "token-audience", "The access token was not issued for this resource: ask for one with its resource."
+    Reason.TOKEN_AUDIENCE, "The access token was not issued for this resource: ask for one with its resource."
 )
 NO_EXPIRY: Final = _denied(
-    "token-times", "exp, nbf and iat of an access token are numbers of seconds, and exp is required."
+    Reason.TOKEN_TIMES, "exp, nbf and iat of an access token are numbers of seconds, and exp is required."
 )
-EXPIRED: Final = _denied("token-expired", "The access token expired.")
-NOT_YET: Final = _denied("token-early", "The access token is not valid yet: nbf or iat is in the future.")
-NO_SUBJECT: Final = _denied("token-subject", "The access token has no sub, or one that is no short text.")
-BAD_SCOPE: Final = _denied("token-scope", "scope or scp of the access token is not a list of scopes.")
-BAD_GROUPS: Final = _denied("token-groups", "The claim of groups in the access token is not a list of names.")
-BOUND: Final = _denied("token-bound", "The access token is bound to a key (cnf), and no proof of it is taken here.")
+EXPIRED: Final = _denied(Reason.TOKEN_EXPIRED, "The access token expired.")
+NOT_YET: Final = _denied(Reason.TOKEN_EARLY, "The access token is not valid yet: nbf or iat is in the future.")
+NO_SUBJECT: Final = _denied(Reason.TOKEN_SUBJECT, "The access token has no sub, or one that is no short text.")
+BAD_SCOPE: Final = _denied(Reason.TOKEN_SCOPE, "scope or scp of the access token is not a list of scopes.")
+BAD_GROUPS: Final = _denied(Reason.TOKEN_GROUPS, "The claim of groups in the access token is not a list of names.")
+BOUND: Final = _denied(
+    Reason.TOKEN_BOUND, "The access token is bound to a key (cnf), and no proof of it is taken here."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from mcp_core.jsonrpc import Message, Response
 from mcp_core.keys import alike
 from mcp_core.methods import METHODS, Kind
 from mcp_core.policy import Access, Globs, View, denying
+from mcp_core.reasons import Reason
 
 TOO_NARROW: Final = Denied(
     INSUFFICIENT_SCOPE,
-    "insufficient-scope",
+    Reason.INSUFFICIENT_SCOPE,
     "The access token lacks scopes that this request needs: ask for one with them.",
 )
 _MOST_VIEWS: Final = 1024

@@ -16,6 +16,7 @@ from mcp_core import jsonrpc
 from mcp_core.auth.bearer import MAX_TOKEN
 from mcp_core.auth.denied import INVALID_TOKEN, Denied
 from mcp_core.jsonrpc import Limits, NotStrictError
+from mcp_core.reasons import Reason
 
 MAX_KID: Final = 256
 _HEADER: Final = Limits(body=2048, depth=4, keys=32, values=64, digits=20)
@@ -26,20 +27,24 @@ _CHANGING: Final = frozenset({"crit", "b64", "zip", "enc", "epk"})
 """Members that change what the rest means (RFC 7515, section 4.1.11; RFC 7797; RFC 7516)."""
 
 
-def _denied(reason: str, text: str) -> Denied:
+def _denied(reason: Reason, text: str) -> Denied:
     return Denied(INVALID_TOKEN, reason, text)
 
 
 NOT_A_JWT: Final = _denied(
-    "token-shape", "The access token is no signed JWT: three parts of base64url with points between."
+    Reason.TOKEN_SHAPE, "The access token is no signed JWT: three parts of base64url with points between."
 )
-ENCRYPTED: Final = _denied("token-encrypted", "The access token is encrypted, and the gateway reads signed ones.")
+ENCRYPTED: Final = _denied(Reason.TOKEN_ENCRYPTED, "The access token is encrypted, and the gateway reads signed ones.")
 NOT_STRICT: Final = _denied(
-    "token-json", "The header or the claims of the access token are not one strict JSON object."
+    Reason.TOKEN_JSON, "The header or the claims of the access token are not one strict JSON object."
 )
-BRINGS_A_KEY: Final = _denied("token-embedded-key", "The header of the access token brings a key or leads to one.")
-EXTENDED: Final = _denied("token-crit", "The header of the access token names an extension that is not known here.")
-BAD_HEADER: Final = _denied("token-header", "alg, typ and kid in the header of the access token are short strings.")
+BRINGS_A_KEY: Final = _denied(Reason.TOKEN_EMBEDDED_KEY, "The header of the access token brings a key or leads to one.")
+EXTENDED: Final = _denied(
+    Reason.TOKEN_CRIT, "The header of the access token names an extension that is not known here."
+)
+BAD_HEADER: Final = _denied(
+    Reason.TOKEN_HEADER, "alg, typ and kid in the header of the access token are short strings."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,20 +14,25 @@ from mcp_core.auth.denied import INVALID_TOKEN, Denied, KeysMissing
 from mcp_core.auth.judge import Expected, Verified, judge
 from mcp_core.auth.keysets import KeySet
 from mcp_core.principal import Principal
+from mcp_core.reasons import Reason
 
 FindKeys: TypeAlias = Callable[[str], KeySet | None]
 """Returns the keys of an issuer at this moment, or None where the node has none."""
 
 WRONG_ISSUER: Final = Denied(
-    INVALID_TOKEN, "token-issuer", "The access token is of an issuer that this resource does not take tokens from."
+    INVALID_TOKEN, Reason.TOKEN_ISSUER, "The access token is of an issuer that this resource does not take tokens from."
 )
 WRONG_ALGORITHM: Final = Denied(
-    INVALID_TOKEN, "token-algorithm", "The access token is not signed by an algorithm that is taken from its issuer."
+    INVALID_TOKEN,
+    Reason.TOKEN_ALGORITHM,
+    "The access token is not signed by an algorithm that is taken from its issuer.",
 )
 UNKNOWN_KEY: Final = Denied(
-    INVALID_TOKEN, "token-unknown-key", "The access token is signed by no key that its issuer is known to have."
+    INVALID_TOKEN, Reason.TOKEN_UNKNOWN_KEY, "The access token is signed by no key that its issuer is known to have."
 )
-WRONG_SIGNATURE: Final = Denied(INVALID_TOKEN, "token-signature", "The signature of the access token does not hold.")
+WRONG_SIGNATURE: Final = Denied(
+    INVALID_TOKEN, Reason.TOKEN_SIGNATURE, "The signature of the access token does not hold."
+)
 
 
 class Verifier:

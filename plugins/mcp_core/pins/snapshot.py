@@ -26,7 +26,7 @@ from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.scan.items import ItemKind
-from mcp_core.seal import derive
+from mcp_core.seal import derive, is_signed
 
 FORMAT: Final = 1
 MAGIC: Final = b"KMS1"
@@ -58,8 +58,7 @@ def unseal(file: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: st
     if not file.startswith(magic):
         raise SnapshotError("it does not begin as a snapshot does")
     mac, payload = file[len(magic) :][:_MAC_BYTES], file[len(magic) + _MAC_BYTES :]
-    good = [hmac.compare_digest(hmac.digest(derive(key, purpose), payload, "sha256"), mac) for key in keys]
-    if not any(good):
+    if not is_signed((derive(key, purpose) for key in keys), payload, mac):
         raise SnapshotError("no key of KONG_MCP_KEYS signed it, or it is not whole")
     return payload
 

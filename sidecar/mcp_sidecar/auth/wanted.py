@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mcp_core import methods
 from mcp_core.auth import wanted
 from mcp_core.auth.denied import KeysMissing, unavailable
+from mcp_core.reasons import Reason
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.lane.callers import UNSIGNED
 
@@ -20,7 +21,7 @@ WAIT_SECONDS: Final = 5.0
 """How long a request waits for keys at most."""
 _JSON: Final = {"Content-Type": "application/json"}
 _FETCHED: Final = unavailable(
-    KeysMissing("keys-fetched", "The issuer of this token has just changed its keys. Send the request again.")
+    KeysMissing(Reason.KEYS_FETCHED, "The issuer of this token has just changed its keys. Send the request again.")
 )
 
 

@@ -25,6 +25,7 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.reasons import Reason
 from mcp_core.repeat import may_ask_another, says_nobody_is_there
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
@@ -57,11 +58,11 @@ GRACE_SECONDS: Final = 2.0
 _TOO_SLOW: Final = Reject(
     INTERNAL_ERROR,
     "The server did not answer in time. Try again, or have the operator raise MCP_SIDECAR_ANSWER_TIMEOUT.",
-    "answer-timeout",
+    Reason.ANSWER_TIMEOUT,
     status=504,
 )
 _STOPPED: Final = Reject(
-    UNAVAILABLE, "The gateway restarts. Try again.", "stopped", status=503, headers={"Retry-After": "1"}
+    UNAVAILABLE, "The gateway restarts. Try again.", Reason.STOPPED, status=503, headers={"Retry-After": "1"}
 )
 
 
@@ -156,7 +157,7 @@ class Exchange:
             await self._fail(refusal, "refused")
             return
         if refusal is not None:
-            self._line.outcome, self._line.reason = "refused", refusal.reason
+            self._line.end("refused", refusal)
             claims = self._claims = replace(claims, method=methods.PING, refusal=refusal.body().decode())
         sending = self._parts.tasks.open(claims, target, self._call.headers, self._call.body)
         if isinstance(sending, Reject):
@@ -358,7 +359,7 @@ class Exchange:
 
     async def _withhold(self, refusal: Reject, reason: str, told: Mapping[str, str | int] | None = None) -> None:
         self._tell("answer withheld", refusal, reason, told or {})
-        detail = {"method": method_label(self._claims.method), "reason": reason, "why": refusal.reason}
+        detail = {"method": method_label(self._claims.method), "reason": reason, "why": refusal.why}
         self._parts.alerts.say(Notice(WITHHELD, self._target.server, detail))
         await self._fail(refusal, "withheld")
 
@@ -370,7 +371,7 @@ class Exchange:
             server=self._target.server,
             principal=self._line.principal,
             method=self._claims.method,
-            why=refusal.reason,
+            why=refusal.why,
             trace=self._line.trace,
             **told,
         )
@@ -379,7 +380,7 @@ class Exchange:
         """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""
         if self._reply.ended:
             return
-        self._line.outcome, self._line.reason = outcome, refusal.reason
+        self._line.end(outcome, refusal)
         self._patience.deadline = math.inf
         if self._claims.id is not None:
             refusal = replace(refusal, id=self._claims.id)

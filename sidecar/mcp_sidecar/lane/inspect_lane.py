@@ -8,13 +8,13 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
+from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.lane.callers import Callers, headers_of
 from mcp_sidecar.lane.exchange import Exchange, Parts
 from mcp_sidecar.lane.reply import Reply
-from mcp_sidecar.logs import Line, trace_id
-from mcp_sidecar.metrics import NONE, method_label
+from mcp_sidecar.logs import Line, asked, trace_id
 
-_FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", "bug", status=500)
+_FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", Reason.BUG, status=500)
 
 
 class InspectLane:
@@ -32,18 +32,17 @@ class InspectLane:
         try:
             call = await self._callers.read(scope, receive, headers)
             if isinstance(call, Reject):
-                line.outcome, line.reason = "unsigned", call.reason
+                line.end(Ending.UNSIGNED, call)
                 await reply.refuse(call)
             else:
-                line.server, line.principal, line.era = call.target.server, call.claims.principal.name, call.target.era
-                line.method = method_label(call.claims.method)
+                line.asked = asked(call.claims, call.target, call.headers)
                 await Exchange(self._parts, call, reply, line).run(receive)
         except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why
-            line.outcome = "failed"
+            line.end(Ending.FAILED, _FAILED)
             structlog.get_logger().exception("a request failed")
             if reply.status is None:
                 await reply.refuse(_FAILED)
         finally:
             line.status = reply.status
-            self._parts.metrics.requests.labels(line.server or NONE, line.era, line.method, line.outcome).inc()
+            self._parts.metrics.count(line.record())
             line.write(time.monotonic())

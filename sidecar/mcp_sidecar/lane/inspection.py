@@ -23,6 +23,7 @@ from mcp_core.methods import Era
 from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId, params_status
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
+from mcp_core.reasons import Reason
 from mcp_core.results import Found
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.surface import ANSWER_LIMITS
@@ -150,7 +151,9 @@ class Inspector:
             value = jsonrpc.load(body, ANSWER_LIMITS)
         except NotStrictError as error:
             # The guard may be set to let more pass than the sidecar reads.
-            return Reject(INVALID_REQUEST, f"Too much for arguments that are checked: {error}.", "arguments-limits")
+            return Reject(
+                INVALID_REQUEST, f"Too much for arguments that are checked: {error}.", Reason.ARGUMENTS_LIMITS
+            )
         refusal = None
         for id_, method, params in _requests(value):
             arguments = {} if params.get("arguments") is None else params["arguments"]
@@ -222,4 +225,5 @@ def _leaves(message: str, path: str) -> str:
 
 
 def _refuse(era: Era, id_: RequestId, problem: _Problem) -> Reject:
-    return Reject(INVALID_PARAMS, problem.message, problem.rule, id=id_, status=params_status(era))
+    status = params_status(era)
+    return Reject(INVALID_PARAMS, problem.message, Reason.ARGUMENTS, id=id_, status=status, detail=problem.rule)

@@ -16,6 +16,7 @@ from mcp_core.claims import Claims, Target
 from mcp_core.headers import Headers
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.outcome import INVALID_REQUEST, Reject
+from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS, Revise
 from mcp_core.tasks import Task, TaskSealer
 
@@ -44,7 +45,7 @@ class Tasks:
             value = jsonrpc.load(body, ANSWER_LIMITS)
         except NotStrictError as error:
             # The guard may be set to let more pass than the sidecar reads.
-            return Reject(INVALID_REQUEST, f"Too much for a message that names a task: {error}.", "task-limits")
+            return Reject(INVALID_REQUEST, f"Too much for a message that names a task: {error}.", Reason.TASK_LIMITS)
 
         def known(token: str) -> Task | None:
             return self._sealer.open(token, target.server, claims.principal)

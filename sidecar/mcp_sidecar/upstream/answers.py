@@ -17,6 +17,7 @@ from mcp_core.heads import Fate, Kind, kind_of, row_of
 from mcp_core.jsonrpc import NotStrictError, Response
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject, RequestId
 from mcp_core.question import Asked
+from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS, unreadable
 from mcp_sidecar.upstream.encodings import is_known
 
@@ -58,7 +59,7 @@ class Head:
     headers: dict[str, str]
     sessions: tuple[str, ...] = ()
     refusal: Reject | None = None
-    reason: str = ""
+    reason: Reason = Reason.ANSWER
     do: str = ""
 
 
@@ -74,7 +75,7 @@ def read_head(response: aiohttp.ClientResponse) -> Head:
         shape = Shape.ERROR if row.fate is Fate.ERROR else Shape.REPLACED
         head = replace(head, shape=shape, refusal=row.refusal(status), reason=row.reason, do=row.do)
     if head.shape is not Shape.REPLACED and not is_known(http.single(fields, "content-encoding") or ""):
-        return _replaced(head, "a Content-Encoding that was not asked for", "encoding", _DO_NOT_ENCODE)
+        return _replaced(head, "a Content-Encoding that was not asked for", Reason.ENCODING, _DO_NOT_ENCODE)
     if row.fate is not Fate.READ or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)
@@ -87,11 +88,11 @@ def _with_shape(head: Head, fields: http.Headers) -> Head:
     kind = kind_of(said)
     if kind is None:
         why = "a Content-Type that is neither JSON nor an event stream, in UTF-8"
-        return _replaced(head, why, "content-type", _NO_MCP)
+        return _replaced(head, why, Reason.CONTENT_TYPE, _NO_MCP)
     return replace(head, shape=Shape.STREAM if kind is Kind.STREAM else Shape.JSON)
 
 
-def _replaced(head: Head, why: str, reason: str, do: str) -> Head:
+def _replaced(head: Head, why: str, reason: Reason, do: str) -> Head:
     return replace(head, shape=Shape.REPLACED, refusal=unreadable(why), reason=reason, do=do)
 
 
@@ -131,12 +132,14 @@ def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
     if head.status in (502, 503, 504) and isinstance(said, str):
         # So Kong itself speaks: {"message": "...", "request_id": "..."}.
         text = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
-        refusal = Reject(UNAVAILABLE, text, f"kong-{head.status}", status=head.status)
-        return replace(head, refusal=refusal, reason="no-replica", do="see that the server runs where its URL says")
+        refusal = Reject(UNAVAILABLE, text, Reason.NO_REPLICA, status=head.status, detail=str(head.status))
+        return replace(
+            head, refusal=refusal, reason=Reason.NO_REPLICA, do="see that the server runs where its URL says"
+        )
     if head.status == 404 and said == _NO_ROUTE:
         text = "The gateway's internal route is not open to its sidecar: its operator must look after that."
-        refusal = Reject(INTERNAL_ERROR, text, "no-internal-route", status=502)
-        return replace(head, refusal=refusal, reason="no-internal-route", do=_CLOSED)
+        refusal = Reject(INTERNAL_ERROR, text, Reason.NO_INTERNAL_ROUTE, status=502)
+        return replace(head, refusal=refusal, reason=Reason.NO_INTERNAL_ROUTE, do=_CLOSED)
     return head
 
 

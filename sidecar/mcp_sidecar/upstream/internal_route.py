@@ -27,6 +27,7 @@ from mcp_core.headers import Headers
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
 from mcp_core.question import Question
+from mcp_core.reasons import Ending, Reason
 from mcp_core.repeat import Budget, Tries, may_repeat
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.upstream.shares import PLACES
@@ -45,7 +46,7 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 class UpstreamError(Exception):
     """Kong's internal route did not answer. `refusal` lacks the agent's id; `outcome` is for counting."""
 
-    def __init__(self, refusal: Reject, outcome: str) -> None:
+    def __init__(self, refusal: Reject, outcome: Ending) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
         self.outcome = outcome
@@ -215,20 +216,24 @@ def _text(value: str) -> str | None:
 
 def _full() -> UpstreamError:
     text = "The gateway has too many streams open: try again later, or add sidecars."
-    return UpstreamError(Reject(UNAVAILABLE, text, "pool-exhausted", headers={"Retry-After": "5"}), "unreachable")
+    return UpstreamError(
+        Reject(UNAVAILABLE, text, Reason.POOL_EXHAUSTED, headers={"Retry-After": "5"}), Ending.UNREACHABLE
+    )
 
 
 def _unknown(server: str) -> UpstreamError:
     text = "The gateway does not know where this server is: its operator must have guard and sidecar of one release."
-    return UpstreamError(Reject(INTERNAL_ERROR, text, f"target-unknown {server}", status=502), "unreachable")
+    return UpstreamError(
+        Reject(INTERNAL_ERROR, text, Reason.TARGET_UNKNOWN, status=502, detail=server), Ending.UNREACHABLE
+    )
 
 
 def _failure(error: aiohttp.ClientError | TimeoutError) -> UpstreamError:
     if isinstance(error, TimeoutError):
         text = "The gateway's internal route took no connection in time: check that Kong runs and is not overloaded."
-        return UpstreamError(Reject(INTERNAL_ERROR, text, "connect-timeout", status=504), "unreachable")
+        return UpstreamError(Reject(INTERNAL_ERROR, text, Reason.CONNECT_TIMEOUT, status=504), Ending.UNREACHABLE)
     if isinstance(error, aiohttp.ClientConnectorError):
         text = "The gateway's internal route cannot be reached: check that Kong runs and MCP_SIDECAR_KONG_URL names it."
-        return UpstreamError(Reject(INTERNAL_ERROR, text, "connect-failed", status=502), "unreachable")
+        return UpstreamError(Reject(INTERNAL_ERROR, text, Reason.CONNECT_FAILED, status=502), Ending.UNREACHABLE)
     text = "The connection to the server broke before its answer was whole. Try again."
-    return UpstreamError(Reject(INTERNAL_ERROR, text, "broken-off", status=502), "broken")
+    return UpstreamError(Reject(INTERNAL_ERROR, text, Reason.BROKEN_OFF, status=502), Ending.BROKEN)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from mcp_core.outcome import UNAVAILABLE, Reject
+from mcp_core.reasons import Reason
 
 PLACES: Final = 4096
 """Requests that one sidecar sends to Kong at once: each holds a connection."""
@@ -60,16 +61,16 @@ class Shares:
                 f"You have {self._of_caller} {what} open here, which is all that one caller may have. End some and try "
                 "again, or have the gateway's operator raise MCP_SIDECAR_OPEN_PER_CALLER."
             )
-            return _refusal(text, "share-of-caller", 429)
+            return _refusal(text, Reason.SHARE_OF_CALLER, 429)
         if self._servers[server, lasting] >= self._of_server:
             text = (
                 f"All {self._of_server} places of this server are taken. Try again later, or have the gateway's "
                 "operator add sidecars or raise MCP_SIDECAR_OPEN_PER_SERVER."
             )
-            return _refusal(text, "share-of-server", 503)
+            return _refusal(text, Reason.SHARE_OF_SERVER, 503)
         if lasting and self._lasting >= LASTING:
             text = "The gateway has too many streams open: try again later, or have its operator add sidecars."
-            return _refusal(text, "streams-full", 503)
+            return _refusal(text, Reason.STREAMS_FULL, 503)
         return None
 
     def _count(self, server: str, caller: Hashable | None, step: int, *, lasting: bool) -> None:
@@ -83,5 +84,5 @@ class Shares:
             del self._callers[caller, lasting]
 
 
-def _refusal(text: str, reason: str, status: int) -> Reject:
+def _refusal(text: str, reason: Reason, status: int) -> Reject:
     return Reject(UNAVAILABLE, text, reason, status=status, headers={"Retry-After": str(RETRY_SECONDS)})

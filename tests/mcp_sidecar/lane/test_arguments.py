@@ -92,7 +92,7 @@ def test_arguments_must_fit_the_approved_schema_and_no_value_is_repeated(node):
     ):
         told = node.error(call(arguments), schema="block")
         assert told == f"The arguments do not fit the tool's approved input schema at {where}."
-    assert node.guard.line()["reason"] == "arguments.schema"
+    assert node.guard.line()["detail"] == "arguments.schema"
     assert node.ask(call({}), schema="block", era="modern").status == 400
     assert "hunter2" not in node.guard.sidecar.log.read_text()
 
@@ -142,7 +142,7 @@ def test_a_credential_goes_no_further_and_is_in_no_log_error_or_metric(node, wor
     told = node.error(message, secrets="block")
     assert "look at arguments.headers[0].x" in told
     assert "a GitHub token" in told
-    assert node.guard.line()["reason"] == "credentials.github-token"
+    assert node.guard.line()["detail"] == "credentials.github-token"
     assert node.passes(message, secrets="flag")
     assert node.passes(message)
     log = node.guard.sidecar.log.read_text()

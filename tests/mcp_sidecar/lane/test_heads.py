@@ -80,7 +80,7 @@ def test_an_operator_finds_what_a_server_said_when_it_refused(guard, kong, words
     assert f"HTTP {status}" in answer.json["error"]["message"]
     assert "Invalid" not in answer.body.decode()
     line = told(guard, words, "server refused" if answer.status == status else "answer withheld")
-    assert (line["server"], line["status"], line["why"]) == ("files", status, f"{reason}-{status}")
+    assert (line["server"], line["status"], line["why"]) == ("files", status, f"{reason}: {status}")
     assert line["said"].startswith("Invalid [31mHost header : gateway xxx")
     assert line["said"].isascii()
     assert len(line["said"]) <= 200

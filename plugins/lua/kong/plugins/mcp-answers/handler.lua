@@ -12,7 +12,8 @@ local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.
 local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
-local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true, token = true }
+local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
+  token = true, server = true, principal = true }
 local MAX_HEADERS = 100
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -153,6 +154,7 @@ function Answers:header_filter(conf)
   ngx.header["Content-Length"] = nil
   if source == "error" then -- Kong itself: no replica, or none that answered in time
     ngx.header["Retry-After"] = ngx.status == 503 and "1" or nil
+    held.outcome, held.reason = "unavailable", "no-replica"
     replace(held, ngx.status, nil, law.error(question, -32004,
       "No replica of this server answered. Try again; if it lasts, its operator must look after the server."))
     return
@@ -237,6 +239,34 @@ function Answers:body_filter()
     ngx.arg[1] = last and held.text or nil
   end
   if last or (held.law and held.law.failed) then report(held) end
+end
+
+-- A name as the agent wrote it: what is no plain text travels in base64 (2026-07-28, basic/transports).
+local function name_of(value)
+  local coded = type(value) == "string" and match(value, "^=%?base64%?(.*)%?=$")
+  return coded and ngx.decode_base64(coded) or value
+end
+
+-- The record of a call, as mcp_core.record has it. The guard would need one more trip to Kong for each call to leave it
+-- there, and does so only where it has more to tell: then its question names no server. See spec/decisions/175.
+function Answers:log()
+  local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
+  if not question or not question.server then return end
+  local headers = ngx.req.get_headers(0)
+  local session = headers["mcp-session-id"]
+  if type(session) == "string" then
+    local hash = require("resty.sha256"):new()
+    hash:update(question.server .. "\0" .. session)
+    session = string.sub(require("resty.string").to_hex(hash:final()), 1, 16)
+  end
+  local failed = held.failed or (held.law and held.law.failed)
+  kong.log.set_serialize_value("mcp", {
+    format = 1, hop = "guard", lane = "call", server = question.server, era = question.era,
+    principal = question.principal, session = session,
+    method = question.method or headers["mcp-method"], name = name_of(headers["mcp-name"]),
+    outcome = failed and "withheld" or held.outcome or "passed",
+    reason = failed and "answer" or held.reason, detail = failed or nil,
+  })
 end
 
 return Answers

@@ -74,7 +74,7 @@ end
 function Internal:access()
   local said = errand()
   if not said then
-    kong.log.set_serialize_value("mcp", { refused = "unsigned" })
+    kong.log.set_serialize_value("mcp", { format = 1, hop = "internal", outcome = "unsigned", reason = "unsigned" })
     return kong.response.error(404, "no Route matched with those values")
   end
   local ok, err = kong.service.set_upstream(said.target[1])

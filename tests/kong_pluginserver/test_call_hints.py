@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kongside import M, Outcome, Server, body, descriptors, frame, headers, text, until
 
-SOURCE = Path(__file__).with_name("ahead_plugin.py").read_text()
+SOURCE = Path(__file__).with_name("call_hints_plugin.py").read_text()
 AHEAD = 'prefetch = {PHASE: (("kong.request.get_headers", 100), ("kong.request.get_raw_body",))}\n'
 UNAWAITED = 'unawaited = ("kong.service.set_upstream",)\n'
 REFUSED = ("exited", 503, b"refused")

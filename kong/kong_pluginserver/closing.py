@@ -1,4 +1,4 @@
-"""Connections of a worker that has ended, on their way out.
+"""Connections of a worker that has ended, until they are closed.
 
 Kong may be waiting for an answer, be about to send a reply, or have put the connection into its pool; nobody here
 knows. What is sent must be right for all three. A refusal is read as the next PDK call in the first two cases, and in
@@ -15,17 +15,17 @@ from typing import Final
 _MOMENT: Final = 2.0
 
 
-class Partings:
+class ClosingConnections:
     """The connections that are still open, with the monotonic time at which they are closed."""
 
     def __init__(self) -> None:
         self._open: list[tuple[float, socket.socket]] = []
 
-    def add(self, peer: socket.socket, last_words: bytes, now: float) -> None:
-        """Send `last_words` if there are any, and that nothing will follow; close in a moment."""
+    def add(self, peer: socket.socket, last_frames: bytes, now: float) -> None:
+        """Send `last_frames` if there are any, and that nothing will follow; close in a moment."""
         with contextlib.suppress(OSError):
-            if last_words:
-                peer.send(last_words)
+            if last_frames:
+                peer.send(last_frames)
             peer.shutdown(socket.SHUT_WR)
         self._open.append((now + _MOMENT, peer))
 

@@ -1,0 +1,185 @@
+"""What happened to one request, as one hop saw it: the one value that logs, metrics, usage and audit are made of.
+
+The guard leaves its record in Kong's log record, under KEY; for an admitted call mcp-answers writes the same fields, as
+then no Python is on the way back. The sidecar's is its log line. The two hops of one request have Kong's request id in
+common, and a session's records the hash of its id: the id itself lets whoever has it into the session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from mcp_core.decide import Admitted, Decision
+from mcp_core.methods import Era, Lane
+from mcp_core.outcome import Reject, RejectKind
+from mcp_core.reasons import Ending, Reason
+
+FORMAT: Final = 1
+"""The number of the format, in the member `format`. See `formats`."""
+KEY: Final = "mcp"
+"""Where Kong's log records have the guard's record."""
+MOST_TEXT: Final = 256
+"""Characters of a text that are kept: names are the agent's, and may be as long as a header."""
+
+
+class Hop(StrEnum):
+    """Who saw it."""
+
+    GUARD = "guard"
+    INTERNAL = "internal"
+    """mcp-internal, where the sidecar's requests come back into Kong."""
+    SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBecause:
+    """One refusal: of what, and why. `code` is the JSON-RPC error's, `cause` a policy.Cause."""
+
+    reason: Reason | None = None
+    detail: str | None = None
+    kind: RejectKind | None = None
+    code: int | None = None
+    method: str | None = None
+    name: str | None = None
+    cause: str | None = None
+
+    @classmethod
+    def of(cls, refusal: Reject) -> RefusedBecause:
+        """Return what a log may say of a refusal."""
+        cause, detail = refusal.cause and str(refusal.cause), refusal.detail or None
+        return cls(refusal.reason, detail, refusal.kind, refusal.code, refusal.method, refusal.name, cause)
+
+
+_NOTHING: Final = RefusedBecause()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What happened to one request.
+
+    `method` is what Mcp-Method says (None for the GET and DELETE of a session), `name` the item, `principal` what logs
+    call it (None where it is nobody, or where nothing depended on it), `session` what hash_session gave. `refused` says
+    why the request, or its answer, went no further, `forgiven` all that monitor mode let pass, and `refusals` how often
+    this caller was refused within a minute.
+    """
+
+    hop: Hop
+    outcome: Ending
+    server: str | None = None
+    method: str | None = None
+    name: str | None = None
+    principal: str | None = None
+    era: Era | None = None
+    lane: Lane | None = None
+    session: str | None = None
+    refused: RefusedBecause = _NOTHING
+    refusals: int | None = None
+    forgiven: tuple[RefusedBecause, ...] = ()
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it ended so, where there is something to say."""
+        return self.refused.reason
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, flat and without what is not known: Kong's serializer takes no nulls."""
+        own = _known(self, but=("refused", "forgiven"))
+        told = {"format": FORMAT, **_known(self.refused), **own}
+        return {**told, "forgiven": [_known(one) for one in self.forgiven]} if self.forgiven else told
+
+    @classmethod
+    def from_json(cls, value: Any) -> Record | None:
+        """Return the record that `to_json` or mcp-answers wrote, or None for what is none of this format.
+
+        What is not known here is as if it were not there: a word of a later release, a member of another type.
+        """
+        if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+            return None
+        hop, outcome = _word(Hop, value.get("hop")), _word(Ending, value.get("outcome"))
+        if hop is None or outcome is None:
+            return None
+        forgiven = value.get("forgiven")
+        listed = forgiven if isinstance(forgiven, list) else []
+        return cls(
+            hop,
+            outcome,
+            _text(value.get("server")),
+            _text(value.get("method")),
+            _text(value.get("name")),
+            _text(value.get("principal")),
+            _word(Era, value.get("era")),
+            _word(Lane, value.get("lane")),
+            _text(value.get("session")),
+            _read_refused(value),
+            _number(value.get("refusals")),
+            tuple(_read_refused(one) for one in listed if isinstance(one, Mapping)),
+        )
+
+
+def of_decision(decision: Decision, server: str, principal: str | None = None, refusals: int | None = None) -> Record:
+    """Return the guard's record of what was decided. A caller with too many refusals is limited, not refused."""
+    if isinstance(decision, Reject):
+        ending = Ending.LIMITED if decision.reason is Reason.TOO_MANY else Ending.REFUSED
+        told = RefusedBecause.of(decision)
+        return Record(Hop.GUARD, ending, server, told.method, told.name, principal, refused=told, refusals=refusals)
+    return replace(_admitted(decision, server), principal=principal)
+
+
+def _admitted(decision: Admitted, server: str) -> Record:
+    forgiven = tuple(map(RefusedBecause.of, decision.would_refuse))
+    return Record(
+        Hop.GUARD,
+        Ending.WOULD_REFUSE if forgiven else Ending.PASSED,
+        server,
+        decision.method or None,
+        decision.name,
+        era=decision.era,
+        lane=decision.lane,
+        session=hash_session(server, decision.session.upstream) if decision.session else None,
+        forgiven=forgiven,
+    )
+
+
+def hash_session(server: str, session: str) -> str:
+    """Return what stands for a server's session in logs: 16 hexadecimal digits, from which nobody gets the id."""
+    return hashlib.sha256(f"{server}\0{session}".encode()).hexdigest()[:16]
+
+
+def _known(value: Record | RefusedBecause, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    told = ((one.name, getattr(value, one.name)) for one in fields(value) if one.name not in but)
+    return {name: str(said)[:MOST_TEXT] if isinstance(said, str) else said for name, said in told if said is not None}
+
+
+def _read_refused(value: Mapping[str, Any]) -> RefusedBecause:
+    return RefusedBecause(
+        _word(Reason, value.get("reason")),
+        _text(value.get("detail")),
+        _word(RejectKind, value.get("kind")),
+        _number(value.get("code")),
+        _text(value.get("method")),
+        _text(value.get("name")),
+        _text(value.get("cause")),
+    )
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _word(words: type[_Word], value: Any) -> _Word | None:
+    try:
+        return words(value)
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value[:MOST_TEXT] if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | None:
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    return int(value) if whole else None
