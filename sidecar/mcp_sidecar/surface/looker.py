@@ -106,7 +106,7 @@ class Looker:
 
     async def _look(self, server: str, talk: Talk) -> str:
         try:
-            found = await _surface(talk)
+            found = await talk.ask(read_surface(await talk.open()))
         except TalkError as error:
             return error.outcome
         # A surface may have 20,000 items, of which each takes 50 microseconds.
@@ -129,17 +129,6 @@ class Looker:
         except StoreError as error:
             structlog.get_logger().error("a look was not written down", server=server, problem=str(error))
         structlog.get_logger().info("look", server=server, outcome=outcome)
-
-
-async def _surface(talk: Talk) -> Sequence[Found]:
-    questions = read_surface(await talk.open())
-    try:
-        method, params = next(questions)
-        while True:
-            method, params = questions.send(await talk.ask(method, params))
-    except StopIteration as end:
-        found: Sequence[Found] = end.value
-        return found
 
 
 def _sightings(found: Sequence[Found]) -> list[Sighting]:
