@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from mcp_core.errand import Address, AddressError
 from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, Rules
+from mcp_core.servers import ServersFileError
 from mcp_sidecar.store.chain import SELF
 from mcp_sidecar.store.engine import store_url
 from mcp_sidecar.store.store import SETTLE
+from mcp_sidecar.surface.listed import read_file
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of this node's snapshot: the plugin server reads what the sidecar writes."""
@@ -27,7 +29,7 @@ class PinSettings:
     """Settings of pins. Without a store there are none: with pins enforced, nothing is shown then. Times are seconds.
 
     `reviewers` maps names to the tokens with which they may decide over HTTP; `servers` those that are looked at before
-    any agent comes, to where they are, or None where deck/ names things.
+    any agent comes, to where they are, or None where deck/ names things; `servers_file` lists more (mcp_core.servers).
     """
 
     store: str | None = field(default=None, repr=False)
@@ -38,6 +40,7 @@ class PinSettings:
     refresh_interval: float = 1.0
     look_interval: float = 300.0
     servers: Mapping[str, Address | None] = field(default_factory=dict)
+    servers_file: str | None = None
     reviewers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: bytes = field(default=b"", repr=False)
@@ -51,7 +54,7 @@ class PinSettings:
         """Return what is missing where one setting needs another."""
         if self.webhook_url is not None and not self.webhook_secret:
             return "MCP_SIDECAR_WEBHOOK_SECRET is not set: alerts are signed with it (`openssl rand -hex 32`)"
-        if self.store is None and (self.snapshot is not None or self.reviewers or self.servers):
+        if self.store is None and (self.snapshot or self.reviewers or self.servers or self.servers_file):
             return "MCP_SIDECAR_STORE is not set: a snapshot, reviewers and servers to look at need a store"
         return None
 
@@ -64,6 +67,16 @@ def _store(text: str) -> str:
 def _path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("write the full path of a file in a folder that the sidecar may write")
+    return text
+
+
+def _servers_file(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of the file that `kong-mcp deck render --servers-out` writes")
+    try:
+        read_file(text)
+    except ServersFileError as error:
+        raise ValueError(str(error)) from None
     return text
 
 
@@ -137,6 +150,7 @@ PIN_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_REFRESH_INTERVAL": ("refresh_interval", _seconds),
     "MCP_SIDECAR_LOOK_INTERVAL": ("look_interval", _seconds),
     "MCP_SIDECAR_SERVERS": ("servers", _servers),
+    "MCP_SIDECAR_SERVERS_FILE": ("servers_file", _servers_file),
     "MCP_SIDECAR_REVIEWERS": ("reviewers", _reviewers),
     "MCP_SIDECAR_WEBHOOK_URL": ("webhook_url", _webhook),
     "MCP_SIDECAR_WEBHOOK_SECRET": ("webhook_secret", _secret),
