@@ -22,6 +22,7 @@ from mcp_sidecar.operations import Operations
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
+from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.upstream.internal_route import Upstream
 
 
@@ -45,10 +46,10 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         finally:
             await upstream.aclose()
 
-    surfaces, reviewers = curator.surfaces, settings.pins.reviewers
+    surfaces, viewers = curator.surfaces, Viewers(settings.pins.reviewers, settings.pins.readers)
     return Starlette(
         routes=[
-            *(ReviewApi(surfaces, reviewers).routes() if surfaces is not None and reviewers else ()),
+            *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
             Route("/livez", operations.livez),

@@ -44,6 +44,7 @@ what is approved.
                                                                 those that are asked for
   MCP_SIDECAR_SERVERS_FILE     file of servers to look at: kong-mcp deck render --servers-out
   MCP_SIDECAR_REVIEWERS        NAME=TOKEN,... for the review API
+  MCP_SIDECAR_READERS          NAME=TOKEN,... who may see it all there, and decide nothing
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
 

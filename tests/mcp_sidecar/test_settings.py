@@ -59,6 +59,7 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_SERVERS": "files, notes=https://notes-sessions/api/mcp",
         "MCP_SIDECAR_SERVERS_FILE": str(listed),
         "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
+        "MCP_SIDECAR_READERS": f"eve={'e' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
         "KONG_MCP_ISSUER_KEYS": "/var/lib/kong-mcp/issuer-keys",
@@ -86,6 +87,7 @@ def test_every_setting_can_be_set(tmp_path):
         servers={"files": None, "notes": Address("notes-sessions", "https", "/api/mcp")},
         servers_file=str(listed),
         reviewers={"ada": b"a" * 32, "bob": b"b" * 32},
+        readers={"eve": b"e" * 32},
         webhook_url="https://alerts.example/mcp",
         webhook_secret=b"s" * 32,
     )
@@ -221,6 +223,7 @@ def test_the_command_is_installed_by_its_name():
         ("MCP_SIDECAR_REVIEWERS", f"mcp-sidecar={'a' * 32}"),
         ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},ada={'b' * 32}"),
         ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},bob={'a' * 32}"),
+        ("MCP_SIDECAR_READERS", "eve=short"),
         ("MCP_SIDECAR_WEBHOOK_URL", "alerts.example"),
         ("MCP_SIDECAR_WEBHOOK_SECRET", "short"),
     ],
@@ -233,6 +236,11 @@ def test_a_setting_of_pins_that_cannot_be_used_is_named_and_not_shown(variable, 
 
 @pytest.mark.requirement("SIDE-035")
 def test_settings_that_need_others_say_so():
+    store = NEEDED | {"MCP_SIDECAR_STORE": "/s", "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32}"}
+    for readers in (f"ada={'e' * 32}", f"eve={'a' * 32}"):
+        (problem,) = problems(**store, MCP_SIDECAR_READERS=readers)
+        assert problem.startswith("MCP_SIDECAR_READERS: ")
+    assert problems(**NEEDED, MCP_SIDECAR_READERS=f"eve={'e' * 32}")[0].startswith("MCP_SIDECAR_STORE is not set")
     (problem,) = problems(**NEEDED, MCP_SIDECAR_STORE="/s", MCP_SIDECAR_WEBHOOK_URL="https://a.example")
     assert problem.startswith("MCP_SIDECAR_WEBHOOK_SECRET is not set")
     (problem,) = problems(**NEEDED, MCP_SIDECAR_SERVERS="files")
