@@ -15,42 +15,24 @@ from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.lane.callers import Callers
-from mcp_sidecar.lane.exchange import Parts
-from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspect_lane import InspectLane
-from mcp_sidecar.lane.inspection import Inspector
+from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.policies import PolicyReader
-from mcp_sidecar.lane.refusals import Refusals
-from mcp_sidecar.lane.sessions import Sessions
-from mcp_sidecar.lane.tasks import Tasks
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.operations import Operations
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
+from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.upstream.internal_route import Upstream
-from mcp_sidecar.upstream.shares import Shares
 
 
 def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
-    """Return the application. Once `stopping` is set, open requests end within exchange.GRACE_SECONDS."""
+    """Return the application. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins)
-    parts = Parts(
-        settings,
-        upstream,
-        Filter(),
-        Sessions(settings.keys),
-        Tasks(settings.keys),
-        Refusals(settings.keys),
-        Inspector(curator.surfaces, metrics),
-        metrics,
-        stopping,
-        curator.surfaces,
-        curator.alerts,
-        Shares(settings.open_per_caller, settings.open_per_server),
-    )
+    parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     issuers = _issuer_keeper(settings, metrics)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
@@ -66,10 +48,10 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
             await upstream.aclose()
 
     callers = Callers(settings.keys, PolicyReader(settings.policies).terms)
-    surfaces, reviewers = curator.surfaces, settings.pins.reviewers
+    surfaces, viewers = curator.surfaces, Viewers(settings.pins.reviewers, settings.pins.readers)
     return Starlette(
         routes=[
-            *(ReviewApi(surfaces, reviewers).routes() if surfaces is not None and reviewers else ()),
+            *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts)),
             Route("/livez", operations.livez),

@@ -44,7 +44,9 @@ what is approved.
   MCP_SIDECAR_LOOK_INTERVAL    seconds between own looks        300
   MCP_SIDECAR_SERVERS          NAME or NAME=SCHEME://KONG-UPSTREAM/PATH of servers to look at, with commas
                                                                 those that are asked for
+  MCP_SIDECAR_SERVERS_FILE     file of servers to look at: kong-mcp deck render --servers-out
   MCP_SIDECAR_REVIEWERS        NAME=TOKEN,... for the review API
+  MCP_SIDECAR_READERS          NAME=TOKEN,... who may see it all there, and decide nothing
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
 

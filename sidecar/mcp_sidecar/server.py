@@ -27,7 +27,7 @@ SWITCH_SECONDS: Final = 0.0005
 With Python's own 5 ms, an event of another stream waits for several turns of 5 ms.
 """
 STOP_SECONDS: Final = 5
-"""After this, whatever still runs is cut off: exchange.GRACE_SECONDS and time to write the last events."""
+"""After this, whatever still runs is cut off: answering.GRACE_SECONDS and time to write the last events."""
 
 
 class Server(uvicorn.Server):

@@ -17,6 +17,7 @@ from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
 from mcp_sidecar.lane.filtering import Filter, Sight, Tally
+from mcp_sidecar.lane.old_transport import OldStream
 from mcp_sidecar.lane.streams import EventStream
 
 LIST_METHODS = {
@@ -170,7 +171,12 @@ def _run(coroutine):
 
 def filter_stream(chunks, announce=None):
     """Return the bytes that the sidecar writes for the chunks of a server's stream, up to where it would end it."""
-    stream = EventStream(FILTER, Sight(Tally(VIEW)), max_event=MAX_EVENT, announce=announce)
+    sight = Sight(Tally(VIEW))
+    stream = (
+        EventStream(FILTER, sight, max_event=MAX_EVENT)
+        if announce is None
+        else OldStream(FILTER, sight, max_event=MAX_EVENT, announce=announce)
+    )
     written = b""
     for chunk in chunks:
         events = stream.decode(chunk)
@@ -180,7 +186,7 @@ def filter_stream(chunks, announce=None):
             piece = _run(stream.judge(event))
             if isinstance(piece, Reject):
                 return written
-            written += piece.text if piece is not None else b""
+            written += piece.encoded if piece is not None else b""
     return written
 
 

@@ -48,7 +48,7 @@ def python_streams(asked, chunks):
             piece = await stream.judge(event)
             if isinstance(piece, Reject):
                 return out + error(piece)
-            out += b"" if piece is None else piece.text
+            out += b"" if piece is None else piece.encoded
             if judge.done:
                 return out
         ended = unreadable("a stream that ended without the answer")

@@ -249,9 +249,13 @@ class Guard:
         self.signer = ClaimSigner([KEY])
         self.trace = ""
 
+    def says(self, body: bytes, **changes: Any) -> tuple[Claims, Target]:
+        """Return what is said of a request."""
+        return said(body, **changes)
+
     def sign(self, body: bytes, **changes: Any) -> str:
         """Return the header of a request."""
-        return self.signer.sign(*said(body, **changes))
+        return self.signer.sign(*self.says(body, **changes))
 
     def open(
         self,

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from mcp_core.errand import Address
 from mcp_core.pins.states import Drift, FirstUse
+from mcp_core.servers import write_servers
 from mcp_sidecar.cli import main
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
 from mcp_sidecar.surface.pin_settings import PinSettings
@@ -33,7 +34,9 @@ def test_the_keys_alone_are_needed():
     assert settings.kong_address == ("127.0.0.1", 8000)
 
 
-def test_every_setting_can_be_set():
+def test_every_setting_can_be_set(tmp_path):
+    listed = tmp_path / "servers.json"
+    listed.write_text(write_servers([]), encoding="utf-8")
     environment = NEEDED | {
         "MCP_SIDECAR_LISTEN": "[::1]:9000",
         "MCP_SIDECAR_KONG_URL": "https://kong.internal/",
@@ -54,7 +57,9 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_REFRESH_INTERVAL": "2",
         "MCP_SIDECAR_LOOK_INTERVAL": "30",
         "MCP_SIDECAR_SERVERS": "files, notes=https://notes-sessions/api/mcp",
+        "MCP_SIDECAR_SERVERS_FILE": str(listed),
         "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32},bob={'b' * 32}",
+        "MCP_SIDECAR_READERS": f"eve={'e' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
         "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
@@ -81,7 +86,9 @@ def test_every_setting_can_be_set():
         refresh_interval=2,
         look_interval=30,
         servers={"files": None, "notes": Address("notes-sessions", "https", "/api/mcp")},
+        servers_file=str(listed),
         reviewers={"ada": b"a" * 32, "bob": b"b" * 32},
+        readers={"eve": b"e" * 32},
         webhook_url="https://alerts.example/mcp",
         webhook_secret=b"s" * 32,
     )
@@ -206,6 +213,9 @@ def test_the_command_is_installed_by_its_name():
         ("MCP_SIDECAR_LOOK_INTERVAL", "often"),
         ("MCP_SIDECAR_SERVERS", "Files"),
         ("MCP_SIDECAR_SERVERS", ","),
+        ("MCP_SIDECAR_SERVERS_FILE", "servers.json"),
+        ("MCP_SIDECAR_SERVERS_FILE", "/no/such/file"),
+        ("MCP_SIDECAR_SERVERS_FILE", "/dev/null"),
         ("MCP_SIDECAR_SERVERS", "files="),
         ("MCP_SIDECAR_SERVERS", "files=http://files"),
         ("MCP_SIDECAR_SERVERS", "files=ftp://files/mcp"),
@@ -214,6 +224,7 @@ def test_the_command_is_installed_by_its_name():
         ("MCP_SIDECAR_REVIEWERS", f"mcp-sidecar={'a' * 32}"),
         ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},ada={'b' * 32}"),
         ("MCP_SIDECAR_REVIEWERS", f"ada={'a' * 32},bob={'a' * 32}"),
+        ("MCP_SIDECAR_READERS", "eve=short"),
         ("MCP_SIDECAR_WEBHOOK_URL", "alerts.example"),
         ("MCP_SIDECAR_WEBHOOK_SECRET", "short"),
     ],
@@ -226,6 +237,11 @@ def test_a_setting_of_pins_that_cannot_be_used_is_named_and_not_shown(variable, 
 
 @pytest.mark.requirement("SIDE-035")
 def test_settings_that_need_others_say_so():
+    store = NEEDED | {"MCP_SIDECAR_STORE": "/s", "MCP_SIDECAR_REVIEWERS": f"ada={'a' * 32}"}
+    for readers in (f"ada={'e' * 32}", f"eve={'a' * 32}"):
+        (problem,) = problems(**store, MCP_SIDECAR_READERS=readers)
+        assert problem.startswith("MCP_SIDECAR_READERS: ")
+    assert problems(**NEEDED, MCP_SIDECAR_READERS=f"eve={'e' * 32}")[0].startswith("MCP_SIDECAR_STORE is not set")
     (problem,) = problems(**NEEDED, MCP_SIDECAR_STORE="/s", MCP_SIDECAR_WEBHOOK_URL="https://a.example")
     assert problem.startswith("MCP_SIDECAR_WEBHOOK_SECRET is not set")
     (problem,) = problems(**NEEDED, MCP_SIDECAR_SERVERS="files")

@@ -12,9 +12,12 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.emit import state_text, variables
+from kong_mcp.declare.folder import read_folder
 from kong_mcp.declare.model import TAG_PATTERN
+from kong_mcp.declare.records import record_of
 from kong_mcp.declare.render import SERVERS_TAG, TAG, SharedError, assemble, shared_files
 from kong_mcp.declare.server_cli import good, paths_argument
+from mcp_core.servers import write_servers
 
 _DECK: Final = "deck"
 _HOW: Final = "https://docs.konghq.com/deck/ says how to install it"
@@ -67,8 +70,13 @@ def deck() -> None:
 @paths_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where the file of --out is another.")
+@click.option(
+    "--servers-out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the sidecar is to know of each server to this file, for its MCP_SIDECAR_SERVERS_FILE.",
+)
 @_state_options
-def render(paths: tuple[Path, ...], out: Path | None, *, check: bool, **options: Any) -> None:
+def render(paths: tuple[Path, ...], out: Path | None, servers_out: Path | None, *, check: bool, **options: Any) -> None:
     """Print one decK state for all servers of DIR.
 
     The same files give the same bytes. Nothing is rendered while anything in them must be mended (exit status 1).
@@ -82,13 +90,22 @@ def render(paths: tuple[Path, ...], out: Path | None, *, check: bool, **options:
     if check:
         if out is None:
             raise click.UsageError("--check needs --out FILE, the file to compare with")
-        if not out.is_file() or out.read_bytes() != text.encode():
-            again = " ".join(map(str, paths))
-            raise click.ClickException(f"{out} is stale: kong-mcp deck render {again} --out {out}")
-    elif out is None:
+        _compare(out, text, paths, "--out")
+    if servers_out is not None:
+        listed = write_servers(map(record_of, read_folder(list(paths)).servers))
+        _compare(servers_out, listed, paths, "--servers-out") if check else _write(servers_out, listed)
+    if check:
+        return
+    if out is None:
         click.echo(text, nl=False)
     else:
         _write(out, text)
+
+
+def _compare(out: Path, text: str, paths: tuple[Path, ...], option: str) -> None:
+    if not out.is_file() or out.read_bytes() != text.encode():
+        again = " ".join(map(str, paths))
+        raise click.ClickException(f"{out} is stale: kong-mcp deck render {again} {option} {out}")
 
 
 def _render(paths: tuple[Path, ...], *, shared: bool, answers: bool, files: tuple[Path, ...], tag: str | None) -> str:

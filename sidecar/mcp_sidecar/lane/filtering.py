@@ -15,6 +15,7 @@ from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import View
 from mcp_core.results import Found
+from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.lane.fairness import FairQueue, Turn
 from mcp_sidecar.lane.inspection import Beside, Results
@@ -67,11 +68,20 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """A text that may go on, how many items of each kind the policy hides in it, and what was found in its results."""
+    """A text that may go on, how many items of each kind the policy hides in it, and what was found in its results.
+
+    `event` is the one that brings it on a stream, None where there is none to bring.
+    """
 
     text: bytes
     hidden: Counter[Kind]
     found: tuple[Found, ...] = ()
+    event: Event | None = None
+
+    @property
+    def encoded(self) -> bytes:
+        """The event as bytes, b"" where there is none."""
+        return b"" if self.event is None else self.event.encode()
 
 
 class _Lane:

@@ -1,16 +1,24 @@
-"""The inspect lane's ASGI endpoint: refuses whoever is not the guard, and accounts for every request."""
+"""The inspect lane: what a guard sends is answered, and what the gateway itself asks is fetched in the same way.
+
+As an ASGI endpoint it refuses whoever is not the guard, and accounts for every request.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
-from mcp_sidecar.lane.callers import Callers, headers_of
-from mcp_sidecar.lane.exchange import Exchange, Parts
+from mcp_sidecar.lane.answering import Answering
+from mcp_sidecar.lane.callers import Call, Callers, headers_of
+from mcp_sidecar.lane.fetch import Fetch
+from mcp_sidecar.lane.fetched import Fetched
+from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.logs import Line, asked, trace_id
 
@@ -24,6 +32,23 @@ class InspectLane:
         self._callers = callers
         self._parts = parts
 
+    def fetch(self, call: Call, line: Line) -> AbstractAsyncContextManager[AsyncGenerator[Fetched]]:
+        """Give what comes back for a request of the gateway's own, part by part. The line says what happened.
+
+        Raises:
+            LateError: when the context ends, where the server took too long.
+        """
+        return self._asked(call, line).answer()
+
+    async def reply(self, call: Call, reply: Reply, line: Line, receive: Receive) -> None:
+        """Answer an agent with what comes back for its request."""
+        fetch = self._asked(call, line)
+        await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping).run(receive)
+
+    def _asked(self, call: Call, line: Line) -> Fetch:
+        line.asked = asked(call.claims, call.target, call.headers)
+        return Fetch(self._parts, call, line)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers = headers_of(scope)
@@ -35,8 +60,7 @@ class InspectLane:
                 line.end(Ending.UNSIGNED, call)
                 await reply.refuse(call)
             else:
-                line.asked = asked(call.claims, call.target, call.headers)
-                await Exchange(self._parts, call, reply, line).run(receive)
+                await self.reply(call, reply, line, receive)
         except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why
             line.end(Ending.FAILED, _FAILED)
             structlog.get_logger().exception("a request failed")

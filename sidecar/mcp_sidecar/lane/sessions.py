@@ -1,4 +1,4 @@
-"""The session ids and message endpoints of servers, sealed before an agent sees them."""
+"""The session ids of servers, sealed before an agent sees them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core import endpoint, methods
+from mcp_core import methods
 from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
-from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, Session, SessionSealer
+from mcp_core.seal import NONCE_BYTES, Session, SessionSealer
 from mcp_core.surface import unreadable
 
 MAX_UPSTREAM_ID: Final = 4096
@@ -28,7 +28,6 @@ class Sessions:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = SessionSealer(keys, AESGCM, InvalidTag)
-        self._endpoints = SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE)
 
     def seal(self, claims: Claims, target: Target, ids: Sequence[str], *, now: float) -> str | Reject | None:
         """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to these.
@@ -41,19 +40,9 @@ class Sessions:
         if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
             length = f"at most {MAX_UPSTREAM_ID} visible ASCII characters"
             return unreadable(f"its {methods.SESSION_HEADER} is not one value of {length}")
-        return self._sealer.seal(_opened(claims, target, ids[0], now), os.urandom(NONCE_BYTES), claims.format)
-
-    def announce(self, claims: Claims, target: Target, said: str, *, now: float) -> str | None:
-        """Return the URI of the gateway that leads the agent's messages to the one that the server `said`.
-
-        None where no message of an agent may go there.
-        """
-        uri = endpoint.read_uri(said, None if target.address is None else target.address.path)
-        if uri is None or claims.announce is None:
-            return None
-        token = self._endpoints.seal(_opened(claims, target, uri, now), os.urandom(NONCE_BYTES), claims.format)
-        return endpoint.announced_uri(claims.announce, token)
+        return self._sealer.seal(opened(claims, target, ids[0], now), os.urandom(NONCE_BYTES), claims.format)
 
 
-def _opened(claims: Claims, target: Target, upstream: str, now: float) -> Session:
+def opened(claims: Claims, target: Target, upstream: str, now: float) -> Session:
+    """Return what a server opened for who asks: a session, or the endpoint of its messages."""
     return Session(target.server, claims.principal, upstream, target.affinity, int(now))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
 import aiohttp
 
-from mcp_core import endpoint
-from mcp_core.methods import Place
 from mcp_core.outcome import Reject
 from mcp_core.sse import Decoder, Event, StreamTooLargeError, one_line
 from mcp_core.surface import unreadable
@@ -26,17 +24,12 @@ _MESSAGE_TYPES: Final = frozenset({None, "", "message"})
 class EventStream:
     """Filters the events of one stream, in order.
 
-    `announce` gives the URI that the agent is told in place of the server's, or None for one that leads nowhere;
-    without it, no URI may be told at all.
     `resumable` says whether the server gave the agent what it needs to come back for the rest.
     """
 
-    def __init__(
-        self, filter_: Filter, sight: Sight, *, max_event: int, announce: Callable[[str], str | None] | None = None
-    ) -> None:
+    def __init__(self, filter_: Filter, sight: Sight, *, max_event: int) -> None:
         self._filter = filter_
         self._sight = sight
-        self._announce = announce
         self._decoder = Decoder(max_event)
         self.resumable = False
 
@@ -54,18 +47,10 @@ class EventStream:
         return [] if last is None else [last]
 
     async def judge(self, event: Event) -> Filtered | Reject | None:
-        """Return the event's bytes as they may go on, None where it may not, or why the stream must end here."""
-        self.resumable = self.resumable or event.id is not None or event.retry is not None
+        """Return what may go on of an event, None where it may not, or why the stream must end here."""
+        self.note(event)
         if not event.data:
-            return Filtered(event.encode(), Counter())
-        if event.event == endpoint.EVENT and self._announce is not None:
-            announced = self._announce(event.data)
-            if announced is None:
-                return unreadable("an endpoint that is no plain path and query")
-            # From here on this is a stream of 2024-11-05, which brings the answers to all messages.
-            judge = self._sight.judge
-            judge.question = replace(judge.question, place=Place.ENDPOINT)
-            return Filtered(replace(event, data=announced).encode(), Counter())
+            return Filtered(b"", Counter(), event=event)
         filtered = await self._filter(event.data.encode(), self._sight)
         if isinstance(filtered, Reject):
             # Data of a type that is not MCP's need not be JSON-RPC; no reader that waits for MCP misses it.
@@ -73,8 +58,12 @@ class EventStream:
         self._sight.judge.settle()
         if not filtered.text:
             # What spoke of hidden things alone is no event; its id still says how far the stream has come.
-            return replace(filtered, text=b"" if event.id is None else Event(id=event.id, retry=event.retry).encode())
-        return replace(filtered, text=replace(event, data=one_line(filtered.text.decode())).encode())
+            return replace(filtered, event=None if event.id is None else Event(id=event.id, retry=event.retry))
+        return replace(filtered, event=replace(event, data=one_line(filtered.text.decode())))
+
+    def note(self, event: Event) -> None:
+        """Note what an event says of the stream itself."""
+        self.resumable = self.resumable or event.id is not None or event.retry is not None
 
 
 def _without_repeated_comments(events: list[Event]) -> list[Event]:

@@ -124,7 +124,7 @@ class Alerts:
             alert = {"type": LIMITED, **alert, "seconds": int(NOTICE_SECONDS), "most": PER_SERVER}
         try:
             self._send.send_nowait(alert)
-        except anyio.WouldBlock:
+        except (anyio.WouldBlock, anyio.ClosedResourceError):
             self._metrics.webhooks.labels("lost").inc()
 
     def _number(self, server: str) -> int:
@@ -144,6 +144,11 @@ class Alerts:
             async for alert in self._queue:
                 body = json.dumps(alert, separators=(",", ":")).encode()
                 self._metrics.webhooks.labels(await self._deliver(client, self._url, body)).inc()
+
+    def close(self) -> None:
+        """Take no more."""
+        self._send.close()
+        self._queue.close()
 
     async def _deliver(self, client: httpx.AsyncClient, url: str, body: bytes) -> str:
         problem = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from importlib.metadata import version
 
 import anyio
@@ -41,6 +41,12 @@ class Curator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work in the background for as long as the context lasts."""
+        with closing(self.alerts):
+            async with self._running():
+                yield
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
         if self.surfaces is None or self._looker is None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.alerts.run)

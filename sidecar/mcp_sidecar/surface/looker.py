@@ -19,6 +19,7 @@ from mcp_core.pins.look import Found, read_surface
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.sightings import Sighting
+from mcp_sidecar.surface.listed import ListedServers
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.upstream.internal_route import Upstream
@@ -44,6 +45,7 @@ class Looker:
         self._surfaces = surfaces
         self._upstream = upstream
         self._metrics = metrics
+        self._listed = ListedServers(settings.pins.servers_file, settings.pins.servers)
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -57,7 +59,8 @@ class Looker:
 
         async with anyio.create_task_group() as tasks:
             while True:
-                for server in set(self._settings.pins.servers or self._surfaces.servers) - watched:
+                await anyio.to_thread.run_sync(self._listed.refresh)
+                for server in (self._listed.names or set(self._surfaces.servers)) - watched:
                     # One that was gone is looked at again when a guard asks about it.
                     if server not in gone or self._surfaces.asked(server) > gone[server]:
                         watched.add(server)
@@ -65,9 +68,9 @@ class Looker:
                 await anyio.sleep(self._settings.pins.refresh_interval)
 
     async def _watch(self, server: str) -> None:
-        """Look at a server until it is gone; at one that is named in the settings, for ever."""
+        """Look at a server until it is gone; at one that is listed, for as long as it is."""
         failures = 0
-        while failures < MOST_FAILURES or server in self._settings.pins.servers:
+        while failures < MOST_FAILURES or server in self._listed.names:
             started = anyio.current_time()
             outcome = "failed"
             try:
@@ -83,12 +86,8 @@ class Looker:
         )
 
     async def _target(self, server: str) -> Address:
-        """Return where a server is: as a guard said last, else as the settings say, else as deck/ names things."""
-        return (
-            await self._surfaces.target(server)
-            or self._settings.pins.servers.get(server)
-            or Address(f"mcp-{server}-sessions")
-        )
+        """Return where a server is: as a guard said last, else as is listed, else as deck/ names things."""
+        return await self._surfaces.target(server) or self._listed.address(server) or Address(f"mcp-{server}-sessions")
 
     async def _visit(self, server: str, talk: Talk, failures: int) -> str:
         outcome = "timeout"
@@ -106,7 +105,7 @@ class Looker:
 
     async def _look(self, server: str, talk: Talk) -> str:
         try:
-            found = await _surface(talk)
+            found = await talk.ask(read_surface(await talk.open()))
         except TalkError as error:
             return error.outcome
         # A surface may have 20,000 items, of which each takes 50 microseconds.
@@ -129,17 +128,6 @@ class Looker:
         except StoreError as error:
             structlog.get_logger().error("a look was not written down", server=server, problem=str(error))
         structlog.get_logger().info("look", server=server, outcome=outcome)
-
-
-async def _surface(talk: Talk) -> Sequence[Found]:
-    questions = read_surface(await talk.open())
-    try:
-        method, params = next(questions)
-        while True:
-            method, params = questions.send(await talk.ask(method, params))
-    except StopIteration as end:
-        found: Sequence[Found] = end.value
-        return found
 
 
 def _sightings(found: Sequence[Found]) -> list[Sighting]:

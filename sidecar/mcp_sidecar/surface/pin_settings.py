@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from mcp_core.errand import Address, AddressError
 from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, Rules
+from mcp_core.servers import ServersFileError
 from mcp_sidecar.store.chain import SELF
 from mcp_sidecar.store.engine import store_url
 from mcp_sidecar.store.store import SETTLE
+from mcp_sidecar.surface.listed import read_file
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of this node's snapshot: the plugin server reads what the sidecar writes."""
@@ -26,8 +28,9 @@ _SERVER: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 class PinSettings:
     """Settings of pins. Without a store there are none: with pins enforced, nothing is shown then. Times are seconds.
 
-    `reviewers` maps names to the tokens with which they may decide over HTTP; `servers` those that are looked at before
-    any agent comes, to where they are, or None where deck/ names things.
+    `reviewers` maps names to the tokens with which they may decide over HTTP, `readers` those with which they may see
+    what is decided; `servers` those that are looked at before
+    any agent comes, to where they are, or None where deck/ names things; `servers_file` lists more (mcp_core.servers).
     """
 
     store: str | None = field(default=None, repr=False)
@@ -38,7 +41,9 @@ class PinSettings:
     refresh_interval: float = 1.0
     look_interval: float = 300.0
     servers: Mapping[str, Address | None] = field(default_factory=dict)
+    servers_file: str | None = None
     reviewers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    readers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: bytes = field(default=b"", repr=False)
 
@@ -51,7 +56,10 @@ class PinSettings:
         """Return what is missing where one setting needs another."""
         if self.webhook_url is not None and not self.webhook_secret:
             return "MCP_SIDECAR_WEBHOOK_SECRET is not set: alerts are signed with it (`openssl rand -hex 32`)"
-        if self.store is None and (self.snapshot is not None or self.reviewers or self.servers):
+        tokens = [*self.reviewers.values(), *self.readers.values()]
+        if self.reviewers.keys() & self.readers.keys() or len(set(tokens)) != len(tokens):
+            return "MCP_SIDECAR_READERS: a reader is also a reviewer, or has a reviewer's token: give each their own"
+        if self.store is None and (self.snapshot or tokens or self.servers or self.servers_file):
             return "MCP_SIDECAR_STORE is not set: a snapshot, reviewers and servers to look at need a store"
         return None
 
@@ -64,6 +72,16 @@ def _store(text: str) -> str:
 def _path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("write the full path of a file in a folder that the sidecar may write")
+    return text
+
+
+def _servers_file(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of the file that `kong-mcp deck render --servers-out` writes")
+    try:
+        read_file(text)
+    except ServersFileError as error:
+        raise ValueError(str(error)) from None
     return text
 
 
@@ -114,10 +132,10 @@ def _reviewers(text: str) -> dict[str, bytes]:
     for number, part in enumerate(text.split(","), 1):
         name, equals, token = part.strip().partition("=")
         if not equals or _REVIEWER.fullmatch(name) is None or name == SELF or name in reviewers:
-            raise ValueError(f"reviewer {number}: write NAME=TOKEN with commas between them, each name once")
+            raise ValueError(f"number {number}: write NAME=TOKEN with commas between them, each name once")
         reviewers[name] = _secret(token)
     if len(set(reviewers.values())) != len(reviewers):
-        raise ValueError("two reviewers have the same token: give each their own")
+        raise ValueError("two of them have the same token: give each their own")
     return reviewers
 
 
@@ -137,7 +155,9 @@ PIN_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_REFRESH_INTERVAL": ("refresh_interval", _seconds),
     "MCP_SIDECAR_LOOK_INTERVAL": ("look_interval", _seconds),
     "MCP_SIDECAR_SERVERS": ("servers", _servers),
+    "MCP_SIDECAR_SERVERS_FILE": ("servers_file", _servers_file),
     "MCP_SIDECAR_REVIEWERS": ("reviewers", _reviewers),
+    "MCP_SIDECAR_READERS": ("readers", _reviewers),
     "MCP_SIDECAR_WEBHOOK_URL": ("webhook_url", _webhook),
     "MCP_SIDECAR_WEBHOOK_SECRET": ("webhook_secret", _secret),
 }

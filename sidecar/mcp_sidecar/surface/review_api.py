@@ -5,7 +5,6 @@ spec/review-api.yaml describes it; review_openapi makes that document, and a tes
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -24,10 +23,21 @@ from mcp_sidecar.store.store import ItemId, Store, UnknownItemError
 from mcp_sidecar.surface import review
 from mcp_sidecar.surface.review_openapi import ANCHOR, BODY_BYTES, DIGEST, PREFIX, STATES, TEXT_LENGTH
 from mcp_sidecar.surface.surfaces import Surfaces
+from mcp_sidecar.surface.viewers import Permission, Viewers
 
 _LIMITS: Final = Limits(body=BODY_BYTES, depth=4, keys=20)
 _ITEM: Final = ("server", "kind", "name", "digest")
 _DECISION: Final = frozenset({"server", "kind", "name", "digest", "state", "why"})
+
+NEEDS: Final = {
+    "/items": Permission.READ,
+    "/item": Permission.READ,
+    "/diff": Permission.READ,
+    "/decisions": Permission.DECIDE,
+    "/audit": Permission.READ,
+}
+"""Path of each endpoint -> what whoever asks there must be allowed to do."""
+
 _Answer = Callable[[Request, str], Awaitable[Any]]
 
 
@@ -40,11 +50,11 @@ class _RefusalError(Exception):
 
 
 class ReviewApi:
-    """The endpoints. `reviewers` maps names to tokens."""
+    """The endpoints."""
 
-    def __init__(self, surfaces: Surfaces, reviewers: Mapping[str, bytes]) -> None:
+    def __init__(self, surfaces: Surfaces, viewers: Viewers) -> None:
         self._surfaces = surfaces
-        self._reviewers = reviewers
+        self._viewers = viewers
 
     def routes(self) -> list[Route]:
         """Return the routes of the API."""
@@ -57,15 +67,19 @@ class ReviewApi:
         ]
 
     def _route(self, path: str, method: str, answer: _Answer, *parameters: str) -> Route:
+        need = NEEDS[path]
+
         async def endpoint(request: Request) -> Response:
-            reviewer = self._reviewer(request)
-            if reviewer is None:
+            viewer = self._viewers.who(request)
+            if viewer is None:
                 text = "Send a reviewer's token as a bearer token."
                 return JSONResponse({"error": text}, 401, {"WWW-Authenticate": "Bearer"})
+            if need not in viewer.may:
+                return JSONResponse({"error": f"This token may not {need}: ask a reviewer."}, 403)
             if unknown := sorted(request.query_params.keys() - set(parameters)):
                 return JSONResponse({"error": f"{unknown[0][:40]!a} is no parameter here"}, 400)
             try:
-                return JSONResponse(await answer(request, reviewer), headers={"Cache-Control": "no-store"})
+                return JSONResponse(await answer(request, viewer.name), headers={"Cache-Control": "no-store"})
             except _RefusalError as error:
                 return JSONResponse({"error": str(error)}, error.status)
             except UnknownItemError as error:
@@ -75,13 +89,6 @@ class ReviewApi:
                 return JSONResponse({"error": "The store cannot be used now: its operator's log says why."}, 503)
 
         return Route(PREFIX + path, endpoint, methods=[method])
-
-    def _reviewer(self, request: Request) -> str | None:
-        """Return whose token it is. Every token is compared, so that time does not tell which one came near."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        token = given.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
-        found = [name for name, known in self._reviewers.items() if hmac.compare_digest(known, token)]
-        return found[0] if found else None
 
     async def _items(self, request: Request, _reviewer: str) -> Any:
         server, state = _text(request, "server"), _text(request, "state")

@@ -106,6 +106,7 @@ def _operation(name: str, summary: str, answer: dict[str, Any], *statuses: int, 
     texts = {
         400: "The request cannot be understood.",
         401: "No reviewer's token.",
+        403: "A token that may not do this.",
         404: "No such item or version.",
         413: "Too large.",
         415: "Not JSON.",
@@ -136,7 +137,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Review of what MCP servers put before models",
             "version": "1",
-            "description": "Served by mcp-sidecar, on the address it listens on, to the reviewers of its settings.",
+            "description": "Served by mcp-sidecar, on the address it listens on, to whom its settings give tokens.",
         },
         "security": [{"reviewer": []}],
         "paths": {
@@ -147,7 +148,7 @@ def document() -> dict[str, Any]:
             },
             f"{PREFIX}/decisions": {
                 "post": _operation(
-                    "decide", "Approve or reject one version.", _ref("Version"), 404, 413, 415, requestBody=body
+                    "decide", "Approve or reject one version.", _ref("Version"), 403, 404, 413, 415, requestBody=body
                 )
             },
             f"{PREFIX}/audit": {"get": _operation("verify", "The chain, proved.", _ref("Audit"), parameters=[anchor])},

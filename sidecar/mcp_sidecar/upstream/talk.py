@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import anyio
@@ -16,27 +15,20 @@ import anyio.to_thread
 
 from mcp_core import jsonrpc, methods
 from mcp_core.claims import Target
+from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
-from mcp_core.jsonrpc import Notification, NotStrictError, Response
-from mcp_core.methods import Era, Place
+from mcp_core.jsonrpc import Notification
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
-from mcp_core.question import Asked, Question
 from mcp_core.sse import Decoder, StreamTooLargeError
-from mcp_core.surface import ANSWER_LIMITS, filter_text
+from mcp_core.surface import filter_text
 from mcp_sidecar.upstream.answers import Head, Shape, read_head
 from mcp_sidecar.upstream.bodies import THREAD_BYTES, chunks, read
 from mcp_sidecar.upstream.encodings import EncodingError
 from mcp_sidecar.upstream.internal_route import Upstream, UpstreamError
 
 _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
-_ID: Final = "kong-mcp-look"
-_SELF: Final = {"name": "kong-mcp-sidecar", "version": version("kong-mcp")}
-_META: Final = {
-    methods.META_VERSION: methods.MODERN_VERSIONS[-1],
-    methods.META_CAPABILITIES: {},
-    methods.META_CLIENT_INFO: _SELF,
-}
+_T = TypeVar("_T")
 
 
 class TalkError(Exception):
@@ -57,48 +49,25 @@ class Talk:
         self._max = max_answer
         self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
-        self._era = Era.MODERN
-        self._version = methods.MODERN_VERSIONS[-1]
-        self._session: str | None = None
+        self._talk = Conversation("kong-mcp-sidecar", version("kong-mcp"))
 
     async def open(self) -> Mapping[str, Any]:
         """Introduce ourselves, in the era that the server speaks, and return what it says of itself."""
-        introduction = await self.ask(methods.DISCOVER, {})
-        if introduction is not None:
-            return introduction
-        self._era, self._version = Era.LEGACY, methods.LEGACY_VERSIONS[-1]
-        hello = {"protocolVersion": self._version, "capabilities": {}, "clientInfo": _SELF}
-        introduction = await self.ask(methods.INITIALIZE, hello)
+        introduction = await self._drive(self._talk.introduce())
         if introduction is None:
             raise TalkError("refused")
-        spoken = introduction.get("protocolVersion")
-        self._version = spoken if spoken in methods.LEGACY_VERSIONS else self._version
-        async with self._send("POST", {"jsonrpc": "2.0", "method": methods.INITIALIZED}):
-            pass
         return introduction
 
-    async def ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the result of a request, or None where the server refused it."""
-        async with self._send("POST", self._request(method, params)) as (head, response):
-            if head.shape not in (Shape.JSON, Shape.STREAM):
-                return None
-            if method == methods.INITIALIZE and len(head.sessions) == 1:
-                self._session = head.sessions[0]
-            async with aclosing(self._texts(head, response)) as texts:
-                async for text in texts:
-                    message = await self._message(text)
-                    if isinstance(message, Response) and message.id == _ID:
-                        return message.result if isinstance(message.result, dict) else None
-        raise TalkError("broken")
+    async def ask(self, questions: Generator[Ask, Result | None, _T]) -> _T:
+        """Ask questions, and return what they come to."""
+        return await self._drive(self._talk.asking(questions))
 
     async def changed(self) -> bool:
         """Wait until the server says that one of its lists changed. False where it ends, or cannot, tell so."""
-        modern = self._era is Era.MODERN
-        if not modern and self._session is None:
+        listen = self._talk.listen()
+        if listen is None:
             return False
-        wanted = {"notifications": dict.fromkeys(methods.LISTEN_CHANGES, True)}
-        message = self._request(methods.LISTEN, wanted) if modern else None
-        async with self._send("POST" if modern else "GET", message) as (head, response):
+        async with self._send(listen) as (head, response):
             if head.shape is not Shape.STREAM:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
@@ -110,36 +79,44 @@ class Talk:
 
     async def close(self) -> None:
         """End the session, where there is one. A server may refuse that."""
-        if self._session is not None:
-            async with self._send("DELETE", None):
+        ending = self._talk.close()
+        if ending is not None:
+            async with self._send(ending):
                 pass
 
-    def _request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        meta = {"_meta": _META} if self._era is Era.MODERN else {}
-        return {"jsonrpc": "2.0", "id": _ID, "method": method, "params": {**params, **meta}}
+    async def _drive(self, requests: Generator[Outgoing, Result | None, _T]) -> _T:
+        try:
+            outgoing = next(requests)
+            while True:
+                outgoing = requests.send(await self._result(outgoing))
+        except StopIteration as end:
+            value: _T = end.value
+            return value
+
+    async def _result(self, outgoing: Outgoing) -> Result | None:
+        """Return the result of a request, or None where the server refused it, or none is expected."""
+        async with self._send(outgoing) as (head, response):
+            if outgoing.id is None or head.shape not in (Shape.JSON, Shape.STREAM):
+                return None
+            self._talk.head(outgoing, head.sessions)
+            async with aclosing(self._texts(head, response)) as texts:
+                async for text in texts:
+                    answered = result_of(outgoing, await self._message(text))
+                    if answered is not None:
+                        return answered[0]
+        raise TalkError("broken")
 
     @asynccontextmanager
-    async def _send(
-        self, http_method: str, message: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Head, aiohttp.ClientResponse]]:
-        body = b"" if message is None else json.dumps(message, separators=(",", ":")).encode()
-        method = "" if message is None else str(message["method"])
-        headers: dict[str, str | list[str]] = {"content-type": "application/json"} if message else {}
-        if method != methods.INITIALIZE:
-            headers[methods.VERSION_HEADER] = self._version
-        if self._era is Era.MODERN:
-            headers[methods.METHOD_HEADER] = method
-        asked = (Asked(_ID, method),) if message is not None and "id" in message else ()
-        place = Place.GET if http_method == "GET" else Place.POST
-        question = Question(self._era, self._version, place, asked)
+    async def _send(self, outgoing: Outgoing) -> AsyncIterator[tuple[Head, aiohttp.ClientResponse]]:
+        talk, headers = self._talk, dict[str, str | list[str]](outgoing.headers)
+        target = Target(self._server, talk.era, self._affinity, talk.session, address=self._address)
         try:
-            async with self._upstream.send(self._target(), question, http_method, headers, body) as response:
+            async with self._upstream.send(
+                target, outgoing.question, outgoing.http_method, headers, outgoing.body
+            ) as response:
                 yield read_head(response), response
         except UpstreamError as error:
             raise TalkError(error.outcome) from error
-
-    def _target(self) -> Target:
-        return Target(self._server, self._era, self._affinity, self._session, address=self._address)
 
     async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
@@ -168,11 +145,7 @@ class Talk:
 
     def _read(self, text: bytes) -> jsonrpc.Message:
         """Read one message as strictly as those for agents. What no agent would be shown is not read either."""
-        passed = filter_text(text, _EVERYTHING)
-        try:
-            message = jsonrpc.message(jsonrpc.load(text, ANSWER_LIMITS), ANSWER_LIMITS)
-        except NotStrictError:
-            raise TalkError("unreadable") from None
-        if isinstance(passed, Reject) or isinstance(message, Reject):
+        passed, message = filter_text(text, _EVERYTHING), read_message(text)
+        if isinstance(passed, Reject) or message is None:
             raise TalkError("unreadable")
         return message

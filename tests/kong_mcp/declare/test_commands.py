@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from kong_mcp.cli import main
 from kong_mcp.declare.emit import yaml_text
 from kong_mcp.declare.new_file import schema_for
+from mcp_core.pins.states import Pinning, Trust
+from mcp_core.servers import read_servers
 
 TEXT = (
     "name: weather\ntitle: Weather\nowner: team-sky\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
@@ -247,3 +249,32 @@ def test_the_help_has_an_example(command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert f"kong-mcp {command[0]} " in done.stdout.split("\n\n", 2)[2]
+
+
+@pytest.mark.requirement("FILE-081")
+def test_the_servers_are_listed_for_the_sidecar_beside_the_state_for_kong(folder, tmp_path):
+    out, state = tmp_path / "servers.json", tmp_path / "state.yaml"
+    text = "pins: {mode: enforce, trust: known}\ntls: {verify: false}\n"
+    (folder / "weather.yaml").write_text(TEXT.replace("http:", "https:") + text, encoding="utf-8")
+    assert run("deck", "render", folder, "--servers-out", out, "--out", state, "--check").exit_code == 1
+    assert run("deck", "render", folder, "--servers-out", out, "--out", state).exit_code == 0
+    assert run("deck", "render", folder, "--servers-out", out, "--out", state, "--check").exit_code == 0
+    (one,) = read_servers(out.read_bytes()).values()
+    assert (one.name, one.title, one.owner, one.path) == ("weather", "Weather", "team-sky", "/weather/mcp")
+    assert one.replicas == ("https://10.0.0.7:8080/mcp",)
+    assert (one.verified, one.pins, one.trust) == (False, Pinning.ENFORCE, Trust.KNOWN)
+    assert one.policy["tools"] == {"allow": ["get_*"]}
+    upstreams = [upstream["name"] for upstream in yaml.safe_load(state.read_text(encoding="utf-8"))["upstreams"]]
+    assert (one.address.upstream in upstreams, one.address.scheme, one.address.path) == (True, "https", "/mcp")
+
+
+@pytest.mark.requirement("FILE-081")
+def test_nothing_is_listed_while_a_file_must_be_mended_or_the_list_is_stale(folder, tmp_path):
+    out, state = tmp_path / "servers.json", tmp_path / "state.yaml"
+    assert run("deck", "render", folder, "--servers-out", out, "--out", state).exit_code == 0
+    out.write_text("{}", encoding="utf-8")
+    stale = run("deck", "render", folder, "--servers-out", out, "--out", state, "--check")
+    assert (stale.exit_code, f"--servers-out {out}" in stale.stderr) == (1, True)
+    (folder / "other.yaml").write_text("name: Other\n", encoding="utf-8")
+    assert run("deck", "render", folder, "--servers-out", out).exit_code == 1
+    assert out.read_text(encoding="utf-8") == "{}"

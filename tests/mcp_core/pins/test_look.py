@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_core.pins.look import MOST_ITEMS, MOST_PAGES, read_surface
+from mcp_core.conversation import MOST_ITEMS, MOST_PAGES
+from mcp_core.pins.look import read_surface
 from mcp_core.scan import ItemKind
 
 ALL = {"capabilities": {"tools": {}, "prompts": {}, "resources": {}}}

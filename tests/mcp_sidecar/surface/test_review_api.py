@@ -19,9 +19,11 @@ from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
+from mcp_sidecar.surface.review_api import NEEDS
 from mcp_sidecar.surface.review_openapi import PREFIX, document
 
 TOKEN = "adas-token-0123456789-0123456789"
+READS = "eves-token-0123456789-0123456789"
 DOCUMENT = Path(__file__).parents[3] / "spec" / "review-api.yaml"
 TOOL = {"name": "read", "description": "Reads a note."}
 CHANGED = TOOL | {"description": "Writes a note."}
@@ -38,6 +40,7 @@ class Api:
             MCP_SIDECAR_STORE=str(self.path),
             KONG_MCP_SNAPSHOT=str(self.snapshot),
             MCP_SIDECAR_REVIEWERS=f"ada={TOKEN},bob={'b' * 32}",
+            MCP_SIDECAR_READERS=f"eve={READS}",
         ).sidecar.port
         self.clock = int(time.time()) * 1000
 
@@ -131,6 +134,26 @@ NOT_DECISIONS = [
     ({"server": 7}, 400),
     ({"reviewer": "bob"}, 400),
 ]
+
+
+@pytest.mark.requirement("REV-080")
+def test_a_reader_sees_everything_and_decides_nothing(api):
+    api.see(TOOL)
+    api.see(CHANGED)
+    eve = {"authorization": f"Bearer {READS}"}
+    for path in ("/items", "/item?server=notes&kind=tool&name=read", "/audit"):
+        assert api.ask("GET", path, **eve)[0] == 200
+    before = api.ask("GET", "/items")
+    digest = Sighting.of(ItemKind.TOOL, "read", CHANGED).digest
+    decision = {"server": "notes", "kind": "tool", "name": "read", "digest": digest, "state": "approved", "why": "me"}
+    status, said = api.ask("POST", "/decisions", decision, **eve)
+    assert (status, "may not decide" in said["error"]) == (403, True)
+    assert api.ask("GET", "/items") == before
+
+
+@pytest.mark.requirement("REV-080")
+def test_every_endpoint_says_what_it_needs():
+    assert {PREFIX + path for path in NEEDS} == set(document()["paths"])
 
 
 @pytest.mark.requirement("REV-009")

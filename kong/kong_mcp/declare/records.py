@@ -1,0 +1,27 @@
+"""A server file as the one record that the sidecar reads of its server."""
+
+from __future__ import annotations
+
+from kong_mcp.declare.server_file import ServerFile
+from mcp_core.errand import Address
+from mcp_core.servers import McpServer
+from mcp_kong.settings import read_pins
+
+
+def record_of(one: ServerFile) -> McpServer:
+    """Return the record of a server that can be used."""
+    server, values = one.server, one.values
+    pins, trust = read_pins(one.guard)
+    address = Address.read(f"mcp-{one.name}-sessions", server.protocol, server.path)
+    return McpServer(
+        one.name,
+        one.public_path,
+        address,
+        tuple(f"{server.protocol}://{target}{server.path}" for target in server.targets),
+        values.get("title", ""),
+        values.get("owner", ""),
+        values.get("tls", {}).get("verify", True),
+        pins,
+        trust,
+        one.guard,
+    )

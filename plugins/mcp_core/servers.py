@@ -1,0 +1,123 @@
+"""One record of a server, and the file that lists all of them: written by `kong-mcp deck render`, read by the sidecar.
+
+The file is JSON with a format number first, one server a paragraph, so that people can read it and compare two of them.
+It holds nothing secret: what servers need to be reached is in Kong. See `formats` for how releases read each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mcp_core import jsonrpc
+from mcp_core.errand import Address, AddressError
+from mcp_core.formats import is_understood
+from mcp_core.jsonrpc import Limits, NotStrictError
+from mcp_core.pins.states import Pinning, Trust
+
+FORMAT: Final = 1
+LIMITS: Final = Limits(body=16 * 1024 * 1024, keys=1_000_000)
+"""What one file may hold: some ten thousand servers."""
+
+
+class ServersFileError(ValueError):
+    """The file cannot be used; the message says what is wrong and what would mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """One server behind the gateway, as its team declares it.
+
+    `path` is where agents find it, `address` where the sidecar does; `replicas` are URLs. `verified` says whether the
+    certificates of https replicas must be good; `trust` whose server it is, None where that is not said. `policy` is
+    what its guard is configured with. `life_cycle` is a word of the team's, `active` where it says nothing.
+    """
+
+    name: str
+    path: str
+    address: Address
+    replicas: tuple[str, ...]
+    title: str = ""
+    owner: str = ""
+    verified: bool = True
+    pins: Pinning = Pinning.OFF
+    trust: Trust | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    life_cycle: str = "active"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "owner": self.owner,
+            "life_cycle": self.life_cycle,
+            "path": self.path,
+            "address": self.address.to_json(),
+            "replicas": list(self.replicas),
+            "verified": self.verified,
+            "pins": self.pins.value,
+            "trust": None if self.trust is None else self.trust.value,
+            "policy": self.policy,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> McpServer:
+        """Return the record that `to_json` wrote, whatever a later release says besides. Raises ServersFileError."""
+        if not isinstance(value, dict) or not is_understood(value, _KNOWN):
+            raise ServersFileError("a server that this release does not read")
+        name = value.get("name")
+        try:
+            return cls(
+                _text(value, "name"),
+                _text(value, "path"),
+                Address.read(*value["address"]),
+                tuple(_text({"replica": one}, "replica") for one in value["replicas"]),
+                _text(value, "title", ""),
+                _text(value, "owner", ""),
+                value.get("verified", True) is True,
+                Pinning(value.get("pins", Pinning.OFF)),
+                None if value.get("trust") is None else Trust(value["trust"]),
+                dict(value.get("policy", {})),
+                _text(value, "life_cycle", "active"),
+            )
+        except (AddressError, KeyError, TypeError, ValueError) as error:
+            raise ServersFileError(f"server {name!a}: {error}") from None
+
+
+_KNOWN: Final = frozenset(
+    {"name", "title", "owner", "life_cycle", "path", "address", "replicas", "verified", "pins", "trust", "policy"}
+)
+
+
+def _text(value: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    text = value.get(name, default)
+    if not isinstance(text, str) or (default is None and not text):
+        raise ServersFileError(f"{name} is not text")
+    return text
+
+
+def write_servers(servers: Iterable[McpServer]) -> str:
+    """Return the text of a file that lists servers, sorted by name: the same servers give the same text."""
+    listed = [one.to_json() for one in sorted(servers, key=lambda one: one.name)]
+    return json.dumps({"format": FORMAT, "servers": listed}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_servers(text: bytes) -> dict[str, McpServer]:
+    """Return name -> server. Raises ServersFileError: a file is read whole, or not at all."""
+    try:
+        value = jsonrpc.load(text, LIMITS)
+    except NotStrictError as error:
+        raise ServersFileError(f"not strict JSON: {error}; have `kong-mcp deck render` write it anew") from None
+    if not isinstance(value, dict) or value.get("format") != FORMAT or not is_understood(value, {"format", "servers"}):
+        raise ServersFileError(f"not a list of servers of format {FORMAT}; have this release's `kong-mcp` write it")
+    if not isinstance(value.get("servers"), list):
+        raise ServersFileError("servers is no list; have `kong-mcp deck render` write it anew")
+    servers: dict[str, McpServer] = {}
+    for one in map(McpServer.from_json, value["servers"]):
+        if one.name in servers:
+            raise ServersFileError(f"server {one.name!a} stands there twice")
+        servers[one.name] = one
+    return servers
