@@ -22,14 +22,21 @@ from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target, Terms, write_terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.outcome import (
+    ACCEPTED,
+    INVALID_REQUEST,
+    SESSION_NOT_FOUND,
+    UNAVAILABLE,
+    Reject,
+    RequestId,
+)
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY, Principal
 from mcp_core.question import Question
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
-from mcp_kong import answers
+from mcp_kong import answers, parts
 from mcp_kong.pdk import Kong
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
@@ -112,13 +119,13 @@ class Guard:
             tokens.answer(kong, http_method)
             return
         headers, held = answers.read_headers(kong, MAX_HEADERS)
-        caller = self._caller(kong, headers)
+        caller = self._caller(kong, headers, http_method)
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", lambda: NOBODY), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = _body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
+        body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Asked(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
@@ -137,19 +144,30 @@ class Guard:
                 self._refuse(asked, decision)
             return
         if decision.would_refuse:
-            told = [_described(one) for one in decision.would_refuse]
+            told = [parts.described(one) for one in decision.would_refuse]
             _log(asked, {"would_refuse": told, "lane": decision.lane.value})
-        if decision.lane is Lane.CALL:
-            self._call(asked, decision)
+        authorization = self._server_token(asked, decision.id)
+        if isinstance(authorization, Reject):
+            self._refuse(asked, authorization)
+        elif decision.lane is Lane.CALL:
+            self._call(asked, decision, authorization)
         else:
-            self._inspect(asked, decision, messages)
+            self._inspect(asked, decision, messages, authorization=authorization)
 
-    def _caller(self, kong: Kong, headers: http.Headers) -> Callable[[], Principal] | Reject:
+    def _server_token(self, asked: Asked, id_: RequestId | None) -> str | Reject | None:
+        """Return what the server gets in Authorization, None where that is nothing of the gateway's."""
+        settings = self._settings
+        if settings.server_tokens is None:
+            return None
+        brought = settings.tokens.brought(asked.headers) if settings.tokens else None
+        return settings.server_tokens.find(asked.kong, asked.principal, brought, id_)
+
+    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> Callable[[], Principal] | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
         tokens = self._settings.tokens
         if tokens is None:
             return _Once(lambda: self._principals.of(kong, headers))
-        principal = tokens.principal(kong, headers)
+        principal = tokens.principal(kong, headers, http_method)
         return principal if isinstance(principal, Reject) else lambda: principal
 
     def _refuse_caller(self, asked: Asked, refusal: Reject) -> None:
@@ -161,7 +179,9 @@ class Guard:
             self._refuse(asked, refusal)
             return
         _log_refusal(asked, refusal)
-        self._send_to_sidecar(asked, wanted.PATH, {**_cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word})
+        self._send_to_sidecar(
+            asked, wanted.PATH, {**parts.cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word}
+        )
 
     def _send_to_sidecar(self, asked: Asked, path: str, changes: Mapping[str, str | list[str]]) -> None:
         """Turn a request, whose upstream is the sidecar's already, to one of its paths, with its signed word."""
@@ -215,12 +235,12 @@ class Guard:
         snapshot = self._settings.snapshot
         return None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
 
-    def _call(self, asked: Asked, admitted: Admitted) -> None:
+    def _call(self, asked: Asked, admitted: Admitted, authorization: str | None) -> None:
         """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
         changes: dict[str, str | None] = {
-            name: value for name, value in _truth(admitted).items() if headers.get(name) != value
+            name: value for name, value in parts.truth(admitted).items() if headers.get(name) != value
         }
         changes.update(dict.fromkeys(self._taken_off(asked, admitted)))
         # Where nothing authenticates, whoever calls could write them.
@@ -230,6 +250,8 @@ class Guard:
         # The guard has judged it; a server that knows its own name alone would refuse it.
         if methods.ORIGIN_HEADER in headers:
             changes[methods.ORIGIN_HEADER] = None
+        if authorization is not None:
+            changes[methods.AUTHORIZATION_HEADER] = authorization
         kong.ctx.shared.set(answers.SHARED, settings.questions.write(admitted.question, upstream, changes))
 
     def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> list[str]:
@@ -267,7 +289,7 @@ class Guard:
 
     def _end(self, asked: Asked, refusal: Reject) -> None:
         # Kong's log plugins read the agent's headers afterwards.
-        if changes := _cleared(self._taken_off(asked)):
+        if changes := parts.cleared(self._taken_off(asked)):
             asked.kong.service.request.set_headers(changes)
         body = refusal.body().decode()
         kind = {"Content-Type": "application/json"} if body else {}
@@ -283,15 +305,21 @@ class Guard:
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
         spoken = methods.LEGACY_VERSIONS[0]
         ping = Admitted(Lane.INSPECT, Era.LEGACY, spoken, methods.PING, None, refusal.id, Question(Era.LEGACY, spoken))
-        self._inspect(asked, ping, messages, refusal)
+        authorization = self._server_token(asked, refusal.id)
+        self._inspect(asked, ping, messages, refusal, authorization if not isinstance(authorization, Reject) else None)
 
     def _inspect(
-        self, asked: Asked, admitted: Admitted, messages: Session | None, refusal: Reject | None = None
+        self,
+        asked: Asked,
+        admitted: Admitted,
+        messages: Session | None,
+        refusal: Reject | None = None,
+        authorization: str | None = None,
     ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
         if not kong.service.set_upstream(settings.sidecar):
-            self._refuse(asked, _missing(settings.sidecar, admitted))
+            self._refuse(asked, parts.missing(settings.sidecar, admitted))
             return
         # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
         principal = asked.principal()
@@ -317,8 +345,9 @@ class Guard:
             session=admitted.session.upstream if admitted.session else None,
             endpoint=messages.upstream if messages else None,
             address=settings.address,
+            authorization=authorization,
         )
-        changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
+        changes = {**parts.cleared(self._taken_off(asked, admitted)), **parts.truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, written)
         self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
 
@@ -344,43 +373,6 @@ class Guard:
         return known
 
 
-def _body(kong: Kong) -> bytes:
-    body = kong.request.get_raw_body()
-    if body is None:
-        return b""
-    return body.encode() if isinstance(body, str) else body
-
-
-def _cleared(names: list[str]) -> dict[str, str | list[str]]:
-    """Return changes for Kong that take headers off: set to no values at all, one is cleared (lua-nginx-module)."""
-    return {name: [] for name in names}
-
-
-def _truth(admitted: Admitted) -> dict[str, str]:
-    """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
-    truth = {}
-    if admitted.method:
-        truth[methods.METHOD_HEADER] = http.encode_value(admitted.method)
-    if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
-        truth[methods.NAME_HEADER] = http.encode_value(admitted.name)
-    if admitted.session is not None:
-        truth[methods.SESSION_HEADER] = admitted.session.upstream
-        truth[methods.AFFINITY_HEADER] = admitted.session.affinity
-    return truth
-
-
-def _missing(upstream: str, admitted: Admitted) -> Reject:
-    text = "This server is not available: the gateway's operator must add its upstream to the configuration."
-    return Reject(INTERNAL_ERROR, text, f"upstream-missing {upstream}", id=admitted.id, status=503)
-
-
-def _described(refusal: Reject) -> dict[str, Any]:
-    """Return what the log says of a refusal, without what is not known: Kong's serializer takes no nulls."""
-    known = {"method": refusal.method, "name": refusal.name, "cause": refusal.cause}
-    more = {key: str(value) for key, value in known.items() if value is not None}
-    return {"reason": refusal.reason, "kind": refusal.kind.value, "code": refusal.code, **more}
-
-
 def _log(asked: Asked, said: dict[str, Any]) -> None:
     """Put what happened into Kong's own log records, with who asked. One call: a second one would replace the first."""
     principal = asked.principal().name
@@ -389,5 +381,5 @@ def _log(asked: Asked, said: dict[str, Any]) -> None:
 
 def _log_refusal(asked: Asked, refusal: Reject, number: int | None = None) -> None:
     """Log a refusal, and how many its caller had in this minute."""
-    said = _described(refusal) | ({} if number is None else {"refusals": number})
+    said = parts.described(refusal) | ({} if number is None else {"refusals": number})
     _log(asked, {"refused": said.pop("reason"), **said})

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mcp_core.auth import wanted
+from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.wanted import WantedKeys
@@ -59,6 +60,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
             async with curator.running(), anyio.create_task_group() as tasks:
                 if issuers is not None:
                     tasks.start_soon(issuers.run)
+                tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
