@@ -25,6 +25,7 @@ from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.revocations import REVOKED_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins, read_upstream_token
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
@@ -241,6 +242,7 @@ def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     return {
         ISSUER_KEYS_VARIABLE: str(folder / "issuer-keys"),
         ASK_SOCKET_VARIABLE: str(folder / "ask.sock"),
+        REVOKED_VARIABLE: str(folder / "revoked"),
         **{name: os.environ[name] for name in (CLIENTS_VARIABLE,) if name in os.environ},
         ISSUERS_VARIABLE: ",".join(dict.fromkeys(issuers)),
         **{name: os.environ.get(name, value) for name, value in defaults.items()},

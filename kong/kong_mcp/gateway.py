@@ -13,6 +13,7 @@ from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.revocations import REVOKED_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
@@ -75,7 +76,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "nginx_worker_processes": settings.nginx_workers,
         # More than one variable is written so (kong/templates/nginx.lua: the directive is env).
         "nginx_main_env": f"{KEYS_VARIABLE}; env {SNAPSHOT_VARIABLE}; env {ISSUER_KEYS_VARIABLE}; "
-        f"env {ASK_SOCKET_VARIABLE}",
+        f"env {ASK_SOCKET_VARIABLE}; env {REVOKED_VARIABLE}",
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",

@@ -211,6 +211,8 @@ class Guard:
 
     def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
         settings = self._settings
+        if settings.revoked is not None and settings.revoked.cuts_session(token):
+            return None
         return sealer.open(token, settings.server, asked.principal(), now=time.time(), max_age=settings.session_max_age)
 
     def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:

@@ -37,6 +37,7 @@ from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
 from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
+from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
 from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
@@ -79,6 +80,7 @@ class Settings:
     tasks: TaskSealer
     tokens: Tokens | None = None
     server_tokens: UpstreamTokens | None = None
+    revoked: Revocations | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -125,6 +127,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         tokens=tokens,
         server_tokens=_server_tokens(config, auth, environment.get(ASK_SOCKET_VARIABLE), keys),
         keys=keys,
+        revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
     )
 
 
@@ -198,7 +201,12 @@ def _tokens(auth: Auth, environment: Mapping[str, str], keys: tuple[bytes, ...])
             f"config.auth has introspect or dpop: {ASK_SOCKET_VARIABLE} must name the socket of this node's sidecar"
         )
     sidecar = Sidecar(socket or None, keys, time.time)
-    return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time, sidecar, keys)
+    revoked = _revoked(environment.get(REVOKED_VARIABLE), keys)
+    return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time, sidecar, keys, revoked)
+
+
+def _revoked(path: str | None, keys: tuple[bytes, ...]) -> Revocations | None:
+    return revocations(path, keys, time.monotonic, time.time) if path else None
 
 
 def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:

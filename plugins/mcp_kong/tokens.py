@@ -16,6 +16,7 @@ from mcp_core.auth.config import Auth
 from mcp_core.auth.denied import INVALID_PROOF, INVALID_TOKEN, USE_NONCE, Denied, KeysMissing, challenge, unavailable
 from mcp_core.auth.judge import Binding
 from mcp_core.auth.keysets import ALGORITHMS
+from mcp_core.auth.revoked import REVOKED
 from mcp_core.auth.scopes import TOO_NARROW
 from mcp_core.auth.verify import UNKNOWN_KEY, Verifier
 from mcp_core.headers import Headers
@@ -26,6 +27,7 @@ from mcp_core.principal import Principal
 from mcp_kong.asks import Sidecar
 from mcp_kong.keyfiles import MISS_SECONDS, KeyFile
 from mcp_kong.pdk import Kong
+from mcp_kong.revocations import UNKNOWN, Revocations
 
 CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "dpop"})
 """Headers that no server and no log gets where tokens are taken, whatever hide_headers says."""
@@ -66,9 +68,16 @@ class Tokens:
     """The tokens of one guarded server."""
 
     def __init__(
-        self, auth: Auth, file: KeyFile, wall: Callable[[], float], sidecar: Sidecar, ring: Sequence[bytes]
+        self,
+        auth: Auth,
+        file: KeyFile,
+        wall: Callable[[], float],
+        sidecar: Sidecar,
+        ring: Sequence[bytes],
+        revoked: Revocations | None = None,
     ) -> None:
         """Take a clock of Unix time in seconds."""
+        self._revoked = revoked
         self._auth = auth
         self._file = file
         self._sidecar = sidecar
@@ -96,6 +105,9 @@ class Tokens:
         known = self._verify(token)
         if self._introspecting and known in (tokens.NOT_A_JWT, tokens.ENCRYPTED):
             known = self._introspect(kong, token)
+        if isinstance(known, KnownToken) and self._revoked is not None:
+            cut = self._revoked.cuts(known.principal)
+            known = UNKNOWN if cut is None else REVOKED if cut else known
         if isinstance(known, KnownToken):
             known = self._held(kong, headers, http_method, token, known)
         if isinstance(known, KeysMissing):

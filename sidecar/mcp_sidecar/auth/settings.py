@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from mcp_core.auth.config import is_loopback
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.auth.fetch import network
+from mcp_sidecar.auth.revocations import REVOKED_VARIABLE
 from mcp_sidecar.auth.secret import WANTED, IssuerClient, Secret
 
 ISSUER_KEYS_VARIABLE: Final = "KONG_MCP_ISSUER_KEYS"
@@ -36,6 +37,7 @@ class AuthSettings:
     issuer_networks: tuple[Network, ...] = ()
     issuer_clients: Mapping[str, IssuerClient] = field(default_factory=dict)
     ask_socket: str | None = None
+    revoked: str | None = None
 
     def problem(self) -> str | None:
         """Return what is missing where one setting needs another."""
@@ -123,5 +125,6 @@ AUTH_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_ISSUER_NETWORKS": ("issuer_networks", _networks),
     "MCP_SIDECAR_ISSUER_CLIENTS": ("issuer_clients", _clients),
     ASK_SOCKET_VARIABLE: ("ask_socket", _socket),
+    REVOKED_VARIABLE: ("revoked", _path),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
