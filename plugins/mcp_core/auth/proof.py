@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core import methods
@@ -137,22 +138,33 @@ class Proofs:
 
 def _parse(value: str) -> tuple[keysets.Key, dict[str, Any]] | Denied:
     """Return the key and the claims of a proof whose signature holds by that key."""
-    parts = value.split(".")
-    decoded = [decode(part) for part in parts] if len(value) <= MAX_PROOF else []
-    if len(decoded) != 3 or not all(decoded):
+    parts = value.split(".") if len(value) <= MAX_PROOF else []
+    if len(parts) != 3:
         return NOT_A_PROOF
-    header, claims = strict_object(decoded[0] or b"", _HEADER), strict_object(decoded[1] or b"", _CLAIMS)
-    if header is None or claims is None or not header.keys() <= {"typ", "alg", "jwk", "kid"}:
+    head, said, signature = _header(parts[0]), decode(parts[1]), decode(parts[2])
+    claims = strict_object(said, _CLAIMS) if said else None
+    if claims is None or not signature:
+        return NOT_A_PROOF
+    if isinstance(head, Denied):
+        return head
+    key, algorithm = head
+    if not key.verifies(algorithm, value.rpartition(".")[0].encode(), signature):
+        return WRONG_SIGNATURE
+    return key, claims
+
+
+@lru_cache(maxsize=4096)
+def _header(text: str) -> tuple[keysets.Key, str] | Denied:
+    """Return the key of a proof's header, and its algorithm. All proofs of a client have one and the same."""
+    data = decode(text)
+    header = strict_object(data, _HEADER) if data else None
+    if header is None or not header.keys() <= {"typ", "alg", "jwk", "kid"}:
         return NOT_A_PROOF
     kind, algorithm = header.get("typ"), header.get("alg")
     if not isinstance(kind, str) or kind.lower() != TYPE or not isinstance(algorithm, str):
         return NOT_A_PROOF
     key = keysets.read_key(header.get("jwk"))
-    if isinstance(key, str) or algorithm not in key.algorithms:
-        return BAD_KEY
-    if not key.verifies(algorithm, value.rpartition(".")[0].encode(), decoded[2] or b""):
-        return WRONG_SIGNATURE
-    return key, claims
+    return BAD_KEY if isinstance(key, str) or algorithm not in key.algorithms else (key, algorithm)
 
 
 def _judge(claims: dict[str, Any], request: Request, now: float, seconds: int) -> Denied | None:
