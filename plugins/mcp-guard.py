@@ -1,6 +1,6 @@
 """mcp-guard: opens an MCP route for what the policy allows, and for nothing else."""
 
-from mcp_kong import keyfiles, snapshots
+from mcp_kong import keyfiles, revocations, snapshots
 from mcp_kong.answers import REQUEST
 from mcp_kong.guard import REFUSAL, UNREADABLE, Guard
 from mcp_kong.schema import GUARD_SCHEMA
@@ -23,6 +23,7 @@ def between_events() -> None:
     """Read what the sidecar wrote anew."""
     snapshots.between_events()
     keyfiles.between_events()
+    revocations.between_events()
 
 
 class Plugin(Guard):

@@ -23,9 +23,11 @@ from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
+from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.policies import POLICIES_VARIABLE
-from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins
+from mcp_kong.revocations import REVOKED_VARIABLE
+from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins, read_upstream_token
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
@@ -33,6 +35,7 @@ STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
 SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
 ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
 NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
+CLIENTS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_CLIENTS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
 STORE_FILE: Final = "store.db"
 RECORDS_FILE: Final = "records.log"
@@ -231,13 +234,19 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
 
 def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     """Return what guard and sidecar must be told about issuers. One on this machine may be asked, unless it is set."""
-    auths = [auth for one in settings.servers if (auth := read_auth(settings.policy_of(one))) is not None]
-    if not auths:
+    policies = [settings.policy_of(one) for one in settings.servers]
+    auths = [auth for policy in policies if (auth := read_auth(policy)) is not None]
+    issuers = [issuer for auth in auths for issuer in auth.issuers]
+    issuers += [grant.issuer for policy in policies if (grant := read_upstream_token(policy, read_auth(policy)))]
+    if not issuers:
         return {}
     defaults = {NETWORKS_VARIABLE: "127.0.0.0/8,::1/128", REFRESH_VARIABLE: "2"}
     return {
         ISSUER_KEYS_VARIABLE: str(folder / "issuer-keys"),
-        ISSUERS_VARIABLE: ",".join(dict.fromkeys(issuer for auth in auths for issuer in auth.issuers)),
+        ASK_SOCKET_VARIABLE: str(folder / "ask.sock"),
+        REVOKED_VARIABLE: str(folder / "revoked"),
+        **{name: os.environ[name] for name in (CLIENTS_VARIABLE,) if name in os.environ},
+        ISSUERS_VARIABLE: ",".join(dict.fromkeys(issuers)),
         **{name: os.environ.get(name, value) for name, value in defaults.items()},
     }
 

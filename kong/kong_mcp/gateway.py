@@ -11,13 +11,22 @@ from typing import Final
 
 from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program
+from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.policies import POLICIES_VARIABLE
+from mcp_kong.revocations import REVOKED_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 GATEWAYS: Final = ("kong", "devkit")
-VARIABLES: Final = (KEYS_VARIABLE, SNAPSHOT_VARIABLE, ISSUER_KEYS_VARIABLE, POLICIES_VARIABLE)
+VARIABLES: Final = (
+    KEYS_VARIABLE,
+    SNAPSHOT_VARIABLE,
+    ISSUER_KEYS_VARIABLE,
+    POLICIES_VARIABLE,
+    ASK_SOCKET_VARIABLE,
+    REVOKED_VARIABLE,
+)
 """What the plugin server, which Kong starts here, finds in its environment."""
 BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}
 """Each buffer of an answer that is read has its price, in Lua too: few large ones are cheaper."""

@@ -6,8 +6,13 @@ from importlib import import_module
 
 import click
 
-GROUPS = {"surface": "Review what servers put before models.", "audit": "Prove what was seen and decided."}
-"""Name of each group in kong_mcp.surface_cli -> its help."""
+GROUPS = {
+    "surface": "Review what servers put before models.",
+    "audit": "Prove what was seen and decided.",
+    "revoke": "Cut off a subject, a client or a session.",
+}
+"""Name of each group -> its help."""
+_MODULES = {"surface": "kong_mcp.surface_cli", "audit": "kong_mcp.surface_cli", "revoke": "kong_mcp.revoke_cli"}
 
 
 class LazyGroup(click.Group):
@@ -22,7 +27,7 @@ class LazyGroup(click.Group):
         if cmd_name not in GROUPS:
             return super().get_command(ctx, cmd_name)
         try:
-            group = getattr(import_module("kong_mcp.surface_cli"), cmd_name)
+            group = getattr(import_module(_MODULES[cmd_name]), cmd_name)
         except ModuleNotFoundError:
             return click.Command(cmd_name, short_help=GROUPS[cmd_name], callback=_missing, add_help_option=False)
         return group if isinstance(group, click.Command) else None

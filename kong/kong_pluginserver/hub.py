@@ -1,8 +1,8 @@
 """One thread, many greenlets: who waits for which connection, and who has waited too long.
 
 Why so small: an event is a handful of request-reply steps on one connection, so the only thing ever waited for is that
-connection. Each is registered once, edge-triggered. Plugin code runs on greenlets, so that it can be written straight
-down and still leave the process to others while Kong works.
+connection, or, parked, for one answer of a local socket (asking). Each is registered once, edge-triggered. Plugin code
+runs on greenlets, so that it can be written straight down and still leave the process to others while Kong works.
 
 Laws: only the hub's own greenlet touches epoll. `current` is the connection whose greenlet runs, None in the hub.
 """
@@ -78,6 +78,8 @@ class Hub(Generic[W]):
         self._before_batch = before_batch
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[], None]] = {}
+        self._parked: dict[W, float] = {}
+        self._woken: list[W] = []
         self._greenlet = getcurrent()
 
     def watch(self, fd: int, readable: Callable[[], None]) -> None:
@@ -121,6 +123,27 @@ class Hub(Generic[W]):
         if connection.expired:
             raise DeadlineExceeded
 
+    def park(self, seconds: float) -> bool:
+        """Switch to the hub until somebody wakes the connection that runs, or until `seconds` have passed.
+
+        What happens on the connection meanwhile leaves its mark there, and ends nothing; its deadline waits as long.
+        Returns whether it was woken.
+        """
+        connection = self.current
+        if connection is None:
+            raise RuntimeError("only what runs on a connection can be parked")
+        started = monotonic()
+        self._parked[connection] = started + seconds
+        self._greenlet.switch()
+        if connection.deadline:
+            connection.deadline += monotonic() - started
+        return self._parked.pop(connection, None) is None
+
+    def wake(self, connection: W) -> None:
+        """Have a parked connection go on, from the hub, once whoever calls this has to wait for something."""
+        if self._parked.pop(connection, None) is not None:
+            self._woken.append(connection)
+
     def run(self) -> None:
         """Serve until `stopped` is set."""
         self._greenlet = getcurrent()
@@ -142,11 +165,13 @@ class Hub(Generic[W]):
                     connection.readable = connection.hung_up = True
                 if connection.waiting:
                     self._resume(connection)
+            self._resume_woken()
             self._on_batch()
             now = monotonic()
             if now >= next_tick:
                 next_tick = now + self._tick
                 self._expire(now)
+                self._resume_woken()
                 self._on_tick(now)
 
     def close(self) -> None:
@@ -159,7 +184,15 @@ class Hub(Generic[W]):
         connection.resume()
         self.current = None
 
+    def _resume_woken(self) -> None:
+        while self._woken:
+            self._resume(self._woken.pop(0))
+
     def _expire(self, now: float) -> None:
+        for connection, until in list(self._parked.items()):
+            # One that goes on may have woken another one that was to be looked at.
+            if until <= now and connection in self._parked:
+                self._resume(connection)
         for connection in list(self.connections.values()):
             if connection.waiting and 0.0 < connection.deadline <= now:
                 connection.expired = True

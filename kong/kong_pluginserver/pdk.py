@@ -3,6 +3,7 @@
 It is one tree of functions per process, made once. A call belongs to the event that is running, which the hub knows.
 Values are returned, errors raised (kong-pdk's `--no-lua-style`). The methods are those of methods.METHODS.
 Methods without a reply are not waited for: they leave with the next call that is, or with the end of the event.
+One method is not Kong's: `kong.local_socket.ask`, see asking.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from threading import get_ident
 from typing import Any, NoReturn, TypeAlias
 
 from kong_pluginserver import wire
+from kong_pluginserver.asking import Asker
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import Exited, PDKError, Stop, UnknownMethodError
 from kong_pluginserver.hub import Hub
@@ -92,6 +94,7 @@ def build(hub: Hub[Connection], read_body: Reader) -> Namespace:
             method = _method(running, path, send, call)
         method.__name__ = method.__qualname__ = path
         _add(kong, path, method)
+    _add(kong, "kong.local_socket.ask", Asker(hub).ask)
     return kong
 
 

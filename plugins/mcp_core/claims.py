@@ -42,7 +42,8 @@ class Target:
 
     `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
     message endpoint, where 2024-11-05's transport sends a message there. `address` is where the server is, None in what
-    a guard of format 1 signed, which could not say.
+    a guard of format 1 signed, which could not say. `authorization` is what the server gets in Authorization, None for
+    nothing of the gateway's.
     """
 
     server: str
@@ -51,6 +52,7 @@ class Target:
     session: str | None = None
     endpoint: str | None = None
     address: Address | None = None
+    authorization: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ _TERMS: Final = frozenset(
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
+    | {"authorization"}
 )
 
 
@@ -204,6 +207,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "session": target.session,
         "endpoint": target.endpoint,
         "address": None if target.address is None else target.address.to_json(),
+        "authorization": target.authorization,
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
@@ -265,6 +269,7 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text_or_none(values.get("session")),
         _text_or_none(values.get("endpoint")),
         _address(values.get("address")),
+        _text_or_none(values.get("authorization")),
     )
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(

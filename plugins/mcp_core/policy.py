@@ -25,7 +25,7 @@ MAX_NAME: Final = 1024
 """Characters of a tool's or prompt's name: more would not fit into the header that names it."""
 
 _LIST_KEYS: Final = frozenset({"allow", "deny"})
-_NAMING: Final = ("consumers", "groups", "subjects", "clients", "scopes")
+_NAMING: Final = ("consumers", "groups", "subjects", "clients", "scopes", "via")
 """The fields of a rule that say whom it is for: those of Rule with the same names."""
 
 
@@ -80,7 +80,7 @@ class Rule:
     """Globs for some principals only: whoever any of these names; with `issuer`, of this issuer's subjects alone.
 
     Consumers are Kong's, by their names. Subjects, clients and scopes are those of verified tokens, and one of several
-    scopes is enough. Groups are either's.
+    scopes is enough; `via` names who acts for a subject now. Groups are either's.
     """
 
     consumers: frozenset[str]
@@ -90,6 +90,7 @@ class Rule:
     clients: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     issuer: str = ""
+    via: frozenset[str] = frozenset()
 
     def concerns(self, principal: Principal) -> bool:
         """Return whether the rule speaks of this principal."""
@@ -100,6 +101,7 @@ class Rule:
         token = principal.kind == TOKEN and (
             principal.id in self.subjects
             or principal.client in self.clients
+            or principal.via in self.via
             or not self.scopes.isdisjoint(principal.scopes)
         )
         return token or not self.groups.isdisjoint(principal.groups)
@@ -281,7 +283,7 @@ def _rule(value: Any, where: str) -> Rule:
     named = {name: frozenset(_names(value.get(name), f"{where}.{name}")) for name in _NAMING}
     if not any(named.values()):
         raise PolicyError(
-            f"{where}: name the consumers or groups it is for (or subjects, clients, scopes of tokens); rules for "
+            f"{where}: name the consumers or groups it is for (or subjects, clients, scopes, via of tokens); rules for "
             "everyone stand beside rules"
         )
     issuer = value.get("issuer", "")

@@ -24,7 +24,10 @@ UNKNOWN: Final = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, with the groups it is in and the scopes that were granted to it; `client` is the OAuth client's id."""
+    """Who calls, with the groups it is in and the scopes that were granted to it; `client` is the OAuth client's id.
+
+    `via` is who acts for it now, by the token's claim act (RFC 8693, section 4.1): a server that calls another, say.
+    """
 
     kind: str
     id: str
@@ -32,6 +35,7 @@ class Principal:
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     client: str = ""
+    via: str = ""
 
     @property
     def seal_key(self) -> str:

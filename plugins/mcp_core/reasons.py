@@ -104,12 +104,30 @@ class Reason(StrEnum):
     ARGUMENTS_LIMITS = "arguments-limits"
 
     # Access tokens.
+    ISSUER_NOT_ASKED = "issuer-not-asked"
     KEYS_FETCHED = "keys-fetched"
     NO_KEYS = "no-keys"
+    NO_REVOCATIONS = "no-revocations"
     NO_TOKEN = "no-token"  # noqa: S105 - a word, no secret
+    PROOF_ATH = "proof-ath"
+    PROOF_HTM = "proof-htm"
+    PROOF_HTU = "proof-htu"
+    PROOF_IAT = "proof-iat"
+    PROOF_JTI = "proof-jti"
+    PROOF_JWK = "proof-jwk"
+    PROOF_KEY = "proof-key"
+    PROOF_MISSING = "proof-missing"
+    PROOF_NONCE = "proof-nonce"
+    PROOF_NOT_KEPT = "proof-not-kept"
+    PROOF_SHAPE = "proof-shape"
+    PROOF_SIGNATURE = "proof-signature"
+    PROOF_USED = "proof-used"
+    TOKEN_ACTOR = "token-actor"  # noqa: S105
     TOKEN_ALGORITHM = "token-algorithm"  # noqa: S105
     TOKEN_AUDIENCE = "token-audience"  # noqa: S105
+    TOKEN_BEARER = "token-bearer"  # noqa: S105
     TOKEN_BOUND = "token-bound"  # noqa: S105
+    TOKEN_CERTIFICATE = "token-certificate"  # noqa: S105
     TOKEN_CRIT = "token-crit"  # noqa: S105
     TOKEN_EARLY = "token-early"  # noqa: S105
     TOKEN_EMBEDDED_KEY = "token-embedded-key"  # noqa: S105
@@ -117,12 +135,14 @@ class Reason(StrEnum):
     TOKEN_EXPIRED = "token-expired"  # noqa: S105
     TOKEN_GROUPS = "token-groups"  # noqa: S105
     TOKEN_HEADER = "token-header"  # noqa: S105
+    TOKEN_INACTIVE = "token-inactive"  # noqa: S105
     TOKEN_IN_QUERY = "token-in-query"  # noqa: S105
     TOKEN_ISSUER = "token-issuer"  # noqa: S105
     TOKEN_JSON = "token-json"  # noqa: S105
     TOKEN_KIND = "token-kind"  # noqa: S105
     TOKEN_MALFORMED = "token-malformed"  # noqa: S105
     TOKEN_REPEATED = "token-repeated"  # noqa: S105
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105
     TOKEN_SCHEME = "token-scheme"  # noqa: S105
     TOKEN_SCOPE = "token-scope"  # noqa: S105
     TOKEN_SHAPE = "token-shape"  # noqa: S105
@@ -131,7 +151,12 @@ class Reason(StrEnum):
     TOKEN_TIMES = "token-times"  # noqa: S105
     TOKEN_TOO_LONG = "token-too-long"  # noqa: S105
     TOKEN_TYPE = "token-type"  # noqa: S105
+    TOKEN_UNBOUND = "token-unbound"  # noqa: S105
     TOKEN_UNKNOWN_KEY = "token-unknown-key"  # noqa: S105
+
+    # The token that a server gets of the gateway.
+    SERVER_TOKEN_NOT_ASKED = "server-token-not-asked"  # noqa: S105
+    SERVER_TOKEN_REFUSED = "server-token-refused"  # noqa: S105
 
     # Between the gateway's own parts.
     BODY_TOO_LARGE = "body-too-large"

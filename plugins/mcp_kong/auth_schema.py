@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mcp_core.auth.config import DEFAULT_TYPES, MAX_SKEW, SKEW
+from mcp_core.auth.config import DEFAULT_TYPES, INTROSPECTION_SECONDS, MAX_SECONDS, MAX_SKEW, SKEW
 from mcp_core.auth.keysets import ALGORITHMS
+from mcp_core.auth.proof import SECONDS as PROOF_SECONDS
 from mcp_core.auth.scopes import Denial
+from mcp_core.auth.upstream import Kind
 from mcp_kong.schema_parts import GLOB, names
 
 _ISSUER: Final = {
@@ -46,6 +48,24 @@ _ISSUER: Final = {
                 "Keys that lead to the claim with its groups, outermost first. Without any: no groups."
             )
         },
+        {
+            "introspect": {
+                "type": "boolean",
+                "required": True,
+                "default": False,
+                "description": "Ask it of tokens that are no signed JWT (RFC 7662). MCP_SIDECAR_ISSUER_CLIENTS says as "
+                "whom, and KONG_MCP_ASK_SOCKET where the sidecar is asked.",
+            }
+        },
+        {
+            "introspection_seconds": {
+                "type": "integer",
+                "required": True,
+                "default": INTROSPECTION_SECONDS,
+                "between": [1, MAX_SECONDS],
+                "description": "Seconds that its word on such a token is believed: so late is a revocation there.",
+            }
+        },
     ],
 }
 
@@ -56,6 +76,38 @@ _SCOPE_RULE: Final = {
         {"tools": names(f"Globs of tools that need them, in every spelling. {GLOB}")},
         {"prompts": names(f"Globs of prompts that need them, in every spelling. {GLOB}")},
         {"resources": names(f"Globs of resources that need them, in every spelling. {GLOB}")},
+    ],
+}
+
+_DPOP: Final = {
+    "type": "record",
+    "description": "Proofs of possession (RFC 9449). A token that is bound to a key needs one, whatever stands here.",
+    "fields": [
+        {
+            "required": {
+                "type": "boolean",
+                "required": True,
+                "default": False,
+                "description": "Refuse tokens that are bound to no key.",
+            }
+        },
+        {
+            "nonces": {
+                "type": "boolean",
+                "required": True,
+                "default": False,
+                "description": "Take proofs with a nonce of the gateway's alone: none can be made ahead.",
+            }
+        },
+        {
+            "seconds": {
+                "type": "integer",
+                "required": True,
+                "default": PROOF_SECONDS,
+                "between": [1, MAX_SECONDS],
+                "description": "Seconds by which a proof's time may differ from now.",
+            }
+        },
     ],
 }
 
@@ -113,6 +165,44 @@ AUTH_SCHEMA: Final[dict[str, Any]] = {
                 "default": SKEW,
                 "between": [0, MAX_SKEW],
                 "description": "Seconds by which the clocks of issuer and gateway may differ.",
+            }
+        },
+        {"dpop": _DPOP},
+    ],
+}
+
+UPSTREAM_TOKEN_SCHEMA: Final[dict[str, Any]] = {
+    "type": "record",
+    "description": "A token of the server's own, which it gets in Authorization. The agent's token never goes there.",
+    "fields": [
+        {
+            "grant": {
+                "type": "string",
+                "one_of": [one.value for one in Kind],
+                "description": "exchange: the agent's token is exchanged for one for this server (RFC 8693). "
+                "client_credentials: the gateway has one of its own.",
+            }
+        },
+        {
+            "issuer": {
+                "type": "string",
+                "description": "Who gives it: one of MCP_SIDECAR_ISSUERS, with a client in MCP_SIDECAR_ISSUER_CLIENTS.",
+            }
+        },
+        {"resource": {"type": "string", "description": "The URL of the server as its issuer knows it (RFC 8707)."}},
+        {
+            "audience": {
+                "type": "string",
+                "description": "Its name there, where that is no URL (RFC 8693, section 2.1).",
+            }
+        },
+        {"scopes": names("Scopes that are asked for.")},
+        {
+            "actor": {
+                "type": "boolean",
+                "required": True,
+                "default": False,
+                "description": "Name the gateway as who acts, by a token of its own (actor_token of an exchange).",
             }
         },
     ],

@@ -22,7 +22,14 @@ from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target, Terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import ACCEPTED, INTERNAL_ERROR, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject
+from mcp_core.outcome import (
+    ACCEPTED,
+    INVALID_REQUEST,
+    SESSION_NOT_FOUND,
+    UNAVAILABLE,
+    Reject,
+    RequestId,
+)
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY, Principal
@@ -30,7 +37,7 @@ from mcp_core.question import Question
 from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
-from mcp_kong import answers
+from mcp_kong import answers, parts
 from mcp_kong.pdk import Kong
 from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
@@ -123,13 +130,13 @@ class Guard:
             tokens.answer(kong, http_method)
             return
         headers, held = answers.read_headers(kong, MAX_HEADERS)
-        caller = self._caller(kong, headers)
+        caller = self._caller(kong, headers, http_method)
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", _Caller(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = _body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
+        body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Asked(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
@@ -147,17 +154,28 @@ class Guard:
             else:
                 self._refuse(asked, decision)
             return
-        if decision.lane is Lane.CALL:
-            self._call(asked, decision)
+        authorization = self._server_token(asked, decision.id)
+        if isinstance(authorization, Reject):
+            self._refuse(asked, authorization)
+        elif decision.lane is Lane.CALL:
+            self._call(asked, decision, authorization)
         else:
-            self._inspect(asked, decision, messages)
+            self._inspect(asked, decision, messages, authorization=authorization)
 
-    def _caller(self, kong: Kong, headers: http.Headers) -> _Caller | Reject:
+    def _server_token(self, asked: Asked, id_: RequestId | None) -> str | Reject | None:
+        """Return what the server gets in Authorization, None where that is nothing of the gateway's."""
+        settings = self._settings
+        if settings.server_tokens is None:
+            return None
+        brought = settings.tokens.brought(asked.headers) if settings.tokens else None
+        return settings.server_tokens.find(asked.kong, asked.principal, brought, id_)
+
+    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> _Caller | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
         tokens = self._settings.tokens
         if tokens is None:
             return _Caller(lambda: self._principals.of(kong, headers))
-        principal = tokens.principal(kong, headers)
+        principal = tokens.principal(kong, headers, http_method)
         return principal if isinstance(principal, Reject) else _Caller(lambda: principal, principal)
 
     def _refuse_caller(self, asked: Asked, refusal: Reject) -> None:
@@ -169,7 +187,9 @@ class Guard:
             self._refuse(asked, refusal)
             return
         self._record(asked, refusal)
-        self._send_to_sidecar(asked, wanted.PATH, {**_cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word})
+        self._send_to_sidecar(
+            asked, wanted.PATH, {**parts.cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word}
+        )
 
     def _send_to_sidecar(self, asked: Asked, path: str, changes: Mapping[str, str | list[str]]) -> None:
         """Turn a request, whose upstream is the sidecar's already, to one of its paths, with its signed word."""
@@ -199,6 +219,8 @@ class Guard:
 
     def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
         settings = self._settings
+        if settings.revoked is not None and settings.revoked.cuts_session(token):
+            return None
         return sealer.open(token, settings.server, asked.principal(), now=time.time(), max_age=settings.session_max_age)
 
     def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:
@@ -224,12 +246,12 @@ class Guard:
         reason = None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
         return None if reason is None else (reason, "")
 
-    def _call(self, asked: Asked, admitted: Admitted) -> None:
+    def _call(self, asked: Asked, admitted: Admitted, authorization: str | None) -> None:
         """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
         changes: dict[str, str | None] = {
-            name: value for name, value in _truth(admitted).items() if headers.get(name) != value
+            name: value for name, value in parts.truth(admitted).items() if headers.get(name) != value
         }
         changes.update(dict.fromkeys(self._taken_off(asked, admitted)))
         # Where nothing authenticates, whoever calls could write them.
@@ -239,6 +261,8 @@ class Guard:
         # The guard has judged it; a server that knows its own name alone would refuse it.
         if methods.ORIGIN_HEADER in headers:
             changes[methods.ORIGIN_HEADER] = None
+        if authorization is not None:
+            changes[methods.AUTHORIZATION_HEADER] = authorization
         if admitted.would_refuse:
             self._record(asked, admitted)
         # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
@@ -286,7 +310,7 @@ class Guard:
 
     def _end(self, asked: Asked, refusal: Reject) -> None:
         # Kong's log plugins read the agent's headers afterwards.
-        if changes := _cleared(self._taken_off(asked)):
+        if changes := parts.cleared(self._taken_off(asked)):
             asked.kong.service.request.set_headers(changes)
         body = refusal.body().decode()
         kind = {"Content-Type": "application/json"} if body else {}
@@ -302,10 +326,16 @@ class Guard:
             refusal = replace(refusal, message=refusal.message[:_SHOWN], data=None)
         spoken = methods.LEGACY_VERSIONS[0]
         ping = Admitted(Lane.INSPECT, Era.LEGACY, spoken, methods.PING, None, refusal.id, Question(Era.LEGACY, spoken))
-        self._inspect(asked, ping, messages, refusal)
+        authorization = self._server_token(asked, refusal.id)
+        self._inspect(asked, ping, messages, refusal, authorization if not isinstance(authorization, Reject) else None)
 
     def _inspect(
-        self, asked: Asked, admitted: Admitted, messages: Session | None, refusal: Reject | None = None
+        self,
+        asked: Asked,
+        admitted: Admitted,
+        messages: Session | None,
+        refusal: Reject | None = None,
+        authorization: str | None = None,
     ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
         settings, kong = self._settings, asked.kong
@@ -314,7 +344,7 @@ class Guard:
             self._refuse(asked, replace(_UNWRITTEN, id=admitted.id))
             return
         if not kong.service.set_upstream(settings.sidecar):
-            self._refuse(asked, _missing(settings.sidecar, admitted))
+            self._refuse(asked, parts.missing(settings.sidecar, admitted))
             return
         if refusal is None:
             self._record(asked, admitted)
@@ -341,8 +371,9 @@ class Guard:
             session=admitted.session.upstream if admitted.session else None,
             endpoint=messages.upstream if messages else None,
             address=settings.address,
+            authorization=authorization,
         )
-        changes = {**_cleared(self._taken_off(asked, admitted)), **_truth(admitted)}
+        changes = {**parts.cleared(self._taken_off(asked, admitted)), **parts.truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, terms[1])
         self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
 
@@ -359,33 +390,3 @@ class Guard:
             inspection=guard.inspection,
             scan=settings.scan,
         )
-
-
-def _body(kong: Kong) -> bytes:
-    body = kong.request.get_raw_body()
-    if body is None:
-        return b""
-    return body.encode() if isinstance(body, str) else body
-
-
-def _cleared(names: list[str]) -> dict[str, str | list[str]]:
-    """Return changes for Kong that take headers off: set to no values at all, one is cleared (lua-nginx-module)."""
-    return {name: [] for name in names}
-
-
-def _truth(admitted: Admitted) -> dict[str, str]:
-    """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
-    truth = {}
-    if admitted.method:
-        truth[methods.METHOD_HEADER] = http.encode_value(admitted.method)
-    if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
-        truth[methods.NAME_HEADER] = http.encode_value(admitted.name)
-    if admitted.session is not None:
-        truth[methods.SESSION_HEADER] = admitted.session.upstream
-        truth[methods.AFFINITY_HEADER] = admitted.session.affinity
-    return truth
-
-
-def _missing(upstream: str, admitted: Admitted) -> Reject:
-    text = "This server is not available: the gateway's operator must add its upstream to the configuration."
-    return Reject(INTERNAL_ERROR, text, Reason.UPSTREAM_MISSING, id=admitted.id, status=503, detail=upstream)

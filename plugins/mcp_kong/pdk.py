@@ -1,11 +1,12 @@
 """The part of Kong's plugin development kit that this package calls, as types.
 
-Both plugin servers serve it: kong_pluginserver, and kong-pdk's own with --no-lua-style. Errors are raised.
+Both plugin servers serve it: kong_pluginserver, and kong-pdk's own with --no-lua-style, which has no local sockets.
+Errors are raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -60,6 +61,14 @@ class KongNginx(Protocol):  # noqa: D101
     def get_var(self, name: str, /) -> str | None: ...  # noqa: D102
 
 
+class KongLocalSocket(Protocol):
+    """No part of Kong's: kong_pluginserver.asking documents it."""
+
+    def ask(  # noqa: D102
+        self, path: str, key: bytes, question: bytes, read: Callable[[bytes], Any], seconds: float, /
+    ) -> Any: ...
+
+
 class Kong(Protocol):
     """What a phase is given."""
 
@@ -71,3 +80,4 @@ class Kong(Protocol):
     log: KongLog
     ctx: KongContext
     nginx: KongNginx
+    local_socket: KongLocalSocket

@@ -13,7 +13,7 @@ from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
-from mcp_kong.auth_schema import AUTH_SCHEMA
+from mcp_kong.auth_schema import AUTH_SCHEMA, UPSTREAM_TOKEN_SCHEMA
 from mcp_kong.schema_parts import GLOB, names
 
 SIDECAR: Final = "mcp-sidecar"
@@ -74,6 +74,12 @@ _RULE: Final = {
         },
         {"subjects": names("Subjects of tokens that this rule is for (sub). They need the section auth.")},
         {"clients": names("OAuth clients whose tokens this rule is for. They need the section auth.")},
+        {
+            "via": names(
+                "Who acts for the subject of a token, by its claim act: this rule is for what these do for others. It "
+                "needs the section auth."
+            )
+        },
         {"scopes": names("Scopes: this rule is for tokens that have one of them. They need the section auth.")},
         {
             "issuer": {
@@ -194,6 +200,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {"auth": AUTH_SCHEMA},
+    {"upstream_token": UPSTREAM_TOKEN_SCHEMA},
     {
         "pins": {
             "type": "record",

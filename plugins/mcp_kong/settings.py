@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core.answer import ServerMessages
 from mcp_core.auth import config as auth_config
+from mcp_core.auth import upstream
 from mcp_core.auth.config import Auth, AuthError
+from mcp_core.auth.upstream import Grant
+from mcp_core.auth.upstream import Kind as GrantKind
 from mcp_core.claims import ClaimSigner
 from mcp_core.decide import Guard
 from mcp_core.errand import SCHEMES, Address, AddressError
@@ -32,11 +35,14 @@ from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
+from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
+from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
 from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
+from mcp_kong.upstream_tokens import UpstreamTokens
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
@@ -72,6 +78,8 @@ class Settings:
     tasks: TaskSealer
     tokens: Tokens | None = None
     policies: PolicyFolder | None = None
+    server_tokens: UpstreamTokens | None = None
+    revoked: Revocations | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -100,7 +108,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         )
     session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     auth = read_auth(config)
-    tokens = None if auth is None else _tokens(auth, environment.get(ISSUER_KEYS_VARIABLE), keys)
+    tokens = None if auth is None else _tokens(auth, environment, keys)
     hide = frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS))
     hides_resources = auth is not None and auth.scopes.rules(Kind.RESOURCE)
     return Settings(
@@ -125,7 +133,9 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
         tokens=tokens,
         policies=policies,
+        server_tokens=_server_tokens(config, auth, environment.get(ASK_SOCKET_VARIABLE), keys),
         keys=keys,
+        revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
     )
 
 
@@ -148,9 +158,12 @@ def read_auth(config: Mapping[str, Any]) -> Auth | None:
 def _check_rules(policy: Policy, auth: Auth | None) -> None:
     """Refuse rules that could never hold, or hold for another issuer's namesakes: a deny list in one would be open."""
     for number, rule in enumerate(policy.rules):
-        where, of_tokens = f"config.rules[{number}]", bool(rule.subjects or rule.clients or rule.scopes or rule.issuer)
+        where, of_tokens = (
+            f"config.rules[{number}]",
+            bool(rule.subjects or rule.clients or rule.scopes or rule.via or rule.issuer),
+        )
         if auth is None and of_tokens:
-            raise SettingsError(f"{where}: subjects, clients, scopes and issuer are of tokens: set config.auth")
+            raise SettingsError(f"{where}: subjects, clients, scopes, via and issuer are of tokens: set config.auth")
         if auth is None:
             continue
         if rule.consumers:
@@ -163,10 +176,45 @@ def _check_rules(policy: Policy, auth: Auth | None) -> None:
             )
 
 
-def _tokens(auth: Auth, path: str | None, keys: tuple[bytes, ...]) -> Tokens:
+def read_upstream_token(config: Mapping[str, Any], auth: Auth | None) -> Grant | None:
+    """Read which token a server gets; None where it gets none. Raises SettingsError."""
+    try:
+        grant = upstream.read(config.get("upstream_token"))
+    except AuthError as error:
+        raise SettingsError(f"config.{error}") from None
+    if grant is not None and grant.kind is GrantKind.EXCHANGE and auth is None:
+        raise SettingsError("config.upstream_token: an exchange needs config.auth, whose tokens are exchanged")
+    return grant
+
+
+def _server_tokens(
+    config: Mapping[str, Any], auth: Auth | None, socket: str | None, keys: tuple[bytes, ...]
+) -> UpstreamTokens | None:
+    grant = read_upstream_token(config, auth)
+    if grant is None:
+        return None
+    if not socket:
+        raise SettingsError(
+            f"config.upstream_token is set: {ASK_SOCKET_VARIABLE} must name the socket of this node's sidecar"
+        )
+    return UpstreamTokens(grant, Sidecar(socket, keys, time.time), time.time)
+
+
+def _tokens(auth: Auth, environment: Mapping[str, str], keys: tuple[bytes, ...]) -> Tokens:
+    path, socket = environment.get(ISSUER_KEYS_VARIABLE), environment.get(ASK_SOCKET_VARIABLE)
     if not path:
         raise SettingsError(f"config.auth is set: {ISSUER_KEYS_VARIABLE} must name the file that the sidecar writes")
-    return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time)
+    if not socket and (auth.dpop.is_offered or any(one.introspect for one in auth.issuers.values())):
+        raise SettingsError(
+            f"config.auth has introspect or dpop: {ASK_SOCKET_VARIABLE} must name the socket of this node's sidecar"
+        )
+    sidecar = Sidecar(socket or None, keys, time.time)
+    revoked = _revoked(environment.get(REVOKED_VARIABLE), keys)
+    return Tokens(auth, key_file(path, keys, time.monotonic, time.time), time.time, sidecar, keys, revoked)
+
+
+def _revoked(path: str | None, keys: tuple[bytes, ...]) -> Revocations | None:
+    return revocations(path, keys, time.monotonic, time.time) if path else None
 
 
 def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:
@@ -251,7 +299,9 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
         read_pins(config)
-        _check_rules(policy, read_auth(config))
+        auth = read_auth(config)
+        _check_rules(policy, auth)
+        read_upstream_token(config, auth)
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
     if _policy_bytes(config) > MOST_BYTES:

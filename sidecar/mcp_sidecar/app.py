@@ -11,8 +11,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mcp_core.auth import wanted
+from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
+from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.inspect_lane import InspectLane
@@ -42,6 +44,11 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
             async with curator.running(), anyio.create_task_group() as tasks:
                 if issuers is not None:
                     tasks.start_soon(issuers.run)
+                if (revoked := settings.auth.revoked) is not None:
+                    file = RevokedFile(revoked, settings.keys, version("kong-mcp"))
+                    keeper = RevocationKeeper(file, settings.pins.store, settings.pins.refresh_interval)
+                    tasks.start_soon(keeper.run)
+                tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 yield
                 tasks.cancel_scope.cancel()
         finally:

@@ -58,6 +58,10 @@ this node read them.
   MCP_SIDECAR_ISSUER_REFRESH   seconds between fetches          60
   MCP_SIDECAR_ISSUER_KEEP      seconds that keys count          86400
   MCP_SIDECAR_ISSUER_NETWORKS  networks that may be asked beside public addresses
+  MCP_SIDECAR_ISSUER_CLIENTS   as whom they are asked: ISSUER CLIENT-ID SECRET, with commas; SECRET is env:NAME or
+                               file:/PATH
+  KONG_MCP_ASK_SOCKET          the socket at which this node's guards ask
+  KONG_MCP_REVOKED             the file in which they read who was cut off (kong-mcp revoke)
 """
 
 

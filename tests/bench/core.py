@@ -27,7 +27,7 @@ _META = {
     "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
 }
-_HEADERS = {
+CALL_HEADERS = {
     "host": "gateway.example.com",
     "user-agent": "bench/1.0",
     "accept": "application/json, text/event-stream",
@@ -110,7 +110,7 @@ SHAPES = {
 }
 
 _LISTEN = "subscriptions/listen"
-_LISTEN_HEADERS = {key: value for key, value in _HEADERS.items() if key != "mcp-name"} | {"mcp-method": _LISTEN}
+_LISTEN_HEADERS = {key: value for key, value in CALL_HEADERS.items() if key != "mcp-name"} | {"mcp-method": _LISTEN}
 _OPEN = Policy.from_config(
     {"tools": {"allow": ["*"]}, "resources": {"allow": ["*"], "deny": ["file:///priv/*", "note://x*y*z*", "*.key"]}}
 )
@@ -149,7 +149,7 @@ DEAREST = (
 
 
 def _decide_dear(body):
-    headers = _LISTEN_HEADERS if body.startswith(b'{"jsonrpc": "2.0", "id": 1, "method": "subs') else _HEADERS
+    headers = _LISTEN_HEADERS if body.startswith(b'{"jsonrpc": "2.0", "id": 1, "method": "subs') else CALL_HEADERS
     return decide.decide_post(_OPEN_GUARD, _OPEN_CALLER, headers, body)
 
 
@@ -182,7 +182,7 @@ _ANSWER_BAR = 5
 
 
 def _decide(body):
-    return decide.decide_post(_GUARD, _CALLER, _HEADERS, body)
+    return decide.decide_post(_GUARD, _CALLER, CALL_HEADERS, body)
 
 
 def _load_and_dump(body):

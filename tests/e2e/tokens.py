@@ -41,8 +41,11 @@ class TokenGateway:
 
 
 @contextlib.contextmanager
-def token_gateway(kind, issuer, kit=None, provider=None, policy=None, **auth):
-    """Run a gateway of one kind that takes an issuer's tokens, and wait until its guards have the issuer's keys."""
+def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=None, **auth):
+    """Run a gateway of one kind that takes an issuer's tokens, and wait until its guards have the issuer's keys.
+
+    `shared` holds more settings of it: the ring of keys, and the store.
+    """
     port = free_port()
     resource = f"http://127.0.0.1:{port}/notes/mcp"
     section = {"resource": resource, "issuers": [{"issuer": issuer}], "required_scopes": ["mcp"]}
@@ -50,7 +53,7 @@ def token_gateway(kind, issuer, kit=None, provider=None, policy=None, **auth):
         replica = Replica("notes-1", script=RECORDING)
         stack.callback(replica.kill)
         policy = {**OPEN, **(policy or {}), "auth": section | auth}
-        settings = DevSettings([parse_server(f"notes={replica.url}")], kind, port=port, policy=policy, consumers=())
+        settings = DevSettings([parse_server(f"notes={replica.url}")], kind, port=port, policy=policy, **(shared or {}))
         dev = stack.enter_context(run_dev(settings))
         if kit is not None:
             kit.resource = resource

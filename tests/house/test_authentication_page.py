@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from deck.support import DECK, ENV, ROOT, deck
@@ -9,17 +10,26 @@ from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
 from kong_mcp.policy_file import read_policy
 from mcp_core.auth.config import read
+from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.auth_schema import AUTH_SCHEMA
+from mcp_kong.guard import Guard
+from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
+from mcp_kong.settings import KEYS_VARIABLE
 from mcp_sidecar.auth.settings import AUTH_VARIABLES
 from mcp_sidecar.settings import read_settings
 
 PAGE = (ROOT / "docs" / "authentication.md").read_text(encoding="utf-8")
 
 
-def block(name):
-    found = re.search(rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+def blocks(name):
+    found = re.findall(rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
     assert found, f"the page has no tested block {name}"
-    return found[1]
+    return found
+
+
+def block(name):
+    (found,) = blocks(name)
+    return found
 
 
 def test_the_deck_file_renders_passes_the_lint_and_routes_the_metadata(tmp_path):
@@ -44,8 +54,18 @@ def test_the_rules_are_a_policy(tmp_path):
     assert len(read_policy(path)["rules"]) == 3
 
 
-def test_the_sidecar_takes_its_variables():
-    environment = dict(re.findall(r"export (\w+)=(\S+)", block("sidecar")))
+@pytest.mark.parametrize("shown", blocks("policy"), ids=lambda shown: shown.split()[-1])
+def test_the_other_policies_are_what_a_guard_starts_with(tmp_path, monkeypatch, shown):
+    path = tmp_path / "policy.yaml"
+    path.write_text(shown, encoding="utf-8")
+    for name in (KEYS_VARIABLE, ISSUER_KEYS_VARIABLE, ASK_SOCKET_VARIABLE):
+        monkeypatch.setenv(name, "a2V5" * 12)
+    assert Guard({"server": "notes", "upstream": "notes", **read_policy(path)})
+
+
+@pytest.mark.parametrize("shown", blocks("sidecar"), ids=len)
+def test_the_sidecar_takes_its_variables(shown):
+    environment = {name: value.strip('"') for name, value in re.findall(r'export (\w+)=("[^"]*"|\S+)', shown)}
     needed = {"KONG_MCP_KEYS": "a2V5" * 12}
     assert read_settings(environment | needed).auth.issuers
 
@@ -54,7 +74,9 @@ def test_every_setting_has_its_row():
     for field in AUTH_SCHEMA["fields"]:
         for name, one in field.items():
             elements = one.get("elements", {}).get("fields", []) if name == "issuers" else []
-            names = [f"{name}[].{inner}" for sub in elements for inner in sub] or [name]
+            names = [f"{name}[].{inner}" for sub in elements for inner in sub]
+            names += [f"{name}.{inner}" for sub in one.get("fields", []) for inner in sub]
+            names = names or [name]
             assert all(f"| `{shown}" in PAGE for shown in names), names
     assert all(f"| `{variable}`" in PAGE for variable in AUTH_VARIABLES)
 

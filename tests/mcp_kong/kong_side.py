@@ -29,8 +29,9 @@ ANNS_HEADERS = {
 class KongSide:
     """One request as Kong holds it.
 
-    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on. With
-    `answers`, mcp-answers is there: it gives the request's headers, and does as the guard's question says.
+    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on.
+    `sidecar` takes what the guard asks at its local socket. With `answers`, mcp-answers is there: it gives the
+    request's headers, and does as the guard's question says.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class KongSide:
         answers: bool = True,
         line: str | None = None,
         word: str | None = None,
+        sidecar: Any = None,
+        certificate: str | None = None,
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
@@ -66,6 +69,7 @@ class KongSide:
                 "request": line,
                 "http_mcp_gateway_target": word,
                 "kong_request_id": "r-1",
+                "ssl_client_raw_cert": certificate,
             }.get,
             "ctx.shared.get": lambda key: json.dumps(headers) if answers and key == "mcp_request_1" else None,
             "ctx.shared.set": self._set_shared,
@@ -81,6 +85,7 @@ class KongSide:
             log=SimpleNamespace(),
             nginx=SimpleNamespace(),
             ctx=SimpleNamespace(shared=SimpleNamespace()),
+            local_socket=SimpleNamespace(ask=sidecar or (lambda *_: None)),
         )
         for path, answer in replies.items():
             at: Any = self.pdk

@@ -1,19 +1,17 @@
 """The guard where tokens are taken: nothing passes without a good one, and the right things with it."""
 
 import json
-import os
 import secrets
 import time
 from dataclasses import replace
 
-import msgspec
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, KongSide
+from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY
+from token_side import AUTH, CALL, KIT, LEGACY, LIST, METADATA, OTHER, ask, bearer, challenge_of, guard, write
 
-from mcp_core.auth import keyfile, keysets, wanted
-from mcp_core.auth.keyfile import IssuerKeys
+from mcp_core.auth import wanted
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
 from mcp_core.principal import TOKEN, Principal
@@ -22,25 +20,7 @@ from mcp_kong.guard import Guard
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.settings import SettingsError
 from tokens.attacks import ROWS
-from tokens.kit import Kit, jwk
-
-KIT = Kit()
-OTHER = Kit(issuer="https://other.example")
-AUTH = {"resource": KIT.resource, "issuers": [{"issuer": KIT.issuer}], "required_scopes": ["mcp"]}
-LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
-CALL = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "open"}}).encode()
-LIST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
-METADATA = "/.well-known/oauth-protected-resource/notes/mcp"
-
-
-def write(path, document=None, *, until=None, ring=(KEY,)):
-    keys = keysets.read(document or KIT.jwks())
-    issuers = dict.fromkeys((KIT.issuer, OTHER.issuer), IssuerKeys(keys, until or time.time() + 600))
-    values = keyfile.to_values("1", issuers)
-    beside = path.with_suffix(".new")
-    beside.write_bytes(keyfile.seal_values(msgspec.msgpack.encode(values), ring))
-    os.utime(beside, ns=(time.time_ns(), time.time_ns()))
-    beside.replace(path)
+from tokens.kit import jwk
 
 
 @pytest.fixture(autouse=True)
@@ -49,26 +29,6 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setenv(ISSUER_KEYS_VARIABLE, str(path))
     write(path)
     return path
-
-
-def guard(auth=None, **config):
-    return Guard(CONFIG | {"auth": AUTH | (auth or {})} | config)
-
-
-def ask(one, *values, body=CALL, headers=LEGACY, **request):
-    brought = {} if not values else {"authorization": values[0] if len(values) == 1 else list(values)}
-    side = KongSide(body, headers | brought, **request)
-    one.access(side.pdk)
-    return side
-
-
-def bearer(**changed):
-    return f"Bearer {KIT.token(**changed)}"
-
-
-def challenge_of(side):
-    status, _, headers = side.exit
-    return status, headers.get("WWW-Authenticate")
 
 
 @pytest.mark.requirement("AUTH-001")

@@ -68,6 +68,9 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_ISSUER_REFRESH": "30",
         "MCP_SIDECAR_ISSUER_KEEP": "3600",
         "MCP_SIDECAR_ISSUER_NETWORKS": "10.1.0.0/16",
+        "MCP_SIDECAR_ISSUER_CLIENTS": "https://idp.example gateway file:/run/secrets/idp",
+        "KONG_MCP_ASK_SOCKET": "/var/lib/kong-mcp/ask.sock",
+        "KONG_MCP_REVOKED": "/var/lib/kong-mcp/revoked",
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)

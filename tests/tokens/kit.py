@@ -25,6 +25,7 @@ def private_keys():
     return {
         "RS256": rsa.generate_private_key(65537, 2048),
         "ES256": ec.generate_private_key(ec.SECP256R1()),
+        "ES256-2": ec.generate_private_key(ec.SECP256R1()),
         "ES384": ec.generate_private_key(ec.SECP384R1()),
         "EdDSA": ed25519.Ed25519PrivateKey.generate(),
         "stranger": rsa.generate_private_key(65537, 2048),

@@ -1,8 +1,10 @@
 """A provider of the tests: serves what it is told to, bytes as they are, on a loopback port."""
 
+import base64
 import http.server
 import json
 import threading
+import urllib.parse
 
 
 class Provider:
@@ -28,6 +30,11 @@ class Provider:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                self.form = {name: values[0] for name, values in urllib.parse.parse_qs(body).items()}
+                self.do_GET()
+
             def log_message(self, *_):
                 pass
 
@@ -46,6 +53,30 @@ class Provider:
         said = {"issuer": issuer, "jwks_uri": f"{self.url}/jwks", **more}
         self.answers[f"/.well-known/oauth-authorization-server{path}"] = said
         self.answers["/jwks"] = keys
+
+    def knows(self, tokens, client=("gateway", "s3cret")):
+        """Answer introspection (RFC 7662) to one client: `tokens` maps each to what is said of it."""
+
+        def answer(request):
+            pair = base64.b64encode(":".join(client).encode()).decode()
+            if request.headers.get("Authorization") != f"Basic {pair}":
+                return 401, {}, b'{"error":"invalid_client"}'
+            said = tokens.get(request.form["token"])
+            return 200, {}, json.dumps({"active": False} if said is None else {"active": True, **said}).encode()
+
+        self.answers["/introspect"] = answer
+
+    def gives(self, give, client=("gateway", "s3cret")):
+        """Answer at the token endpoint to one client: `give(form)` returns (status, JSON values)."""
+
+        def answer(request):
+            pair = base64.b64encode(":".join(client).encode()).decode()
+            if request.headers.get("Authorization") != f"Basic {pair}":
+                return 401, {}, b'{"error":"invalid_client"}'
+            status, said = give(request.form)
+            return status, {}, json.dumps(said).encode()
+
+        self.answers["/token"] = answer
 
     def close(self):
         self._server.shutdown()

@@ -1,6 +1,6 @@
-"""The token of a request: in the header Authorization, once, by the scheme Bearer, and nowhere else.
+"""The token of a request: in the header Authorization, once, by the scheme Bearer or DPoP, and nowhere else.
 
-Source: RFC 6750, sections 2.1 and 3.1; 2026-07-28/basic/authorization (token requirements).
+Source: RFC 9449, section 7.1; RFC 6750, sections 2.1 and 3.1; 2026-07-28/basic/authorization (token requirements).
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from mcp_core import methods
-from mcp_core.auth.denied import INVALID_CREDENTIALS, INVALID_TOKEN, Denied
+from mcp_core.auth.denied import INVALID_CREDENTIALS, Denied
 from mcp_core.headers import Headers
 from mcp_core.reasons import Reason
 
 MAX_TOKEN: Final = 8192
 """Characters of a token: what one header line of nginx holds (large_client_header_buffers, 8k by default)."""
 
-_BEARER: Final = re.compile(r"bearer(?: +(?P<token>.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+_SCHEME: Final = re.compile(r"(?:bearer|dpop)(?: +(?P<token>.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _PARAMETER: Final = "access_token"
 
@@ -32,9 +32,6 @@ TOO_LONG: Final = Denied(
 IN_QUERY: Final = Denied(
     INVALID_CREDENTIALS, Reason.TOKEN_IN_QUERY, "Send the access token in the header Authorization, never in the URL."
 )
-BOUND: Final = Denied(
-    INVALID_TOKEN, Reason.TOKEN_SCHEME, "DPoP is not spoken here: send a bearer token that is bound to no key."
-)
 
 
 def read(headers: Headers) -> str | Denied:
@@ -44,16 +41,20 @@ def read(headers: Headers) -> str | Denied:
         return NO_TOKEN
     if not isinstance(value, str):
         return REPEATED
-    match = _BEARER.fullmatch(value)
+    match = _SCHEME.fullmatch(value)
     if match is None:
-        # Another scheme is no credential of this server's; that of a bound token is named for its client's sake.
-        return BOUND if value[:5].lower() == "dpop " else NO_TOKEN
+        return NO_TOKEN  # another scheme is no credential of this server's
     token = match["token"]
     if token is None:
         return MALFORMED
     if len(token) > MAX_TOKEN:
         return TOO_LONG
     return token if _TOKEN.fullmatch(token) else MALFORMED
+
+
+def is_dpop(headers: Headers) -> bool:
+    """Return whether a token that `read` gave came by the scheme DPoP (RFC 9449, section 7.1)."""
+    return str(headers.get(methods.AUTHORIZATION_HEADER, ""))[:4].lower() == "dpop"
 
 
 def in_query(raw: str) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mcp_core.auth.judge import Verified
+from mcp_core.auth.judge import Binding, Verified
 from mcp_core.principal import Principal
 
 MOST: Final = 100_000
@@ -21,11 +21,15 @@ _DIGEST_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class KnownToken:
-    """Who a token speaks of, until when (Unix time in seconds), and the thumbprint of the key that signed it."""
+    """Who a token speaks of, until when (Unix time in seconds), and the thumbprint of the key that signed it.
+
+    `key` is empty where its issuer was asked instead. `bound` is what whoever brings it must show besides.
+    """
 
     principal: Principal
     until: float
     key: bytes
+    bound: Binding | None = None
 
 
 class TokenCache:
@@ -56,14 +60,14 @@ class TokenCache:
             return None
         return entry
 
-    def put(self, digest: bytes, verified: Verified, key: bytes) -> Principal:
-        """Remember a token that was verified with a key, and return its principal."""
+    def put(self, digest: bytes, verified: Verified, key: bytes) -> KnownToken:
+        """Remember a token that was verified with a key, and return what is known of it."""
         while len(self._entries) >= self._most:
             del self._entries[next(iter(self._entries))]
         principal = verified.principal
         principal = replace(principal, groups=self._shared(principal.groups), scopes=self._shared(principal.scopes))
-        self._entries[digest] = KnownToken(principal, verified.until, key)
-        return principal
+        known = self._entries[digest] = KnownToken(principal, verified.until, key, verified.bound)
+        return known
 
     def drop(self, digest: bytes) -> None:
         """Forget a token."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from mcp_core.auth import keysets, metadata
+from mcp_core.auth import keysets, metadata, proof
 from mcp_core.auth.judge import Expected, is_scope
 from mcp_core.auth.scopes import Denial, Need, Scopes
 from mcp_core.methods import Kind
@@ -24,8 +24,23 @@ SKEW: Final = 30
 """Seconds by which the clocks of issuer and gateway may differ, unless it is configured."""
 MAX_SKEW: Final = 300
 DEFAULT_TYPES: Final = ("at+jwt",)
-_KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes", "denial", "skew"}
-_ISSUER_KEYS: Final = {"issuer", "audiences", "audience_only", "algorithms", "types", "groups_claim"}
+_KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes", "denial", "skew", "dpop"}
+_KEYS_BY_KONG: Final = {"denial", "skew", "dpop"}
+"""Those that Kong fills in by itself."""
+_ISSUER_KEYS: Final = {
+    "issuer",
+    "audiences",
+    "audience_only",
+    "algorithms",
+    "types",
+    "groups_claim",
+    "introspect",
+    "introspection_seconds",
+}
+_PROOF_KEYS: Final = {"required", "nonces", "seconds"}
+INTROSPECTION_SECONDS: Final = 30
+"""How long an issuer's word on an opaque token is believed, unless it is configured."""
+MAX_SECONDS: Final = 300
 _RULE_KEYS: Final = {"scopes", *(kind.value for kind in Kind)}
 _MOST_ISSUERS: Final = 16
 _MOST_RULES: Final = 64
@@ -33,6 +48,29 @@ _MOST_RULES: Final = 64
 
 class AuthError(ValueError):
     """The section cannot be used; the message names the field and says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class DPoP:
+    """What is asked of proofs of possession (RFC 9449): a token that is bound to a key always needs one.
+
+    `required`: tokens that are bound to none are refused. `nonces`: proofs need one of the gateway's. `seconds`: how
+    far a proof's time may be from now.
+    """
+
+    required: bool = False
+    nonces: bool = False
+    seconds: int = proof.SECONDS
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether clients are told of it."""
+        return self.required or self.nonces
+
+    def metadata(self) -> dict[str, object]:
+        """Return what the resource's metadata says of it (RFC 9728, section 2)."""
+        said: dict[str, object] = {"dpop_signing_alg_values_supported": list(keysets.ALGORITHMS)}
+        return said | ({"dpop_bound_access_tokens_required": True} if self.required else {})
 
 
 @dataclass(frozen=True)
@@ -44,6 +82,8 @@ class Auth:
     scopes: Scopes
     skew: int
     fingerprint: bytes
+    introspection_seconds: Mapping[str, int]
+    dpop: DPoP
 
     @property
     def metadata_url(self) -> str:
@@ -52,7 +92,8 @@ class Auth:
 
     def document(self) -> bytes:
         """Return the resource's metadata document."""
-        return metadata.document(self.resource, self.issuers, self.scopes.required)
+        more = self.dpop.metadata() if self.dpop.is_offered else {}
+        return metadata.document(self.resource, self.issuers, self.scopes.required, more)
 
 
 def read(value: Any) -> Auth | None:
@@ -61,14 +102,16 @@ def read(value: Any) -> Auth | None:
     Raises:
         AuthError: naming the field that cannot be used.
     """
-    section = _object(value, _KEYS, "auth")
-    if not any(section.get(name) for name in _KEYS - {"denial", "skew"}):
+    section = known_object(value, _KEYS, "auth")
+    dpop = _dpop(section.get("dpop"))
+    if not any(section.get(name) for name in _KEYS - _KEYS_BY_KONG):
         # What Kong fills in by itself is no wish of anybody's.
-        if section.get("denial", Denial.HIDE.value) != Denial.HIDE.value or section.get("skew", SKEW) != SKEW:
+        by_kong = section.get("denial", Denial.HIDE.value), section.get("skew", SKEW), dpop
+        if by_kong != (Denial.HIDE.value, SKEW, DPoP()):
             raise AuthError("auth: name the resource and at least one issuer")
         return None
     resource = section.get("resource")
-    if not isinstance(resource, str) or _url_problem(resource, path=True) is not None:
+    if not isinstance(resource, str) or url_problem(resource, path=True) is not None:
         raise AuthError(
             "auth.resource: write the URL at which agents reach this server, such as https://gateway.example/notes/mcp "
             "(https, or http on a loopback address; no query, no fragment)"
@@ -83,13 +126,39 @@ def read(value: Any) -> Auth | None:
     if not isinstance(skew, int) or isinstance(skew, bool) or not 0 <= skew <= MAX_SKEW:
         raise AuthError(f"auth.skew: write a number of seconds from 0 to {MAX_SKEW}")
     fingerprint = hashlib.sha256(json.dumps(section, sort_keys=True).encode()).digest()
-    return Auth(resource, {one.issuer: one for one in expected}, _scopes(section), skew, fingerprint)
+    seconds = {
+        one.issuer: _seconds(given, "introspection_seconds", INTROSPECTION_SECONDS, f"auth.issuers[{number}]")
+        for number, (one, given) in enumerate(zip(expected, issuers, strict=True))
+    }
+    return Auth(resource, {one.issuer: one for one in expected}, _scopes(section), skew, fingerprint, seconds, dpop)
+
+
+def _dpop(value: Any) -> DPoP:
+    section = known_object(value, _PROOF_KEYS, "auth.dpop")
+    required, nonces = flag(section, "required", "auth.dpop"), flag(section, "nonces", "auth.dpop")
+    return DPoP(required, nonces, _seconds(section, "seconds", proof.SECONDS, "auth.dpop"))
+
+
+def flag(section: Mapping[str, Any], field: str, where: str) -> bool:
+    """Return a yes or no, which is no unless it is set. Raises AuthError."""
+    value = section.get(field, False)
+    if not isinstance(value, bool):
+        raise AuthError(f"{where}.{field}: write true or false")
+    return value
+
+
+def _seconds(section: Mapping[str, Any], field: str, default: int, where: str) -> int:
+    value = section.get(field)
+    value = default if value is None else value
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SECONDS:
+        raise AuthError(f"{where}.{field}: write a number of seconds from 1 to {MAX_SECONDS}")
+    return value
 
 
 def _issuer(value: Any, resource: str, where: str) -> Expected:
-    one = _object(value, _ISSUER_KEYS, where)
+    one = known_object(value, _ISSUER_KEYS, where)
     issuer = one.get("issuer")
-    if not isinstance(issuer, str) or _url_problem(issuer) is not None:
+    if not isinstance(issuer, str) or url_problem(issuer) is not None:
         raise AuthError(
             f"{where}.issuer: write the issuer exactly as its tokens and its metadata have it (https, or http on a "
             "loopback address; no query, no fragment)"
@@ -99,27 +168,25 @@ def _issuer(value: Any, resource: str, where: str) -> Expected:
         raise AuthError(
             f"{where}.algorithms: {min(unknown)!r} is not taken; write some of {', '.join(keysets.ALGORITHMS)}"
         )
-    only = one.get("audience_only", False)
-    if not isinstance(only, bool):
-        raise AuthError(f"{where}.audience_only: write true or false")
     return Expected(
         issuer,
         audiences=frozenset(_words(one, "audiences", where) or (resource,)),
         algorithms=frozenset(algorithms),
         types=frozenset(kind.lower() for kind in _words(one, "types", where) or DEFAULT_TYPES),
         groups_claim=_words(one, "groups_claim", where),
-        audience_only=only,
+        audience_only=flag(one, "audience_only", where),
+        introspect=flag(one, "introspect", where),
     )
 
 
 def _scopes(section: Mapping[str, Any]) -> Scopes:
-    required = _scope_words(section, "required_scopes", "auth")
+    required = scope_words(section, "required_scopes", "auth")
     rules = _list(section, "scope_rules", "auth", _MOST_RULES)
     needs = [_need(rule, f"auth.scope_rules[{number}]") for number, rule in enumerate(rules)]
     implied = section.get("implied_scopes") or {}
     if not isinstance(implied, Mapping):
         raise AuthError("auth.implied_scopes: write an object, a list of narrower scopes for each broad one")
-    narrower = {scope: _scope_words(implied, scope, "auth.implied_scopes") for scope in implied}
+    narrower = {scope: scope_words(implied, scope, "auth.implied_scopes") for scope in implied}
     words = [one.value for one in Denial]
     denial = section.get("denial", Denial.HIDE.value)
     if denial not in words:
@@ -128,16 +195,16 @@ def _scopes(section: Mapping[str, Any]) -> Scopes:
 
 
 def _need(value: Any, where: str) -> Need:
-    rule = _object(value, _RULE_KEYS, where)
-    scopes = _scope_words(rule, "scopes", where)
+    rule = known_object(value, _RULE_KEYS, where)
+    scopes = scope_words(rule, "scopes", where)
     items: dict[Kind, Globs] = {kind: _words(rule, kind.value, where) for kind in Kind if rule.get(kind.value)}
     if not scopes or not any(items.values()):
         raise AuthError(f"{where}: name scopes, and the tools, prompts or resources that need them")
     return Need(items, frozenset(scopes))
 
 
-def _object(value: Any, known: set[str], where: str) -> dict[str, Any]:
-    """Return an object without the nulls that Kong writes for what is not set."""
+def known_object(value: Any, known: set[str], where: str) -> dict[str, Any]:
+    """Return an object without the nulls that Kong writes for what is not set. Raises AuthError."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -161,14 +228,15 @@ def _words(section: Mapping[str, Any], field: str, where: str) -> tuple[str, ...
     return tuple(value)
 
 
-def _scope_words(section: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+def scope_words(section: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+    """Return a list of scopes. Raises AuthError."""
     words = _words(section, field, where)
     if not all(is_scope(word) for word in words):
         raise AuthError(f"{where}.{field}: a scope is visible ASCII without blanks, quotes and backslashes")
     return words
 
 
-def _url_problem(text: str, *, path: bool = False) -> str | None:
+def url_problem(text: str, *, path: bool = False) -> str | None:
     """Return why a text is no URL of an issuer or a resource; http is for this machine alone."""
     try:
         parts = urlsplit(text)

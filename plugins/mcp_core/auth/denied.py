@@ -17,9 +17,18 @@ from mcp_core.reasons import Reason
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INVALID_CREDENTIALS: Final = "invalid_request"
 INSUFFICIENT_SCOPE: Final = "insufficient_scope"
+INVALID_PROOF: Final = "invalid_dpop_proof"
+USE_NONCE: Final = "use_dpop_nonce"
 
-_STATUS: Final = {"": 401, INVALID_TOKEN: 401, INVALID_CREDENTIALS: 400, INSUFFICIENT_SCOPE: 403}
-"""RFC 6750, section 3.1; 2026-07-28/basic/authorization, error handling."""
+_STATUS: Final = {
+    "": 401,
+    INVALID_TOKEN: 401,
+    INVALID_CREDENTIALS: 400,
+    INSUFFICIENT_SCOPE: 403,
+    INVALID_PROOF: 401,
+    USE_NONCE: 401,
+}
+"""RFC 6750, section 3.1; RFC 9449, sections 7.1 and 9; 2026-07-28/basic/authorization, error handling."""
 _CODE: Final = {400: INVALID_REQUEST, 401: FORBIDDEN, 403: FORBIDDEN}
 
 
@@ -44,15 +53,20 @@ class KeysMissing:
     text: str = "The gateway has no keys of this issuer at present, so no token of it can be checked. Try again."
 
 
-def challenge(denied: Denied, metadata: str, scopes: Iterable[str], id_: RequestId | None = None) -> Reject:
+def challenge(
+    denied: Denied, metadata: str, scopes: Iterable[str], id_: RequestId | None = None, *, algorithms: str = ""
+) -> Reject:
     """Return the refusal with its challenge. `metadata` is the URL of the resource's metadata document.
 
-    `scopes` are all that the request needs: clients take them for the scopes to ask for.
+    `scopes` are all that the request needs: clients take them for the scopes to ask for. With `algorithms`, blanks
+    between them, the scheme is DPoP, and they are what its proofs may be signed by (RFC 9449, section 7.1).
     """
-    parameters = {"error": denied.error, "scope": " ".join(scopes), "resource_metadata": metadata}
+    parameters = {"error": denied.error, "scope": " ".join(scopes), "resource_metadata": metadata, "algs": algorithms}
     if denied.error:
         parameters["error_description"] = denied.text
-    value = "Bearer " + ", ".join(f'{name}="{one}"' for name, one in parameters.items() if one)
+    value = f"{'DPoP' if algorithms else 'Bearer'} " + ", ".join(
+        f'{name}="{one}"' for name, one in parameters.items() if one
+    )
     status = _STATUS[denied.error]
     headers = {methods.AUTHENTICATE_HEADER: value, "Cache-Control": "no-store"}
     kind = RejectKind.POLICY if denied.error == INSUFFICIENT_SCOPE else RejectKind.PROTOCOL

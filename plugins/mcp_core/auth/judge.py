@@ -28,6 +28,11 @@ _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,512}")
 _SCOPE_TEXT: Final = re.compile(r" +")
 _OF_ID_TOKENS: Final = frozenset({"at_hash", "c_hash", "s_hash"})
 _OF_LOGOUT_TOKENS: Final = "events"
+_JKT: Final = "jkt"
+"""RFC 9449, section 6.1."""
+_X5T: Final = "x5t#S256"
+"""RFC 8705, section 3.1."""
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _CLIENT: Final = ("client_id", "azp", "appid", "cid")
 """RFC 9068, section 2.2; OpenID Connect Core, section 2; Entra ID 1.0 tokens; Okta."""
 
@@ -36,6 +41,9 @@ def _denied(reason: Reason, text: str) -> Denied:
     return Denied(INVALID_TOKEN, reason, text)
 
 
+WRONG_ISSUER: Final = _denied(
+    Reason.TOKEN_ISSUER, "The access token is of an issuer that this resource does not take tokens from."
+)
 WRONG_TYPE: Final = _denied(
     Reason.TOKEN_TYPE, "The typ of the token is not that of an access token: at+jwt, or what is configured."
 )
@@ -52,15 +60,17 @@ NO_SUBJECT: Final = _denied(Reason.TOKEN_SUBJECT, "The access token has no sub, 
 BAD_SCOPE: Final = _denied(Reason.TOKEN_SCOPE, "scope or scp of the access token is not a list of scopes.")
 BAD_GROUPS: Final = _denied(Reason.TOKEN_GROUPS, "The claim of groups in the access token is not a list of names.")
 BOUND: Final = _denied(
-    Reason.TOKEN_BOUND, "The access token is bound to a key (cnf), and no proof of it is taken here."
+    Reason.TOKEN_BOUND, "The access token is bound (cnf) in a way that is not known here: jkt and x5t#S256 are."
 )
+BAD_ACTOR: Final = _denied(Reason.TOKEN_ACTOR, "The claim act of the access token names nobody who acts.")
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What the tokens of one issuer must say. `types` are in lower case; `groups_claim` are keys, outermost first.
 
-    With `audience_only` a token that is for anybody else too is refused: whoever that is could use it here.
+    With `audience_only` a token that is for anybody else too is refused: whoever that is could use it here. With
+    `introspect` the issuer is asked of tokens that are no signed JWT.
     """
 
     issuer: str
@@ -69,14 +79,27 @@ class Expected:
     types: frozenset[str] = frozenset({"at+jwt"})
     groups_claim: tuple[str, ...] = ()
     audience_only: bool = False
+    introspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What whoever brings a token must show besides: a key (RFC 9449), a certificate (RFC 8705), or both.
+
+    Each is the thumbprint that the token names, a SHA-256 in base64url, or "".
+    """
+
+    jkt: str = ""
+    x5t: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Who a token speaks of, and the Unix time in seconds until which it does."""
+    """Who a token speaks of, the Unix time in seconds until which it does, and what it is bound to."""
 
     principal: Principal
     until: float
+    bound: Binding | None = None
 
 
 def judge(
@@ -87,15 +110,33 @@ def judge(
         return WRONG_TYPE
     if not claims.keys().isdisjoint(_OF_ID_TOKENS) or _OF_LOGOUT_TOKENS in claims:
         return NOT_ACCESS
+    if "exp" not in claims:
+        return NO_EXPIRY
+    return _judge(claims, expected, claims.get("sub"), now=now, skew=skew)
+
+
+def judge_introspected(claims: Mapping[str, Any], expected: Expected, *, now: float, skew: float) -> Verified | Denied:
+    """Return who an issuer says that an active token speaks of (RFC 7662, section 2.2).
+
+    An issuer may say no expiry, and no subject of a client that came for itself (RFC 9068, section 2.2, has its id
+    then). Whom it is for it must say: a token of another resource is active too.
+    """
+    if "iss" in claims and claims["iss"] != expected.issuer:
+        return WRONG_ISSUER
+    return _judge(claims, expected, claims.get("sub", claims.get("client_id")), now=now, skew=skew)
+
+
+def _judge(
+    claims: Mapping[str, Any], expected: Expected, subject: Any, *, now: float, skew: float
+) -> Verified | Denied:
     if not _is_for(claims.get("aud"), expected):
         return WRONG_AUDIENCE
     until = _until(claims, now, skew)
     if isinstance(until, Denied):
         return until
-    # RFC 9449, section 7.2, and RFC 8705, section 3: a bound token is never taken as a bearer's.
-    if "cnf" in claims:
+    bound = _bound(claims["cnf"]) if "cnf" in claims else None
+    if "cnf" in claims and bound is None:
         return BOUND
-    subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
         return NO_SUBJECT
     scopes, groups = _scopes(claims), _groups(claims, expected.groups_claim)
@@ -104,7 +145,30 @@ def judge(
     if groups is None:
         return BAD_GROUPS
     client = next((one for one in map(claims.get, _CLIENT) if isinstance(one, str) and len(one) <= _MAX_WORD), "")
-    return Verified(Principal(TOKEN, subject, expected.issuer, groups, scopes, client), until)
+    via = _actor(claims["act"]) if "act" in claims else ""
+    if via is None:
+        return BAD_ACTOR
+    return Verified(Principal(TOKEN, subject, expected.issuer, groups, scopes, client, via), until, bound)
+
+
+def _actor(value: Any) -> str | None:
+    """Return who acts now, or None for what cannot be read: the outermost of the chain alone counts.
+
+    RFC 8693, section 4.1: those further in are what happened before, and nothing is decided by them.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    actor = value.get("sub", value.get("client_id"))
+    return actor if isinstance(actor, str) and 0 < len(actor) <= _MAX_WORD and actor.isprintable() else None
+
+
+def _bound(value: Any) -> Binding | None:
+    """Return what a token is bound to, or None for what is not known: it binds the token, nobody can tell to what."""
+    if not isinstance(value, Mapping) or not value or not value.keys() <= {_JKT, _X5T}:
+        return None
+    if not all(isinstance(one, str) and _THUMBPRINT.fullmatch(one) for one in value.values()):
+        return None
+    return Binding(value.get(_JKT, ""), value.get(_X5T, ""))
 
 
 def _is_for(audience: Any, expected: Expected) -> bool:
@@ -119,13 +183,14 @@ def _is_for(audience: Any, expected: Expected) -> bool:
 def _until(claims: Mapping[str, Any], now: float, skew: float) -> float | Denied:
     """RFC 7519, sections 4.1.4 to 4.1.6."""
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
-    if "exp" not in times or not all(_is_time(value) for value in times.values()):
+    if not all(_is_time(value) for value in times.values()):
         return NO_EXPIRY
-    if now >= times["exp"] + skew:
+    until = float(times.get("exp", math.inf) + skew)
+    if now >= until:
         return EXPIRED
     if any(times[name] > now + skew for name in ("nbf", "iat") if name in times):
         return NOT_YET
-    return float(times["exp"] + skew)
+    return until
 
 
 def _is_time(value: Any) -> bool:

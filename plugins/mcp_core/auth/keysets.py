@@ -96,7 +96,7 @@ def read_keys(keys: Iterable[Any]) -> KeySet:
     usable: dict[tuple[str | None, bytes], Key] = {}
     passed_over = []
     for number, jwk in enumerate(keys, 1):
-        key = _read(jwk)
+        key = read_key(jwk)
         if isinstance(key, str):
             passed_over.append(f"key {number}: {key}")
         else:
@@ -104,7 +104,7 @@ def read_keys(keys: Iterable[Any]) -> KeySet:
     return KeySet(tuple(usable.values()), tuple(passed_over))
 
 
-def _read(jwk: Any) -> Key | str:
+def read_key(jwk: Any) -> Key | str:
     """Return a key, or why it is passed over."""
     if not isinstance(jwk, Mapping):
         return "it is no object"

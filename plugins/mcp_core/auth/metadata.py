@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,9 +38,12 @@ def is_asked(path: str) -> bool:
     return path == WELL_KNOWN or path.startswith(f"{WELL_KNOWN}/")
 
 
-def document(resource: str, issuers: Iterable[str], scopes: Iterable[str]) -> bytes:
+def document(
+    resource: str, issuers: Iterable[str], scopes: Iterable[str], more: Mapping[str, object] | None = None
+) -> bytes:
     """Return the document as JSON (RFC 9728, section 2). `scopes` are those that a client should begin with."""
     values: dict[str, object] = {"resource": resource, "authorization_servers": list(issuers)}
     if supported := list(scopes):
         values["scopes_supported"] = supported
-    return json.dumps({**values, "bearer_methods_supported": ["header"]}, separators=(",", ":")).encode()
+    values |= {"bearer_methods_supported": ["header"], **(more or {})}
+    return json.dumps(values, separators=(",", ":")).encode()

@@ -78,7 +78,7 @@ def parse(token: str) -> Unverified | Denied:
     decoded = [decode(part) for part in parts]
     if len(parts) != 3 or not all(decoded):
         return NOT_A_JWT
-    header, claims = _object(decoded[0] or b"", _HEADER), _object(decoded[1] or b"", _CLAIMS)
+    header, claims = strict_object(decoded[0] or b"", _HEADER), strict_object(decoded[1] or b"", _CLAIMS)
     if header is None or claims is None:
         return NOT_STRICT
     if not header.keys().isdisjoint(_EMBEDDED):
@@ -92,7 +92,8 @@ def parse(token: str) -> Unverified | Denied:
     return Unverified(algorithm, kid, kind, claims, signed, decoded[2] or b"")
 
 
-def _object(data: bytes, limits: Limits) -> dict[str, Any] | None:
+def strict_object(data: bytes, limits: Limits) -> dict[str, Any] | None:
+    """Return the one strict JSON object that bytes are, or None."""
     try:
         value = jsonrpc.load(data, limits)
     except NotStrictError:

@@ -6,22 +6,19 @@ What must come from outside, the keys of an issuer, is given as values: nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
 
 from mcp_core.auth import tokens
-from mcp_core.auth.cache import TokenCache
+from mcp_core.auth.cache import KnownToken, TokenCache
 from mcp_core.auth.denied import INVALID_TOKEN, Denied, KeysMissing
-from mcp_core.auth.judge import Expected, Verified, judge
+from mcp_core.auth.judge import WRONG_ISSUER, Expected, Verified, judge, judge_introspected
 from mcp_core.auth.keysets import KeySet
-from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
 
 FindKeys: TypeAlias = Callable[[str], KeySet | None]
 """Returns the keys of an issuer at this moment, or None where the node has none."""
 
-WRONG_ISSUER: Final = Denied(
-    INVALID_TOKEN, Reason.TOKEN_ISSUER, "The access token is of an issuer that this resource does not take tokens from."
-)
 WRONG_ALGORITHM: Final = Denied(
     INVALID_TOKEN,
     Reason.TOKEN_ALGORITHM,
@@ -44,8 +41,8 @@ class Verifier:
         self._cache = cache
         self._purpose = purpose
 
-    def verify(self, token: str, keys: FindKeys, *, now: float) -> Principal | Denied | KeysMissing:
-        """Return who a token speaks of. `now` is a Unix time in seconds.
+    def verify(self, token: str, keys: FindKeys, *, now: float) -> KnownToken | Denied | KeysMissing:
+        """Return who a token speaks of, and what it is bound to. `now` is a Unix time in seconds.
 
         A token that was verified before is only looked up, and is believed for as long as it is valid and the key that
         signed it is one of its issuer's.
@@ -53,11 +50,13 @@ class Verifier:
         digest = self._cache.digest(self._purpose, token)
         known = self._cache.get(digest, now=now)
         if known is not None:
+            if not known.key:
+                return known
             found = keys(known.principal.issuer)
             if found is None:
                 return KeysMissing()
             if any(key.id == known.key for key in found.keys):
-                return known.principal
+                return known
             self._cache.drop(digest)
         read = tokens.parse(token)
         if isinstance(read, Denied):
@@ -80,3 +79,16 @@ class Verifier:
         if isinstance(verified, Verified):
             return self._cache.put(digest, verified, key.id)
         return verified
+
+    def introspected(
+        self, token: str, issuer: str, claims: Mapping[str, Any], *, now: float, seconds: float
+    ) -> KnownToken | Denied:
+        """Return who an issuer says that an active token speaks of. That is believed for `seconds` at most."""
+        expected = self._issuers.get(issuer)
+        if expected is None or not expected.introspect:
+            return WRONG_ISSUER
+        judged = judge_introspected(claims, expected, now=now, skew=self._skew)
+        if isinstance(judged, Denied):
+            return judged
+        until = min(judged.until, now + seconds)
+        return self._cache.put(self._cache.digest(self._purpose, token), replace(judged, until=until), b"")

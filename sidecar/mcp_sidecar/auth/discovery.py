@@ -1,4 +1,4 @@
-"""From an issuer to its keys: its metadata document, and the key set that this names.
+"""From an issuer to its keys and endpoints: its metadata document, and the key set that this names.
 
 Source: RFC 8414, sections 3 and 3.3; OpenID Connect Discovery 1.0, section 4;
 2026-07-28/basic/authorization/authorization-server-discovery, whose order of places this is.
@@ -6,8 +6,8 @@ Source: RFC 8414, sections 3 and 3.3; OpenID Connect Discovery 1.0, section 4;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from mcp_core.auth import keysets
@@ -31,8 +31,8 @@ def places(issuer: str) -> Iterator[str]:
         yield f"{origin}{path}/.well-known/openid-configuration"
 
 
-async def jwks_uri(documents: Documents, issuer: str) -> str:
-    """Return where an issuer's keys are.
+async def endpoint(documents: Documents, issuer: str, name: str) -> tuple[str, Mapping[str, Any]]:
+    """Return a URL of an issuer by its name in the metadata (RFC 8414, section 2), and the whole metadata.
 
     Raises:
         FetchError: no document is there that is this issuer's own and says so.
@@ -48,10 +48,10 @@ async def jwks_uri(documents: Documents, issuer: str) -> str:
             # RFC 8414, section 3.3: what is another's must not be used.
             problems.append(f"{url} is of another issuer: write the issuer exactly as it does itself")
             continue
-        found = said.get("jwks_uri")
+        found = said.get(name)
         if isinstance(found, str):
-            return found
-        problems.append(f"{url} names no jwks_uri")
+            return found, said
+        problems.append(f"{url} names no {name}")
     raise FetchError("; ".join(problems))
 
 
@@ -61,7 +61,7 @@ async def find_keys(documents: Documents, issuer: str, known_uri: str | None) ->
     Raises:
         FetchError: they could not be had, or none of them can be used.
     """
-    url = known_uri or await jwks_uri(documents, issuer)
+    url = known_uri or (await endpoint(documents, issuer, "jwks_uri"))[0]
     try:
         keys = keysets.read(await documents.document(url))
     except KeySetError as error:

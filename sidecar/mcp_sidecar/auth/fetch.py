@@ -1,10 +1,10 @@
-"""Fetching one JSON document of an issuer, within bounds: what is asked for, from where, how long, how much."""
+"""Asking an issuer for one JSON document, within bounds: what is asked for, from where, how long, how much."""
 
 from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from mcp_core import jsonrpc
+from mcp_core import jsonrpc, methods
 from mcp_core.auth.keysets import MAX_BYTES
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_sidecar.auth.addresses import CheckedResolver, ForbiddenAddressError, Network, check, really
@@ -21,6 +21,8 @@ SECONDS: Final = 10.0
 """How long one document may take, from the first look at its name to its last byte."""
 _LIMITS: Final = Limits(body=MAX_BYTES, depth=16, keys=10_000, values=20_000)
 _MAX_HEAD: Final = 16 * 1024
+_SAYS: Final = frozenset({200, 400, 401, 403})
+"""Statuses whose body is read: RFC 6749, section 5.2, and RFC 7662, section 2.3."""
 
 
 class FetchError(Exception):
@@ -63,14 +65,34 @@ class Fetcher:
         Raises:
             FetchError: it is not there, not JSON, too large, too slow, elsewhere, or where nobody may be asked.
         """
+        status, value = await self._ask("GET", url)
+        if status != 200:
+            raise FetchError(f"{url} answers with status {status}{_redirected(status)}")
+        return value
+
+    async def post(self, url: str, fields: Mapping[str, str], credentials: str | None) -> tuple[int, Any]:
+        """Send a form, with a value of Authorization. Returns the status and the JSON value of what comes back.
+
+        Raises:
+            FetchError: as of `document`, but for the status: providers say with 400 and JSON what they refuse.
+        """
+        return await self._ask("POST", url, fields, credentials)
+
+    async def _ask(
+        self, method: str, url: str, fields: Mapping[str, str] | None = None, credentials: str | None = None
+    ) -> tuple[int, Any]:
+        """Return status and JSON value; of a status that is none of JSON's, None for its value."""
         self._check(url)
+        headers = {} if credentials is None else {methods.AUTHORIZATION_HEADER: credentials}
         try:
-            async with self._client.get(URL(url, encoded=True), allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise FetchError(f"{url} answers with status {answer.status}{_redirected(answer)}")
+            async with self._client.request(
+                method, URL(url, encoded=True), data=fields, headers=headers, allow_redirects=False
+            ) as answer:
+                if answer.status not in _SAYS:
+                    return answer.status, None
                 if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
                     raise FetchError(f"{url} answers with a Content-Encoding that was not asked for")
-                data = await _read(answer, url)
+                data, status = await _read(answer, url), answer.status
         except ForbiddenAddressError as error:
             raise FetchError(str(error)) from None
         except TimeoutError:
@@ -83,8 +105,10 @@ class Fetcher:
         except ValueError:  # a name that no resolver takes
             raise FetchError("a URL cannot be read") from None
         try:
-            return jsonrpc.load(data, _LIMITS)
+            return status, jsonrpc.load(data, _LIMITS)
         except NotStrictError as error:
+            if status != 200:
+                return status, None
             raise FetchError(f"{url} is not strict JSON: {error}") from None
 
     def _check(self, url: str) -> None:
@@ -111,8 +135,8 @@ class Fetcher:
             raise FetchError(f"{host} is to be asked by https: http is for this machine's own addresses alone")
 
 
-def _redirected(answer: aiohttp.ClientResponse) -> str:
-    return ", and redirects are not followed: name the URL itself" if 300 <= answer.status < 400 else ""
+def _redirected(status: int) -> str:
+    return ", and redirects are not followed: name the URL itself" if 300 <= status < 400 else ""
 
 
 async def _read(answer: aiohttp.ClientResponse, url: str) -> bytes:

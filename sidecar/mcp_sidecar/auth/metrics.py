@@ -21,3 +21,9 @@ class IssuerMetrics:
             ("issuer",),
             registry=registry,
         )
+        self.asks = Counter(
+            "mcp_sidecar_guard_questions",
+            "Questions of this node's guards, by what they asked and how that ended.",
+            ("ask", "state"),
+            registry=registry,
+        )

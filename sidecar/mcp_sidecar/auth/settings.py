@@ -10,10 +10,16 @@ from urllib.parse import urlsplit
 from mcp_core.auth.config import is_loopback
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.auth.fetch import network
+from mcp_sidecar.auth.revocations import REVOKED_VARIABLE
+from mcp_sidecar.auth.secret import WANTED, IssuerClient, Secret
 
 ISSUER_KEYS_VARIABLE: Final = "KONG_MCP_ISSUER_KEYS"
 """Environment variable with the path of this node's file of issuers' keys: guards read what the sidecar writes."""
+ASK_SOCKET_VARIABLE: Final = "KONG_MCP_ASK_SOCKET"
+"""Environment variable with the path of the socket at which this node's guards ask the sidecar."""
 _MOST: Final = 64
+_LONGEST_SOCKET: Final = 100
+"""Bytes of a Unix socket's path, with room for the kernel's own NUL (unix(7): 108)."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class AuthSettings:
     """Settings of issuers. Times are seconds. `issuers` maps each to where its keys are, None where it is to say so.
 
     `keep` is how long keys count that cannot be fetched anew. `networks` may be asked beside public addresses.
+    `clients` are the gateway's own, by issuer, for what an issuer answers to its clients alone.
     """
 
     issuer_keys: str | None = None
@@ -28,11 +35,18 @@ class AuthSettings:
     issuer_refresh: float = 60.0
     issuer_keep: float = 86_400.0
     issuer_networks: tuple[Network, ...] = ()
+    issuer_clients: Mapping[str, IssuerClient] = field(default_factory=dict)
+    ask_socket: str | None = None
+    revoked: str | None = None
 
     def problem(self) -> str | None:
         """Return what is missing where one setting needs another."""
         if self.issuers and self.issuer_keys is None:
             return f"{ISSUER_KEYS_VARIABLE} is not set: the guards read the issuers' keys from the file that it names"
+        if strange := sorted(self.issuer_clients.keys() - self.issuers.keys()):
+            return f"MCP_SIDECAR_ISSUER_CLIENTS: {strange[0]} is none of MCP_SIDECAR_ISSUERS"
+        if self.issuer_clients and self.ask_socket is None:
+            return f"{ASK_SOCKET_VARIABLE} is not set: guards ask at the socket that it names"
         if self.issuer_keep < self.issuer_refresh:
             return (
                 "MCP_SIDECAR_ISSUER_KEEP is shorter than MCP_SIDECAR_ISSUER_REFRESH: keys would end before they are new"
@@ -69,6 +83,23 @@ def _path(text: str) -> str:
     return text
 
 
+def _socket(text: str) -> str:
+    if not text.startswith("/") or len(text.encode()) > _LONGEST_SOCKET:
+        raise ValueError(f"write the full path of a socket, {_LONGEST_SOCKET} bytes at most")
+    return text
+
+
+def _clients(text: str) -> dict[str, IssuerClient]:
+    clients: dict[str, IssuerClient] = {}
+    wanted = "write ISSUER CLIENT-ID SECRET with blanks, and commas between issuers; of SECRET "
+    for part in text.split(","):
+        words = part.split()
+        if len(words) != 3 or not _is_url(words[0]) or words[0] in clients:
+            raise ValueError(wanted + WANTED)
+        clients[words[0]] = IssuerClient(words[1], Secret.parse(words[2]))
+    return clients
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -92,5 +123,8 @@ AUTH_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_ISSUER_REFRESH": ("issuer_refresh", _seconds),
     "MCP_SIDECAR_ISSUER_KEEP": ("issuer_keep", _seconds),
     "MCP_SIDECAR_ISSUER_NETWORKS": ("issuer_networks", _networks),
+    "MCP_SIDECAR_ISSUER_CLIENTS": ("issuer_clients", _clients),
+    ASK_SOCKET_VARIABLE: ("ask_socket", _socket),
+    REVOKED_VARIABLE: ("revoked", _path),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, defer
 
+from mcp_core.auth.revoked import Word
 from mcp_core.errand import Address
 from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store import chain, lineage, rescan
+from mcp_sidecar.store import chain, lineage, rescan, revocations
 from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import (
     StoreError,
@@ -278,6 +280,16 @@ class Store:
                 for one in found
                 if one.last_seen >= found[0].last_seen - self._settle * 1000
             }
+
+    def revoke(self, word: Word, *, kind: str, name: str, issuer: str, reviewer: str, why: str) -> None:
+        """Cut somebody off, or let them in again; see revocations.write."""
+        said = partial(revocations.write, word=word, kind=kind, name=name, issuer=issuer, reviewer=reviewer, why=why)
+        write(self._engine, said)
+
+    def revocations(self, since: int = 0) -> tuple[int, list[Word]]:
+        """Return who was cut off or let in again behind an entry of the chain, and the number of its last entry."""
+        with reading(self._engine) as session:
+            return revocations.read(session, since)
 
     def history(self, id_: ItemId) -> Sequence[Entry]:
         """Return what was written of an item, oldest first."""

@@ -197,9 +197,11 @@ class Upstream:
         )
         if target.session is not None:
             sent[methods.SESSION_HEADER] = target.session
+        if target.authorization is not None:
+            sent[methods.AUTHORIZATION_HEADER] = target.authorization
         hidden = self._hidden if hide is None else Hidden(hide)
         for name, value in headers.items():
-            if passing.passes(name, hidden):
+            if passing.passes(name, hidden) and not (target.authorization and name == methods.AUTHORIZATION_HEADER):
                 for line in [value] if isinstance(value, str) else value:
                     if (text := _text(line)) is not None:
                         sent.add(name, text)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mcp_core.auth import bearer, config, keysets
-from mcp_core.auth.cache import TokenCache
+from mcp_core.auth import bearer, config, keysets, proof
+from mcp_core.auth.cache import KnownToken, TokenCache
 from mcp_core.auth.denied import Denied, challenge
 from mcp_core.auth.scopes import TOO_NARROW
 from mcp_core.auth.verify import Verifier
@@ -27,7 +27,10 @@ def ask(values, query="", auth=AUTH):
     token = bearer.read(headers)
     if isinstance(token, Denied):
         return bearer.IN_QUERY if token is bearer.NO_TOKEN and bearer.in_query(query.removeprefix("?")) else token
-    principal = verifier(auth).verify(token, KEYS.get, now=KIT.now)
+    known = verifier(auth).verify(token, KEYS.get, now=KIT.now)
+    if isinstance(known, KnownToken) and bool(known.bound and known.bound.jkt) != bearer.is_dpop(headers):
+        return proof.NOT_BOUND if bearer.is_dpop(headers) else proof.NOT_BEARER
+    principal = known.principal if isinstance(known, KnownToken) else known
     if isinstance(principal, Principal) and not auth.scopes.lets_in(auth.scopes.granted(principal.scopes)):
         return TOO_NARROW
     return principal

@@ -37,7 +37,7 @@ def test_a_token_is_verified_once_until_it_expires(verified):
     cache = TokenCache(b"s" * 32)
     one, token = verifier(cache), KIT.token()
     for now in (KIT.now, KIT.now + 1, KIT.now + 600 + config.SKEW - 1):
-        assert one.verify(token, {KIT.issuer: KEYS}.get, now=now).id == "ann"
+        assert one.verify(token, {KIT.issuer: KEYS}.get, now=now).principal.id == "ann"
     assert len(verified) == 1
     assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now + 600 + config.SKEW).reason == "token-expired"
     assert len(cache) == 0
@@ -46,10 +46,10 @@ def test_a_token_is_verified_once_until_it_expires(verified):
 @pytest.mark.requirement("AUTH-008")
 def test_a_token_is_not_believed_when_its_key_is_gone(verified):
     one, token = verifier(TokenCache(b"s" * 32)), KIT.token()
-    assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).id == "ann"
+    assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).principal.id == "ann"
     assert one.verify(token, {KIT.issuer: NO_RSA}.get, now=KIT.now).reason == "token-unknown-key"
     assert one.verify(token, {}.get, now=KIT.now) == KeysMissing()
-    assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).id == "ann"
+    assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).principal.id == "ann"
     assert len(verified) == 2
 
 
@@ -61,7 +61,7 @@ def test_a_token_is_not_believed_when_no_key_of_its_issuer_was_ever_there():
 def test_what_one_resource_verified_says_nothing_to_another():
     cache = TokenCache(b"s" * 32)
     other = config.read({"resource": "https://gateway.example/other/mcp", "issuers": [{"issuer": KIT.issuer}]})
-    assert verifier(cache).verify(KIT.token(), {KIT.issuer: KEYS}.get, now=KIT.now).id == "ann"
+    assert verifier(cache).verify(KIT.token(), {KIT.issuer: KEYS}.get, now=KIT.now).principal.id == "ann"
     assert verifier(cache, other).verify(KIT.token(), {KIT.issuer: KEYS}.get, now=KIT.now).reason == "token-audience"
 
 
@@ -79,7 +79,7 @@ def test_the_oldest_are_given_up_when_it_is_full(verified):
     one = verifier(TokenCache(b"s" * 32, most=2))
     tokens = [KIT.token("ES256", jti=str(number)) for number in range(3)]
     for token in (*tokens, tokens[2], tokens[1], tokens[0]):
-        assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).id == "ann"
+        assert one.verify(token, {KIT.issuer: KEYS}.get, now=KIT.now).principal.id == "ann"
     assert len(verified) == 4
 
 

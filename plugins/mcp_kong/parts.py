@@ -1,0 +1,43 @@
+"""Parts of what the guard reads from Kong and tells it, each a function of its arguments."""
+
+from __future__ import annotations
+
+from mcp_core import headers as http
+from mcp_core import methods
+from mcp_core.decide import Admitted
+from mcp_core.methods import Era
+from mcp_core.outcome import INTERNAL_ERROR, Reject
+from mcp_core.reasons import Reason
+from mcp_kong.pdk import Kong
+
+
+def body(kong: Kong) -> bytes:
+    """Return the body of a request."""
+    body = kong.request.get_raw_body()
+    if body is None:
+        return b""
+    return body.encode() if isinstance(body, str) else body
+
+
+def cleared(names: list[str]) -> dict[str, str | list[str]]:
+    """Return changes for Kong that take headers off: set to no values at all, one is cleared (lua-nginx-module)."""
+    return {name: [] for name in names}
+
+
+def truth(admitted: Admitted) -> dict[str, str]:
+    """Return the headers that tell Kong, its other plugins and the next hop what this request is."""
+    truth = {}
+    if admitted.method:
+        truth[methods.METHOD_HEADER] = http.encode_value(admitted.method)
+    if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
+        truth[methods.NAME_HEADER] = http.encode_value(admitted.name)
+    if admitted.session is not None:
+        truth[methods.SESSION_HEADER] = admitted.session.upstream
+        truth[methods.AFFINITY_HEADER] = admitted.session.affinity
+    return truth
+
+
+def missing(upstream: str, admitted: Admitted) -> Reject:
+    """Return the refusal of a request whose upstream Kong does not know."""
+    text = "This server is not available: the gateway's operator must add its upstream to the configuration."
+    return Reject(INTERNAL_ERROR, text, Reason.UPSTREAM_MISSING, id=admitted.id, status=503, detail=upstream)
