@@ -60,7 +60,7 @@ NOTHING_KNOWN: Final = KnownSurfaces()
 
 def read_lock(path: Path) -> KnownSurfaces:
     """Read a lock file. Raises PolicySourceError."""
-    lockfile = _sidecar("lockfile")
+    lockfile = _sidecar("surface.lockfile")
     try:
         locked = lockfile.load(path.read_text(encoding="utf-8"))
     except OSError as error:
