@@ -18,7 +18,7 @@ from servers.launch import wait_for_port
 
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
-_KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
+KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -26,12 +26,12 @@ _META = {
 }
 
 
-def call(path, tool="good"):
-    """Return the head and body of a tools/call with 600 characters of arguments."""
+def call(path, tool="good", credential=f"apikey: {KEY}"):
+    """Return the head and body of a tools/call with 600 characters of arguments. `credential` is a header."""
     params = {"name": tool, "arguments": {"text": "x" * 600}, "_meta": _META}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {KEY}\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{credential}\r\nContent-Type: application/json\r\n"
         "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"
         f"Mcp-Name: {tool}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     )
@@ -69,7 +69,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     state.write_text(yaml.safe_dump(document))
     sidecar = _start_sidecar(stack, port, sidecar_port)
     settings = GatewaySettings(folder, state, port, answers)
-    gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
+    gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": KEYS, **(environment or {})})
     stack.callback(gateway.stop)
     first = next(iter(urls))
 
@@ -99,7 +99,7 @@ def _open_routes(name):
 def _start_sidecar(stack, port, sidecar_port):
     environment = {
         **os.environ,
-        "KONG_MCP_KEYS": _KEYS,
+        "KONG_MCP_KEYS": KEYS,
         "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
         "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
         "MCP_SIDECAR_LOG_LEVEL": "error",
@@ -111,12 +111,12 @@ def _start_sidecar(stack, port, sidecar_port):
     return sidecar
 
 
-def measure(port, path, connections, seconds, tool="good"):
-    """Return what the load generator found: rate (1/s), median_ms and statuses."""
+def measure(port, path, connections, seconds, tool="good", **credential):
+    """Return what the load generator found: rate (1/s), median_ms and statuses. `credential` as in call()."""
     job = {
         "host": "127.0.0.1",
         "port": port,
-        "request": call(path, tool),
+        "request": call(path, tool, **credential),
         "connections": connections,
         "seconds": seconds,
     }
