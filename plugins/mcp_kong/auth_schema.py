@@ -9,6 +9,40 @@ from mcp_core.auth.keysets import ALGORITHMS
 from mcp_core.auth.scopes import Denial
 from mcp_kong.schema_parts import GLOB, names
 
+_FACADE: Final = {
+    "type": "record",
+    "description": "For a provider that lacks what MCP clients need: the gateway's metadata names its own endpoints, "
+    "which hand on to the provider without `resource`. Nothing is issued here.",
+    "fields": [
+        {
+            "authorization_endpoint": {
+                "type": "string",
+                "required": True,
+                "description": "The provider's own: people log in there.",
+            }
+        },
+        {
+            "token_endpoint": {
+                "type": "string",
+                "required": True,
+                "description": "The provider's, for codes and tokens.",
+            }
+        },
+        {
+            "scope_prefix": {
+                "type": "string",
+                "description": "What stands before scopes at the provider, such as api://APPLICATION-ID/.",
+            }
+        },
+        {
+            "client_id": {
+                "type": "string",
+                "description": "The provider's client for agents that would register. Without it they cannot.",
+            }
+        },
+    ],
+}
+
 _ISSUER: Final = {
     "type": "record",
     "fields": [
@@ -46,6 +80,7 @@ _ISSUER: Final = {
                 "Keys that lead to the claim with its groups, outermost first. Without any: no groups."
             )
         },
+        {"facade": _FACADE},
     ],
 }
 

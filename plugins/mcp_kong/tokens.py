@@ -13,6 +13,7 @@ from mcp_core.auth import bearer, metadata, tokens, wanted
 from mcp_core.auth.cache import TokenCache
 from mcp_core.auth.config import Auth
 from mcp_core.auth.denied import Denied, KeysMissing, challenge, unavailable
+from mcp_core.auth.facade import POST_ALONE
 from mcp_core.auth.scopes import TOO_NARROW
 from mcp_core.auth.verify import UNKNOWN_KEY, Verifier
 from mcp_core.headers import Headers
@@ -26,6 +27,7 @@ from mcp_kong.pdk import Kong
 CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "dpop"})
 """Headers that no server and no log gets where tokens are taken, whatever hide_headers says."""
 ASK_SECONDS: Final = 10.0
+MAX_HEADERS: Final = 100
 REDACTED: Final = "REDACTED"
 """What Kong's own serializer writes in place of Authorization."""
 _RECORDED_QUERY: Final = ("request.uri", "request.url", "request.querystring", "upstream_uri")
@@ -110,6 +112,31 @@ class Tokens:
             refusal = Reject(INVALID_REQUEST, "Use GET here.", "http-method", status=405)
             kong.response.exit(405, refusal.body().decode(), {"Content-Type": "application/json", "Allow": "GET"})
 
+    @property
+    def has_facade(self) -> bool:
+        """Whether the gateway speaks for a provider, and so answers to more than the metadata of the resource."""
+        return self._auth.facade is not None
+
+    def speak_for_provider(self, kong: Kong, http_method: str, path: str) -> bool:
+        """End a request at one of the provider's endpoints here, or hand it on, rewritten. False for any other path."""
+        facade = self._auth.facade[1] if self._auth.facade else None
+        if facade is None or path not in (*facade.paths, facade.token_path):
+            return False
+        body = _raw_body(kong) if http_method == "POST" else b""
+        if path != facade.token_path:
+            found = facade.answers(path, http_method, kong.request.get_raw_query(), body)
+        elif http_method == "POST":
+            kind = kong.request.get_headers(MAX_HEADERS).get("content-type", "")
+            rewritten = facade.token_request(kind if isinstance(kind, str) else "", body)
+            if isinstance(rewritten, bytes):
+                kong.service.request.set_raw_body(rewritten.decode())
+                return True
+            found = rewritten
+        else:
+            found = POST_ALONE
+        kong.response.exit(found.status, found.body, found.headers)
+        return True
+
     def _verify(self, token: str) -> Principal | Denied | KeysMissing:
         found = self._verifier.verify(token, self._file.keys, now=self._wall())
         missing = found is UNKNOWN_KEY or isinstance(found, KeysMissing)
@@ -119,3 +146,8 @@ class Tokens:
 
     def _challenge(self, denied: Denied, scopes: Sequence[str], id_: RequestId | None = None) -> Reject:
         return challenge(denied, self._auth.metadata_url, scopes, id_)
+
+
+def _raw_body(kong: Kong) -> bytes:
+    body = kong.request.get_raw_body()
+    return body.encode() if isinstance(body, str) else body or b""

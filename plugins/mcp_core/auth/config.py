@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mcp_core.auth import keysets, metadata
+from mcp_core.auth.facade import Facade
 from mcp_core.auth.judge import Expected, is_scope
 from mcp_core.auth.scopes import Denial, Need, Scopes
 from mcp_core.methods import Kind
@@ -25,7 +26,8 @@ SKEW: Final = 30
 MAX_SKEW: Final = 300
 DEFAULT_TYPES: Final = ("at+jwt",)
 _KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes", "denial", "skew"}
-_ISSUER_KEYS: Final = {"issuer", "audiences", "audience_only", "algorithms", "types", "groups_claim"}
+_ISSUER_KEYS: Final = {"issuer", "audiences", "audience_only", "algorithms", "types", "groups_claim", "facade"}
+_FACADE_KEYS: Final = {"authorization_endpoint", "token_endpoint", "scope_prefix", "client_id"}
 _RULE_KEYS: Final = {"scopes", *(kind.value for kind in Kind)}
 _MOST_ISSUERS: Final = 16
 _MOST_RULES: Final = 64
@@ -37,13 +39,17 @@ class AuthError(ValueError):
 
 @dataclass(frozen=True)
 class Auth:
-    """How one resource knows its callers. `fingerprint` differs wherever a token could be judged otherwise."""
+    """How one resource knows its callers. `fingerprint` differs wherever a token could be judged otherwise.
+
+    `facade` is the issuer that the gateway speaks for as an authorization server, and what it says.
+    """
 
     resource: str
     issuers: Mapping[str, Expected]
     scopes: Scopes
     skew: int
     fingerprint: bytes
+    facade: tuple[str, Facade] | None = None
 
     @property
     def metadata_url(self) -> str:
@@ -52,7 +58,9 @@ class Auth:
 
     def document(self) -> bytes:
         """Return the resource's metadata document."""
-        return metadata.document(self.resource, self.issuers, self.scopes.required)
+        own = {} if self.facade is None else {self.facade[0]: self.facade[1].issuer}
+        named = [own.get(issuer, issuer) for issuer in self.issuers]
+        return metadata.document(self.resource, named, self.scopes.required)
 
 
 def read(value: Any) -> Auth | None:
@@ -83,7 +91,29 @@ def read(value: Any) -> Auth | None:
     if not isinstance(skew, int) or isinstance(skew, bool) or not 0 <= skew <= MAX_SKEW:
         raise AuthError(f"auth.skew: write a number of seconds from 0 to {MAX_SKEW}")
     fingerprint = hashlib.sha256(json.dumps(section, sort_keys=True).encode()).digest()
-    return Auth(resource, {one.issuer: one for one in expected}, _scopes(section), skew, fingerprint)
+    scopes = _scopes(section)
+    facades = [
+        (expected[number].issuer, _facade(one["facade"], resource, scopes.required, f"auth.issuers[{number}].facade"))
+        for number, one in enumerate(issuers)
+        if one.get("facade") is not None
+    ]
+    if len(facades) > 1:
+        raise AuthError("auth.issuers: one of them may have a facade, for the gateway can speak for one")
+    facade = facades[0] if facades else None
+    return Auth(resource, {one.issuer: one for one in expected}, scopes, skew, fingerprint, facade)
+
+
+def _facade(value: Any, resource: str, scopes: tuple[str, ...], where: str) -> Facade:
+    one = _object(value, _FACADE_KEYS, where)
+    for field in ("authorization_endpoint", "token_endpoint"):
+        url = one.get(field)
+        if not isinstance(url, str) or _url_problem(url.partition("?")[0] if field[0] == "a" else url, path=True):
+            raise AuthError(f"{where}.{field}: write the URL of the provider's (https, or http on a loopback address)")
+    for field in ("scope_prefix", "client_id"):
+        text = one.get(field, "")
+        if not isinstance(text, str) or (text and not is_scope(text)):
+            raise AuthError(f"{where}.{field}: write visible ASCII without blanks, quotes and backslashes")
+    return Facade(resource, **one, scopes=scopes)
 
 
 def _issuer(value: Any, resource: str, where: str) -> Expected:
