@@ -12,30 +12,11 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
 
-CALLBACK = "http://127.0.0.1:9/callback"
-"""Where the agent is sent back to: nobody listens there, the person's browser stops before it."""
+from e2e.issuer import CALLBACK, Memory
+
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"')
 _HIDDEN = re.compile(r'name="prompt" value="(\w+)"')
 _ABORT = re.compile(r'<a href="([^"]*/abort)"')
-
-
-class Memory:
-    """Where the official client keeps what it was given."""
-
-    def __init__(self):
-        self.tokens = self.client = None
-
-    async def get_tokens(self):
-        return self.tokens
-
-    async def set_tokens(self, tokens):
-        self.tokens = tokens
-
-    async def get_client_info(self):
-        return self.client
-
-    async def set_client_info(self, client):
-        self.client = client
 
 
 class Person:
