@@ -100,7 +100,7 @@ def read(value: Any) -> Auth | None:
     if len(facades) > 1:
         raise AuthError("auth.issuers: one of them may have a facade, for the gateway can speak for one")
     facade = facades[0] if facades else None
-    return Auth(resource, {one.issuer: one for one in expected}, scopes, skew, fingerprint, facade)
+    return Auth(resource, {one.issuer: one for one in expected}, scopes, skew, fingerprint, facade=facade)
 
 
 def _facade(value: Any, resource: str, scopes: tuple[str, ...], where: str) -> Facade:
