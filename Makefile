@@ -12,7 +12,7 @@ FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants bench-auth
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ conformance: $(READY) node ## Run the official suite directly and through the ga
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
+
+bench-auth: $(READY) ## Measure what access tokens cost, print the table, write build/auth.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/auth.json auth
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -14,11 +17,12 @@ import click
 
 from kong_mcp.declare.deck_cli import deck
 from kong_mcp.declare.server_cli import good, server
-from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
+from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, free_port, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.happenings import Sort
 from kong_mcp.lazy import LazyGroup
+from kong_mcp.login.start import CHANGING, NoProviderError, guarded, provider
 from kong_mcp.policies.commands import policy as policy_group
 from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.source import OPEN, Policies, read_policies
@@ -34,6 +38,15 @@ from mcp_core.scan.excerpt import escaped
 LEFT_OUT: Final = frozenset({"auth", "tls", "timeouts", "health", "plugins", "tags"})
 """Fields of a server file that are for the Kong that it is synced to."""
 _WATCH_SECONDS: Final = 0.5
+_EXPECTED: Final = (
+    ChildFailedError,
+    NoKongError,
+    NoProviderError,
+    PortTakenError,
+    PolicyFileError,
+    FileNotFoundError,
+)
+"""What may keep a local gateway from starting, and says by itself what to do."""
 
 
 class _ServerType(click.ParamType[Server]):
@@ -115,6 +128,12 @@ main.add_command(policy_group)
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--quiet", is_flag=True, help="Print servers' troubles alone as they happen.")
+@click.option(
+    "--login",
+    is_flag=True,
+    help="Start a real login provider beside the gateway (needs Node): agents must log in, any name and password will "
+    f"do, and tools that change something need a scope more ({', '.join(CHANGING)}).",
+)
 @click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(  # noqa: PLR0913 - one for each option
     servers: tuple[Server, ...],
@@ -125,6 +144,7 @@ def dev(  # noqa: PLR0913 - one for each option
     port: int,
     store: str | None,
     *,
+    login: bool,
     quiet: bool,
     watch: bool,
 ) -> None:
@@ -134,11 +154,14 @@ def dev(  # noqa: PLR0913 - one for each option
     kong-mcp dev --server files=http://127.0.0.1:9001/mcp --policy policy.yaml
     kong-mcp dev --server a=http://h:1/mcp --server b=http://h:2/mcp --consumer ada=adas-key,finance --watch
     kong-mcp dev --servers deck/servers
+    kong-mcp dev --server files=http://127.0.0.1:9001/mcp --login
 
     What happens is printed as it happens, each thing once, with what to do: requests that were refused and the rule
     that did it, what the scanner found, servers' troubles, and what waits for review.
     """  # noqa: D301 - click's \b keeps the example's line
     _check_watch(quiet=quiet, watch=watch)
+    if login and consumers:
+        raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
     named, servers = servers, (*servers, *_of_files(files))
     _refuse_twins(servers)
     _end_on_signals()
@@ -150,21 +173,40 @@ def dev(  # noqa: PLR0913 - one for each option
             servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
         )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
-        with run_dev(settings) as running:
-            for line in unreachable(servers):
-                click.echo(f"warning: {line}", err=True)
-            for server in servers:
-                click.echo(f"{server.name}: {running.url(server.name)}")
-            if named:
-                click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
-            if settings.pinned:
-                click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
-            click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
+        with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
+            _say_what_runs(running, policy, named=bool(named))
             _tell(running, policies, quiet=quiet, watch=watch)
-    except (ChildFailedError, NoKongError, PortTakenError, PolicyFileError, FileNotFoundError) as error:
+    except _EXPECTED as error:
         raise click.ClickException(str(error)) from None
     except PolicySourceError as error:
         raise click.ClickException(escaped(str(error))) from None
+
+
+def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> None:
+    for line in unreachable(running.settings.servers):
+        click.echo(f"warning: {line}", err=True)
+    for one in running.settings.servers:
+        click.echo(f"{one.name}: {running.url(one.name)}")
+    if named:
+        click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
+    if running.settings.pinned:
+        click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
+    click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
+
+
+@contextmanager
+def _login(settings: DevSettings) -> Iterator[DevSettings]:
+    """Run a login provider, and give settings with which the servers take its tokens."""
+    port = settings.port or free_port()
+    with provider(free_port()) as issuer:
+        servers = []
+        for one in settings.servers:
+            policy = guarded(settings.policy_of(one), one, issuer, port)
+            servers.append(replace(one, policy=policy))
+            if policy["auth"]["issuers"] != [{"issuer": issuer}]:
+                click.echo(f"{one.name}: its own issuers stay, so --login is not for it", err=True)
+        click.echo(f"login: {issuer}, where any name and password will do", err=True)
+        yield replace(settings, servers=servers, port=port)
 
 
 def _tell(running: DevGateway, policies: Policies, *, quiet: bool, watch: bool) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -21,6 +22,7 @@ from kong_devkit.render_text import write_yaml
 from kong_mcp.servers import Server, default_path
 from mcp_core.auth.metadata import path_of
 from mcp_core.endpoint import announced_path
+from mcp_kong.settings import read_auth
 
 _AUTH_PLUGIN: Final = "key-auth"
 
@@ -85,6 +87,7 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     guard.update({"path": server.path, "scheme": server.protocol, **policy})
     if resource := (policy.get("auth") or {}).get("resource"):
         service["routes"].append(_metadata_route(server.name, resource))
+        document["services"] += _facade(service, server.name, policy)
     for upstream in document["upstreams"]:
         upstream["targets"] = [{"target": target} for target in server.targets]
         upstream["healthchecks"] = {"active": {"type": server.protocol}}
@@ -99,6 +102,35 @@ def _metadata_route(name: str, resource: str) -> dict[str, Any]:
         "methods": ["GET", "OPTIONS"],
         "plugins": [{"name": "mcp-guard", "_config": f"mcp-guard-{name}"}],
     }
+
+
+def token_service(name: str) -> str:
+    """Return the name of the service at which a server's agents get tokens of its provider: what is no MCP server's."""
+    return f"login-{name}"
+
+
+def _facade(service: dict[str, Any], name: str, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give a server's routes what the gateway answers for a provider; return the service of its token endpoint."""
+    if (auth := read_auth(policy)) is None or auth.facade is None:
+        return []
+    facade = auth.facade[1]
+    plugins = [{"name": "mcp-guard", "_config": f"mcp-guard-{name}"}]
+    own = {"paths": [f"~{re.escape(path)}$" for path in facade.paths], "methods": ["GET", "POST", "OPTIONS"]}
+    service["routes"].append({"name": f"login-{name}-asked", **own, "plugins": plugins})
+    where = urlsplit(facade.token_endpoint)
+    token = {"name": f"login-{name}-token", "paths": [f"~{re.escape(facade.token_path)}$"], "methods": ["POST"]}
+    return [
+        {
+            "name": token_service(name),
+            "protocol": where.scheme,
+            "host": where.hostname,
+            "port": where.port or (443 if where.scheme == "https" else 80),
+            "path": where.path,
+            "retries": 0,  # a code counts once
+            **({"tls_verify": True} if where.scheme == "https" else {}),
+            "routes": [{**token, "plugins": plugins}],
+        }
+    ]
 
 
 @cache

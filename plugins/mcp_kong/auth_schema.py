@@ -11,6 +11,40 @@ from mcp_core.auth.scopes import Denial
 from mcp_core.auth.upstream import Kind
 from mcp_kong.schema_parts import GLOB, names
 
+_FACADE: Final = {
+    "type": "record",
+    "description": "For a provider that lacks what MCP clients need: the gateway's metadata names its own endpoints, "
+    "which hand on to the provider without `resource`. Nothing is issued here.",
+    "fields": [
+        {
+            "authorization_endpoint": {
+                "type": "string",
+                "required": True,
+                "description": "The provider's own: people log in there.",
+            }
+        },
+        {
+            "token_endpoint": {
+                "type": "string",
+                "required": True,
+                "description": "The provider's, for codes and tokens.",
+            }
+        },
+        {
+            "scope_prefix": {
+                "type": "string",
+                "description": "What stands before scopes at the provider, such as api://APPLICATION-ID/.",
+            }
+        },
+        {
+            "client_id": {
+                "type": "string",
+                "description": "The provider's client for agents that would register. Without it they cannot.",
+            }
+        },
+    ],
+}
+
 _ISSUER: Final = {
     "type": "record",
     "fields": [
@@ -66,6 +100,7 @@ _ISSUER: Final = {
                 "description": "Seconds that its word on such a token is believed: so late is a revocation there.",
             }
         },
+        {"facade": _FACADE},
     ],
 }
 

@@ -129,6 +129,8 @@ class Guard:
         if tokens and http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
             tokens.answer(kong, http_method)
             return
+        if tokens and tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path()):
+            return
         headers, held = answers.read_headers(kong, MAX_HEADERS)
         caller = self._caller(kong, headers, http_method)
         if isinstance(caller, Reject):

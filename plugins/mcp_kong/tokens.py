@@ -14,6 +14,7 @@ from mcp_core.auth.asks import Ask, State
 from mcp_core.auth.cache import KnownToken, TokenCache
 from mcp_core.auth.config import Auth
 from mcp_core.auth.denied import INVALID_PROOF, INVALID_TOKEN, USE_NONCE, Denied, KeysMissing, challenge, unavailable
+from mcp_core.auth.facade import POST_ALONE
 from mcp_core.auth.judge import Binding
 from mcp_core.auth.keysets import ALGORITHMS
 from mcp_core.auth.revoked import REVOKED
@@ -25,6 +26,7 @@ from mcp_core.outcome import INVALID_REQUEST, Reject, RequestId
 from mcp_core.policy import View
 from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
+from mcp_kong import parts
 from mcp_kong.asks import Sidecar
 from mcp_kong.keyfiles import MISS_SECONDS, KeyFile
 from mcp_kong.pdk import Kong
@@ -50,6 +52,7 @@ NOT_KEPT: Final = KeysMissing(
     Reason.PROOF_NOT_KEPT, "The gateway cannot tell at present whether this proof was used before. Send a new one."
 )
 _OF_PROOFS: Final = frozenset({INVALID_PROOF, USE_NONCE})
+MAX_HEADERS: Final = 100
 REDACTED: Final = "REDACTED"
 """What Kong's own serializer writes in place of Authorization."""
 _RECORDED_QUERY: Final = ("request.uri", "request.url", "request.querystring", "upstream_uri")
@@ -168,6 +171,31 @@ class Tokens:
         else:
             refusal = Reject(INVALID_REQUEST, "Use GET here.", Reason.HTTP_METHOD, status=405)
             kong.response.exit(405, refusal.body().decode(), {"Content-Type": "application/json", "Allow": "GET"})
+
+    @property
+    def has_facade(self) -> bool:
+        """Whether the gateway speaks for a provider, and so answers to more than the metadata of the resource."""
+        return self._auth.facade is not None
+
+    def speak_for_provider(self, kong: Kong, http_method: str, path: str) -> bool:
+        """End a request at one of the provider's endpoints here, or hand it on, rewritten. False for any other path."""
+        facade = self._auth.facade[1] if self._auth.facade else None
+        if facade is None or path not in (*facade.paths, facade.token_path):
+            return False
+        body = parts.body(kong) if http_method == "POST" else b""
+        if path != facade.token_path:
+            found = facade.answers(path, http_method, kong.request.get_raw_query(), body)
+        elif http_method == "POST":
+            kind = kong.request.get_headers(MAX_HEADERS).get("content-type", "")
+            rewritten = facade.token_request(kind if isinstance(kind, str) else "", body)
+            if isinstance(rewritten, bytes):
+                kong.service.request.set_raw_body(rewritten.decode())
+                return True
+            found = rewritten
+        else:
+            found = POST_ALONE
+        kong.response.exit(found.status, found.body, found.headers)
+        return True
 
     def _introspect(self, kong: Kong, token: str) -> KnownToken | Denied | KeysMissing:
         """Ask the issuers whose a token is that is no signed JWT (RFC 7662)."""

@@ -181,7 +181,8 @@ ANSWERS = {
 _ANSWER_BAR = 5
 
 
-def _decide(body):
+def decide_small(body):
+    """Return what is decided over a body of call()."""
     return decide.decide_post(_GUARD, _CALLER, CALL_HEADERS, body)
 
 
@@ -201,7 +202,7 @@ def _grow(shape, rounds):
     for size in SIZES:
         body = SHAPES[shape](size - _ENVELOPE)
         times = max(1, 16 * KIB // size)
-        points.append((len(body), min(seconds(partial(_decide, body), times) for _ in range(rounds))))
+        points.append((len(body), min(seconds(partial(decide_small, body), times) for _ in range(rounds))))
     return points
 
 
@@ -213,7 +214,7 @@ def _exponent(points):
 
 def _check_inputs():
     """Fail where a measured input is refused, which would be cheap."""
-    admitted = [isinstance(_decide(call(size)), decide.Admitted) for size in (KIB, KIB * KIB)]
+    admitted = [isinstance(decide_small(call(size)), decide.Admitted) for size in (KIB, KIB * KIB)]
     passed = filter_text(listing(500), _VIEW)
     if not all(admitted) or isinstance(passed, Reject) or len(json.loads(passed)["result"]["tools"]) != 450:
         raise RuntimeError("what is measured is not admitted, or not filtered")
@@ -224,12 +225,12 @@ def run(*, quick):
     _check_inputs()
     rounds = 5 if quick else 25
     small, large, listed = call(KIB), call(KIB * KIB), listing(500)
-    median, ratio = _beside(_decide, json.loads, small, 3 * rounds, 300)
+    median, ratio = _beside(decide_small, json.loads, small, 3 * rounds, 300)
     rows = [
         shown(f"core: decision over a tools/call of {len(small):,} bytes, median", median * 1e6, "us"),
         row("core: the same, to json.loads of it", ratio, "x", 5),
     ]
-    _, ratio = _beside(_decide, json.loads, large, rounds, 1)
+    _, ratio = _beside(decide_small, json.loads, large, rounds, 1)
     rows.append(row(f"core: decision over {len(large):,} bytes, to json.loads", ratio, "x", 3))
     _, ratio = _beside(lambda body: filter_text(body, _VIEW), _load_and_dump, listed, rounds, 2)
     rows.append(row(f"core: 500 tools filtered ({len(listed):,} bytes), to json.loads and dumps", ratio, "x", 3))

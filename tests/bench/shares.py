@@ -52,7 +52,7 @@ def run(*, quick):
 
 
 def _lists(kind, port, seconds, streams):
-    request = ask("/lists/mcp", "tools/list", OTHER_KEY)
+    request = ask("/lists/mcp", "tools/list", f"apikey: {OTHER_KEY}")
     _probe(port, request, 1, b'"tools"')
     alone = _probe(port, request, seconds, b'"tools"')
     with _open_streams(port, streams) as opened:
@@ -80,7 +80,7 @@ def _open_streams(port, streams):
 
 
 def _results(kind, port, seconds):
-    small = call("/small/mcp", "small", OTHER_KEY)
+    small = call("/small/mcp", "small", f"apikey: {OTHER_KEY}")
     _probe(port, small, 1, b'"complete"')
     alone, taken, ended = _probe(port, small, seconds, b'"complete"'), [], threading.Event()
 

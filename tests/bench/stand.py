@@ -22,7 +22,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 HERE = Path(__file__).parent
 KEY = "bench-key-0123456789"
 OTHER_KEY = "other-key-0123456789"
-_KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
+KEYS = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -30,17 +30,17 @@ _META = {
 }
 
 
-def call(path, tool="good", key=KEY):
-    """Return the head and body of a tools/call with 600 characters of arguments."""
-    return ask(path, "tools/call", key, name=tool, arguments={"text": "x" * 600})
+def call(path, tool="good", credential=f"apikey: {KEY}"):
+    """Return the head and body of a tools/call with 600 characters of arguments. `credential` is a header."""
+    return ask(path, "tools/call", credential, name=tool, arguments={"text": "x" * 600})
 
 
-def ask(path, method, key=KEY, **params):
+def ask(path, method, credential=f"apikey: {KEY}", **params):
     """Return the head and body of a request with these params; `name` stands in its header too."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": _META}})
     named = f"Mcp-Name: {params['name']}\r\n" if "name" in params else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\napikey: {key}\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{credential}\r\nContent-Type: application/json\r\n"
         "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
         f"Mcp-Method: {method}\r\n{named}Content-Length: {len(body)}\r\n\r\n{body}"
     )
@@ -79,7 +79,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     state.write_text(yaml.dump(document, Dumper=_DUMPER))
     sidecar = _start_sidecar(stack, port, sidecar_port)
     settings = GatewaySettings(folder, state, port, answers)
-    gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": _KEYS, **(environment or {})})
+    gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": KEYS, **(environment or {})})
     stack.callback(gateway.stop)
     first = next(iter(urls))
 
@@ -109,7 +109,7 @@ def _open_routes(name):
 def _start_sidecar(stack, port, sidecar_port):
     environment = {
         **os.environ,
-        "KONG_MCP_KEYS": _KEYS,
+        "KONG_MCP_KEYS": KEYS,
         "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
         "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
         "MCP_SIDECAR_LOG_LEVEL": "error",
@@ -121,12 +121,12 @@ def _start_sidecar(stack, port, sidecar_port):
     return sidecar
 
 
-def measure(port, path, connections, seconds, tool="good"):
-    """Return what the load generator found: rate (1/s), median_ms and statuses."""
+def measure(port, path, connections, seconds, tool="good", **credential):
+    """Return what the load generator found: rate (1/s), median_ms and statuses. `credential` as in call()."""
     job = {
         "host": "127.0.0.1",
         "port": port,
-        "request": call(path, tool),
+        "request": call(path, tool, **credential),
         "connections": connections,
         "seconds": seconds,
     }

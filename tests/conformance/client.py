@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 
+from client_auth import log_in
 from lane import through
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -122,9 +123,16 @@ SCENARIOS = {
 }
 
 
+async def authorized(url):
+    era = "auto" if os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"] == MODERN else "legacy"
+    await log_in(url, era)
+
+
 def main():
     warnings.simplefilter("ignore", DeprecationWarning)
-    asyncio.run(SCENARIOS[os.environ["MCP_CONFORMANCE_SCENARIO"]](through(sys.argv[1])))
+    name = os.environ["MCP_CONFORMANCE_SCENARIO"]
+    scenario = authorized if name.startswith("auth/") else SCENARIOS[name]
+    asyncio.run(scenario(through(sys.argv[1])))
 
 
 if __name__ == "__main__":

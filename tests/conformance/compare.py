@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 _FOLDER = re.compile(r"(?:server-)?(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
@@ -47,6 +47,18 @@ def read_scenarios(folder, ended_well=lambda _: True):
             if one["status"] != LOG
         )
         found[name] = Scenario(name, tuple(sorted(judged)), ended_well(name))
+    return found
+
+
+def once(scenarios, left_out):
+    """Return scenarios with equal checks counted once: how often an agent comes by with its token is not judged.
+
+    `left_out` holds ids of checks by scenario.
+    """
+    found = {}
+    for name, one in scenarios.items():
+        checks = {check for check in one.checks if check.id not in left_out.get(name, ())}
+        found[name] = replace(one, checks=tuple(sorted(checks)))
     return found
 
 

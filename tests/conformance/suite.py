@@ -7,20 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conformance.compare import read_scenarios
+from conformance import authorization
+from conformance.compare import once, read_scenarios
 from conformance.lane import VARIABLE
 from node import tools
 
 PACKAGE = "@modelcontextprotocol/conformance"
 REVISIONS = ("2025-06-18", "2025-11-25", "2026-07-28")
-LEGS = ("server", "client", "tasks")
-"""What is judged: a server, an agent, or a server with the tasks extension, which belongs to no revision."""
+LEGS = ("server", "client", "auth", "tasks")
+"""What is judged: a server, an agent, how an agent logs in, or a server with the tasks extension, of no revision."""
 
 # One scenario takes a second or two; a machine that has other work to do may need much longer.
 _SCENARIO_SECONDS = 120
 _SUITE_SECONDS = 600
 _AGENT = Path(__file__).with_name("client.py")
 _TASKS = "tasks-"
+_AUTH = "auth/"
 _LISTED = re.compile(r"^ +- (\S+)", re.MULTILINE)
 
 
@@ -30,10 +32,16 @@ def present():
 
 def scenarios(leg, revision):
     """Return the names of the scenarios of one leg that the suite has for a revision."""
-    selection = ["--server"] if leg == "tasks" else [f"--{leg}", "--spec-version", revision]
+    asked = {"auth": "client", "tasks": "server"}.get(leg, leg)
+    selection = [f"--{asked}"] if leg == "tasks" else [f"--{asked}", "--spec-version", revision]
     listed = _run(["list", *selection], subprocess.PIPE, os.environ)
     names = _LISTED.findall(listed.stdout)
-    return [name for name in names if name.startswith(_TASKS)] if leg == "tasks" else names
+    if leg == "tasks":
+        return [name for name in names if name.startswith(_TASKS)]
+    of_auth = [name for name in names if name.startswith(_AUTH)]
+    if leg == "auth":
+        return of_auth + list(authorization.EXTENSIONS if revision == REVISIONS[-1] else ())
+    return [name for name in names if name not in of_auth]
 
 
 def judge_server(url, revision, folder, names=None):
@@ -49,15 +57,31 @@ def judge_server(url, revision, folder, names=None):
     return read_scenarios(folder)
 
 
-def judge_client(lane, revision, folder, names):
-    """Run scenarios with our agent, which goes through a gateway where `lane` says so. Return them by name."""
+def judge_client(lane, revision, folder, names, more=None):
+    """Run scenarios with our agent, which goes through a gateway where `lane` says so. Return them by name.
+
+    `more` is added to the suite's environment.
+    """
     _empty(folder)
-    environment = {**os.environ, **({VARIABLE: lane} if lane else {})}
+    environment = {**os.environ, **(more or {}), **({VARIABLE: lane} if lane else {})}
     command = f"{sys.executable} {_AGENT}"
-    arguments = ["client", "--command", command, "--timeout", str(_SCENARIO_SECONDS * 1000)]
-    arguments += ["--spec-version", revision, "-o", str(folder)]
-    ended = {name: _logged(folder, [*arguments, "--scenario", name], environment) == 0 for name in names}
+    arguments = ["client", "--command", command, "--timeout", str(_SCENARIO_SECONDS * 1000), "-o", str(folder)]
+    ended = {}
+    for name in names:
+        wire = [] if name in authorization.EXTENSIONS else ["--spec-version", revision]
+        ended[name] = _logged(folder, [*arguments, *wire, "--scenario", name], environment) == 0
     return read_scenarios(folder, ended.get)
+
+
+def judge_login(kind, revision, folder, names):
+    """Run scenarios `auth/*` with our agent: directly, or with a gateway as the resource server (`kind`)."""
+    if kind is None:
+        return once(judge_client(None, revision, folder, names), authorization.NOT_JUDGED)
+    found = {}
+    for number, group in enumerate(authorization.groups(names)):
+        with authorization.gateway_for(group, kind) as environment:
+            found |= judge_client(None, revision, folder / str(number), group.names, environment)
+    return once(found, authorization.NOT_JUDGED)
 
 
 def _empty(folder):

@@ -13,8 +13,10 @@ from mcp import Client, MCPError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import login
 import poisoned
 
+from kong_mcp.login.start import NoProviderError, modules, node
 from servers.launch import Replica
 
 _SERVER = Path(__file__).with_name("demo_server.py")
@@ -54,10 +56,12 @@ def executed(replicas):
 @contextlib.contextmanager
 def gateway(policy, *options, **servers):
     """Run `kong-mcp dev` around the servers and give the URLs that it prints."""
-    command = [str(Path(sys.executable).parent / "kong-mcp"), "dev", "--port", "0", "--policy", str(policy), *options]
+    command = [str(Path(sys.executable).parent / "kong-mcp"), "dev", "--port", "0", *options]
+    command += ["--policy", str(policy)] if policy else []
     for name, replicas in servers.items():
         command += ["--server", f"{name}=" + ",".join(replica.url for replica in replicas)]
-    say("   $ kong-mcp dev " + " ".join(f"--server {name}=..." for name in servers) + " --policy policy.yaml")
+    rest = " --policy policy.yaml" if policy else f" {' '.join(options)}"
+    say("   $ kong-mcp dev " + " ".join(f"--server {name}=..." for name in servers) + rest)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             urls = {}
@@ -115,6 +119,22 @@ async def lose_a_replica(number, urls, files):
         raise SystemExit("the surviving replica did not answer all calls")
 
 
+def log_in(number):
+    step(number, "Who calls: agents have a URL alone, and find out by themselves where their people log in")
+    try:
+        node(modules())
+    except NoProviderError as error:
+        line("left out", str(error))
+        return
+    with contextlib.ExitStack() as stack:
+        people = Replica("people", script=_SERVER)
+        stack.callback(people.kill)
+        urls = stack.enter_context(gateway(None, "--login", people=[people]))
+        asyncio.run(login.show(urls["people"], line))
+        if executed([people]) != ["list_people", "delete_person"]:
+            raise SystemExit("a call without a person's consent reached the server")
+
+
 def main():
     say("An MCP gateway for people who run Kong: the demo")
     with contextlib.ExitStack() as stack:
@@ -151,7 +171,8 @@ def main():
         asyncio.run(poisoned.show(urls, store, running["calendar"], say))
         if {"search_notes"} & {name for _, name in running["notes"].executed()}:
             raise SystemExit("the poisoned tool was executed")
-        step(7, "Everything stops")
+    log_in(7)
+    step(8, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

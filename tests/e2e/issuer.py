@@ -22,11 +22,15 @@ _ALGORITHM = {"RS256": "RS256", "stranger": "RS256", "ES256": "ES256", "EdDSA": 
 
 
 class Issuer:
-    """oidc-provider on a loopback port, with keys of the tests by their names; the first one signs."""
+    """oidc-provider on a loopback port, with keys of the tests by their names; the first one signs.
 
-    def __init__(self, *kids):
+    `more` is what else it is told, see tests/node/enterprise.mjs.
+    """
+
+    def __init__(self, *kids, **more):
         self.port = free_port()
         self.kids = kids
+        self.more = more
         self._log = Path(tempfile.mkdtemp(prefix="issuer-")) / "log"
         self.start()
 
@@ -41,7 +45,7 @@ class Issuer:
         """Publish these keys, and sign with the first. Returns what the script says."""
         self.kids = kids
         keys = [jwk(kid, private=True, use="sig", alg=_ALGORITHM[kid]) for kid in kids]
-        self.process.stdin.write(json.dumps({"jwks": keys}) + "\n")
+        self.process.stdin.write(json.dumps({"jwks": keys, **self.more}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         assert line, self._log.read_text()[-3000:]

@@ -4,10 +4,12 @@ import re
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from deck.support import DECK, ENV, ROOT, deck
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
+from kong_mcp.cli import main
 from kong_mcp.policy_file import read_policy
 from mcp_core.auth.config import read
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
@@ -86,3 +88,31 @@ def test_the_files_that_it_links_and_names_exist():
         assert (ROOT / "docs" / target).exists(), target
     for target in re.findall(r"\btests/[\w/.]+\w", PAGE):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.requirement("LOGIN-007")
+def test_a_server_file_with_the_facade_makes_its_routes_and_passes_the_lint(tmp_path):
+    section = yaml.safe_load(block("facade"))["auth"]
+    servers = tmp_path / "servers"
+    servers.mkdir()
+    file = {"name": "notes", "replicas": ["https://notes.example/mcp"], "tools": {"allow": ["*"]}, "oauth": section}
+    (servers / "notes.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
+    out = tmp_path / "state.yaml"
+    ended = CliRunner().invoke(main, ["deck", "render", str(servers), "--out", str(out)])
+    assert ended.exit_code == 0, ended.output
+    state = yaml.safe_load(out.read_text(encoding="utf-8"))
+    services = {one["name"]: one for one in state["services"]}
+    token = services["login-notes"]
+    where = ("https", "login.microsoftonline.com", 443, "/TENANT/oauth2/v2.0/token")
+    assert tuple(token[name] for name in ("protocol", "host", "port", "path")) == where
+    assert (token["tls_verify"], token["retries"]) == (True, 0)
+    assert "ca_certificates" not in token
+    assert [one["name"] for one in token["routes"][0]["plugins"]] == ["mcp-guard"]
+    paths = next(one["paths"] for one in services["mcp-notes"]["routes"] if one["name"] == "login-notes-asked")
+    facade = read(section).facade[1]
+    assert [path for path in facade.paths if not any(re.fullmatch(one[1:], path) for one in paths)] == []
+    assert not any(re.fullmatch(one[1:], "/notes/mcp") for one in [*paths, *token["routes"][0]["paths"]])
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(write_yaml(render([out], ENV)), encoding="utf-8")
+    linted = deck("file", "lint", "--state", whole, DECK / "lint.yaml")
+    assert linted.returncode == 0, linted.stdout + linted.stderr

@@ -1,9 +1,10 @@
 // A real authorization server for the tests: npm oidc-provider on a loopback port, with a machine, a registered agent, and a person.
-// node issuer.mjs MODULES PORT; a line of JSON on stdin says {"jwks": [JWK, ...]}, the first of which signs: a new line
-// rotates them. Prints {"issuer": URL} when it listens, and {"rotated": true} after each further line.
+// node issuer.mjs MODULES PORT; a line of JSON on stdin says {"jwks": [JWK, ...], "documents", "identity"}: the first key
+// signs, a new line rotates them; the rest is for enterprise.mjs. Prints {"issuer": URL} when it listens, and {"rotated": true} after each further line.
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { GRANT, addEnterpriseGrant, documentsAt } from './enterprise.mjs';
 
 const [modules, port] = process.argv.slice(2);
 const { default: Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
@@ -12,9 +13,17 @@ const issuer = `http://127.0.0.1:${port}`;
 console.info = console.error;
 const SCOPES = 'mcp notes:write';
 
-function makeProvider(keys) {
+async function makeProvider({ jwks: keys, documents = {}, identity }) {
+  const resourceServer = (_ctx, resource) => ({
+    scope: SCOPES,
+    audience: resource,
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 600,
+    jwt: { sign: { alg: keys[0].alg, kid: keys[0].kid } },
+  });
   const provider = new Provider(issuer, {
     jwks: { keys },
+    fetch: documentsAt(documents),
     scopes: SCOPES.split(' ').concat('openid', 'offline_access'),
     clients: [
       {
@@ -33,6 +42,14 @@ function makeProvider(keys) {
         token_endpoint_auth_method: 'none',
         scope: `${SCOPES} openid offline_access`,
       },
+      ...(identity ? [{
+        client_id: 'desk',
+        client_secret: 'desk-secret-0123456789',
+        grant_types: [GRANT],
+        redirect_uris: [],
+        response_types: [],
+        scope: SCOPES,
+      }] : []),
     ],
     cookies: { keys: ['cookie-key-of-the-tests'] },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -41,20 +58,16 @@ function makeProvider(keys) {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       registration: { enabled: true },
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       resourceIndicators: {
         enabled: true,
         defaultResource: (_ctx, _client, oneOf) => oneOf,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, resource) => ({
-          scope: SCOPES,
-          audience: resource,
-          accessTokenFormat: 'jwt',
-          accessTokenTTL: 600,
-          jwt: { sign: { alg: keys[0].alg, kid: keys[0].kid } },
-        }),
+        getResourceServerInfo: resourceServer,
       },
     },
   });
+  if (identity) await addEnterpriseGrant(modules, provider, issuer, identity, resourceServer);
   return provider;
 }
 
@@ -85,7 +98,7 @@ const server = createServer((request, response) => {
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
-  provider = makeProvider(JSON.parse(line).jwks);
+  provider = await makeProvider(JSON.parse(line));
   if (server.listening) {
     console.log(JSON.stringify({ rotated: true }));
   } else {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kong_mcp.declare.server_file import ServerFile
-from kong_mcp.state import fill_template
+from kong_mcp.state import fill_template, token_service
 
 LEGEND: Final = """\
 Each server NAME has
@@ -43,6 +43,8 @@ def document(one: ServerFile, template: str, tags: Sequence[str]) -> Record:
             _internal(one.name, "-stream", ["GET", "DELETE"], 0),
         ]
     for service in filled["services"]:
+        if service["name"] == token_service(one.name):
+            continue
         _reach(service, one)
         if not service["name"].startswith(_INTERNAL):
             _publish(service, one)

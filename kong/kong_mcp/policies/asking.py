@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from kong_mcp.policies.source import ServerPolicy
 from kong_mcp.policies.surfaces import NOTHING_KNOWN, KnownSurfaces
 from mcp_core import headers as http
 from mcp_core import methods
+from mcp_core.auth.denied import challenge
+from mcp_core.auth.scopes import TOO_NARROW, Scopes
 from mcp_core.decide import Caller, Decision, decide_post
+from mcp_core.jsonrpc import Message
 from mcp_core.methods import METHODS, Era, Kind
+from mcp_core.outcome import Reject, RequestId
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
@@ -53,11 +59,22 @@ def wanted(method: str | None, kind: Kind | None, name: str | None) -> Wanted:
 
 
 def decided(
-    policy: ServerPolicy, principal: Principal, asked: Wanted, server: str, known: KnownSurfaces = NOTHING_KNOWN
+    policy: ServerPolicy,
+    principal: Principal,
+    asked: Wanted,
+    server: str,
+    known: KnownSurfaces = NOTHING_KNOWN,
+    *,
+    scopes: Scopes | None = None,
 ) -> Decision:
-    """Return what the guard decides over a well-formed request, with pins as far as they are known."""
+    """Return what the guard decides over a well-formed request, with pins as far as they are known.
+
+    `scopes` are those of the server, where a token says who calls: what they hide or challenge counts too.
+    """
     guard = policy.guard
     view = guard.policy.view(principal)
+    if scopes is not None:
+        view = scopes.narrow(view, principal.scopes)
     if known.states and policy.pinning is Pinning.ENFORCE:
         surface = known.surface(server)
 
@@ -68,7 +85,14 @@ def decided(
         caller = Caller(view, closed=closed, held=True)
     else:
         caller = Caller(view, held=True)
+    if scopes is not None:
+        caller = replace(caller, step_up=partial(_step_up, scopes, principal))
     return decide_post(guard, caller, *_request(asked))
+
+
+def _step_up(scopes: Scopes, principal: Principal, messages: Sequence[Message], id_: RequestId | None) -> Reject | None:
+    needed = scopes.missing(messages, principal.scopes)
+    return challenge(TOO_NARROW, "", needed, id_) if needed else None
 
 
 def _request(asked: Wanted) -> tuple[dict[str, str], bytes]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 
 from kong_mcp.policies import report
 from kong_mcp.policies.asking import MethodError, wanted
+from kong_mcp.policies.claims import explain_claims, read_claims
 from kong_mcp.policies.compare import compare
 from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.explain import Explanation, explain
@@ -85,6 +87,13 @@ def policy() -> None:
 @click.option("--server", required=True, help="The server's name.")
 @click.option("--consumer", help="The Kong consumer who asks. Without it: whoever no rule names.")
 @click.option("--groups", multiple=True, metavar="GROUP[,GROUP...]", help="Its groups, in place of those in the files.")
+@click.option(
+    "--claims",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE|-",
+    help="Claims of an access token, in JSON: who asks, with which scopes. For servers whose callers have tokens.",
+)
+@click.option("--token-claims", metavar="JSON", help="The same, on the command line.")
 @click.option("--tool", help="The tool's name, exactly as it would be sent.")
 @click.option("--prompt", help="The prompt's name.")
 @click.option("--resource", metavar="URI", help="The resource's URI, or the URI template of a template.")
@@ -96,6 +105,8 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
     server: str,
     consumer: str | None,
     groups: tuple[str, ...],
+    claims: TextIO | None,
+    token_claims: str | None,
     tool: str | None,
     prompt: str | None,
     resource: str | None,
@@ -112,12 +123,17 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
     kong-mcp policy explain --policy policy.yaml --server files --consumer ada --tool delete_file
     kong-mcp policy explain --server files --groups finance,staff --resource note://public/plan
     kong-mcp policy explain --server files --consumer ada --tool read_file --lock mcp.lock
+    kong-mcp policy explain --server files --claims claims.json --tool write_file
+
+    Of a token the claims are asked for, never the token itself; what its signature is worth is not looked at.
 
     Exit status: 0 where there is an answer, whichever it is; 2 where something given cannot be used.
     """  # noqa: D301 - click's \b keeps the examples' lines
     asked = [(kind, name) for kind, name in zip(Kind, (tool, prompt, resource), strict=True) if name is not None]
     if len(asked) > 1:
         raise click.UsageError("give one of --tool, --prompt and --resource")
+    if sum((claims is not None, token_claims is not None, bool(consumer or groups))) > 1:
+        raise click.UsageError("give one of --claims, --token-claims, and --consumer with --groups")
     try:
         want = wanted(method, *(asked[0] if asked else (None, None)))
     except MethodError as error:
@@ -126,7 +142,12 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
         policies = read_policies(paths or (DECK_SERVERS,))
         known = known_surfaces(lock, store, lists, server)
         found, notes = _groups(policies, consumer, groups)
-        explained = explain(_policy(policies, server), principal(consumer, found), want, known, server)
+        one = _policy(policies, server)
+        text = token_claims if claims is None else claims.read()
+        if text is None:
+            explained = explain(one, principal(consumer, found), want, known, server)
+        else:
+            explained = explain_claims(one, read_claims(text), want, known, server, now=time.time())
     except PolicySourceError as error:
         raise PolicyCommandError(escaped(str(error))) from None
     if as_json:

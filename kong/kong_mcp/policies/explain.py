@@ -15,7 +15,7 @@ from mcp_core.methods import METHODS, Kind
 from mcp_core.outcome import Reject, RejectKind
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import MAX_NAME, Cause
-from mcp_core.principal import Principal
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.ruling import GlobPlace, ListName, Ruling, list_path, rule
 from mcp_core.scan.excerpt import escaped
 from mcp_core.uris import MAX_LENGTH
@@ -49,7 +49,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A verdict with its reason. `passes` says that a request goes on: in monitor mode one that is refused does."""
+    """A verdict with its reason. `passes` says that a request goes on: in monitor mode one that is refused does.
+
+    `scopes` are those that the request needs, and those of them that the token lacks; None where nothing was asked of a
+    token.
+    """
 
     server: str
     policy: ServerPolicy
@@ -62,14 +66,16 @@ class Explanation:
     by: tuple[GlobPlace, ...]
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+    scopes: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values; texts are escaped where they are sentences, and exact elsewhere."""
         places = [{"field": one.path, "glob": one.glob, "at": self.policy.where(one.path)} for one in self.by]
         kind = None if self.asked.kind is None else _WORDS[self.asked.kind]
-        return {
+        principal: dict[str, Any] = {"name": self.principal.name, "groups": sorted(self.principal.groups)}
+        value: dict[str, Any] = {
             "server": self.server,
-            "principal": {"name": self.principal.name, "groups": sorted(self.principal.groups)},
+            "principal": principal,
             "method": self.asked.method,
             "kind": kind,
             "name": self.asked.name,
@@ -81,6 +87,12 @@ class Explanation:
             "changes": [one.to_json() for one in self.changes],
             "notes": list(self.notes),
         }
+        if self.principal.kind == TOKEN:
+            principal |= {"issuer": self.principal.issuer, "client": self.principal.client}
+            principal["scopes"] = sorted(self.principal.scopes)
+        if self.scopes is not None:
+            value["scopes"] = {"needed": list(self.scopes[0]), "missing": list(self.scopes[1])}
+        return value
 
 
 def explain(
@@ -88,11 +100,11 @@ def explain(
 ) -> Explanation:
     """Explain what the guard decides over one request. Raises PolicySourceError where the policy cannot be used."""
     decision = decided(policy, principal, asked, server, known)
-    refusal = _refusal(decision)
+    refusal = refusal_of(decision)
     ruling = None
     if asked.kind is not None and asked.name is not None:
         ruling = rule(policy.guard.policy, principal, asked.kind, asked.name)
-    what = f"{_who(principal)} {_may(asked, refusal)} of {escaped(server)}"
+    what = f"{who(principal)} {may(asked, refusal)} of {escaped(server)}"
     if refusal is None:
         cause, why = ("allowed" if ruling is None else ruling.cause.value), _allowed(policy, asked, ruling)
     else:
@@ -113,7 +125,8 @@ def explain(
     )
 
 
-def _refusal(decision: Decision) -> Reject | None:
+def refusal_of(decision: Decision) -> Reject | None:
+    """Return why a request is refused, or would be if the policy were enforced."""
     if isinstance(decision, Reject):
         return decision
     return decision.would_refuse[0] if decision.would_refuse else None
@@ -125,7 +138,8 @@ def shown(text: str) -> str:
     return f'"{fit}"' if len(fit) <= _SHOWN else f'"{fit[:_SHOWN]}..."'
 
 
-def _who(principal: Principal) -> str:
+def who(principal: Principal) -> str:
+    """Return what a sentence calls a principal."""
     groups = ", ".join(map(escaped, sorted(principal.groups)))
     within = f"in {'group' if len(principal.groups) == 1 else 'groups'} {groups}" if groups else ""
     if principal.name is None:
@@ -133,11 +147,12 @@ def _who(principal: Principal) -> str:
     return f"{escaped(principal.name)} ({within})" if within else escaped(principal.name)
 
 
-def _may(asked: Wanted, refusal: Reject | None) -> str:
-    may, link = ("may", "and") if refusal is None else ("may not", "or")
+def may(asked: Wanted, refusal: Reject | None) -> str:
+    """Return what somebody may do, or may not."""
+    verb, link = ("may", "and") if refusal is None else ("may not", "or")
     if asked.kind is None or asked.name is None:
-        return f"{may} send {shown(asked.method)}"
-    return f"{may} see {link} use the {_WORDS[asked.kind]} {shown(asked.name)}"
+        return f"{verb} send {shown(asked.method)}"
+    return f"{verb} see {link} use the {_WORDS[asked.kind]} {shown(asked.name)}"
 
 
 def _listed(policy: ServerPolicy, places: Sequence[GlobPlace]) -> str:
@@ -246,17 +261,21 @@ def _additions(
     path = list_path(None, kind, which)
     star = "" if "*" not in name else " (its star stands for anything)"
     yield Change(f"{first}add {shown(name)} to {path}, for everyone{star}", remove, add=(path, name))
-    if principal.name is not None:
-        one: dict[str, Any] = {"consumers": [principal.name]}
-        who = escaped(principal.name)
-        written = f"consumers: [{who}]"
+    if principal.kind == TOKEN:
+        one: dict[str, Any] = {"subjects": [principal.id], "issuer": principal.issuer}
+        whom = who(principal)
+        written = f"subjects: [{escaped(principal.id)}], issuer: {escaped(principal.issuer)}"
+    elif principal.name is not None:
+        one = {"consumers": [principal.name]}
+        whom = escaped(principal.name)
+        written = f"consumers: [{whom}]"
     elif principal.groups:
         one = {"groups": sorted(principal.groups)}
-        who = f"whoever is in {' or '.join(map(escaped, one['groups']))}"
+        whom = f"whoever is in {' or '.join(map(escaped, one['groups']))}"
         written = f"groups: [{', '.join(map(escaped, one['groups']))}]"
     else:
         return
-    text = f"{first}add a rule for {who} alone: {{{written}, {kind.value}: {{{which}: [{shown(name)}]}}}}"
+    text = f"{first}add a rule for {whom} alone: {{{written}, {kind.value}: {{{which}: [{shown(name)}]}}}}"
     yield Change(text, remove, rule={**one, kind.value: {which: [name]}})
 
 
@@ -264,8 +283,12 @@ def _memberships(policy: ServerPolicy, place: GlobPlace) -> Iterator[Change]:
     if place.rule is None:
         return
     named = policy.guard.policy.rules[place.rule]
-    whom = [f"a consumer tagged group:{escaped(one)}" for one in sorted(named.groups)]
+    group = "whoever is in the group " if policy.config.get("auth") else "a consumer tagged group:"
+    whom = [f"{group}{escaped(one)}" for one in sorted(named.groups)]
     whom += [f"the consumer {escaped(one)}" for one in sorted(named.consumers)]
+    whom += [f"the subject {escaped(one)}" for one in sorted(named.subjects)]
+    whom += [f"the client {escaped(one)}" for one in sorted(named.clients)]
+    whom += [f"whoever has the scope {escaped(one)}" for one in sorted(named.scopes)]
     yield Change(f"ask as {' or '.join(whom)}: {_listed(policy, [place])} allows it to them")
 
 

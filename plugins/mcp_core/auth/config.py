@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mcp_core.auth import keysets, metadata, proof
+from mcp_core.auth.facade import Facade
 from mcp_core.auth.judge import Expected, is_scope
 from mcp_core.auth.scopes import Denial, Need, Scopes
 from mcp_core.methods import Kind
@@ -36,11 +37,13 @@ _ISSUER_KEYS: Final = {
     "groups_claim",
     "introspect",
     "introspection_seconds",
+    "facade",
 }
 _PROOF_KEYS: Final = {"required", "nonces", "seconds"}
 INTROSPECTION_SECONDS: Final = 30
 """How long an issuer's word on an opaque token is believed, unless it is configured."""
 MAX_SECONDS: Final = 300
+_FACADE_KEYS: Final = {"authorization_endpoint", "token_endpoint", "scope_prefix", "client_id"}
 _RULE_KEYS: Final = {"scopes", *(kind.value for kind in Kind)}
 _MOST_ISSUERS: Final = 16
 _MOST_RULES: Final = 64
@@ -75,7 +78,10 @@ class DPoP:
 
 @dataclass(frozen=True)
 class Auth:
-    """How one resource knows its callers. `fingerprint` differs wherever a token could be judged otherwise."""
+    """How one resource knows its callers. `fingerprint` differs wherever a token could be judged otherwise.
+
+    `facade` is the issuer that the gateway speaks for as an authorization server, and what it says.
+    """
 
     resource: str
     issuers: Mapping[str, Expected]
@@ -84,6 +90,7 @@ class Auth:
     fingerprint: bytes
     introspection_seconds: Mapping[str, int]
     dpop: DPoP
+    facade: tuple[str, Facade] | None = None
 
     @property
     def metadata_url(self) -> str:
@@ -92,8 +99,10 @@ class Auth:
 
     def document(self) -> bytes:
         """Return the resource's metadata document."""
+        own = {} if self.facade is None else {self.facade[0]: self.facade[1].issuer}
+        named = [own.get(issuer, issuer) for issuer in self.issuers]
         more = self.dpop.metadata() if self.dpop.is_offered else {}
-        return metadata.document(self.resource, self.issuers, self.scopes.required, more)
+        return metadata.document(self.resource, named, self.scopes.required, more)
 
 
 def read(value: Any) -> Auth | None:
@@ -130,7 +139,30 @@ def read(value: Any) -> Auth | None:
         one.issuer: _seconds(given, "introspection_seconds", INTROSPECTION_SECONDS, f"auth.issuers[{number}]")
         for number, (one, given) in enumerate(zip(expected, issuers, strict=True))
     }
-    return Auth(resource, {one.issuer: one for one in expected}, _scopes(section), skew, fingerprint, seconds, dpop)
+    scopes = _scopes(section)
+    facades = [
+        (expected[number].issuer, _facade(one["facade"], resource, scopes.required, f"auth.issuers[{number}].facade"))
+        for number, one in enumerate(issuers)
+        if one.get("facade") is not None
+    ]
+    if len(facades) > 1:
+        raise AuthError("auth.issuers: one of them may have a facade, for the gateway can speak for one")
+    facade = facades[0] if facades else None
+    by_issuer = {one.issuer: one for one in expected}
+    return Auth(resource, by_issuer, scopes, skew, fingerprint, seconds, dpop, facade)
+
+
+def _facade(value: Any, resource: str, scopes: tuple[str, ...], where: str) -> Facade:
+    one = known_object(value, _FACADE_KEYS, where)
+    for field in ("authorization_endpoint", "token_endpoint"):
+        url = one.get(field)
+        if not isinstance(url, str) or url_problem(url.partition("?")[0] if field[0] == "a" else url, path=True):
+            raise AuthError(f"{where}.{field}: write the URL of the provider's (https, or http on a loopback address)")
+    for field in ("scope_prefix", "client_id"):
+        text = one.get(field, "")
+        if not isinstance(text, str) or (text and not is_scope(text)):
+            raise AuthError(f"{where}.{field}: write visible ASCII without blanks, quotes and backslashes")
+    return Facade(resource, **one, scopes=scopes)
 
 
 def _dpop(value: Any) -> DPoP:

@@ -66,6 +66,14 @@ class Scopes:
         """Return whether any item of a kind needs scopes of its own."""
         return kind in self._by_kind
 
+    def needs(self, kind: Kind, name: str) -> tuple[tuple[int, frozenset[str]], ...]:
+        """Return which of the needs an item falls under, by their numbers, each with its scopes."""
+        return tuple(
+            (number, need.scopes)
+            for number, need in enumerate(self._needs)
+            if need.items.get(kind) and _Needs(kind, [need]).add(frozenset(), name)
+        )
+
     def granted(self, scopes: frozenset[str]) -> frozenset[str]:
         """Return a token's scopes, and all that they imply."""
         if self._implied.keys().isdisjoint(scopes):

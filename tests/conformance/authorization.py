@@ -1,0 +1,144 @@
+"""The suite's scenarios `auth/*` with the gateway as the resource server: which gateway each needs, and its run.
+
+The suite starts an authorization server and an MCP server that asks for its tokens. Behind a gateway it is the gateway
+that asks: it says what the suite's MCP server says, as far as its configuration can. See behind.mjs for how the suite's
+servers come to stand behind it.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from conformance.lane import Forwarder
+from kong_mcp.dev import REFRESH_VARIABLE, DevSettings, free_port, run_dev
+from kong_mcp.policy_file import OPEN_POLICY
+from kong_mcp.servers import parse_server
+from servers.launch import wait_for
+from tokens.kit import jwk
+from tokens.provider import Provider
+
+VARIABLE = "CONFORMANCE_BEHIND"
+PRELOADED = Path(__file__).with_name("behind.mjs")
+EXTENSIONS = (
+    "auth/client-credentials-basic",
+    "auth/client-credentials-jwt",
+    "auth/enterprise-managed-authorization",
+)
+"""Scenarios of extensions, which belong to no revision; they run with the newest."""
+
+QUICK = ("auth/metadata-default", "auth/basic-cimd", "auth/scope-step-up", "auth/resource-mismatch", *EXTENSIONS[1:])
+"""What runs in the short form."""
+DOCUMENTS = {
+    "auth/metadata-var3": "/custom/metadata/location.json",
+    "auth/resource-mismatch": "/.well-known/oauth-protected-resource/mcp",
+}
+"""Where the suite's MCP server has its metadata in scenarios in which that is not where the gateway has it."""
+
+NOT_JUDGED = {"auth/metadata-var2": {"prm-pathbased-requested", "resource-parameter-matches-prm"}}
+"""Checks of a scenario whose server has its metadata at the root, and for the root: a gateway has many servers, and no
+such document. What they judge of an agent, the other scenarios do."""
+
+NOT_COMPARED = {
+    "auth/authorization-server-migration": "its server names another issuer from one request to the next; of a gateway "
+    "that is a change of its configuration",
+    "auth/dpop": "the official Python client has no DPoP",
+    "auth/wif-jwt-bearer": "the official Python client has no grant for workload identities",
+}
+"""How the names of scenarios begin that run in no gateway -> why."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenarios that one configuration of the gateway is for. `auth` is added to the section `auth`.
+
+    `tenant` is the path of the issuer; `listeners` the servers that a scenario starts, in order; `grants` whether its
+    authorization server gives the scopes that were asked for.
+    """
+
+    names: tuple
+    auth: dict = field(default_factory=dict)
+    tenant: str = ""
+    grants: bool = True
+    listeners: tuple = ("issuer", "server")
+    path: str = "/mcp"
+
+
+_STEP_UP = {"scope_rules": [{"scopes": ["mcp:write"], "tools": ["test-tool"]}], "denial": "challenge"}
+_ALL = Group(())
+GROUPS = (
+    Group(("auth/metadata-var2", "auth/metadata-var3"), tenant="/tenant1"),
+    Group(("auth/scope-from-www-authenticate", "auth/offline-access-scope"), {"required_scopes": ["mcp:basic"]}),
+    Group(("auth/scope-from-scopes-supported",), {"required_scopes": ["mcp:basic", "mcp:read", "mcp:write"]}),
+    Group(("auth/offline-access-not-supported",), {"required_scopes": ["mcp:basic", "mcp:read"]}),
+    Group(("auth/scope-step-up",), {"required_scopes": ["mcp:basic"], **_STEP_UP}),
+    Group(("auth/scope-retry-limit",), {"required_scopes": ["mcp:admin"]}, grants=False),
+    Group(("auth/resource-mismatch",), path="/elsewhere/mcp"),
+    Group(("auth/enterprise-managed-authorization",), listeners=("other", "issuer", "server")),
+)
+"""What is in none of them needs no scopes."""
+
+
+def groups(names):
+    """Return the groups that some scenarios need, each with those of them that belong to it."""
+    special = {name for group in GROUPS for name in group.names}
+    everything = (replace(_ALL, names=tuple(name for name in names if name not in special)), *GROUPS)
+    cut = [replace(group, names=tuple(name for name in group.names if name in names)) for group in everything]
+    return [group for group in cut if group.names]
+
+
+@contextlib.contextmanager
+def gateway_for(group, kind):
+    """Run the gateway of a group, with the keys of an issuer that is to come. Gives what to add to the environment."""
+    provider = Provider()
+    port, behind = free_port(), free_port()
+    issuer = f"http://localhost:{provider.port}{group.tenant}"
+    resource = f"http://localhost:{port}{group.path}"
+    key = jwk("ES256", private=True)
+    provider.answers[f"/.well-known/oauth-authorization-server{group.tenant}"] = {
+        "issuer": issuer,
+        "jwks_uri": f"{provider.url}/jwks",
+    }
+    provider.answers["/jwks"] = {"keys": [jwk("ES256")]}
+    policy = {**OPEN_POLICY, "auth": {"resource": resource, "issuers": [{"issuer": issuer}], **group.auth}}
+    with contextlib.ExitStack() as stack:
+        target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))) / "target"
+        target.write_text(str(behind), encoding="utf-8")
+        forwarder = stack.enter_context(Forwarder(target))
+        server = replace(
+            parse_server(f"server=http://127.0.0.1:{forwarder.port}/mcp"), path_of_agents="/mcp", policy=policy
+        )
+        # Asked once: later there is the suite's own server, which counts who asks for its documents.
+        stack.enter_context(_variable(REFRESH_VARIABLE, "3600"))
+        try:
+            dev = stack.enter_context(run_dev(DevSettings([server], kind, port=port, records=True)))
+            wait_for((dev.folder / "issuer-keys").exists, lambda: (dev.folder / "sidecar.log").read_text()[-2000:])
+        finally:
+            provider.close()
+        settings = {
+            "listeners": group.listeners,
+            "issuer": provider.port,
+            "server": behind,
+            "gateway": port,
+            "resource": resource,
+            "key": key,
+            "grants": group.grants,
+            "records": str(dev.records),
+            "documents": DOCUMENTS,
+        }
+        yield {VARIABLE: json.dumps(settings), "NODE_OPTIONS": f"--import={PRELOADED}"}
+
+
+@contextlib.contextmanager
+def _variable(name, value):
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,88 @@
+// Puts the suite's own servers behind a gateway: preloaded into the suite (node --import) for the scenarios auth/*.
+// CONFORMANCE_BEHIND is {listeners, issuer, server, gateway, resource, key, grants, records, documents}. Each scenario starts servers on free
+// ports: `listeners` names their roles in that order. The authorization server listens on the port `issuer`, where the
+// gateway's configuration has it. The MCP server listens on the port `server`, behind the gateway, and takes itself to be
+// on the port `gateway`: so what the suite tells its agent, and compares later, is the gateway's URL.
+// The suite's tokens are words that nobody can verify. What its authorization server grants is made a JWT on the way out,
+// signed by `key` (a private JWK) for `resource` with the scopes that were granted (none where `grants` is false). The gateway
+// verifies it and keeps it; its MCP server, which judges tokens too, is told the word that belonged to it. So it is of every
+// request for its metadata that the gateway answered in its place: `records` is the gateway's log. The gateway's document
+// has one place; the suite's has another in some scenarios, which is where it is told of it (`documents`, by scenario).
+import http from 'node:http';
+import { createPrivateKey, sign } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+
+const settings = JSON.parse(process.env.CONFORMANCE_BEHIND ?? 'null');
+const roles = [...(settings?.listeners ?? [])];
+let word;
+
+const base64url = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+function token(granted, base) {
+  const { key, resource, grants } = settings;
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: base,
+    aud: resource,
+    sub: 'ann',
+    client_id: 'agent',
+    jti: granted.access_token,
+    scope: grants ? (granted.scope ?? '') : '',
+    iat: now,
+    exp: now + 600,
+  };
+  const signed = `${base64url({ alg: 'ES256', typ: 'at+jwt', kid: key.kid })}.${base64url(claims)}`;
+  const options = { key: createPrivateKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' };
+  return `${signed}.${sign('sha256', Buffer.from(signed), options).toString('base64url')}`;
+}
+
+function grant(request, response) {
+  const end = response.end.bind(response);
+  response.end = (chunk, ...rest) => {
+    const granted = response.statusCode === 200 ? JSON.parse(chunk) : undefined;
+    if (granted?.access_token === undefined) return end(chunk, ...rest);
+    word = granted.access_token;
+    const base = `http://localhost:${settings.issuer}${request.url.slice(0, -'/token'.length)}`;
+    const body = JSON.stringify({ ...granted, access_token: token(granted, base) });
+    response.setHeader('Content-Length', Buffer.byteLength(body));
+    return end(body);
+  };
+}
+
+const METADATA = '/.well-known/oauth-protected-resource';
+const lines = () => (existsSync(settings.records) ? readFileSync(settings.records, 'utf8').split('\n').slice(0, -1) : []);
+
+function follow() {
+  let told = lines().length;
+  const [, own] = Object.entries(settings.documents).find(([name]) => process.argv.includes(name)) ?? [];
+  const look = () => {
+    for (const line of lines().slice(told)) {
+      told += 1;
+      const { request, response } = JSON.parse(line);
+      if (request.method !== 'GET' || !request.uri.startsWith(METADATA)) continue;
+      const path = response.status === 200 && own ? own : request.uri;
+      http.get({ port: settings.server, path }, (answer) => answer.resume());
+    }
+  };
+  setInterval(look, 50).unref();
+}
+
+const listen = http.Server.prototype.listen;
+http.Server.prototype.listen = function (port, ...rest) {
+  const role = port === 0 ? roles.shift() : undefined;
+  if (role === 'issuer') {
+    this.prependListener('request', (request, response) => {
+      if (request.method === 'POST' && request.url.endsWith('/token')) grant(request, response);
+    });
+    return listen.call(this, settings.issuer, ...rest);
+  }
+  if (role === 'server') {
+    this.prependListener('request', (request) => {
+      if (word && request.method === 'POST') request.headers.authorization = `Bearer ${word}`;
+    });
+    follow();
+    this.address = () => ({ port: settings.gateway });
+    return listen.call(this, settings.server, ...rest);
+  }
+  return listen.call(this, port, ...rest);
+};
