@@ -84,6 +84,8 @@ _RULE: Final = {
         {"tools": _access("tools")},
         {"prompts": _access("prompts")},
         {"resources": _access("resources")},
+        {"skills": _access("files of skills")},
+        {"apps": _access("pages of apps")},
     ],
 }
 
@@ -177,6 +179,8 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     {"tools": _access("tools")},
     {"prompts": _access("prompts")},
     {"resources": _access("resources")},
+    {"skills": _access("files of skills")},
+    {"apps": _access("pages of apps")},
     {
         "methods": {
             "type": "record",

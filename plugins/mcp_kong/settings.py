@@ -246,12 +246,12 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         _check_rules(policy, read_auth(config))
     except (PolicyError, ParamHeaderError) as error:
         raise SettingsError(f"config.{error}") from None
-    sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent = [*(config.get(kind.value) for kind in Kind), config.get("rules"), read_scan(config)]
     sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
     if len(json.dumps(sent)) > MAX_VIEW_BYTES:
         raise SettingsError(
-            "config: tools, prompts, resources, rules, scan, hide_headers and auth.scope_rules take more than "
-            f"{MAX_VIEW_BYTES} bytes of JSON"
+            "config: tools, prompts, resources, skills, apps, rules, scan, hide_headers and auth.scope_rules take "
+            f"more than {MAX_VIEW_BYTES} bytes of JSON"
         )
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):

@@ -26,7 +26,9 @@ MAX_SKEW: Final = 300
 DEFAULT_TYPES: Final = ("at+jwt",)
 _KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes", "denial", "skew"}
 _ISSUER_KEYS: Final = {"issuer", "audiences", "audience_only", "algorithms", "types", "groups_claim"}
-_RULE_KEYS: Final = {"scopes", *(kind.value for kind in Kind)}
+_RULED: Final = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE)
+"""What scopes are needed for: files of skills and apps are resources."""
+_RULE_KEYS: Final = {"scopes", *(kind.value for kind in _RULED)}
 _MOST_ISSUERS: Final = 16
 _MOST_RULES: Final = 64
 
@@ -130,7 +132,7 @@ def _scopes(section: Mapping[str, Any]) -> Scopes:
 def _need(value: Any, where: str) -> Need:
     rule = _object(value, _RULE_KEYS, where)
     scopes = _scope_words(rule, "scopes", where)
-    items: dict[Kind, Globs] = {kind: _words(rule, kind.value, where) for kind in Kind if rule.get(kind.value)}
+    items: dict[Kind, Globs] = {kind: _words(rule, kind.value, where) for kind in _RULED if rule.get(kind.value)}
     if not scopes or not any(items.values()):
         raise AuthError(f"{where}: name scopes, and the tools, prompts or resources that need them")
     return Need(items, frozenset(scopes))

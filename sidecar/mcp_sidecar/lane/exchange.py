@@ -29,6 +29,7 @@ from mcp_core.repeat import may_ask_another, says_nobody_is_there
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
 from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.files import files_of
 from mcp_sidecar.lane.filtering import Filter, Filtered, Sight
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.lasting import may_last, may_stay, works
@@ -89,15 +90,14 @@ class Exchange:
     def __init__(self, parts: Parts, call: Call, reply: Reply, line: Line) -> None:
         self._parts = parts
         self._call = call
-        self._claims = call.claims
-        self._target = call.target
+        self._claims, self._target = call.claims, call.target
         terms, server = call.claims.terms, call.target.server
         self._judge = Judge(call.claims.question, terms.server_messages)
         self._sight = Sight(
             call.view,
             server,
             terms.enforce,
-            pins=pins_of(terms, call.target, parts.surfaces, parts.metrics.pins),
+            pins=pins_of(call.claims, call.target, parts.surfaces, parts.metrics.pins),
             results=parts.inspector.results(call.claims),
             beside=parts.inspector.beside(terms),
             judge=self._judge,
@@ -105,8 +105,7 @@ class Exchange:
         self._reply = reply
         self._line = line
         self._patience = anyio.CancelScope()
-        self._streaming = False
-        self._answered = False
+        self._streaming = self._answered = False
 
     async def run(self, receive: Receive) -> None:
         """Answer the request; returns early when the agent goes away or the sidecar stops."""
@@ -162,6 +161,8 @@ class Exchange:
         if isinstance(sending, Reject):
             await self._fail(sending, "refused")
             return
+        held = await files_of(claims, target.server, self._call.body, self._parts.surfaces, self._sight.pins)
+        self._sight = replace(self._sight, files=held)
         if claims.refusal is not None:
             sending = self._parts.refusals.in_place_of(claims, sending)
         self._target = sending.target
