@@ -1,8 +1,9 @@
-"""Skills and apps on a whole gateway: what is poisoned, swapped, nested or hostile reaches no agent; its honest twin does."""
+"""Skills and apps on a whole gateway: what is poisoned, swapped, nested or hostile reaches no agent."""
 
 from __future__ import annotations
 
 import json
+import time
 
 import httpx2
 import pytest
@@ -21,7 +22,7 @@ SKILL, GUIDE, TOOL = f"{ROOT}/SKILL.md", f"{ROOT}/references/GUIDE.md", f"{ROOT}
 NESTED = f"{ROOT}/review/SKILL.md"
 APP = "ui://weather/card"
 HONEST = {
-    SKILL: "---\nname: git-flow\ndescription: Follow the team's Git conventions.\n---\n# Git\n\nName branches by ticket.\n",
+    SKILL: "---\nname: git-flow\ndescription: Follow the team's Git conventions.\n---\n# Git\n\nBranches have names.\n",
     GUIDE: "# Guide\n\nA branch has one purpose.\n",
     TOOL: "import sys\n\nprint(len(sys.argv))\n",
     NESTED: "---\nname: review\ndescription: Read a change before it is merged.\n---\n# Review\n\nRead the tests.\n",
@@ -185,8 +186,6 @@ def until_read(agent, uri):
 
 
 def until(condition):
-    import time
-
     end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end

@@ -29,12 +29,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self._end(405)
 
-    do_DELETE = do_GET
+    def do_DELETE(self):
+        self._end(405)
 
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if "id" not in message:
-            return self._end(202)
+            self._end(202)
+            return
         state = json.loads(self.server.state.read_text())
         params = message.get("params") or {}
         answer = _answer(message["method"], params, state)

@@ -98,8 +98,8 @@ class Surface:
     def _extension_refusal(self, uri: str, above: Sequence[str]) -> str | None:
         """Return None where a skill's file or an app's page may be asked for, or the word for why not.
 
-        It is closed where any skill is of which it is a part, and where a person rejected it. What its content is, only
-        the sidecar sees: so a read of a file that waits goes there, which also notices that a server took a change back.
+        It is closed where any skill is of which it is a part, and where a person rejected it. Only the
+        sidecar sees its content: so a read of a file that waits goes there, which also notices a change taken back.
         """
         states = [self.states[ItemKind.SKILL, one] for one in above]
         closed = next((one for one in states if one != IS_OPEN), None)

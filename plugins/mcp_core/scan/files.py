@@ -2,7 +2,8 @@
 
 Prose (Markdown, lines of words in code, and of a page all that a person or a model could read of it) is read by the
 rules for surfaces. Code and markup are not prose: rules about words would hold for honest ones too. What is found here
-makes a file wait, like any finding. It is a net for what is plain; what it lets through is held by `trust` (mcp_core.pins.states).
+makes a file wait, like any finding. It is a net for what is plain; what it lets through is held by `trust`
+(mcp_core.pins.states).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _NETWORK: Final = re.compile(
     re.IGNORECASE,
 )
 _GRANT: Final = re.compile(
-    r"^(?:allowed-tools|tools)\s{0,3}:[^\n]{0,400}(?:\*|\bbash\b(?!\s{0,2}\())|^hooks\s{0,3}:",
+    r"^(?:allowed-tools|tools)\s{0,3}:[^\n]{0,400}(?:[\s,:\[\"']\*(?=[\s,\]\"']|$)|\bbash\b(?!\s{0,2}\([^*]))|^hooks\s{0,3}:",
     re.IGNORECASE | re.MULTILINE,
 )
 _FRONT: Final = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.{0,20000}?)\r?\n---", re.DOTALL)
