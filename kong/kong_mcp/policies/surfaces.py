@@ -21,6 +21,8 @@ WORDS: Final = {
     ItemKind.PROMPT: "prompt",
     ItemKind.RESOURCE: "resource",
     ItemKind.TEMPLATE: "template",
+    ItemKind.SKILL: "skill",
+    ItemKind.FILE: "file",
 }
 """What people call the kinds of items that a policy rules over."""
 RULED_BY: Final = {
@@ -28,6 +30,8 @@ RULED_BY: Final = {
     ItemKind.PROMPT: Kind.PROMPT,
     ItemKind.RESOURCE: Kind.RESOURCE,
     ItemKind.TEMPLATE: Kind.RESOURCE,
+    ItemKind.SKILL: Kind.RESOURCE,
+    ItemKind.FILE: Kind.RESOURCE,
 }
 _NO_DIGEST: Final = b""
 
@@ -60,7 +64,7 @@ NOTHING_KNOWN: Final = KnownSurfaces()
 
 def read_lock(path: Path) -> KnownSurfaces:
     """Read a lock file. Raises PolicySourceError."""
-    lockfile = _sidecar("lockfile")
+    lockfile = _sidecar("surface.lockfile")
     try:
         locked = lockfile.load(path.read_text(encoding="utf-8"))
     except OSError as error:
