@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import counts, envelope, extended, methods, params, question, tasks, unknown
+from mcp_core import constraints, counts, envelope, extended, methods, params, question, tasks, unknown
 from mcp_core import headers as http
 from mcp_core.answer import ServerMessages
+from mcp_core.constraints import Constraint
 from mcp_core.envelope import Envelope
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
@@ -52,6 +53,7 @@ class Guard:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     param_headers: ParamHeaders = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
     inspection: Inspection = field(default_factory=Inspection)
     server_messages: ServerMessages = field(default_factory=ServerMessages)
 
@@ -166,6 +168,7 @@ def _refusals(
     if (refusal := _check_subscriptions(message, read, guard.limits)) is not None:
         yield refusal
     yield from authorise(message, read, guard.policy, caller)
+    yield from constraints.check(guard.constraints, message, read.era)
     if (refusal := _check_params(message, read, guard.param_headers, http_headers)) is not None:
         yield refusal
 

@@ -14,6 +14,7 @@ from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_kong.auth_schema import AUTH_SCHEMA
+from mcp_kong.constraint_schema import CONSTRAINTS
 from mcp_kong.schema_parts import GLOB, names
 
 SIDECAR: Final = "mcp-sidecar"
@@ -278,6 +279,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             ],
         }
     },
+    {"constraints": CONSTRAINTS},
     {
         "scan": {
             "type": "record",

@@ -18,6 +18,8 @@ from mcp_core.answer import ServerMessages
 from mcp_core.auth import config as auth_config
 from mcp_core.auth.config import Auth, AuthError
 from mcp_core.claims import ClaimSigner
+from mcp_core.constraints import ConstraintError
+from mcp_core.constraints import read_config as read_constraints
 from mcp_core.decide import Guard
 from mcp_core.errand import SCHEMES, Address, AddressError
 from mcp_core.inspection import Inspection, Mode
@@ -242,9 +244,10 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     try:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
+        constraints = read_constraints(config.get("constraints"))
         read_pins(config)
         _check_rules(policy, read_auth(config))
-    except (PolicyError, ParamHeaderError) as error:
+    except (PolicyError, ParamHeaderError, ConstraintError) as error:
         raise SettingsError(f"config.{error}") from None
     sent = [*(config.get(kind.value) for kind in Kind), config.get("rules"), read_scan(config)]
     sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
@@ -263,6 +266,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         origins=_strings(config, "origins", ()),
         hosts=tuple(host.lower() for host in _strings(config, "hosts", ())),
         param_headers=param_headers,
+        constraints=constraints,
         inspection=read_inspection(config),
         server_messages=read_server_messages(config),
     )
