@@ -13,11 +13,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from mcp_core.extensions import SKILL_FILE, root_of
+from mcp_core.keys import Keys
+from mcp_core.loosejson import sound
 from mcp_core.methods import CONTENTS
 
 DYNAMIC: Final = "dynamic"
 """What stands for the files of a skill whose content is generated."""
 _TEXT: Final = "text"
+UNREAD: Final = "unread"
+"""The member that says of a content that it is longer than what is read and kept."""
+LARGEST: Final = 1024 * 1024
+"""Bytes of a file that are read and kept for a reviewer; of a larger one the digest is."""
+_CONTENT: Final = Keys.of({"uri", "mimeType", _TEXT, "blob", "_meta"})
+_DEEPEST: Final = 50
+"""Nesting of what a content holds."""
 
 
 def raw_bytes(content: Mapping[str, Any]) -> bytes | None:
@@ -33,6 +42,11 @@ def raw_bytes(content: Mapping[str, Any]) -> bytes | None:
     return None
 
 
+def _reads_alike(content: dict[str, Any]) -> bool:
+    """Return whether every client takes the same text for a content's."""
+    return _CONTENT.misread(content) is None and sound(content, _DEEPEST)
+
+
 def as_item(uri: str, contents: Any) -> dict[str, Any] | None:
     """Return what was read as an item: each content with its text, or where it is none the digest of its bytes.
 
@@ -42,15 +56,15 @@ def as_item(uri: str, contents: Any) -> dict[str, Any] | None:
         return None
     kept = []
     for one in contents:
-        data = raw_bytes(one) if isinstance(one, Mapping) else None
+        data = raw_bytes(one) if isinstance(one, dict) and _reads_alike(one) else None
         if data is None:
             return None
         rest = {name: value for name, value in one.items() if name not in (_TEXT, "blob")}
-        digest = hashlib.sha256(data).hexdigest()
+        rest |= {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         try:
-            kept.append({**rest, "sha256": digest, "size": len(data), _TEXT: data.decode()})
+            kept.append({**rest, **({UNREAD: True} if len(data) > LARGEST else {_TEXT: data.decode()})})
         except UnicodeDecodeError:
-            kept.append({**rest, "sha256": digest, "size": len(data)})
+            kept.append(rest)
     return {"uri": uri, CONTENTS: kept}
 
 

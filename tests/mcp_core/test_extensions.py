@@ -9,14 +9,14 @@ import json
 import pytest
 from core_cases import legacy, modern, modern_body, request, text
 
-from mcp_core import methods
+from mcp_core import loosejson, methods
 from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
 from mcp_core.extensions import kind_of, skills_above
 from mcp_core.methods import Kind, Lane
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, Policy, View
-from mcp_core.skill_files import as_item, child, is_as_said, is_entry
-from mcp_core.surface import filter_text
+from mcp_core.skill_files import LARGEST, as_item, child, is_as_said, is_entry
+from mcp_core.surface import ANSWER_LIMITS, filter_text
 
 ROOT = "skill://acme/refunds"
 SKILL = f"{ROOT}/SKILL.md"
@@ -126,6 +126,33 @@ def test_a_file_is_what_its_skill_lists_by_digest_and_size():
     assert is_as_said(good, [{"uri": SKILL, "resources": "dynamic"}])
     # Of nested skills, all that it is a part of must say so.
     assert not is_as_said(good, [entry, {"uri": f"{ROOT}/examples/SKILL.md", "resources": []}])
+
+
+@pytest.mark.requirement("SKILL-007")
+@pytest.mark.parametrize(
+    "contents",
+    [
+        '[{"text":"a","text":"b"}]',
+        '[{"text":"a","Text":"b"}]',
+        '[{"text":"a","te_xt":"b"}]',
+        '[{"text":"a","_meta":{"ui":{"csp":{}},"ui":{}}}]',
+        '[{"text":"a","blob":"YQ=="}]',
+        '[{"text":1}]',
+        "[1]",
+        "[]",
+        "{}",
+    ],
+)
+def test_what_clients_could_read_differently_is_no_file(contents):
+    assert as_item(FILE, loosejson.load(contents.encode(), ANSWER_LIMITS).value) is None
+
+
+@pytest.mark.requirement("SKILL-011")
+def test_of_a_large_file_the_digest_is_kept_and_that_it_was_not_read():
+    (content,) = as_item(FILE, [{"text": "a" * (LARGEST + 1)}])["contents"]
+    assert "text" not in content
+    assert content["unread"]
+    assert content["size"] == LARGEST + 1
 
 
 @pytest.mark.requirement("SKILL-008")

@@ -103,6 +103,9 @@ class Surface:
         """
         states = [self.states[ItemKind.SKILL, one] for one in above]
         closed = next((one for one in states if one != IS_OPEN), None)
+        template = self.states.get((ItemKind.TEMPLATE, uri), IS_OPEN)
+        if template != IS_OPEN:
+            return template
         own = [self.states.get((kind, uri)) for kind in (ItemKind.FILE, ItemKind.RESOURCE)]
         return closed or (REJECTED if REJECTED in own else None)
 

@@ -211,6 +211,8 @@ def _find(uri: str, content: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
     text = content.get("text")
     kind = str(content.get("mimeType", "")).lower()
     yield from _csp(content)
+    if content.get("unread"):
+        yield UNREAD, uri
     if not isinstance(text, str):
         if _is_page(uri, content) or kind.startswith("text/") or uri.endswith(f"/{SKILL_FILE}"):
             yield UNREAD, uri

@@ -12,6 +12,8 @@ from mcp_core import jsonrpc, methods
 from mcp_core.claims import Claims
 from mcp_core.extensions import kind_of, root_of, skills_above
 from mcp_core.jsonrpc import NotStrictError
+from mcp_core.keys import Keys
+from mcp_core.loosejson import Doubled
 from mcp_core.methods import CONTENTS, Kind
 from mcp_core.outcome import FORBIDDEN
 from mcp_core.pins.states import Pinning
@@ -28,6 +30,7 @@ OTHER: Final = "it is not the file that its skill lists, by digest and size"
 UNREADABLE: Final = "clients could read it differently"
 UNAPPROVED: Final = "this version of it is not approved"
 REPLAYED: Final = "a stream does not say which file it is of: read it again"
+_SPELLINGS: Final = Keys.of({CONTENTS})
 _DIRECTORY_KEY: Final = "resources"
 
 
@@ -49,14 +52,15 @@ class Files:
         result = message.get("result")
         if not isinstance(result, dict) or CONTENTS not in result:
             return False
-        self.why = self._problem(result[CONTENTS])
+        self.why = self._problem(result)
         if self.why is None or not self._pins.enforces:
             return False
         _withhold(message, self.why)
         return True
 
-    def _problem(self, contents: Any) -> str | None:
-        item = as_item(self._uri, contents)
+    def _problem(self, result: dict[str, Any]) -> str | None:
+        twice = isinstance(result, Doubled) and CONTENTS in result.twice
+        item = None if twice or _SPELLINGS.misread(result) is not None else as_item(self._uri, result[CONTENTS])
         if item is None:
             return UNREADABLE
         if self._of_skill and not self._manifests:
@@ -108,11 +112,10 @@ async def files_of(
 ) -> Files | Directory | NoReads | None:
     """Return how an answer about files is held, or None where it is about none or nothing holds it."""
     view = claims.terms.view
-    named = view.names(Kind.SKILL) or view.names(Kind.APP)
-    if pins is None or surfaces is None or not named:
+    if pins is None or surfaces is None:
         return None
     if claims.http_method != "POST":
-        return NoReads() if pins.enforces else None
+        return NoReads() if pins.enforces and (view.names(Kind.SKILL) or view.names(Kind.APP)) else None
     if claims.method == methods.READ_DIRECTORY:
         roots = [root_of(one) for one in surfaces.open_names(server, ItemKind.SKILL)]
         return Directory(roots, enforce=claims.terms.pins is Pinning.ENFORCE)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.effects import Effects, effects_of
 from mcp_core.pins.states import OPEN, State, changed_fields
 from mcp_core.pins.summary import difference, summary
+from mcp_core.scan import escaped
 from mcp_sidecar.store.store import DecidedMeanwhileError, Seen, Store, UnknownItemError
 from mcp_sidecar.surface import review
 
@@ -61,9 +63,20 @@ def _row(store: Store, seen: Seen) -> Waiting:
         tuple(
             f"{one['severity']} {one['rule']} at {one['path']}: {one['message']} {one['excerpt']}" for one in findings
         ),
-        tuple(json.dumps(item, indent=2).splitlines()),
+        tuple(_content(item)),
         review.diff(store, seen.id, seen.digest).lines if opened else (),
     )
+
+
+def _content(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an item as JSON; of files the text follows, a line a line."""
+    contents = item.get("contents")
+    files = [one for one in contents if isinstance(one, dict)] if isinstance(contents, list) else []
+    if files:
+        item = {**item, "contents": [{name: one[name] for name in one if name != "text"} for one in files]}
+    yield from json.dumps(item, indent=2).splitlines()
+    for one in files:
+        yield from map(escaped, str(one.get("text", "")).splitlines())
 
 
 def decide(store: Store, decisions: Sequence[Decision], *, reviewer: str, why: str) -> tuple[int, list[str]]:
