@@ -13,8 +13,6 @@ HIDDEN: Final = Rule("files.hidden-text", BLOCK, "It holds sentences that a pers
 RUNS: Final = Rule("files.runs-what-it-fetches", BLOCK, "It runs what it fetched or decoded.")
 SECRETS: Final = Rule("files.secrets-out", BLOCK, "It reads keys or credentials, and speaks to the network.")
 GRANTS: Final = Rule("files.broad-grant", FLAG, "Its front matter asks for tools or hooks without bounds.")
-UNREAD: Final = Rule(
-    "files.unread", BLOCK, "It is longer than what is read, or it is text that is no UTF-8."
-)
+UNREAD: Final = Rule("files.unread", BLOCK, "It is longer than what is read, or it is text that is no UTF-8.")
 
 RULES: Final = (REMOTE_CODE, SENDS_OUT, OPEN_CSP, HIDDEN, RUNS, SECRETS, GRANTS, UNREAD)
