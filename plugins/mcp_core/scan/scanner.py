@@ -88,14 +88,9 @@ class Scanner:
 def _prose(surface: Surface) -> Surface:
     """Return a surface with what is read of files as prose in their place."""
     listed = surface.get(ItemKind.FILE.value)
-    return (
-        surface
-        if not listed
-        else {
-            **surface,
-            ItemKind.FILE.value: [files.readable(ItemKind.FILE, one) for one in listed],
-        }
-    )
+    if not listed:
+        return surface
+    return {**surface, ItemKind.FILE.value: [files.readable(ItemKind.FILE, one) for one in listed]}
 
 
 def _names(read: list[Field]) -> Iterator[str]:
