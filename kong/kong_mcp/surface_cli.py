@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from kong_mcp import review_command
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
 from mcp_sidecar.store.engine import StoreError
@@ -229,6 +230,17 @@ def lock(store: Store, file: Path, server: str | None, *, check: bool) -> None:
     for line in lines:
         click.echo(line)
     raise SystemExit(1 if lines else 0)
+
+
+@surface.command("review")
+@_with_store
+@click.option("--server", help="Of this server only.")
+@click.option("--why", help=f"The reason, which is kept with each decision. Default: {review_command.WHY!r}.")
+@click.option("--print", "only_print", is_flag=True, help="Print what waits and end: nothing is decided.")
+@_as_option
+def review_items(store: Store, server: str | None, reviewer: str, why: str | None, *, only_print: bool) -> None:
+    """Review what waits, on a screen: a page of items at a time, and nothing is decided before you say so."""
+    review_command.review(store, server=server, reviewer=reviewer, why=why, only_print=only_print)
 
 
 @click.group()

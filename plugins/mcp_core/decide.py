@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import counts, envelope, methods, params, question, tasks
+from mcp_core import constraints, counts, envelope, extended, methods, params, question, tasks, unknown
 from mcp_core import headers as http
 from mcp_core.answer import ServerMessages
+from mcp_core.constraints import Constraint
 from mcp_core.envelope import Envelope
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, Message, Notification, Request, Response
-from mcp_core.keys import Keys, fold
+from mcp_core.keys import Keys
 from mcp_core.methods import METHODS, Era, Kind, Lane
 from mcp_core.outcome import (
-    ACCEPTED,
     INVALID_PARAMS,
     INVALID_REQUEST,
-    METHOD_NOT_FOUND,
     MISSING_CAPABILITY,
     RESOURCE_NOT_FOUND,
     SESSION_NOT_FOUND,
@@ -55,6 +54,7 @@ class Guard:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     param_headers: ParamHeaders = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
     inspection: Inspection = field(default_factory=Inspection)
     server_messages: ServerMessages = field(default_factory=ServerMessages)
 
@@ -132,7 +132,7 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read, guard) if caller.held else Lane.INSPECT,
+        lane=_lane(read, guard, caller.view) if caller.held else Lane.INSPECT,
         era=read.era,
         version=read.version,
         method=method,
@@ -164,9 +164,12 @@ def _refusals(
     message: Message, read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers
 ) -> Iterator[Reject]:
     """Give all that is wrong with a message, as far as it is asked for."""
+    if (refusal := extended.refusal(message, read, caller.view)) is not None:
+        yield refusal
     if (refusal := _check_subscriptions(message, read, guard.limits)) is not None:
         yield refusal
     yield from authorise(message, read, guard.policy, caller)
+    yield from constraints.check(guard.constraints, message, read.era)
     if (refusal := _check_params(message, read, guard.param_headers, http_headers)) is not None:
         yield refusal
 
@@ -179,6 +182,8 @@ def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Header
     decision = decide_post(guard, caller, http_headers, body)
     if isinstance(decision, Reject):
         return decision
+    if extended.is_read_of(decision.method, decision.name, caller.view):
+        return Reject(INVALID_REQUEST, extended.ALONE, Reason.ENDPOINT, id=decision.id)
     if decision.era is not Era.LEGACY or decision.session is not None:
         text = "Only messages of the HTTP+SSE transport are taken here: POST others to the path of the stream."
         return Reject(INVALID_REQUEST, text, Reason.ENDPOINT, id=decision.id)
@@ -218,7 +223,6 @@ def decide_stream(
 
 
 _LISTENED: Final = Keys.of({methods.LISTEN_URIS, methods.LISTEN_TASKS})
-_FOLDED_METHODS: Final = frozenset(fold(name) for name in (*METHODS, methods.LIST_TASKS))
 
 
 def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) -> Iterator[Reject]:
@@ -227,11 +231,11 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
         return
     method = METHODS.get(message.method)
     if method is None:
-        if _is_variant(message.method) or not policy.methods.matches(message.method):
-            yield _unknown_method(message, read)
+        if unknown.is_variant(message.method) or not policy.methods.matches(message.method):
+            yield unknown.method(message, read)
         return
     if read.era not in method.eras or method.notification != isinstance(message, Notification):
-        yield _unknown_method(message, read)
+        yield unknown.method(message, read)
     if isinstance(message, Request) and (refusal := _authorise_tasks(message, read, caller.open_task)) is not None:
         yield refusal
     if message.method == methods.LISTEN:
@@ -246,11 +250,6 @@ def authorise(message: Message, read: Envelope, policy: Policy, caller: Caller) 
         yield refusal
 
 
-def _is_variant(method: str) -> bool:
-    """Return whether a lax server could take an unknown method for one that the policy rules over, or would hide."""
-    return method != methods.LIST_TASKS and fold(method).strip("/") in _FOLDED_METHODS
-
-
 def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, caller: Caller) -> Reject | None:
     id_, status = envelope.request_id(message), params_status(read.era)
     field_name = "uri" if kind is Kind.RESOURCE else "name"
@@ -259,7 +258,9 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
     if len(name) > MAX_URI:
         text = f"params.{field_name} has {MAX_URI} characters at most."
         return Reject(INVALID_PARAMS, text, Reason.ITEM_NAME, id=id_, status=status)
-    closed, whose, cause = caller.closed(kind, name), RejectKind.APPROVAL, None
+    extends = isinstance(message, Request) and message.method in methods.SKILL_METHODS
+    # What these ask for goes through the sidecar, which learns from it what there is.
+    closed, whose, cause = None if extends else caller.closed(kind, name), RejectKind.APPROVAL, None
     if closed is None:
         cause = caller.view.cause(kind, name)
         if cause.allows:
@@ -267,7 +268,7 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
         closed, whose = (Reason.DENIED_ITEM, ""), RejectKind.POLICY
     (reason, detail), shown = closed, name[:_SHOWN]
     code, text, data = INVALID_PARAMS, f"Unknown {_SINGULAR[kind]}: {shown}", None
-    if kind is Kind.RESOURCE and read.era is Era.LEGACY:
+    if kind is Kind.RESOURCE and read.era is Era.LEGACY and not extends:
         code, text, data, status = RESOURCE_NOT_FOUND, "Resource not found", {"uri": shown}, 0
     refusal = Reject(code, text, reason, id=id_, status=status, data=data, kind=whose, name=shown)
     return replace(refusal, cause=cause, detail=detail)
@@ -336,24 +337,6 @@ def _authorise_tasks(message: Request, read: Envelope, open_task: OpenTask) -> R
     return Reject(INVALID_PARAMS, "Task not found", Reason.TASK, id=message.id, status=params_status(read.era))
 
 
-def _unknown_method(message: Request | Notification, read: Envelope) -> Reject:
-    """Refuse a method as each era's servers refuse unknown ones.
-
-    Legacy clients take a 404 for the end of their session. A legacy notification is taken and goes no further; of a
-    batch nothing can be left out, so all of it is refused.
-    Monitor mode forgives only what no reader takes for a method of MCP, and no list of all agents' tasks: whose they
-    are is no matter of policy.
-    """
-    shown, legacy = message.method[:_SHOWN], read.era is Era.LEGACY
-    known = message.method in METHODS or message.method == methods.LIST_TASKS or _is_variant(message.method)
-    kind = RejectKind.PROTOCOL if known else RejectKind.POLICY
-    if isinstance(message, Notification):
-        text, status = f"Notification not accepted: {shown}", ACCEPTED if legacy and not read.batch else 400
-        return Reject(INVALID_REQUEST, text, Reason.DENIED_METHOD, status=status, kind=kind, name=shown)
-    code, text, status = METHOD_NOT_FOUND, "Method not found", 200 if legacy else 404
-    return Reject(code, text, Reason.DENIED_METHOD, id=message.id, status=status, data=shown, kind=kind, name=shown)
-
-
 def _session(token: str | None, open_session: OpenSession, id_: RequestId | None) -> Session | Reject | None:
     if token is None:
         return None
@@ -361,7 +344,7 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, text, Reason.SESSION, id=id_)
 
 
-def _lane(read: Envelope, guard: Guard) -> Lane:
+def _lane(read: Envelope, guard: Guard, view: View) -> Lane:
     """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
 
     Where results are scanned nothing takes the call lane. Nor does what its Lua does not judge: batches, methods of
@@ -378,7 +361,7 @@ def _lane(read: Envelope, guard: Guard) -> Lane:
             continue
         method = METHODS.get(message.method)
         # What only the policy knows may carry a surface for all the gateway can tell.
-        if method is None or method.lane is Lane.INSPECT:
+        if method is None or method.lane is Lane.INSPECT or extended.is_read(message, view):
             return Lane.INSPECT
         if inspection.arguments and message.method in methods.ARGUMENT_METHODS:
             return Lane.INSPECT

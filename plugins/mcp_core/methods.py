@@ -134,6 +134,14 @@ class Kind(StrEnum):
     TOOL = "tools"
     PROMPT = "prompts"
     RESOURCE = "resources"
+    SKILL = "skills"
+    """Files of skills: resources that have globs of their own (mcp_core.extensions)."""
+    APP = "apps"
+    """Pages of apps: the same."""
+
+
+URI_KINDS: Final = frozenset({Kind.RESOURCE, Kind.SKILL, Kind.APP})
+"""Kinds whose items are named by URIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,17 @@ COMPLETE: Final = "completion/complete"
 CALL: Final = "tools/call"
 GET_PROMPT: Final = "prompts/get"
 READ_RESOURCE: Final = "resources/read"
+LIST_SKILLS: Final = "skills/list"
+GET_SKILL: Final = "skills/get"
+READ_DIRECTORY: Final = "resources/directory/read"
+SKILL_METHODS: Final = frozenset({LIST_SKILLS, GET_SKILL, READ_DIRECTORY})
+"""Methods of the skills extension (SEP-2640): they exist where the policy names skills."""
+SKILLS_EXTENSION: Final = "io.modelcontextprotocol/skills"
+APPS_EXTENSION: Final = "io.modelcontextprotocol/ui"
+SKILL: Final = "skill"
+"""The key of the result of skills/get."""
+CONTENTS: Final = "contents"
+"""The key of the result of resources/read."""
 ARGUMENT_METHODS: Final = frozenset({CALL, GET_PROMPT})
 """Methods whose params hold arguments for an item."""
 
@@ -191,6 +210,9 @@ METHODS: Final = {
         Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
         Method("logging/setLevel", Lane.CALL, _LEGACY),
+        Method(LIST_SKILLS, Lane.INSPECT, _BOTH, repeatable=True),
+        Method(GET_SKILL, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),
+        Method(READ_DIRECTORY, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),
         Method(DISCOVER, Lane.INSPECT, _MODERN, repeatable=True),
         Method(LISTEN, Lane.INSPECT, _MODERN, repeatable=True),
         Method("tasks/get", Lane.INSPECT, _BOTH, param=TASK_ID, repeatable=True),
@@ -215,6 +237,7 @@ SURFACE_KEYS: Final = {
     "prompts": (Kind.PROMPT, "name"),
     "resources": (Kind.RESOURCE, "uri"),
     "resourceTemplates": (Kind.RESOURCE, "uriTemplate"),
+    "skills": (Kind.RESOURCE, "uri"),
 }
 """Result key of each list -> what the policy rules it by and the field of an item that it compares."""
 
@@ -327,9 +350,10 @@ RESULT_KEYS: Final = {
     **{key: frozenset({method}) for method, key, _ in LIST_METHODS},
     "capabilities": frozenset({INITIALIZE, DISCOVER}),
     "messages": frozenset({GET_PROMPT}),
-    "contents": frozenset({READ_RESOURCE}),
+    CONTENTS: frozenset({READ_RESOURCE}),
     "completion": frozenset({COMPLETE}),
     "tasks": frozenset({LIST_TASKS}),
-    "skills": frozenset({"skills/list"}),
+    "skills": frozenset({LIST_SKILLS}),
+    SKILL: frozenset({GET_SKILL}),
 }
 """The key by which the reader of each method's result knows it: another method's result of a call has none of them."""

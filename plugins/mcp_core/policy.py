@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from mcp_core import uris
+from mcp_core.extensions import kind_of
 from mcp_core.keys import alike
-from mcp_core.methods import Kind
+from mcp_core.methods import URI_KINDS, Kind
 from mcp_core.principal import CONSUMER, TOKEN, Principal
 
 Globs: TypeAlias = tuple[str, ...]
@@ -140,13 +141,13 @@ def denying(kind: Kind, globs: Globs) -> Matcher | None:
     """Return what denies: globs as they are written, and as what they stand for is folded. None where nothing does."""
     if not globs:
         return None
-    folded = uris.denied if kind is Kind.RESOURCE else lambda glob: {glob, alike(glob)}
+    folded = uris.denied if kind in URI_KINDS else lambda glob: {glob, alike(glob)}
     return Matcher(sorted(set().union(*map(folded, globs))))
 
 
 def read_forms(kind: Kind, name: str) -> Cause | list[str]:
     """Return how readers could read a name: a URI as it is and decoded. Or why none is sure to read it alike."""
-    if kind is not Kind.RESOURCE:
+    if kind not in URI_KINDS:
         # A server that holds names as C strings cuts them at NUL; others trim them, and drop what does not print.
         return [name] if name.isprintable() and name == name.strip() else Cause.UNPRINTABLE
     # A server may decode a URI before it looks the resource up: every reading of it has to pass.
@@ -156,7 +157,7 @@ def read_forms(kind: Kind, name: str) -> Cause | list[str]:
 
 def denied_forms(kind: Kind, read: list[str]) -> Iterable[str]:
     """Return what a name, as `read_forms` gives it, is denied by: one of these matches a glob of `denying`."""
-    if kind is Kind.RESOURCE:
+    if kind in URI_KINDS:
         return uris.spellings(read)
     folded = alike(read[0])
     return read if folded == read[0] else (read[0], folded)
@@ -178,10 +179,21 @@ class View:
         return cause is _ALLOWED or cause is _OPEN
 
     def cause(self, kind: Kind, name: str) -> Cause:
-        """Return what decides whether an item of this kind and name exists for the principal."""
-        allow, deny = self._matchers[kind]
-        if len(name) > (uris.MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME):
+        """Return what decides whether an item of this kind and name exists for the principal.
+
+        A resource of a skill or an app is ruled by the globs of those, and what is denied of resources is denied of it.
+        """
+        if len(name) > (uris.MAX_LENGTH if kind in URI_KINDS else MAX_NAME):
             return Cause.TOO_LONG
+        if kind is Kind.RESOURCE and (own := kind_of(name)) is not kind:
+            cause, deny = self.cause(own, name), self._matchers[kind][1]
+            if not cause.allows or deny is None:
+                return cause
+            read = read_forms(kind, name)
+            if isinstance(read, Cause):
+                return read
+            return Cause.DENIED if any(map(deny.matches, denied_forms(kind, read))) else cause
+        allow, deny = self._matchers[kind]
         if kind in self._all:
             return _OPEN
         read = read_forms(kind, name)
@@ -195,6 +207,15 @@ class View:
                 if deny.matches(form):
                     return Cause.DENIED
         return _ALLOWED
+
+    def names(self, kind: Kind) -> bool:
+        """Return whether the policy names any item of a kind."""
+        return bool(self.access[kind].allow)
+
+    @property
+    def skills_anywhere(self) -> bool:
+        """Return whether files of skills may have URIs of any scheme, so that any resource could be one."""
+        return any(not glob.startswith("skill:") for glob in self.access[Kind.SKILL].allow)
 
     def to_json(self) -> dict[str, dict[str, list[str]]]:
         """Return the view as JSON values: kind -> allow and deny globs."""
@@ -275,7 +296,9 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
 
 def _rule(value: Any, where: str) -> Rule:
     if not isinstance(value, Mapping):
-        raise PolicyError(f"{where}: write an object with consumers or groups, and tools, prompts or resources")
+        raise PolicyError(
+            f"{where}: write an object with consumers or groups, and tools, prompts, resources, skills or apps"
+        )
     value = {name: one for name, one in value.items() if one is not None}
     known = {*_NAMING, "issuer", *(kind.value for kind in Kind)}
     if unknown := set(value) - known:

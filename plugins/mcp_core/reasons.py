@@ -49,6 +49,8 @@ class Reason(StrEnum):
     """Why a request did not go on, or its answer did not come back as it was."""
 
     # The policy, and what was approved.
+    CONSTRAINT = "constraint"
+    """An argument that the policy does not let a tool have."""
     DENIED_ITEM = "denied-item"
     DENIED_METHOD = "denied-method"
     INSUFFICIENT_SCOPE = "insufficient-scope"

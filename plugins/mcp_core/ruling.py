@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
+from mcp_core.extensions import kind_of
 from mcp_core.keys import alike
 from mcp_core.methods import Kind
 from mcp_core.policy import Access, Cause, Matcher, Policy, denied_forms, denying, read_forms
@@ -67,6 +68,8 @@ class Ruling:
 def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
     """Return what decides whether an item exists for a principal."""
     cause = policy.view(principal).cause(kind, name)
+    if kind is Kind.RESOURCE:
+        kind = kind_of(name)
     mine, others = _split(policy, principal)
     match cause:
         case Cause.OPEN | Cause.ALLOWED:

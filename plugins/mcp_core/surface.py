@@ -19,7 +19,18 @@ from mcp_core.beside import CURSOR, is_cursor
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.keys import PARAMS, Keys
 from mcp_core.loosejson import Doubled, TooMuchError
-from mcp_core.methods import LISTEN_ACKNOWLEDGED, LISTEN_URIS, RESOURCE_UPDATED, SURFACE_KEYS, Era, Kind, Place
+from mcp_core.methods import (
+    APPS_EXTENSION,
+    LISTEN_ACKNOWLEDGED,
+    LISTEN_URIS,
+    RESOURCE_UPDATED,
+    SKILL,
+    SKILLS_EXTENSION,
+    SURFACE_KEYS,
+    Era,
+    Kind,
+    Place,
+)
 from mcp_core.outcome import INTERNAL_ERROR, Mutated, Outcome, Pass, Reject
 from mcp_core.question import Question
 from mcp_core.reasons import Reason
@@ -34,6 +45,9 @@ class Sees(Protocol):
     def allows(self, kind: Kind, name: str) -> bool:
         """Return whether an item of this kind and name exists for the caller."""
 
+    def names(self, kind: Kind) -> bool:
+        """Return whether the policy names any item of a kind."""
+
 
 Revise: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message of a server in place, whatever the policy says, and returns whether it did."""
@@ -44,7 +58,7 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enc
 
 # What results and items hold besides, as published: it need not be looked at twice.
 _RESULT: Final = Keys.of(
-    SURFACE_KEYS,
+    {*SURFACE_KEYS, SKILL},
     {
         "_meta",
         "cacheScope",
@@ -244,11 +258,9 @@ class _Messages:
         result = message.get("result")
         if not isinstance(result, dict):
             return False
-        if _RESULT.misread(result) is not None:
-            return unreadable("a key that could be taken for a list's")
-        if isinstance(result, Doubled) and not result.twice.isdisjoint(_RESULT.deciding):
-            return unreadable("a list that stands twice")
-        changed = False
+        if (why := self._unreadable(result)) is not None:
+            return unreadable(why)
+        changed = self.enforce and _without_extensions(result, self.view)
         if CURSOR in result and not is_cursor(result[CURSOR]) and not result.keys().isdisjoint(SURFACE_KEYS):
             self.judge.leave_out("a cursor that is no token")
             del result[CURSOR]
@@ -287,6 +299,20 @@ class _Messages:
         self.judge.leave_out("an item of a list that clients could read differently")
         return False
 
+    def _unreadable(self, result: dict[str, Any]) -> str | None:
+        """Return why a result must not pass as a whole, or None."""
+        if _RESULT.misread(result) is not None:
+            return "a key that could be taken for a list's"
+        if isinstance(result, Doubled) and not result.twice.isdisjoint(_RESULT.deciding):
+            return "a list that stands twice"
+        if SKILL in result and not self._is_seen(result[SKILL]):
+            return "a skill that is hidden, or that clients could read differently"
+        return None
+
+    def _is_seen(self, item: Any) -> bool:
+        """Return whether a single skill may be seen."""
+        return self._is_sound(item, "uri") and (self.view.allows(Kind.RESOURCE, item["uri"]) or not self.enforce)
+
     def _is_affordable(self, kind: Kind, name: str) -> bool:
         """Return whether there is enough left to look at an item by its name; one that is beyond is left out, alone."""
         if kind is not Kind.RESOURCE or self.allowance.uri(name):
@@ -311,3 +337,18 @@ class _Messages:
             return False
         honoured[LISTEN_URIS] = kept
         return True
+
+
+_NAMED_EXTENSIONS: Final = ((SKILLS_EXTENSION, Kind.SKILL), (APPS_EXTENSION, Kind.APP))
+
+
+def _without_extensions(result: dict[str, Any], view: Sees) -> bool:
+    """Take out in place what a server says of extensions that the policy does not name. Returns whether it said so."""
+    capabilities = result.get("capabilities")
+    said = capabilities.get("extensions") if isinstance(capabilities, dict) else None
+    if not isinstance(said, dict):
+        return False
+    hidden = [name for name, kind in _NAMED_EXTENSIONS if name in said and not view.names(kind)]
+    for name in hidden:
+        del said[name]
+    return bool(hidden)

@@ -14,6 +14,7 @@ from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_kong.auth_schema import AUTH_SCHEMA, UPSTREAM_TOKEN_SCHEMA
+from mcp_kong.constraint_schema import CONSTRAINTS
 from mcp_kong.schema_parts import GLOB, names
 
 SIDECAR: Final = "mcp-sidecar"
@@ -90,6 +91,8 @@ _RULE: Final = {
         {"tools": _access("tools")},
         {"prompts": _access("prompts")},
         {"resources": _access("resources")},
+        {"skills": _access("files of skills")},
+        {"apps": _access("pages of apps")},
     ],
 }
 
@@ -183,6 +186,8 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     {"tools": _access("tools")},
     {"prompts": _access("prompts")},
     {"resources": _access("resources")},
+    {"skills": _access("files of skills")},
+    {"apps": _access("pages of apps")},
     {
         "methods": {
             "type": "record",
@@ -281,6 +286,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             ],
         }
     },
+    {"constraints": CONSTRAINTS},
     {
         "scan": {
             "type": "record",

@@ -21,6 +21,8 @@ from mcp_core.auth.config import Auth, AuthError
 from mcp_core.auth.upstream import Grant
 from mcp_core.auth.upstream import Kind as GrantKind
 from mcp_core.claims import ClaimSigner
+from mcp_core.constraints import ConstraintError
+from mcp_core.constraints import read_config as read_constraints
 from mcp_core.decide import Guard
 from mcp_core.errand import SCHEMES, Address, AddressError
 from mcp_core.inspection import Inspection, Mode
@@ -298,11 +300,12 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     try:
         policy = Policy.from_config(config)
         param_headers = read_param_headers(config.get("param_headers"))
+        constraints = read_constraints(config.get("constraints"))
         read_pins(config)
         auth = read_auth(config)
         _check_rules(policy, auth)
         read_upstream_token(config, auth)
-    except (PolicyError, ParamHeaderError) as error:
+    except (PolicyError, ParamHeaderError, ConstraintError) as error:
         raise SettingsError(f"config.{error}") from None
     if _policy_bytes(config) > MOST_BYTES:
         raise SettingsError(f"config: {_POLICY} take more than {MOST_BYTES} bytes of JSON")
@@ -316,17 +319,18 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         origins=_strings(config, "origins", ()),
         hosts=tuple(host.lower() for host in _strings(config, "hosts", ())),
         param_headers=param_headers,
+        constraints=constraints,
         inspection=read_inspection(config),
         server_messages=read_server_messages(config),
     )
 
 
-_POLICY: Final = "tools, prompts, resources, rules, scan, hide_headers and auth.scope_rules"
+_POLICY: Final = "tools, prompts, resources, skills, apps, rules, scan, hide_headers and auth.scope_rules"
 
 
 def _policy_bytes(config: Mapping[str, Any]) -> int:
     """Return what the sidecar must be told at most, as bytes of JSON."""
-    sent = [config.get("tools"), config.get("prompts"), config.get("resources"), config.get("rules"), read_scan(config)]
+    sent = [*(config.get(kind.value) for kind in Kind), config.get("rules"), read_scan(config)]
     sent += [config.get("hide_headers"), (config.get("auth") or {}).get("scope_rules")]
     return len(json.dumps(sent))
 

@@ -39,7 +39,7 @@ COMPLETE = {
 
 NOT_COMPARED = {
     **authorization.NOT_COMPARED,
-    "sep-2640-": "the suite's scenarios for skills, an extension that is a draft still",
+    "sep-2640-": "scenarios for skills want a server with skills: tests/e2e/test_skills_conformance.py runs them",
 }
 """How the names of scenarios begin that are not run -> why."""
 

@@ -29,6 +29,10 @@ _PINNED = """\
 tools: {allow: ["*"]}
 pins: {mode: enforce}
 """
+_FOREIGN = """\
+tools: {allow: ["*"]}
+pins: {mode: enforce, trust: foreign}
+"""
 _ERAS = {"legacy": "initialize handshake and sessions", "2026-07-28": "stateless"}
 _CALLS = 6
 
@@ -171,8 +175,20 @@ def main():
         asyncio.run(poisoned.show(urls, store, running["calendar"], say))
         if {"search_notes"} & {name for _, name in running["notes"].executed()}:
             raise SystemExit("the poisoned tool was executed")
-    log_in(7)
-    step(8, "Everything stops")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        step(7, "A foreign server's tool, attacking in plain words: no rule can see that, so it waits for a person")
+        policy, store = folder / "policy.yaml", folder / "surfaces.db"
+        policy.write_text(_FOREIGN)
+        say(textwrap.indent(_FOREIGN.rstrip(), "   | "))
+        travel = Replica("travel", script=_SERVER)
+        stack.callback(travel.kill)
+        urls = stack.enter_context(gateway(policy, "--store", str(store), travel=[travel]))
+        asyncio.run(poisoned.wait_for_review(urls["travel"], store, say))
+        if travel.executed():
+            raise SystemExit("the tool that waits was executed")
+    log_in(8)
+    step(9, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

@@ -95,3 +95,16 @@ async def show(urls, store, calendar, say):
     say("\n   $ kong-mcp surface list --state quarantined")
     for text in surface(store, "list", "--state", "quarantined"):
         say(f"   {text}")
+
+
+async def wait_for_review(url, store, say):
+    """Show what becomes of a foreign server's tool whose text no rule holds for: it waits, as a reviewer sees it."""
+    seen, answer = await both_eras(url, "book_flight", {"city": "Lisbon"})
+    if seen or answer != "Unknown tool: book_flight":
+        raise SystemExit("a tool of a foreign server did not wait for a person")
+    say(f"   agent      travel offers no tools, and book_flight says: {answer}")
+    say("\n   $ kong-mcp surface review    # a approve, r reject, s skip, v show, A a page, w write, q quit")
+    for text in surface(store, "review", "--print"):
+        say(f"   | {text.rstrip()}")
+    surface(store, "reject", "travel", "tool", "book_flight", "--why", "it sells one airline")
+    say("   reviewer   rejects it: whatever it changes into waits, too")

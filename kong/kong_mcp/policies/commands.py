@@ -13,14 +13,13 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 
 from kong_mcp.policies import report
-from kong_mcp.policies.asking import MethodError, wanted
+from kong_mcp.policies.asking import USUAL, MethodError, wanted
 from kong_mcp.policies.claims import explain_claims, read_claims
 from kong_mcp.policies.compare import compare
 from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.explain import Explanation, explain
 from kong_mcp.policies.source import Policies, ServerPolicy, principal, read_policies
 from kong_mcp.policies.surfaces import NOTHING_KNOWN, KnownSurfaces, read_lists, read_lock, read_store
-from mcp_core.methods import Kind
 from mcp_core.scan.excerpt import escaped
 
 DECK_SERVERS: Final = Path("deck/servers")
@@ -129,7 +128,7 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
 
     Exit status: 0 where there is an answer, whichever it is; 2 where something given cannot be used.
     """  # noqa: D301 - click's \b keeps the examples' lines
-    asked = [(kind, name) for kind, name in zip(Kind, (tool, prompt, resource), strict=True) if name is not None]
+    asked = [(kind, name) for kind, name in zip(USUAL, (tool, prompt, resource), strict=True) if name is not None]
     if len(asked) > 1:
         raise click.UsageError("give one of --tool, --prompt and --resource")
     if sum((claims is not None, token_claims is not None, bool(consumer or groups))) > 1:

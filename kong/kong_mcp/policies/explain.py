@@ -20,7 +20,13 @@ from mcp_core.ruling import GlobPlace, ListName, Ruling, list_path, rule
 from mcp_core.scan.excerpt import escaped
 from mcp_core.uris import MAX_LENGTH
 
-_WORDS: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
+_WORDS: Final = {
+    Kind.TOOL: "tool",
+    Kind.PROMPT: "prompt",
+    Kind.RESOURCE: "resource",
+    Kind.SKILL: "skill",
+    Kind.APP: "app",
+}
 _SHOWN: Final = 200
 _NEAR: Final = 3
 

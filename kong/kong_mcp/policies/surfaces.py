@@ -21,6 +21,8 @@ WORDS: Final = {
     ItemKind.PROMPT: "prompt",
     ItemKind.RESOURCE: "resource",
     ItemKind.TEMPLATE: "template",
+    ItemKind.SKILL: "skill",
+    ItemKind.FILE: "file",
 }
 """What people call the kinds of items that a policy rules over."""
 RULED_BY: Final = {
@@ -28,6 +30,8 @@ RULED_BY: Final = {
     ItemKind.PROMPT: Kind.PROMPT,
     ItemKind.RESOURCE: Kind.RESOURCE,
     ItemKind.TEMPLATE: Kind.RESOURCE,
+    ItemKind.SKILL: Kind.RESOURCE,
+    ItemKind.FILE: Kind.RESOURCE,
 }
 _NO_DIGEST: Final = b""
 

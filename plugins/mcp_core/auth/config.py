@@ -44,7 +44,9 @@ INTROSPECTION_SECONDS: Final = 30
 """How long an issuer's word on an opaque token is believed, unless it is configured."""
 MAX_SECONDS: Final = 300
 _FACADE_KEYS: Final = {"authorization_endpoint", "token_endpoint", "scope_prefix", "client_id"}
-_RULE_KEYS: Final = {"scopes", *(kind.value for kind in Kind)}
+_RULED: Final = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE)
+"""What scopes are needed for: files of skills and apps are resources."""
+_RULE_KEYS: Final = {"scopes", *(kind.value for kind in _RULED)}
 _MOST_ISSUERS: Final = 16
 _MOST_RULES: Final = 64
 
@@ -229,7 +231,7 @@ def _scopes(section: Mapping[str, Any]) -> Scopes:
 def _need(value: Any, where: str) -> Need:
     rule = known_object(value, _RULE_KEYS, where)
     scopes = scope_words(rule, "scopes", where)
-    items: dict[Kind, Globs] = {kind: _words(rule, kind.value, where) for kind in Kind if rule.get(kind.value)}
+    items: dict[Kind, Globs] = {kind: _words(rule, kind.value, where) for kind in _RULED if rule.get(kind.value)}
     if not scopes or not any(items.values()):
         raise AuthError(f"{where}: name scopes, and the tools, prompts or resources that need them")
     return Need(items, frozenset(scopes))

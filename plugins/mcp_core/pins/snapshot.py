@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_core import uris
+from mcp_core.extensions import kind_of, skills_above
 from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
@@ -32,6 +33,8 @@ FORMAT: Final = 1
 MAGIC: Final = b"KMS1"
 IS_OPEN: Final = "open"
 """The state of an item that agents may see and use; any other says why not."""
+
+REJECTED: Final = "rejected"
 
 _MEMBERS: Final = frozenset({"format", "version", "generation", "servers", "head", "also"})
 _MAC_BYTES: Final = 32
@@ -82,9 +85,28 @@ class Surface:
         name, because completions give it so.
         """
         state = self.states.get((_ITEM[kind], name))
-        if state is not None or kind is not Kind.RESOURCE:
+        if kind is not Kind.RESOURCE:
             return None if state == IS_OPEN else state or "unknown"
+        above = [one for one in skills_above(name) if (ItemKind.SKILL, one) in self.states]
+        if above or kind_of(name) is not Kind.RESOURCE:
+            return self._extension_refusal(name, above)
+        if state is not None:
+            return None if state == IS_OPEN else state
         return self._resource_refusal(name)
+
+    def _extension_refusal(self, uri: str, above: Sequence[str]) -> str | None:
+        """Return None where a skill's file or an app's page may be asked for, or the word for why not.
+
+        It is closed where any skill is of which it is a part, and where a person rejected it. Only the
+        sidecar sees its content: so a read of a file that waits goes there, which also notices a change taken back.
+        """
+        states = [self.states[ItemKind.SKILL, one] for one in above]
+        closed = next((one for one in states if one != IS_OPEN), None)
+        template = self.states.get((ItemKind.TEMPLATE, uri), IS_OPEN)
+        if template != IS_OPEN:
+            return template
+        own = [self.states.get((kind, uri)) for kind in (ItemKind.FILE, ItemKind.RESOURCE)]
+        return closed or (REJECTED if REJECTED in own else None)
 
     def _resource_refusal(self, uri: str) -> str | None:
         state = self.states.get((ItemKind.TEMPLATE, uri))

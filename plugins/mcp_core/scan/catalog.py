@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan import changes_rules, hidden, names, structure
+from mcp_core.scan import changes_rules, files_rules, hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.rule import Combination, Rule
 from mcp_core.scan.rules import RULES
@@ -15,6 +15,7 @@ ALL: Final[tuple[Rule | Combination, ...]] = (
     *names.RULES,
     *structure.RULES,
     *changes_rules.RULES,
+    *files_rules.RULES,
     *COMBINATIONS,
 )
 """Rules about words, characters, names, structure and changes, and combinations."""

@@ -23,7 +23,7 @@ MOST_ALIKE: Final = 50_000
 _ALIKE_EACH: Final = 2
 """Names of one server that look the same and are kept: one of two is another one than any that is compared."""
 
-_LISTS: Final = (ItemKind.TOOL, ItemKind.PROMPT, ItemKind.RESOURCE, ItemKind.TEMPLATE)
+_LISTS: Final = (ItemKind.TOOL, ItemKind.PROMPT, ItemKind.RESOURCE, ItemKind.TEMPLATE, ItemKind.SKILL, ItemKind.FILE)
 _APART: Final = re.compile(r"[\W_]+")
 _TOKEN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*")
 _STEERING: Final = frozenset(

@@ -24,6 +24,10 @@ class ItemKind(StrEnum):
     PROMPT = "prompts"
     RESOURCE = "resources"
     TEMPLATE = "resourceTemplates"
+    SKILL = "skills"
+    """The entry of a skill: its front matter, and its files with their digests."""
+    FILE = "contents"
+    """What reading a skill's file or an app's page gives."""
     INSTRUCTIONS = "instructions"
     RESULT = "result"
 
@@ -33,6 +37,8 @@ NAMED_BY: Final = {
     ItemKind.PROMPT: "name",
     ItemKind.RESOURCE: "uri",
     ItemKind.TEMPLATE: "uriTemplate",
+    ItemKind.SKILL: "uri",
+    ItemKind.FILE: "uri",
 }
 """Kind -> the field that identifies an item of a list."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from mcp_core.scan import changes, inventory, structure
+from mcp_core.scan import changes, files, inventory, structure
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.inventory import Either, ToolNames
@@ -52,7 +52,10 @@ class Scanner:
 
         `siblings` are names of tools of the server that are neither in the surface nor in `names`.
         """
-        return inventory.scan_beside(self.config, self._see, surface, server, names, siblings)
+        found = inventory.scan_beside(self.config, self._see, _prose(surface), server, names, siblings)
+        for item in surface.get(ItemKind.FILE.value, ()):
+            found[ItemKind.FILE, name_of(ItemKind.FILE, item)] += files.report(self.config, ItemKind.FILE, item)
+        return found
 
     def scan_inventory(self, surfaces: Mapping[str, Surface]) -> dict[str, dict[ItemId, Report]]:
         """Return server -> item -> report, with what only shows across servers: shadowing, replaced tools."""
@@ -60,7 +63,8 @@ class Scanner:
 
     def scan_change(self, kind: ItemKind, before: Item, after: Item) -> Report:
         """Grade a change of an item: block means that the new version goes into quarantine until it is approved."""
-        return changes.grade(self.config, self._see, kind, before, after)
+        read = files.readable(kind, before), files.readable(kind, after)
+        return changes.grade(self.config, self._see, kind, *read)
 
     def scan_result(self, *texts: str) -> Report:
         """Return what the rules find in the texts of a result, each of which is read for itself."""
@@ -79,6 +83,14 @@ class Scanner:
         read = list(fields(item))
         own = Either(inventory.siblings_of(_names(read)), siblings)
         return self._surfaces.read(kind, name_of(kind, item), read, own)
+
+
+def _prose(surface: Surface) -> Surface:
+    """Return a surface with what is read of files as prose in their place."""
+    listed = surface.get(ItemKind.FILE.value)
+    if not listed:
+        return surface
+    return {**surface, ItemKind.FILE.value: [files.readable(ItemKind.FILE, one) for one in listed]}
 
 
 def _names(read: list[Field]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched
+from mcp_sidecar.lane.files import files_of
 from mcp_sidecar.lane.filtering import Sight
 from mcp_sidecar.lane.lasting import may_last, works
 from mcp_sidecar.lane.old_transport import refused_on_stream
@@ -64,7 +65,7 @@ class Fetch:
             call.view,
             server,
             terms.enforce,
-            pins=pins_of(terms, call.target, parts.surfaces, parts.metrics.pins),
+            pins=pins_of(call.claims, call.target, parts.surfaces, parts.metrics.pins),
             results=parts.inspector.results(call.claims),
             beside=parts.inspector.beside(terms),
             judge=self._judge,
@@ -128,6 +129,8 @@ class Fetch:
         sending = self._parts.tasks.open(claims, target, self._call.headers, self._call.body)
         if isinstance(sending, Reject):
             return self.fail(sending, "refused")
+        held = await files_of(claims, target.server, self._call.body, self._parts.surfaces, self._sight.pins)
+        self._sight = replace(self._sight, files=held)
         return sending if target.endpoint is None else self._parts.old.message(claims, sending)
 
     @asynccontextmanager

@@ -18,6 +18,7 @@ from mcp_core.results import Found
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.lane.fairness import FairQueue, Turn
+from mcp_sidecar.lane.files import Directory, Files, NoReads
 from mcp_sidecar.lane.inspection import Beside, Results
 from mcp_sidecar.lane.pinning import Pins
 from mcp_sidecar.upstream.bodies import THREAD_BYTES
@@ -51,6 +52,10 @@ class Tally:
             self.hidden[kind] += 1
         return allowed
 
+    def names(self, kind: Kind) -> bool:
+        """Return whether the policy names any item of a kind."""
+        return self._view.names(kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -61,6 +66,7 @@ class Sight:
     enforce: bool = True
     revise: Revise = keep
     pins: Pins | None = None
+    files: Files | Directory | NoReads | None = None
     results: Results | None = None
     beside: Beside | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
@@ -157,9 +163,10 @@ def _revise(sight: Sight) -> Revise:
     """Return what changes a message. What is scanned is what the server sent, but for items that are not open."""
 
     def revise(message: dict[str, Any]) -> bool:
+        held = sight.files is not None and sight.files.revise(message)
         beside = sight.beside is not None and sight.beside.revise(message)
         pinned = sight.pins is not None and sight.pins.revise(message)
         withheld = sight.results is not None and sight.results.revise(message)
-        return sight.revise(message) or beside or pinned or withheld
+        return sight.revise(message) or held or beside or pinned or withheld
 
     return revise

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from mcp_core.claims import Target, Terms
+from mcp_core.claims import Claims, Target, Terms
 from mcp_core.keys import Keys
-from mcp_core.methods import SURFACE_KEYS
+from mcp_core.methods import READ_DIRECTORY, SKILL, SURFACE_KEYS
+from mcp_core.outcome import INVALID_PARAMS
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.scan import ItemKind
+from mcp_core.skill_files import is_entry
 from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -22,10 +24,20 @@ _SPELLINGS: Final = Keys.of({INSTRUCTIONS})
 class Pins:
     """How pins see the answers of one request. Texts come one after the other: each is revised, then learnt from."""
 
-    def __init__(self, terms: Terms, target: Target, surfaces: Surfaces | None, metrics: PinMetrics) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        target: Target,
+        surfaces: Surfaces | None,
+        metrics: PinMetrics,
+        *,
+        lists_files: bool = False,
+    ) -> None:
+        """Take whether what is listed are files of skills, which their skills' entries speak for."""
+        self._lists_files = lists_files
         self._server = target.server
         self._address = target.address
-        self._enforce = terms.pins is Pinning.ENFORCE
+        self.enforces = terms.pins is Pinning.ENFORCE
         self._mode = terms.pins.value
         self._scan = canonical(terms.scan)
         self._surfaces = surfaces
@@ -39,20 +51,34 @@ class Pins:
         result = message.get("result")
         if not isinstance(result, dict):
             return False
-        changed = False
+        changed = self._single(message, result)
         for key, (_, named) in SURFACE_KEYS.items():
-            if key in result:
-                kept = [item for item in result[key] if self._passes(ItemKind(key), item[named], item)]
+            if key in result and not (key == "resources" and self._lists_files):
+                kept = [item for item in result[key] if self._shows(ItemKind(key), item[named], item)]
                 changed = changed or len(kept) != len(result[key])
                 result[key] = kept
         for key in [one for one in result if one == INSTRUCTIONS or _SPELLINGS.could_be(one)]:
             text = result[key]
             exact = key == INSTRUCTIONS and isinstance(text, str)
             # What only some readers take for instructions is never open.
-            if not (self._passes(ItemKind.INSTRUCTIONS, "", {key: text}) if exact else not self._enforce):
+            if not (self.passes(ItemKind.INSTRUCTIONS, "", {key: text}) if exact else not self.enforces):
                 del result[key]
                 changed = True
         return changed
+
+    def _single(self, message: dict[str, Any], result: dict[str, Any]) -> bool:
+        """Put an error in the place of a single skill that is not open."""
+        skill = result.get(SKILL)
+        if not isinstance(skill, dict) or self._shows(ItemKind.SKILL, skill["uri"], skill):
+            return False
+        del message["result"]
+        message["error"] = {"code": INVALID_PARAMS, "message": f"Unknown resource: {skill['uri'][:256]}"}
+        return True
+
+    def _shows(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
+        """Return whether an item passes. An entry of a skill that hosts must not load is never open."""
+        sound = kind is not ItemKind.SKILL or is_entry(item)
+        return self.passes(kind, name, item) if sound else not self.enforces
 
     async def learn(self) -> bool:
         """Have the store know what the last text held. Returns whether the text is to be revised again.
@@ -77,9 +103,10 @@ class Pins:
         self._unapproved.clear()
         self._seen, self._judged = [], None
 
-    def _passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
+    def passes(self, kind: ItemKind, name: str, item: dict[str, Any]) -> bool:
+        """Return whether this version of an item goes on to the agent, and note that it was seen."""
         if self._surfaces is None:
-            return not self._enforce
+            return not self.enforces
         if self._judged is None:
             self._judged = self._surfaces.view(self._server)
         sighting = Sighting.of(kind, name, item)
@@ -87,9 +114,11 @@ class Pins:
         self._seen.append(sighting)
         if not shown:
             self._unapproved[kind] += 1
-        return bool(shown) or not self._enforce
+        return bool(shown) or not self.enforces
 
 
-def pins_of(terms: Terms, target: Target, surfaces: Surfaces | None, metrics: PinMetrics) -> Pins | None:
+def pins_of(claims: Claims, target: Target, surfaces: Surfaces | None, metrics: PinMetrics) -> Pins | None:
     """Return how pins see the answer to a request, or None where they have nothing to do with it."""
-    return None if terms.pins is Pinning.OFF else Pins(terms, target, surfaces, metrics)
+    terms = claims.terms
+    lists_files = claims.method == READ_DIRECTORY
+    return None if terms.pins is Pinning.OFF else Pins(terms, target, surfaces, metrics, lists_files=lists_files)

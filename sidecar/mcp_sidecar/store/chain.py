@@ -33,6 +33,9 @@ ACCEPTED: Final = "accepted"
 between versions; an item with many versions; versions that are no longer kept (their digests are in the detail); and
 this chain, taken in the place of another one."""
 
+EFFECTS: Final = "effects"
+"""The member of a decision's detail that holds the labels which the reviewer gave (pins.effects)."""
+
 SELF: Final = "mcp-sidecar"
 """The actor of what no person decided."""
 
@@ -174,3 +177,11 @@ def history(session: Session, server: str, kind: str, name: str) -> Iterable[Ent
     """Return the entries of one item, oldest first."""
     of_item = (Entry.server == server, Entry.kind == kind, Entry.name == name)
     return session.scalars(select(Entry).where(*of_item).order_by(Entry.seq)).all()
+
+
+def last_word(session: Session, version: Version) -> str:
+    """Return in words who decided over a version last, and how it stands."""
+    entries = list(history(session, version.server, version.kind, version.name))
+    last = next((one for one in reversed(entries) if one.digest == version.digest and one.action == DECIDED), None)
+    shown = f"{version.server} {version.kind} {canonical(version.name)}"
+    return f"{shown}: {canonical(last.actor) if last else 'the gateway'} made it {version.state} meanwhile"

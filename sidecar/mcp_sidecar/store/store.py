@@ -17,7 +17,7 @@ from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store import chain, lineage, rescan, revocations
-from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
+from mcp_sidecar.store.chain import DECIDED, EFFECTS, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import (
     StoreError,
     StoreGoneError,
@@ -43,6 +43,10 @@ _BATCH: Final = 1000
 
 class UnknownItemError(LookupError):
     """There is no such item, or no such version of it; the message names it."""
+
+
+class DecidedMeanwhileError(Exception):
+    """A version is not as its reviewer saw it: somebody decided since. The message says who, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,23 +231,39 @@ class Store:
         return write(self._engine, lambda session: lineage.close(session, items, now))
 
     def decide(
-        self, id_: ItemId, state: State, *, reviewer: str, why: str, now: int, digest: str | None = None
+        self,
+        id_: ItemId,
+        state: State,
+        *,
+        reviewer: str,
+        why: str,
+        now: int,
+        digest: str | None = None,
+        shown: Seen | None = None,
+        effects: Sequence[str] | None = None,
     ) -> Seen:
         """Approve or reject one version of an item: that of `digest` (or its beginning), or the one seen last.
 
+        `shown` is the version as the reviewer saw it, where it matters that nobody decided since; `effects` are labels
+        that the reviewer gave it (pins.effects), kept with the decision.
+
         Raises:
             UnknownItemError: there is no such item or version, or several versions begin so.
+            DecidedMeanwhileError: it does not stand as it was shown.
         """
 
         def work(session: Session) -> Seen:
             head = lock_head(session)
             version = _find(session, id_, digest)
+            if shown is not None and (version.state, version.reason) != (shown.state.value, shown.reason):
+                raise DecidedMeanwhileError(chain.last_word(session, version))
             head.generation += 1
             key = Version.item == version.item, Version.digest == version.digest
             values = {"state": state.value, "reason": REVIEWED, "generation": head.generation}
             session.execute(update(Version).where(*key).values(**values))
             name = id_.server, id_.kind.value, id_.name
-            append(session, head, [Draft(now, reviewer, DECIDED, *name, version.digest, state.value, why)])
+            detail = {} if effects is None else {EFFECTS: sorted(effects)}
+            append(session, head, [Draft(now, reviewer, DECIDED, *name, version.digest, state.value, why, detail)])
             session.flush()
             session.refresh(version)
             return _seen(version)
@@ -295,6 +315,11 @@ class Store:
         """Return what was written of an item, oldest first."""
         with reading(self._engine) as session:
             return list(chain.history(session, id_.server, id_.kind.value, id_.name))
+
+    def effects(self, id_: ItemId, digest: str) -> tuple[str, ...] | None:
+        """Return the labels that a reviewer gave a version last (pins.effects), or None where nobody did."""
+        given = [json.loads(one.detail) for one in self.history(id_) if one.digest == digest and one.action == DECIDED]
+        return next((tuple(one[EFFECTS]) for one in reversed(given) if EFFECTS in one), None)
 
     def verify(self, anchor: tuple[int, str] | None = None) -> Audit:
         """Prove the chain, from its first entry to its head, and that every version stands where it says."""

@@ -144,6 +144,13 @@ class Memory:
         known = self._servers.get(server)
         return known is not None and (kind, name) in known.items
 
+    def open_names(self, server: str, kind: ItemKind) -> list[str]:
+        """Return the names of a server's items of a kind that are open."""
+        known = self._servers.get(server)
+        held = {} if known is None else known.items
+        shut = {} if known is None else known.shut
+        return [item[1] for item, one in held.items() if item[0] is kind and one.open and item not in shut]
+
     def closed_before(self, server: str) -> Container[Name]:
         """Return items that another store had closed and of which this one knows nothing."""
         known = self._servers.get(server)

@@ -148,6 +148,8 @@ KIND_WORDS = {
     ItemKind.PROMPT: "prompt",
     ItemKind.RESOURCE: "resource",
     ItemKind.TEMPLATE: "template",
+    ItemKind.SKILL: "skill",
+    ItemKind.FILE: "file",
     ItemKind.INSTRUCTIONS: "instructions",
 }
 """How people say what an item is."""

@@ -108,6 +108,14 @@ class Surfaces:
         """Return whether agents may see this version of an item; None where it was never seen."""
         return self._memory.shown(server, kind, name, digest)
 
+    def has(self, server: str, kind: ItemKind, name: str) -> bool:
+        """Return whether any version of an item was seen."""
+        return self._memory.has(server, kind, name)
+
+    def open_names(self, server: str, kind: ItemKind) -> list[str]:
+        """Return the names of a server's items of a kind that are open."""
+        return self._memory.open_names(server, kind)
+
     async def reach(self, server: str, target: Address | None) -> None:
         """Keep where a guard says that a server is, for looks that no guard asks for. What fails is tried again."""
         kept, at = self._targets.get(server, (None, -math.inf))

@@ -23,7 +23,8 @@ local CALLED = set [[tools/call prompts/get resources/read completion/complete p
 -- The key by which another method's reader would know a result, and whose it is.
 local RESULT_KEYS = { tools = "tools/list", prompts = "prompts/list", resources = "resources/list",
   resourcetemplates = "resources/templates/list", capabilities = "initialize", messages = "prompts/get",
-  contents = "resources/read", completion = "completion/complete", tasks = "tasks/list", skills = "skills/list" }
+  contents = "resources/read", completion = "completion/complete", tasks = "tasks/list", skills = "skills/list",
+  skill = "skills/get" }
 -- What a server may send on the answer to a POST: the letter of its kind, whether it wants an answer, whether the modern
 -- era has it. Tasks are missing: their ids are sealed, so they take the inspect lane.
 local SERVER_METHODS = {
