@@ -11,6 +11,7 @@ from typing import Final
 
 from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program
+from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
@@ -18,6 +19,8 @@ from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 GATEWAYS: Final = ("kong", "devkit")
 BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}
 """Each buffer of an answer that is read has its price, in Lua too: few large ones are cheaper."""
+_VARIABLES: Final = (KEYS_VARIABLE, SNAPSHOT_VARIABLE, ISSUER_KEYS_VARIABLE, HEALTH_VARIABLE)
+"""What the plugin server, which Kong starts here, finds in its environment."""
 IGNORED_HEADERS: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
 """Headers with which a server's answer would tell nginx to run another request, or how to send this one."""
 
@@ -30,7 +33,8 @@ class NoKongError(RuntimeError):
 class GatewaySettings:
     """What a gateway is started with. `workers` is the number of plugin server processes.
 
-    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua, and mcp-internal in Lua with it.
+    `admin` is the port of its Admin API, which is off without one. `answers` says whether it loads mcp-answers, which
+    takes a Kong that runs Lua, and mcp-internal in Lua with it.
     """
 
     folder: Path
@@ -39,6 +43,7 @@ class GatewaySettings:
     answers: bool = False
     workers: int = 2
     nginx_workers: int = 1
+    admin: int | None = None
 
 
 def choose_gateway(wanted: str | None) -> str:
@@ -64,7 +69,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "database": "off",
         "declarative_config": settings.state,
         "proxy_listen": f"127.0.0.1:{settings.port}",
-        "admin_listen": "off",
+        "admin_listen": f"127.0.0.1:{settings.admin}" if settings.admin else "off",
         "admin_gui_listen": "off",
         "status_listen": "off",
         "anonymous_reports": "off",
@@ -73,7 +78,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "proxy_access_log": "off",
         "nginx_worker_processes": settings.nginx_workers,
         # More than one variable is written so (kong/templates/nginx.lua: the directive is env).
-        "nginx_main_env": f"{KEYS_VARIABLE}; env {SNAPSHOT_VARIABLE}; env {ISSUER_KEYS_VARIABLE}",
+        "nginx_main_env": "; env ".join(_VARIABLES),
         # A body that nginx holds in memory reaches the guard without a detour over the disk.
         "nginx_http_client_body_buffer_size": "1m",
         "nginx_http_client_max_body_size": "17m",

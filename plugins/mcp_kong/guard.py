@@ -136,6 +136,9 @@ class Guard:
             else:
                 self._refuse(asked, decision)
             return
+        if settings.health and (unwell := settings.health.refusal(settings.server, http_method, decision.id)):
+            self._refuse(asked, unwell)
+            return
         if decision.would_refuse:
             told = [_described(one) for one in decision.would_refuse]
             _log(asked, {"would_refuse": told, "lane": decision.lane.value})

@@ -32,6 +32,7 @@ from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
+from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
@@ -73,6 +74,7 @@ class Settings:
     endpoints: SessionSealer
     tasks: TaskSealer
     tokens: Tokens | None = None
+    health: HealthFile | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -117,6 +119,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
         tokens=tokens,
+        health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
     )
 

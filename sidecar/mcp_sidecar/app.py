@@ -14,6 +14,7 @@ from mcp_core.auth import wanted
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.wanted import WantedKeys
+from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.exchange import Parts
 from mcp_sidecar.lane.filtering import Filter
@@ -50,6 +51,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         curator.alerts,
         Shares(settings.open_per_caller, settings.open_per_server),
     )
+    ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
@@ -59,6 +61,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
             async with curator.running(), anyio.create_task_group() as tasks:
                 if issuers is not None:
                     tasks.start_soon(issuers.run)
+                tasks.start_soon(ward.run)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -69,7 +72,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         routes=[
             *(ReviewApi(surfaces, reviewers).routes() if surfaces is not None and reviewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts)),
+            Route("/inspect/{server}", InspectLane(Callers(settings.keys), parts, ward.breakers)),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),

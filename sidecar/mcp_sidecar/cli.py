@@ -46,6 +46,18 @@ what is approved.
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
 
+Health (docs/availability.md): probes of replicas, and breakers; KONG_MCP_HEALTH is the file by which the guards of this
+node know which servers are not to be asked now.
+
+\b
+  MCP_SIDECAR_KONG_ADMIN       URLs of Kong's Admin API, commas  nobody is probed
+  MCP_SIDECAR_KONG_ADMIN_TOKEN what the Admin API wants
+  MCP_SIDECAR_REPLICAS         NAME=URL URL,... where no Admin API tells
+  MCP_SIDECAR_BREAKER_REQUESTS requests that open a breaker     20
+  MCP_SIDECAR_BREAKER_SHARE    the share of them that failed    0.5
+  MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
+  MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
+
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.
 

@@ -8,6 +8,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
+from mcp_sidecar.health.breakers import Breakers
+from mcp_sidecar.lane.breaking import held_back, note
 from mcp_sidecar.lane.callers import Callers, headers_of
 from mcp_sidecar.lane.exchange import Exchange, Parts
 from mcp_sidecar.lane.reply import Reply
@@ -20,9 +22,10 @@ _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log sa
 class InspectLane:
     """Serves /inspect/{server}."""
 
-    def __init__(self, callers: Callers, parts: Parts) -> None:
+    def __init__(self, callers: Callers, parts: Parts, breakers: Breakers) -> None:
         self._callers = callers
         self._parts = parts
+        self._breakers = breakers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -37,7 +40,12 @@ class InspectLane:
             else:
                 line.server, line.principal, line.era = call.target.server, call.claims.principal.name, call.target.era
                 line.method = method_label(call.claims.method)
+                if (refusal := held_back(self._breakers, call)) is not None:
+                    line.outcome, line.reason = "held-back", refusal.reason
+                    await reply.refuse(refusal)
+                    return
                 await Exchange(self._parts, call, reply, line).run(receive)
+                note(self._breakers, call, line, time.monotonic())
         except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why
             line.outcome = "failed"
             structlog.get_logger().exception("a request failed")

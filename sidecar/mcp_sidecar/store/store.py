@@ -14,7 +14,7 @@ from mcp_core.errand import Address
 from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store import chain, lineage, rescan
+from mcp_sidecar.store import chain, leases, lineage, rescan
 from mcp_sidecar.store.chain import DECIDED, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import (
     StoreError,
@@ -27,6 +27,7 @@ from mcp_sidecar.store.engine import (
     write,
 )
 from mcp_sidecar.store.forget import OFTEN
+from mcp_sidecar.store.leases import Held
 from mcp_sidecar.store.lineage import Anchor, ItemName, goes_through, is_accepted
 from mcp_sidecar.store.migrate import check_schema, upgrade
 from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
@@ -136,6 +137,14 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def take_lease(self, name: str, holder: str, now: int, lasts: int, told: str | None) -> Held:
+        """Take or renew a lease, as leases.take has it."""
+        return leases.take(self._engine, name, holder, now, lasts, told)
+
+    def leave_lease(self, name: str, holder: str) -> None:
+        """Give a lease up."""
+        leases.leave(self._engine, name, holder)
 
     def generation(self) -> int:
         """Return a number that grows with every change that guards must know."""
