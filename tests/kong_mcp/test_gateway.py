@@ -21,7 +21,8 @@ def test_it_starts_our_plugin_server_and_hands_the_keys_on(conf):
     assert "--workers 3" in conf["pluginserver_mcp_guard_start_cmd"]
     assert conf["pluginserver_mcp_guard_socket"] in conf["pluginserver_mcp_guard_start_cmd"]
     assert conf["pluginserver_mcp_guard_query_cmd"].endswith("--dump mcp-guard")
-    assert conf["nginx_main_env"] == "KONG_MCP_KEYS; env KONG_MCP_SNAPSHOT; env KONG_MCP_ISSUER_KEYS"
+    names = ("KONG_MCP_KEYS", "KONG_MCP_SNAPSHOT", "KONG_MCP_ISSUER_KEYS", "KONG_MCP_HEALTH")
+    assert conf["nginx_main_env"] == "; env ".join(names)
 
 
 def test_a_real_kong_is_taken_where_it_is_on_the_path(tmp_path, monkeypatch):
