@@ -21,6 +21,8 @@ PATH: Final = "/mcp"
 MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
+REPEATS: Final = ("off", "hinted")
+"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be."""
 INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 
@@ -271,6 +273,25 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "only writes it down."
                     )
                 },
+            ],
+        }
+    },
+    {
+        "repeat": {
+            "type": "record",
+            "description": "What is asked again, on another replica, where no answer came. It sends calls and reads of "
+            "resources through the sidecar.",
+            "fields": [
+                {
+                    "calls": {
+                        "type": "string",
+                        "required": True,
+                        "default": REPEATS[0],
+                        "one_of": list(REPEATS),
+                        "description": "hinted repeats calls of tools that are approved with readOnlyHint or "
+                        "idempotentHint, outside of sessions, and reads; it needs pins. off repeats no call.",
+                    }
+                }
             ],
         }
     },

@@ -14,6 +14,7 @@ from mcp_core.auth import wanted
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.wanted import WantedKeys
+from mcp_sidecar.health.hints import Hints
 from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.exchange import Parts
@@ -50,6 +51,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         curator.surfaces,
         curator.alerts,
         Shares(settings.open_per_caller, settings.open_per_server),
+        Hints(curator.surfaces),
     )
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)

@@ -27,6 +27,7 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_OPEN_PER_CALLER  streams, and requests, of one    512
   MCP_SIDECAR_OPEN_PER_SERVER  streams, and requests, to one    2048
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
+  MCP_SIDECAR_REPEAT_SHARE     part of requests asked again      0.2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
   MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
 

@@ -49,6 +49,7 @@ class Settings:
     answer_timeout: float = 300.0
     max_answer: int = 8 * _MIB
     repeats: int = MOST_REPEATS
+    repeat_share: float = 0.2
     open_per_caller: int = 512
     open_per_server: int = 2048
     log_level: str = "info"
@@ -165,6 +166,16 @@ def _repeats(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("write the part of a server's requests that may be repeats, from 0 to 1")
+    return value
+
+
 def _places(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     if not 1 <= value <= PLACES:
@@ -187,6 +198,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
     f"{PREFIX}REPEATS": ("repeats", _repeats),
+    f"{PREFIX}REPEAT_SHARE": ("repeat_share", _share),
     f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
     f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),

@@ -42,6 +42,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_ANSWER_TIMEOUT": "60",
         "MCP_SIDECAR_MAX_ANSWER": "4096",
         "MCP_SIDECAR_REPEATS": "0",
+        "MCP_SIDECAR_REPEAT_SHARE": "0.5",
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",

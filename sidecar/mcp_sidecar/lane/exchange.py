@@ -25,15 +25,16 @@ from starlette.types import Receive
 from mcp_core import methods
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
-from mcp_core.repeat import may_ask_another, says_nobody_is_there
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, unreadable
+from mcp_sidecar.health.hints import Hints
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.filtering import Filter, Filtered, Sight
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.lasting import may_last, may_stay, works
 from mcp_sidecar.lane.pinning import pins_of
 from mcp_sidecar.lane.refusals import Refusals
+from mcp_sidecar.lane.repeating import again, not_repeated
 from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.lane.sessions import Sessions
 from mcp_sidecar.lane.streams import EventStream, events
@@ -81,6 +82,7 @@ class Parts:
     surfaces: Surfaces | None
     alerts: Alerts
     shares: Shares
+    hints: Hints
 
 
 class Exchange:
@@ -178,26 +180,25 @@ class Exchange:
         started, said, upstream = time.monotonic(), self._claims, self._parts.upstream
         asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
         tries = upstream.begin(self._target.server)
-        try:
-            while True:
+        hints, bound = self._parts.hints, sending.target.session or sending.target.endpoint or sending.tokens
+        while True:
+            try:
                 async with upstream.send(self._target, *asked, tries) as response:
-                    wait = tries.again("nobody-there") if self._may_ask_another(sending, response) else None
+                    wait = await again(hints, self._call, tries, response, bound=bool(bound))
                     if wait is None:
                         self._sight = replace(self._sight, revise=self._revise(sending))
                         self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
                         await self._bring(response, tasks)
                         return
-                await anyio.sleep(wait)
-                self._target = replace(self._target, affinity=secrets.token_hex(8))
-        except UpstreamError as error:
-            await self._fail(error.refusal, error.outcome)
-
-    def _may_ask_another(self, sending: Sending, response: aiohttp.ClientResponse) -> bool:
-        """Return whether nobody is where the affinity key led, and another replica could tell as well."""
-        target = self._target
-        bound = target.session is not None or target.endpoint is not None or bool(sending.tokens)
-        nobody = says_nobody_is_there(response.status, retry_after="retry-after" in response.headers)
-        return nobody and may_ask_another(self._claims.question, bound=bound)
+            except UpstreamError as error:
+                told = self._reply.status is not None
+                wait = await again(hints, self._call, tries, error, bound=bool(bound or told))
+                if wait is None:
+                    await self._fail(error.refusal, error.outcome)
+                    return
+                self._streaming = False
+            await anyio.sleep(wait)
+            self._target = replace(self._target, affinity=secrets.token_hex(8))
 
     async def _bring(self, response: aiohttp.ClientResponse, tasks: TaskGroup) -> None:
         self._answered = 200 <= response.status < 300
@@ -303,7 +304,8 @@ class Exchange:
 
     async def _start_later(self, status: int, headers: Mapping[str, str]) -> None:
         await anyio.sleep(HOLD_SECONDS)
-        await self._reply.start(status, headers)
+        if self._streaming:
+            await self._reply.start(status, headers)
 
     async def _relay(self, status: int, headers: Mapping[str, str], response: aiohttp.ClientResponse) -> None:
         stream = EventStream(
@@ -381,6 +383,7 @@ class Exchange:
             return
         self._line.outcome, self._line.reason = outcome, refusal.reason
         self._patience.deadline = math.inf
+        refusal = not_repeated(refusal, self._claims)
         if self._claims.id is not None:
             refusal = replace(refusal, id=self._claims.id)
         waiting = self._judge.waiting if outcome == "withheld" else ()
