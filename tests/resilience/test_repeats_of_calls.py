@@ -10,8 +10,8 @@ from servers.moody_server import TOOLS, MoodyServer, ask, call
 
 pytestmark = pytest.mark.slow
 REPEATING = {**OPEN, "pins": {"mode": "enforce"}, "repeat": {"calls": "hinted"}}
-HEAD_AND_BODY = (0, 1, 15, 17, 60, 90, 140, 180)
-"""Bytes of an answer after which a replica dies: nothing, the status line, the head, some of the body."""
+BYTES = (0, 180)
+"""Bytes of an answer after which a replica is killed: nothing, and all but the end."""
 
 
 @pytest.fixture(scope="module")
@@ -30,55 +30,70 @@ def running(kind):
 
 
 def play(running, tool, text):
-    """Call a tool with both replicas set to die at one byte of their next answer; return the answer."""
+    """Call a tool; return the answer."""
     with running.client("bob") as client:
         return client.post(running.url("repeats"), **call(tool, text))
 
 
+def back(running, replica):
+    """Start a replica again, and wait until it gets calls."""
+    replica.start()
+    seen = len(replica.executed)
+    wait_for(lambda: play(running, "look", "back") and len(replica.executed) > seen, lambda: "it gets no calls")
+
+
+def ran(running, text):
+    return sum(replica.executed.count(text) for replica in running.servers["repeats"])
+
+
 @pytest.mark.requirement("LIVE-004")
-@pytest.mark.parametrize("byte", HEAD_AND_BODY)
+@pytest.mark.parametrize("byte", BYTES)
 def test_a_call_that_may_be_repeated_is_answered_by_the_other_replica(running, byte):
-    one, other = running.servers["repeats"]
-    for dying in (one, other):
-        dying.cut_at = byte
-        # Kong asks the one or the other: each of some calls is answered, whoever it met.
-        for number in range(4):
+    for dying in running.servers["repeats"]:
+        dying.dies_at = byte
+        for number in range(100):
             answer = play(running, "look", f"{byte} {number}")
             assert answer.status_code == 200, answer.text
             assert answer.json()["result"]["content"]
-        dying.cut_at = None
+            if dying.dead.is_set():
+                break
+        assert dying.dead.is_set()
+        back(running, dying)
 
 
 @pytest.mark.requirement("LIVE-004")
-@pytest.mark.parametrize("byte", HEAD_AND_BODY)
+@pytest.mark.parametrize("byte", BYTES)
 def test_a_call_that_may_not_be_repeated_runs_once_and_its_agent_hears_that_it_may_have_run(running, byte):
-    replicas = running.servers["repeats"]
-    for replica in replicas:
-        replica.cut_at = byte
-    answer = play(running, "note", f"once {byte}")
-    for replica in replicas:
-        replica.cut_at = None
-    assert answer.status_code >= 500
-    error = answer.json()["error"]
-    assert "may have run, and was not repeated" in error["message"]
-    ran = [text for replica in replicas for text in replica.executed if text == f"once {byte}"]
-    assert len(ran) == 1
+    dying = running.servers["repeats"][0]
+    dying.dies_at = byte
+    for number in range(100):
+        answer = play(running, "note", text := f"once {byte} {number}")
+        assert ran(running, text) == 1
+        if dying.dead.is_set():
+            break
+        assert answer.status_code == 200, answer.text
+    back(running, dying)
+    assert answer.status_code == 502
+    assert "may have run, and was not repeated" in answer.json()["error"]["message"]
 
 
 @pytest.mark.requirement("LIVE-005")
-def test_a_tool_that_says_otherwise_than_was_approved_is_repeated_no_more(running):
+def test_a_tool_that_changes_its_hints_is_not_repeated_by_them(running):
     replicas = running.servers["repeats"]
-    changed = [{**one, "annotations": {"readOnlyHint": True}} for one in TOOLS]
     for replica in replicas:
-        replica.tools = changed
+        replica.tools = [{**TOOLS[0], "annotations": {"readOnlyHint": True}}, {**TOOLS[1], "annotations": {}}]
     with running.client("bob") as client:
-        # What only claims to be harmless now was not approved so: it is hidden until somebody has read it.
-        answer = client.post(running.url("repeats"), **ask("tools/list")).json()
-        assert [one["name"] for one in answer["result"]["tools"]] == ["look"]
+        client.post(running.url("repeats"), **ask("tools/list"))
+    for tool in ("note", "look"):
         for replica in replicas:
-            replica.cut_at = 0
-        answer = client.post(running.url("repeats"), **call("note", "lies"))
+            replica.dies_at = 90
+        answer = play(running, tool, f"changed {tool}")
+        assert answer.status_code != 200
+        assert ran(running, f"changed {tool}") <= 1
         for replica in replicas:
-            replica.cut_at, replica.tools = None, TOOLS
-    assert answer.json()["error"]["message"] == "Unknown tool: note"
-    assert all("lies" not in replica.executed for replica in replicas)
+            if replica.dead.is_set():
+                replica.start()
+            replica.dies_at = None
+        wait_for(lambda: play(running, "unknown", "x").status_code == 400, lambda: "the gateway does not answer")
+    for replica in replicas:
+        replica.tools = TOOLS

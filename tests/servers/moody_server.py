@@ -44,31 +44,51 @@ class MoodyServer:
     def __init__(self, mood="well", tools=TOOLS):
         self.mood, self.tools = mood, tools
         self.executed, self.asked = [], []
-        self.cut_at = None
-        """Bytes of the next answers after which the connection is reset; None for whole answers."""
+        self.dies_at = None
+        """Bytes of its next answer to a call after which it is killed, until it is started again; None for never."""
+        self.dead = threading.Event()
         self.calls_only = False
         """Whether what is ill is ill for tools/call alone."""
         self._closed = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._connections = set()
+        self.port = 0
+        self.start()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}/mcp"
 
+    def start(self):
+        """Listen, again where it was killed."""
+        self.dies_at = None
+        self.dead.clear()
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def die(self):
+        """End as a process that was killed does: nobody listens, and every connection is reset."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            reset(connection)
+        self.dead.set()
+
     def close(self):
         self._closed.set()
+        self._stop_listening()
+
+    def _stop_listening(self):
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _accept(self):
+    def _accept(self, listener):
         while not self._closed.is_set():
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
+            self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -78,7 +98,8 @@ class MoodyServer:
         with connection, contextlib.suppress(OSError, ValueError), connection.makefile("rb") as reader:
             while request := read(reader):
                 if not self._answer(connection, *request):
-                    return
+                    break
+        self._connections.discard(connection)
 
     def _now(self):
         if self.mood == "flaps":
@@ -104,13 +125,16 @@ class MoodyServer:
                 connection.sendall(answer[at : at + 1])
                 if self._closed.wait(1.0) or self.mood != "drips":
                     return False
-        cut = self.cut_at if message["method"] == "tools/call" else None
+        cut = self.dies_at if message["method"] == "tools/call" else None
         cut = {"half": len(answer) - 10, "resets": answer.index(b"\r\n\r\n") + 4}.get(mood, cut)
         connection.sendall(answer if cut is None else answer[:cut])
-        if cut is not None and cut < len(answer):
+        if cut is None or cut >= len(answer):
+            return True
+        if mood in ("half", "resets"):
             reset(connection)
-            return False
-        return True
+        else:
+            self.die()
+        return False
 
     def _written(self, message, mood):
         id_ = "another" if mood == "other-id" else message.get("id")

@@ -20,6 +20,7 @@ from mcp_sidecar.health.hints import Hints
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.upstream.internal_route import UpstreamError
 
+MAY_HAVE_RUN: Final = "Your request may have run, and was not repeated."
 _RAN: Final = frozenset({"broken-off", "kong-502", "kong-504"})
 """Reasons of refusals that leave it open whether the server did what was asked."""
 
@@ -66,5 +67,5 @@ def not_repeated(refusal: Reject, claims: Claims) -> Reject:
     asks = claims.http_method == "POST" and claims.question.asked
     if refusal.reason not in _RAN or not asks or may_repeat(claims.question):
         return refusal
-    text = "The connection to the server broke before its answer was whole. The request may have run, and was not repeated."
+    text = "The connection to the server broke before its answer was whole. " + MAY_HAVE_RUN
     return replace(refusal, message=text, data={"mayHaveRun": True})
