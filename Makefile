@@ -11,7 +11,7 @@ FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean deck node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench chaos conformance eval fuzz lock clean deck node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ $(FUZZ): $(READY) tests/fuzz/requirements.lock
 
 fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
+
+chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
+	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }

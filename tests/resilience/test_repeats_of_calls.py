@@ -77,6 +77,18 @@ def test_a_call_that_may_not_be_repeated_runs_once_and_its_agent_hears_that_it_m
     assert "may have run, and was not repeated" in answer.json()["error"]["message"]
 
 
+@pytest.mark.requirement("LIVE-004")
+def test_in_the_call_lane_too_an_agent_hears_that_its_call_may_have_run(kind):
+    with contextlib.closing(MoodyServer()) as replica, gateway(kind, {"calls": [replica]}) as running:
+        replica.dies_at = 0
+        with running.client("bob") as client:
+            answer = client.post(running.url("calls"), **call("look", "x"))
+    assert (answer.status_code, replica.executed) == (502, ["x"])
+    error = answer.json()["error"]
+    assert (answer.json()["id"], error["data"]) == (1, {"mayHaveRun": True})
+    assert "may have run, and was not repeated" in error["message"]
+
+
 @pytest.mark.requirement("LIVE-005")
 def test_a_tool_that_changes_its_hints_is_not_repeated_by_them(running):
     replicas = running.servers["repeats"]

@@ -1,7 +1,7 @@
 """Whether one replica is in rotation: a small state machine over what its probes find.
 
-Two findings in a row that it is ill take it out, two that it is well bring it back: one answer that went wrong is no
-outage. A replica that goes back and forth must be well for longer each time (up to MOST_WELL findings), and is trusted
+Two findings in a row that it is ill take it out, or OFTEN of the last RECENT; two that it is well bring it back: one
+answer that went wrong is no outage. A replica that goes back and forth must be well for longer each time (up to MOST_WELL findings), and is trusted
 again after CALM_SECONDS in one state.
 
 How soon: a probe comes every INTERVAL seconds at most, one that contradicts the state is asked about again after
@@ -11,7 +11,8 @@ TIMEOUT, 9.5 s at the longest interval, and one that is well again is back after
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_core.health.probe import Finding
@@ -26,6 +27,8 @@ LONGEST: Final = 4.4
 JITTER: Final = 0.1
 """The part of a pause that is random: replicas that were met together are not asked together."""
 TO_CHANGE: Final = 2
+OFTEN, RECENT = 3, 8
+"""Findings that it is ill, and of how many, that take a replica out which is well in between: it flaps."""
 MOST_WELL: Final = 8
 CALM_SECONDS: Final = 60.0
 LONGEST_WAIT: Final = 60.0
@@ -40,6 +43,7 @@ class Rotation:
     word: str = ""
     since: float = 0.0
     _against: int = 0
+    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
     _wanted: int = TO_CHANGE
 
     @property
@@ -50,17 +54,22 @@ class Rotation:
     def found(self, finding: Finding, now: float) -> bool:
         """Take a finding. Returns whether the replica went in or out by it."""
         self.word = finding.word
+        self._recent.append(finding.well)
         if finding.well == self.inside:
             self._against = 0
             if now - self.since >= CALM_SECONDS:
                 self._wanted = TO_CHANGE
             return False
         self._against += 1
-        if self._against < (TO_CHANGE if self.inside else self._wanted):
+        flaps = self.inside and self._recent.count(False) >= OFTEN
+        if not flaps and self._against < (TO_CHANGE if self.inside else self._wanted):
             return False
         if self.inside and self.since and now - self.since < CALM_SECONDS:
             self._wanted = min(MOST_WELL, self._wanted * 2)
+        if flaps:
+            self._wanted = MOST_WELL
         self.inside, self.since, self._against = finding.well, now, 0
+        self._recent.clear()
         return True
 
 

@@ -78,6 +78,13 @@ def test_one_that_flaps_must_be_well_for_longer_each_time_and_is_trusted_again_a
     assert findings_until(rotation, WELL, inside=True, now=now + 2 * CALM_SECONDS + 5) == 2
 
 
+@pytest.mark.requirement("HEALTH-004")
+def test_one_that_is_well_every_other_time_is_taken_out_and_stays_out():
+    rotation = Rotation()
+    moved = [rotation.found(finding, float(number)) for number, finding in enumerate([ILL, WELL] * 20, start=1)]
+    assert (moved.index(True), sum(moved), rotation.inside) == (4, 1, False)
+
+
 @pytest.mark.requirement("HEALTH-005")
 def test_a_retry_after_is_kept_while_a_replica_is_well_and_believed_for_a_minute_at_most():
     busy = Finding(well=True, word="busy", wait=30.0)
