@@ -1,8 +1,8 @@
 """Whether one replica is in rotation: a small state machine over what its probes find.
 
 Two findings in a row that it is ill take it out, or OFTEN of the last RECENT; two that it is well bring it back: one
-answer that went wrong is no outage. A replica that goes back and forth must be well for longer each time (up to MOST_WELL findings), and is trusted
-again after CALM_SECONDS in one state.
+answer that went wrong is no outage. A replica that goes back and forth must be well for longer each time (up to
+MOST_WELL findings), and is trusted again after CALM_SECONDS in one state.
 
 How soon: a probe comes every INTERVAL seconds at most, one that contradicts the state is asked about again after
 SUSPECT seconds, and a probe takes TIMEOUT at most. So a replica that hangs is out after INTERVAL + TIMEOUT + SUSPECT +
