@@ -21,6 +21,18 @@ KEYS = base64.b64encode(b"k" * 32).decode()
 NEEDED = {"KONG_MCP_KEYS": KEYS}
 
 
+OF_HEALTH = {
+    "KONG_MCP_HEALTH": "/var/lib/kong-mcp/health",
+    "MCP_SIDECAR_KONG_ADMIN": "http://127.0.0.1:8001",
+    "MCP_SIDECAR_KONG_ADMIN_TOKEN": "t",
+    "MCP_SIDECAR_REPLICAS": "notes=http://10.0.0.7/mcp",
+    "MCP_SIDECAR_BREAKER_REQUESTS": "5",
+    "MCP_SIDECAR_BREAKER_SHARE": "0.25",
+    "MCP_SIDECAR_BREAKER_SLOW": "3",
+    "MCP_SIDECAR_BREAKER_REST": "2",
+}
+
+
 def problems(**environment):
     with pytest.raises(SettingsError) as caught:
         read_settings(environment)
@@ -63,14 +75,7 @@ def test_every_setting_can_be_set():
         "MCP_SIDECAR_ISSUER_REFRESH": "30",
         "MCP_SIDECAR_ISSUER_KEEP": "3600",
         "MCP_SIDECAR_ISSUER_NETWORKS": "10.1.0.0/16",
-        "KONG_MCP_HEALTH": "/var/lib/kong-mcp/health",
-        "MCP_SIDECAR_KONG_ADMIN": "http://127.0.0.1:8001",
-        "MCP_SIDECAR_KONG_ADMIN_TOKEN": "t",
-        "MCP_SIDECAR_REPLICAS": "notes=http://10.0.0.7/mcp",
-        "MCP_SIDECAR_BREAKER_REQUESTS": "5",
-        "MCP_SIDECAR_BREAKER_SHARE": "0.25",
-        "MCP_SIDECAR_BREAKER_SLOW": "3",
-        "MCP_SIDECAR_BREAKER_REST": "2",
+        **OF_HEALTH,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)

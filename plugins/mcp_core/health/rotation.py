@@ -27,7 +27,7 @@ LONGEST: Final = 4.4
 JITTER: Final = 0.1
 """The part of a pause that is random: replicas that were met together are not asked together."""
 TO_CHANGE: Final = 2
-OFTEN, RECENT = 3, 8
+OFTEN, RECENT = 2, 4
 """Findings that it is ill, and of how many, that take a replica out which is well in between: it flaps."""
 MOST_WELL: Final = 8
 CALM_SECONDS: Final = 60.0
@@ -61,8 +61,9 @@ class Rotation:
                 self._wanted = TO_CHANGE
             return False
         self._against += 1
-        flaps = self.inside and self._recent.count(False) >= OFTEN
-        if not flaps and self._against < (TO_CHANGE if self.inside else self._wanted):
+        enough = self._against >= (TO_CHANGE if self.inside else self._wanted)
+        flaps = self.inside and not enough and self._recent.count(False) >= OFTEN
+        if not enough and not flaps:
             return False
         if self.inside and self.since and now - self.since < CALM_SECONDS:
             self._wanted = min(MOST_WELL, self._wanted * 2)

@@ -34,7 +34,7 @@ from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.lasting import may_last, may_stay, works
 from mcp_sidecar.lane.pinning import pins_of
 from mcp_sidecar.lane.refusals import Refusals
-from mcp_sidecar.lane.repeating import again, not_repeated
+from mcp_sidecar.lane.repeating import again, as_heard
 from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.lane.sessions import Sessions
 from mcp_sidecar.lane.streams import EventStream, events
@@ -191,8 +191,7 @@ class Exchange:
                         await self._bring(response, tasks)
                         return
             except UpstreamError as error:
-                told = self._reply.status is not None
-                wait = await again(hints, self._call, tries, error, bound=bool(bound or told))
+                wait = await again(hints, self._call, tries, error, bound=bool(bound or self._reply.status))
                 if wait is None:
                     await self._fail(error.refusal, error.outcome)
                     return
@@ -383,9 +382,7 @@ class Exchange:
             return
         self._line.outcome, self._line.reason = outcome, refusal.reason
         self._patience.deadline = math.inf
-        refusal = not_repeated(refusal, self._claims)
-        if self._claims.id is not None:
-            refusal = replace(refusal, id=self._claims.id)
+        refusal = as_heard(refusal, self._claims)
         waiting = self._judge.waiting if outcome == "withheld" else ()
         if waiting and self._answered:
             # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.

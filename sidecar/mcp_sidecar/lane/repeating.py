@@ -62,8 +62,10 @@ async def _may_repeat_call(hints: Hints, call: Call) -> bool:
     return isinstance(tool, str) and await hints.allow(call.target.server, tool)
 
 
-def not_repeated(refusal: Reject, claims: Claims) -> Reject:
-    """Have the sender of what was not asked again hear that it may have run."""
+def as_heard(refusal: Reject, claims: Claims) -> Reject:
+    """Return a refusal as its sender hears it: with its id, and that what was not repeated may have run."""
+    if claims.id is not None:
+        refusal = replace(refusal, id=claims.id)
     asks = claims.http_method == "POST" and claims.question.asked
     if refusal.reason not in _RAN or not asks or may_repeat(claims.question):
         return refusal
