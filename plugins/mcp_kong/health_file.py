@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from mcp_core.health import told
-from mcp_core.health.told import Closed
+from mcp_core.health.told import ClosedServer
 from mcp_core.outcome import Reject, RequestId
 from mcp_core.pins.snapshot import SnapshotError
 
@@ -37,7 +37,7 @@ class HealthFile:
         self._wall = wall
         self._looked = float("-inf")
         self._mark: tuple[int, int, int] | None = None
-        self._closed: Mapping[str, Closed] = {}
+        self._closed: Mapping[str, ClosedServer] = {}
 
     def refusal(self, server: str, http_method: str, id_: RequestId | None) -> Reject | None:
         """Return why a server is not asked now, or None where it may be. What ends a session may always go on."""

@@ -5,7 +5,7 @@ import pytest
 
 from mcp_core.health import told
 from mcp_core.health.breaker import Why
-from mcp_core.health.told import Closed
+from mcp_core.health.told import ClosedServer
 from mcp_kong.health_file import CHECK_SECONDS, HealthFile, health_file
 
 pytestmark = pytest.mark.requirement("BREAK-006")
@@ -29,7 +29,7 @@ def write(path, closed, keys=KEYS):
 
 
 def test_a_closed_server_is_refused_until_its_time_and_no_other_one_is(tmp_path, clock):
-    write(tmp_path / "health", {"notes": Closed(Why.SLOWNESS, 1010.0, 7.0)})
+    write(tmp_path / "health", {"notes": ClosedServer(Why.SLOWNESS, 1010.0, 7.0)})
     file = HealthFile(str(tmp_path / "health"), KEYS, clock, clock)
     refusal = file.refusal("notes", "POST", 7)
     assert (refusal.id, refusal.headers, refusal.reason) == (7, {"Retry-After": "7"}, "server-slowness")
@@ -39,18 +39,18 @@ def test_a_closed_server_is_refused_until_its_time_and_no_other_one_is(tmp_path,
 
 
 def test_a_session_may_always_be_ended(tmp_path, clock):
-    write(tmp_path / "health", {"notes": Closed(Why.ERRORS, 2000.0)})
+    write(tmp_path / "health", {"notes": ClosedServer(Why.ERRORS, 2000.0)})
     assert HealthFile(str(tmp_path / "health"), KEYS, clock, clock).refusal("notes", "DELETE", None) is None
 
 
 @pytest.mark.parametrize("bad", [b"", b"KMH1" + b"x" * 40, None], ids=["empty", "not ours", "of another key"])
 def test_what_cannot_be_believed_closes_nothing_and_nothing_stays_closed_by_it(tmp_path, clock, bad):
     path = tmp_path / "health"
-    write(path, {"notes": Closed(Why.ERRORS, 2000.0)})
+    write(path, {"notes": ClosedServer(Why.ERRORS, 2000.0)})
     file = HealthFile(str(path), KEYS, clock, clock)
     assert file.refusal("notes", "POST", 1) is not None
     if bad is None:
-        write(path, {"notes": Closed(Why.ERRORS, 2000.0)}, (b"o" * 32,))
+        write(path, {"notes": ClosedServer(Why.ERRORS, 2000.0)}, (b"o" * 32,))
     else:
         path.write_bytes(bad)
     clock.now += CHECK_SECONDS

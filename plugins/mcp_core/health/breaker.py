@@ -23,7 +23,7 @@ MOST_NOTED: Final = 1_000
 """Requests that one window holds: of a busy server the last ones."""
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """What a breaker does: lets all through, nobody, or one."""
 
     CLOSED = "closed"
@@ -40,7 +40,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BreakerLimits:
     """When a breaker opens: of `requests` or more in the window, this share failed, or took `slow` seconds or more."""
 
     requests: int = 20
@@ -60,7 +60,7 @@ class _Noted:
 class Breaker:
     """The breaker of one server."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BreakerLimits) -> None:
         self._limits = limits
         self._noted: deque[_Noted] = deque(maxlen=MOST_NOTED)
         self._until = 0.0
@@ -69,11 +69,11 @@ class Breaker:
         self._trying = False
         self.why: Why | None = None
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> BreakerState:
         """Return what it does now."""
         if self.why is None:
-            return State.CLOSED
-        return State.OPEN if now < self._until else State.HALF_OPEN
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self._until else BreakerState.HALF_OPEN
 
     @property
     def probes_decide(self) -> bool:
@@ -83,10 +83,10 @@ class Breaker:
     def admits(self, now: float) -> bool:
         """Return whether a request may go on. Where nobody probes, one is let through while it is half open."""
         state = self.state(now)
-        if state is State.HALF_OPEN and not self._probed and not self._trying:
+        if state is BreakerState.HALF_OPEN and not self._probed and not self._trying:
             self._trying = True
             return True
-        return state is State.CLOSED
+        return state is BreakerState.CLOSED
 
     def wait(self, now: float) -> int:
         """Return the seconds after which to try again, for Retry-After: at least one."""
@@ -98,7 +98,7 @@ class Breaker:
         if replicas and not well:
             self._open(now, Why.NO_REPLICA)
             return
-        if self.why is None or not self._probed or self.state(now) is State.OPEN:
+        if self.why is None or not self._probed or self.state(now) is BreakerState.OPEN:
             return
         self._good += 1
         if self._good >= TO_CLOSE:
@@ -111,7 +111,7 @@ class Breaker:
 
     def noted(self, now: float, caller: Hashable, *, failed: bool, seconds: float | None) -> None:
         """Take how one request of a caller ended (None: nothing tells them apart). `seconds` is None for any time."""
-        if self._trying and self.state(now) is State.HALF_OPEN:
+        if self._trying and self.state(now) is BreakerState.HALF_OPEN:
             self._trying = False
             self._open(now, self.why or Why.ERRORS) if failed else self._close()
             return

@@ -44,7 +44,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Sign:
     """What one probe found. `word` is short, stable and ours; `wait` the seconds for which nobody should ask again."""
 
     well: bool
@@ -79,7 +79,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Known:
+class Acquaintance:
     """What is remembered of a replica between two probes. `release` is the prober's own, as it says it."""
 
     release: str = "0"
@@ -94,10 +94,10 @@ class Known:
         self.session, self.introduced, self.asks = None, False, 0
 
 
-Probe = Generator[Ask, Said, Finding]
+Probe = Generator[Ask, Said, Sign]
 
 
-def probe(known: Known) -> Probe:
+def probe(known: Acquaintance) -> Probe:
     """Yield what to ask; return what was found. Of one that is ill nothing is remembered: it may come back another."""
     finding = yield from _probe(known)
     if not finding.well:
@@ -106,7 +106,7 @@ def probe(known: Known) -> Probe:
     return finding
 
 
-def _probe(known: Known) -> Probe:
+def _probe(known: Acquaintance) -> Probe:
     if known.way in (None, Way.MODERN):
         finding = yield from _discover(known)
         if finding is not None:
@@ -116,7 +116,7 @@ def _probe(known: Known) -> Probe:
     return (yield from _legacy(known))
 
 
-def leave(known: Known) -> Ask | None:
+def leave(known: Acquaintance) -> Ask | None:
     """Return the request that ends the prober's session, or None where it has none."""
     if known.session is None:
         return None
@@ -134,26 +134,26 @@ def is_response(text: str) -> bool:
     return not isinstance(value, dict) or "method" not in value
 
 
-def _discover(known: Known) -> Generator[Ask, Said, Finding | None]:
+def _discover(known: Acquaintance) -> Generator[Ask, Said, Sign | None]:
     """Ask as the modern era does. None: whoever answers may still be of an older one."""
     said = yield Ask("POST", _headers(known, methods.DISCOVER), _request(known, methods.DISCOVER, {}))
     if (finding := _of_status(said)) is not None:
         return finding
     if said.event == endpoint.EVENT:
         known.way = Way.STREAM
-        return Finding(well=True, word="ok")
+        return Sign(well=True, word="ok")
     if said.status >= 400:
         return None
     answer = _read(said)
-    if isinstance(answer, Finding):
+    if isinstance(answer, Sign):
         return answer
     if answer.error is not None:
         return None
     known.way = Way.MODERN
-    return Finding(well=True, word="ok")
+    return Sign(well=True, word="ok")
 
 
-def _legacy(known: Known) -> Probe:
+def _legacy(known: Acquaintance) -> Probe:
     if known.introduced:
         said = yield _more(known, methods.PING)
         if said.failed or said.status not in (400, 404):
@@ -170,88 +170,88 @@ def _legacy(known: Known) -> Probe:
         return finding
     answer = _read(said)
     if isinstance(answer, Response) and answer.error is not None:
-        return Finding(well=False, word="errors")
+        return Sign(well=False, word="errors")
     if said.status >= 400:
         return (yield from _stream(known))
-    if isinstance(answer, Finding) or answer.result is None:
-        return answer if isinstance(answer, Finding) else Finding(well=False, word="not-mcp")
+    if isinstance(answer, Sign) or answer.result is None:
+        return answer if isinstance(answer, Sign) else Sign(well=False, word="not-mcp")
     known.way, known.session, known.introduced = Way.LEGACY, said.session, True
     spoken = answer.result.get("protocolVersion")
     known.version = spoken if spoken in methods.LEGACY_VERSIONS else known.version
     told = {"jsonrpc": "2.0", "method": methods.INITIALIZED}
     said = yield Ask("POST", _headers(known), json.dumps(told).encode())
     if said.failed:
-        return Finding(well=False, word=said.failed)
+        return Sign(well=False, word=said.failed)
     capabilities = answer.result.get("capabilities")
     offered = [one for one in _LISTS if isinstance(capabilities, dict) and one in capabilities]
     said = yield _more(known, _LISTS[offered[0]] if offered else methods.PING)
     return _of_answer(said)
 
 
-def _more(known: Known, method: str) -> Ask:
+def _more(known: Acquaintance, method: str) -> Ask:
     known.asks += 1
     return Ask("POST", _headers(known), _request(known, method, {}))
 
 
-def _stream(known: Known) -> Probe:
+def _stream(known: Acquaintance) -> Probe:
     """Open the stream of 2024-11-05, whose first event names the endpoint."""
     said = yield Ask("GET", {"accept": "text/event-stream"})
     if (finding := _of_status(said)) is not None:
         return finding
     if said.event != endpoint.EVENT:
-        return Finding(well=False, word="not-mcp")
+        return Sign(well=False, word="not-mcp")
     known.way = Way.STREAM
-    return Finding(well=True, word="ok")
+    return Sign(well=True, word="ok")
 
 
-def _of_status(said: Said) -> Finding | None:
+def _of_status(said: Said) -> Sign | None:
     """Return what the status alone says, or None where the rest of the answer is to be read."""
     if said.failed:
-        return Finding(well=False, word=said.failed)
+        return Sign(well=False, word=said.failed)
     if said.status in _ASKS_WHO:
-        return Finding(well=True, word="asks-who")
+        return Sign(well=True, word="asks-who")
     if said.status == _BUSY:
-        return Finding(well=True, word="busy", wait=said.wait)
+        return Sign(well=True, word="busy", wait=said.wait)
     if said.status >= 500:
-        return Finding(well=False, word="status-5xx", wait=said.wait)
+        return Sign(well=False, word="status-5xx", wait=said.wait)
     if 300 <= said.status < 400:
-        return Finding(well=False, word="redirect")
+        return Sign(well=False, word="redirect")
     return None
 
 
-def _of_answer(said: Said) -> Finding:
+def _of_answer(said: Said) -> Sign:
     """Return what an answer in a session says."""
     if (finding := _of_status(said)) is not None:
         return finding
     if said.large:
-        return Finding(well=True, word="ok")
+        return Sign(well=True, word="ok")
     if said.status >= 400:
-        return Finding(well=False, word="not-mcp")
+        return Sign(well=False, word="not-mcp")
     answer = _read(said)
-    if isinstance(answer, Finding):
+    if isinstance(answer, Sign):
         return answer
     # Who says that it has no such method has read the question.
     if answer.error is not None and answer.error["code"] not in (METHOD_NOT_FOUND, SESSION_NOT_FOUND):
-        return Finding(well=False, word="errors")
-    return Finding(well=True, word="ok")
+        return Sign(well=False, word="errors")
+    return Sign(well=True, word="ok")
 
 
-def _read(said: Said) -> Response | Finding:
+def _read(said: Said) -> Response | Sign:
     """Return the answer, or the finding that there is none to the question: it is read as strictly as agents' are."""
     if said.large:
-        return Finding(well=True, word="ok")
+        return Sign(well=True, word="ok")
     try:
         message = jsonrpc.message(jsonrpc.load(said.text.encode("utf-8", "replace"), LIMITS), LIMITS)
     except NotStrictError:
-        return Finding(well=False, word="not-mcp")
+        return Sign(well=False, word="not-mcp")
     if not isinstance(message, Response):
-        return Finding(well=False, word="not-mcp")
+        return Sign(well=False, word="not-mcp")
     if message.id != ID and not (message.error is not None and message.id is None):
-        return Finding(well=False, word="other-id")
+        return Sign(well=False, word="other-id")
     return message
 
 
-def _request(known: Known, method: str, params: Mapping[str, Any]) -> bytes:
+def _request(known: Acquaintance, method: str, params: Mapping[str, Any]) -> bytes:
     meta: dict[str, Any] = {}
     if method == methods.DISCOVER:
         about = {"name": ID, "version": known.release}
@@ -265,7 +265,7 @@ def _request(known: Known, method: str, params: Mapping[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": ID, "method": method, "params": {**params, **meta}}).encode()
 
 
-def _headers(known: Known, method: str | None = None) -> dict[str, str]:
+def _headers(known: Acquaintance, method: str | None = None) -> dict[str, str]:
     headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     if method == methods.DISCOVER:
         return headers | {methods.VERSION_HEADER: methods.MODERN_VERSIONS[-1], methods.METHOD_HEADER: method}

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from mcp_core.health.probe import Finding
+from mcp_core.health.probe import Sign
 
 TIMEOUT: Final = 2.0
 """Seconds that one probe may take, all its questions together."""
@@ -51,7 +51,7 @@ class Rotation:
         """Whether the last finding contradicts the state."""
         return self._against > 0
 
-    def found(self, finding: Finding, now: float) -> bool:
+    def found(self, finding: Sign, now: float) -> bool:
         """Take a finding. Returns whether the replica went in or out by it."""
         self.word = finding.word
         self._recent.append(finding.well)
@@ -74,7 +74,7 @@ class Rotation:
         return True
 
 
-def pause(rotation: Rotation, finding: Finding, replicas: int, random: float) -> float:
+def pause(rotation: Rotation, finding: Sign, replicas: int, random: float) -> float:
     """Return how many seconds to wait before the next probe of one of so many replicas. `random` is from 0 to 1."""
     usual = min(LONGEST, max(INTERVAL, 1.1 * replicas))
     wait = SUSPECT if rotation.suspect else usual

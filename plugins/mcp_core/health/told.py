@@ -36,7 +36,7 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedServer:
     """One server that is not to be asked: why, until which Unix time in seconds, and when agents may try again."""
 
     why: Why
@@ -59,13 +59,13 @@ def seal_values(packed: bytes, keys: Sequence[bytes]) -> bytes:
     return seal(packed, keys, MAGIC, _PURPOSE)
 
 
-def to_values(version: str, closed: Mapping[str, Closed]) -> dict[str, Any]:
+def to_values(version: str, closed: Mapping[str, ClosedServer]) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
     said = {server: {"why": one.why.value, "until": one.until, "retry": one.retry} for server, one in closed.items()}
     return {"format": FORMAT, "version": version, "closed": said}
 
 
-def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, Closed]:
+def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, ClosedServer]:
     """Return which servers a file's bytes close. A reason that only another release knows closes all the same.
 
     Raises:
@@ -84,11 +84,11 @@ def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, C
     return {str(server): _closed(one) for server, one in closed.items()}
 
 
-def _closed(value: Any) -> Closed:
+def _closed(value: Any) -> ClosedServer:
     if not isinstance(value, Mapping):
         raise SnapshotError("a server is closed without a time")
     until, retry, why = value.get("until"), value.get("retry", 5.0), value.get("why")
-    return Closed(Why(why) if why in list(Why) else Why.NO_REPLICA, _seconds(until), _seconds(retry))
+    return ClosedServer(Why(why) if why in list(Why) else Why.NO_REPLICA, _seconds(until), _seconds(retry))
 
 
 def _seconds(value: Any) -> float:

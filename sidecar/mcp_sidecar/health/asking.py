@@ -17,7 +17,7 @@ from yarl import URL
 from mcp_core import endpoint, methods
 from mcp_core.heads import Kind, kind_of
 from mcp_core.health import probe as core
-from mcp_core.health.probe import MAX_ANSWER, Ask, Finding, Known, Said
+from mcp_core.health.probe import MAX_ANSWER, Acquaintance, Ask, Said, Sign
 from mcp_core.health.rotation import TIMEOUT
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_sidecar.upstream.bodies import chunks, read
@@ -36,14 +36,14 @@ class Asker:
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._client: aiohttp.ClientSession | None = None
 
-    def meet(self) -> Known:
+    def meet(self) -> Acquaintance:
         """Return what is known of a replica that was never asked."""
-        return Known(release=self._release)
+        return Acquaintance(release=self._release)
 
-    async def probe(self, url: str, known: Known) -> Finding:
+    async def probe(self, url: str, known: Acquaintance) -> Sign:
         """Return what a probe of the replica at `url` finds, within TIMEOUT of its turn."""
         async with self._places:
-            finding = Finding(well=False, word="timeout")
+            finding = Sign(well=False, word="timeout")
             with anyio.move_on_after(TIMEOUT):
                 finding = await self._probe(url, known)
             if finding.word == "timeout":
@@ -53,7 +53,7 @@ class Asker:
                 await self.leave(url, known)
             return finding
 
-    async def leave(self, url: str, known: Known) -> None:
+    async def leave(self, url: str, known: Acquaintance) -> None:
         """End the session with a replica, where there is one."""
         ask = core.leave(known)
         if ask is not None:
@@ -65,14 +65,14 @@ class Asker:
         if self._client is not None:
             await self._client.close()
 
-    async def _probe(self, url: str, known: Known) -> Finding:
+    async def _probe(self, url: str, known: Acquaintance) -> Sign:
         questions = core.probe(known)
         try:
             ask = next(questions)
             while True:
                 ask = questions.send(await self._ask(url, ask))
         except StopIteration as end:
-            finding: Finding = end.value
+            finding: Sign = end.value
             return finding
 
     async def _ask(self, url: str, ask: Ask) -> Said:

@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from mcp_core.health import told
-from mcp_core.health.breaker import Breaker, Limits, State, Why
-from mcp_core.health.told import GOOD_SECONDS, Closed
+from mcp_core.health.breaker import Breaker, BreakerLimits, BreakerState, Why
+from mcp_core.health.told import GOOD_SECONDS, ClosedServer
 from mcp_core.outcome import Reject
 from mcp_sidecar.health.metrics import HealthMetrics
 from mcp_sidecar.surface.snapshots import replace_file
@@ -31,7 +31,7 @@ class ToldFile:
         self._keys = keys
         self._release = release
 
-    def write(self, closed: dict[str, Closed]) -> None:
+    def write(self, closed: dict[str, ClosedServer]) -> None:
         """Put the file in the place of the last one. Raises OSError."""
         packed = msgspec.msgpack.encode(told.to_values(self._release, closed))
         replace_file(self._path, told.seal_values(packed, self._keys))
@@ -40,7 +40,7 @@ class ToldFile:
 class Breakers:
     """One breaker for each server that was asked for, or is probed."""
 
-    def __init__(self, limits: Limits, metrics: HealthMetrics, file: ToldFile | None) -> None:
+    def __init__(self, limits: BreakerLimits, metrics: HealthMetrics, file: ToldFile | None) -> None:
         self._limits = limits
         self._metrics = metrics
         self._file = file
@@ -70,13 +70,13 @@ class Breakers:
             breaker.back()
         self._look(server)
 
-    def closed(self) -> dict[str, Closed]:
+    def closed(self) -> dict[str, ClosedServer]:
         """Return the servers that guards are to refuse. One whose next request decides is not among them."""
         now, until = time.monotonic(), time.time() + GOOD_SECONDS
         return {
-            server: Closed(why, until, self._limits.rest)
+            server: ClosedServer(why, until, self._limits.rest)
             for server, why in self._open.items()
-            if self._breakers[server].probes_decide or self._breakers[server].state(now) is State.OPEN
+            if self._breakers[server].probes_decide or self._breakers[server].state(now) is BreakerState.OPEN
         }
 
     async def run(self) -> None:
@@ -110,7 +110,7 @@ class Breakers:
             structlog.get_logger().warning("a server is not asked any more", server=server, why=why.value)
         self._changed.set()
 
-    async def _write(self, file: ToldFile, closed: dict[str, Closed]) -> bool:
+    async def _write(self, file: ToldFile, closed: dict[str, ClosedServer]) -> bool:
         problem = None
         try:
             await anyio.to_thread.run_sync(file.write, closed)

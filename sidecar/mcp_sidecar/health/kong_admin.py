@@ -35,7 +35,7 @@ class AdminError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ToProbe:
     """The replicas of all servers that are to be probed, and the upstreams of each server."""
 
     replicas: frozenset[Replica]
@@ -55,7 +55,7 @@ class KongAdmin:
         if self._client is not None:
             await self._client.close()
 
-    async def find(self) -> Found:
+    async def find(self) -> ToProbe:
         """Return what is to be probed: the targets of guards' upstreams that have the tag. Raises AdminError."""
         # Kong 3.9 without a database fails at ?tags= where anything has none (kong/db/strategies/off/init.lua).
         tagged = {one["name"] for one in await self._all("/upstreams") if TAG in (one.get("tags") or ())}
@@ -70,7 +70,7 @@ class KongAdmin:
             if mine:
                 upstreams[config["server"]] = mine
                 replicas.update(await self._replicas(config, mine))
-        return Found(frozenset(replicas), upstreams)
+        return ToProbe(frozenset(replicas), upstreams)
 
     async def _replicas(self, config: Mapping[str, Any], upstreams: Sequence[str]) -> set[Replica]:
         usual = Address(upstreams[0])

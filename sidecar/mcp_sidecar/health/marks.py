@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 import structlog
 
-from mcp_sidecar.health.kong_admin import AdminError, Found, KongAdmin
+from mcp_sidecar.health.kong_admin import AdminError, KongAdmin, ToProbe
 from mcp_sidecar.health.metrics import HealthMetrics
 from mcp_sidecar.health.replicas import Replica, Verdict
 
@@ -33,7 +33,7 @@ class Marks:
         self._changed = anyio.Event()
         self._failing = False
         self._found_at = float("-inf")
-        self.found = Found(frozenset(), {})
+        self.found = ToProbe(frozenset(), {})
 
     def want(self, verdicts: Mapping[Replica, Verdict]) -> None:
         """Have Kong know these verdicts from now on."""

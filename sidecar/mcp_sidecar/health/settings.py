@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from mcp_core.health.breaker import Limits
+from mcp_core.health.breaker import BreakerLimits
 
 HEALTH_VARIABLE: Final = "KONG_MCP_HEALTH"
 """Environment variable with the path of the file in which this node's guards read which servers are not to be asked."""
@@ -35,9 +35,9 @@ class HealthSettings:
     rest: float = 5.0
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> BreakerLimits:
         """Return when a breaker opens."""
-        return Limits(self.requests, self.share, self.slow, self.rest)
+        return BreakerLimits(self.requests, self.share, self.slow, self.rest)
 
     @property
     def probes(self) -> bool:

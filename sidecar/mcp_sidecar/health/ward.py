@@ -27,7 +27,7 @@ from mcp_sidecar.health.prober import Prober
 from mcp_sidecar.health.replicas import Replica, Verdict, of_settings
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.leases import Held
+from mcp_sidecar.store.leases import Tenure
 from mcp_sidecar.surface.surfaces import Surfaces
 
 ROUND_SECONDS: Final = 1.0
@@ -107,7 +107,7 @@ class Ward:
         for replica, verdict in self._verdicts.items():
             self._metrics.inside.labels(replica.server, replica.target).set(verdict.inside)
 
-    async def _lease(self) -> Held | None:
+    async def _lease(self) -> Tenure | None:
         """Return who probes; None where everybody does for themselves."""
         surfaces = self._surfaces
         if surfaces is None:
@@ -115,7 +115,7 @@ class Ward:
         now = time.monotonic()
         told = json.dumps({one.key: [verdict.inside, verdict.word] for one, verdict in self._verdicts.items()})
         if self._leads and told == self._told[0] and now - self._told[1] < LEASE_SECONDS / 2:
-            return Held(self._holder, 0, told)
+            return Tenure(self._holder, 0, told)
         wall, lasts = time.time_ns() // 1_000_000, int(LEASE_SECONDS * 1000)
         # Who does not probe yet knows less than who did: what that one told is taken over first.
         mine = told if self._leads else None

@@ -17,7 +17,7 @@ from mcp_sidecar.store.tables import Lease
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Tenure:
     """Who has a lease, until when, and what that one told last ("" for nothing)."""
 
     holder: str
@@ -25,7 +25,7 @@ class Held:
     told: str
 
 
-def take(engine: Engine, name: str, holder: str, now: int, lasts: int, told: str | None) -> Held:
+def take(engine: Engine, name: str, holder: str, now: int, lasts: int, told: str | None) -> Tenure:
     """Take or renew a lease for so many milliseconds, where nobody else has it. Returns who has it then.
 
     `told` is what the holder tells the others; None leaves what was told, for a taker that does not know better.
@@ -34,18 +34,18 @@ def take(engine: Engine, name: str, holder: str, now: int, lasts: int, told: str
         StoreError: the database cannot be reached or written.
     """
 
-    def work(session: Session) -> Held:
+    def work(session: Session) -> Tenure:
         row = session.scalar(select(Lease).where(Lease.name == name).with_for_update())
         if row is None:
             session.execute(
                 insert(Lease).values(name=name, holder=holder, until=now + lasts, told="" if told is None else told)
             )
-            return Held(holder, now + lasts, told or "")
+            return Tenure(holder, now + lasts, told or "")
         if row.holder != holder and row.until > now:
-            return Held(row.holder, row.until, row.told)
+            return Tenure(row.holder, row.until, row.told)
         said = row.told if told is None else told
         session.execute(update(Lease).where(Lease.name == name).values(holder=holder, until=now + lasts, told=said))
-        return Held(holder, now + lasts, said)
+        return Tenure(holder, now + lasts, said)
 
     return write(engine, work)
 

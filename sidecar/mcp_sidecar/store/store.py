@@ -27,7 +27,7 @@ from mcp_sidecar.store.engine import (
     write,
 )
 from mcp_sidecar.store.forget import OFTEN
-from mcp_sidecar.store.leases import Held
+from mcp_sidecar.store.leases import Tenure
 from mcp_sidecar.store.lineage import Anchor, ItemName, goes_through, is_accepted
 from mcp_sidecar.store.migrate import check_schema, upgrade
 from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
@@ -138,7 +138,7 @@ class Store:
         """Close every connection."""
         self._engine.dispose()
 
-    def take_lease(self, name: str, holder: str, now: int, lasts: int, told: str | None) -> Held:
+    def take_lease(self, name: str, holder: str, now: int, lasts: int, told: str | None) -> Tenure:
         """Take or renew a lease, as leases.take has it."""
         return leases.take(self._engine, name, holder, now, lasts, told)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcp_core.health.probe import ID, SESSION_ASKS, Ask, Finding, Known, Said, Way, is_response, leave, probe
+from mcp_core.health.probe import ID, SESSION_ASKS, Acquaintance, Ask, Said, Sign, Way, is_response, leave, probe
 
 pytestmark = pytest.mark.requirement("HEALTH-001")
 
@@ -64,25 +64,25 @@ ILL = [
 
 @pytest.mark.parametrize(("answers", "word"), [one[1:] for one in WELL], ids=[one[0] for one in WELL])
 def test_what_speaks_mcp_or_wants_to_know_who_asks_is_well(answers, word):
-    finding, _ = run(Known(), *answers)
-    assert finding == Finding(well=True, word=word)
+    finding, _ = run(Acquaintance(), *answers)
+    assert finding == Sign(well=True, word=word)
 
 
 @pytest.mark.parametrize(("answers", "word"), [one[1:] for one in ILL], ids=[one[0] for one in ILL])
 def test_what_does_not_speak_mcp_is_ill(answers, word):
-    known = Known()
+    known = Acquaintance()
     finding, _ = run(known, *answers)
-    assert finding == Finding(well=False, word=word)
+    assert finding == Sign(well=False, word=word)
     assert (known.way, known.session) == (None, None)
 
 
 def test_who_is_asked_too_much_is_well_and_left_alone_for_a_while():
-    assert run(Known(), Said(429, wait=30.0))[0] == Finding(well=True, word="busy", wait=30.0)
-    assert run(Known(), Said(503, wait=7.0))[0] == Finding(well=False, word="status-5xx", wait=7.0)
+    assert run(Acquaintance(), Said(429, wait=30.0))[0] == Sign(well=True, word="busy", wait=30.0)
+    assert run(Acquaintance(), Said(503, wait=7.0))[0] == Sign(well=False, word="status-5xx", wait=7.0)
 
 
 def test_a_probe_costs_one_request_once_the_replica_is_known():
-    modern, legacy = Known(), Known()
+    modern, legacy = Acquaintance(), Acquaintance()
     assert run(modern, result({}))[1] == [("POST", "server/discover")]
     assert run(modern, result({}))[1] == [("POST", "server/discover")]
     first = run(legacy, NO_METHOD, HELLO, Said(202), result({"tools": []}))[1]
@@ -97,7 +97,7 @@ def test_a_probe_costs_one_request_once_the_replica_is_known():
 
 
 def test_a_session_that_is_gone_is_opened_anew():
-    known = Known()
+    known = Acquaintance()
     run(known, NO_METHOD, HELLO, Said(202), result({}))
     finding, asked = run(known, Said(404), HELLO, Said(202), result({}))
     assert finding.well
@@ -105,7 +105,7 @@ def test_a_session_that_is_gone_is_opened_anew():
 
 
 def test_the_prober_ends_its_session():
-    known = Known()
+    known = Acquaintance()
     run(known, NO_METHOD, HELLO, Said(202), result({}))
     for _ in range(SESSION_ASKS - 1):
         run(known, result({}))

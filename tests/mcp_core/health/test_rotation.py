@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_core.health.probe import Finding
+from mcp_core.health.probe import Sign
 from mcp_core.health.rotation import (
     CALM_SECONDS,
     JITTER,
@@ -16,7 +16,7 @@ from mcp_core.health.rotation import (
     pause,
 )
 
-WELL, ILL = Finding(well=True, word="ok"), Finding(well=False, word="timeout")
+WELL, ILL = Sign(well=True, word="ok"), Sign(well=False, word="timeout")
 BOUND = 10.0
 
 
@@ -90,7 +90,7 @@ def test_one_that_is_well_every_other_time_is_taken_out_and_stays_out():
 
 @pytest.mark.requirement("HEALTH-005")
 def test_a_retry_after_is_kept_while_a_replica_is_well_and_believed_for_a_minute_at_most():
-    busy = Finding(well=True, word="busy", wait=30.0)
+    busy = Sign(well=True, word="busy", wait=30.0)
     assert pause(Rotation(), busy, 1, 0.5) == 30.0
-    assert pause(Rotation(), Finding(well=True, word="busy", wait=1e9), 1, 0.5) == LONGEST_WAIT
-    assert pause(Rotation(inside=False), Finding(well=False, word="status-5xx", wait=1e9), 9, 0.5) == LONGEST
+    assert pause(Rotation(), Sign(well=True, word="busy", wait=1e9), 1, 0.5) == LONGEST_WAIT
+    assert pause(Rotation(inside=False), Sign(well=False, word="status-5xx", wait=1e9), 9, 0.5) == LONGEST

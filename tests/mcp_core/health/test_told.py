@@ -6,7 +6,7 @@ import pytest
 
 from mcp_core.health import told
 from mcp_core.health.breaker import Why
-from mcp_core.health.told import Closed
+from mcp_core.health.told import ClosedServer
 from mcp_core.pins.snapshot import SnapshotError
 
 pytestmark = pytest.mark.requirement("BREAK-005")
@@ -18,7 +18,7 @@ def write(values):
 
 
 def test_what_is_written_is_read():
-    closed = {"notes": Closed(Why.SLOWNESS, 1e9, 7.0)}
+    closed = {"notes": ClosedServer(Why.SLOWNESS, 1e9, 7.0)}
     assert told.read_file(write(told.to_values("1.0", closed)), KEYS, json.loads) == closed
 
 
@@ -48,7 +48,7 @@ def test_a_file_that_nobody_of_ours_signed_is_not_read():
 
 def test_a_reason_of_a_later_release_closes_all_the_same():
     file = write({"format": 1, "closed": {"notes": {"until": 9.0, "why": "later"}}, "more": 1})
-    assert told.read_file(file, KEYS, json.loads) == {"notes": Closed(Why.NO_REPLICA, 9.0, 5.0)}
+    assert told.read_file(file, KEYS, json.loads) == {"notes": ClosedServer(Why.NO_REPLICA, 9.0, 5.0)}
 
 
 @pytest.mark.parametrize("why", list(Why))

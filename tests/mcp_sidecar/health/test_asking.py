@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 
-from mcp_core.health.probe import ID, Finding, Way
+from mcp_core.health.probe import ID, Sign, Way
 from mcp_sidecar.health.asking import Asker
 from servers.hostile_server import HostileServer, head
 from servers.launch import FEATURES, Replica
@@ -75,7 +75,7 @@ def test_each_way_to_be_ill_is_found(name):
     with contextlib.closing(HostileServer(play)) as server:
         finding, _ = anyio.run(probe, server.url)
     HANGS.clear()
-    assert finding == Finding(well=well, word=word)
+    assert finding == Sign(well=well, word=word)
 
 
 @pytest.mark.requirement("HEALTH-001")
@@ -92,7 +92,7 @@ def test_a_server_of_the_official_sdk_is_asked_in_the_prober_s_own_name():
     replica = Replica("one")
     try:
         finding, known = anyio.run(probe, replica.url, 3)
-        assert (finding, known.way) == (Finding(well=True, word="ok"), Way.MODERN)
+        assert (finding, known.way) == (Sign(well=True, word="ok"), Way.MODERN)
         assert {headers["user-agent"] for _, headers in replica.requests()} == {"kong-mcp-probe/1.0"}
     finally:
         replica.kill()
@@ -114,6 +114,6 @@ def test_the_stream_of_the_first_transport_is_a_sign_of_life():
     replica = Replica("one", "--sse", script=FEATURES)
     try:
         finding, known = anyio.run(probe, replica.url, 2)
-        assert (finding, known.way) == (Finding(well=True, word="ok"), Way.STREAM)
+        assert (finding, known.way) == (Sign(well=True, word="ok"), Way.STREAM)
     finally:
         replica.kill()

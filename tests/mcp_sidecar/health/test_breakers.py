@@ -7,7 +7,7 @@ from anyio.from_thread import start_blocking_portal
 from prometheus_client import CollectorRegistry
 
 from mcp_core.health import told
-from mcp_core.health.breaker import Limits, Why
+from mcp_core.health.breaker import BreakerLimits, Why
 from mcp_sidecar.health.breakers import Breakers, ToldFile
 from mcp_sidecar.health.metrics import HealthMetrics
 from servers.launch import wait_for
@@ -18,7 +18,7 @@ KEYS = (b"k" * 32,)
 @pytest.fixture
 def breakers(tmp_path):
     file = ToldFile(str(tmp_path / "health"), KEYS, "1")
-    return Breakers(Limits(requests=4, rest=30.0), HealthMetrics(CollectorRegistry()), file)
+    return Breakers(BreakerLimits(requests=4, rest=30.0), HealthMetrics(CollectorRegistry()), file)
 
 
 def fail(breakers, server="notes"):
@@ -53,7 +53,7 @@ def test_the_node_s_guards_are_told_and_told_again_when_it_is_over(breakers, tmp
 @pytest.mark.requirement("BREAK-006")
 def test_a_file_that_cannot_be_written_stops_nothing(tmp_path):
     file = ToldFile(str(tmp_path / "none" / "health"), KEYS, "1")
-    breakers = Breakers(Limits(), HealthMetrics(CollectorRegistry()), file)
+    breakers = Breakers(BreakerLimits(), HealthMetrics(CollectorRegistry()), file)
 
     async def run():
         async with anyio.create_task_group() as tasks:
