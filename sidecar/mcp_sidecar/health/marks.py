@@ -46,7 +46,10 @@ class Marks:
         """Ask which replicas there are, and tell what is thought of them, for ever."""
         try:
             while True:
-                await self._round()
+                try:
+                    await self._round()
+                except Exception:  # noqa: BLE001 - the outermost edge of a round: the next one may go better
+                    structlog.get_logger().exception("telling Kong of probes failed")
                 with anyio.move_on_after(RENEW_SECONDS / 2):
                     await self._changed.wait()
                 self._changed = anyio.Event()

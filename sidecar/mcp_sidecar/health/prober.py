@@ -11,6 +11,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from mcp_core.health.probe import Acquaintance, Sign
 from mcp_core.health.rotation import INTERVAL, Rotation, pause
 from mcp_sidecar.health.asking import Asker
 from mcp_sidecar.health.metrics import HealthMetrics
@@ -51,13 +52,20 @@ class Prober:
             self._rotations[new] = Rotation(inside=thought.inside, word=thought.word)
             tasks.start_soon(self._watch, new, self._rotations[new], scope)
 
+    async def _probe(self, replica: Replica, known: Acquaintance) -> Sign:
+        try:
+            return await self._asker.probe(replica.url, known)
+        except Exception:  # noqa: BLE001 - the outermost edge of a probe: what a replica sends must stop nobody else's
+            structlog.get_logger().exception("a probe failed", server=replica.server, replica=replica.target)
+            return Sign(well=False, word="failed")
+
     async def _watch(self, replica: Replica, rotation: Rotation, scope: anyio.CancelScope) -> None:
         known = self._asker.meet()
         with scope:
             # All are met at the same moment, and asked one after the other all the same.
             await anyio.sleep(INTERVAL * _RANDOM.random() * 0.5)
             while True:
-                finding = await self._asker.probe(replica.url, known)
+                finding = await self._probe(replica, known)
                 self._metrics.probes.labels(replica.server, finding.word).inc()
                 moved = rotation.found(finding, time.monotonic())
                 if moved:
