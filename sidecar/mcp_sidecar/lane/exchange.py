@@ -180,18 +180,19 @@ class Exchange:
         started, said, upstream = time.monotonic(), self._claims, self._parts.upstream
         asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
         tries = upstream.begin(self._target.server)
-        hints, bound = self._parts.hints, sending.target.session or sending.target.endpoint or sending.tokens
+        hints, to = self._parts.hints, sending.target
+        bound = {to.session, to.endpoint} != {None} or bool(sending.tokens)
         while True:
             try:
                 async with upstream.send(self._target, *asked, tries) as response:
-                    wait = await again(hints, self._call, tries, response, bound=bool(bound))
+                    wait = await again(hints, self._call, tries, response, bound=bound)
                     if wait is None:
                         self._sight = replace(self._sight, revise=self._revise(sending))
                         self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
                         await self._bring(response, tasks)
                         return
             except UpstreamError as error:
-                wait = await again(hints, self._call, tries, error, bound=bool(bound or self._reply.status))
+                wait = await again(hints, self._call, tries, error, bound=bound or self._reply.status is not None)
                 if wait is None:
                     await self._fail(error.refusal, error.outcome)
                     return
