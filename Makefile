@@ -12,7 +12,7 @@ FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants bench-auth
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants bench-auth chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ $(MUTANTS)/.ready: $(READY) tests/mutants/requirements.lock
 
 mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its tests notice (MODULE=mcp_core.record, SECONDS=120)
 	@PYTHONPATH=$(abspath $(MUTANTS)) $(BIN)/python tests/mutants/run.py --seconds $(or $(SECONDS),120) $(or $(MODULE),mcp_core.record)
+
+chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
+	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }

@@ -26,7 +26,7 @@ class Gateway:
         self._plugins = plugins
         self._runtime = runtime
         self._server = Server(conf, lambda: self._runtime)
-        self._admin = Admin(self._replace_text, self._status)
+        self._admin = Admin(self._replace_text, self._status, lambda: self._runtime)
         self._processes = Processes(conf.servers)
 
     async def run(self) -> None:

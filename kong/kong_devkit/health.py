@@ -85,6 +85,15 @@ class HealthChecker:
         """Report that an address could not be connected to, or broke the connection."""
         self._count(address, "unhealthy", "tcp_failures", self._checks[kind]["unhealthy"]["tcp_failures"])
 
+    def force(self, address: Address, *, healthy: bool) -> None:
+        """Set the state of an address, whatever was counted; the counters begin anew (checker:set_target_status)."""
+        record = self._records.get(id(address))
+        if not self._on or record is None:
+            return
+        record.counters = dict.fromkeys(record.counters, 0)
+        record.state = "healthy" if healthy else "unhealthy"
+        address.available = healthy
+
     def timeout(self, address: Address, kind: str = "passive") -> None:
         """Report that an address was too slow."""
         self._count(address, "unhealthy", "timeouts", self._checks[kind]["unhealthy"]["timeouts"])

@@ -93,6 +93,7 @@ class Runtime:
             self.groups.setdefault(one["consumer"]["id"], []).append(one["group"])
         self._ordered = sorted(plugins.values(), key=lambda one: (one.priority, one.name), reverse=True)
         self._configs = _configs(snapshot, plugins)
+        self.entities = snapshot.entities
         targets = snapshot.entities["targets"]
         self.balancers = {
             one["name"]: Balancer(one, [t for t in targets if t["upstream"]["id"] == one["id"]])
@@ -112,6 +113,19 @@ class Runtime:
         """End active health checks."""
         for checker in self.health.values():
             await checker.stop()
+
+    def targets(self, upstream: str) -> list[dict[str, Any]] | None:
+        """Return the targets of the upstream of a name, or None where there is none."""
+        ids = [one["id"] for one in self.entities["upstreams"] if one["name"] == upstream]
+        return [one for one in self.entities["targets"] if one["upstream"]["id"] in ids] if ids else None
+
+    def force(self, upstream: str, target: str, *, healthy: bool) -> bool:
+        """Have an upstream take a target for healthy or not. Returns whether there is such a target."""
+        balancer = self.balancers.get(upstream)
+        found = [one for one in balancer.addresses if f"{one.host}:{one.port}" == target] if balancer else []
+        for address in found:
+            self.health[upstream].force(address, healthy=healthy)
+        return bool(found)
 
     def plugins_for(self, exchange: Exchange) -> Iterator[tuple[Plugin, Config]]:
         """The plugins of a request in order, each looked up at its turn, so that consumers found on the way count."""

@@ -24,6 +24,7 @@ from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
+from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.policies import POLICIES_VARIABLE
 from mcp_kong.revocations import REVOKED_VARIABLE
@@ -32,6 +33,7 @@ from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0
 STORE_VARIABLE: Final = "MCP_SIDECAR_STORE"
+ADMIN_VARIABLE: Final = "MCP_SIDECAR_KONG_ADMIN"
 SERVERS_VARIABLE: Final = "MCP_SIDECAR_SERVERS"
 ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
 NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
@@ -57,7 +59,8 @@ class DevSettings:
     `keys` is the ring that guard and sidecar share (see mcp_core.seal.parse_keys): a fresh one unless it is given.
     `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
-    they take the inspect lane. `records` has the gateway write down every request, for who watches it.
+    they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
+    has the gateway write down every request, for who watches it.
     """
 
     servers: Sequence[Server]
@@ -70,6 +73,7 @@ class DevSettings:
     store: str | None = None
     answers: bool = True
     records: bool = False
+    probes: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -174,7 +178,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
             "hosts": ["127.0.0.1", "localhost"],
         }
-        servers = [replace(one, policy={**local, **settings.policy_of(one)}) for one in settings.servers]
+        servers = [
+            replace(one, policy={**local, **settings.policy_of(one)}, probed=settings.probes)
+            for one in settings.servers
+        ]
         state = _write_state(folder, settings, servers, deck_environment)
         environment = {
             **os.environ,
@@ -183,6 +190,9 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
         }
+        admin = free_port() if settings.probes else None
+        if admin is not None:
+            environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],
@@ -195,7 +205,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         reaper.watch(sidecar.pid)
         stack.callback(sidecar.stop)
-        gateway_settings = GatewaySettings(folder, state, port, settings.runs_answers, settings.workers)
+        gateway_settings = GatewaySettings(folder, state, port, settings.runs_answers, settings.workers, admin=admin)
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
         reaper.watch(gateway.pid)
         stack.callback(gateway.stop)

@@ -12,6 +12,7 @@ from typing import Final
 from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
+from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.policies import POLICIES_VARIABLE
 from mcp_kong.revocations import REVOKED_VARIABLE
@@ -26,6 +27,7 @@ VARIABLES: Final = (
     POLICIES_VARIABLE,
     ASK_SOCKET_VARIABLE,
     REVOKED_VARIABLE,
+    HEALTH_VARIABLE,
 )
 """What the plugin server, which Kong starts here, finds in its environment."""
 BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}
@@ -42,7 +44,8 @@ class NoKongError(RuntimeError):
 class GatewaySettings:
     """What a gateway is started with. `workers` is the number of plugin server processes.
 
-    `answers` says whether it loads mcp-answers, which takes a Kong that runs Lua, and mcp-internal in Lua with it.
+    `admin` is the port of its Admin API, which is off without one. `answers` says whether it loads mcp-answers, which
+    takes a Kong that runs Lua, and mcp-internal in Lua with it.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class GatewaySettings:
     answers: bool = False
     workers: int = 2
     nginx_workers: int = 1
+    admin: int | None = None
 
 
 def choose_gateway(wanted: str | None) -> str:
@@ -76,7 +80,7 @@ def kong_conf(settings: GatewaySettings) -> str:
         "database": "off",
         "declarative_config": settings.state,
         "proxy_listen": f"127.0.0.1:{settings.port}",
-        "admin_listen": "off",
+        "admin_listen": f"127.0.0.1:{settings.admin}" if settings.admin else "off",
         "admin_gui_listen": "off",
         "status_listen": "off",
         "anonymous_reports": "off",

@@ -23,6 +23,7 @@ class Server:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
     `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own.
+    `probed` says that the sidecar's probes decide which replicas get requests.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Server:
     targets: tuple[str, ...]
     policy: Mapping[str, Any] | None = None
     path_of_agents: str | None = None
+    probed: bool = False
 
     @property
     def public_path(self) -> str:

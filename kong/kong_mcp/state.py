@@ -24,6 +24,10 @@ from mcp_core.auth.metadata import path_of
 from mcp_core.endpoint import announced_path
 from mcp_kong.settings import read_auth
 
+PROBED: Final = "kong-mcp-probed"
+"""The tag of upstreams whose replicas the sidecar probes."""
+SUCCESSES: Final = 3
+"""Checks of Kong's, each 2 s apart, that bring back a target of which the sidecar says nothing any more."""
 _AUTH_PLUGIN: Final = "key-auth"
 
 
@@ -67,6 +71,16 @@ def write_state(
     return _write(folder / "kong.yaml", state)
 
 
+def let_probes_decide(upstream: dict[str, Any]) -> None:
+    """Have the sidecar probe an upstream's replicas, and Kong's own check wait for longer than it keeps silent.
+
+    Kong brings a target back after so many of its own checks, in a row since the sidecar last said that it is ill.
+    """
+    upstream["tags"] = [*upstream.get("tags", ()), PROBED]
+    active = upstream.setdefault("healthchecks", {}).setdefault("active", {})
+    active.setdefault("healthy", {})["successes"] = SUCCESSES
+
+
 def _records(path: Path) -> dict[str, Any]:
     """Return the plugin that writes requests down, without credentials of those that no guard ever sees."""
     credentials = ("cookie", "apikey", "api-key", "x-api-key", "x-auth-token", "x-access-token")
@@ -91,6 +105,8 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     for upstream in document["upstreams"]:
         upstream["targets"] = [{"target": target} for target in server.targets]
         upstream["healthchecks"] = {"active": {"type": server.protocol}}
+        if server.probed:
+            let_probes_decide(upstream)
     return document
 
 

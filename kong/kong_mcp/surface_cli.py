@@ -17,7 +17,8 @@ from kong_mcp import review_command
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.store import SETTLE, ItemId, Standing, Store, UnknownItemError
+from mcp_sidecar.store.store import SETTLE, Store
+from mcp_sidecar.store.values import ItemId, Standing, UnknownItemError
 from mcp_sidecar.surface import lockfile, review
 
 _SHORT: Final = 12

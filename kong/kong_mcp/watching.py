@@ -82,7 +82,8 @@ def store_findings(address: str) -> Findings:
         try:
             from mcp_core.scan import ItemKind  # noqa: PLC0415 - a local gateway without pins has no store
             from mcp_sidecar.store.engine import StoreError  # noqa: PLC0415 - as above
-            from mcp_sidecar.store.store import ItemId, Store  # noqa: PLC0415 - as above
+            from mcp_sidecar.store.store import Store  # noqa: PLC0415 - as above
+            from mcp_sidecar.store.values import ItemId  # noqa: PLC0415 - as above
         except ModuleNotFoundError:
             return []
         try:

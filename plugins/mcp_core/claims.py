@@ -162,6 +162,7 @@ def write_terms(terms: Terms) -> bytes:
         "schema": _unless_off(inspection.schema),
         "secrets": _unless_off(inspection.secrets),
         "scan": terms.scan,
+        "repeat": inspection.repeats,
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -188,7 +189,7 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 
 _TERMS: Final = frozenset(
-    {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan"}
+    {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
@@ -345,7 +346,8 @@ def _unless_off(word: Mode | Pinning) -> str | None:
 
 
 def _inspection(values: Mapping[str, Any]) -> Inspection:
-    return Inspection(*(Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets")))
+    results, schema, secrets = (Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets"))
+    return Inspection(results, schema, secrets, repeats=bool(values.get("repeat", False)))
 
 
 def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:

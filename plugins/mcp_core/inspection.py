@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from mcp_core.methods import ARGUMENT_METHODS, CALL, READ_RESOURCE
+
 _LONGEST_STEP: Final = 64
 _LONGEST_PATH: Final = 400
 
@@ -20,11 +22,21 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """How results are scanned, and arguments are held to the tool's approved schema and searched for secrets."""
+    """How results are scanned, and arguments are held to the tool's approved schema and searched for secrets.
+
+    `repeats` says that calls whose approved tool says that it may be repeated are, on another replica.
+    """
 
     results: Mode = Mode.OFF
     schema: Mode = Mode.OFF
     secrets: Mode = Mode.OFF
+    repeats: bool = False
+
+    def takes(self, method: str) -> bool:
+        """Return whether a request of this method goes through the sidecar for it."""
+        if self.arguments and method in ARGUMENT_METHODS:
+            return True
+        return self.repeats and method in (CALL, READ_RESOURCE)
 
     @property
     def arguments(self) -> bool:

@@ -41,6 +41,8 @@ class Ending(StrEnum):
     """The agent went away."""
     STOPPED = "stopped"
     """The gateway was told to stop."""
+    HELD_BACK = "held-back"
+    """Not sent, because its server is unwell: its breaker is open."""
     FAILED = "failed"
     """The gateway failed; its log says why."""
 
@@ -183,6 +185,8 @@ class Reason(StrEnum):
     NO_INTERNAL_ROUTE = "no-internal-route"
     NO_REPLICA = "no-replica"
     POOL_EXHAUSTED = "pool-exhausted"
+    SERVER_UNWELL = "server-unwell"
+    """Its breaker is open; the detail is why."""
     SHARE_OF_CALLER = "share-of-caller"
     SHARE_OF_SERVER = "share-of-server"
     STREAMS_FULL = "streams-full"

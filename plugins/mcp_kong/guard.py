@@ -156,6 +156,9 @@ class Guard:
             else:
                 self._refuse(asked, decision)
             return
+        if settings.health and (unwell := settings.health.refusal(settings.server, http_method, decision.id)):
+            self._refuse(asked, unwell)
+            return
         authorization = self._server_token(asked, decision.id)
         if isinstance(authorization, Reject):
             self._refuse(asked, authorization)

@@ -15,6 +15,7 @@ from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_kong.auth_schema import AUTH_SCHEMA, UPSTREAM_TOKEN_SCHEMA
 from mcp_kong.constraint_schema import CONSTRAINTS
+from mcp_kong.scan_schema import SCAN
 from mcp_kong.schema_parts import GLOB, names
 
 SIDECAR: Final = "mcp-sidecar"
@@ -22,6 +23,8 @@ PATH: Final = "/mcp"
 MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
+REPEATS: Final = ("off", "hinted")
+"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be."""
 INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 
@@ -96,30 +99,6 @@ _RULE: Final = {
     ],
 }
 
-
-def _levels(description: str) -> dict[str, Any]:
-    values = {"type": "string", "one_of": ["off", "flag", "block"]}
-    return {"type": "map", "keys": {"type": "string"}, "values": values, "description": description}
-
-
-_PATTERN: Final = {
-    "type": "record",
-    "fields": [
-        {"id": {"type": "string", "required": True, "description": "FAMILY.NAME in lower case; both may be new."}},
-        {
-            "severity": {
-                "type": "string",
-                "required": True,
-                "default": "flag",
-                "one_of": ["flag", "block"],
-                "description": "What finding it weighs.",
-            }
-        },
-        {"message": {"type": "string", "description": "A sentence for whoever reviews what was found."}},
-        {"phrases": names("Words in a row; a|b are alternatives, ~2 stands for up to two words between.")},
-        {"regex": {"type": "string", "description": "An expression without *, + and look-around."}},
-    ],
-}
 
 GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     {
@@ -288,24 +267,25 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
     },
     {"constraints": CONSTRAINTS},
     {
-        "scan": {
+        "repeat": {
             "type": "record",
-            "description": "How the scanner of pins differs from what ships. All guards of a server must say the same.",
+            "description": "What is asked again, on another replica, where no answer came. It sends calls and reads of "
+            "resources through the sidecar.",
             "fields": [
-                {"families": _levels("Families of rules to switch off, only flag, or block by.")},
-                {"rules": _levels("Single rules to switch off, only flag, or block by; they win over their family.")},
                 {
-                    "patterns": {
-                        "type": "array",
+                    "calls": {
+                        "type": "string",
                         "required": True,
-                        "default": [],
-                        "elements": _PATTERN,
-                        "description": "What to look for besides. Each has phrases, a regex, or both.",
+                        "default": REPEATS[0],
+                        "one_of": list(REPEATS),
+                        "description": "hinted repeats calls of tools that are approved with readOnlyHint or "
+                        "idempotentHint, outside of sessions, and reads; it needs pins. off repeats no call.",
                     }
-                },
+                }
             ],
         }
     },
+    {"scan": SCAN},
     {
         "origins": names(
             "Values of the Origin header that may pass, exactly, or * for any. Requests without Origin always may."

@@ -38,10 +38,11 @@ from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_k
 from mcp_core.tasks import TaskSealer
 from mcp_kong.answers import Questions
 from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
+from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
-from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, REPEATS, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
 from mcp_kong.upstream_tokens import UpstreamTokens
@@ -82,6 +83,7 @@ class Settings:
     policies: PolicyFolder | None = None
     server_tokens: UpstreamTokens | None = None
     revoked: Revocations | None = None
+    health: HealthFile | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -136,6 +138,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         tokens=tokens,
         policies=policies,
         server_tokens=_server_tokens(config, auth, environment.get(ASK_SOCKET_VARIABLE), keys),
+        health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
         revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
     )
@@ -242,7 +245,21 @@ def read_inspection(config: Mapping[str, Any]) -> Inspection:
         results=_word(config, "results", "mode"),
         schema=_word(config, "arguments", "schema"),
         secrets=_word(config, "arguments", "secrets"),
+        repeats=read_repeat(config),
     )
+
+
+def read_repeat(config: Mapping[str, Any]) -> bool:
+    """Read whether calls may be repeated. Raises SettingsError."""
+    value = config.get("repeat") or {}
+    word = value.get("calls", REPEATS[0]) if isinstance(value, Mapping) and value.keys() <= {"calls"} else None
+    # YAML reads a bare off as false.
+    word = REPEATS[0] if word is False else word
+    if word not in REPEATS:
+        raise SettingsError(f"config.repeat: write {{calls: WORD}} with one of {', '.join(REPEATS)}")
+    if word == REPEATS[1] and read_pins(config)[0] is not Pinning.ENFORCE:
+        raise SettingsError("config.repeat.calls is hinted: only approved hints count; write pins: {mode: enforce} too")
+    return bool(word == REPEATS[1])
 
 
 def _word(config: Mapping[str, Any], field: str, key: str) -> Mode:

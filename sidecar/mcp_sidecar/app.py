@@ -16,6 +16,7 @@ from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
+from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.inspect_lane import InspectLane
 from mcp_sidecar.lane.parts import Parts
@@ -35,6 +36,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
+    ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
@@ -49,6 +51,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
                     keeper = RevocationKeeper(file, settings.pins.store, settings.pins.refresh_interval)
                     tasks.start_soon(keeper.run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
+                tasks.start_soon(ward.run)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -60,7 +63,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         routes=[
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            Route("/inspect/{server}", InspectLane(callers, parts)),
+            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),

@@ -27,6 +27,7 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_OPEN_PER_CALLER  streams, and requests, of one    512
   MCP_SIDECAR_OPEN_PER_SERVER  streams, and requests, to one    2048
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
+  MCP_SIDECAR_REPEAT_SHARE     part of requests asked again      0.2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
   MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
 
@@ -49,6 +50,18 @@ what is approved.
   MCP_SIDECAR_READERS          NAME=TOKEN,... who may see it all there, and decide nothing
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
+
+Health (docs/availability.md): probes of replicas, and breakers; KONG_MCP_HEALTH is the file by which the guards of this
+node know which servers are not to be asked now.
+
+\b
+  MCP_SIDECAR_KONG_ADMIN       URLs of Kong's Admin API, commas  nobody is probed
+  MCP_SIDECAR_KONG_ADMIN_TOKEN what the Admin API wants
+  MCP_SIDECAR_REPLICAS         NAME=URL URL,... where no Admin API tells
+  MCP_SIDECAR_BREAKER_REQUESTS requests that open a breaker     20
+  MCP_SIDECAR_BREAKER_SHARE    the share of them that failed    0.5
+  MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
+  MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
 
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
+from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
 from mcp_sidecar.upstream.shares import PLACES
 
@@ -50,12 +51,14 @@ class Settings:
     answer_timeout: float = 300.0
     max_answer: int = 8 * _MIB
     repeats: int = MOST_REPEATS
+    repeat_share: float = 0.2
     open_per_caller: int = 512
     open_per_server: int = 2048
     log_level: str = "info"
     policies: str | None = None
     pins: PinSettings = field(default_factory=PinSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -97,13 +100,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     pins = PinSettings(**{name: values.pop(name) for name in pin_names & values.keys()})  # type: ignore[arg-type]  # as below
     auth_names = {name for name, _ in AUTH_VARIABLES.values()}
     auth = AuthSettings(**{name: values.pop(name) for name in auth_names & values.keys()})  # type: ignore[arg-type]  # as below
+    health_names = {name for name, _ in HEALTH_VARIABLES.values()}
+    health = HealthSettings(**{name: values.pop(name) for name in health_names & values.keys()})  # type: ignore[arg-type]  # as below
     problems += [problem for problem in (pins.problem(), auth.problem()) if problem is not None]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    return Settings(**values, pins=pins, auth=auth)  # type: ignore[arg-type]  # each parser gives its field's type
+    return Settings(**values, pins=pins, auth=auth, health=health)  # type: ignore[arg-type]  # each parser gives its field's type
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -164,6 +169,16 @@ def _repeats(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("write the part of a server's requests that may be repeats, from 0 to 1")
+    return value
+
+
 def _places(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     if not 1 <= value <= PLACES:
@@ -192,12 +207,14 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}ANSWER_TIMEOUT": ("answer_timeout", _seconds),
     f"{PREFIX}MAX_ANSWER": ("max_answer", _bytes),
     f"{PREFIX}REPEATS": ("repeats", _repeats),
+    f"{PREFIX}REPEAT_SHARE": ("repeat_share", _share),
     f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
     f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     POLICIES_VARIABLE: ("policies", _folder),
     **PIN_VARIABLES,
     **AUTH_VARIABLES,
+    **HEALTH_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

@@ -192,6 +192,18 @@ def test_nobody_is_asked_and_nothing_is_checked_where_the_file_says_so() -> None
     assert set(upstream["healthchecks"]["passive"]["unhealthy"].values()) == {0}
 
 
+@pytest.mark.requirement("HEALTH-009")
+@pytest.mark.parametrize("more", ["", ", path: /healthz"])
+def test_probed_replicas_come_back_by_kong_s_own_checks_only_while_the_sidecar_is_silent(more: str) -> None:
+    state = yaml.safe_load(rendered(SHORT + f"health: {{probes: true{more}}}\n"))
+    upstreams = {one["name"]: one for one in state["upstreams"]}
+    for one in (upstreams["mcp-weather"], upstreams["mcp-weather-sessions"]):
+        assert "kong-mcp-probed" in one["tags"]
+        assert one["healthchecks"]["active"]["healthy"]["successes"] == 3
+    others = yaml.safe_load(rendered(SHORT))["upstreams"]
+    assert not any("kong-mcp-probed" in one["tags"] for one in others)
+
+
 @pytest.mark.requirement("FILE-008")
 @pytest.mark.parametrize("text", [SHORT, LONG, SHORT + "health: {checks: false}\nauth: [jwt]\n"])
 def test_deck_takes_it_and_the_lint_finds_nothing(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

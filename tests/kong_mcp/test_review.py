@@ -20,7 +20,8 @@ from kong_mcp.review_screen import Ask, ReviewScreen
 from mcp_core.pins.states import Drift, FirstUse, Rules, State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 from mcp_sidecar.surface import queue
 
 FOREIGN = Rules(FirstUse.QUARANTINE_ALL, Drift.EXACT)

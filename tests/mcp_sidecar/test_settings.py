@@ -22,6 +22,18 @@ KEYS = base64.b64encode(b"k" * 32).decode()
 NEEDED = {"KONG_MCP_KEYS": KEYS}
 
 
+OF_HEALTH = {
+    "KONG_MCP_HEALTH": "/var/lib/kong-mcp/health",
+    "MCP_SIDECAR_KONG_ADMIN": "http://127.0.0.1:8001",
+    "MCP_SIDECAR_KONG_ADMIN_TOKEN": "t",
+    "MCP_SIDECAR_REPLICAS": "notes=http://10.0.0.7/mcp",
+    "MCP_SIDECAR_BREAKER_REQUESTS": "5",
+    "MCP_SIDECAR_BREAKER_SHARE": "0.25",
+    "MCP_SIDECAR_BREAKER_SLOW": "3",
+    "MCP_SIDECAR_BREAKER_REST": "2",
+}
+
+
 def problems(**environment):
     with pytest.raises(SettingsError) as caught:
         read_settings(environment)
@@ -45,6 +57,7 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_ANSWER_TIMEOUT": "60",
         "MCP_SIDECAR_MAX_ANSWER": "4096",
         "MCP_SIDECAR_REPEATS": "0",
+        "MCP_SIDECAR_REPEAT_SHARE": "0.5",
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
@@ -71,6 +84,7 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_ISSUER_CLIENTS": "https://idp.example gateway file:/run/secrets/idp",
         "KONG_MCP_ASK_SOCKET": "/var/lib/kong-mcp/ask.sock",
         "KONG_MCP_REVOKED": "/var/lib/kong-mcp/revoked",
+        **OF_HEALTH,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kong_mcp.declare.server_file import ServerFile
-from kong_mcp.state import fill_template, token_service
+from kong_mcp.state import fill_template, let_probes_decide, token_service
 
 LEGEND: Final = """\
 Each server NAME has
@@ -150,6 +150,8 @@ def _check_health(upstream: Record, health: Record, tls: Record, certificate: st
             "healthy": {**often, "http_statuses": [200, 204], "successes": 1},
             "unhealthy": {**often, **ill},
         }
+    if health.get("probes"):
+        let_probes_decide(upstream)
 
 
 def _certificates(one: ServerFile) -> Record:

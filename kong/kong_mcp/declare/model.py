@@ -254,6 +254,14 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                     }
                 },
                 {
+                    "probes": {
+                        "type": "boolean",
+                        "default": False,
+                        "description": "Whether the sidecar asks each replica as MCP speaks, and takes out of rotation "
+                        "those that do not answer so. It needs MCP_SIDECAR_KONG_ADMIN (docs/availability.md).",
+                    }
+                },
+                {
                     "path": {
                         "type": "string",
                         "pattern": r"/[^\s#]*",

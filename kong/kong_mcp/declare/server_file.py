@@ -219,7 +219,7 @@ def _health(mine: ServerFile) -> list[Problem]:
     health = mine.values.get("health", {})
     if "interval" in health and "path" not in health:
         return [mine.problem("health.interval", "found no path beside it; write path: /healthz, or remove it")]
-    useless = [name for name in ("path", "interval") if name in health]
+    useless = [name for name in ("path", "interval", "probes") if health.get(name)]
     if health.get("checks") is False and useless:
         return [
             mine.problem(f"health.{useless[0]}", "found it beside checks: false, where it does nothing; remove one")

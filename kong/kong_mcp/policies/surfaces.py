@@ -14,7 +14,7 @@ from mcp_core.pins.snapshot import IS_OPEN, Surface
 from mcp_core.scan.items import ItemKind
 
 if TYPE_CHECKING:
-    from mcp_sidecar.store.store import ItemId
+    from mcp_sidecar.store.values import ItemId
 
 WORDS: Final = {
     ItemKind.TOOL: "tool",

@@ -13,6 +13,7 @@ from mcp_core.outcome import Reject
 from mcp_sidecar.lane.fetched import Failed
 from mcp_sidecar.lane.filtering import Filtered
 from mcp_sidecar.lane.parts import Parts
+from mcp_sidecar.lane.repeating import as_heard
 from mcp_sidecar.logs import Line
 from mcp_sidecar.metrics import method_label
 from mcp_sidecar.surface.alerts import WITHHELD, Notice
@@ -79,8 +80,7 @@ class Account:
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Note that there is no answer, or no more of it, and return what takes its place."""
         self.line.end(outcome, refusal)
-        if self.claims.id is not None:
-            refusal = replace(refusal, id=self.claims.id)
+        refusal = as_heard(refusal, self.claims)
         waiting = self._judge.waiting if outcome == "withheld" else ()
         if waiting and self.answered:
             # Some clients end their session at any 5xx; to them one answer is missing, and the server is there.

@@ -40,6 +40,7 @@ class Answering:
         self._line = line
         self._stopping = stopping
         self._began: Began | None = None
+        fetch.heard = lambda: reply.status is not None
 
     async def run(self, receive: Receive) -> None:
         """Answer the request; returns early when the agent goes away or the sidecar stops."""
@@ -85,6 +86,7 @@ class Answering:
     async def _write(self, part: Fetched, tasks: TaskGroup) -> None:
         match part:
             case Whole(status, headers, text):
+                self._began = None
                 await self._reply.whole(status, headers, text)
             case Began():
                 self._began = part
@@ -101,7 +103,9 @@ class Answering:
 
     async def _start_later(self, began: Began) -> None:
         await anyio.sleep(HOLD_SECONDS)
-        await self._start(began)
+        # Another replica may have been asked since.
+        if self._began is began:
+            await self._start(began)
 
     async def _fail(self, failed: Failed) -> None:
         """End the answer with a refusal: as the answer, or as the last event of a stream that has begun."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -20,7 +20,7 @@ import anyio
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Reason
-from mcp_core.repeat import may_ask_another, says_nobody_is_there
+from mcp_core.repeat import Tries
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
@@ -31,6 +31,7 @@ from mcp_sidecar.lane.lasting import may_last, works
 from mcp_sidecar.lane.old_transport import refused_on_stream
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.pinning import pins_of
+from mcp_sidecar.lane.repeating import again
 from mcp_sidecar.lane.tasks import Sending
 from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.internal_route import UpstreamError
@@ -72,6 +73,12 @@ class Fetch:
         )
         self._account = Account(parts, call.claims, server, self._judge, line)
         self._patience = anyio.CancelScope()
+        self._begun = False
+        self.heard: Callable[[], bool] | None = None
+        """Says whether whoever asks has passed some of the answer on; until then it may begin anew, at another replica.
+
+        Without it, what was given counts as passed on.
+        """
 
     @asynccontextmanager
     async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
@@ -104,17 +111,37 @@ class Fetch:
             if isinstance(sending, Failed):
                 yield sending
                 return
-            try:
-                async with self._open(sending) as response:
-                    bringing = self._bringing(sending)
-                    first = await bringing.begin(response)
-                    yield first
-                    if isinstance(first, Began):
-                        async with aclosing(bringing.rest(response)) as said:
-                            async for part in said:
-                                yield part
-            except UpstreamError as error:
-                yield self.fail(error.refusal, error.outcome)
+            self._target = sending.target
+            tries = self._parts.upstream.begin(server)
+            while True:
+                try:
+                    async with self._send(sending, tries) as response:
+                        wait = await self._again(sending, tries, response)
+                        if wait is None:
+                            async with aclosing(self._bring(sending, response)) as fetched:
+                                async for part in fetched:
+                                    yield part
+                            return
+                except UpstreamError as error:
+                    wait = await self._again(sending, tries, error)
+                    if wait is None:
+                        yield self.fail(error.refusal, error.outcome)
+                        return
+                await anyio.sleep(wait)
+                self._target = replace(self._target, affinity=secrets.token_hex(8))
+
+    async def _bring(self, sending: Sending, response: aiohttp.ClientResponse) -> AsyncGenerator[Fetched]:
+        """Give the parts of the answer that counts."""
+        revise = self._parts.tasks.revise(self._claims, self._target, sending.tokens)
+        sight = replace(self._sight, revise=revise)
+        bringing = Bringing(self._parts, self._target, sight, self._account, self._stay)
+        first = await bringing.begin(response)
+        self._begun = True
+        yield first
+        if isinstance(first, Began):
+            async with aclosing(bringing.rest(response)) as said:
+                async for part in said:
+                    yield part
 
     async def _sending(self) -> Sending | Failed:
         """Return the request as the server must get it, or why it goes no further."""
@@ -134,33 +161,23 @@ class Fetch:
         return sending if target.endpoint is None else self._parts.old.message(claims, sending)
 
     @asynccontextmanager
-    async def _open(self, sending: Sending) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send the request, and give the answer that counts. Raises UpstreamError."""
-        started, said, upstream = time.monotonic(), self._claims, self._parts.upstream
+    async def _send(self, sending: Sending, tries: Tries) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send the request to a replica, and give what answers. Raises UpstreamError."""
+        started, said = time.monotonic(), self._claims
         asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
-        self._target = sending.target
-        tries = upstream.begin(self._target.server)
-        while True:
-            async with upstream.send(self._target, *asked, tries) as response:
-                wait = tries.again("nobody-there") if self._may_ask_another(sending, response) else None
-                if wait is None:
-                    self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
-                    yield response
-                    return
-            await anyio.sleep(wait)
-            self._target = replace(self._target, affinity=secrets.token_hex(8))
+        async with self._parts.upstream.send(self._target, *asked, tries) as response:
+            self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
+            yield response
 
-    def _may_ask_another(self, sending: Sending, response: aiohttp.ClientResponse) -> bool:
-        """Return whether nobody is where the affinity key led, and another replica could tell as well."""
-        target = self._target
-        bound = target.session is not None or target.endpoint is not None or bool(sending.tokens)
-        nobody = says_nobody_is_there(response.status, retry_after="retry-after" in response.headers)
-        return nobody and may_ask_another(self._claims.question, bound=bound)
-
-    def _bringing(self, sending: Sending) -> Bringing:
-        revise = self._parts.tasks.revise(self._claims, self._target, sending.tokens)
-        sight = replace(self._sight, revise=revise)
-        return Bringing(self._parts, self._target, sight, self._account, self._stay)
+    async def _again(
+        self, sending: Sending, tries: Tries, failure: aiohttp.ClientResponse | UpstreamError
+    ) -> float | None:
+        """Return how long to wait before another replica is asked, or None where this is the answer."""
+        to = sending.target
+        bound = to.session is not None or to.endpoint is not None or bool(sending.tokens)
+        if isinstance(failure, UpstreamError):
+            bound = bound or (self._begun if self.heard is None else self.heard())
+        return await again(self._parts.hints, self._call, tries, failure, bound=bound)
 
     def _stay(self) -> None:
         """Let the answer take as long as it likes from here on."""

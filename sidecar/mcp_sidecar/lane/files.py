@@ -22,7 +22,7 @@ from mcp_core.skill_files import as_item, child, is_as_said
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.lane.pinning import Pins
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.store import ItemId, UnknownItemError
+from mcp_sidecar.store.values import ItemId, UnknownItemError
 from mcp_sidecar.surface.surfaces import Surfaces
 
 NO_SKILL: Final = "no approved skill lists it: ask skills/get for its skill first"

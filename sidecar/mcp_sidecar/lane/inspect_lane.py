@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
+from mcp_sidecar.health.breakers import Breakers
 from mcp_sidecar.lane.answering import Answering
+from mcp_sidecar.lane.breaking import held_back, note
 from mcp_sidecar.lane.callers import Call, Callers, headers_of
 from mcp_sidecar.lane.fetch import Fetch
 from mcp_sidecar.lane.fetched import Fetched
@@ -28,9 +30,10 @@ _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log sa
 class InspectLane:
     """Serves /inspect/{server}."""
 
-    def __init__(self, callers: Callers, parts: Parts) -> None:
+    def __init__(self, callers: Callers, parts: Parts, breakers: Breakers) -> None:
         self._callers = callers
         self._parts = parts
+        self._breakers = breakers
 
     def fetch(self, call: Call, line: Line) -> AbstractAsyncContextManager[AsyncGenerator[Fetched]]:
         """Give what comes back for a request of the gateway's own, part by part. The line says what happened.
@@ -41,9 +44,14 @@ class InspectLane:
         return self._asked(call, line).answer()
 
     async def reply(self, call: Call, reply: Reply, line: Line, receive: Receive) -> None:
-        """Answer an agent with what comes back for its request."""
+        """Answer an agent with what comes back for its request; a breaker that is open answers at once."""
         fetch = self._asked(call, line)
+        if (refusal := held_back(self._breakers, call)) is not None:
+            line.end(Ending.HELD_BACK, refusal)
+            await reply.refuse(refusal)
+            return
         await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping).run(receive)
+        note(self._breakers, call, line, time.monotonic())
 
     def _asked(self, call: Call, line: Line) -> Fetch:
         line.asked = asked(call.claims, call.target, call.headers)

@@ -7,6 +7,7 @@ from typing import Self
 
 import anyio
 
+from mcp_sidecar.health.hints import Hints
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.old_transport import OldTransport
@@ -36,6 +37,7 @@ class Parts:
     surfaces: Surfaces | None
     alerts: Alerts
     shares: Shares
+    hints: Hints
 
     @classmethod
     def of(
@@ -61,4 +63,5 @@ class Parts:
             surfaces,
             alerts,
             Shares(settings.open_per_caller, settings.open_per_server),
+            Hints(surfaces),
         )

@@ -14,7 +14,7 @@ from mcp_core.arguments import ArgumentSchema, Unusable
 from mcp_core.scan import ItemKind
 from mcp_sidecar.lane.patterns import compile_pattern
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.store import ItemId
+from mcp_sidecar.store.values import ItemId
 from mcp_sidecar.surface.surfaces import Surfaces
 
 Usable: TypeAlias = ArgumentSchema | Unusable

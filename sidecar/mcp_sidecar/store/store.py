@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session, defer
 
 from mcp_core.auth.revoked import Word
 from mcp_core.errand import Address
-from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store import chain, lineage, rescan, revocations
+from mcp_sidecar.store import chain, leases, lineage, rescan, revocations
 from mcp_sidecar.store.chain import DECIDED, EFFECTS, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import (
     StoreError,
@@ -28,86 +27,18 @@ from mcp_sidecar.store.engine import (
     store_url,
     write,
 )
-from mcp_sidecar.store.forget import OFTEN
+from mcp_sidecar.store.leases import Tenure
 from mcp_sidecar.store.lineage import Anchor, ItemName, goes_through, is_accepted
 from mcp_sidecar.store.migrate import check_schema, upgrade
 from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
 from mcp_sidecar.store.rows import REVIEWED, item_key
 from mcp_sidecar.store.sightings import Sighting, Tools, new_server
 from mcp_sidecar.store.tables import Entry, Head, Known, Version
+from mcp_sidecar.store.values import Changes, DecidedMeanwhileError, ItemId, Seen, Standing, UnknownItemError
 
 SETTLE: Final = 300.0
 """Seconds for which a version that nobody approved must stay away before its item opens again by itself."""
 _BATCH: Final = 1000
-
-
-class UnknownItemError(LookupError):
-    """There is no such item, or no such version of it; the message names it."""
-
-
-class DecidedMeanwhileError(Exception):
-    """A version is not as its reviewer saw it: somebody decided since. The message says who, and what."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemId:
-    """Which item: of which server, in which list, by which name."""
-
-    server: str
-    kind: ItemKind
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One version of an item, without its content. Times are Unix milliseconds."""
-
-    id: ItemId
-    digest: str
-    state: State
-    reason: str
-    rules: tuple[str, ...]
-    first_seen: int
-    last_seen: int
-    differs: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An item with its versions, the one that was seen last first, and whether agents may see and use it."""
-
-    id: ItemId
-    open: bool
-    versions: tuple[Seen, ...]
-
-    @property
-    def changes_often(self) -> bool:
-        """Return whether it has more versions that nobody decided on than anybody would review."""
-        return sum(one.reason != REVIEWED for one in self.versions) >= OFTEN
-
-    @property
-    def state(self) -> str:
-        """Return "open", or the state of the version that keeps the item closed."""
-        if self.open:
-            return IS_OPEN
-        return next(one.state.value for one in self.versions if one.state not in OPEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What changed in a store after a generation. `head` is the last entry of its chain.
-
-    `follows` says whether the chain goes through the entry that was asked for, and `accepted` whether, where it does
-    not, a person accepted this store all the same. `settings` are the scanner's, by server, of servers where they
-    changed or that were first heard of.
-    """
-
-    generation: int
-    head: Anchor
-    follows: bool = True
-    accepted: bool = False
-    standings: Sequence[Standing] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -142,6 +73,14 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def take_lease(self, name: str, holder: str, now: int, lasts: int, told: str | None) -> Tenure:
+        """Take or renew a lease, as leases.take has it."""
+        return leases.take(self._engine, name, holder, now, lasts, told)
+
+    def leave_lease(self, name: str, holder: str) -> None:
+        """Give a lease up."""
+        leases.leave(self._engine, name, holder)
 
     def generation(self) -> int:
         """Return a number that grows with every change that guards must know."""

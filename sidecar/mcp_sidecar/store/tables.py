@@ -90,3 +90,14 @@ class Known(Base):
     versions: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     target: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class Lease(Base):
+    """What one of several sidecars does for all: who does it, until when, and what it told the others last."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(WORD), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(SERVER))
+    until: Mapped[int] = mapped_column(BigInteger)
+    told: Mapped[str] = mapped_column(Text)

@@ -16,7 +16,8 @@ import structlog
 
 from mcp_sidecar.store.engine import StoreError, StoreGoneError
 from mcp_sidecar.store.lineage import Anchor, written
-from mcp_sidecar.store.store import Changes, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import Changes
 from mcp_sidecar.surface.alerts import Alerts, Notice
 from mcp_sidecar.surface.memory import Memory
 from mcp_sidecar.surface.pin_metrics import PinMetrics

@@ -22,7 +22,8 @@ from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
 from mcp_core.scan.excerpt import escaped
-from mcp_sidecar.store.store import ItemId, Store, UnknownItemError
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId, UnknownItemError
 from mcp_sidecar.surface.review import KIND_WORDS, item_kind
 
 FORMAT: Final = 1

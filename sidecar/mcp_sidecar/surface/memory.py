@@ -17,7 +17,7 @@ from mcp_core.pins.states import OPEN
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.lineage import Anchor, ItemName
 from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting
-from mcp_sidecar.store.store import Changes, Standing
+from mcp_sidecar.store.values import Changes, Standing
 
 UNWRITTEN: Final = "unwritten"
 """The word of a snapshot for an item that is shut: the store does not say yet that it is closed."""

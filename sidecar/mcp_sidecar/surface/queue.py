@@ -13,7 +13,8 @@ from mcp_core.pins.effects import Effects, effects_of
 from mcp_core.pins.states import OPEN, State, changed_fields
 from mcp_core.pins.summary import difference, summary
 from mcp_core.scan import escaped
-from mcp_sidecar.store.store import DecidedMeanwhileError, Seen, Store, UnknownItemError
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import DecidedMeanwhileError, Seen, UnknownItemError
 from mcp_sidecar.surface import review
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.states import OPEN, State, changed_fields
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store.store import ItemId, Seen, Standing, Store, UnknownItemError
+from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
+from mcp_sidecar.store.values import ItemId, Seen, Standing, UnknownItemError
 
 
 class SeveralWaitError(LookupError):

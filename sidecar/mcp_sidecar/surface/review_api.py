@@ -19,7 +19,8 @@ from mcp_core import jsonrpc
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.pins.states import State
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.store import ItemId, Store, UnknownItemError
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId, UnknownItemError
 from mcp_sidecar.surface import review
 from mcp_sidecar.surface.review_openapi import ANCHOR, BODY_BYTES, DIGEST, PREFIX, STATES, TEXT_LENGTH
 from mcp_sidecar.surface.surfaces import Surfaces

@@ -28,7 +28,7 @@ from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.passing import Hidden
 from mcp_core.question import Question
 from mcp_core.reasons import Ending, Reason
-from mcp_core.repeat import Budget, Tries, may_repeat
+from mcp_core.repeat import Budget, Share, Tries, may_repeat
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.upstream.shares import PLACES
 
@@ -76,6 +76,7 @@ class Upstream:
         self._settings = settings
         self._budget = Budget(further=settings.repeats)
         self._repeats = repeats
+        self._shares: dict[str, Share] = {}
         self._places = anyio.CapacityLimiter(PLACES)
         self._hidden = Hidden()
         self._signer = ErrandSigner(settings.keys)
@@ -106,7 +107,11 @@ class Upstream:
 
     def begin(self, server: str) -> Tries:
         """Return the further tries of one request."""
-        return self._budget.begin(time.monotonic, _RANDOM.random, lambda why: self._repeats.labels(server, why).inc())
+        share = self._shares.setdefault(server, Share(self._settings.repeat_share))
+        share.earn()
+        return self._budget.begin(
+            time.monotonic, _RANDOM.random, lambda why: self._repeats.labels(server, why).inc(), share
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""

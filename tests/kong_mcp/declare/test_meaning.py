@@ -54,6 +54,7 @@ def problems(more, good=GOOD):
         ("plugins: [{name: cors, config: [x]}]", "3: plugins[0].config", "found no mapping"),
         ("health: {interval: 5}", "3: health.interval", "found no path beside it"),
         ("health: {checks: false, path: /ok}", "3: health.path", "beside checks: false"),
+        ("health: {checks: false, probes: true}", "3: health.probes", "beside checks: false"),
     ],
 )
 def test_fields_that_do_not_go_together_are_said(more, where, explanation):

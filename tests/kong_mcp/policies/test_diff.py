@@ -16,7 +16,8 @@ from kong_mcp.policies.surfaces import KnownSurfaces, Offer
 from mcp_core.methods import Kind
 from mcp_core.scan.items import ItemKind
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import ItemId, State, Store
+from mcp_sidecar.store.store import State, Store
+from mcp_sidecar.store.values import ItemId
 
 OLD = """\
 tools: {allow: [good, "read_*"]}

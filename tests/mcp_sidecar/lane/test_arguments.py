@@ -9,7 +9,8 @@ import pytest
 
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 
 EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string", "pattern": "^/"}}, "required": ["path"]}

@@ -17,7 +17,8 @@ from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import read_file
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 from servers.postgres import program, run_postgres
 
 TOOL = {"name": "read", "description": "Reads a note.", "inputSchema": {"type": "object"}}

@@ -14,7 +14,8 @@ import pytest
 from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind, name_of
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 from servers.postgres import program, run_postgres
 
 _numbers = itertools.count()

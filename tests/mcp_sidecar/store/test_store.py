@@ -10,8 +10,9 @@ from alembic.runtime.migration import MigrationContext
 from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.engine import StoreError, open_engine, store_url
-from mcp_sidecar.store.store import SETTLE, Store, UnknownItemError
+from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.tables import Base
+from mcp_sidecar.store.values import UnknownItemError
 from mcp_sidecar.surface.memory import Memory
 from mcp_sidecar.surface.review import KIND_WORDS
 

@@ -19,7 +19,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_core.errand import Address
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 from mcp_sidecar.surface.looker import MOST_FAILURES, Looker
 
 LISTEN = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}

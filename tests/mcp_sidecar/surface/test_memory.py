@@ -8,7 +8,7 @@ from mcp_core.methods import Kind
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.store.store import Changes, ItemId, Seen, Standing
+from mcp_sidecar.store.values import Changes, ItemId, Seen, Standing
 from mcp_sidecar.surface.memory import UNWRITTEN, Memory
 
 SETTLE = 300.0

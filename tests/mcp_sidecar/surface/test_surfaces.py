@@ -19,7 +19,8 @@ from mcp_core.policy import View
 from mcp_core.scan import ItemKind
 from mcp_sidecar.lane.pinning import Pins
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.store import ItemId, Store
+from mcp_sidecar.store.store import Store
+from mcp_sidecar.store.values import ItemId
 from mcp_sidecar.surface import budget, snapshots
 from mcp_sidecar.surface import surfaces as surfaces_module
 from mcp_sidecar.surface.alerts import Alerts

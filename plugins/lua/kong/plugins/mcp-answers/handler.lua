@@ -144,6 +144,9 @@ local function replace(held, status, why, text)
   set_type("application/json")
 end
 
+local NOBODY = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
+local MAY_HAVE_RUN = "The connection to the server broke before its answer was whole. Your request may have run, and was not repeated."
+
 function Answers:header_filter(conf)
   local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
@@ -155,8 +158,8 @@ function Answers:header_filter(conf)
   if source == "error" then -- Kong itself: no replica, or none that answered in time
     ngx.header["Retry-After"] = ngx.status == 503 and "1" or nil
     held.outcome, held.reason = "unavailable", "no-replica"
-    replace(held, ngx.status, nil, law.error(question, -32004,
-      "No replica of this server answered. Try again; if it lasts, its operator must look after the server."))
+    local sent = ngx.status == 502 or ngx.status == 504 -- 503: Kong found nobody to send it to
+    replace(held, ngx.status, nil, law.error(question, -32004, sent and MAY_HAVE_RUN or NOBODY, sent and { mayHaveRun = true } or nil))
     return
   end
   local how = read_head(question)

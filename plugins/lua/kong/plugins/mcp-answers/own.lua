@@ -24,7 +24,8 @@ local WORDS = {
   [429] = { UNAVAILABLE, "You asked more often than the gateway's operator allows. Wait as long as Retry-After says, and try again." },
   [500] = { BUG, "The gateway failed at this request. Try again; if it lasts, its operator finds the cause in Kong's error log." },
   [501] = { INVALID, "The gateway takes no such Transfer-Encoding. Send chunks, or a Content-Length." },
-  [502] = { UNAVAILABLE, "The server broke off before it answered. Try again; if it lasts, its operator must look after it." },
+  [502] = { UNAVAILABLE, "The server broke off before it answered. Your request may have run, and was not repeated. If it lasts, its "
+    .. "operator must look after the server." },
   [503] = { UNAVAILABLE, "No replica of this server answered, or a part of the gateway is not there. Try again; if it lasts, the "
     .. "gateway's operator must look after it." },
   [504] = { UNAVAILABLE, "The server did not answer in time. Try again; if it lasts, its operator must look after it." },

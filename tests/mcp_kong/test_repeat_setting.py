@@ -1,0 +1,41 @@
+"""The guard's setting `repeat`: only approved hints count, so it needs pins."""
+
+import base64
+
+import pytest
+
+from mcp_kong.settings import SettingsError, read_settings
+
+ENVIRONMENT = {"KONG_MCP_KEYS": base64.b64encode(b"k" * 32).decode(), "KONG_MCP_SNAPSHOT": "/nowhere"}
+CONFIG = {"server": "notes", "upstream": "mcp-notes"}
+PINS = {"pins": {"mode": "enforce"}}
+
+
+@pytest.mark.requirement("LIVE-005")
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"repeat": {"calls": "hinted"}},
+        {"repeat": {"calls": "all"}, **PINS},
+        {"repeat": {"calls": True}, **PINS},
+        {"repeat": {"lists": "hinted"}, **PINS},
+        {"repeat": "hinted", **PINS},
+    ],
+)
+def test_what_cannot_hold_is_refused(config):
+    with pytest.raises(SettingsError, match=r"config\.repeat"):
+        read_settings(CONFIG | config, ENVIRONMENT)
+
+
+@pytest.mark.requirement("LIVE-005")
+@pytest.mark.parametrize(
+    ("config", "repeats"),
+    [
+        ({}, False),
+        ({"repeat": None}, False),
+        ({"repeat": {"calls": False}}, False),
+        ({"repeat": {"calls": "hinted"}, **PINS}, True),
+    ],
+)
+def test_nothing_is_repeated_unless_it_says_so(config, repeats):
+    assert read_settings(CONFIG | config, ENVIRONMENT).guard.inspection.repeats is repeats
