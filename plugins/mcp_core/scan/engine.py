@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import islice
+from re import _parser  # type: ignore[attr-defined]  # the one that knows how long a match can be
 from typing import Final
 
 from mcp_core.scan.lexicon import DATA, VERBS
@@ -54,6 +55,14 @@ _COMMON: Final = dict.fromkeys(
 """Words that most descriptions hold: a phrase is looked up by a part of it that is rarer."""
 _BEFORE: Final = 90
 """Characters before a match in which a guard is looked for."""
+_LONG_TEXT: Final = 2_000
+"""Characters of a text from which an expression is tried around its hints alone."""
+_WIDE: Final = 1_000
+"""Characters of a match up to which that is less work."""
+_MANY: Final = 64
+"""Hints in one text up to which that is less work."""
+_MARGIN: Final = 16
+"""Characters behind a match that an expression may look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +86,80 @@ class _Lazy:
         self.needed = needed
         self.hints = pattern.hints if pattern else ()
         self.scripts = scripts(text) if pattern and pattern.composed else frozenset()
+        self.order = 0
 
     @cached_property
     def compiled(self) -> re.Pattern[str]:
         return re.compile(self.text)
 
+    @cached_property
+    def width(self) -> int:
+        """Characters that a match has at most."""
+        return int(_parser.parse(self.text).getwidth()[1])
+
+    def places(self, text: str) -> Iterator[re.Match[str]]:
+        """Yield what `compiled.finditer(text)` does, and look only around the hints of a long text.
+
+        Every match holds one of the hints, and is no longer than `width`.
+        """
+        if self.hints and len(text) > _LONG_TEXT and self.width < _WIDE:
+            spans = self._spans(text)
+            if spans is not None:
+                for start, end in spans:
+                    yield from self.compiled.finditer(text, start, end)
+                return
+        yield from self.compiled.finditer(text)
+
+    def _spans(self, text: str) -> list[tuple[int, int]] | None:
+        held: list[int] = []
+        for hint in self.hints:
+            at = text.find(hint)
+            while at >= 0:
+                held.append(at)
+                if len(held) > _MANY:
+                    return None
+                at = text.find(hint, at + 1)
+        spans: list[tuple[int, int]] = []
+        for at in sorted(held):
+            start, end = max(0, at - self.width), at + self.width + _MARGIN
+            if spans and start <= spans[-1][1]:
+                start, _ = spans.pop()
+            spans.append((start, end))
+        return spans
+
+
+class _Trial:
+    """A pattern that may hold in a text, tried when somebody asks."""
+
+    def __init__(self, one: _Lazy, search: Callable[[], Iterator[Hit]]) -> None:
+        self.rule = one.rule
+        self._search = search
+
+    @cached_property
+    def hits(self) -> list[Hit]:
+        return list(self._search())
+
+    @cached_property
+    def unguarded(self) -> list[Hit]:
+        return [hit for hit in self.hits if not hit.guarded]
+
 
 class Engine:
-    """The rules of one scope, ready to be tried."""
+    """The rules of one scope, ready to be tried. `weighs` says which of them are reported by themselves."""
 
-    def __init__(self, rules: Iterable[Rule], combinations: Sequence[Combination]) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], combinations: Sequence[Combination], weighs: Container[str] = frozenset()
+    ) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._known: dict[frozenset[str], int] = {}
         self._phrases: dict[int, list[_Lazy]] = defaultdict(list)
+        self._fitting: dict[int, tuple[_Lazy, ...]] = {}
         self._patterns: list[_Lazy] = []
         self._composed: list[_Lazy] = []
         self._combinations = tuple(combinations)
+        self._weighs = weighs
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
@@ -102,12 +167,9 @@ class Engine:
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
-
         self._rarest = sum(self._phrases)
-        self._hints: dict[str, set[str]] = defaultdict(set)
-        for lazy in self._patterns:
-            for hint in () if lazy.needed else lazy.hints:
-                self._hints[_sign(hint)].add(hint)
+        for number, one in enumerate(one for bit in sorted(self._phrases) for one in self._phrases[bit]):
+            one.order = number
 
     def _learn(self, text: str) -> tuple[str, int, int]:
         """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
@@ -128,21 +190,97 @@ class Engine:
                 known[key] = known.get(key, 0) | bit
         return bit
 
-    def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: Container[str] = frozenset()) -> list[Hit]:
-        """Return where rules hold in a reading, weak signals and combinations too.
+    def hits(
+        self,
+        reading: Reading,
+        marks: Sequence[Hit] = (),
+        own: Container[str] = frozenset(),
+        *,
+        weak: bool = True,
+    ) -> list[Hit]:
+        """Return where rules hold in a reading, combinations too, and with `weak` all weak signals.
 
+        Without `weak` only those weak signals are looked for, and returned, on which a combination may depend.
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
-        sentences = [
-            (bits, start, end) for start, end in reading.sentences if (bits := self._bits(reading.words, start, end))
+        places, present = self._fitting_phrases(reading)
+        trials = [
+            *(_Trial(one, partial(_phrase_hits, one, reading, at, own)) for one, at in places),
+            *self._in_code(reading, present, own),
         ]
-        present = 0
-        for bits, _, _ in sentences:
-            present |= bits
-        found = [*self._in_words(reading, sentences, present, own), *self._in_code(reading, present, own)]
-        if len(found) + len(marks) > 1:
-            found += self._combined((*found, *marks))
+        if not trials:
+            return []
+        if weak:
+            found = [hit for trial in trials for hit in trial.hits]
+            return found + self._combined((*found, *marks)) if len(found) + len(marks) > 1 else found
+        return self._strong(trials, marks)
+
+    def _strong(self, trials: Sequence[_Trial], marks: Sequence[Hit]) -> list[Hit]:
+        by_trait: dict[str, list[_Trial]] = defaultdict(list)
+        for trial in trials:
+            if trial.rule.trait:
+                by_trait[trial.rule.trait].append(trial)
+        marked: dict[str, list[Hit]] = defaultdict(list)
+        for mark in marks:
+            if isinstance(mark.rule, Rule) and mark.rule.trait and not mark.guarded:
+                marked[mark.rule.trait].append(mark)
+
+        def held(names: Sequence[str]) -> list[Hit]:
+            return [
+                hit
+                for name in names
+                for hits in (*(trial.unguarded for trial in by_trait.get(name, ())), marked.get(name, ()))
+                for hit in hits
+            ]
+
+        found = [hit for trial in trials if trial.rule.id in self._weighs for hit in trial.hits]
+        for combination in self._combinations:
+            traits = combination.traits
+            if not all(any(name in by_trait or name in marked for name in names) for names in traits):
+                continue
+            # The group that is the least work first: most combinations fail at it.
+            order = sorted(range(len(traits)), key=lambda at: sum(len(by_trait.get(name, ())) for name in traits[at]))
+            groups: dict[int, list[Hit]] = {}
+            for at in order:
+                if not (hits := held(traits[at])):
+                    break
+                groups[at] = hits
+            else:
+                if place := _together([groups[at] for at in range(len(traits))], near=combination.near):
+                    found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
         return found
+
+    def _fitting_phrases(self, reading: Reading) -> tuple[list[tuple[_Lazy, list[tuple[int, int]]]], int]:
+        """Return the phrases all of whose parts have a word in one sentence, with those sentences; and all bits."""
+        places: dict[_Lazy, list[tuple[int, int]]] = {}
+        present, fitting, rarest = 0, self._fitting, self._rarest
+        for start, end in reading.sentences:
+            bits = self._bits(reading.words, start, end)
+            if not bits:
+                continue
+            present |= bits
+            candidates = bits & rarest
+            if not candidates:
+                continue
+            phrases = fitting.get(bits)
+            if phrases is None:
+                if len(fitting) >= SEEN:
+                    fitting.clear()
+                phrases = fitting[bits] = tuple(self._fit(bits, candidates))
+            for one in phrases:
+                if one in places:
+                    places[one].append((start, end))
+                else:
+                    places[one] = [(start, end)]
+        return sorted(places.items(), key=lambda item: item[0].order), present
+
+    def _fit(self, bits: int, candidates: int) -> Iterator[_Lazy]:
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            for one in self._phrases[bit]:
+                if bits & one.needed == one.needed:
+                    yield one
 
     def _bits(self, words: str, start: int, end: int) -> int:
         bits = 0
@@ -161,39 +299,21 @@ class Engine:
                 bits |= one
         return bits
 
-    def _in_words(
-        self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: Container[str]
-    ) -> Iterator[Hit]:
-        candidates = present & self._rarest
-        while candidates:
-            bit = candidates & -candidates
-            candidates ^= bit
-            for one in self._phrases[bit]:
-                needed = one.needed
-                if present & needed != needed:
-                    continue
-                places = [(start, end) for bits, start, end in sentences if bits & needed == needed]
-                if places:
-                    yield from _phrase_hits(one, reading, places, own)
-
-    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[Hit]:
+    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[_Trial]:
         code = reading.code
-        held = {hint for sign, hints in self._hints.items() if sign in code for hint in hints if hint in code}
+        signs: dict[str, bool] = {}
         for one in self._patterns:
-            if one.needed:
-                if present & one.needed != one.needed or (one.hints and not any(hint in code for hint in one.hints)):
-                    continue
-            elif one.hints and held.isdisjoint(one.hints):
+            if one.needed and present & one.needed != one.needed:
                 continue
-            for hit in _matches(one, code, "code"):
-                if not one.rule.names or _names_other(code[hit.start : hit.end], own):
-                    yield hit
+            if one.hints and not _holds_one(code, one.hints, signs):
+                continue
+            yield _Trial(one, partial(_code_hits, one, code, own))
         if self._composed and not code.isascii():
             composed = reading.composed
             there = scripts(composed)
             for one in self._composed:
                 if not one.scripts.isdisjoint(there):
-                    yield from _matches(one, composed, "composed")
+                    yield _Trial(one, partial(_matches, one, composed, "composed"))
 
     def _combined(self, hits: Sequence[Hit]) -> list[Hit]:
         by_trait: dict[str, list[Hit]] = defaultdict(list)
@@ -208,9 +328,28 @@ class Engine:
         return found
 
 
+def _holds_one(text: str, hints: Sequence[str], signs: dict[str, bool]) -> bool:
+    """Return whether a text holds a hint; `signs` says what is known of the text's characters, so that few are sought."""
+    for hint in hints:
+        sign = _sign(hint)
+        there = signs.get(sign)
+        if there is None:
+            there = signs[sign] = sign in text
+        if there and hint in text:
+            return True
+    return False
+
+
+@lru_cache(maxsize=1024)
 def _sign(hint: str) -> str:
     """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
     return next((one for one in hint if not one.isalnum() and one not in " _"), "")
+
+
+def _code_hits(one: _Lazy, code: str, own: Container[str]) -> Iterator[Hit]:
+    for hit in _matches(one, code, "code"):
+        if not one.rule.names or _names_other(code[hit.start : hit.end], own):
+            yield hit
 
 
 def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
@@ -240,7 +379,7 @@ def _script(one: str) -> str:
 
 def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
     guard = _GUARDS.get(one.rule.guard)
-    for match in islice(one.compiled.finditer(text), MOST):
+    for match in islice(one.places(text), MOST):
         before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
         field = text.count(FIELD, 0, match.start())
