@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from itertools import islice
 from re import _parser  # type: ignore[attr-defined]  # the one that knows how long a match can be
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcp_core.scan.lexicon import DATA, VERBS
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
@@ -65,8 +64,7 @@ _MARGIN: Final = 16
 """Characters behind a match that an expression may look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A rule that holds: the field's number, and start and end in that view of the reading."""
 
     rule: Rule | Combination
@@ -93,6 +91,25 @@ class _Lazy:
         return re.compile(self.text)
 
     @cached_property
+    def _bare(self) -> re.Pattern[str] | None:
+        """The expression without the \\b that it begins with, if it does: re finds what begins with a letter faster."""
+        text = self.text.removeprefix(r"\b")
+        return None if text == self.text or _has_alternatives(text) else re.compile(text)
+
+    def _search(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+        bare = self._bare
+        if bare is None:
+            yield from self.compiled.finditer(text, start, end)
+            return
+        while found := bare.search(text, start, end):
+            at = found.start()
+            if at and (text[at - 1].isalnum() or text[at - 1] == "_"):
+                start = at + 1
+            else:
+                yield found
+                start = found.end()
+
+    @cached_property
     def width(self) -> int:
         """Characters that a match has at most."""
         return int(_parser.parse(self.text).getwidth()[1])
@@ -106,9 +123,9 @@ class _Lazy:
             spans = self._spans(text)
             if spans is not None:
                 for start, end in spans:
-                    yield from self.compiled.finditer(text, start, end)
+                    yield from self._search(text, start, min(end, len(text)))
                 return
-        yield from self.compiled.finditer(text)
+        yield from self._search(text, 0, len(text))
 
     def _spans(self, text: str) -> list[tuple[int, int]] | None:
         held: list[int] = []
@@ -129,17 +146,40 @@ class _Lazy:
 
 
 class _Trial:
-    """A pattern that may hold in a text, tried when somebody asks."""
+    """A pattern that may hold in a text, tried when somebody asks. `places` are sentences, for phrases alone."""
 
-    def __init__(self, one: _Lazy, search: Callable[[], Iterator[Hit]]) -> None:
-        self.rule = one.rule
-        self._search = search
+    __slots__ = ("_found", "_own", "_places", "_reading", "_view", "one")
 
-    @cached_property
+    def __init__(
+        self,
+        one: _Lazy,
+        reading: Reading,
+        own: Container[str],
+        places: Sequence[tuple[int, int]] = (),
+        view: str = "code",
+    ) -> None:
+        self.one = one
+        self._reading = reading
+        self._own = own
+        self._places = places
+        self._view = view
+        self._found: list[Hit] | None = None
+
+    @property
     def hits(self) -> list[Hit]:
-        return list(self._search())
+        if self._found is None:
+            self._found = list(self._search())
+        return self._found
 
-    @cached_property
+    def _search(self) -> Iterator[Hit]:
+        if self._places:
+            return _phrase_hits(self.one, self._reading, self._places, self._own)
+        text: str = getattr(self._reading, self._view)
+        if self.one.hints and not any(hint in text for hint in self.one.hints):
+            return iter(())
+        return _matches(self.one, text, self._view, self._own)
+
+    @property
     def unguarded(self) -> list[Hit]:
         return [hit for hit in self.hits if not hit.guarded]
 
@@ -160,6 +200,13 @@ class Engine:
         self._composed: list[_Lazy] = []
         self._combinations = tuple(combinations)
         self._weighs = weighs
+        traits = {name for one in combinations for names in one.traits for name in names}
+        self._traits = {name: 1 << number for number, name in enumerate(sorted(traits))}
+        self._masks = [
+            (one, tuple(sum(self._traits[name] for name in names) for names in one.traits)) for one in combinations
+        ]
+        self._feasibles: dict[int, list[tuple[Combination, tuple[int, ...]]]] = {}
+        self._by_signs: dict[frozenset[str], list[_Lazy]] = {}
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
@@ -168,6 +215,7 @@ class Engine:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
         self._rarest = sum(self._phrases)
+        self._signs = sorted({_sign(hint) for one in self._patterns for hint in one.hints})
         for number, one in enumerate(one for bit in sorted(self._phrases) for one in self._phrases[bit]):
             one.order = number
 
@@ -204,10 +252,8 @@ class Engine:
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
         places, present = self._fitting_phrases(reading)
-        trials = [
-            *(_Trial(one, partial(_phrase_hits, one, reading, at, own)) for one, at in places),
-            *self._in_code(reading, present, own),
-        ]
+        trials = [_Trial(one, reading, own, at) for one, at in places]
+        trials += self._in_code(reading, present, own)
         if not trials:
             return []
         if weak:
@@ -216,39 +262,53 @@ class Engine:
         return self._strong(trials, marks)
 
     def _strong(self, trials: Sequence[_Trial], marks: Sequence[Hit]) -> list[Hit]:
-        by_trait: dict[str, list[_Trial]] = defaultdict(list)
+        by_trait: dict[str, list[_Trial]] = {}
+        found, there = [], 0
         for trial in trials:
-            if trial.rule.trait:
-                by_trait[trial.rule.trait].append(trial)
-        marked: dict[str, list[Hit]] = defaultdict(list)
+            rule = trial.one.rule
+            if rule.id in self._weighs:
+                found += trial.hits
+            if rule.trait and rule.trait in self._traits:
+                there |= self._traits[rule.trait]
+                by_trait.setdefault(rule.trait, []).append(trial)
+        marked: dict[str, list[Hit]] = {}
         for mark in marks:
-            if isinstance(mark.rule, Rule) and mark.rule.trait and not mark.guarded:
-                marked[mark.rule.trait].append(mark)
-
-        def held(names: Sequence[str]) -> list[Hit]:
-            return [
-                hit
-                for name in names
-                for hits in (*(trial.unguarded for trial in by_trait.get(name, ())), marked.get(name, ()))
-                for hit in hits
-            ]
-
-        found = [hit for trial in trials if trial.rule.id in self._weighs for hit in trial.hits]
-        for combination in self._combinations:
-            traits = combination.traits
-            if not all(any(name in by_trait or name in marked for name in names) for names in traits):
-                continue
-            # The group that is the least work first: most combinations fail at it.
-            order = sorted(range(len(traits)), key=lambda at: sum(len(by_trait.get(name, ())) for name in traits[at]))
-            groups: dict[int, list[Hit]] = {}
-            for at in order:
-                if not (hits := held(traits[at])):
+            if isinstance(mark.rule, Rule) and mark.rule.trait in self._traits and not mark.guarded:
+                there |= self._traits[mark.rule.trait]
+                marked.setdefault(mark.rule.trait, []).append(mark)
+        held: dict[str, list[Hit]] = {}
+        for combination, masks in self._feasible(there):
+            groups = []
+            # The first groups are the rarest by the order of the table: most combinations fail at one of them.
+            for names, mask in zip(combination.traits, masks, strict=True):
+                if not there & mask:
                     break
-                groups[at] = hits
+                hits: list[Hit] = []
+                for name in names:
+                    one = held.get(name)
+                    if one is None:
+                        one = [hit for trial in by_trait.get(name, ()) for hit in trial.unguarded]
+                        held[name] = one = one + marked.get(name, [])
+                        if not one:
+                            there &= ~self._traits[name]
+                    hits += one
+                if not hits:
+                    break
+                groups.append(hits)
             else:
-                if place := _together([groups[at] for at in range(len(traits))], near=combination.near):
-                    found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
+                if place := _together(groups, near=combination.near):
+                    found.append(Hit(combination, place.field, place.start, place.end, place.view))
         return found
+
+    def _feasible(self, there: int) -> list[tuple[Combination, tuple[int, ...]]]:
+        """Return the combinations all of whose groups have a trait among these."""
+        known = self._feasibles.get(there)
+        if known is None:
+            if len(self._feasibles) >= SEEN:
+                self._feasibles.clear()
+            known = [one for one in self._masks if all(there & mask for mask in one[1])]
+            self._feasibles[there] = known
+        return known
 
     def _fitting_phrases(self, reading: Reading) -> tuple[list[tuple[_Lazy, list[tuple[int, int]]]], int]:
         """Return the phrases all of whose parts have a word in one sentence, with those sentences; and all bits."""
@@ -301,19 +361,22 @@ class Engine:
 
     def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[_Trial]:
         code = reading.code
-        signs: dict[str, bool] = {}
-        for one in self._patterns:
-            if one.needed and present & one.needed != one.needed:
-                continue
-            if one.hints and not _holds_one(code, one.hints, signs):
-                continue
-            yield _Trial(one, partial(_code_hits, one, code, own))
+        signs = frozenset([sign for sign in self._signs if sign in code])
+        patterns = self._by_signs.get(signs)
+        if patterns is None:
+            if len(self._by_signs) >= SEEN:
+                self._by_signs.clear()
+            patterns = self._by_signs[signs] = [
+                one for one in self._patterns if not one.hints or any(_sign(hint) in signs for hint in one.hints)
+            ]
+        for one in patterns:
+            if present & one.needed == one.needed:
+                yield _Trial(one, reading, own)
         if self._composed and not code.isascii():
-            composed = reading.composed
-            there = scripts(composed)
+            there = scripts(reading.composed)
             for one in self._composed:
                 if not one.scripts.isdisjoint(there):
-                    yield _Trial(one, partial(_matches, one, composed, "composed"))
+                    yield _Trial(one, reading, own, view="composed")
 
     def _combined(self, hits: Sequence[Hit]) -> list[Hit]:
         by_trait: dict[str, list[Hit]] = defaultdict(list)
@@ -328,28 +391,19 @@ class Engine:
         return found
 
 
-def _holds_one(text: str, hints: Sequence[str], signs: dict[str, bool]) -> bool:
-    """Return whether a text holds a hint; `signs` says what is known of the text's characters, so that few are sought."""
-    for hint in hints:
-        sign = _sign(hint)
-        there = signs.get(sign)
-        if there is None:
-            there = signs[sign] = sign in text
-        if there and hint in text:
-            return True
-    return False
+def _has_alternatives(text: str) -> bool:
+    """Return whether an expression has alternatives outside of its groups."""
+    return "|" in _INNERMOST.sub("", _INNERMOST.sub("", _INNERMOST.sub("", _CLASS.sub("", text))))
+
+
+_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]")
+_INNERMOST: Final = re.compile(r"\([^()]*\)")
 
 
 @lru_cache(maxsize=1024)
 def _sign(hint: str) -> str:
     """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
     return next((one for one in hint if not one.isalnum() and one not in " _"), "")
-
-
-def _code_hits(one: _Lazy, code: str, own: Container[str]) -> Iterator[Hit]:
-    for hit in _matches(one, code, "code"):
-        if not one.rule.names or _names_other(code[hit.start : hit.end], own):
-            yield hit
 
 
 def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
@@ -369,7 +423,7 @@ def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]]
 
 def scripts(text: str) -> frozenset[str]:
     """Return the scripts of a text's letters beyond ASCII, by the first word of their names: CJK, HANGUL, ARABIC."""
-    return frozenset() if text.isascii() else frozenset(map(_script, {one for one in text if one > "\x7f"}))
+    return frozenset() if text.isascii() else frozenset([_script(one) for one in set(text) if one > "\x7f"])
 
 
 @lru_cache(maxsize=8192)
@@ -377,13 +431,15 @@ def _script(one: str) -> str:
     return unicodedata.name(one, "").partition(" ")[0]
 
 
-def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
+def _matches(one: _Lazy, text: str, view: str, own: Container[str]) -> Iterator[Hit]:
     guard = _GUARDS.get(one.rule.guard)
     for match in islice(one.places(text), MOST):
-        before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
+        start, end = match.span()
+        if one.rule.names and view == "code" and not _names_other(text[start:end], own):
+            continue
+        before = _APART.sub(" ", text[max(0, start - _BEFORE) : start])
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
-        field = text.count(FIELD, 0, match.start())
-        yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
+        yield Hit(one.rule, text.count(FIELD, 0, start), start, end, view, guarded)
 
 
 def _names_other(text: str, own: Container[str]) -> bool:

@@ -26,7 +26,9 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _RTL: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _TERMINAL: Final = re.compile("[\x1b\x9b\x08]")
 _CONTROL: Final = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9a\x9c-\x9f]")
-_FILLER: Final = re.compile("[\u115f\u1160\u3164\uffa0]|(?<![\u2800-\u28ff])[\u2800](?![\u2800-\u28ff])|[\u2800]{8,}")
+_FILLER: Final = re.compile(
+    "[\u115f\u1160\u3164\uffa0\u2800](?:(?<!\u2800)|(?<![\u2800-\u28ff].)(?![\u2800-\u28ff])|(?<=\u2800)\u2800{7,})"
+)
 _SOFT: Final = re.compile("\u00ad")
 _STYLED: Final = re.compile(
     "[\U0001d400-\U0001d7ff\u24b6-\u24e9\U0001f110-\U0001f189\u2100-\u214f\u1d00-\u1d2f\u0250-\u02af]"
@@ -126,7 +128,7 @@ def _marks(text: str) -> Iterator[Span]:
 
 def _mixed(text: str) -> Iterator[Span]:
     """Words of Latin letters with letters of another alphabet that look like Latin ones among them."""
-    for found in _WORD.finditer(text):
+    for found in _WORD.finditer(text) if _FOREIGN.search(text) else ():
         word = found[0]
         if not word.isascii() and _LATIN.search(word) and any(map(latin_look, _FOREIGN.findall(word))):
             yield found.span()

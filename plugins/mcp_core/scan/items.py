@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mcp_core.scan.excerpt import escaped
 
@@ -48,8 +47,7 @@ Path: TypeAlias = "tuple[Path, str | int] | None"
 """The way to a field, innermost step first: most paths are never printed, so none is written out before it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One string of an item. `key` is the member it stands under, or is the name of."""
 
     path: Path

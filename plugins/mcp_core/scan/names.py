@@ -48,9 +48,22 @@ def spelled_out(field: Field) -> str:
 
 def snake(text: str) -> str:
     """Return the text with names such as readFile written read_file, as phrases know names."""
-    if not _HUMP.search(text):
-        return text
-    return _CAMEL.sub(lambda found: found[1] + _CAPITAL.sub(r"_\g<0>", found[2]), text)
+    pieces, at = [], 0
+    for hump in _HUMP.finditer(text):
+        start, end = hump.span()
+        if start < at:
+            continue
+        while start > at and (text[start - 1].isalnum() or text[start - 1] == "_"):
+            start -= 1
+        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
+            end += 1
+        pieces += (text[at:start], _CAMEL.sub(_snake, text[start:end]))
+        at = end
+    return "".join((*pieces, text[at:])) if pieces else text
+
+
+def _snake(found: re.Match[str]) -> str:
+    return found[1] + _CAPITAL.sub(r"_\g<0>", found[2])
 
 
 def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -76,7 +76,7 @@ class Reader:
             self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
         if self._is_result:
-            read = [replace(one, text=hidden.with_blanks(one.text)) for one in read]
+            read = [one._replace(text=hidden.with_blanks(one.text)) for one in read]
         for rule, number in names.findings(kept):
             path = path_text(kind, name, kept[number].path)
             self._note(sight, rule, 0, excerpt(kept[number].text), path=path)

@@ -25,10 +25,9 @@ class Runs:
         self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")
 
     def places(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield start and end of each run of a text, whose UTF-8 is `data`."""
-        if not text.isascii():  # bytes are no characters there, and digits are of all scripts
-            yield from (found.span() for found in self._text.finditer(text))
-            return
+        """Return start and end of each run of a text, whose UTF-8 is `data`."""
         kinds = data.translate(self._table)
-        if self._least in kinds:
-            yield from (found.span() for found in self._ends.finditer(kinds))
+        if self._least not in kinds:
+            return iter(())
+        # Beyond ASCII, places of bytes are not those of characters.
+        return (one.span() for one in (self._ends.finditer(kinds) if text.isascii() else self._text.finditer(text)))
