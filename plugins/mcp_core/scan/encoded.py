@@ -70,25 +70,27 @@ _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\
 _SINGLE: Final = re.compile(rb"sas{1,3}as{1,3}as{1,3}as")
 _KINDS: Final = bytes(
     ord("a" if chr(code).isalnum() else "s" if chr(code) in " \t._*|/\\-" else ".") for code in range(128)
-) + bytes(128)
+) + b"a" * 128
+_REST: Final = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 after the first of a character: without them each character is one byte."""
 _SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _LEET_KINDS: Final = bytes(
     ord("d" if chr(code) in "013457@$!|" else "a" if chr(code).isalpha() else "s" if chr(code).isspace() else ".")
     for code in range(128)
-) + bytes(128)
+) + b"s" * 128
 
 
 def _may_be_leet(data: bytes) -> bool:
-    kinds = data.translate(_LEET_KINDS)
+    kinds = data.translate(_LEET_KINDS, _REST)
     return b"ada" in kinds or b"sdaa" in kinds
 
 
 _GATES: Final[dict[re.Pattern[str], Callable[[bytes], object]]] = {
-    _SINGLES: lambda data: _SINGLE.search(data.translate(_KINDS)),
+    _SINGLES: lambda data: _SINGLE.search(data.translate(_KINDS, _REST)),
     _LEET_WORD: _may_be_leet,
 }
-"""Expression -> what tells of ASCII text, at a tenth of the cost, whether there may be a match."""
+"""Expression -> what tells of its UTF-8, at a tenth of the cost, whether there may be a match."""
 _BREAKS: Final = re.compile(r"[\s\x00]")
 _LETTERS: Final = re.compile(r"[^\W\d_]+| +")
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
@@ -125,7 +127,7 @@ def _pieces(text: str) -> Iterator[Decoded]:
             if plain:
                 yield Decoded(how, found.start(), found.end(), plain)
     for how, pattern, least, decode in _WHOLES:
-        if text.isascii() and pattern in _GATES and not _GATES[pattern](data):
+        if pattern in _GATES and not _GATES[pattern](data):
             continue
         first = pattern.search(text)
         if first is None:

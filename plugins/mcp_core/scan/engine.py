@@ -83,6 +83,7 @@ class _Lazy:
         self.text = text
         self.needed = needed
         self.hints = pattern.hints if pattern else ()
+        self._probe = pattern.probe if pattern else ""
         self.scripts = scripts(text) if pattern and pattern.composed else frozenset()
         self.order = 0
 
@@ -119,6 +120,8 @@ class _Lazy:
 
         Every match holds one of the hints, and is no longer than `width`.
         """
+        if self._probe and re.search(self._probe, text) is None:
+            return
         if self.hints and len(text) > _LONG_TEXT and self.width < _WIDE:
             spans = self._spans(text)
             if spans is not None:

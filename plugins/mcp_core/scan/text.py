@@ -49,6 +49,9 @@ _SENTENCE_NAME: Final = re.compile(r"[a-z0-9]+(?:_+[a-z0-9]+){4,}")
 _PARTS: Final = 4
 """Underscores that such a name holds at least."""
 _SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}
+_BLANKS: Final = bytes(ord(_SPACES.get(code, chr(code))) if code < 128 else code for code in range(256))
+_FEW: Final = 100
+"""Different characters up to which replacing one after the other is faster than an expression."""
 
 
 PLACEHOLDERS: Final = frozenset({"xurl", "xmail", "xhost", "xsensitive"})
@@ -88,7 +91,7 @@ class Reading:
         text = _SENTENCE.sub(_END, text)
         if "'" in text or "`" in text:
             text = _APOSTROPHE.sub("", text)
-        text = text.translate(_SPACES) if text.isascii() else _APART.sub(" ", text)
+        text = text.translate(_SPACES) if text.isascii() else _apart(text)
         words = text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()
         if "_" in text and _SNAKE.search(text):
             words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
@@ -113,6 +116,17 @@ class Reading:
     def field_at(self, position: int) -> int:
         """Return the number of the field at a position of `words`."""
         return bisect_right(self._word_fields, position)
+
+
+def _apart(text: str) -> str:
+    """Return the text with a blank for each character that is of no word."""
+    text = text.encode("utf-8", "surrogatepass").translate(_BLANKS).decode("utf-8", "surrogatepass")
+    others = [one for one in set(text) if one > "\x7f" and not one.isalnum()]
+    if len(others) > _FEW:
+        return _APART.sub(" ", text)
+    for one in others:
+        text = text.replace(one, " ")
+    return text
 
 
 def _taken_apart(name: re.Match[str]) -> str:

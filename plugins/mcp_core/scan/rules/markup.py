@@ -76,7 +76,8 @@ RULES: Final = (
                 ("[",),
             ),
             Pattern(
-                r"(?:={3,}|-{3,}|\*{3,}|#{3,})\s{0,3}(?:begin|start|end|new|system|updated|important|hidden|secret|"
+                r"[=*#-](?:(?<==)(?<!==)={2,}+|(?<=-)(?<!--)-{2,}+|(?<=\*)(?<!\*\*)\*{2,}+|(?<=#)(?<!##)#{2,}+)\s{0,3}"
+                r"(?:begin|start|end|new|system|updated|important|hidden|secret|"
                 r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|override|user input|"
                 r"document)\b",
                 ("===", "---", "***", "###"),
@@ -97,8 +98,8 @@ RULES: Final = (
             Pattern(
                 r"(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|font-size\s{0,3}:\s{0,3}0|"
                 r"opacity\s{0,3}:\s{0,3}0(?![.\d]*[1-9])|"
-                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|(?:left|"
-                r"top)\s{0,3}:\s{0,3}-\d{3,})",
+                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|"
+                r"left\s{0,3}:\s{0,3}-\d{3,}|top\s{0,3}:\s{0,3}-\d{3,})",
                 (
                     "display",
                     "visibility",
