@@ -57,6 +57,9 @@ _WITHIN: Final = {
     _DECIMAL: Runs("0-9 ,;", 30),
 }
 """Expression -> the runs of characters within which alone it can begin: few texts have many."""
+_WORDLIKE: Final = Runs(r"!-~\r\n", 20)
+_NUMERIC: Final = _WITHIN[_HEX]
+"""Runs without which there are none of the narrower classes."""
 _SIGNS: Final = frozenset("!#$%&()*+;<=>?@^`{|}~,'\"")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}")
@@ -121,7 +124,7 @@ def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
 
 def _pieces(text: str) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
-    for how, pattern, decode in _RUNS:
+    for how, pattern, decode in _runs_in(data):
         for found in islice(_found(pattern, text, data), MOST):
             plain = decode(found[0][:LONGEST])
             if plain:
@@ -145,6 +148,16 @@ def _pieces(text: str) -> Iterator[Decoded]:
         yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
 
 
+def _runs_in(data: bytes) -> Iterator[_Run]:
+    """Yield what a text may be encoded by, as far as its longest runs of characters tell."""
+    if _WORDLIKE.are_in(data):
+        yield from _UNBROKEN
+    if _NUMERIC.are_in(data):
+        yield from _NUMBERS
+    if b".- " in data or b"-. " in data:
+        yield "morse", _MORSE, _morse
+
+
 def _around(text: str, places: Sequence[int]) -> str:
     """Return what stands around the places of a long text: the rest was not encoded, and is read as it stands."""
     spans: list[tuple[int, int]] = []
@@ -162,8 +175,7 @@ def _found(pattern: re.Pattern[str], text: str, data: bytes) -> Iterator[re.Matc
     """Yield what `pattern.finditer` does, and try it only within runs of the characters that it is made of."""
     within = _WITHIN.get(pattern)
     if within is None:
-        if pattern is not _MORSE or ".- " in text or "-. " in text:
-            yield from pattern.finditer(text)
+        yield from pattern.finditer(text)
         return
     for start, end in within.places(text, data):
         # One character more: where a word ends depends on it, and what pads base64 comes after.
@@ -263,14 +275,15 @@ _CODES: Final = dict(
 
 
 _Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
-_RUNS: Final[tuple[_Run, ...]] = (
+_UNBROKEN: Final[tuple[_Run, ...]] = (
     ("base64", _BASE64, _base64),
     ("base32", _BASE32, _base32),
     ("base85", _BASE85, _base85),
+)
+_NUMBERS: Final[tuple[_Run, ...]] = (
     ("hex", _HEX, _hex),
     ("binary", _BINARY, _binary),
     ("decimal codes", _DECIMAL, _decimal),
-    ("morse", _MORSE, _morse),
 )
 """How runs of characters are encoded, and how to undo it."""
 

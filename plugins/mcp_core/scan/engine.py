@@ -174,12 +174,16 @@ class _Trial:
             self._found = list(self._search())
         return self._found
 
-    def _search(self) -> Iterator[Hit]:
+    def _search(self) -> Iterable[Hit]:
         if self._places:
             return _phrase_hits(self.one, self._reading, self._places, self._own)
         text: str = getattr(self._reading, self._view)
-        if self.one.hints and not any(hint in text for hint in self.one.hints):
-            return iter(())
+        for hint in self.one.hints:
+            if hint in text:
+                break
+        else:
+            if self.one.hints:
+                return ()
         return _matches(self.one, text, self._view, self._own)
 
     @property
@@ -315,40 +319,37 @@ class Engine:
 
     def _fitting_phrases(self, reading: Reading) -> tuple[list[tuple[_Lazy, list[tuple[int, int]]]], int]:
         """Return the phrases all of whose parts have a word in one sentence, with those sentences; and all bits."""
+        words = reading.words
+        present = self._bits(set(words.split()))
         places: dict[_Lazy, list[tuple[int, int]]] = {}
-        present, fitting, rarest = 0, self._fitting, self._rarest
-        for start, end in reading.sentences:
-            bits = self._bits(reading.words, start, end)
-            if not bits:
-                continue
-            present |= bits
-            candidates = bits & rarest
-            if not candidates:
-                continue
-            phrases = fitting.get(bits)
-            if phrases is None:
-                if len(fitting) >= SEEN:
-                    fitting.clear()
-                phrases = fitting[bits] = tuple(self._fit(bits, candidates))
-            for one in phrases:
+        # What does not fit into the whole text fits into none of its sentences.
+        for start, end in reading.sentences if self._fit(present) else ():
+            for one in self._fit(self._bits(words[start:end].split())):
                 if one in places:
                     places[one].append((start, end))
                 else:
                     places[one] = [(start, end)]
-        return sorted(places.items(), key=lambda item: item[0].order), present
+        return sorted(places.items(), key=_order), present
 
-    def _fit(self, bits: int, candidates: int) -> Iterator[_Lazy]:
+    def _fit(self, bits: int) -> tuple[_Lazy, ...]:
+        """Return the phrases all of whose parts have their bits."""
+        known = self._fitting.get(bits)
+        if known is not None:
+            return known
+        fitting, candidates = [], bits & self._rarest
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
-            for one in self._phrases[bit]:
-                if bits & one.needed == one.needed:
-                    yield one
+            fitting += [one for one in self._phrases[bit] if bits & one.needed == one.needed]
+        if len(self._fitting) >= SEEN:
+            self._fitting.clear()
+        self._fitting[bits] = known = tuple(fitting)
+        return known
 
-    def _bits(self, words: str, start: int, end: int) -> int:
+    def _bits(self, words: Iterable[str]) -> int:
         bits = 0
         seen = self._seen
-        for word in words[start:end].split():
+        for word in words:
             one = seen.get(word)
             if one is None:
                 one = self._words.get(word, 0) | self._stems.get(word[:STEM], 0)
@@ -392,6 +393,10 @@ class Engine:
             if all(groups) and (place := _together(groups, near=combination.near)):
                 found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
         return found
+
+
+def _order(item: tuple[_Lazy, object]) -> int:
+    return item[0].order
 
 
 def _has_alternatives(text: str) -> bool:

@@ -48,6 +48,8 @@ def spelled_out(field: Field) -> str:
 
 def snake(text: str) -> str:
     """Return the text with names such as readFile written read_file, as phrases know names."""
+    if _HUMP.search(text) is None:
+        return text
     pieces, at = [], 0
     for hump in _HUMP.finditer(text):
         start, end = hump.span()
@@ -59,7 +61,7 @@ def snake(text: str) -> str:
             end += 1
         pieces += (text[at:start], _CAMEL.sub(_snake, text[start:end]))
         at = end
-    return "".join((*pieces, text[at:])) if pieces else text
+    return "".join((*pieces, text[at:]))
 
 
 def _snake(found: re.Match[str]) -> str:

@@ -24,6 +24,10 @@ class Runs:
         self._ends = re.compile(b"x" * least + b"x*")
         self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")
 
+    def are_in(self, data: bytes) -> bool:
+        """Return whether there is any such run in a text, whose UTF-8 is `data`."""
+        return self._least in data.translate(self._table)
+
     def places(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
         """Return start and end of each run of a text, whose UTF-8 is `data`."""
         kinds = data.translate(self._table)
