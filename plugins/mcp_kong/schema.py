@@ -290,6 +290,11 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "description": "What to look for besides. Each has phrases, a regex, or both.",
                     }
                 },
+                {
+                    "companions": names(
+                        "Names of servers whose tools this server may speak of as of its own, for they belong together."
+                    )
+                },
             ],
         }
     },

@@ -71,17 +71,21 @@ _REVERSED_WORDS: Final = frozenset(
 )
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
 _SINGLE: Final = re.compile(rb"sas{1,3}as{1,3}as{1,3}as")
-_KINDS: Final = bytes(
-    ord("a" if chr(code).isalnum() else "s" if chr(code) in " \t._*|/\\-" else ".") for code in range(128)
-) + b"a" * 128
+_KINDS: Final = (
+    bytes(ord("a" if chr(code).isalnum() else "s" if chr(code) in " \t._*|/\\-" else ".") for code in range(128))
+    + b"a" * 128
+)
 _REST: Final = bytes(range(0x80, 0xC0))
 """Bytes of UTF-8 after the first of a character: without them each character is one byte."""
 _SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
-_LEET_KINDS: Final = bytes(
-    ord("d" if chr(code) in "013457@$!|" else "a" if chr(code).isalpha() else "s" if chr(code).isspace() else ".")
-    for code in range(128)
-) + b"s" * 128
+_LEET_KINDS: Final = (
+    bytes(
+        ord("d" if chr(code) in "013457@$!|" else "a" if chr(code).isalpha() else "s" if chr(code).isspace() else ".")
+        for code in range(128)
+    )
+    + b"s" * 128
+)
 
 
 def _may_be_leet(data: bytes) -> bool:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
-from itertools import islice
-from re import _parser  # type: ignore[attr-defined]  # the one that knows how long a match can be
-from typing import Final, NamedTuple
+from collections.abc import Container, Iterable, Sequence
+from typing import Final
 
-from mcp_core.scan.lexicon import DATA, VERBS
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
-from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
-from mcp_core.scan.text import FIELD, Reading
-
-MOST: Final = 12
-"""Places at which one phrase is noted; more of the same add nothing."""
+from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.text import Reading
+from mcp_core.scan.trial import Expression, Hit, Trial, scripts, sign_of
 
 SEEN: Final = 20_000
 """Words whose bits are kept between texts, none of them longer than LONG characters."""
@@ -26,25 +18,6 @@ LONG: Final = 40
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
 
-_SPOKEN_OF: Final = (
-    "detect*|prevent*|block*|protect*|flag|flags|identif*|scan|scans|check|checks|warns|analyz*|test|tests|attempt*|"
-    "guard*|against|mitigat*|reject*|whether|would|could|like|such|eg|example|examples|bug"
-)
-_NEGATIONS: Final = "never|not|dont|doesnt|wont|refus*|avoid|without|neither|nor|no"
-
-
-def _guard(*words_and_gaps: tuple[str, int]) -> re.Pattern[str]:
-    before = (f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$" for words, gap in words_and_gaps)
-    return re.compile("|".join(before))
-
-
-_GUARDS: Final = {
-    Guard.SPOKEN_OF: _guard((_SPOKEN_OF, 8)),
-    Guard.DENIED: _guard((_SPOKEN_OF, 4), (_NEGATIONS, 2)),
-    Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
-}
-_APART: Final = re.compile(r"[^\w.\x00]+")
-_WORD: Final = re.compile(r"\w+")
 _COMMON: Final = dict.fromkeys(
     """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
     call get set user users you your must should will can not no first before after tool name file value list data
@@ -52,143 +25,6 @@ _COMMON: Final = dict.fromkeys(
     40,
 )
 """Words that most descriptions hold: a phrase is looked up by a part of it that is rarer."""
-_BEFORE: Final = 90
-"""Characters before a match in which a guard is looked for."""
-_LONG_TEXT: Final = 2_000
-"""Characters of a text from which an expression is tried around its hints alone."""
-_WIDE: Final = 1_000
-"""Characters of a match up to which that is less work."""
-_MANY: Final = 64
-"""Hints in one text up to which that is less work."""
-_MARGIN: Final = 16
-"""Characters behind a match that an expression may look at."""
-
-
-class Hit(NamedTuple):
-    """A rule that holds: the field's number, and start and end in that view of the reading."""
-
-    rule: Rule | Combination
-    field: int
-    start: int
-    end: int
-    view: str = "words"
-    guarded: bool = False
-
-
-class _Lazy:
-    """A pattern, compiled when it is first tried: most never are, and compiling all takes a third of a second."""
-
-    def __init__(self, rule: Rule, text: str, needed: int, pattern: Pattern | None = None) -> None:
-        self.rule = rule
-        self.text = text
-        self.needed = needed
-        self.hints = pattern.hints if pattern else ()
-        self._probe = pattern.probe if pattern else ""
-        self.scripts = scripts(text) if pattern and pattern.composed else frozenset()
-        self.order = 0
-
-    @cached_property
-    def compiled(self) -> re.Pattern[str]:
-        return re.compile(self.text)
-
-    @cached_property
-    def _bare(self) -> re.Pattern[str] | None:
-        """The expression without the \\b that it begins with, if it does: re finds what begins with a letter faster."""
-        text = self.text.removeprefix(r"\b")
-        return None if text == self.text or _has_alternatives(text) else re.compile(text)
-
-    def _search(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-        bare = self._bare
-        if bare is None:
-            yield from self.compiled.finditer(text, start, end)
-            return
-        while found := bare.search(text, start, end):
-            at = found.start()
-            if at and (text[at - 1].isalnum() or text[at - 1] == "_"):
-                start = at + 1
-            else:
-                yield found
-                start = found.end()
-
-    @cached_property
-    def width(self) -> int:
-        """Characters that a match has at most."""
-        return int(_parser.parse(self.text).getwidth()[1])
-
-    def places(self, text: str) -> Iterator[re.Match[str]]:
-        """Yield what `compiled.finditer(text)` does, and look only around the hints of a long text.
-
-        Every match holds one of the hints, and is no longer than `width`.
-        """
-        if self._probe and re.search(self._probe, text) is None:
-            return
-        if self.hints and len(text) > _LONG_TEXT and self.width < _WIDE:
-            spans = self._spans(text)
-            if spans is not None:
-                for start, end in spans:
-                    yield from self._search(text, start, min(end, len(text)))
-                return
-        yield from self._search(text, 0, len(text))
-
-    def _spans(self, text: str) -> list[tuple[int, int]] | None:
-        held: list[int] = []
-        for hint in self.hints:
-            at = text.find(hint)
-            while at >= 0:
-                held.append(at)
-                if len(held) > _MANY:
-                    return None
-                at = text.find(hint, at + 1)
-        spans: list[tuple[int, int]] = []
-        for at in sorted(held):
-            start, end = max(0, at - self.width), at + self.width + _MARGIN
-            if spans and start <= spans[-1][1]:
-                start, _ = spans.pop()
-            spans.append((start, end))
-        return spans
-
-
-class _Trial:
-    """A pattern that may hold in a text, tried when somebody asks. `places` are sentences, for phrases alone."""
-
-    __slots__ = ("_found", "_own", "_places", "_reading", "_view", "one")
-
-    def __init__(
-        self,
-        one: _Lazy,
-        reading: Reading,
-        own: Container[str],
-        places: Sequence[tuple[int, int]] = (),
-        view: str = "code",
-    ) -> None:
-        self.one = one
-        self._reading = reading
-        self._own = own
-        self._places = places
-        self._view = view
-        self._found: list[Hit] | None = None
-
-    @property
-    def hits(self) -> list[Hit]:
-        if self._found is None:
-            self._found = list(self._search())
-        return self._found
-
-    def _search(self) -> Iterable[Hit]:
-        if self._places:
-            return _phrase_hits(self.one, self._reading, self._places, self._own)
-        text: str = getattr(self._reading, self._view)
-        for hint in self.one.hints:
-            if hint in text:
-                break
-        else:
-            if self.one.hints:
-                return ()
-        return _matches(self.one, text, self._view, self._own)
-
-    @property
-    def unguarded(self) -> list[Hit]:
-        return [hit for hit in self.hits if not hit.guarded]
 
 
 class Engine:
@@ -201,30 +37,32 @@ class Engine:
         self._stems: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._known: dict[frozenset[str], int] = {}
-        self._phrases: dict[int, list[_Lazy]] = defaultdict(list)
-        self._fitting: dict[int, tuple[_Lazy, ...]] = {}
-        self._patterns: list[_Lazy] = []
-        self._composed: list[_Lazy] = []
+        self._phrases: dict[int, list[Expression]] = defaultdict(list)
+        self._fitting: dict[int, tuple[Expression, ...]] = {}
+        self._patterns: list[Expression] = []
+        self._composed: list[Expression] = []
         self._combinations = tuple(combinations)
-        self._weighs = weighs
         traits = {name for one in combinations for names in one.traits for name in names}
         self._traits = {name: 1 << number for number, name in enumerate(sorted(traits))}
-        self._masks = [
-            (one, tuple(sum(self._traits[name] for name in names) for names in one.traits)) for one in combinations
-        ]
-        self._feasibles: dict[int, list[tuple[Combination, tuple[int, ...]]]] = {}
-        self._by_signs: dict[frozenset[str], list[_Lazy]] = {}
+        self._masks = {
+            one: tuple(sum(self._traits[name] for name in names) for names in one.traits) for one in combinations
+        }
+        self._feasibles: dict[int, list[Combination]] = {}
+        self._by_signs: dict[frozenset[str], list[Expression]] = {}
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
-                self._phrases[rarest].append(_Lazy(rule, " " + pattern, needed))
+                self._phrases[rarest].append(Expression(rule, " " + pattern, needed))
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
-                (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
+                (self._composed if one.composed else self._patterns).append(Expression(rule, one.regex, gate, one))
         self._rarest = sum(self._phrases)
-        self._signs = sorted({_sign(hint) for one in self._patterns for hint in one.hints})
-        for number, one in enumerate(one for bit in sorted(self._phrases) for one in self._phrases[bit]):
-            one.order = number
+        self._signs = sorted({sign_of(hint) for one in self._patterns for hint in one.hints})
+        ordered = [lazy for bit in sorted(self._phrases) for lazy in self._phrases[bit]]
+        for number, lazy in enumerate((*ordered, *self._patterns, *self._composed)):
+            lazy.order = number
+            lazy.trait = self._traits.get(lazy.rule.trait, 0)
+            lazy.weighs = lazy.rule.id in weighs
 
     def _learn(self, text: str) -> tuple[str, int, int]:
         """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
@@ -258,80 +96,108 @@ class Engine:
         Without `weak` only those weak signals are looked for, and returned, on which a combination may depend.
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
-        places, present = self._fitting_phrases(reading)
-        trials = [_Trial(one, reading, own, at) for one, at in places]
-        trials += self._in_code(reading, present, own)
+        words = set(reading.words.split())
+        present = self._bits(words)
+        phrases: Sequence[Expression] = self._fit(present)
+        in_code = self._in_code(reading, present, own)
+        if not weak:
+            traits = self._useful(phrases, in_code, marks)
+            phrases = [one for one in phrases if one.weighs or one.trait & traits]
+            in_code = [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits]
+        trials = [Trial(one, reading, own, at) for one, at in self._places(reading, words, phrases)]
+        trials += in_code
         if not trials:
             return []
-        if weak:
-            found = [hit for trial in trials for hit in trial.hits]
-            return found + self._combined((*found, *marks)) if len(found) + len(marks) > 1 else found
-        return self._strong(trials, marks)
+        found = [hit for trial in trials if weak or trial.one.weighs for hit in trial.hits]
+        return found + self._combined(trials, marks)
 
-    def _strong(self, trials: Sequence[_Trial], marks: Sequence[Hit]) -> list[Hit]:
-        by_trait: dict[str, list[_Trial]] = {}
-        found, there = [], 0
-        for trial in trials:
-            rule = trial.one.rule
-            if rule.id in self._weighs:
-                found += trial.hits
-            if rule.trait and rule.trait in self._traits:
-                there |= self._traits[rule.trait]
-                by_trait.setdefault(rule.trait, []).append(trial)
-        marked: dict[str, list[Hit]] = {}
+    def _useful(self, phrases: Iterable[Expression], in_code: Iterable[Trial], marks: Iterable[Hit]) -> int:
+        """Return the traits on which a combination may depend that can hold."""
+        there = useful = 0
+        for one in phrases:
+            there |= one.trait
+        for trial in in_code:
+            there |= trial.one.trait
         for mark in marks:
-            if isinstance(mark.rule, Rule) and mark.rule.trait in self._traits and not mark.guarded:
-                there |= self._traits[mark.rule.trait]
-                marked.setdefault(mark.rule.trait, []).append(mark)
+            there |= self._trait(mark)
+        for combination in self._feasible(there):
+            for mask in self._masks[combination]:
+                useful |= mask
+        return useful
+
+    def _combined(self, trials: Sequence[Trial], marks: Sequence[Hit]) -> list[Hit]:
+        by_trait: dict[str, list[Trial]] = {}
         held: dict[str, list[Hit]] = {}
-        for combination, masks in self._feasible(there):
-            groups = []
-            # The first groups are the rarest by the order of the table: most combinations fail at one of them.
-            for names, mask in zip(combination.traits, masks, strict=True):
-                if not there & mask:
+        marked = [mark for mark in marks if isinstance(mark.rule, Rule) and not mark.guarded]
+        there = 0
+        for trial in trials:
+            if trial.one.trait:
+                there |= trial.one.trait
+                by_trait.setdefault(trial.one.rule.trait, []).append(trial)
+        for mark in marked:
+            there |= self._trait(mark)
+
+        def hits_of(trait: str) -> list[Hit]:
+            hits = held.get(trait)
+            if hits is None:
+                hits = [hit for trial in by_trait.get(trait, ()) for hit in trial.unguarded]
+                hits += [mark for mark in marked if isinstance(mark.rule, Rule) and mark.rule.trait == trait]
+                held[trait] = hits
+            return hits
+
+        found = []
+        for combination in self._feasible(there):
+            groups: list[list[Hit]] = []
+            for names in combination.traits:
+                groups.append([hit for name in names for hit in hits_of(name)])
+                if not groups[-1]:  # most combinations fail at one of the first
                     break
-                hits: list[Hit] = []
-                for name in names:
-                    one = held.get(name)
-                    if one is None:
-                        one = [hit for trial in by_trait.get(name, ()) for hit in trial.unguarded]
-                        held[name] = one = one + marked.get(name, [])
-                        if not one:
-                            there &= ~self._traits[name]
-                    hits += one
-                if not hits:
-                    break
-                groups.append(hits)
             else:
                 if place := _together(groups, near=combination.near):
                     found.append(Hit(combination, place.field, place.start, place.end, place.view))
         return found
 
-    def _feasible(self, there: int) -> list[tuple[Combination, tuple[int, ...]]]:
+    def _trait(self, mark: Hit) -> int:
+        return self._traits.get(mark.rule.trait, 0) if isinstance(mark.rule, Rule) else 0
+
+    def _feasible(self, there: int) -> list[Combination]:
         """Return the combinations all of whose groups have a trait among these."""
         known = self._feasibles.get(there)
         if known is None:
             if len(self._feasibles) >= SEEN:
                 self._feasibles.clear()
-            known = [one for one in self._masks if all(there & mask for mask in one[1])]
+            known = [one for one in self._combinations if all(there & mask for mask in self._masks[one])]
             self._feasibles[there] = known
         return known
 
-    def _fitting_phrases(self, reading: Reading) -> tuple[list[tuple[_Lazy, list[tuple[int, int]]]], int]:
-        """Return the phrases all of whose parts have a word in one sentence, with those sentences; and all bits."""
-        words = reading.words
-        present = self._bits(set(words.split()))
-        places: dict[_Lazy, list[tuple[int, int]]] = {}
-        # What does not fit into the whole text fits into none of its sentences.
-        for start, end in reading.sentences if self._fit(present) else ():
-            for one in self._fit(self._bits(words[start:end].split())):
+    def _places(
+        self, reading: Reading, unique: set[str], phrases: Sequence[Expression]
+    ) -> list[tuple[Expression, list[tuple[int, int]]]]:
+        """Return the phrases all of whose parts have a word in one sentence, with those sentences."""
+        if not phrases:
+            return []
+        needed = 0
+        for one in phrases:
+            needed |= one.needed
+        known = self._seen.get
+        bits_of = {word: bits & needed for word in unique if (bits := known(word)) and bits & needed}
+        bits_of |= {word: bits for word in unique if len(word) > LONG and (bits := self._bits((word,)) & needed)}
+        asked = frozenset(phrases)
+        words, places = reading.words, dict[Expression, list[tuple[int, int]]]()
+        for start, end in reading.sentences:
+            bits = 0
+            for word in bits_of.keys() & words[start:end].split():
+                bits |= bits_of[word]
+            for one in self._fit(bits) if bits & self._rarest else ():
+                if one not in asked:
+                    continue
                 if one in places:
                     places[one].append((start, end))
                 else:
                     places[one] = [(start, end)]
-        return sorted(places.items(), key=_order), present
+        return sorted(places.items(), key=_order)
 
-    def _fit(self, bits: int) -> tuple[_Lazy, ...]:
+    def _fit(self, bits: int) -> tuple[Expression, ...]:
         """Return the phrases all of whose parts have their bits."""
         known = self._fitting.get(bits)
         if known is not None:
@@ -363,7 +229,7 @@ class Engine:
                 bits |= one
         return bits
 
-    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[_Trial]:
+    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> list[Trial]:
         code = reading.code
         signs = frozenset([sign for sign in self._signs if sign in code])
         patterns = self._by_signs.get(signs)
@@ -371,92 +237,15 @@ class Engine:
             if len(self._by_signs) >= SEEN:
                 self._by_signs.clear()
             patterns = self._by_signs[signs] = [
-                one for one in self._patterns if not one.hints or any(_sign(hint) in signs for hint in one.hints)
+                one for one in self._patterns if not one.hints or any(sign_of(hint) in signs for hint in one.hints)
             ]
-        for one in patterns:
-            if present & one.needed == one.needed:
-                yield _Trial(one, reading, own)
+        trials = [Trial(one, reading, own) for one in patterns if present & one.needed == one.needed]
         if self._composed and not code.isascii():
             there = scripts(reading.composed)
-            for one in self._composed:
-                if not one.scripts.isdisjoint(there):
-                    yield _Trial(one, reading, own, view="composed")
-
-    def _combined(self, hits: Sequence[Hit]) -> list[Hit]:
-        by_trait: dict[str, list[Hit]] = defaultdict(list)
-        for hit in hits:
-            if isinstance(hit.rule, Rule) and hit.rule.trait and not hit.guarded:
-                by_trait[hit.rule.trait].append(hit)
-        found = []
-        for combination in self._combinations:
-            groups = [[hit for name in names for hit in by_trait.get(name, ())] for names in combination.traits]
-            if all(groups) and (place := _together(groups, near=combination.near)):
-                found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
-        return found
-
-
-def _order(item: tuple[_Lazy, object]) -> int:
-    return item[0].order
-
-
-def _has_alternatives(text: str) -> bool:
-    """Return whether an expression has alternatives outside of its groups."""
-    return "|" in _INNERMOST.sub("", _INNERMOST.sub("", _INNERMOST.sub("", _CLASS.sub("", text))))
-
-
-_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]")
-_INNERMOST: Final = re.compile(r"\([^()]*\)")
-
-
-@lru_cache(maxsize=1024)
-def _sign(hint: str) -> str:
-    """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
-    return next((one for one in hint if not one.isalnum() and one not in " _"), "")
-
-
-def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
-    words, rule = reading.words, one.rule
-    guard, noted = _GUARDS.get(rule.guard), 0
-    for start, end in places:
-        for match in one.compiled.finditer(words, start, end):
-            if rule.names and not _names_other(match[0], own):
-                continue
-            before = max(start, match.start() - _BEFORE)
-            guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
-            yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
-            noted += 1
-        if noted >= MOST:
-            break
-
-
-def scripts(text: str) -> frozenset[str]:
-    """Return the scripts of a text's letters beyond ASCII, by the first word of their names: CJK, HANGUL, ARABIC."""
-    return frozenset() if text.isascii() else frozenset([_script(one) for one in set(text) if one > "\x7f"])
-
-
-@lru_cache(maxsize=8192)
-def _script(one: str) -> str:
-    return unicodedata.name(one, "").partition(" ")[0]
-
-
-def _matches(one: _Lazy, text: str, view: str, own: Container[str]) -> Iterator[Hit]:
-    guard = _GUARDS.get(one.rule.guard)
-    for match in islice(one.places(text), MOST):
-        start, end = match.span()
-        if one.rule.names and view == "code" and not _names_other(text[start:end], own):
-            continue
-        before = _APART.sub(" ", text[max(0, start - _BEFORE) : start])
-        guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
-        yield Hit(one.rule, text.count(FIELD, 0, start), start, end, view, guarded)
-
-
-def _names_other(text: str, own: Container[str]) -> bool:
-    for word in _WORD.findall(text):
-        if "_" in word and word not in own:
-            parts = word.split("_")
-            if parts[-1] not in DATA and not VERBS.isdisjoint(parts):
-                return True
-    return False
+            trials += [
+                Trial(one, reading, own, view="composed") for one in self._composed if not one.scripts.isdisjoint(there)
+            ]
+        return trials
 
 
 def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:
@@ -476,3 +265,7 @@ def _is_near(one: Hit, other: Hit) -> bool:
 
 def _place(hit: Hit) -> tuple[int, int]:
     return hit.field, hit.start
+
+
+def _order(item: tuple[Expression, object]) -> int:
+    return item[0].order

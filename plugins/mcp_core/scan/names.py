@@ -50,7 +50,8 @@ def snake(text: str) -> str:
     """Return the text with names such as readFile written read_file, as phrases know names."""
     if _HUMP.search(text) is None:
         return text
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for hump in _HUMP.finditer(text):
         start, end = hump.span()
         if start < at:

@@ -13,13 +13,14 @@ from mcp_core.scan import hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.encoded import Decoded, decoded
-from mcp_core.scan.engine import Engine, Hit
+from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
 from mcp_core.scan.items import Field, ItemKind, path_text
 from mcp_core.scan.rule import FLAG, Combination, Rule
 from mcp_core.scan.rules import RULES
 from mcp_core.scan.text import FIELD, PLACEHOLDERS, Reading
+from mcp_core.scan.trial import Hit
 
 LONGEST: Final = 262_144
 """Characters of one item that are read. Honest items hold a tenth of it; more is itself a finding."""
@@ -61,7 +62,7 @@ class Reader:
             rule for rule in (*RULES, *config.patterns) if rule.scope in (scope, "both") and not config.is_off(rule)
         ]
         together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
-        both = (*rules, *together)
+        both: list[Rule | Combination] = [*rules, *together]
         self._severities = {rule.id: severity for rule in both if (severity := config.severity(rule)) is not None}
         self._engine = Engine(rules, together, self._severities)
         self._is_result = scope == "result"

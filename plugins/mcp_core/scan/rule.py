@@ -25,9 +25,8 @@ class Pattern:
     """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, other scripts.
 
     It must be linear: nothing repeated within something repeated. It is tried only where the text holds one of the
-    `hints` (any match holds one), where `probe` matches, an expression that costs less, and the words of `gate`, a phrase,
-    stand in any order. `composed` says that it reads the text with its accents
-    and scripts.
+    `hints` (any match holds one), where `probe` matches, an expression that costs less, and the words of `gate`, a
+    phrase, stand in any order. `composed` says that it reads the text with its accents and scripts.
     """
 
     regex: str

@@ -1,7 +1,7 @@
 """Runs of characters of one class, found at the speed of a search for a fixed text.
 
-An expression such as `[01 ,]{48,}` is tried at every character of a text. Here each character becomes one that says whether
-it is of the class (bytes.translate), and what is looked for is so many of these in a row, which few texts hold.
+An expression such as `[01 ,]{48,}` is tried at every character of a text. Here each character becomes one that says
+whether it is of the class (bytes.translate), and what is looked for is so many of these in a row, which few texts hold.
 """
 
 from __future__ import annotations
