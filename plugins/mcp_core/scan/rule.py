@@ -46,6 +46,7 @@ class Rule:
     counts only if it holds a name that is not one of the item's own. `scope` says where the rule is read: surfaces,
     results, or both. `guard` says which words right before a match make it a flag at most: "detects" and the like
     (Guard.SPOKEN_OF), "not" right before it too (Guard.DENIED), or in the same clause (Guard.NEGATED).
+    `steers` and `passes` are examples in which it holds, and in which it does not; they run as tests.
     """
 
     id: str
@@ -57,6 +58,8 @@ class Rule:
     scope: str = "both"
     names: bool = False
     guard: Guard = Guard.NONE
+    steers: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:
