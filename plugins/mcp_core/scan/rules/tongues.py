@@ -1,6 +1,6 @@
-"""Duties in other languages than English: the classes of duties, by what is done with a path, a value, an address.
+"""Duties in other languages than English: the same classes, by what is done with a path, a value, an address.
 
-Languages in Latin letters are phrases without accents (German, French, Spanish); others are searched for in the composed
+Languages in Latin letters are phrases without accents (German, French, Spanish); others are looked for in the composed
 text (Chinese, Japanese, Russian). Each rule has examples for and against beside it, which run as tests.
 """
 
