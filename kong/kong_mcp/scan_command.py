@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ import yaml
 from kong_mcp import scan_output
 from kong_mcp.scan_live import LiveError, fetch_surface
 from kong_mcp.scan_output import Row
-from kong_mcp.scan_sources import Line, Lines, Listed, Servers, SourceError, by_server, read_source, tool_of
+from kong_mcp.scan_sources import Line, Lines, Listed, Servers, SourceError, by_server, inventory, read_source, tool_of
 from mcp_core.scan import (
     Finding,
     ItemKind,
@@ -23,8 +25,10 @@ from mcp_core.scan import (
     Scanner,
     Severity,
     Surface,
+    ToolNames,
     Verdict,
     escaped,
+    tool_names,
 )
 
 _UNREADABLE: Final = "input.unreadable"
@@ -56,8 +60,15 @@ _LONG: Final = 200
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML file with families, rules and patterns (spec/scanning.md).",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE|DIR",
+    help="Tools of other servers that stand before the same model: tools/list results or lines of tools.",
+)
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for a running server.")
-def scan(
+def scan(  # noqa: PLR0913 - one for each option
     sources: tuple[str, ...],
     *,
     as_json: bool,
@@ -66,6 +77,7 @@ def scan(
     what: str | None,
     together: bool,
     config: Path | None,
+    beside: tuple[Path, ...],
     headers: tuple[str, ...],
 ) -> None:
     """Look for text in tools, prompts and resources that would steer a model.
@@ -76,12 +88,13 @@ def scan(
     Exit status: 0 if nothing reaches --fail-on, 1 if something does, 2 if a source could not be read.
     """
     scanner = Scanner(_config(config))
+    known = _inventory(beside)
     given = _headers(headers)
     rows: list[Row] = []
     unread = 0
     for source in sources:
         try:
-            for row in _rows(scanner, source, what or "tools", given, together=together):
+            for row in _rows(Look(scanner, known, source), what or "tools", given, together=together):
                 rows.append(row)
                 if as_json:
                     sys.stdout.write(scan_output.json_line(row) + "\n")
@@ -119,23 +132,49 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _rows(scanner: Scanner, source: str, what: str, headers: dict[str, str], *, together: bool) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Look:
+    """How one source is read: by which rules, and beside which servers' tools."""
+
+    scanner: Scanner
+    known: Mapping[str, frozenset[str]]
+    source: str
+
+    @cached_property
+    def names(self) -> ToolNames:
+        """The names of the other servers' tools."""
+        return ToolNames(self.known)
+
+
+def _inventory(paths: Sequence[Path]) -> dict[str, frozenset[str]]:
+    known: dict[str, frozenset[str]] = {}
+    for path in paths:
+        try:
+            for server, names in inventory(path).items():
+                known[server] = known.get(server, frozenset()) | names
+        except (SourceError, OSError) as error:
+            raise click.UsageError(f"--beside {path}: {escaped(str(error))}") from None
+    return known
+
+
+def _rows(look: Look, what: str, headers: dict[str, str], *, together: bool) -> Iterator[Row]:
+    source = look.source
     if source.startswith(("http://", "https://")):
-        yield from _surfaces(scanner, source, {source: fetch_surface(source, headers)})
+        yield from _surfaces(look, {source: fetch_surface(source, headers)})
         return
     data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     read = read_source(data)
     if isinstance(read, Listed):
-        yield from _surfaces(scanner, source, {"": read.surface})
+        yield from _surfaces(look, {"": read.surface})
     elif isinstance(read, Servers):
-        yield from _configured(scanner, source, read, headers)
+        yield from _configured(look, read, headers)
     elif together:
-        yield from _surfaces(scanner, source, {server: {"tools": tools} for server, tools in by_server(read)})
+        yield from _surfaces(look, {server: {"tools": tools} for server, tools in by_server(read)})
     else:
-        yield from _lines(scanner, source, read, what)
+        yield from _lines(look, read, what)
 
 
-def _configured(scanner: Scanner, source: str, servers: Servers, headers: dict[str, str]) -> Iterator[Row]:
+def _configured(look: Look, servers: Servers, headers: dict[str, str]) -> Iterator[Row]:
     for name in servers.others:
         click.echo(f"{escaped(name)}: not scanned, it runs a command; scan the URL that serves it", err=True)
     surfaces: dict[str, Surface] = {}
@@ -145,49 +184,58 @@ def _configured(scanner: Scanner, source: str, servers: Servers, headers: dict[s
             surfaces[name] = fetch_surface(url, {**own, **headers})
         except LiveError as error:
             failures.append(f"{name}: {error}")
-    yield from _surfaces(scanner, source, surfaces)
+    yield from _surfaces(look, surfaces)
     if failures:
         raise LiveError("; ".join(failures))
 
 
-def _surfaces(scanner: Scanner, source: str, surfaces: dict[str, Surface]) -> Iterator[Row]:
+def _surfaces(look: Look, surfaces: Mapping[str, Surface]) -> Iterator[Row]:
     index = 0
-    for server, reports in scanner.scan_inventory(surfaces).items():
-        for (kind, name), report in reports.items():
-            yield Row(source, index, kind.value, name, report, server)
+    names = ToolNames(look.known)
+    for server, surface in surfaces.items():
+        names.add(server, tool_names(surface))
+    for server, surface in surfaces.items():
+        others = len((look.known.keys() | surfaces.keys()) - {server})
+        for (kind, name), report in look.scanner.scan_beside(surface, server, names).items():
+            yield Row(look.source, index, kind.value, name, report, server, others)
             index += 1
 
 
-def _lines(scanner: Scanner, source: str, lines: Lines, what: str) -> Iterator[Row]:
-    look = _LOOKS[what]
+def _lines(look: Look, lines: Lines, what: str) -> Iterator[Row]:
+    read = _LOOKS[what]
     shown = len(lines.lines) >= _LONG and sys.stderr.isatty()
     with click.progressbar(lines.lines, label="scanning", file=sys.stderr, hidden=not shown) as bar:
         for line in bar:
             if line.value is None:
-                yield Row(source, line.index, what, "", _unreadable(line, line.why))
+                yield Row(look.source, line.index, what, "", _unreadable(line, line.why))
             else:
-                yield look(scanner, source, line, line.value)
+                yield read(look, line, line.value)
 
 
-def _tool(scanner: Scanner, source: str, line: Line, value: Any) -> Row:
+def _tool(look: Look, line: Line, value: Any) -> Row:
     tool = tool_of(value)
-    return Row(source, line.index, "tools", _name(tool), scanner.scan_item(ItemKind.TOOL, tool))
+    if not look.known:
+        return Row(look.source, line.index, "tools", _name(tool), look.scanner.scan_item(ItemKind.TOOL, tool), beside=0)
+    server = str(value.get("server", ""))
+    reports = look.scanner.scan_beside({"tools": [tool]}, server, look.names)
+    others = len(look.known.keys() - {server})
+    return Row(look.source, line.index, "tools", _name(tool), reports[ItemKind.TOOL, _name(tool)], beside=others)
 
 
-def _result(scanner: Scanner, source: str, line: Line, value: Any) -> Row:
+def _result(look: Look, line: Line, value: Any) -> Row:
     text = value.get("text")
-    report = scanner.scan_result(text) if isinstance(text, str) else _unreadable(line, "the line has no text")
-    return Row(source, line.index, "result", _name(value), report)
+    report = look.scanner.scan_result(text) if isinstance(text, str) else _unreadable(line, "the line has no text")
+    return Row(look.source, line.index, "result", _name(value), report)
 
 
-def _change(scanner: Scanner, source: str, line: Line, value: Any) -> Row:
+def _change(look: Look, line: Line, value: Any) -> Row:
     before, after = tool_of(value.get("before")), tool_of(value.get("after"))
     if not after:
-        return Row(source, line.index, "change", _name(before), _unreadable(line, "the line has no after"))
-    return Row(source, line.index, "change", _name(after), scanner.scan_change(ItemKind.TOOL, before, after))
+        return Row(look.source, line.index, "change", _name(before), _unreadable(line, "the line has no after"))
+    return Row(look.source, line.index, "change", _name(after), look.scanner.scan_change(ItemKind.TOOL, before, after))
 
 
-_LOOKS: Final[dict[str, Callable[[Scanner, str, Line, Any], Row]]] = {
+_LOOKS: Final[dict[str, Callable[[Look, Line, Any], Row]]] = {
     "tools": _tool,
     "results": _result,
     "changes": _change,

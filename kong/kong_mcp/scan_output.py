@@ -18,7 +18,10 @@ _NAME: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scanned thing: where it stands (file and number of the line or member), what it is, and its report."""
+    """One scanned thing: where it stands (file and number of the line or member), what it is, and its report.
+
+    `beside` is how many other servers' tools were known; None where that says nothing, as of results.
+    """
 
     place: str
     index: int
@@ -26,13 +29,16 @@ class Row:
     name: str
     report: Report
     server: str = ""
+    beside: int | None = None
 
 
 def json_line(row: Row) -> str:
-    """Return the row as one line of ASCII JSON: index, name, verdict, findings, and the server where it has one."""
+    """Return the row as one line of ASCII JSON: index, name, verdict, findings, server, `beside` where known."""
     value: dict[str, Any] = {"index": row.index, "name": row.name, **row.report.to_json()}
     if row.server:
         value |= {"server": row.server, "kind": row.kind}
+    if row.beside is not None:
+        value["beside"] = row.beside
     return json.dumps(value)
 
 
@@ -48,6 +54,11 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
             yield f"       {finding.path}"
             if finding.excerpt:
                 yield f"       > {finding.excerpt}"
+    if alone := sum(row.beside == 0 for row in rows):
+        yield (
+            f"{alone} read without an inventory: what they say about tools of other servers was not seen "
+            "(--beside FILE|DIR)"
+        )
     count = {verdict: sum(row.report.verdict is verdict for row in rows) for verdict in Verdict}
     yield (
         f"{len(rows)} scanned: {count[Verdict.BLOCK]} to block, {count[Verdict.FLAG]} to look at, "

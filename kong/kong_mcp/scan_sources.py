@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from mcp_core import jsonrpc, methods
@@ -126,6 +127,34 @@ TOOL_KEYS: Final = frozenset(
 def tool_of(value: Any) -> dict[str, Any]:
     """Return the tool that a line describes."""
     return {key: one for key, one in value.items() if key in TOOL_KEYS} if isinstance(value, dict) else {}
+
+
+def inventory(path: Path) -> dict[str, frozenset[str]]:
+    """Return server -> names of its tools, from a file or every file of a folder.
+
+    A file is a tools/list result or lines of tools. The server is the line's `server`, or the file's stem.
+
+    Raises:
+        SourceError: naming the file that holds no tools.
+    """
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+    found: dict[str, set[str]] = {}
+    for file in files:
+        try:
+            read = read_source(file.read_bytes())
+        except SourceError as error:
+            raise SourceError(f"{file.name}: {error}") from None
+        if isinstance(read, Servers):
+            raise SourceError(f"{file.name}: it is a client's configuration; give what the servers list")
+        surfaces: Iterable[tuple[str, Any]] = (
+            [("", read.surface.get("tools", ()))] if isinstance(read, Listed) else by_server(read)
+        )
+        for server, tools in surfaces:
+            named = (tool.get("name") for tool in tools if isinstance(tool, dict))
+            found.setdefault(server or file.stem, set()).update(name for name in named if isinstance(name, str))
+    if not any(found.values()):
+        raise SourceError(f"{path.name}: no tools are in it")
+    return {server: frozenset(names) for server, names in found.items()}
 
 
 def by_server(lines: Lines) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:

@@ -25,7 +25,7 @@ WINDOW: Final = 65_536
 """Characters that are read at a time: longer texts are read in pieces, so that the work grows with the length alone."""
 OVERLAP: Final = 2_048
 """Characters at the end of one piece that the next one begins with: what steers is shorter."""
-MOST: Final = 8 * 1024 * 1024
+MOST: Final = 2 * 1024 * 1024
 """Characters of one message that are read. A rest is unread, which is a finding like any other."""
 
 _SPOKEN: Final = "text"

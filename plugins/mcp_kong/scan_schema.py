@@ -46,5 +46,10 @@ SCAN: Final[dict[str, Any]] = {
                 "description": "What to look for besides. Each has phrases, a regex, or both.",
             }
         },
+        {
+            "companions": names(
+                "Names of servers whose tools this server may speak of as of its own, for they belong together."
+            )
+        },
     ],
 }

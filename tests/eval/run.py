@@ -5,6 +5,7 @@ looking at one half of the sources; the other half was looked at as a number onl
 characters weak signals combine (mcp_core.scan.engine.NEAR), is the least at which no recall was lost on that half.
 """
 
+import hashlib
 import json
 import statistics
 import sys
@@ -17,10 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measure import least
 from eval.corpora import family, load, source, tool
-from mcp_core.scan import ItemKind, Scanner, Verdict
+from mcp_core.scan import ItemKind, Scanner, ToolNames, Verdict
 
 BARS = {"instructions": 85, "fields": 85, "encodings": 80, "invisible": 99}
 MEAN_BAR, LAST_BAR = 40, 15
+SERVERS, LEAST = 15, 3
+"""Servers of the inventory, each with so many tools at least; chosen by the hash of their names."""
 SHOWN_FROM = 5
 """Rows of a source from which its recall is worth a line."""
 
@@ -91,6 +94,41 @@ def honest(scanner, folder):
     yield row("time for a tool, mean (this machine, this minute)", round(scanned * 1e6), "us")
 
 
+def inventory(folder):
+    """Return an inventory of SERVERS honest servers, server -> its tools, and the honest servers that are not in it."""
+    servers = defaultdict(list)
+    for one in load(folder, "benign"):
+        if one.get("server"):
+            servers[str(one["server"])].append(tool(one))
+    several = [name for name, tools in servers.items() if len(tools) >= LEAST]
+    chosen = set(sorted(several, key=lambda name: hashlib.sha256(name.encode()).digest())[:SERVERS])
+    known = {name: tools for name, tools in servers.items() if name in chosen}
+    return known, {name: tools for name, tools in servers.items() if name not in chosen}
+
+
+def beside(scanner, folder):
+    """Recall and false positives beside an inventory. A poisoned tool is alone on its server, honest ones are not."""
+    known, others = inventory(folder)
+    if len(known) < SERVERS:
+        return
+    names = ToolNames({name: [str(one.get("name", "")) for one in tools] for name, tools in known.items()})
+    hits = defaultdict(list)
+    for one in load(folder, "poisoned"):
+        if figure := family(one):
+            reports = scanner.scan_beside({"tools": [tool(one)]}, "of the row", names)
+            hits[figure].append(any(report.verdict is Verdict.BLOCK for report in reports.values()))
+    for figure in BARS:
+        if found := hits[figure]:
+            yield row(f"blocked beside {SERVERS} servers: {figure} ({len(found)})", share(found), "%")
+    reports = [
+        report
+        for server, tools in others.items()
+        for report in scanner.scan_beside({"tools": tools}, server, names).values()
+    ]
+    blocked = share([report.verdict is Verdict.BLOCK for report in reports])
+    yield row(f"honest tools blocked beside {SERVERS} servers ({len(reports)})", blocked, "%", "<= 0.5", blocked <= 0.5)
+
+
 def results(scanner, folder):
     """Recall and false positives on the text of results."""
     kinds = defaultdict(list)
@@ -152,7 +190,7 @@ def hostile(scanner, _folder):
     yield row(f"{name} (this machine, this minute)", round(worst[2], 2), "s")
 
 
-FIGURES = (recall, honest, results, changes, hostile)
+FIGURES = (recall, beside, honest, results, changes, hostile)
 
 
 @click.command()

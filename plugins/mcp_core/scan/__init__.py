@@ -12,7 +12,7 @@ servers and adds what only shows between them; `scan_change` grades the step fro
 from mcp_core.scan.config import ScanConfig, ScanConfigError
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.finding import Finding, Report, Severity, Verdict
-from mcp_core.scan.inventory import ToolNames, siblings_of
+from mcp_core.scan.inventory import ToolNames, siblings_of, tool_names
 from mcp_core.scan.items import Item, ItemKind, name_of
 from mcp_core.scan.scanner import ItemId, Scanner, Surface
 
@@ -32,4 +32,5 @@ __all__ = [
     "escaped",
     "name_of",
     "siblings_of",
+    "tool_names",
 ]

@@ -23,14 +23,17 @@ _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
 _TERMINAL: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_FEW: Final = 100
+"""Different characters up to which replacing one after the other is faster than translating all."""
 _LETTER: Final = re.compile(r"(?:LETTER|SYMBOL)(?: [A-Z]+)* ([A-Z])(?: WITH .*)?")
 
 
 def visible(text: str) -> str:
     """Return the text without what shows nothing: invisible characters, controls and terminal sequences."""
-    if text.isascii():
-        return _TERMINAL.sub("", text)
-    return _INVISIBLE.sub("", _TERMINAL.sub("", text))
+    if _CONTROL.search(text):
+        text = _TERMINAL.sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def composed(text: str) -> str:
@@ -43,7 +46,14 @@ def folded(text: str) -> str:
     if text.isascii():
         return visible(text).lower()
     text = unicodedata.normalize("NFKD", visible(text))
-    return text.translate(_FOLDS).lower()
+    others = [one for one in set(text) if one > "\x7f"]
+    if len(others) > _FEW:
+        return text.translate(_FOLDS).lower()
+    for one in others:
+        read_as = _FOLDS[ord(one)]
+        if read_as != one:
+            text = text.replace(one, read_as)
+    return text.lower()
 
 
 class _Folds(dict[int, str]):

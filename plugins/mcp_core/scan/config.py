@@ -8,6 +8,7 @@ patterns:
     message: It names an internal project.
     phrases: ["project ~2 bluebird|redwing"]  # mcp_core.scan.phrases
     regex: 'ACME-\\d{4,8}'                     # a subset that is always linear (mcp_core.scan.linear)
+companions: [jira, confluence]                # servers that belong together: they may say how to use each other's tools
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from mcp_core.scan.rule import Combination, Pattern, Rule
 OFF: Final = "off"
 _LEVELS: Final = (OFF, *(severity.value for severity in Severity))
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}\.[a-z0-9][a-z0-9-]{0,60}")
-_FIELDS: Final = frozenset({"families", "rules", "patterns"})
+_FIELDS: Final = frozenset({"companions", "families", "rules", "patterns"})
 _PATTERN_FIELDS: Final = frozenset({"id", "severity", "message", "phrases", "regex"})
 MOST_PATTERNS: Final = 200
 """Patterns that one configuration may add."""
+MOST_COMPANIONS: Final = 50
 
 
 class ScanConfigError(ValueError):
@@ -38,11 +40,15 @@ class ScanConfigError(ValueError):
 
 @dataclass(frozen=True)
 class ScanConfig:
-    """What differs from the rules as they ship: level by family, level by rule, and rules of one's own."""
+    """What differs from the rules as they ship: level by family, level by rule, and rules of one's own.
+
+    `companions` are names of servers whose tools a server may speak of as of its own.
+    """
 
     families: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
     patterns: tuple[Rule, ...] = ()
+    companions: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> ScanConfig:
@@ -52,7 +58,7 @@ class ScanConfig:
             ScanConfigError: naming the field that cannot be used.
         """
         if not isinstance(config, Mapping):
-            raise ScanConfigError("scan: write an object with families, rules and patterns")
+            raise ScanConfigError("scan: write an object with families, rules, patterns and companions")
         if unknown := set(config) - _FIELDS:
             raise ScanConfigError(f"{min(map(str, unknown))!r} is not known; write {', '.join(sorted(_FIELDS))}")
         patterns = config.get("patterns") or ()  # Kong's JSON writes an empty list as an empty object
@@ -62,7 +68,8 @@ class ScanConfig:
         if len({rule.id for rule in own}) != len(own):
             raise ScanConfigError("patterns: two of them have the same id")
         families = _levels(config.get("families"), "families", FAMILIES | {rule.family for rule in own})
-        return cls(families, _levels(config.get("rules"), "rules", RULE_IDS | {rule.id for rule in own}), own)
+        rules = _levels(config.get("rules"), "rules", RULE_IDS | {rule.id for rule in own})
+        return cls(families, rules, own, _companions(config.get("companions") or ()))
 
     def severity(self, rule: Rule | Combination) -> Severity | None:
         """Return what a rule weighs under this configuration; None where it is off, or a weak signal."""
@@ -74,6 +81,13 @@ class ScanConfig:
     def is_off(self, rule: Rule | Combination) -> bool:
         """Return whether a rule is switched off, as a signal of combinations too."""
         return (self.rules.get(rule.id) or self.families.get(rule.family)) == OFF
+
+
+def _companions(value: Any) -> tuple[str, ...]:
+    named = isinstance(value, list | tuple) and len(value) <= MOST_COMPANIONS
+    if not named or not all(isinstance(one, str) and 1 <= len(one) <= 100 for one in value):
+        raise ScanConfigError(f"companions: write a list of at most {MOST_COMPANIONS} names of servers")
+    return tuple(value)
 
 
 def _levels(value: Any, where: str, known: frozenset[str] | set[str]) -> dict[str, str]:

@@ -7,17 +7,25 @@ import binascii
 import codecs
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeAlias
 from urllib.parse import unquote
+
+from mcp_core.scan.runs import Runs
 
 MOST: Final = 24
 """Pieces of one text that are decoded, each at most LONGEST characters."""
 LONGEST: Final = 65_536
 DEPTH: Final = 2
 """Encodings within each other that are undone."""
+SHORT: Final = 4_096
+"""Characters up to which a text of which anything is encoded is read anew as a whole."""
+AROUND: Final = 400
+"""Characters before and after what is encoded that are read with it in longer texts."""
+_PADDED: Final = 6
+"""Characters after a run that may belong to its encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +43,23 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]{20,}+={0,2}")
 _BASE32: Final = re.compile(r"[A-Z2-7]{24,}+={0,6}")
 _HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:;-]{0,2}){12,}")
 _BINARY: Final = re.compile(r"(?:[01]{8}[ ,]{0,2}){6,}")
-_DECIMAL: Final = re.compile(r"(?:\b\d{2,3}\b[ ,;]{1,2}){10,}\d{0,3}")
-_WITHIN: Final = {
-    _HEX: re.compile(r"(?<![0-9A-Fa-fx\\ ,:;-])[0-9A-Fa-fx\\ ,:;-]{24,}+"),
-    _BINARY: re.compile(r"(?<![01 ,])[01 ,]{48,}+"),
-    _DECIMAL: re.compile(r"(?<![\d ,;])[\d ,;]{30,}+"),
-}
-"""Expression -> the runs of characters within which alone it can match: few texts have many."""
+_DECIMAL: Final = re.compile(r"(?:\b[0-9]{2,3}\b[ ,;]{1,2}){10,}[0-9]{0,3}")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,10});")
 _ESCAPE: Final = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{3}))")
 _BASE85: Final = re.compile(r"(?<![^\s\x00])[!-~]{30,}")
+_WITHIN: Final = {
+    _BASE64: Runs("A-Za-z0-9+/_\r\n-", 20),
+    _BASE32: Runs("A-Z2-7", 24),
+    _BASE85: Runs("!-~", 30),
+    _HEX: Runs("0-9A-Fa-fx\\\\ ,:;-", 24),
+    _BINARY: Runs("01 ,", 48),
+    _DECIMAL: Runs("0-9 ,;", 30),
+}
+"""Expression -> the runs of characters within which alone it can begin: few texts have many."""
+_WORDLIKE: Final = Runs(r"!-~\r\n", 20)
+_NUMERIC: Final = _WITHIN[_HEX]
+"""Runs without which there are none of the narrower classes."""
 _SIGNS: Final = frozenset("!#$%&()*+;<=>?@^`{|}~,'\"")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ \t._*|/\\-]{1,3}(?=[^\W_](?![^\W_]))){4,}[^\W_]")
 _MORSE: Final = re.compile(r"(?:[.-]{1,6}[ /]{1,3}){12,}")
@@ -56,8 +70,34 @@ _REVERSED_WORDS: Final = frozenset(
     ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
 )
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
+_SINGLE: Final = re.compile(rb"sas{1,3}as{1,3}as{1,3}as")
+_KINDS: Final = (
+    bytes(ord("a" if chr(code).isalnum() else "s" if chr(code) in " \t._*|/\\-" else ".") for code in range(128))
+    + b"a" * 128
+)
+_REST: Final = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 after the first of a character: without them each character is one byte."""
 _SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
+_LEET_KINDS: Final = (
+    bytes(
+        ord("d" if chr(code) in "013457@$!|" else "a" if chr(code).isalpha() else "s" if chr(code).isspace() else ".")
+        for code in range(128)
+    )
+    + b"s" * 128
+)
+
+
+def _may_be_leet(data: bytes) -> bool:
+    kinds = data.translate(_LEET_KINDS, _REST)
+    return b"ada" in kinds or b"sdaa" in kinds
+
+
+_GATES: Final[dict[re.Pattern[str], Callable[[bytes], object]]] = {
+    _SINGLES: lambda data: _SINGLE.search(data.translate(_KINDS, _REST)),
+    _LEET_WORD: _may_be_leet,
+}
+"""Expression -> what tells of its UTF-8, at a tenth of the cost, whether there may be a match."""
 _BREAKS: Final = re.compile(r"[\s\x00]")
 _LETTERS: Final = re.compile(r"[^\W\d_]+| +")
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
@@ -87,19 +127,23 @@ def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
 
 
 def _pieces(text: str) -> Iterator[Decoded]:
-    for gate, runs in _RUNS:
-        if not gate(text):
-            continue
-        for how, pattern, decode in runs:
-            for found in islice(_found(pattern, text), MOST):
-                plain = decode(found[0][:LONGEST])
-                if plain:
-                    yield Decoded(how, found.start(), found.end(), plain)
+    data = text.encode("utf-8", "surrogatepass")
+    for how, pattern, decode in _runs_in(data):
+        for found in islice(_found(pattern, text, data), MOST):
+            plain = decode(found[0][:LONGEST])
+            if plain:
+                yield Decoded(how, found.start(), found.end(), plain)
     for how, pattern, least, decode in _WHOLES:
+        if pattern in _GATES and not _GATES[pattern](data):
+            continue
         first = pattern.search(text)
-        if first and len(pattern.findall(text, 0, LONGEST)) >= least:
-            plain = decode(text[:LONGEST])
-            if plain != text:
+        if first is None:
+            continue
+        places = [found.start() for found in pattern.finditer(text, 0, LONGEST)]
+        if len(places) >= least:
+            part = text if len(text) <= SHORT else _around(text[:LONGEST], places)
+            plain = decode(part)
+            if plain != part:
                 yield Decoded(how, first.start(), len(text), plain)
     words = set(text.lower().split())
     if len(words & _ROT13_WORDS) >= 2:
@@ -108,15 +152,38 @@ def _pieces(text: str) -> Iterator[Decoded]:
         yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
 
 
-def _found(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+def _runs_in(data: bytes) -> Iterator[_Run]:
+    """Yield what a text may be encoded by, as far as its longest runs of characters tell."""
+    if _WORDLIKE.are_in(data):
+        yield from _UNBROKEN
+    if _NUMERIC.are_in(data):
+        yield from _NUMBERS
+    if b".- " in data or b"-. " in data:
+        yield "morse", _MORSE, _morse
+
+
+def _around(text: str, places: Sequence[int]) -> str:
+    """Return what stands around the places of a long text: the rest was not encoded, and is read as it stands."""
+    spans: list[tuple[int, int]] = []
+    for place in places:
+        begin = max(0, text.rfind(" ", 0, max(0, place - AROUND)))
+        end = text.find(" ", place + AROUND)
+        end = len(text) if end < 0 else end
+        if spans and begin <= spans[-1][1]:
+            begin, _ = spans.pop()
+        spans.append((begin, end))
+    return "\n\n".join(text[begin:end] for begin, end in spans)
+
+
+def _found(pattern: re.Pattern[str], text: str, data: bytes) -> Iterator[re.Match[str]]:
     """Yield what `pattern.finditer` does, and try it only within runs of the characters that it is made of."""
     within = _WITHIN.get(pattern)
     if within is None:
         yield from pattern.finditer(text)
         return
-    for run in within.finditer(text):
-        # One character more: where a word ends depends on it.
-        yield from pattern.finditer(text, run.start(), min(len(text), run.end() + 1))
+    for start, end in within.places(text, data):
+        # One character more: where a word ends depends on it, and what pads base64 comes after.
+        yield from pattern.finditer(text, start, min(len(text), end + _PADDED))
 
 
 def _utf8(data: bytes) -> str:
@@ -211,18 +278,18 @@ _CODES: Final = dict(
 )
 
 
-_UNBROKEN: Final = re.compile(r"\S{20}")
-_LONGER: Final = re.compile(r"\S{30}")
-_DIGITS: Final = re.compile(r"\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d[^\d\n]{0,6}\d")
-
 _Run: TypeAlias = tuple[str, re.Pattern[str], Callable[[str], str]]
-_RUNS: Final[tuple[tuple[Callable[[str], object], tuple[_Run, ...]], ...]] = (
-    (_UNBROKEN.search, (("base64", _BASE64, _base64),)),
-    (_LONGER.search, (("base32", _BASE32, _base32), ("base85", _BASE85, _base85))),
-    (_DIGITS.search, (("hex", _HEX, _hex), ("binary", _BINARY, _binary), ("decimal codes", _DECIMAL, _decimal))),
-    (lambda text: ".- " in text or "-. " in text, (("morse", _MORSE, _morse),)),
+_UNBROKEN: Final[tuple[_Run, ...]] = (
+    ("base64", _BASE64, _base64),
+    ("base32", _BASE32, _base32),
+    ("base85", _BASE85, _base85),
 )
-"""What tells at little cost that there may be such runs, and the runs: how they are encoded, and how to undo it."""
+_NUMBERS: Final[tuple[_Run, ...]] = (
+    ("hex", _HEX, _hex),
+    ("binary", _BINARY, _binary),
+    ("decimal codes", _DECIMAL, _decimal),
+)
+"""How runs of characters are encoded, and how to undo it."""
 
 _WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
     ("percent encoding", _PERCENT, 3, unquote),

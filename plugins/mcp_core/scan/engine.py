@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
-from mcp_core.scan.lexicon import DATA, VERBS
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
-from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
-from mcp_core.scan.text import FIELD, Reading
-
-MOST: Final = 12
-"""Places at which one phrase is noted, and as many at which it is guarded; more of the same add nothing."""
+from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.text import Reading
+from mcp_core.scan.trial import Expression, Hit, Trial, scripts, sign_of
 
 SEEN: Final = 20_000
 """Words whose bits are kept between texts, none of them longer than LONG characters."""
@@ -25,25 +18,6 @@ LONG: Final = 40
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
 
-_SPOKEN_OF: Final = (
-    "detect*|prevent*|block*|protect*|flag|flags|identif*|scan|scans|check|checks|warns|analyz*|test|tests|attempt*|"
-    "guard*|against|mitigat*|reject*|whether|would|could|like|such|eg|example|examples|bug"
-)
-_NEGATIONS: Final = "never|not|dont|doesnt|wont|refus*|avoid|without|neither|nor|no"
-
-
-def _guard(*words_and_gaps: tuple[str, int]) -> re.Pattern[str]:
-    before = (f" (?:{words.replace('*', '[^ ]*')}) (?:[^ .\x00]+ ){{0,{gap}}}$" for words, gap in words_and_gaps)
-    return re.compile("|".join(before))
-
-
-_GUARDS: Final = {
-    Guard.SPOKEN_OF: _guard((_SPOKEN_OF, 8)),
-    Guard.DENIED: _guard((_SPOKEN_OF, 4), (_NEGATIONS, 2)),
-    Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
-}
-_APART: Final = re.compile(r"[^\w.\x00]+")
-_WORD: Final = re.compile(r"\w+")
 _COMMON: Final = dict.fromkeys(
     """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
     call get set user users you your must should will can not no first before after tool name file value list data
@@ -51,62 +25,44 @@ _COMMON: Final = dict.fromkeys(
     40,
 )
 """Words that most descriptions hold: a phrase is looked up by a part of it that is rarer."""
-_BEFORE: Final = 90
-"""Characters before a match in which a guard is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A rule that holds: the field's number, and start and end in that view of the reading."""
-
-    rule: Rule | Combination
-    field: int
-    start: int
-    end: int
-    view: str = "words"
-    guarded: bool = False
-
-
-class _Lazy:
-    """A pattern, compiled when it is first tried: most never are, and compiling all takes a third of a second."""
-
-    def __init__(self, rule: Rule, text: str, needed: int, pattern: Pattern | None = None) -> None:
-        self.rule = rule
-        self.text = text
-        self.needed = needed
-        self.hints = pattern.hints if pattern else ()
-        self.scripts = scripts(text) if pattern and pattern.composed else frozenset()
-
-    @cached_property
-    def compiled(self) -> re.Pattern[str]:
-        return re.compile(self.text)
 
 
 class Engine:
-    """The rules of one scope, ready to be tried."""
+    """The rules of one scope, ready to be tried. `weighs` says which of them are reported by themselves."""
 
-    def __init__(self, rules: Iterable[Rule], combinations: Sequence[Combination]) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], combinations: Sequence[Combination], weighs: Container[str] = frozenset()
+    ) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._known: dict[frozenset[str], int] = {}
-        self._phrases: dict[int, list[_Lazy]] = defaultdict(list)
-        self._patterns: list[_Lazy] = []
-        self._composed: list[_Lazy] = []
+        self._phrases: dict[int, list[Expression]] = defaultdict(list)
+        self._fitting: dict[int, tuple[Expression, ...]] = {}
+        self._patterns: list[Expression] = []
+        self._composed: list[Expression] = []
         self._combinations = tuple(combinations)
+        traits = {name for one in combinations for names in one.traits for name in names}
+        self._traits = {name: 1 << number for number, name in enumerate(sorted(traits))}
+        self._masks = {
+            one: tuple(sum(self._traits[name] for name in names) for names in one.traits) for one in combinations
+        }
+        self._feasibles: dict[int, list[Combination]] = {}
+        self._by_signs: dict[frozenset[str], list[Expression]] = {}
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
-                self._phrases[rarest].append(_Lazy(rule, " " + pattern, needed))
+                self._phrases[rarest].append(Expression(rule, " " + pattern, needed))
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
-                (self._composed if one.composed else self._patterns).append(_Lazy(rule, one.regex, gate, one))
-
+                (self._composed if one.composed else self._patterns).append(Expression(rule, one.regex, gate, one))
         self._rarest = sum(self._phrases)
-        self._hints: dict[str, set[str]] = defaultdict(set)
-        for lazy in self._patterns:
-            for hint in () if lazy.needed else lazy.hints:
-                self._hints[_sign(hint)].add(hint)
+        self._signs = sorted({sign_of(hint) for one in self._patterns for hint in one.hints})
+        ordered = [lazy for bit in sorted(self._phrases) for lazy in self._phrases[bit]]
+        for number, lazy in enumerate((*ordered, *self._patterns, *self._composed)):
+            lazy.order = number
+            lazy.trait = self._traits.get(lazy.rule.trait, 0)
+            lazy.weighs = lazy.rule.id in weighs
 
     def _learn(self, text: str) -> tuple[str, int, int]:
         """Take in a phrase. Returns its expression, the bits that a text's words must set, and the rarest of them."""
@@ -127,26 +83,139 @@ class Engine:
                 known[key] = known.get(key, 0) | bit
         return bit
 
-    def hits(self, reading: Reading, marks: Sequence[Hit] = (), own: Container[str] = frozenset()) -> list[Hit]:
-        """Return where rules hold in a reading, weak signals and combinations too.
+    def hits(
+        self,
+        reading: Reading,
+        marks: Sequence[Hit] = (),
+        own: Container[str] = frozenset(),
+        *,
+        weak: bool = True,
+    ) -> list[Hit]:
+        """Return where rules hold in a reading, combinations too, and with `weak` all weak signals.
 
+        Without `weak` only those weak signals are looked for, and returned, on which a combination may depend.
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
-        sentences = [
-            (bits, start, end) for start, end in reading.sentences if (bits := self._bits(reading.words, start, end))
-        ]
-        present = 0
-        for bits, _, _ in sentences:
-            present |= bits
-        found = [*self._in_words(reading, sentences, present, own), *self._in_code(reading, present, own)]
-        if len(found) + len(marks) > 1:
-            found += self._combined((*found, *marks))
+        words = set(reading.words.split())
+        present = self._bits(words)
+        phrases: Sequence[Expression] = self._fit(present)
+        in_code = self._in_code(reading, present, own)
+        if not weak:
+            traits = self._useful(phrases, in_code, marks)
+            phrases = [one for one in phrases if one.weighs or one.trait & traits]
+            in_code = [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits]
+        trials = [Trial(one, reading, own, at) for one, at in self._places(reading, words, phrases)]
+        trials += in_code
+        if not trials:
+            return []
+        found = [hit for trial in trials if weak or trial.one.weighs for hit in trial.hits]
+        return found + self._combined(trials, marks)
+
+    def _useful(self, phrases: Iterable[Expression], in_code: Iterable[Trial], marks: Iterable[Hit]) -> int:
+        """Return the traits on which a combination may depend that can hold."""
+        there = useful = 0
+        for one in phrases:
+            there |= one.trait
+        for trial in in_code:
+            there |= trial.one.trait
+        for mark in marks:
+            there |= self._trait(mark)
+        for combination in self._feasible(there):
+            for mask in self._masks[combination]:
+                useful |= mask
+        return useful
+
+    def _combined(self, trials: Sequence[Trial], marks: Sequence[Hit]) -> list[Hit]:
+        by_trait: dict[str, list[Trial]] = {}
+        held: dict[str, list[Hit]] = {}
+        marked = [mark for mark in marks if isinstance(mark.rule, Rule) and not mark.guarded]
+        there = 0
+        for trial in trials:
+            if trial.one.trait:
+                there |= trial.one.trait
+                by_trait.setdefault(trial.one.rule.trait, []).append(trial)
+        for mark in marked:
+            there |= self._trait(mark)
+
+        def hits_of(trait: str) -> list[Hit]:
+            hits = held.get(trait)
+            if hits is None:
+                hits = [hit for trial in by_trait.get(trait, ()) for hit in trial.unguarded]
+                hits += [mark for mark in marked if isinstance(mark.rule, Rule) and mark.rule.trait == trait]
+                held[trait] = hits
+            return hits
+
+        found = []
+        for combination in self._feasible(there):
+            groups: list[list[Hit]] = []
+            for names in combination.traits:
+                groups.append([hit for name in names for hit in hits_of(name)])
+                if not groups[-1]:  # most combinations fail at one of the first
+                    break
+            else:
+                if place := _together(groups, near=combination.near):
+                    found.append(Hit(combination, place.field, place.start, place.end, place.view))
         return found
 
-    def _bits(self, words: str, start: int, end: int) -> int:
+    def _trait(self, mark: Hit) -> int:
+        return self._traits.get(mark.rule.trait, 0) if isinstance(mark.rule, Rule) else 0
+
+    def _feasible(self, there: int) -> list[Combination]:
+        """Return the combinations all of whose groups have a trait among these."""
+        known = self._feasibles.get(there)
+        if known is None:
+            if len(self._feasibles) >= SEEN:
+                self._feasibles.clear()
+            known = [one for one in self._combinations if all(there & mask for mask in self._masks[one])]
+            self._feasibles[there] = known
+        return known
+
+    def _places(
+        self, reading: Reading, unique: set[str], phrases: Sequence[Expression]
+    ) -> list[tuple[Expression, list[tuple[int, int]]]]:
+        """Return the phrases all of whose parts have a word in one sentence, with those sentences."""
+        if not phrases:
+            return []
+        needed = 0
+        for one in phrases:
+            needed |= one.needed
+        known = self._seen.get
+        bits_of = {word: bits & needed for word in unique if (bits := known(word)) and bits & needed}
+        bits_of |= {word: bits for word in unique if len(word) > LONG and (bits := self._bits((word,)) & needed)}
+        asked = frozenset(phrases)
+        words, places = reading.words, dict[Expression, list[tuple[int, int]]]()
+        for start, end in reading.sentences:
+            bits = 0
+            for word in bits_of.keys() & words[start:end].split():
+                bits |= bits_of[word]
+            for one in self._fit(bits) if bits & self._rarest else ():
+                if one not in asked:
+                    continue
+                if one in places:
+                    places[one].append((start, end))
+                else:
+                    places[one] = [(start, end)]
+        return sorted(places.items(), key=_order)
+
+    def _fit(self, bits: int) -> tuple[Expression, ...]:
+        """Return the phrases all of whose parts have their bits."""
+        known = self._fitting.get(bits)
+        if known is not None:
+            return known
+        fitting, candidates = [], bits & self._rarest
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            fitting += [one for one in self._phrases[bit] if bits & one.needed == one.needed]
+        if len(self._fitting) >= SEEN:
+            self._fitting.clear()
+        self._fitting[bits] = known = tuple(fitting)
+        return known
+
+    def _bits(self, words: Iterable[str]) -> int:
         bits = 0
         seen = self._seen
-        for word in words[start:end].split():
+        for word in words:
             one = seen.get(word)
             if one is None:
                 one = self._words.get(word, 0) | self._stems.get(word[:STEM], 0)
@@ -160,105 +229,23 @@ class Engine:
                 bits |= one
         return bits
 
-    def _in_words(
-        self, reading: Reading, sentences: Sequence[tuple[int, int, int]], present: int, own: Container[str]
-    ) -> Iterator[Hit]:
-        candidates = present & self._rarest
-        while candidates:
-            bit = candidates & -candidates
-            candidates ^= bit
-            for one in self._phrases[bit]:
-                needed = one.needed
-                if present & needed != needed:
-                    continue
-                places = [(start, end) for bits, start, end in sentences if bits & needed == needed]
-                if places:
-                    yield from _phrase_hits(one, reading, places, own)
-
-    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> Iterator[Hit]:
+    def _in_code(self, reading: Reading, present: int, own: Container[str]) -> list[Trial]:
         code = reading.code
-        held = {hint for sign, hints in self._hints.items() if sign in code for hint in hints if hint in code}
-        for one in self._patterns:
-            if one.needed:
-                if present & one.needed != one.needed or (one.hints and not any(hint in code for hint in one.hints)):
-                    continue
-            elif one.hints and held.isdisjoint(one.hints):
-                continue
-            for hit in _matches(one, code, "code"):
-                if not one.rule.names or _names_other(code[hit.start : hit.end], own):
-                    yield hit
+        signs = frozenset([sign for sign in self._signs if sign in code])
+        patterns = self._by_signs.get(signs)
+        if patterns is None:
+            if len(self._by_signs) >= SEEN:
+                self._by_signs.clear()
+            patterns = self._by_signs[signs] = [
+                one for one in self._patterns if not one.hints or any(sign_of(hint) in signs for hint in one.hints)
+            ]
+        trials = [Trial(one, reading, own) for one in patterns if present & one.needed == one.needed]
         if self._composed and not code.isascii():
-            composed = reading.composed
-            there = scripts(composed)
-            for one in self._composed:
-                if not one.scripts.isdisjoint(there):
-                    yield from _matches(one, composed, "composed")
-
-    def _combined(self, hits: Sequence[Hit]) -> list[Hit]:
-        by_trait: dict[str, list[Hit]] = defaultdict(list)
-        for hit in hits:
-            if isinstance(hit.rule, Rule) and hit.rule.trait and not hit.guarded:
-                by_trait[hit.rule.trait].append(hit)
-        found = []
-        for combination in self._combinations:
-            groups = [[hit for name in names for hit in by_trait.get(name, ())] for names in combination.traits]
-            if all(groups) and (place := _together(groups, near=combination.near)):
-                found.append(Hit(combination, place.field, place.start, place.end, view=place.view))
-        return found
-
-
-def _sign(hint: str) -> str:
-    """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
-    return next((one for one in hint if not one.isalnum() and one not in " _"), "")
-
-
-def _phrase_hits(one: _Lazy, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]) -> Iterator[Hit]:
-    words, rule = reading.words, one.rule
-    guard, noted = _GUARDS.get(rule.guard), [0, 0]
-    for start, end in places:
-        for match in one.compiled.finditer(words, start, end):
-            if rule.names and not _names_other(match[0], own):
-                continue
-            before = max(start, match.start() - _BEFORE)
-            guarded = guard is not None and guard.search(words, before, match.start() + 1) is not None
-            # Guarded ones count for themselves: any number of them must not hide one that is not.
-            if noted[guarded] < MOST:
-                yield Hit(rule, reading.field_at(match.start()), match.start(), match.end(), guarded=guarded)
-            noted[guarded] += 1
-            if noted[False] >= MOST:
-                return
-
-
-def scripts(text: str) -> frozenset[str]:
-    """Return the scripts of a text's letters beyond ASCII, by the first word of their names: CJK, HANGUL, ARABIC."""
-    return frozenset() if text.isascii() else frozenset(map(_script, {one for one in text if one > "\x7f"}))
-
-
-@lru_cache(maxsize=8192)
-def _script(one: str) -> str:
-    return unicodedata.name(one, "").partition(" ")[0]
-
-
-def _matches(one: _Lazy, text: str, view: str) -> Iterator[Hit]:
-    guard, noted = _GUARDS.get(one.rule.guard), [0, 0]
-    for match in one.compiled.finditer(text):
-        before = _APART.sub(" ", text[max(0, match.start() - _BEFORE) : match.start()])
-        guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
-        if noted[guarded] < MOST:
-            field = text.count(FIELD, 0, match.start())
-            yield Hit(one.rule, field, match.start(), match.end(), view, guarded)
-        noted[guarded] += 1
-        if noted[False] >= MOST:
-            return
-
-
-def _names_other(text: str, own: Container[str]) -> bool:
-    for word in _WORD.findall(text):
-        if "_" in word and word not in own:
-            parts = word.split("_")
-            if parts[-1] not in DATA and not VERBS.isdisjoint(parts):
-                return True
-    return False
+            there = scripts(reading.composed)
+            trials += [
+                Trial(one, reading, own, view="composed") for one in self._composed if not one.scripts.isdisjoint(there)
+            ]
+        return trials
 
 
 def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:
@@ -278,3 +265,7 @@ def _is_near(one: Hit, other: Hit) -> bool:
 
 def _place(hit: Hit) -> tuple[int, int]:
     return hit.field, hit.start
+
+
+def _order(item: tuple[Expression, object]) -> int:
+    return item[0].order

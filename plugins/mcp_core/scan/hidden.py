@@ -17,7 +17,7 @@ from mcp_core.scan.rule import BLOCK, FLAG, Rule
 
 Span: TypeAlias = tuple[int, int]
 
-_PLAIN: Final = re.compile(r"[\t\n\r -~]*+")
+_PLAIN: Final = bytes((9, 10, 13, *range(32, 127)))
 _FLAG_EMOJI: Final = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
 _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
 _SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f]+")
@@ -26,7 +26,9 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _RTL: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _TERMINAL: Final = re.compile("[\x1b\x9b\x08]")
 _CONTROL: Final = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9a\x9c-\x9f]")
-_FILLER: Final = re.compile("[\u115f\u1160\u3164\uffa0]|(?<![\u2800-\u28ff])[\u2800](?![\u2800-\u28ff])|[\u2800]{8,}")
+_FILLER: Final = re.compile(
+    "[\u115f\u1160\u3164\uffa0\u2800](?:(?<!\u2800)|(?<![\u2800-\u28ff].)(?![\u2800-\u28ff])|(?<=\u2800)\u2800{7,})"
+)
 _SOFT: Final = re.compile("\u00ad")
 _STYLED: Final = re.compile(
     "[\U0001d400-\U0001d7ff\u24b6-\u24e9\U0001f110-\U0001f189\u2100-\u214f\u1d00-\u1d2f\u0250-\u02af]"
@@ -40,6 +42,14 @@ _FOREIGN: Final = re.compile(
 )
 _NEEDS_JOINERS: Final = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200d]")
 _PADDING: Final = re.compile(r"[ \t\u00a0\u3000]{120}|(?:\r?\n[ \t]{0,8}){25}")
+_LOOKED_FOR: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u0250-\u02af\u0300-\u058f\u061c\u115f\u1160\u13a0-\u13ff\u17b4\u17b5"
+    "\u180b-\u180f\u1ab0-\u1aff\u1c80-\u1c8f\u1d00-\u1d2f\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u20d0-\u20ff\u2100-\u214f\u24b6-\u24e9\u2800-\u28ff\u2c60-\u2dff\u3000\u3164\ua4d0-\ua4ff\ua640-\ua69f"
+    "\uab30-\uabbf\ufe00-\ufe2f\ufeff\uff21-\uff5a\uffa0\ufff9-\ufffb\U0001d400-\U0001d7ff\U0001f110-\U0001f189"
+    "\U000e0000-\U000e01ef]"
+)
+"""Every character that a check below looks for, in one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ def _marks(text: str) -> Iterator[Span]:
 
 def _mixed(text: str) -> Iterator[Span]:
     """Words of Latin letters with letters of another alphabet that look like Latin ones among them."""
-    for found in _WORD.finditer(text):
+    for found in _WORD.finditer(text) if _FOREIGN.search(text) else ():
         word = found[0]
         if not word.isascii() and _LATIN.search(word) and any(map(latin_look, _FOREIGN.findall(word))):
             yield found.span()
@@ -126,7 +136,8 @@ def _mixed(text: str) -> Iterator[Span]:
 
 PADDING: Final = Rule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise")
 _PAD: Final = 50
-_PADDED: Final = re.compile(r" {60}|\n[ \t\r\n]{24}")
+_BLANK: Final = " " * 60
+_PADDED: Final = re.compile(r"\n[ \t\r\n]{24}")
 
 CHECKS: Final = (
     Check(
@@ -248,6 +259,8 @@ pages. What is said in them is read without those, so that they hide nothing fro
 _ORDINARY_OUTPUT: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;:]{0,64}m|\x1b\[[0-2]?K|[\x07\x0b\x0c]|(?:\A|(?<=\n))\ufeff|[\u200e\u200f]"
 )
+_ORDINARY: Final = re.compile("[\x07\x0b\x0c\x1b\x9b\ufeff\u200e\u200f]")
+"""What such output holds one of."""
 
 
 def in_result(text: str) -> str:
@@ -255,9 +268,9 @@ def in_result(text: str) -> str:
 
     That are colours, cleared lines, bells and feeds, a byte order mark before a line, and marks of direction.
     """
-    if text.isascii() and text.isprintable():
+    if _ORDINARY.search(text) is None or _conceals(text):
         return text
-    return text if _conceals(text) else _ORDINARY_OUTPUT.sub("", text)
+    return _ORDINARY_OUTPUT.sub("", text)
 
 
 _BLANKS: Final = re.compile("[\x00\x0b\x0c\x1c-\x1f\x85]")
@@ -274,10 +287,11 @@ def with_blanks(text: str) -> str:
 
 
 def checks_for(text: str, checks: Sequence[Check]) -> Sequence[Check]:
-    """Return those of the checks that could find anything in a text: most texts hold nothing but printable ASCII."""
-    plain = _PLAIN.match(text)
-    if plain is not None and plain.end() == len(text):
-        return (
-            [check for check in checks if check.rule is PADDING] if len(text) >= _PAD and _PADDED.search(text) else ()
-        )
-    return checks
+    """Return those of the checks that could find anything in a text: most texts hold none of their characters."""
+    if text.isascii():
+        if not text.isprintable() and text.encode().translate(None, _PLAIN):
+            return checks
+    elif _LOOKED_FOR.search(text):
+        return checks
+    padded = len(text) >= _PAD and (_BLANK in text or _PADDED.search(text))
+    return [check for check in checks if check.rule is PADDING] if padded else ()

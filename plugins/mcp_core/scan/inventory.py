@@ -180,8 +180,11 @@ def scan_beside(
     """Return a report for every item of a server's surface, with what only shows beside the tools of other servers.
 
     `siblings` are more names of the server's own tools than the surface and `names` hold, as `siblings_of` gives them.
+    Tools of declared companions count as the server's own.
     """
     own = Either(siblings_of(tool_names(surface)), Either(names.siblings(server), siblings))
+    for companion in config.companions:
+        own = Either(own, names.siblings(companion))
     reports = _scan(config, see, surface, own, lambda name: names.is_foreign(name, server))
     for kind, name in list(reports):
         if kind is ItemKind.TOOL:

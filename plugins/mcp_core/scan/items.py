@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mcp_core.scan.excerpt import escaped
 
@@ -54,8 +53,7 @@ Path: TypeAlias = "tuple[Path, str | int] | None"
 """The way to a field, innermost step first: most paths are never printed, so none is written out before it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One string of an item. `key` is the member it stands under, or is the name of."""
 
     path: Path
@@ -115,7 +113,7 @@ def fields(item: Any) -> Iterator[Field]:
         if isinstance(value, str):
             if value and not (key in _PLAIN_KEYS and len(value) < 30 and value.isascii() and value.isalpha()):
                 yield Field(path, value, Role.NAME if key in _NAME_KEYS else Role.PROSE, key)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
             for name in value:
                 if name not in _KEYWORDS:
                     yield Field((path, name), name, Role.NAME, name)

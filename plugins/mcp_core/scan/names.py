@@ -13,12 +13,16 @@ SENTENCE: Final = Rule("names.sentence", BLOCK, "A name is long enough to be a s
 HARVEST: Final = Rule(
     "names.context-harvest", FLAG, "A parameter asks the model for its conversation, its instructions or its reasoning."
 )
-RULES: Final = (SENTENCE, HARVEST)
+SECRET_FILE: Final = Rule(
+    "names.secret-file", BLOCK, "A parameter's name spells out a file of secrets, which the model is to fill in."
+)
+RULES: Final = (SENTENCE, HARVEST, SECRET_FILE)
 
 WORDS: Final = 10
 """Words from which a name is a sentence. The longest honest ones seen have eight."""
 
 _SHORT: Final = 24
+_LONG_NAME: Final = 200
 _PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL: Final = re.compile(r"\b([a-z]{3,24})((?:[A-Z][a-z0-9]{1,24}){1,6})\b")
 _HUMP: Final = re.compile(r"[A-Z](?<=[a-z].)")
@@ -30,6 +34,16 @@ _HARVEST: Final = re.compile(
     r"context_?window|model_?name_?and_?prompt|user_?secrets?|sidenote|side_?note)",
     re.IGNORECASE,
 )
+# Words of a name with one _ between them. The first name nothing but the file; the others where content is asked for.
+_FILE: Final = re.compile(
+    r"(?:^|_)(?:id_(?:rsa|ed25519|ecdsa|dsa)|etc_(?:passwd|shadow|sudoers)|"
+    r"(?:dot|home|root|user|tilde)_(?:dot_)?(?:ssh|aws|gnupg|netrc|kube)|(?:bash|zsh|shell)_history_file|wallet_dat|dot_env)(?:_|$)"
+)
+_FILED: Final = re.compile(
+    r"(?:^|_)(?:ssh_(?:config|dir|folder|private_key|key)|aws_credentials|kube_?config|known_hosts|authorized_keys|"
+    r"(?:bash|zsh|shell)_history|env_file|mcp_json|login_keychain|npmrc|netrc|pgpass)(?:_|$)"
+)
+_CONTENT: Final = re.compile(r"(?:^|_)(?:contents?|dump|dumped|raw|text_of|content_of|base64)(?:_|$)")
 
 
 def is_plain(field: Field) -> bool:
@@ -48,9 +62,31 @@ def spelled_out(field: Field) -> str:
 
 def snake(text: str) -> str:
     """Return the text with names such as readFile written read_file, as phrases know names."""
-    if not _HUMP.search(text):
+    if _HUMP.search(text) is None:
         return text
-    return _CAMEL.sub(lambda found: found[1] + _CAPITAL.sub(r"_\g<0>", found[2]), text)
+    pieces: list[str] = []
+    at = 0
+    for hump in _HUMP.finditer(text):
+        start, end = hump.span()
+        if start < at:
+            continue
+        while start > at and (text[start - 1].isalnum() or text[start - 1] == "_"):
+            start -= 1
+        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
+            end += 1
+        pieces += (text[at:start], _CAMEL.sub(_snake, text[start:end]))
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _snake(found: re.Match[str]) -> str:
+    return found[1] + _CAPITAL.sub(r"_\g<0>", found[2])
+
+
+def _spells_a_file(name: str) -> bool:
+    """Return whether a name is that of a file of secrets, written out: home_dot_ssh_id_rsa."""
+    words = _PARTS.sub("_", name).lower()
+    return _FILE.search(words) is not None or (_FILED.search(words) is not None and _CONTENT.search(words) is not None)
 
 
 def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:
@@ -63,4 +99,6 @@ def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:
             found.append((SENTENCE, number))
         elif field.key == field.text and _HARVEST.fullmatch(field.text):
             found.append((HARVEST, number))
+        elif field.key == field.text and len(field.text) <= _LONG_NAME and _spells_a_file(field.text):
+            found.append((SECRET_FILE, number))
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -12,13 +13,14 @@ from mcp_core.scan import hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.encoded import Decoded, decoded
-from mcp_core.scan.engine import Engine, Hit
+from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
 from mcp_core.scan.items import Field, ItemKind, path_text
-from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.rule import FLAG, Combination, Rule
 from mcp_core.scan.rules import RULES
 from mcp_core.scan.text import FIELD, PLACEHOLDERS, Reading
+from mcp_core.scan.trial import Hit
 
 LONGEST: Final = 262_144
 """Characters of one item that are read. Honest items hold a tenth of it; more is itself a finding."""
@@ -37,8 +39,12 @@ class Sight:
     findings: list[Finding] = field(default_factory=list)
     noted: set[tuple[str, str, Severity]] = field(default_factory=set)
     """Rules and places of the findings: each pair is one finding, however often a rule holds there."""
-    ids: frozenset[str] = frozenset()
-    """Ids of every rule that holds in the plain reading, weak signals too."""
+    look_for_ids: Callable[[], Iterable[str]] = frozenset
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Ids of every rule that holds in the plain reading, weak signals too: few ask, so they are found on demand."""
+        return frozenset(self.look_for_ids())
 
     def path(self, number: int) -> str:
         """Return the path of a field."""
@@ -56,7 +62,9 @@ class Reader:
             rule for rule in (*RULES, *config.patterns) if rule.scope in (scope, "both") and not config.is_off(rule)
         ]
         together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
-        self._engine = Engine(rules, together)
+        both: list[Rule | Combination] = [*rules, *together]
+        self._severities = {rule.id: severity for rule in both if (severity := config.severity(rule)) is not None}
+        self._engine = Engine(rules, together, self._severities)
         self._is_result = scope == "result"
         self._checks = [check for check in hidden.CHECKS if not config.is_off(check.rule)]
 
@@ -69,14 +77,13 @@ class Reader:
             self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
         if self._is_result:
-            read = [replace(one, text=hidden.with_blanks(one.text)) for one in read]
+            read = [one._replace(text=hidden.with_blanks(one.text)) for one in read]
         for rule, number in names.findings(kept):
             path = path_text(kind, name, kept[number].path)
             self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
         reading = Reading(tuple(map(names.spelled_out, read)))
-        hits = self._engine.hits(reading, marks, own)
-        sight.ids = frozenset(hit.rule.id for hit in hits)
-        for hit in hits:
+        sight.look_for_ids = lambda: (hit.rule.id for hit in self._engine.hits(reading, marks, own))
+        for hit in self._engine.hits(reading, marks, own, weak=False):
             self._note_hit(sight, hit, reading)
         self._encoded(sight, read, own)
         return sight
@@ -114,9 +121,9 @@ class Reader:
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
 
     def _note_hit(self, sight: Sight, hit: Hit, reading: Reading) -> None:
-        # Where a hit stands in the original is looked for in the whole of it: not for more of the same.
-        if self._new(sight, hit.rule, sight.path(hit.field), guarded=hit.guarded) is None:
-            return
+        severity = self._severities.get(hit.rule.id)
+        if severity is None or (hit.rule.id, sight.path(hit.field), FLAG if hit.guarded else severity) in sight.noted:
+            return  # A weak signal, or known: what it would show costs more than what it adds.
         text: str = getattr(reading, hit.view)
         start = text.rfind(FIELD, 0, hit.start + 1) + 1
         end = text.find(FIELD, hit.start)

@@ -25,14 +25,15 @@ class Pattern:
     """A regular expression on the visible, lower-case characters of a text: for markup, paths, shell, other scripts.
 
     It must be linear: nothing repeated within something repeated. It is tried only where the text holds one of the
-    `hints`, and the words of `gate`, a phrase, in any order. `composed` says that it reads the text with its accents
-    and scripts.
+    `hints` (any match holds one), where `probe` matches, an expression that costs less, and the words of `gate`, a
+    phrase, stand in any order. `composed` says that it reads the text with its accents and scripts.
     """
 
     regex: str
     hints: tuple[str, ...] = ()
     gate: str = ""
     composed: bool = False
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Rule:
     counts only if it holds a name that is not one of the item's own. `scope` says where the rule is read: surfaces,
     results, or both. `guard` says which words right before a match make it a flag at most: "detects" and the like
     (Guard.SPOKEN_OF), "not" right before it too (Guard.DENIED), or in the same clause (Guard.NEGATED).
+    `steers` and `passes` are examples in which it holds, and in which it does not; they run as tests.
     """
 
     id: str
@@ -56,6 +58,8 @@ class Rule:
     scope: str = "both"
     names: bool = False
     guard: Guard = Guard.NONE
+    steers: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:

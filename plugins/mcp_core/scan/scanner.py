@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from mcp_core.scan import changes, files, inventory, structure
@@ -81,7 +82,7 @@ class Scanner:
 
     def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> Sight:
         read = list(fields(item))
-        own = Either(inventory.siblings_of(_names(read)), siblings)
+        own = Either(_Own(read), siblings)
         return self._surfaces.read(kind, name_of(kind, item), read, own)
 
 
@@ -93,5 +94,15 @@ def _prose(surface: Surface) -> Surface:
     return {**surface, ItemKind.FILE.value: [files.readable(ItemKind.FILE, one) for one in listed]}
 
 
-def _names(read: list[Field]) -> Iterator[str]:
-    return (one.text for one in read[:_OWN_KEYS] if one.role is Role.NAME)
+class _Own:
+    """The names of an item's own fields, gathered when the first name is asked for: few items name anything."""
+
+    def __init__(self, read: list[Field]) -> None:
+        self._read = read
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return inventory.siblings_of(one.text for one in self._read[:_OWN_KEYS] if one.role is Role.NAME)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names

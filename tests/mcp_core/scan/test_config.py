@@ -77,7 +77,7 @@ def test_patterns_of_ones_own_are_found_with_id_severity_and_sentence():
     ("config", "explanation"),
     [
         ([], "scan: write an object"),
-        ({"family": {}}, "'family' is not known; write families, patterns, rules"),
+        ({"family": {}}, "'family' is not known; write companions, families, patterns, rules"),
         ({"families": ["secrecy"]}, "families: write an object"),
         ({"families": {"secret": "off"}}, "families: 'secret' is not known; there are"),
         ({"families": {"secrecy": "loud"}}, "families.secrecy: write one of off, flag, block"),
@@ -99,3 +99,15 @@ def test_patterns_of_ones_own_are_found_with_id_severity_and_sentence():
 def test_a_mistake_is_named_with_its_field(config, explanation):
     with pytest.raises(ScanConfigError, match=explanation):
         ScanConfig.from_config(config)
+
+
+@pytest.mark.requirement("SCAN-102")
+@pytest.mark.parametrize("value", ["mail", [1], [""], ["x" * 101], ["x"] * 51, {"mail": True}])
+def test_companions_that_are_no_names_are_refused(value):
+    with pytest.raises(ScanConfigError, match="companions"):
+        ScanConfig.from_config({"companions": value})
+
+
+@pytest.mark.requirement("SCAN-102")
+def test_companions_that_are_not_set_are_none():
+    assert ScanConfig.from_config({"companions": {}}).companions == ()  # Kong's JSON writes an empty list so

@@ -106,5 +106,7 @@ def test_looking_within_runs_finds_what_looking_everywhere_does(text, at):
     hidden = ("68656c6c6f20776f726c6420", "0x68 0x65 " * 7, "01101000 " * 7, "104 101 108 " * 5, "\\x68" * 13)
     for piece in ("", *hidden):
         whole = text[:at] + piece + text[at:]
+        data = whole.encode()
         for pattern in _WITHIN:
-            assert [one.span() for one in _found(pattern, whole)] == [one.span() for one in pattern.finditer(whole)]
+            found = [one.span() for one in _found(pattern, whole, data)]
+            assert found == [one.span() for one in pattern.finditer(whole)]

@@ -21,6 +21,7 @@ from mcp_core.scan.rules import (
     settings,
     shadowing,
     shell,
+    tongues,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -39,4 +40,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *settings.RULES,
     *results.RULES,
     *languages.RULES,
+    *tongues.RULES,
 )

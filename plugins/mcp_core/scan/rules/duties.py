@@ -266,7 +266,8 @@ RULES: Final = (
                 gate=(
                     "regardless|irrespective|independent|independently|whatever|whichever|matter|ignore|ignoring|"
                     "disregard|disregarding|discard|override|overriding|even|instead|place|lieu|replace|replaced|"
-                    "after|once|upon|following|afterwards|subsequently|thereafter"
+                    "after|once|upon|following|afterwards|subsequently|thereafter|unabhangig|egal|ungeachtet|"
+                    "independamment|peu|quel|quelle|malgre|independientemente|importar|ignorando|lugar"
                 ),
             ),
         ),

@@ -335,6 +335,11 @@ RULES: Final = (
                 r"(?:webhook\.site|requestbin\.[a-z]{2,6}|pipedream\.net|burpcollaborator\.net|oastify\.com|interact\.sh|"
                 r"hookbin\.com|beeceptor\.com|transfer\.sh|pastebin\.com|bit\.ly|tinyurl\.com|t\.co/|is\.gd|goo\.gl|cutt\.ly|rb\.gy|"
                 r"shorturl\.at|tiny\.cc)\b",
+                (
+                    *("webhook.site", "requestbin.", "pipedream.net", "burpcollaborator", "oastify", "interact.sh"),
+                    *("hookbin", "beeceptor", "transfer.sh", "pastebin.com", "bit.ly", "tinyurl", "t.co/", "is.gd"),
+                    *("goo.gl", "cutt.ly", "rb.gy", "shorturl", "tiny.cc"),
+                ),
                 gate="xurl|xhost|site|webhook",
             ),
             Pattern(

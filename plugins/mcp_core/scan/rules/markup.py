@@ -76,10 +76,10 @@ RULES: Final = (
                 ("[",),
             ),
             Pattern(
-                # Tried at the beginning of a run alone: a long run is read once.
-                r"(?:(?<!=)={3,}|(?<!-)-{3,}|(?<!\*)\*{3,}|(?<!#)#{3,})\s{0,3}"
-                r"(?:begin|start|end|new|system|updated|important|hidden|secret|urgent)\b[^\n\x00]{0,40}"
-                r"\b(?:instructions?|prompt|system|override|user input|document)\b",
+                r"[=*#-](?:(?<==)(?<!==)={2,}+|(?<=-)(?<!--)-{2,}+|(?<=\*)(?<!\*\*)\*{2,}+|(?<=#)(?<!##)#{2,}+)\s{0,3}"
+                r"(?:begin|start|end|new|system|updated|important|hidden|secret|"
+                r"urgent)\b[^\n\x00]{0,40}\b(?:instructions?|prompt|system|override|user input|"
+                r"document)\b",
                 ("===", "---", "***", "###"),
             ),
         ),
@@ -98,8 +98,8 @@ RULES: Final = (
             Pattern(
                 r"(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|font-size\s{0,3}:\s{0,3}0|"
                 r"opacity\s{0,3}:\s{0,3}0(?![.\d]*[1-9])|"
-                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|(?:left|"
-                r"top)\s{0,3}:\s{0,3}-\d{3,})",
+                r"color\s{0,3}:\s{0,3}(?:white|#fff(?:fff)?|transparent)|text-indent\s{0,3}:\s{0,3}-\d|"
+                r"left\s{0,3}:\s{0,3}-\d{3,}|top\s{0,3}:\s{0,3}-\d{3,})",
                 (
                     "display",
                     "visibility",

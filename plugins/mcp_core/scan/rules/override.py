@@ -6,6 +6,11 @@ from typing import Final
 
 from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
 
+_TITLE: Final = (
+    r"[ _-](?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
+    r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
+    r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:"
+)
 _OFFICE: Final = (
     "system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|metadata|"
     "compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|platform|background|"
@@ -318,15 +323,14 @@ RULES: Final = (
             Pattern(
                 r"(?:system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|"
                 r"metadata|compliance|organization|execution|secret|operator|agent|model|assistant|developer|root|"
-                r"platform|background|universal|permanent)[ _-]{1,3}"
-                r"(?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
-                r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
-                r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:",
+                r"platform|background|universal|permanent)[ _-]{0,2}"
+                rf"{_TITLE}",
                 (":",),
                 gate=_OFFICE,
+                probe=_TITLE,
             ),
             Pattern(
-                r"[\[(<#*]{1,3}\s{0,2}(?:system|hidden|internal|background|assistant|admin|directive|instruction|override|"
+                r"[\[(<#*][\[(<#*]{0,2}\s{0,2}(?:system|hidden|internal|background|assistant|admin|directive|instruction|override|"
                 r"policy|sys|inst|ai)\b[^\])>\n]{0,40}[\])>*#]\s{0,2}:?",
                 gate=_OFFICE,
             ),

@@ -1,0 +1,37 @@
+"""Runs of characters of one class, found at the speed of a search for a fixed text.
+
+An expression such as `[01 ,]{48,}` is tried at every character of a text. Here each character becomes one that says
+whether it is of the class (bytes.translate), and what is looked for is so many of these in a row, which few texts hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_IN, _OUT = ord("x"), ord(".")
+
+
+class Runs:
+    """The longest runs of a class of characters, at least so many of them."""
+
+    def __init__(self, inside: str, least: int) -> None:
+        """`inside` is the inside of a character class of regular expressions."""
+        one = re.compile(f"[{inside}]")
+        # Bytes from 128 are parts of characters beyond ASCII, and of no class.
+        self._table = bytes(_IN if code < 128 and one.match(chr(code)) else _OUT for code in range(256))
+        self._least = b"x" * least
+        self._ends = re.compile(b"x" * least + b"x*")
+        self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")
+
+    def are_in(self, data: bytes) -> bool:
+        """Return whether there is any such run in a text, whose UTF-8 is `data`."""
+        return self._least in data.translate(self._table)
+
+    def places(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
+        """Return start and end of each run of a text, whose UTF-8 is `data`."""
+        kinds = data.translate(self._table)
+        if self._least not in kinds:
+            return iter(())
+        # Beyond ASCII, places of bytes are not those of characters.
+        return (one.span() for one in (self._ends.finditer(kinds) if text.isascii() else self._text.finditer(text)))

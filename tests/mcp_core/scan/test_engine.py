@@ -1,0 +1,59 @@
+"""What is not looked for changes nothing: weak signals, places without a hint, runs that are too short."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_core.scan.combinations import COMBINATIONS
+from mcp_core.scan.config import ScanConfig
+from mcp_core.scan.engine import Engine
+from mcp_core.scan.rules import RULES
+from mcp_core.scan.runs import Runs
+from mcp_core.scan.text import Reading
+from mcp_core.scan.trial import Expression
+
+from scan_cases import HONEST, STEERING, scan  # isort: skip
+
+TEXTS = [text for texts in STEERING.values() for text in texts] + list(HONEST)
+FILLER = "The weather of the town was fair and the river ran low. " * 60
+WEIGHS = {one.id for one in (*RULES, *COMBINATIONS) if ScanConfig().severity(one) is not None}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine([one for one in RULES if one.scope != "result"], COMBINATIONS, WEIGHS)
+
+
+def reported(engine, text, *, weak):
+    found = engine.hits(Reading((text,)), weak=weak)
+    return [hit for hit in found if hit.rule.id in WEIGHS]
+
+
+@pytest.mark.requirement("SCAN-101")
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_reported_is_the_same_without_the_weak_signals(engine, text):
+    assert reported(engine, text, weak=False) == reported(engine, text, weak=True)
+
+
+@pytest.mark.requirement("SCAN-101")
+@pytest.mark.parametrize("text", [text for texts in STEERING.values() for text in texts])
+def test_a_long_text_hides_nothing(text):
+    short = {finding.rule for finding in scan(text).findings if not finding.rule.startswith("encoded.")}
+    long = {finding.rule for finding in scan(f"{FILLER}\n\n{text}\n\n{FILLER}").findings}
+    assert short <= long
+
+
+@pytest.mark.requirement("SCAN-101")
+@pytest.mark.parametrize("text", ["set up\nset up", "xset x", "set", "_set set", "", "reset, set"])
+def test_an_expression_without_its_word_boundary_is_held_to_it(text):
+    (rule,) = [one for one in RULES if one.id == "settings.loosened"][:1]
+    expression = Expression(rule, r"\bset", 0)
+    assert [one.span() for one in expression.places(text)] == [one.span() for one in expression.compiled.finditer(text)]
+
+
+@pytest.mark.requirement("SCAN-101")
+def test_runs_beyond_ascii_are_those_of_characters():
+    text = "\u00e9\u00e9 " + "01 " * 8 + "\u00e9"
+    ((start, end),) = Runs("01 ", 20).places(text, text.encode())
+    assert text[start:end] == " " + "01 " * 8
+    assert not Runs("01 ", 26).are_in(text.encode())
