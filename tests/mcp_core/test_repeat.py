@@ -97,3 +97,9 @@ def test_no_try_begins_when_the_time_is_over():
     assert told == ["a"]
     clock.now += 100
     assert tries.again("c") is None
+
+
+@pytest.mark.requirement("SIDE-042")
+def test_a_pause_that_ends_just_when_the_time_does_is_still_taken():
+    assert begin(seconds=1.0, pause=1.0, random=1.0, further=1).again("x") == 1.0
+    assert begin(seconds=1.0, pause=1.125, random=1.0, further=1).again("x") is None

@@ -50,19 +50,26 @@ def bare(source: str) -> str | None:
         return None
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Give every mutant that does something else at run time, with the name of what made it."""
-    tree, same = get_ast(source), bare(source)
+def places(source: str) -> list[tuple[str, int]]:
+    """Return where a mutant can be made: by which operator, and as which of its occurrences."""
+    tree, found = get_ast(source), []
     for name in operator_names():
         kind = get_operator(name)
-        if kind.arguments():
-            continue
-        operator = kind()
-        count = sum(1 for node in ast_nodes(tree) for _ in operator.mutation_positions(node))
-        for occurrence in range(count):
-            code = mutate_code(source, operator, occurrence)
-            if code is not None and bare(code) not in (None, same):
-                yield name.partition("/")[2], code
+        if not kind.arguments():
+            operator = kind()
+            count = sum(1 for node in ast_nodes(tree) for _ in operator.mutation_positions(node))
+            found += [(name, occurrence) for occurrence in range(count)]
+    return found
+
+
+def drawn(source: str, seed: int) -> Iterator[tuple[str, str]]:
+    """Give mutants that do something else at run time, in the order of a lot, with the name of what made each."""
+    same, every = bare(source), places(source)
+    random.Random(seed).shuffle(every)
+    for name, occurrence in every:
+        code = mutate_code(source, get_operator(name)(), occurrence)
+        if code is not None and bare(code) not in (None, same):
+            yield name.partition("/")[2], code
 
 
 def tests_of(module: str) -> list[str]:
@@ -105,8 +112,6 @@ def main(module: str, seconds: int, seed: int) -> None:
     """Print the score of MODULE, such as mcp_core.record, and every mutant that its tests let live."""
     path, tests = Path("plugins", *module.split(".")).with_suffix(".py"), tests_of(module)
     source = (ROOT / path).read_text(encoding="utf-8")
-    drawn = list(mutants(source))
-    random.Random(seed).shuffle(drawn)
     if not tests:
         raise click.ClickException(f"no test of tests/mcp_core imports {module}")
     with tempfile.TemporaryDirectory() as name:
@@ -117,7 +122,7 @@ def main(module: str, seconds: int, seed: int) -> None:
             raise click.ClickException("the tests fail without any mutant")
         limit = SLOWER * (time.monotonic() - started)
         ends, tried, killed = time.monotonic() + seconds, 0, 0
-        for kind, code in drawn:
+        for kind, code in drawn(source, seed):
             if time.monotonic() > ends:
                 break
             (folder / path).write_text(code, encoding="utf-8")
@@ -127,9 +132,8 @@ def main(module: str, seconds: int, seed: int) -> None:
                 continue
             number, text = line_of(source, code)
             click.echo(f"lives: {path}:{number}: {kind}: {text}")
-        click.echo(
-            f"{module}: {killed} of {tried} mutants killed, of {len(drawn)} that there are; {len(tests)} test files"
-        )
+        text = f"{module}: {killed} of {tried} mutants killed, drawn from {len(places(source))} places"
+        click.echo(f"{text}; {len(tests)} test files")
 
 
 if __name__ == "__main__":
