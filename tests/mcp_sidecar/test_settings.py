@@ -22,6 +22,16 @@ KEYS = base64.b64encode(b"k" * 32).decode()
 NEEDED = {"KONG_MCP_KEYS": KEYS}
 
 
+OF_TOKENS = {
+    "KONG_MCP_ISSUER_KEYS": "/var/lib/kong-mcp/issuer-keys",
+    "MCP_SIDECAR_ISSUERS": "https://idp.example",
+    "MCP_SIDECAR_ISSUER_REFRESH": "30",
+    "MCP_SIDECAR_ISSUER_KEEP": "3600",
+    "MCP_SIDECAR_ISSUER_NETWORKS": "10.1.0.0/16",
+    "MCP_SIDECAR_ISSUER_CLIENTS": "https://idp.example gateway file:/run/secrets/idp",
+    "KONG_MCP_ASK_SOCKET": "/var/lib/kong-mcp/ask.sock",
+    "KONG_MCP_REVOKED": "/var/lib/kong-mcp/revoked",
+}
 OF_HEALTH = {
     "KONG_MCP_HEALTH": "/var/lib/kong-mcp/health",
     "MCP_SIDECAR_KONG_ADMIN": "http://127.0.0.1:8001",
@@ -76,14 +86,7 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
         "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
-        "KONG_MCP_ISSUER_KEYS": "/var/lib/kong-mcp/issuer-keys",
-        "MCP_SIDECAR_ISSUERS": "https://idp.example",
-        "MCP_SIDECAR_ISSUER_REFRESH": "30",
-        "MCP_SIDECAR_ISSUER_KEEP": "3600",
-        "MCP_SIDECAR_ISSUER_NETWORKS": "10.1.0.0/16",
-        "MCP_SIDECAR_ISSUER_CLIENTS": "https://idp.example gateway file:/run/secrets/idp",
-        "KONG_MCP_ASK_SOCKET": "/var/lib/kong-mcp/ask.sock",
-        "KONG_MCP_REVOKED": "/var/lib/kong-mcp/revoked",
+        **OF_TOKENS,
         **OF_HEALTH,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
