@@ -9,9 +9,10 @@ NODE   := build/node
 PYTHON1 := build/python1
 FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
+SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference deck node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,7 @@ check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
 	@$(BIN)/python -m pytest --no-header -q tests/house/test_size_caps.py >build/size-caps.log 2>&1 || { cat build/size-caps.log; exit 1; }
 	@$(BIN)/kong-mcp deck render deck/servers --out deck/rendered.yaml --check
+	@$(BIN)/python docs/site/reference.py --check
 	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
 
 format: $(READY) ## Format the code and mend what can be mended
@@ -76,6 +78,17 @@ $(FUZZ): $(READY) tests/fuzz/requirements.lock
 
 fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
+
+$(SITE): docs/site/requirements.lock
+	@test -x build/docs-python/bin/python || $(PYTHON) -m venv build/docs-python
+	@build/docs-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+docs: $(SITE) ## Build the documentation as a site into build/docs; a link that leads nowhere is an error
+	@build/docs-python/bin/python docs/site/build.py
+
+reference: $(READY) ## Write docs/reference anew from the code
+	@$(BIN)/python docs/site/reference.py
 
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
