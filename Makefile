@@ -12,7 +12,7 @@ FUZZ   := $(VENV)/.fuzz
 SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference deck node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference deck helm node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@$(BIN)/kong-mcp deck render deck/servers --out deck/rendered.yaml --check
 	@$(BIN)/python docs/site/reference.py --check
 	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
+ifdef KONG_CHART
+	@$(MAKE) --no-print-directory helm
+	@KONG_CHART=$(abspath $(KONG_CHART)) $(BIN)/python -m pytest --no-header -q -rs tests/helm >build/helm.log 2>&1 || { cat build/helm.log; exit 1; }
+endif
 
 format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
@@ -52,6 +56,9 @@ format: $(READY) ## Format the code and mend what can be mended
 
 deck: ## Build the pinned decK into build/tools where Go is present
 	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
+
+helm: $(READY) ## Build helm, kubeconform and Kubernetes' schemas; with KONG_CHART=DIR `make check` renders the Helm values
+	@tests/helm/build_helm $(abspath $(TOOLS)/helm) $(abspath $(BIN)/python)
 
 node: ## Install the official suite, the inspector, TypeScript SDKs and servers into build/node
 	@tests/node/build_node $(abspath $(NODE))

@@ -18,6 +18,7 @@ from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unrea
 from kong_mcp.doctor.command import doctor
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.happenings import Sort
+from kong_mcp.helm import helm_values
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.policies.commands import policy as policy_group
 from kong_mcp.policies.documents import PolicySourceError
@@ -72,6 +73,7 @@ def main() -> None:
 
 main.add_command(deck)
 main.add_command(doctor)
+main.add_command(helm_values)
 main.add_command(scan)
 main.add_command(server)
 main.add_command(unpack)
