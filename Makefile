@@ -12,7 +12,7 @@ FUZZ   := $(VENV)/.fuzz
 SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference deck helm node python1 fastmcp4 matrix
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 matrix
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ reference: $(READY) ## Write docs/reference anew from the code
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
 	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
+
+release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; all into build/release
+	@$(BIN)/python tests/ship/make_release.py
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
