@@ -16,6 +16,7 @@ from kong_mcp.declare.deck_cli import deck
 from kong_mcp.declare.server_cli import good, server
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
+from kong_mcp.doctor.upgrade import upgrade_check
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.happenings import Sort
 from kong_mcp.helm import helm_values
@@ -77,6 +78,7 @@ main.add_command(helm_values)
 main.add_command(scan)
 main.add_command(server)
 main.add_command(unpack)
+main.add_command(upgrade_check)
 main.add_command(policy_group)
 
 
