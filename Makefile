@@ -10,9 +10,11 @@ PYTHON1 := build/python1
 FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
+SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long deck node python1 fastmcp4 matrix mutants bench-auth chaos
+.PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
+	matrix mutants bench-auth chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +45,12 @@ check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files
 	@PYTHONPATH=kong:plugins:sidecar $(BIN)/lint-imports --no-logo >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
 	@$(BIN)/python -m pytest --no-header -q tests/house/test_size_caps.py >build/size-caps.log 2>&1 || { cat build/size-caps.log; exit 1; }
 	@$(BIN)/kong-mcp deck render deck/servers --out deck/rendered.yaml --check
+	@$(BIN)/python docs/site/reference.py --check
 	@tests/deck/check_deck $(TOOLS)/deck-$(DECK_VERSION)
+ifdef KONG_CHART
+	@$(MAKE) --no-print-directory helm
+	@KONG_CHART=$(abspath $(KONG_CHART)) $(BIN)/python -m pytest --no-header -q -rs tests/helm >build/helm.log 2>&1 || { cat build/helm.log; exit 1; }
+endif
 
 format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
@@ -51,6 +58,9 @@ format: $(READY) ## Format the code and mend what can be mended
 
 deck: ## Build the pinned decK into build/tools where Go is present
 	@tests/deck/build_deck $(DECK_VERSION) $(abspath $(TOOLS)/deck-$(DECK_VERSION))
+
+helm: $(READY) ## Build helm, kubeconform and Kubernetes' schemas; with KONG_CHART=DIR `make check` renders the Helm values
+	@tests/helm/build_helm $(abspath $(TOOLS)/helm) $(abspath $(BIN)/python)
 
 node: ## Install the official suite, the inspector, TypeScript SDKs and servers into build/node
 	@tests/node/build_node $(abspath $(NODE))
@@ -92,9 +102,23 @@ mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its te
 chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
 	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)
 
+$(SITE): docs/site/requirements.lock
+	@test -x build/docs-python/bin/python || $(PYTHON) -m venv build/docs-python
+	@build/docs-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+docs: $(SITE) ## Build the documentation as a site into build/docs; a link that leads nowhere is an error
+	@build/docs-python/bin/python docs/site/build.py
+
+reference: $(READY) ## Write docs/reference anew from the code
+	@$(BIN)/python docs/site/reference.py
+
 eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
 	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
+
+release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; all into build/release
+	@$(BIN)/python tests/ship/make_release.py
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \

@@ -6,7 +6,7 @@ from mcp_kong.guard import REFUSAL, UNREADABLE, Guard
 from mcp_kong.schema import GUARD_SCHEMA
 
 Schema = GUARD_SCHEMA
-version = "0.1.0"
+version = "0.2.0"
 # After key-auth (1250), jwt (1450), ip-restriction (990) and acl (950), so that it is known who calls; before
 # rate-limiting (910) and request-transformer (801), so that they can use the truthful Mcp-Method and Mcp-Name.
 priority = 940

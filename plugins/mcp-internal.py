@@ -5,7 +5,7 @@ from typing import Any
 from mcp_kong.internal import LINE, REFUSAL, WORD, Internal
 
 Schema: list[dict[str, Any]] = []
-version = "0.1.0"
+version = "0.2.0"
 # Before every plugin that looks at who calls: on this route nobody else has business, and there is no consumer.
 priority = 2600
 refusal = REFUSAL

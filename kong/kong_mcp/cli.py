@@ -19,8 +19,10 @@ from kong_mcp.declare.deck_cli import deck
 from kong_mcp.declare.server_cli import good, server
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, free_port, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
+from kong_mcp.doctor.upgrade import upgrade_check
 from kong_mcp.gateway import GATEWAYS, NoKongError, choose_gateway
 from kong_mcp.happenings import Sort
+from kong_mcp.helm import helm_values
 from kong_mcp.lazy import LazyGroup
 from kong_mcp.login.start import CHANGING, NoProviderError, guarded, provider
 from kong_mcp.policies.commands import policy as policy_group
@@ -85,9 +87,11 @@ def main() -> None:
 
 main.add_command(deck)
 main.add_command(doctor)
+main.add_command(helm_values)
 main.add_command(scan)
 main.add_command(server)
 main.add_command(unpack)
+main.add_command(upgrade_check)
 main.add_command(policy_group)
 
 

@@ -27,7 +27,7 @@ def deck_folder() -> Path:
 
 
 def kong_folder() -> Path:
-    """Return the folder with kong.conf and the systemd units."""
+    """Return the folder with kong.conf, the systemd units and the Helm values."""
     return _folder("kong", "kong.conf")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Final
 
 import click
 
-from kong_mcp.share import deck_folder, kong_folder, plugins_folder, program
+from kong_mcp.konnect import schema_lua
+from kong_mcp.share import deck_folder, kong_folder, lua_folder, plugins_folder, program
 
 _DECK: Final = ("shared.yaml", "answers.yaml", "template.yaml", "lint.yaml")
 
@@ -17,7 +19,7 @@ _DECK: Final = ("shared.yaml", "answers.yaml", "template.yaml", "lint.yaml")
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def unpack(folder: Path) -> None:
-    """Write plugins, their dumps, decK files, kong.conf and systemd units into FOLDER.
+    """Write plugins, their dumps, decK files, kong.conf, systemd units and schemas for Konnect into FOLDER.
 
     Do it again after each upgrade, then restart Kong: it reads the dumps when it starts. decK files that are there
     already are yours, and kept; where one differs from this release's, that is put beside it as NAME.new.
@@ -27,7 +29,11 @@ def unpack(folder: Path) -> None:
         _copy(plugins_folder(), folder / "plugins", "*.py", "lua/**/*.lua")
         names = sorted(path.stem for path in plugins_folder().glob("*.py"))
         for name in names:
-            _write(folder / f"{name}.json", dump_of(folder / "plugins", name))
+            dump = dump_of(folder / "plugins", name)
+            _write(folder / f"{name}.json", dump)
+            if not (lua_folder() / "kong" / "plugins" / name).is_dir():  # those have their schema in Lua
+                schema = schema_lua(json.loads(dump)["Plugins"][0]["Schema"])
+                _write(folder / "konnect" / name / "schema.lua", schema.encode())
         _copy(kong_folder(), folder / "kong", "kong.conf", "systemd/*")
         kept = [name for name in _DECK if not _offer(deck_folder() / name, folder / "deck" / name)]
     except subprocess.CalledProcessError as error:
@@ -37,7 +43,7 @@ def unpack(folder: Path) -> None:
     finally:
         os.umask(mask)
     dumps = ", ".join(f"{name}.json" for name in names)
-    click.echo(f"{folder}: plugins, {dumps}, kong/kong.conf, kong/systemd, deck")
+    click.echo(f"{folder}: plugins, {dumps}, kong/kong.conf, kong/systemd, konnect, deck")
     for name in kept:
         click.echo(f"{folder}/deck/{name} is not this release's, and was kept: compare it with {name}.new", err=True)
 

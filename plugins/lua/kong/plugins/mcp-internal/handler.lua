@@ -16,7 +16,7 @@ local LONGEST = 30 -- seconds that a word may still hold: no clock of ours makes
 local MIN_KEY_BYTES = 32
 
 -- Before every plugin that looks at who calls: on this route nobody else has business, and there is no consumer.
-local Internal = { PRIORITY = 2600, VERSION = "0.1.0" }
+local Internal = { PRIORITY = 2600, VERSION = "0.2.0" }
 local keys = {}
 
 local function sign(key, text)

@@ -1,0 +1,155 @@
+"""`kong-mcp upgrade-check`: what of an older release's installation must change, said before anything is restarted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from kong_devkit.kongconf import parse
+from kong_mcp.doctor import kong, services
+from kong_mcp.doctor.finding import Finding, fail, ok, warn
+from kong_mcp.doctor.place import Place, PlaceError, read_place
+from kong_mcp.doctor.places import places_of, tell
+from kong_mcp.share import kong_folder
+
+_MUST_HAVE: Final = ("lua_package_path", "nginx_proxy_proxy_ignore_headers")
+"""Settings of kong.conf without which Kong 3.9 starts and is not what this release takes it for."""
+_GONE: Final = {
+    "DECK_MCP_INTERNAL_KEY": "the sidecar's API key of 0.1, which every agents' route took too",
+    "group: mcp-internal": "the ACL group of the sidecar's API key of 0.1",
+}
+"""Texts of decK files of older releases."""
+_BEFORE: Final = (
+    "copy it while no sidecar runs; the sidecar brings it up to date at its start, and an older one cannot read it then"
+)
+
+
+@click.command("upgrade-check")
+@places_of
+@click.option(
+    "--deck",
+    "files",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Your decK file or folder. Give it once for each.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def upgrade_check(conf: Path, guard_env: Path, sidecar_env: Path, files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Say what an installation of 0.1 needs changed for this release, before you restart anything.
+
+    Run it as root on Kong's machine, from this release's own environment: it changes nothing, and prints no key. The
+    exit status is 0, or 1 when something would refuse requests, or not start.
+    """
+    tell(_findings(conf, guard_env, sidecar_env, files), as_json=as_json)
+
+
+def _findings(conf: Path, guard: Path, sidecar: Path, files: Sequence[Path]) -> Iterator[Finding]:
+    yield services.who_runs()
+    try:
+        place = read_place(conf, guard, sidecar, os.environ)
+    except PlaceError as error:
+        yield fail("kong.conf", str(error), "run this as root")
+        return
+    yield check_store(place.sidecar.get("MCP_SIDECAR_STORE"))
+    yield check_variables(place)
+    yield kong.check_plugins(place, conf)
+    yield check_conf(place)
+    yield kong.check_start(place)
+    yield kong.check_description(place)[0]
+    yield check_old_deck(files)
+
+
+def check_store(where: str | None) -> Finding:
+    """Say whether this release reads the store: an SQLite file is looked into, a database's URL is not.
+
+    The number of its schema is Alembic's (table alembic_version); this release's are the names of its migrations.
+    """
+    check = "store"
+    if not where:
+        return ok(check, "MCP_SIDECAR_STORE names none")
+    if "://" in where:
+        return warn(check, "a database is not looked into", f"pg_dump it: {_BEFORE.partition('; ')[2]}")
+    if not Path(where).exists():
+        return ok(check, f"there is no {where} yet")
+    try:
+        found = _schema(Path(where))
+    except (OSError, sqlite3.Error) as error:
+        return fail(check, f"{where} cannot be read as a store: {error}", "name the store, or take its backup")
+    known = sorted(path.name[1:5] for path in _migrations().glob("v[0-9]*.py"))
+    schema = found or "none"
+    if schema not in known:
+        return fail(
+            check, f"{where} was written by a later release (schema {schema})", "install that release, or take a backup"
+        )
+    if schema != known[-1]:
+        return warn(check, f"{where} has schema {schema}, this release has {known[-1]}", _BEFORE)
+    return ok(check, f"{where} has this release's schema, {schema}")
+
+
+def _schema(store: Path) -> str | None:
+    """Return the number that a copy of the store has: even a reader makes files beside one, as root ones of root's.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be copied, or is no store.
+    """
+    with tempfile.TemporaryDirectory(prefix="kong-mcp-") as folder:
+        for path in (store, store.with_name(f"{store.name}-wal")):
+            if path.exists():
+                shutil.copyfile(path, Path(folder) / path.name)
+        with closing(sqlite3.connect(Path(folder) / store.name)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(found[0]) if found else None
+
+
+def _migrations() -> Path:
+    package = import_module("mcp_sidecar").__file__
+    return Path(package or "").parent / "store" / "migrations" / "versions"
+
+
+def check_variables(place: Place) -> Finding:
+    """Say whether this release's sidecar takes the variables that it is given."""
+    check, mend = "sidecar's variables", "correct the sidecar's environment file"
+    try:
+        settings = import_module("mcp_sidecar.settings")
+    except ModuleNotFoundError:
+        return warn(check, "not looked at: the sidecar is not installed here", "pip install 'kong-mcp[sidecar]'")
+    try:
+        settings.read_settings(place.sidecar)
+    except ValueError as error:
+        return fail(check, "; ".join(str(error).splitlines()), mend)
+    return ok(check, "this release takes them all")
+
+
+def check_conf(place: Place) -> Finding:
+    """Say which settings of this release's kong.conf are missing in what Kong is given."""
+    shipped = parse((kong_folder() / "kong.conf").read_text(encoding="utf-8"))
+    missing = [name for name in _MUST_HAVE if not place.kong.get(name)]
+    if missing:
+        mend = "write: " + "; ".join(f"{name} = {shipped[name]}" for name in missing)
+        return fail("settings of Kong", f"kong.conf lacks {', '.join(missing)}", mend)
+    return ok("settings of Kong", "kong.conf has what this release added")
+
+
+def check_old_deck(files: Sequence[Path]) -> Finding:
+    """Say whether decK files hold what older releases put there."""
+    check = "decK files"
+    if not files:
+        return warn(check, "none were named", "name them: --deck deck")
+    listed = [path for one in files for path in (sorted(one.rglob("*.y*ml")) if one.is_dir() else [one])]
+    for path in listed:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for old, meaning in _GONE.items():
+            if old in text:
+                return fail(
+                    check, f"{path} has {old}: {meaning}", "kong-mcp unpack brings deck/shared.yaml anew; sync it"
+                )
+    return ok(check, f"nothing of an older release in {len(listed)} files; kong-mcp deck diff says what changes")

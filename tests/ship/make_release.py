@@ -1,0 +1,153 @@
+"""make release: build wheel and sdist twice, refuse if they differ, install the wheel, and list what it brings along.
+
+build/release gets the wheel, the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from ship.parts import EXTRAS, PROJECT, ROOT, Part, parts
+
+VERSION = PROJECT["version"]
+URL = "https://kong-mcp.invalid/release"
+"""Names the release in its serial number (RFC 9562, version 5): the same release, the same number."""
+
+
+def run(*command: str | Path, **more: Any) -> str:
+    """Run a program; its error output passes.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    return subprocess.run([str(one) for one in command], check=True, stdout=subprocess.PIPE, text=True, **more).stdout
+
+
+def build(commit: str, epoch: str, folder: Path, mask: int) -> dict[str, bytes]:
+    """Return wheel and sdist of what is committed, built in `folder` under an umask, by file name."""
+    tree, out = folder / "tree", folder / "out"
+    tree.mkdir(parents=True)
+    packed = folder / "tree.tar"
+    run("git", "-C", ROOT, "archive", "--output", packed, commit)
+    shutil.unpack_archive(packed, tree, filter="data")
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+    environment.pop("PYTHONHASHSEED", None)
+    run(sys.executable, "-m", "hatchling", "build", "-d", out, cwd=tree, env=environment, umask=mask)
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def built_twice(commit: str, epoch: str) -> dict[str, bytes]:
+    """Return wheel and sdist, after a second build elsewhere and under another umask gave the same bytes."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        first = build(commit, epoch, Path(one), 0o022)
+        second = build(commit, epoch, Path(other) / "deeper", 0o077)
+    for name, content in first.items():
+        if second.get(name) != content:
+            raise SystemExit(f"{name}: two builds differ; nothing was written")
+    return first
+
+
+def sbom(found: dict[str, Part], required: set[str], epoch: str) -> dict[str, Any]:
+    """Return the bill of materials (CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/)."""
+
+    def ref(part: Part) -> str:
+        return f"pkg:pypi/{part.name}@{part.version}"
+
+    own = Part(PROJECT["name"], VERSION, PROJECT["license"], tuple(found))
+    contents = json.dumps([ref(part) for part in found.values()])
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, URL + VERSION + contents)}",
+        "version": 1,
+        "metadata": {
+            "timestamp": datetime.fromtimestamp(int(epoch), UTC).isoformat(),
+            "component": component(own, ref(own), "application"),
+        },
+        "components": [
+            component(part, ref(part), "library") | {"scope": "required" if part.name in required else "optional"}
+            for part in found.values()
+        ],
+        "dependencies": [
+            {"ref": ref(part), "dependsOn": [ref(found[name]) for name in part.needs if name in found]}
+            for part in (own, *found.values())
+        ],
+    }
+
+
+def component(part: Part, ref: str, kind: str) -> dict[str, Any]:
+    """Return a component with its licence by name: what a package says is not always an SPDX expression."""
+    licences = [{"license": {"name": part.licence}}]
+    return {"type": kind, "bom-ref": ref, "name": part.name, "version": part.version, "purl": ref, "licenses": licences}
+
+
+def licences(found: dict[str, Part], required: set[str]) -> str:
+    """Return the list of licences, for people."""
+    rows = [
+        f"| {part.name} | {part.version} | {part.licence} | {'always' if part.name in required else 'by an extra'} |"
+        for part in found.values()
+    ]
+    head = f"# Licences of what kong-mcp {VERSION} installs\n\nkong-mcp itself: {PROJECT['license']}.\n"
+    return "\n".join([head, "| package | version | licence | installed |", "|---|---|---|---|", *rows, ""])
+
+
+def tried(wheel: Path) -> None:
+    """Install the wheel alone into an empty environment, and do with it what a plugin server's machine does.
+
+    Raises:
+        CalledProcessError: something of it does not work.
+        SystemExit: a package was pulled in that only an extra needs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run(sys.executable, "-m", "venv", Path(folder) / "venv")
+        bin_folder = Path(folder) / "venv" / "bin"
+        pins = Path(folder) / "pins.txt"
+        pins.write_text("".join(f"{part.name}=={part.version}\n" for part in parts().values()), encoding="utf-8")
+        pip = (bin_folder / "python", "-m", "pip", "--disable-pip-version-check")
+        run(*pip, "install", "--quiet", "--constraint", pins, wheel)
+        listed = {one["name"].lower().replace("_", "-") for one in json.loads(run(*pip, "list", "--format", "json"))}
+        if more := listed - set(parts()) - {"kong-mcp", "pip", "setuptools"}:
+            raise SystemExit(f"the wheel alone pulls in {', '.join(sorted(more))}")
+        run(bin_folder / "kong-mcp", "unpack", Path(folder) / "unpacked", cwd=folder)
+        run(bin_folder / "kong-mcp", "helm-values", f"registry.example/kong-mcp@sha256:{64 * '0'}", cwd=folder)
+        run(bin_folder / "kong-mcp", "deck", "render", ROOT / "deck" / "servers", cwd=folder)
+        run(bin_folder / "mcp-pluginserver", "--help", cwd=folder)
+
+
+def main() -> None:
+    """Make build/release of what is committed."""
+    if run("git", "-C", ROOT, "status", "--porcelain").strip():
+        click.echo("what is not committed is not in the release", err=True)
+    commit = run("git", "-C", ROOT, "rev-parse", "HEAD").strip()
+    epoch = run("git", "-C", ROOT, "log", "-1", "--format=%ct", commit).strip()
+    target = ROOT / "build" / "release"
+    shutil.rmtree(target, ignore_errors=True)
+    files = built_twice(commit, epoch)
+    found, required = parts(*EXTRAS), set(parts())
+    files["sbom.json"] = (json.dumps(sbom(found, required, epoch), indent=2) + "\n").encode()
+    files["LICENCES.md"] = licences(found, required).encode()
+    target.mkdir(parents=True)
+    for name, content in files.items():
+        (target / name).write_bytes(content)
+    tried(next(target.glob("*.whl")))
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    (target / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    click.echo(sums, nl=False)
+    click.echo(f"{target}: built twice with the same bytes, and tried in an empty environment")
+
+
+if __name__ == "__main__":
+    main()
