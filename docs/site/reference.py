@@ -12,6 +12,7 @@ import click
 
 from kong_mcp.cli import main as kong_mcp
 from mcp_sidecar.auth.settings import AuthSettings
+from mcp_sidecar.health.settings import HealthSettings
 from mcp_sidecar.settings import KEYS_VARIABLE, VARIABLES, Settings
 from mcp_sidecar.surface.pin_settings import PinSettings
 
@@ -27,6 +28,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_ANSWER_TIMEOUT": "Seconds until an answer must have come; work that lasts has no such limit.",
     "MCP_SIDECAR_MAX_ANSWER": "Bytes of an answer, or of one event, that are read at most.",
     "MCP_SIDECAR_REPEATS": "How often what is safe to repeat is sent again, 0 to 2.",
+    "MCP_SIDECAR_REPEAT_SHARE": "How much of a server's traffic may be repeats, as a part of 1.",
     "MCP_SIDECAR_OPEN_PER_CALLER": "Requests of one caller that may be open at once; then 429.",
     "MCP_SIDECAR_OPEN_PER_SERVER": "Requests to one server that may be open at once; then 503.",
     "MCP_SIDECAR_LOG_LEVEL": "debug, info, warning or error.",
@@ -34,11 +36,13 @@ MEANINGS: Final = {
     "MCP_SIDECAR_STORE": "The store: a path of an SQLite file, or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     "MCP_SIDECAR_FIRST_USE": "What becomes of clean items of a server that is seen for the first time.",
     "MCP_SIDECAR_DRIFT": "What becomes of a clean change of an open item.",
-    "MCP_SIDECAR_SETTLE": "Seconds in which a server that was just seen for the first time is read as one whole.",
+    "MCP_SIDECAR_SETTLE": "Seconds for which a closed version must stay away before its item opens again.",
     "MCP_SIDECAR_REFRESH_INTERVAL": "Seconds between two looks at the store for what others decided.",
     "MCP_SIDECAR_LOOK_INTERVAL": "Seconds between two looks of the sidecar's own at each server.",
     "MCP_SIDECAR_SERVERS": "Servers to look at before any agent has: names, separated by commas.",
+    "MCP_SIDECAR_SERVERS_FILE": "All servers, as `kong-mcp deck render --servers-out` writes them; read anew.",
     "MCP_SIDECAR_REVIEWERS": "Who may use the review API: `NAME=TOKEN`, separated by commas.",
+    "MCP_SIDECAR_READERS": "Who may read in the review API, and decide nothing: `NAME=TOKEN`, separated by commas.",
     "MCP_SIDECAR_WEBHOOK_URL": "Where news is sent: new and changed items, withheld answers.",
     "MCP_SIDECAR_WEBHOOK_SECRET": "What the webhook's body is signed with (HMAC-SHA256).",
     "KONG_MCP_ISSUER_KEYS": "The file in which this node's guards read issuers' keys; the plugin server has it too.",
@@ -46,6 +50,18 @@ MEANINGS: Final = {
     "MCP_SIDECAR_ISSUER_REFRESH": "Seconds between two readings of an issuer's keys.",
     "MCP_SIDECAR_ISSUER_KEEP": "Seconds for which the last good keys of an issuer that is away are used.",
     "MCP_SIDECAR_ISSUER_NETWORKS": "Private networks in which issuers may live; public addresses need no entry.",
+    "MCP_SIDECAR_ISSUER_CLIENTS": "As whom issuers are asked: `ISSUER CLIENT env:NAME` or `file:PATH`, with commas.",
+    "KONG_MCP_ASK_SOCKET": "The socket at which guards ask what only a provider knows; plugin server too.",
+    "KONG_MCP_REVOKED": "Where guards read whom `kong-mcp revoke` has cut off; plugin server too.",
+    "KONG_MCP_POLICIES": "The folder of policies that are too long for a header; the plugin server writes it.",
+    "KONG_MCP_HEALTH": "Where guards read which servers are not to be asked now; plugin server too.",
+    "MCP_SIDECAR_KONG_ADMIN": "Kong's Admin API, which is told of replicas that are ill; URLs with commas.",
+    "MCP_SIDECAR_KONG_ADMIN_TOKEN": "The token that is sent to it.",
+    "MCP_SIDECAR_REPLICAS": "Replicas to probe without the Admin API: `SERVER=URL URL`, commas between.",
+    "MCP_SIDECAR_BREAKER_REQUESTS": "Requests within a window from which a breaker may open.",
+    "MCP_SIDECAR_BREAKER_SHARE": "The share of them that failed at which it opens.",
+    "MCP_SIDECAR_BREAKER_SLOW": "Seconds from which an answer counts as slow.",
+    "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""
 
@@ -72,7 +88,7 @@ def commands_page() -> str:
 def defaults() -> dict[str, Any]:
     """Return the default of each field that a variable sets."""
     found: dict[str, Any] = {}
-    for kind in (Settings, PinSettings, AuthSettings):
+    for kind in (Settings, PinSettings, AuthSettings, HealthSettings):
         for field in fields(kind):
             found[field.name] = None if field.default is MISSING else field.default
     return found | {"listen": f"{Settings.listen_host}:{Settings.listen_port}"}
