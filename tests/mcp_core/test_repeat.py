@@ -9,6 +9,7 @@ from mcp_core.repeat import Budget, may_ask_another, may_repeat, says_nobody_is_
 SURFACE = {
     *("initialize", "tools/list", "prompts/list", "resources/list", "resources/templates/list"),
     *("server/discover", "subscriptions/listen", "tasks/get", "tasks/result"),
+    *("skills/list", "skills/get", "resources/directory/read"),
 }
 
 

@@ -302,7 +302,7 @@ def test_an_answer_holds_so_many_objects_and_arrays_and_no_more(opens, closes):
     nested = opens * 20 + b"0" + closes * 20
     assert filter_answer(body % b",".join([nested] * many), VIEW) == Pass()
     refusal = filter_answer(body % b",".join([nested] * (many + 1)), VIEW)
-    assert refusal.reason == "answer: more than the gateway reads of one answer (500000 objects and arrays)"
+    assert refusal.why == "answer: more than the gateway reads of one answer (500000 objects and arrays)"
     # In a text they are characters like any others.
     assert filter_answer(body % (b'"%s"' % (b'[{\\"' * 600_000)), VIEW) == Pass()
 

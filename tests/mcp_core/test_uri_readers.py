@@ -176,7 +176,6 @@ def test_what_is_denied_is_denied_in_every_spelling(uri):
             "note://h/\u00fc",
             "note://h/%C3%A9t%C3%A9",
             "urn:isbn:0451450523",
-            "ui://app/main.html",
         ),
         *("str://x..y/z..", "git+ssh://git@host/repo.git", "memo://insights", "x:y", "note://[::2]/x", "tel:+1-2"),
     ],

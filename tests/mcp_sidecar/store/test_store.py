@@ -115,6 +115,8 @@ def test_every_kind_of_item_is_known_by_its_own_name(store, notes):
         notes.item(ItemKind.PROMPT, {"name": "x"}),
         notes.item(ItemKind.RESOURCE, {"uri": "x", "name": "y"}),
         notes.item(ItemKind.TEMPLATE, {"uriTemplate": "x", "name": "y"}),
+        notes.item(ItemKind.SKILL, {"name": "x", "uri": "x"}),
+        notes.item(ItemKind.FILE, {"name": "x", "uri": "x", "text": "Be brief."}),
         notes.item(ItemKind.INSTRUCTIONS, {"instructions": "Be brief."}),
     )
     found = {(one.id.kind, one.id.name) for one in store.standings("notes")}

@@ -268,7 +268,7 @@ class Visits(Looker):
     """A looker whose visits end as is said, and are counted."""
 
     def __init__(self, servers=()):
-        pins = SimpleNamespace(servers=servers, refresh_interval=0.001)
+        pins = SimpleNamespace(servers=servers, servers_file=None, refresh_interval=0.001)
         self.asked = -math.inf
         surfaces = SimpleNamespace(servers=["files"], asked=lambda _server: self.asked)
         super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None)
