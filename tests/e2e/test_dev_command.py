@@ -127,7 +127,7 @@ def test_it_prints_why_a_server_is_of_no_use(kind):
                 while "server refused" not in said:
                     said = dev.stderr.readline()
                     assert said, "the command ended and never said why"
-                assert said.startswith("notes: server refused; tools/list; forbidden-403; it said: no such origin")
+                assert said.startswith("notes: server refused; tools/list; forbidden: 403; it said: no such origin")
             finally:
                 dev.send_signal(signal.SIGTERM)
                 dev.communicate(timeout=30)
