@@ -34,7 +34,7 @@ demo: $(READY) ## Run the main job on real servers and clients, and print what h
 test: $(READY) node python1 ## Run all tests but those of `make long` (on a real Kong too, where `kong` is on the PATH)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
-long: $(READY) deck node python1 fastmcp4 ## Run the tests that take minutes: the README and decK on a real Kong, other people's servers and clients
+long: $(READY) deck node python1 fastmcp4 ## Run the tests that take minutes: README and decK on a real Kong, other people's clients, servers and logins, sick replicas
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 check: $(READY) deck ## Format, lint, types, import rules, size caps, decK files

@@ -16,6 +16,8 @@ from kong_mcp.login import start
 from node import tools
 from servers.launch import Replica
 
+pytestmark = pytest.mark.long
+
 DEMO = Path(__file__).parents[1] / "demo" / "demo_server.py"
 COMMAND = [str(Path(sys.executable).parent / "kong-mcp"), "dev"]
 here = pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING)

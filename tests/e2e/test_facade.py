@@ -12,7 +12,7 @@ from e2e.tokens import token_gateway
 from node import tools
 from tokens.refusing import APPLICATION, CLIENT, PREFIX, Refusing
 
-pytestmark = pytest.mark.requirement("LOGIN-007")
+pytestmark = [pytest.mark.long, pytest.mark.requirement("LOGIN-007")]
 
 
 @pytest.fixture(scope="module")

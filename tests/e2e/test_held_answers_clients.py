@@ -27,6 +27,8 @@ from python1.tools import MISSING as MISSING_PYTHON1
 from python1.tools import python1
 from servers.answering_server import FORMS, POISON, AnsweringServer
 
+pytestmark = pytest.mark.long
+
 TESTS = Path(__file__).parents[1]
 CLIENTS = {
     "typescript-v1": ("v1", None),

@@ -15,6 +15,8 @@ from python1.tools import MISSING as MISSING_PYTHON1
 from python1.tools import python1
 from servers.feature_lists import NOTES, PROMPTS, TEMPLATES
 
+pytestmark = pytest.mark.long
+
 OLD = "--sse"
 """The server speaks the transport of 2024-11-05."""
 TESTS = Path(__file__).parents[1]

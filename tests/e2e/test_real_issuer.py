@@ -18,7 +18,10 @@ from e2e.tokens import token_gateway
 from node import tools
 from servers.launch import wait_for
 
-pytestmark = pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING),
+]
 STEP_UP = {"scope_rules": [{"scopes": ["notes:write"], "tools": ["report"]}], "denial": "challenge"}
 
 

@@ -16,7 +16,7 @@ SCENARIOS = ("sep-2640-skills-directory", "sep-2640-skills-enumeration", "sep-26
 CHECKS = 45
 """How many checks of the pinned suite pass without a gateway."""
 
-pytestmark = pytest.mark.skipif(not suite.present(), reason="needs the suite: make node")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not suite.present(), reason="needs the suite: make node")]
 
 
 def judge(url, folder):

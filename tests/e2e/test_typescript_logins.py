@@ -11,6 +11,7 @@ from e2e.tokens import token_gateway
 from node import tools
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.requirement("LOGIN-003"),
     pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING),
 ]

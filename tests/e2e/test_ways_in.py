@@ -21,7 +21,10 @@ from e2e.tokens import token_gateway
 from node import tools
 from tokens.kit import Kit, jwk
 
-pytestmark = pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING),
+]
 STEP_UP = {"scope_rules": [{"scopes": ["notes:write"], "tools": ["report"]}], "denial": "challenge"}
 DOCUMENT = "https://agent.example/client.json"
 NAMED = {

@@ -9,7 +9,7 @@ from resilience.conftest import gateway
 from servers.launch import wait_for
 from servers.moody_server import MoodyServer, call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 ILL = ("hangs", "page", "errors", "other-id")
 ALIVE = ("asks-who", "busy")
 IN_A_ROW = 8

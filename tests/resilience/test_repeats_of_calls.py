@@ -8,7 +8,7 @@ from resilience.conftest import OPEN, gateway
 from servers.launch import wait_for
 from servers.moody_server import TOOLS, MoodyServer, ask, call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 REPEATING = {**OPEN, "pins": {"mode": "enforce"}, "repeat": {"calls": "hinted"}}
 BYTES = (0, 180)
 """Bytes of an answer after which a replica is killed: nothing, and all but the end."""
