@@ -32,7 +32,7 @@ def test_a_closed_server_is_refused_until_its_time_and_no_other_one_is(tmp_path,
     write(tmp_path / "health", {"notes": ClosedServer(Why.SLOWNESS, 1010.0, 7.0)})
     file = HealthFile(str(tmp_path / "health"), KEYS, clock, clock)
     refusal = file.refusal("notes", "POST", 7)
-    assert (refusal.id, refusal.headers, refusal.reason) == (7, {"Retry-After": "7"}, "server-slowness")
+    assert (refusal.id, refusal.headers, refusal.detail) == (7, {"Retry-After": "7"}, "slowness")
     assert file.refusal("other", "POST", 7) is None
     clock.now = 1010.0
     assert file.refusal("notes", "POST", 7) is None

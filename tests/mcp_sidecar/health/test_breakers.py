@@ -30,7 +30,7 @@ def fail(breakers, server="notes"):
 def test_one_server_s_trouble_refuses_nobody_else(breakers):
     fail(breakers)
     refusal = breakers.refusal("notes")
-    assert (refusal.http_status(), refusal.reason, refusal.headers) == (503, "server-errors", {"Retry-After": "30"})
+    assert (refusal.http_status(), refusal.detail, refusal.headers) == (503, "errors", {"Retry-After": "30"})
     assert breakers.refusal("other") is None
     assert set(breakers.closed()) == {"notes"}
 
@@ -63,4 +63,4 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path):
             tasks.cancel_scope.cancel()
 
     anyio.run(run)
-    assert breakers.refusal("notes").reason == "server-no-replica"
+    assert breakers.refusal("notes").detail == "no-replica"

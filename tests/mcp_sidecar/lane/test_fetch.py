@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager, closing
 import anyio
 import pytest
 
+from mcp_sidecar.health.breakers import Breakers
 from mcp_sidecar.lane.callers import Call, Callers
 from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Said, Whole
@@ -33,7 +34,7 @@ async def lane_to(kong, words, **settings):
     async with aclosing(Upstream(given, metrics.repeats)) as upstream:
         with closing(Alerts(metrics.pins)) as alerts:
             parts = Parts.of(given, metrics, upstream, anyio.Event(), None, alerts)
-            yield InspectLane(Callers(given.keys), parts)
+            yield InspectLane(Callers(given.keys), parts, Breakers(given.health.limits, metrics.health, None))
 
 
 @pytest.fixture
