@@ -10,10 +10,10 @@ from mcp_core.keys import Keys
 from mcp_core.methods import READ_DIRECTORY, SKILL, SURFACE_KEYS
 from mcp_core.outcome import INVALID_PARAMS
 from mcp_core.pins.canonical import canonical
-from mcp_core.pins.states import Pinning
+from mcp_core.pins.states import Pinning, Trust
 from mcp_core.scan import ItemKind
 from mcp_core.skill_files import is_entry
-from mcp_sidecar.store.sightings import Sighting
+from mcp_sidecar.store.sightings import Sighting, trust_of
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces
 
@@ -40,6 +40,7 @@ class Pins:
         self.enforces = terms.pins is Pinning.ENFORCE
         self._mode = terms.pins.value
         self._scan = canonical(terms.scan)
+        self._foreign = trust_of(self._scan) is Trust.FOREIGN
         self._surfaces = surfaces
         self._metrics = metrics
         self._seen: list[Sighting] = []
@@ -110,7 +111,9 @@ class Pins:
         if self._judged is None:
             self._judged = self._surfaces.view(self._server)
         sighting = Sighting.of(kind, name, item)
-        shown = self._surfaces.shown(self._server, kind, name, sighting.digest)
+        # What a look opened before a guard said whose server it is has waited for nobody.
+        waits = self._foreign and self._surfaces.scan(self._server) != self._scan
+        shown = not waits and self._surfaces.shown(self._server, kind, name, sighting.digest)
         self._seen.append(sighting)
         if not shown:
             self._unapproved[kind] += 1

@@ -106,7 +106,7 @@ def test_an_answer_comes_whole_or_event_by_event(kong, words, call):
     (whole,) = fetched(kong, words, call(), said)
     assert isinstance(whole, Whole)
     assert json.loads(whole.text)["result"] == {"tools": [{"name": "read"}]}
-    assert (said.hidden, said.server, said.outcome) == (1, "files", "filtered")
+    assert (said.hidden, said.asked.server, said.outcome) == (1, "files", "filtered")
     note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}'
     kong.answers(words.stream_answer(b"id: 1\ndata: %s\n\n" % note, b"data: %s\n\n" % words.result("read")))
     began, first, last = fetched(kong, words, call())
