@@ -44,6 +44,9 @@ _LETTERS: Final = {
 }
 """How the question names kinds. Tasks have no letter: their ids are sealed, which only the inspect lane does."""
 
+MAX_HEADERS: Final = 100
+"""Headers of a request that are read; one with more is refused."""
+
 
 def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
     """Return the request's headers, and whether mcp-answers gave them, which so says that it is there."""

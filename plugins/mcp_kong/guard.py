@@ -45,7 +45,6 @@ from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
 from mcp_kong.tokens import REDACTED
 
-MAX_HEADERS: Final = 100
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
@@ -131,12 +130,14 @@ class Guard:
             return
         if tokens and tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path()):
             return
-        headers, held = answers.read_headers(kong, MAX_HEADERS)
+        headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
         caller = self._caller(kong, headers, http_method)
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", _Caller(lambda: NOBODY)), caller)
             return
-        refusal = http.check(headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=MAX_HEADERS)
+        refusal = http.check(
+            headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=answers.MAX_HEADERS
+        )
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Asked(kong, http_method, headers, body, caller)

@@ -26,7 +26,7 @@ from mcp_core.outcome import INVALID_REQUEST, Reject, RequestId
 from mcp_core.policy import View
 from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
-from mcp_kong import parts
+from mcp_kong import answers, parts
 from mcp_kong.asks import Sidecar
 from mcp_kong.keyfiles import MISS_SECONDS, KeyFile
 from mcp_kong.pdk import Kong
@@ -52,7 +52,6 @@ NOT_KEPT: Final = KeysMissing(
     Reason.PROOF_NOT_KEPT, "The gateway cannot tell at present whether this proof was used before. Send a new one."
 )
 _OF_PROOFS: Final = frozenset({INVALID_PROOF, USE_NONCE})
-MAX_HEADERS: Final = 100
 REDACTED: Final = "REDACTED"
 """What Kong's own serializer writes in place of Authorization."""
 _RECORDED_QUERY: Final = ("request.uri", "request.url", "request.querystring", "upstream_uri")
@@ -186,7 +185,7 @@ class Tokens:
         if path != facade.token_path:
             found = facade.answers(path, http_method, kong.request.get_raw_query(), body)
         elif http_method == "POST":
-            kind = kong.request.get_headers(MAX_HEADERS).get("content-type", "")
+            kind = kong.request.get_headers(answers.MAX_HEADERS).get("content-type", "")
             rewritten = facade.token_request(kind if isinstance(kind, str) else "", body)
             if isinstance(rewritten, bytes):
                 kong.service.request.set_raw_body(rewritten.decode())

@@ -12,7 +12,8 @@ from kong_side import ANN, ANNS_HEADERS, CONFIG, KEY, POST_ROUTE, KongSide
 from mcp_core.claims import ClaimSigner
 from mcp_core.principal import NOBODY, consumer
 from mcp_core.seal import Session, SessionSealer
-from mcp_kong.guard import MAX_HEADERS, REFUSAL, Guard
+from mcp_kong.answers import MAX_HEADERS
+from mcp_kong.guard import REFUSAL, Guard
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 META = {VERSION_KEY: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}

@@ -13,7 +13,7 @@ from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.scan import ItemKind
 from mcp_core.skill_files import is_entry
-from mcp_sidecar.store.sightings import Sighting, trust_of
+from mcp_sidecar.store.sightings import TRUST, Sighting
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces
 
@@ -40,7 +40,7 @@ class Pins:
         self.enforces = terms.pins is Pinning.ENFORCE
         self._mode = terms.pins.value
         self._scan = canonical(terms.scan)
-        self._foreign = trust_of(self._scan) is Trust.FOREIGN
+        self._foreign = terms.scan.get(TRUST) == Trust.FOREIGN
         self._surfaces = surfaces
         self._metrics = metrics
         self._seen: list[Sighting] = []
