@@ -14,7 +14,7 @@ from kong_mcp.declare.model import AUTH, RENAMED, SERVER_FILE, of_guard
 from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
 from kong_mcp.declare.values import line_of, read
-from kong_mcp.servers import Server, ServerError, server_of
+from kong_mcp.servers import DevServer, ServerSpecError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_kong.settings import SettingsError, check_config
@@ -31,7 +31,7 @@ class ServerFile:
     file: str
     node: nodes.Mapping
     values: dict[str, Any]
-    server: Server
+    server: DevServer
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         return None, sorted(found)
     try:
         server = server_of(values["name"], values["replicas"])
-    except ServerError as error:
+    except ServerSpecError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
     mine = ServerFile(file, node, values, replace(server, policy=of_guard(values), path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
