@@ -105,15 +105,17 @@ def _rules(rules: Any) -> str:
 
 def _found(logged: Mapping[str, Any]) -> str:
     who = shown(logged.get("principal") or "nobody known")
-    where = {"arguments": "the arguments of", "beside": "what stands beside the answer to"}.get(
-        str(logged.get("where")), "the answer to"
-    )
+    said = str(logged.get("where"))
+    where = {"arguments": "the arguments of", "beside": "what stands beside the answer to"}.get(said, "the answer to")
     action = str(logged.get("action"))
     do = {
-        "withheld": "read what the server sends; results.mode flag lets it pass and tells",
+        "withheld": f"read what the server sends; {'lists' if said == 'lists' else 'results'}.mode flag lets it pass "
+        "and tells",
         "refused": "see what the agent sends; arguments set to flag lets it pass and tells",
     }.get(action, "read what it is; block in place of flag keeps it from the agent")
-    what = f"found in {where} {shown(logged.get('method'))} of {who}"
+    named = logged.get("items")
+    items = f" in {', '.join(map(shown, named))}" if isinstance(named, list) else ""
+    what = f"found{items} in {where} {shown(logged.get('method'))} of {who}"
     return line(logged.get("server"), [what, _rules(logged.get("rules")), shown(action)], do)
 
 

@@ -163,6 +163,7 @@ def write_terms(terms: Terms) -> bytes:
         "secrets": _unless_off(inspection.secrets),
         "scan": terms.scan,
         "repeat": inspection.repeats,
+        "lists": None if inspection.lists is Mode.BLOCK else inspection.lists.value,
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -347,7 +348,8 @@ def _unless_off(word: Mode | Pinning) -> str | None:
 
 def _inspection(values: Mapping[str, Any]) -> Inspection:
     results, schema, secrets = (Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets"))
-    return Inspection(results, schema, secrets, repeats=bool(values.get("repeat", False)))
+    lists = Mode(values.get("lists", Mode.BLOCK))
+    return Inspection(results, schema, secrets, repeats=bool(values.get("repeat", False)), lists=lists)
 
 
 def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:

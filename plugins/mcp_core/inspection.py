@@ -1,4 +1,4 @@
-"""What a route asks beyond its policy: that results be scanned, and arguments be held to schemas and searched."""
+"""What a route asks beyond its policy: that lists and results be scanned, and arguments held to schemas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """How results are scanned, and arguments are held to the tool's approved schema and searched for secrets.
+    """How lists and results are scanned, and arguments are held to the tool's approved schema and searched for secrets.
 
     `repeats` says that calls whose approved tool says that it may be repeated are, on another replica.
     """
@@ -31,6 +31,7 @@ class Inspection:
     schema: Mode = Mode.OFF
     secrets: Mode = Mode.OFF
     repeats: bool = False
+    lists: Mode = Mode.BLOCK
 
     def takes(self, method: str) -> bool:
         """Return whether a request of this method goes through the sidecar for it."""

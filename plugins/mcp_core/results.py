@@ -57,12 +57,14 @@ _WORD: Final = 40
 class ResultFindings:
     """What rules found in one message: their ids, sorted, and whether anything was withheld for it.
 
-    `where` is "results", or "beside" for what stands beside the items of a list.
+    `where` is "results", "lists" for the items of lists, some of which `items` names, or "beside" for what stands
+    beside them.
     """
 
     rules: tuple[str, ...]
     withheld: bool
     where: str = "results"
+    items: tuple[str, ...] = ()
 
 
 def scan(message: dict[str, Any], scanner: Scan, unread: Callable[[], Report] = Report) -> Report:

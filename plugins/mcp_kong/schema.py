@@ -25,7 +25,11 @@ PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 REPEATS: Final = ("off", "hinted")
 """Which calls are repeated on another replica: none, or those whose approved tool says that it may be."""
-INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
+INSPECTION: Final = {
+    "lists": frozenset({"mode"}),
+    "results": frozenset({"mode"}),
+    "arguments": frozenset({"schema", "secrets"}),
+}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 
 
@@ -56,11 +60,11 @@ def _limit(default: int, at_most: int, description: str) -> dict[str, Any]:
     }
 
 
-def _mode(description: str) -> dict[str, Any]:
+def _mode(description: str, default: Mode = Mode.OFF) -> dict[str, Any]:
     return {
         "type": "string",
         "required": True,
-        "default": Mode.OFF.value,
+        "default": default.value,
         "one_of": [one.value for one in Mode],
         "description": description,
     }
@@ -228,6 +232,21 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                     }
                 },
                 {"methods": names("Further methods that servers may send, exactly; unknown ones are left out.")},
+            ],
+        }
+    },
+    {
+        "lists": {
+            "type": "record",
+            "description": "Whether lists are searched for text that would steer the model that chooses from them.",
+            "fields": [
+                {
+                    "mode": _mode(
+                        "block leaves an item with such text out of lists; flag only writes it down. Where pins are "
+                        "enforced, what is found waits for a person instead.",
+                        Mode.BLOCK,
+                    )
+                }
             ],
         }
     },

@@ -245,6 +245,7 @@ def read_inspection(config: Mapping[str, Any]) -> Inspection:
         schema=_word(config, "arguments", "schema"),
         secrets=_word(config, "arguments", "secrets"),
         repeats=read_repeat(config),
+        lists=_word(config, "lists", "mode", Mode.BLOCK),
     )
 
 
@@ -261,10 +262,10 @@ def read_repeat(config: Mapping[str, Any]) -> bool:
     return bool(word == REPEATS[1])
 
 
-def _word(config: Mapping[str, Any], field: str, key: str) -> Mode:
+def _word(config: Mapping[str, Any], field: str, key: str, default: Mode = Mode.OFF) -> Mode:
     value, keys = config.get(field) or {}, INSPECTION[field]
     modes = [one.value for one in Mode]
-    word = value.get(key, Mode.OFF.value) if isinstance(value, Mapping) and value.keys() <= keys else None
+    word = value.get(key, default.value) if isinstance(value, Mapping) and value.keys() <= keys else None
     # YAML reads a bare off as false.
     word = Mode.OFF.value if word is False else word
     if word not in modes:

@@ -217,7 +217,8 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
     def given(*names: str) -> dict[str, Any]:
         return {name: flat[name] for name in names if name in flat}
 
-    inspection = Inspection(*(Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets")))
+    modes = [Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets")]
+    inspection = Inspection(*modes, lists=Mode(flat.get("lists", "block")))
     hide = flat.get("hide")
     terms = Terms(
         View.from_json(flat["view"]),

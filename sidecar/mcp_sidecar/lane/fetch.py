@@ -68,6 +68,7 @@ class Fetch:
             terms.enforce,
             pins=pins_of(call.claims, call.target, parts.surfaces, parts.metrics.pins),
             results=parts.inspector.results(call.claims),
+            lists=parts.inspector.lists(terms),
             beside=parts.inspector.beside(terms),
             judge=self._judge,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from mcp_sidecar.lane.fairness import FairQueue, Turn
 from mcp_sidecar.lane.files import Directory, Files, NoReads
 from mcp_sidecar.lane.inspection import Beside, Results
 from mcp_sidecar.lane.pinning import Pins
+from mcp_sidecar.lane.screening import Screen
 from mcp_sidecar.upstream.bodies import THREAD_BYTES
 
 SCANNED_BYTES: Final = 4 * 1024
@@ -69,6 +71,7 @@ class AnswerView:
     files: Files | Directory | NoReads | None = None
     results: Results | None = None
     beside: Beside | None = None
+    lists: Screen | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 
@@ -112,9 +115,10 @@ class _Lane:
             if self._queue.is_waited_for:
                 anyio.from_thread.run(turn.pass_on)
 
-        if sight.results is None:
-            return _filter(text, sight)
-        with sight.results.pausing(pause):
+        with ExitStack() as pausing:
+            for one in (sight.results, sight.lists):
+                if one is not None:
+                    pausing.enter_context(one.pausing(pause))
             return _filter(text, sight)
 
 
@@ -141,7 +145,7 @@ class Filter:
         return filtered
 
     async def _once(self, text: bytes, sight: AnswerView) -> Filtered | Reject:
-        scans = sight.results is not None or sight.beside is not None
+        scans = any(one is not None for one in (sight.results, sight.beside, sight.lists))
         if len(text) < (SCANNED_BYTES if scans else THREAD_BYTES):
             return _filter(text, sight)
         lane = self._short if len(text) < LONG else self._long if len(text) < HUGE else self._huge
@@ -149,7 +153,7 @@ class Filter:
 
 
 def _filter(text: bytes, sight: AnswerView) -> Filtered | Reject:
-    view, scans = sight.view, [one for one in (sight.results, sight.beside) if one is not None]
+    view, scans = sight.view, [one for one in (sight.results, sight.beside, sight.lists) if one is not None]
     view.hidden = Counter()
     for one in scans:
         one.found = []
@@ -166,7 +170,8 @@ def _revise(sight: AnswerView) -> Revise:
         held = sight.files is not None and sight.files.revise(message)
         beside = sight.beside is not None and sight.beside.revise(message)
         pinned = sight.pins is not None and sight.pins.revise(message)
+        screened = sight.lists is not None and sight.lists.revise(message)
         withheld = sight.results is not None and sight.results.revise(message)
-        return sight.revise(message) or held or beside or pinned or withheld
+        return sight.revise(message) or held or beside or pinned or screened or withheld
 
     return revise

@@ -28,6 +28,7 @@ from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.lane.schemas import Schemas, Usable
+from mcp_sidecar.lane.screening import Readings, Screen, screen_of
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.store.sightings import AS_SHIPPED, scanner_of
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -119,6 +120,7 @@ class Inspector:
         self._schemas = Schemas(surfaces)
         self._metrics = metrics
         self._threads = anyio.CapacityLimiter(THREADS)
+        self._readings = Readings()
 
     def results(self, claims: Claims) -> Results | None:
         """Return how the answers to a request are scanned, or None where they are not."""
@@ -127,17 +129,23 @@ class Inspector:
             return None
         return Results(scanner_of(canonical(claims.terms.scan)), claims.method, block=mode is Mode.BLOCK)
 
+    def lists(self, terms: Terms) -> Screen | None:
+        """Return how the items of lists are read, or None where they are not, or pins hold what is found."""
+        return screen_of(terms, self._readings)
+
     def beside(self, terms: Terms) -> Beside | None:
         """Return how what stands beside items is read, or None where nothing that servers write is read at all."""
-        results, pins = terms.inspection.results, terms.pins
-        if results is Mode.OFF and pins is Pinning.OFF:
+        lists, results, pins = terms.inspection.lists, terms.inspection.results, terms.pins
+        if {lists, results} == {Mode.OFF} and pins is Pinning.OFF:
             return None
-        return Beside(canonical(terms.scan), enforce=results is Mode.BLOCK or pins is Pinning.ENFORCE)
+        blocks = results is Mode.BLOCK or (lists is Mode.BLOCK and terms.enforce)
+        return Beside(canonical(terms.scan), enforce=blocks or pins is Pinning.ENFORCE)
 
     def tell(self, claims: Claims, server: str, found: Sequence[ResultFindings], trace: str | None) -> None:
         """Count and write down what was found in answers."""
         for one in found:
-            self._tell(claims, server, one.where, one.rules, "withheld" if one.withheld else "flagged", trace)
+            action = "withheld" if one.withheld else "flagged"
+            self._tell(claims, server, one.where, one.rules, action, trace, items=one.items)
 
     async def check(self, claims: Claims, server: str, body: bytes, trace: str | None) -> Reject | None:
         """Return why the arguments of a request go no further, or None where they may.
@@ -182,7 +190,15 @@ class Inspector:
         return await anyio.to_thread.run_sync(_hold, schemas, arguments, limiter=self._threads)
 
     def _tell(
-        self, claims: Claims, server: str, where: str, rules: Sequence[str], action: str, trace: str | None
+        self,
+        claims: Claims,
+        server: str,
+        where: str,
+        rules: Sequence[str],
+        action: str,
+        trace: str | None,
+        *,
+        items: Sequence[str] = (),
     ) -> None:
         for rule in rules:
             self._metrics.findings.labels(server, rule, action).inc()
@@ -195,6 +211,7 @@ class Inspector:
             principal=claims.principal.name,
             method=claims.method,
             trace=trace,
+            **({"items": list(items)} if items else {}),
         )
 
 

@@ -29,8 +29,11 @@ def told(result):
     [
         ({"pins": "enforce"}, "withheld"),
         ({"results": "block"}, "withheld"),
-        ({"pins": "monitor"}, "flagged"),
-        ({}, "passed"),
+        ({"pins": "monitor", "lists": "flag"}, "flagged"),
+        ({"pins": "monitor", "lists": "off"}, "flagged"),
+        ({}, "withheld"),
+        ({"lists": "flag"}, "flagged"),
+        ({"lists": "off"}, "passed"),
     ],
     ids=str,
 )
