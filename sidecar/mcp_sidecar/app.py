@@ -48,7 +48,8 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
                     file = RevokedFile(revoked, settings.keys, version("kong-mcp"))
-                    keeper = RevocationKeeper(file, settings.pins.store, settings.pins.refresh_interval)
+                    pins = settings.pins
+                    keeper = RevocationKeeper(file, pins.store, pins.refresh_interval, parts.cuts.hear)
                     tasks.start_soon(keeper.run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)

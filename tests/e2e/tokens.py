@@ -41,7 +41,7 @@ class TokenGateway:
 
 
 @contextlib.contextmanager
-def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=None, **auth):
+def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=None, script=RECORDING, **auth):
     """Run a gateway of one kind that takes an issuer's tokens, and wait until its guards have the issuer's keys.
 
     `shared` holds more settings of it: the ring of keys, and the store.
@@ -50,7 +50,7 @@ def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=Non
     resource = f"http://127.0.0.1:{port}/notes/mcp"
     section = {"resource": resource, "issuers": [{"issuer": issuer}], "required_scopes": ["mcp"]}
     with contextlib.ExitStack() as stack:
-        replica = Replica("notes-1", script=RECORDING)
+        replica = Replica("notes-1", script=script)
         stack.callback(replica.kill)
         policy = {**OPEN, **(policy or {}), "auth": section | auth}
         settings = DevSettings([parse_server(f"notes={replica.url}")], kind, port=port, policy=policy, **(shared or {}))
