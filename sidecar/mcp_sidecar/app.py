@@ -14,6 +14,7 @@ from mcp_core.auth import wanted
 from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
+from mcp_sidecar.auth.looks import LookCredentials
 from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.health.ward import Ward
@@ -34,7 +35,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings, metrics.repeats)
-    curator = Curator(settings, upstream, metrics.pins)
+    curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)

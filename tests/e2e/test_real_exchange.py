@@ -1,4 +1,4 @@
-"""A real authorization server exchanges agents' tokens for those of servers (RFC 8693), and keeps the chain of actors."""
+"""A real authorization server exchanges agents' tokens for servers' own (RFC 8693), and keeps the chain of actors."""
 
 import contextlib
 
