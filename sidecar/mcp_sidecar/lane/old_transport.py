@@ -26,7 +26,7 @@ from mcp_core.outcome import Reject
 from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, REFUSAL_PURPOSE, Sealer, SessionSealer
 from mcp_core.sse import Event
 from mcp_core.surface import Revise, unreadable
-from mcp_sidecar.lane.filtering import Filter, Filtered, Sight
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Filtered
 from mcp_sidecar.lane.sessions import opened
 from mcp_sidecar.lane.streams import EventStream
 from mcp_sidecar.lane.tasks import Sending
@@ -41,7 +41,7 @@ Announce = Callable[[str], str | None]
 class OldStream(EventStream):
     """The events of a GET's stream, of which one may name the server's message endpoint."""
 
-    def __init__(self, filter_: Filter, sight: Sight, *, max_event: int, announce: Announce) -> None:
+    def __init__(self, filter_: Filter, sight: AnswerView, *, max_event: int, announce: Announce) -> None:
         super().__init__(filter_, sight, max_event=max_event)
         self._announce = announce
 
@@ -71,7 +71,7 @@ class OldTransport:
         claims: Claims,
         target: Target,
         filter_: Filter,
-        sight: Sight,
+        sight: AnswerView,
         *,
         max_event: int,
         opens: Callable[[str], None],
