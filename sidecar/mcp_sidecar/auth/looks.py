@@ -16,9 +16,9 @@ import structlog
 
 from mcp_core import methods
 from mcp_core.auth import upstream
-from mcp_core.auth.asks import State
+from mcp_core.auth.asks import AskEnd
 from mcp_core.auth.config import AuthError
-from mcp_core.auth.upstream import GivenTokens, Grant, Kind
+from mcp_core.auth.upstream import GivenTokens, Grant, GrantKind
 from mcp_core.principal import NOBODY
 from mcp_sidecar.auth.fetch import Fetcher
 from mcp_sidecar.auth.provider import Providers
@@ -60,7 +60,7 @@ class LookCredentials:
         return None if grant is None else await self._token(server, grant)
 
     async def _token(self, server: str, grant: Grant) -> Header | None:
-        grant = replace(grant, kind=Kind.CLIENT_CREDENTIALS, actor=False)
+        grant = replace(grant, kind=GrantKind.CLIENT_CREDENTIALS, actor=False)
         if grant.issuer not in self._settings.issuer_clients:
             return None
         now, key = self._wall(), grant.key(NOBODY)
@@ -68,9 +68,9 @@ class LookCredentials:
         if given is not None and now < given.renew:
             return methods.AUTHORIZATION_HEADER, f"Bearer {given.token}"
         answer = await self._ask(grant, tuple(self._settings.issuers))
-        if answer["state"] == State.SAID and (token := self._given.put(key, answer, now=now, latest=math.inf)):
+        if answer["state"] == AskEnd.SAID and (token := self._given.put(key, answer, now=now, latest=math.inf)):
             return methods.AUTHORIZATION_HEADER, f"Bearer {token}"
-        if answer["state"] == State.REFUSED:
+        if answer["state"] == AskEnd.REFUSED:
             structlog.get_logger().warning(
                 "a server is looked at without a token: its issuer gives the gateway none",
                 server=server,
