@@ -51,6 +51,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_ISSUER_KEEP": "Seconds for which the last good keys of an issuer that is away are used.",
     "MCP_SIDECAR_ISSUER_NETWORKS": "Private networks in which issuers may live; public addresses need no entry.",
     "MCP_SIDECAR_ISSUER_CLIENTS": "As whom issuers are asked: `ISSUER CLIENT env:NAME` or `file:PATH`, with commas.",
+    "MCP_SIDECAR_LOOK_CREDENTIALS": "How looks show who asks: `SERVER HEADER env:NAME` or `file:PATH`, with commas.",
     "KONG_MCP_ASK_SOCKET": "The socket at which guards ask what only a provider knows; plugin server too.",
     "KONG_MCP_REVOKED": "Where guards read whom `kong-mcp revoke` has cut off; plugin server too.",
     "KONG_MCP_POLICIES": "The folder of policies that are too long for a header; the plugin server writes it.",

@@ -81,6 +81,7 @@ class Claims:
     time in seconds; `format` that in which the guard wrote, and reads. Two fields serve the transport of 2024-11-05:
     `announce` is the path at which the agent would reach the server's message endpoint, on a GET that may open such a
     stream; `refusal` is the JSON-RPC error that the sender of a message must get in place of its answer.
+    `cuts` are the digests by any of which the request is cut off while it is open (auth.revoked.marks_of).
     """
 
     principal: Principal
@@ -93,6 +94,7 @@ class Claims:
     expires: int
     announce: str | None = None
     refusal: str | None = None
+    cuts: tuple[str, ...] = ()
     format: int = FORMAT
 
     def is_for(self, body: bytes) -> bool:
@@ -195,7 +197,7 @@ _TERMS: Final = frozenset(
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
-    | {"authorization"}
+    | {"authorization", "cuts"}
 )
 
 
@@ -223,6 +225,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "place": question.place,
         "asked": question.to_json()["asked"] or None,
         "batch": question.batch or None,
+        "cuts": claims.cuts or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -285,6 +288,7 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         int(values["expires"]),
         _text_or_none(values.get("announce")),
         _text_or_none(values.get("refusal")),
+        tuple(_texts(values.get("cuts", ()))),
     )
     return claims, target
 

@@ -41,6 +41,8 @@ class Ending(StrEnum):
     """The agent went away."""
     STOPPED = "stopped"
     """The gateway was told to stop."""
+    CUT_OFF = "cut-off"
+    """Its caller, its client or its session was cut off while it was open."""
     HELD_BACK = "held-back"
     """Not sent, because its server is unwell: its breaker is open."""
     FAILED = "failed"
@@ -108,6 +110,7 @@ class Reason(StrEnum):
     ARGUMENTS_LIMITS = "arguments-limits"
 
     # Access tokens.
+    CUT_OFF = "cut-off"
     ISSUER_NOT_ASKED = "issuer-not-asked"
     KEYS_FETCHED = "keys-fetched"
     NO_KEYS = "no-keys"

@@ -7,7 +7,7 @@ upstream that it names, changes the headers as it says, and judges what comes ba
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
@@ -69,14 +69,24 @@ class Questions:
         self._server = f',"server":{quoted(server)}'
         self._kinds = "".join(sorted(_LETTERS[kind] for kind in kinds))
 
-    def write(self, question: Question, upstream: str, headers: Changes, who: Principal | None = None) -> str:
+    def write(
+        self,
+        question: Question,
+        upstream: str,
+        headers: Changes,
+        who: Principal | None = None,
+        cuts: Sequence[str] = (),
+    ) -> str:
         """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON.
 
-        `who` is for the record that mcp-answers then writes; None where the guard has written one itself.
+        `who` is for the record that mcp-answers then writes; None where the guard has written one itself. `cuts` are
+        the digests by any of which the call is cut off while it is open (auth.revoked.marks_of).
         """
         said = _common(upstream, question.era.value, question.version, self._kinds)
         if who is not None:
             said += self._server if who.name is None else f'{self._server},"principal":{quoted(who.name[:MOST_TEXT])}'
+        if cuts:  # base64url, which needs no escapes
+            said += ',"cuts":["' + '","'.join(cuts) + '"]'
         if (only := question.only) is not None:
             said += f',"id":{_scalar(only.id)},"method":{quoted(only.method)}'
             if only.token is not None:

@@ -39,9 +39,10 @@ from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers, parts
 from mcp_kong.pdk import Kong
-from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
+from mcp_kong.policies import UNWRITTEN, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
+from mcp_kong.revocations import cuts_of
 from mcp_kong.settings import read_settings
 from mcp_kong.tokens import REDACTED
 
@@ -69,14 +70,6 @@ UNREADABLE: Final = (
     ).body(),
 )
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
-
-
-_UNWRITTEN: Final = Reject(
-    UNAVAILABLE,
-    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
-    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
-    Reason.POLICY_NOT_WRITTEN,
-)
 
 
 class _Caller:
@@ -273,7 +266,8 @@ class Guard:
             self._record(asked, admitted)
         # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
         who = None if admitted.would_refuse else asked.principal.known or NOBODY
-        said = settings.questions.write(admitted.question, upstream, changes, who)
+        cuts = cuts_of(settings.revoked, asked.principal.known, headers)
+        said = settings.questions.write(admitted.question, upstream, changes, who, cuts)
         kong.ctx.shared.set(answers.SHARED, said)
 
     def _taken_off(self, asked: Incoming, admitted: Admitted | None = None) -> list[str]:
@@ -347,7 +341,7 @@ class Guard:
         settings, kong = self._settings, asked.kong
         terms = self._terms.of(self._view(asked))
         if terms is None:
-            self._refuse(asked, replace(_UNWRITTEN, id=admitted.id))
+            self._refuse(asked, replace(UNWRITTEN, id=admitted.id))
             return
         if not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, parts.missing(settings.sidecar, admitted))
@@ -369,6 +363,7 @@ class Guard:
             expires=int(time.time()) + CONTEXT_SECONDS,
             announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
             refusal=refusal.body().decode() if refusal else None,
+            cuts=cuts_of(settings.revoked, principal, asked.headers),
         )
         target = Target(
             server=settings.server,

@@ -9,8 +9,10 @@ import msgspec
 
 from mcp_core.auth import revoked
 from mcp_core.auth.denied import KeysMissing
-from mcp_core.auth.revoked import Revoked
-from mcp_core.principal import Principal
+from mcp_core.auth.revoked import Revoked, marks_of
+from mcp_core.headers import Headers
+from mcp_core.methods import SESSION_HEADER
+from mcp_core.principal import NOBODY, Principal
 from mcp_core.reasons import Reason
 from mcp_kong.sealed_files import CHECK_SECONDS, SealedFile
 
@@ -49,6 +51,14 @@ class Revocations:
     def look(self) -> None:
         """Read the file if it is another one."""
         self._file.look(CHECK_SECONDS)
+
+
+def cuts_of(revoked: Revocations | None, principal: Principal | None, headers: Headers) -> tuple[str, ...]:
+    """Return the digests by which a request is cut off while it is open; none where there is no list."""
+    if revoked is None:
+        return ()
+    session = headers.get(SESSION_HEADER)
+    return marks_of(principal or NOBODY, session if isinstance(session, str) else None)
 
 
 _files: Final[dict[tuple[str, tuple[bytes, ...]], Revocations]] = {}

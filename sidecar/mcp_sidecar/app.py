@@ -14,6 +14,7 @@ from mcp_core.auth import wanted
 from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
+from mcp_sidecar.auth.looks import LookCredentials
 from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.health.ward import Ward
@@ -34,7 +35,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings, metrics.repeats)
-    curator = Curator(settings, upstream, metrics.pins)
+    curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
@@ -48,7 +49,8 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
                     file = RevokedFile(revoked, settings.keys, version("kong-mcp"))
-                    keeper = RevocationKeeper(file, settings.pins.store, settings.pins.refresh_interval)
+                    pins = settings.pins
+                    keeper = RevocationKeeper(file, pins.store, pins.refresh_interval, parts.cuts.hear)
                     tasks.start_soon(keeper.run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)

@@ -73,6 +73,7 @@ this node read them.
   MCP_SIDECAR_ISSUER_NETWORKS  networks that may be asked beside public addresses
   MCP_SIDECAR_ISSUER_CLIENTS   as whom they are asked: ISSUER CLIENT-ID SECRET, with commas; SECRET is env:NAME or
                                file:/PATH
+  MCP_SIDECAR_LOOK_CREDENTIALS  by what servers know the gateway that looks at them: SERVER HEADER SECRET, with commas
   KONG_MCP_ASK_SOCKET          the socket at which this node's guards ask
   KONG_MCP_REVOKED             the file in which they read who was cut off (kong-mcp revoke)
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jwt
 
-from bench import tokens
+from bench import token_costs
 from bench.core import KIB, call, decide_small
 from bench.measure import row, seconds, shown
 from bench.stand import KEYS, measure, start_server, start_stand
@@ -43,7 +43,7 @@ def run(*, quick):
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
         rows += _gateway(stack, kind, kit, folder, 1 if quick else 3, 3 if quick else 9)
-    return [*rows, *tokens.rows(quick=quick)]
+    return [*rows, *token_costs.rows(quick=quick)]
 
 
 def _verifier(kit):

@@ -1,34 +1,22 @@
 """A real authorization server gives machines opaque and bound tokens; the gateway asks it, and proofs are checked."""
 
-import json
-import subprocess
-from pathlib import Path
-
-import httpx
 import pytest
 
 from e2e.harness import modern
+from e2e.machines import machines_issuer, post
 from e2e.tokens import token_gateway
-from kong_mcp.dev import free_port
 from node import tools
 from servers.launch import wait_for
-from tokens.kit import Kit, jwk
+from tokens.kit import Kit
 from tokens.proofs import proof
 
 pytestmark = pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING)
-SCRIPT = Path(__file__).parents[1] / "node" / "machines.mjs"
 
 
 @pytest.fixture(scope="module")
 def issuer():
-    port = free_port()
-    command = [str(one) for one in (tools.node(), SCRIPT, tools.MODULES, port)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, **pipes) as process:
-        process.stdin.write(json.dumps([jwk("RS256", private=True, use="sig", alg="RS256")]) + "\n")
-        process.stdin.flush()
-        yield json.loads(process.stdout.readline())["issuer"]
-        process.stdin.close()
+    with machines_issuer() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +27,6 @@ def gateway(kind, issuer):
         issuers = [{"issuer": issuer, "introspect": True, "introspection_seconds": 1}]
         with token_gateway(kind, issuer, issuers=issuers) as running:
             yield running
-
-
-def post(issuer, path, client, headers=None, **form):
-    auth = (client, f"{client}-secret-0123456789")
-    return httpx.post(f"{issuer}{path}", data=form, auth=auth, headers=headers, trust_env=False)
 
 
 def token_of(issuer, gateway, client, headers=None):

@@ -41,16 +41,16 @@ class TokenGateway:
 
 
 @contextlib.contextmanager
-def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=None, **auth):
+def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=None, script=RECORDING, port=None, **auth):
     """Run a gateway of one kind that takes an issuer's tokens, and wait until its guards have the issuer's keys.
 
     `shared` holds more settings of it: the ring of keys, and the store.
     """
-    port = free_port()
+    port = port or free_port()
     resource = f"http://127.0.0.1:{port}/notes/mcp"
     section = {"resource": resource, "issuers": [{"issuer": issuer}], "required_scopes": ["mcp"]}
     with contextlib.ExitStack() as stack:
-        replica = Replica("notes-1", script=RECORDING)
+        replica = Replica("notes-1", script=script)
         stack.callback(replica.kill)
         policy = {**OPEN, **(policy or {}), "auth": section | auth}
         settings = DevSettings([parse_server(f"notes={replica.url}")], kind, port=port, policy=policy, **(shared or {}))
@@ -63,13 +63,13 @@ def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=Non
 
 
 @contextlib.contextmanager
-def kit_gateway(kind, policy=None, **auth):
+def kit_gateway(kind, policy=None, port=None, **auth):
     """Run one whose issuer is the tests' own, which signs whatever it is asked to."""
     provider = Provider()
     try:
         kit = Kit(issuer=provider.url)
         provider.publishes(kit.issuer, kit.jwks())
-        with token_gateway(kind, kit.issuer, kit, provider, policy, **auth) as gateway:
+        with token_gateway(kind, kit.issuer, kit, provider, policy, port=port, **auth) as gateway:
             yield gateway
     finally:
         provider.close()

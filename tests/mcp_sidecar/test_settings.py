@@ -31,6 +31,7 @@ OF_TOKENS = {
     "MCP_SIDECAR_ISSUER_CLIENTS": "https://idp.example gateway file:/run/secrets/idp",
     "KONG_MCP_ASK_SOCKET": "/var/lib/kong-mcp/ask.sock",
     "KONG_MCP_REVOKED": "/var/lib/kong-mcp/revoked",
+    "MCP_SIDECAR_LOOK_CREDENTIALS": "crm Authorization file:/run/secrets/crm",
 }
 OF_HEALTH = {
     "KONG_MCP_HEALTH": "/var/lib/kong-mcp/health",

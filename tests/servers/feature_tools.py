@@ -61,7 +61,9 @@ class Tools:
         if params.name in ROUNDS:
             return await ask(ctx, params, self._journal)
         self._journal.write("tool", params.name)
-        text = await self._tools[params.name](ctx, **(params.arguments or {}))
+        # That one stands in no list: few clients that call all tools would come to an end with it.
+        tool = self._tick if params.name == "tick" else self._tools[params.name]
+        text = await tool(ctx, **(params.arguments or {}))
         return types.CallToolResult(content=[types.TextContent(text=text)])
 
     async def _count(self, ctx, steps: int) -> str:
@@ -83,6 +85,18 @@ class Tools:
         try:
             await ctx.session.report_progress(1)
             await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            self._journal.write("cancelled", label)
+            raise
+
+    async def _tick(self, ctx, label: str = "") -> str:
+        """Report progress until nobody listens, and write down that it is so."""
+        step = 0
+        try:
+            while True:
+                step += 1
+                await ctx.session.report_progress(step)
+                await anyio.sleep(0.05)
         except anyio.get_cancelled_exc_class():
             self._journal.write("cancelled", label)
             raise

@@ -215,3 +215,70 @@ token("scope and scp that differ", "token-scope", lambda kit: kit.token(scp="mcp
 token("a scope with a quote", "token-scope", lambda kit: kit.token(scope='mcp"x'))
 token("no scope where one is needed", "insufficient-scope", lambda kit: kit.token(scope=None), status=403)
 token("another scope than is needed", "insufficient-scope", lambda kit: kit.token(scope="mcp2 MCP"), status=403)
+
+# What else strangers try.
+token("alg none without a signature", "token-shape", lambda kit: unsigned({**HEADER, "alg": "none"}, kit.claims()))
+token("an empty alg", "token-algorithm", lambda kit: kit.token(header={"alg": ""}))
+token("alg with a blank", "token-algorithm", lambda kit: kit.token(header={"alg": "RS256 "}))
+token("RS1", "token-algorithm", lambda kit: kit.token(header={"alg": "RS1"}))
+token("HS256 with the kid as its key", "token-algorithm", lambda kit: kit.hmac_token(b"RS256"))
+token("a kid for a database", "token-unknown-key", lambda kit: kit.token(header={"kid": "x' OR '1'='1"}))
+token("a kid in capitals", "token-unknown-key", lambda kit: kit.token(header={"kid": "rs256"}))
+token(
+    "x5t#S256 of another key and jwk null",
+    "token-embedded-key",
+    lambda kit: kit.token(header={"jwk": None, "x5u": EVIL}),
+)
+token("a JWT within the JWT", "token-json", lambda kit: kit.token(claims=json.dumps(kit.token())))
+token("a signed text for claims", "token-json", lambda kit: kit.token(claims='"sub"'))
+token(
+    "claims behind a byte order mark",
+    "token-json",
+    lambda kit: kit.token(claims=b"\xef\xbb\xbf" + json_of(kit.claims()).encode()),
+)
+token("claims in UTF-16", "token-json", lambda kit: kit.token(claims=json.dumps(kit.claims()).encode("utf-16")))
+token(
+    "iss twice, once escaped",
+    "token-json",
+    lambda kit: kit.token(
+        claims=json.dumps(kit.claims()).replace('"iss"', '"i\\u0073s": "https://evil.example", "iss"')
+    ),
+)
+token(
+    "an expiry that is not a number",
+    "token-json",
+    lambda kit: kit.token(claims=json.dumps({**kit.claims(), "exp": float("nan")})),
+)
+token(
+    "an expiry without end",
+    "token-json",
+    lambda kit: kit.token(claims=json.dumps({**kit.claims(), "exp": 0}).replace('"exp": 0', '"exp": 1e999')),
+)
+token("an expiry in a list", "token-times", lambda kit: kit.token(exp=[int(kit.now) + 600]))
+token("iat that is text", "token-times", lambda kit: kit.token(iat="now"))
+token("a subject in a list", "token-subject", lambda kit: kit.token(sub=["ann"]))
+token(
+    "a subject that is half a letter",
+    "token-json",
+    lambda kit: kit.token(claims=json.dumps({**kit.claims(), "sub": "\ud800"})),
+)
+token("an audience that is null in a list", "token-audience", lambda kit: kit.token(aud=[None, kit.resource]))
+token("an audience with a fragment", "token-audience", lambda kit: kit.token(aud=f"{kit.resource}#x"))
+token("an audience with a query", "token-audience", lambda kit: kit.token(aud=f"{kit.resource}?x=1"))
+token("an audience with a glob", "token-audience", lambda kit: kit.token(aud="*"))
+token(
+    "the audience with its port written out",
+    "token-audience",
+    lambda kit: kit.token(aud=kit.resource.replace("/notes", ":80/notes")),
+)
+token("a token that is bound in a way that nobody knows", "token-bound", lambda kit: kit.token(cnf={"kid": "x"}))
+token("a binding that is text", "token-bound", lambda kit: kit.token(cnf="jkt"))
+token("a binding to nothing", "token-bound", lambda kit: kit.token(cnf={}))
+token("an actor that is text", "token-actor", lambda kit: kit.token(act="gateway"))
+token("an actor without a name", "token-actor", lambda kit: kit.token(act={}))
+token("typ of a proof", "token-type", lambda kit: kit.token(header={"typ": "dpop+jwt"}))
+token("typ of an assertion", "token-type", lambda kit: kit.token(header={"typ": "oauth-id-jag+jwt"}))
+token("typ with a parameter", "token-type", lambda kit: kit.token(header={"typ": "at+jwt; x"}))
+token("typ that is a list", "token-header", lambda kit: kit.token(header={"typ": ["at+jwt"]}))
+row("a token in a form's scheme", 401, "no-token", lambda kit: f"access_token={kit.token()}")
+row("a token in two lines", 400, "token-malformed", lambda kit: f"Bearer {kit.token()},")

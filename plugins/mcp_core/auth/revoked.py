@@ -16,12 +16,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core.auth.denied import INVALID_TOKEN, Denied
 from mcp_core.pins.snapshot import SnapshotError, Unpack, seal, unseal
-from mcp_core.principal import Principal
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.reasons import Reason
+from mcp_core.seal import base64url
 
 FORMAT: Final = 1
 MAGIC: Final = b"KMR1"
@@ -57,6 +59,26 @@ class Word:
 def digest_of(kind: Revocable, name: str, issuer: str = "") -> bytes:
     """Return what is cut off by its digest. No issuer holds a NUL, so the parts are told apart."""
     return hashlib.sha256(f"{kind.value}\0{issuer}\0{name}".encode()).digest()
+
+
+def marks_of(principal: Principal, session: str | None) -> tuple[str, ...]:
+    """Return the digests, in base64url, by any of which a request is cut off while it is open.
+
+    `session` is its Mcp-Session-Id, as its agent has it. Consumers are Kong's: sessions alone are cut off.
+    """
+    known = _marks(principal.issuer, principal.id, principal.client) if principal.kind == TOKEN else ()
+    return known if session is None else (*known, session_mark(session))
+
+
+def session_mark(session: str) -> str:
+    """Return the digest of a session, in base64url."""
+    return base64url(digest_of(Revocable.SESSION, session))
+
+
+@lru_cache(4096)
+def _marks(issuer: str, subject: str, client: str) -> tuple[str, ...]:
+    named = [(Revocable.SUBJECT, subject), *([(Revocable.CLIENT, client)] if client else [])]
+    return tuple(base64url(digest_of(kind, name, issuer)) for kind, name in named)
 
 
 class Revoked:

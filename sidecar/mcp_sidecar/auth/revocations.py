@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,8 +42,11 @@ class RevokedFile:
         except FileNotFoundError:
             return Revoked()
 
-    def add(self, words: Iterable[Word], now: float) -> None:
-        """Have the file hold these words too. Raises SnapshotError and OSError; the file is what it was then."""
+    def add(self, words: Iterable[Word], now: float) -> Revoked:
+        """Have the file hold these words too, and return what it says then.
+
+        Raises SnapshotError and OSError; the file is what it was then.
+        """
         with self._locked():
             known = self.read()
             news = [known.add(word) for word in words]
@@ -51,6 +54,7 @@ class RevokedFile:
                 known.forget(now)
                 packed = msgspec.msgpack.encode(revoked.to_values(self._release, known))
                 replace_file(self._path, revoked.seal_values(packed, self._ring))
+            return known
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -62,8 +66,9 @@ class RevokedFile:
 class RevocationKeeper:
     """Keeps one node's list. Without a store there is only what was written on this node."""
 
-    def __init__(self, file: RevokedFile, store: str | None, interval: float) -> None:
-        """`interval` is in seconds."""
+    def __init__(self, file: RevokedFile, store: str | None, interval: float, hear: Callable[[Revoked], None]) -> None:
+        """`interval` is in seconds; `hear` is told of the list each time."""
+        self._hear = hear
         self._file = file
         self._store = store
         self._interval = interval
@@ -75,27 +80,33 @@ class RevocationKeeper:
         """Keep the list, for ever."""
         try:
             while True:
-                await anyio.to_thread.run_sync(self.follow)
+                known = await anyio.to_thread.run_sync(self.follow)
+                if known is not None:
+                    self._hear(known)
                 await anyio.sleep(self._interval)
         finally:
             if self._opened is not None:
                 self._opened.close()
 
-    def follow(self) -> None:
-        """Write what the store says anew. What cannot be read or written is told once, and tried again."""
-        problem = ""
+    def follow(self) -> Revoked | None:
+        """Write what the store says anew, and return the list; None where there is none.
+
+        What cannot be read or written is told once, and tried again.
+        """
+        problem, known = "", None
         try:
             seq, words = self._news()
-            self._file.add(words, time.time())
+            known = self._file.add(words, time.time())
             self._seq = seq
         except (StoreError, SnapshotError, OSError, ValueError) as error:
             problem = str(error)
             with suppress(SnapshotError, OSError):
                 # Guards let nothing pass before there is a list: that of this node is better than none.
-                self._file.add((), time.time())
+                known = self._file.add((), time.time())
         if problem and problem != self._problem:
             structlog.get_logger().warning("revocations are not followed", problem=problem)
         self._problem = problem
+        return known
 
     def _news(self) -> tuple[int, list[Word]]:
         if self._store is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from mcp_core.auth.config import is_loopback
+from mcp_core.methods import AUTHORIZATION_HEADER
+from mcp_core.passing import Hidden, passes
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.auth.fetch import network
 from mcp_sidecar.auth.revocations import REVOKED_VARIABLE
@@ -18,6 +21,7 @@ ISSUER_KEYS_VARIABLE: Final = "KONG_MCP_ISSUER_KEYS"
 ASK_SOCKET_VARIABLE: Final = "KONG_MCP_ASK_SOCKET"
 """Environment variable with the path of the socket at which this node's guards ask the sidecar."""
 _MOST: Final = 64
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LONGEST_SOCKET: Final = 100
 """Bytes of a Unix socket's path, with room for the kernel's own NUL (unix(7): 108)."""
 
@@ -27,7 +31,8 @@ class AuthSettings:
     """Settings of issuers. Times are seconds. `issuers` maps each to where its keys are, None where it is to say so.
 
     `keep` is how long keys count that cannot be fetched anew. `networks` may be asked beside public addresses.
-    `clients` are the gateway's own, by issuer, for what an issuer answers to its clients alone.
+    `clients` are the gateway's own, by issuer, for what an issuer answers to its clients alone. `look_credentials` are
+    headers with which the gateway itself asks servers: their names, and where their values are.
     """
 
     issuer_keys: str | None = None
@@ -38,6 +43,7 @@ class AuthSettings:
     issuer_clients: Mapping[str, IssuerClient] = field(default_factory=dict)
     ask_socket: str | None = None
     revoked: str | None = None
+    look_credentials: Mapping[str, tuple[str, Secret]] = field(default_factory=dict)
 
     def problem(self) -> str | None:
         """Return what is missing where one setting needs another."""
@@ -100,6 +106,22 @@ def _clients(text: str) -> dict[str, IssuerClient]:
     return clients
 
 
+def _look_credentials(text: str) -> dict[str, tuple[str, Secret]]:
+    wanted = "write SERVER HEADER SECRET, with commas between; SECRET is a reference: "
+    found: dict[str, tuple[str, Secret]] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        words = part.split()
+        if len(words) != 3 or words[0] in found or _HEADER.fullmatch(words[1]) is None:
+            raise ValueError(wanted + WANTED)
+        name = words[1].lower()
+        if not passes(name, Hidden(())) and name != AUTHORIZATION_HEADER:
+            raise ValueError(
+                "this header is the gateway's own, or of one hop; name the one by which the server knows its callers"
+            )
+        found[words[0]] = name, Secret.parse(words[2])
+    return found
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -126,5 +148,6 @@ AUTH_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_ISSUER_CLIENTS": ("issuer_clients", _clients),
     ASK_SOCKET_VARIABLE: ("ask_socket", _socket),
     REVOKED_VARIABLE: ("revoked", _path),
+    "MCP_SIDECAR_LOOK_CREDENTIALS": ("look_credentials", _look_credentials),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

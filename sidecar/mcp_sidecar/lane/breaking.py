@@ -15,7 +15,7 @@ from mcp_sidecar.logs import Line
 
 _FAILED: Final = frozenset({Ending.BROKEN, Ending.TIMEOUT})
 """Outcomes that say that no server answered. What one says, HTTP 503 too, is an answer."""
-_OURS: Final = frozenset({Ending.LIMITED, Ending.REFUSED, Ending.STOPPED, Ending.UNREACHABLE})
+_OURS: Final = frozenset({Ending.LIMITED, Ending.REFUSED, Ending.STOPPED, Ending.UNREACHABLE, Ending.CUT_OFF})
 """Outcomes that say nothing of the server."""
 
 

@@ -28,10 +28,19 @@ from mcp_sidecar.upstream.encodings import EncodingError
 
 
 class Bringing:
-    """Reads one answer of `target`. `stay` is called where the rest of it may take as long as it likes."""
+    """Reads one answer of `target`.
+
+    `stay` is called where the rest of it may take as long as it likes, `opens` with the session that a stream opens.
+    """
 
     def __init__(
-        self, parts: Parts, target: Target, sight: AnswerView, account: Account, stay: Callable[[], None]
+        self,
+        parts: Parts,
+        target: Target,
+        sight: AnswerView,
+        account: Account,
+        stay: Callable[[], None],
+        opens: Callable[[str], None],
     ) -> None:
         self._parts = parts
         self._target = target
@@ -40,6 +49,7 @@ class Bringing:
         self._judge = sight.judge
         self._account = account
         self._stay = stay
+        self._opens = opens
 
     async def begin(self, response: aiohttp.ClientResponse) -> Whole | Began | Failed:
         """Return the first part of an answer: of what is no stream it is all."""
@@ -134,7 +144,8 @@ class Bringing:
         most, claims = self._parts.settings.max_answer, self._claims
         if claims.announce is None:
             return EventStream(self._parts.filter, self._sight, max_event=most)
-        return self._parts.old.stream(claims, self._target, self._parts.filter, self._sight, max_event=most)
+        stream = self._parts.old.stream
+        return stream(claims, self._target, self._parts.filter, self._sight, max_event=most, opens=self._opens)
 
     async def rest(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Said | Failed]:
         """Yield what a stream says that has begun."""

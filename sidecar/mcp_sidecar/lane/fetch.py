@@ -19,11 +19,12 @@ import anyio
 
 from mcp_core.answer import Judge
 from mcp_core.outcome import INTERNAL_ERROR, Reject
-from mcp_core.reasons import Reason
+from mcp_core.reasons import Ending, Reason
 from mcp_core.repeat import Tries
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched
 from mcp_sidecar.lane.files import files_of
 from mcp_sidecar.lane.filtering import AnswerView
@@ -45,7 +46,7 @@ _TOO_SLOW: Final = Reject(
 
 
 class LateError(TimeoutError):
-    """There was no answer in time; `failed` is what takes its place."""
+    """There was no answer in time, or who asked was cut off; `failed` is what takes its place."""
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.refusal.why)
@@ -75,6 +76,7 @@ class Fetch:
         self._account = Account(parts, call.claims, server, self._judge, line)
         self._patience = anyio.CancelScope()
         self._begun = False
+        self._opens: Callable[[str], None] = lambda _session: None
         self.heard: Callable[[], bool] | None = None
         """Says whether whoever asks has passed some of the answer on; until then it may begin anew, at another replica.
 
@@ -86,18 +88,21 @@ class Fetch:
         """Give the parts of the answer as they come. It reads on only while it is read: a slow reader slows the server.
 
         Raises:
-            LateError: the server took too long, or what came was not read in time.
+            LateError: the server took too long, what came was not read in time, or who asked was cut off.
         """
         try:
-            with self._patience:
+            with self._parts.cuts.watch(self._claims.cuts) as watched, watched.scope, self._patience:
+                self._opens = watched.opens
                 if not works(self._claims.method):
                     self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
                 async with aclosing(self._fetch()) as fetched:
                     yield fetched
         finally:
             self._account.left_out()
+        if watched.scope.cancelled_caught:
+            raise LateError(self.fail(CUT_OFF, Ending.CUT_OFF))
         if self._patience.cancelled_caught:
-            raise LateError(self.fail(_TOO_SLOW, "timeout"))
+            raise LateError(self.fail(_TOO_SLOW, Ending.TIMEOUT))
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
@@ -135,7 +140,7 @@ class Fetch:
         """Give the parts of the answer that counts."""
         revise = self._parts.tasks.revise(self._claims, self._target, sending.tokens)
         sight = replace(self._sight, revise=revise)
-        bringing = Bringing(self._parts, self._target, sight, self._account, self._stay)
+        bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, self._opens)
         first = await bringing.begin(response)
         self._begun = True
         yield first

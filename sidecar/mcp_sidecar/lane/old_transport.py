@@ -67,11 +67,21 @@ class OldTransport:
         self._refusals = Sealer(keys, AESGCM, InvalidTag, REFUSAL_PURPOSE, (_SAID,))
 
     def stream(
-        self, claims: Claims, target: Target, filter_: Filter, sight: AnswerView, *, max_event: int
+        self,
+        claims: Claims,
+        target: Target,
+        filter_: Filter,
+        sight: AnswerView,
+        *,
+        max_event: int,
+        opens: Callable[[str], None],
     ) -> OldStream:
-        """Return how a stream is read that may be of this transport: one whose claims say what to announce."""
+        """Return how a stream is read that may be of this transport: one whose claims say what to announce.
+
+        `opens` is called with the session that an agent is told of.
+        """
         revise = partial(self._revise, claims, target, sight.revise)
-        announce = partial(self._announced, claims, target)
+        announce = partial(self._announced, claims, target, opens)
         return OldStream(filter_, replace(sight, revise=revise), max_event=max_event, announce=announce)
 
     def message(self, claims: Claims, sending: Sending) -> Sending:
@@ -85,12 +95,13 @@ class OldTransport:
         headers[methods.METHOD_HEADER] = methods.PING
         return replace(sending, headers=headers, body=json.dumps(message, separators=(",", ":")).encode())
 
-    def _announced(self, claims: Claims, target: Target, said: str) -> str | None:
+    def _announced(self, claims: Claims, target: Target, opens: Callable[[str], None], said: str) -> str | None:
         uri = endpoint.read_uri(said, None if target.address is None else target.address.path)
         if uri is None or claims.announce is None:
             return None
         session = opened(claims, target, uri, time.time())
         token = self._endpoints.seal(session, os.urandom(NONCE_BYTES), claims.format)
+        opens(token)
         return endpoint.announced_uri(claims.announce, token)
 
     def _revise(self, claims: Claims, target: Target, otherwise: Revise, message: dict[str, Any]) -> bool:

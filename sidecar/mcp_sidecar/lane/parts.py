@@ -8,6 +8,7 @@ from typing import Self
 import anyio
 
 from mcp_sidecar.health.hints import Hints
+from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.old_transport import OldTransport
@@ -38,6 +39,7 @@ class Parts:
     alerts: Alerts
     shares: Shares
     hints: Hints
+    cuts: Cuts
 
     @classmethod
     def of(
@@ -64,4 +66,5 @@ class Parts:
             alerts,
             Shares(settings.open_per_caller, settings.open_per_server),
             Hints(surfaces),
+            Cuts(),
         )

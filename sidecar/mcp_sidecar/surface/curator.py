@@ -11,7 +11,7 @@ import anyio
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.alerts import Alerts
-from mcp_sidecar.surface.looker import Looker
+from mcp_sidecar.surface.looker import Credentials, Looker
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.snapshots import SnapshotWriter
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -21,7 +21,8 @@ from mcp_sidecar.upstream.internal_route import Upstream
 class Curator:
     """Keeps what one sidecar knows of surfaces, which without a store is nothing, and tells its alerts."""
 
-    def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics) -> None:
+    def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics, credentials: Credentials) -> None:
+        """`credentials` finds as whom servers are looked at."""
         self._pins = settings.pins
         self._looker: Looker | None = None
         self.alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
@@ -36,7 +37,7 @@ class Curator:
                 alerts=self.alerts,
                 metrics=metrics,
             )
-            self._looker = Looker(settings, self.surfaces, upstream, metrics)
+            self._looker = Looker(settings, self.surfaces, upstream, metrics, credentials)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

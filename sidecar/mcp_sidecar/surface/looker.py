@@ -7,8 +7,8 @@ door: it finds out early what is new, dates what is old, and notices a server th
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -37,10 +37,22 @@ SOONEST: Final = 1.0
 """Seconds between two looks at least, however often a server says that it changed."""
 
 
+Credentials = Callable[[str, Mapping[str, Any]], Awaitable[tuple[str, str] | None]]
+"""Finds the header with which a server is asked, of its name and its guard's configuration, as far as that is known."""
+
+
 class Looker:
     """Looks at the servers that are set, or at those that were heard of."""
 
-    def __init__(self, settings: Settings, surfaces: Surfaces, upstream: Upstream, metrics: PinMetrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        surfaces: Surfaces,
+        upstream: Upstream,
+        metrics: PinMetrics,
+        credentials: Credentials,
+    ) -> None:
+        self._credentials = credentials
         self._settings = settings
         self._surfaces = surfaces
         self._upstream = upstream
@@ -74,8 +86,9 @@ class Looker:
             started = anyio.current_time()
             outcome = "failed"
             try:
-                target = await self._target(server)
-                talk = Talk(self._upstream, server, target, max_answer=self._settings.max_answer)
+                target, listed = await self._target(server), self._listed.all.get(server)
+                header = await self._credentials(server, {} if listed is None else listed.policy)
+                talk = Talk(self._upstream, server, target, max_answer=self._settings.max_answer, header=header)
                 outcome = await self._visit(server, talk, failures)
             except Exception:  # noqa: BLE001 - the outermost edge of a look: the next one may go better
                 structlog.get_logger().exception("a look failed", server=server)

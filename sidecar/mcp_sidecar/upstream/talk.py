@@ -40,9 +40,23 @@ class TalkError(Exception):
 
 
 class Talk:
-    """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
+    """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read.
 
-    def __init__(self, upstream: Upstream, server: str, address: Address, *, max_answer: int) -> None:
+    `header` is the one by which the server knows who asks.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        server: str,
+        address: Address,
+        *,
+        max_answer: int,
+        header: tuple[str, str] | None = None,
+    ) -> None:
+        name, value = header or ("", "")
+        self._authorization = value if name == methods.AUTHORIZATION_HEADER else None
+        self._header = {} if header is None or self._authorization is not None else {name: value}
         self._upstream = upstream
         self._server = server
         self._address = address
@@ -108,11 +122,23 @@ class Talk:
 
     @asynccontextmanager
     async def _send(self, outgoing: Outgoing) -> AsyncIterator[tuple[AnswerHead, aiohttp.ClientResponse]]:
-        talk, headers = self._talk, dict[str, str | list[str]](outgoing.headers)
-        target = Target(self._server, talk.era, self._affinity, talk.session, address=self._address)
+        talk, headers = self._talk, {**dict[str, str | list[str]](outgoing.headers), **self._header}
+        target = Target(
+            self._server,
+            talk.era,
+            self._affinity,
+            talk.session,
+            address=self._address,
+            authorization=self._authorization,
+        )
         try:
             async with self._upstream.send(
-                target, outgoing.question, outgoing.http_method, headers, outgoing.body
+                target,
+                outgoing.question,
+                outgoing.http_method,
+                headers,
+                outgoing.body,
+                hide=(),  # these are no agent's
             ) as response:
                 yield read_head(response), response
         except UpstreamError as error:

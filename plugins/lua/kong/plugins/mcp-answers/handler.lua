@@ -3,6 +3,7 @@
 -- Where it is missing or of another release, nothing opens: see spec/decisions/100.
 
 local cjson = require "cjson.safe"
+local cuts = require "kong.plugins.mcp-answers.cuts"
 local law = require "kong.plugins.mcp-answers.law"
 local own = require "kong.plugins.mcp-answers.own"
 
@@ -13,7 +14,7 @@ local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
-  token = true, server = true, principal = true }
+  token = true, server = true, principal = true, cuts = true }
 local MAX_HEADERS = 100
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -33,6 +34,10 @@ local REQUEST = {
     if key == REQUEST_KEY then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
   end,
 }
+
+function Answers:init_worker()
+  cuts.start()
+end
 
 function Answers:rewrite()
   setmetatable(kong.ctx.shared, REQUEST)
@@ -147,6 +152,18 @@ end
 local NOBODY = "No replica of this server answered. Try again; if it lasts, its operator must look after the server."
 local MAY_HAVE_RUN = "The connection to the server broke before its answer was whole. Your request may have run, and was not repeated."
 
+local FORBIDDEN = -32003
+local CUT = "Whoever asked this, its client or its session was cut off while it was open."
+
+-- Whether who asked was cut off since: nothing more of the answer passes.
+local function is_cut(held)
+  local question = held.question
+  if not held.cut and question.id ~= nil and cuts.hold(question.cuts) then
+    held.cut, held.outcome, held.reason = true, "cut-off", "cut-off"
+  end
+  return held.cut
+end
+
 function Answers:header_filter(conf)
   local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
@@ -165,6 +182,10 @@ function Answers:header_filter(conf)
   local how = read_head(question)
   clean_headers()
   ngx.status = ngx.status -- with it goes the server's reason phrase
+  if is_cut(held) then
+    replace(held, 403, nil, law.error(question, FORBIDDEN, CUT))
+    return
+  end
   if how == "stream" then
     held.how, held.law = how, law.stream(question, conf.max_event)
     ngx.var.limit_rate = MAX_RATE
@@ -219,6 +240,9 @@ function Answers:body_filter()
   local held = ngx.ctx.mcp_held
   if not held then return end
   local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how
+  if held.cut and held.told and chunk ~= "" or held.law and how ~= "stream" and is_cut(held) then
+    error("mcp-answers: cut off") -- nginx cuts the connection, and that to the server
+  end
   if how == "stream" then
     local now = ngx.now() -- of the event loop: it stands still until others had their turn
     if now ~= held.now then held.now, held.law.noise = now, 0 end
@@ -226,7 +250,9 @@ function Answers:body_filter()
       held.rest = (held.rest or 0) + #chunk
       if held.rest > MAX_REST then error("mcp-answers: " .. held.law.failed) end
     end
-    pass(held, chunk, held.law:feed(chunk) .. (last and held.law:finish() or ""))
+    held.told = is_cut(held)
+    local cut = held.told and held.law:stop(law.error(held.question, FORBIDDEN, CUT)) or ""
+    pass(held, chunk, held.law:feed(chunk) .. (last and held.law:finish() or "") .. cut)
   elseif how == "json" or how == "error" then
     local out = held.law:feed(chunk)
     if out and last then
@@ -238,6 +264,8 @@ function Answers:body_filter()
       error("mcp-answers: " .. held.law.failed) -- nginx cuts the connection: half an answer must not look like one
     end
     pass(held, chunk, out)
+  elseif held.cut then -- how long the server's own answer goes on is not waited for
+    ngx.arg[1], held.told = not held.told and held.text or nil, true
   else
     ngx.arg[1] = last and held.text or nil
   end

@@ -388,6 +388,13 @@ function Stream:fail(why)
   return "data: " .. _M.withheld(self.question, why) .. "\n\n"
 end
 
+-- End the stream with an error of the gateway's as its last event, unless it was answered.
+function Stream:stop(text)
+  if self.done then return "" end
+  self.done, self.data, self.scan, self.line = true, nil, nil, {}
+  return "data: " .. text .. "\n\n"
+end
+
 local function odd(value) -- what ends a line for some reader
   return find(value, "[%z\11\12\28-\30]") or find(value, "\194\133", 1, true) or find(value, "\226\128[\168\169]")
 end

@@ -3,55 +3,29 @@
 -- Its keys are those of KONG_MCP_KEYS, which nginx_main_env hands on to the workers. See spec/decisions/141.
 
 local base64 = require "ngx.base64"
-local bit = require "bit"
 local cjson = require "cjson.safe"
-local hmac = require "resty.openssl.hmac"
+local ring = require "kong.plugins.mcp-answers.ring"
 
 local kong, ngx = kong, ngx
-local byte, find, gmatch, match = string.byte, string.find, string.gmatch, string.match
+local find, match = string.find, string.match
 
-local PURPOSE = "kong-mcp errand 1\1"
+local PURPOSE = "kong-mcp errand 1"
 local WORD = "^1%.([%w_-]+)%.([%w_-]+)$"
 local LONGEST = 30 -- seconds that a word may still hold: no clock of ours makes it more
-local MIN_KEY_BYTES = 32
 
 -- Before every plugin that looks at who calls: on this route nobody else has business, and there is no consumer.
 local Internal = { PRIORITY = 2600, VERSION = "0.2.0" }
 local keys = {}
 
-local function sign(key, text)
-  return assert(assert(hmac.new(key, "sha256")):final(text))
-end
-
 function Internal:init_worker()
-  keys = {}
-  for text in gmatch(os.getenv("KONG_MCP_KEYS") or "", "[^%s,]+") do
-    local key = ngx.decode_base64(text)
-    if not key or #key < MIN_KEY_BYTES then
-      keys = {}
-      break
-    end
-    keys[#keys + 1] = sign(key, PURPOSE)
-  end
+  keys = ring.read(PURPOSE)
   if #keys == 0 then
     kong.log.err("KONG_MCP_KEYS has no key, or one that is none: the internal route stays closed (see nginx_main_env)")
   end
 end
 
--- Whether two texts are equal, in a time that does not say where they differ.
-local function same(one, other)
-  if #one ~= #other then return false end
-  local differ = 0
-  for i = 1, #one do differ = bit.bor(differ, bit.bxor(byte(one, i), byte(other, i))) end
-  return differ == 0
-end
-
 local function signed(payload, mac)
-  local good = false
-  for _, key in ipairs(keys) do -- all of them, so that time does not tell which one it was
-    good = same(base64.encode_base64url(sign(key, payload)), mac) or good
-  end
-  return good and cjson.decode(base64.decode_base64url(payload) or "") or nil
+  return ring.signed(keys, payload, base64.decode_base64url(mac) or "") and cjson.decode(base64.decode_base64url(payload) or "") or nil
 end
 
 -- What the word says, where it is good for the request at hand.
