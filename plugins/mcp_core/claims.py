@@ -43,7 +43,7 @@ class Target:
     `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
     message endpoint, where 2024-11-05's transport sends a message there. `address` is where the server is, None in what
     a guard of format 1 signed, which could not say. `authorization` is what the server gets in Authorization, None for
-    nothing of the gateway's.
+    nothing of the gateway's. `hello` is what opens the session again (seal.Session), None where nothing may.
     """
 
     server: str
@@ -53,6 +53,7 @@ class Target:
     endpoint: str | None = None
     address: Address | None = None
     authorization: str | None = field(default=None, repr=False)
+    hello: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def write_terms(terms: Terms) -> bytes:
         "secrets": _unless_off(inspection.secrets),
         "scan": terms.scan,
         "repeat": inspection.repeats,
+        "resume": inspection.resumes,
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -190,11 +192,12 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
+    | {"resume"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
-    | {"authorization"}
+    | {"authorization", "hello"}
 )
 
 
@@ -209,6 +212,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "endpoint": target.endpoint,
         "address": None if target.address is None else target.address.to_json(),
         "authorization": target.authorization,
+        "hello": target.hello,
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
@@ -271,6 +275,7 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text_or_none(values.get("endpoint")),
         _address(values.get("address")),
         _text_or_none(values.get("authorization")),
+        _text_or_none(values.get("hello")),
     )
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
@@ -347,7 +352,8 @@ def _unless_off(word: Mode | Pinning) -> str | None:
 
 def _inspection(values: Mapping[str, Any]) -> Inspection:
     results, schema, secrets = (Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets"))
-    return Inspection(results, schema, secrets, repeats=bool(values.get("repeat", False)))
+    repeats, resumes = bool(values.get("repeat", False)), bool(values.get("resume", False))
+    return Inspection(results, schema, secrets, repeats=repeats, resumes=resumes)
 
 
 def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:

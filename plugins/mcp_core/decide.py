@@ -132,7 +132,7 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read, guard, caller.view) if caller.held else Lane.INSPECT,
+        lane=_lane(read, guard, caller.view) if caller.held and not _may_be_lost(session) else Lane.INSPECT,
         era=read.era,
         version=read.version,
         method=method,
@@ -218,7 +218,7 @@ def decide_stream(
     if http_method == "GET":
         asked = question.of_get(spoken, resumes=methods.LAST_EVENT_HEADER in http_headers)
         return Admitted(Lane.INSPECT, Era.LEGACY, spoken, "", None, None, asked, session)
-    lane = Lane.CALL if held else Lane.INSPECT
+    lane = Lane.CALL if held and not _may_be_lost(session) else Lane.INSPECT
     return Admitted(lane, Era.LEGACY, spoken, "", None, None, Question(Era.LEGACY, spoken), session)
 
 
@@ -342,6 +342,11 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
         return None
     text = "Session not found: initialize again."
     return open_session(token) or Reject(SESSION_NOT_FOUND, text, Reason.SESSION, id=id_)
+
+
+def _may_be_lost(session: Session | None) -> bool:
+    """Return whether the sidecar opens the session again where its replica lost it: so it must see every answer."""
+    return session is not None and session.hello is not None
 
 
 def _lane(read: Envelope, guard: Guard, view: View) -> Lane:

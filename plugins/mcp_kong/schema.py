@@ -24,7 +24,11 @@ MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 REPEATS: Final = ("off", "hinted")
-"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be."""
+RESUMES: Final = ("off", "resume")
+"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be.
+
+And what becomes of sessions that their replica lost: agents hear 404, or they are opened again.
+"""
 INSPECTION: Final = {"results": frozenset({"mode"}), "arguments": frozenset({"schema", "secrets"})}
 """The fields that say what else is looked for, and their keys: each holds a word of inspection.Mode."""
 
@@ -270,7 +274,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         "repeat": {
             "type": "record",
             "description": "What is asked again, on another replica, where no answer came. It sends calls and reads of "
-            "resources through the sidecar.",
+            "resources, or whole sessions, through the sidecar.",
             "fields": [
                 {
                     "calls": {
@@ -281,7 +285,17 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "description": "hinted repeats calls of tools that are approved with readOnlyHint or "
                         "idempotentHint, outside of sessions, and reads; it needs pins. off repeats no call.",
                     }
-                }
+                },
+                {
+                    "sessions": {
+                        "type": "string",
+                        "required": True,
+                        "default": RESUMES[0],
+                        "one_of": list(RESUMES),
+                        "description": "resume initializes again, on another replica, where a server has lost a "
+                        "session, for servers whose sessions hold nothing. With off agents hear 404 and do it.",
+                    }
+                },
             ],
         }
     },

@@ -217,7 +217,8 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
     def given(*names: str) -> dict[str, Any]:
         return {name: flat[name] for name in names if name in flat}
 
-    inspection = Inspection(*(Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets")))
+    modes = (Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets"))
+    inspection = Inspection(*modes, resumes=flat.get("resumes", False))
     hide = flat.get("hide")
     terms = Terms(
         View.from_json(flat["view"]),
@@ -237,7 +238,7 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         flat.get("expires", int(time.time()) + 30),
         **given("announce", "refusal"),
     )
-    where = {"address": ADDRESS, **given("session", "endpoint", "address")}
+    where = {"address": ADDRESS, **given("session", "endpoint", "address", "hello")}
     return claims, Target(flat["server"], era, flat["affinity"], **where)
 
 

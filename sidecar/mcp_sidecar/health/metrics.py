@@ -36,6 +36,12 @@ class HealthMetrics:
             ("server", "why"),
             registry=registry,
         )
+        self.resumed = Counter(
+            "mcp_sidecar_sessions_resumed",
+            "Sessions that their replica had lost, by whether another one opened them again, and if not why.",
+            ("server", "outcome"),
+            registry=registry,
+        )
         self.leads = Gauge(
             "mcp_sidecar_probes_leader", "1 where this sidecar is the one that probes.", registry=registry
         )

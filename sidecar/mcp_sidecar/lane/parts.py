@@ -11,6 +11,7 @@ from mcp_sidecar.health.hints import Hints
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.old_transport import OldTransport
+from mcp_sidecar.lane.resuming import Resumer
 from mcp_sidecar.lane.sessions import Sessions
 from mcp_sidecar.lane.tasks import Tasks
 from mcp_sidecar.metrics import Metrics
@@ -38,6 +39,7 @@ class Parts:
     alerts: Alerts
     shares: Shares
     hints: Hints
+    resumer: Resumer
 
     @classmethod
     def of(
@@ -64,4 +66,5 @@ class Parts:
             alerts,
             Shares(settings.open_per_caller, settings.open_per_server),
             Hints(surfaces),
+            Resumer(upstream, metrics.health.resumed, settings.max_answer),
         )
