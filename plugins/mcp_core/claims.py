@@ -61,7 +61,8 @@ class Terms:
     """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
 
     `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
-    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads.
+    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads; `call_seconds` is how long
+    a call may take in all, 0 for as long as its work does.
     """
 
     view: View
@@ -72,6 +73,7 @@ class Terms:
     pins: Pinning = Pinning.OFF
     inspection: Inspection = field(default_factory=Inspection)
     scan: Mapping[str, Any] = field(default_factory=dict)
+    call_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def write_terms(terms: Terms) -> bytes:
         "scan": terms.scan,
         "repeat": inspection.repeats,
         "resume": inspection.resumes,
+        "call_seconds": terms.call_seconds,
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -192,7 +195,7 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
-    | {"resume"}
+    | {"resume", "call_seconds"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
@@ -262,6 +265,7 @@ def _terms(values: Mapping[str, Any]) -> Terms:
         pins=Pinning(values.get("pins", Pinning.OFF)),
         inspection=_inspection(values),
         scan=_scan(values),
+        call_seconds=int(values.get("call_seconds", 0)),
     )
 
 

@@ -368,7 +368,8 @@ def _lane(read: Envelope, guard: Guard, view: View) -> Lane:
         # What only the policy knows may carry a surface for all the gateway can tell.
         if method is None or method.lane is Lane.INSPECT or extended.is_read(message, view):
             return Lane.INSPECT
-        if inspection.takes(message.method):
+        timed = guard.limits.call_seconds and isinstance(message, Request)
+        if timed or inspection.takes(message.method):
             return Lane.INSPECT
         starts = method.kind is Kind.TOOL and tasks.may_start(message.params, read.era)
         if starts or tasks.related(message.params) is not None:

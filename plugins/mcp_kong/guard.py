@@ -391,4 +391,5 @@ class Guard:
             pins=settings.pinning,
             inspection=guard.inspection,
             scan=settings.scan,
+            call_seconds=guard.limits.call_seconds,
         )

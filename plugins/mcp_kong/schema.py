@@ -378,6 +378,15 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "URIs, and as many tasks, that one subscriptions/listen may name.",
                     )
                 },
+                {
+                    "call_seconds": {
+                        "type": "integer",
+                        "between": [1, 86_400],
+                        "description": "Seconds that one call may take in all, from the first byte to the last; its "
+                        "work is cancelled then. Without it, as long as its work takes. Sends calls through the "
+                        "sidecar.",
+                    }
+                },
             ],
         }
     },

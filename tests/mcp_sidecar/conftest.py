@@ -225,7 +225,7 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         hide=None if hide is None else tuple(hide),
         pins=Pinning(flat.get("pins", "off")),
         inspection=inspection,
-        **given("enforce", "lists_tasks", "server_messages", "scan"),
+        **given("enforce", "lists_tasks", "server_messages", "scan", "call_seconds"),
     )
     claims = Claims(
         who(flat["principal"]),

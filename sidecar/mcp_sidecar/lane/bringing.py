@@ -43,6 +43,8 @@ class Bringing:
         hello: str | None = None,
     ) -> None:
         self._hello = hello
+        self.resumable = False
+        """Whether the server gave what an agent needs to come back for the rest of a stream."""
         self._parts = parts
         self._target = target
         self._claims = account.claims
@@ -161,6 +163,7 @@ class Bringing:
                         self._parts.metrics.refused.labels(self._target.server, "event-type").inc()
                         continue
                     self._judged(piece)
+                    self.resumable = stream.resumable
                     if piece.event is not None:
                         yield Said(piece.text, piece.event)
                     if self._judge.done:

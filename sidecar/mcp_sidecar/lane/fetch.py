@@ -25,6 +25,7 @@ from mcp_core.repeat import Tries
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.cancelling import late
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.files import files_of
 from mcp_sidecar.lane.filtering import Sight
@@ -33,7 +34,7 @@ from mcp_sidecar.lane.old_transport import refused_on_stream
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.pinning import pins_of
 from mcp_sidecar.lane.repeating import again
-from mcp_sidecar.lane.resuming import is_lost, recorded, says_lost
+from mcp_sidecar.lane.resuming import TIMES, is_lost, recorded, says_lost
 from mcp_sidecar.lane.tasks import Sending
 from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.internal_route import UpstreamError
@@ -77,6 +78,10 @@ class Fetch:
         self._patience = anyio.CancelScope()
         self._begun = False
         self._tries: Tries
+        self._resumed = 0
+        self._latest = math.inf
+        self._sent = False
+        self._resumable = False
         self._reopened = False
         self._anew = False
         self._lost: Target | None = None
@@ -98,10 +103,15 @@ class Fetch:
                 self._wait()
                 async with aclosing(self._fetch()) as fetched:
                     yield fetched
+        except BaseException:
+            # Whoever asked has left, or the process stops: nobody waits for what the server may still be doing.
+            await self._cancel("left")
+            raise
         finally:
             self._account.left_out()
         if self._patience.cancelled_caught:
-            raise LateError(self.fail(_TOO_SLOW, "timeout"))
+            await self._cancel("late")
+            raise LateError(self.fail(self._too_slow(), "timeout"))
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
@@ -142,7 +152,7 @@ class Fetch:
         sight = replace(self._sight, revise=revise)
         bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, recorded(self._call))
         first = await bringing.begin(response)
-        if self._lost is None and says_lost(self._target, self._claims, first) and await self._resume():
+        if self._resumed < TIMES and says_lost(self._target, self._claims, first) and await self._resume():
             self._anew = True
             self._wait()
             return
@@ -152,11 +162,12 @@ class Fetch:
         if isinstance(first, Whole) and first.status < 400:
             self._parts.resumer.note(self._call)
         if isinstance(first, Began):
-            self._lost = None
+            self._lost, self._resumed = None, 0
             missed = self._parts.resumer.missed(self._call) if self._claims.http_method == "GET" else ()
             async with aclosing(bringing.rest(response, missed)) as said:
                 async for part in said:
                     self._noted(part)
+                    self._resumable = self._resumable or bringing.resumable
                     yield part
 
     async def _sending(self) -> Sending | Failed:
@@ -179,7 +190,7 @@ class Fetch:
     @asynccontextmanager
     async def _send(self, sending: Sending) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request to a replica, and give what answers. Raises UpstreamError."""
-        started, said = time.monotonic(), self._claims
+        started, said, self._sent = time.monotonic(), self._claims, True
         asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
         async with self._parts.upstream.send(self._target, *asked, self._tries) as response:
             self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
@@ -212,7 +223,7 @@ class Fetch:
 
     def _is_lost(self, status: int) -> bool:
         lost = is_lost(self._target, self._claims.http_method, self._claims.method, status)
-        if lost and self._lost is not None:
+        if lost and self._lost is not None and self._resumed >= TIMES:
             self._parts.resumer.undo(self._call, self._lost, self._target)
             return False
         return lost
@@ -223,7 +234,8 @@ class Fetch:
         resumed = await self._parts.resumer.resume(self._call, lost)
         if resumed is None:
             return False
-        self._lost, self._target = lost, resumed
+        self._lost, self._target = self._lost or lost, resumed
+        self._resumed += 1
         return True
 
     def _noted(self, part: Fetched) -> None:
@@ -232,10 +244,21 @@ class Fetch:
             self._parts.resumer.note(self._call)
 
     def _wait(self) -> None:
-        """Let the answer take as long as answers may."""
+        """Let the answer take as long as answers may: those of calls, as long as their policy gives them in all."""
+        now = anyio.current_time()
         if not works(self._claims.method):
-            self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
+            self._patience.deadline = now + self._parts.settings.answer_timeout
+        elif self._latest == math.inf and (seconds := self._claims.terms.call_seconds):
+            self._patience.deadline = self._latest = now + seconds
 
     def _stay(self) -> None:
-        """Let the answer take as long as it likes from here on."""
-        self._patience.deadline = math.inf
+        """Let the answer take as long as it likes from here on, or its policy."""
+        self._patience.deadline = self._latest
+
+    def _too_slow(self) -> Reject:
+        return _TOO_SLOW if self._latest == math.inf else late(self._claims.terms.call_seconds)
+
+    async def _cancel(self, why: str) -> None:
+        """Have the server end work whose answer nobody will read, where the closed connection does not say so."""
+        if self._sent and not self._resumable and self._judge.waiting:
+            await self._parts.cancels.tell(self._call, self._target, why)

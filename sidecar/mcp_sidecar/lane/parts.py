@@ -8,6 +8,7 @@ from typing import Self
 import anyio
 
 from mcp_sidecar.health.hints import Hints
+from mcp_sidecar.lane.cancelling import Cancels
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.old_transport import OldTransport
@@ -40,6 +41,7 @@ class Parts:
     shares: Shares
     hints: Hints
     resumer: Resumer
+    cancels: Cancels
 
     @classmethod
     def of(
@@ -67,4 +69,5 @@ class Parts:
             Shares(settings.open_per_caller, settings.open_per_server),
             Hints(surfaces),
             Resumer(upstream, metrics.health.resumed, settings.max_answer),
+            Cancels(upstream, metrics.health.cancelled),
         )

@@ -9,12 +9,12 @@ for a session that it does not know, and whoever gets it initializes again); spe
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
-from prometheus_client import Counter
+from prometheus_client import Counter as Counted
 
 from mcp_core import jsonrpc, methods
 from mcp_core.claims import Claims, Target
@@ -33,6 +33,10 @@ MOST: Final = 10_000
 MOST_URIS: Final = 32
 """Resources of one session that are subscribed to again."""
 MAX_URI: Final = 1024
+TIMES: Final = 2
+"""How often a session is opened again for one request: meanwhile another replica may have come or gone."""
+MOST_VAIN: Final = 2
+"""After so many requests in a row that are 404 in a session just opened too, 404 says something else to them."""
 AT_ONCE: Final = 16
 """Sessions of one server that are opened again at once: a replica that died may have had thousands."""
 SECONDS: Final = 10.0
@@ -56,8 +60,8 @@ class Life:
     affinity: str
     uris: dict[str, None] = field(default_factory=dict)
     missed: tuple[str, ...] = ()
-    vain: set[str] = field(default_factory=set)
-    """HTTP methods whose requests were 404 in a session just opened too: to them 404 says something else."""
+    vain: Counter[str] = field(default_factory=Counter)
+    """How many requests in a row of each HTTP method were 404 in sessions just opened too."""
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -110,7 +114,7 @@ def says_lost(target: Target, claims: Claims, said: Fetched) -> bool:
 class Resumer:
     """Opens sessions again, each once for all of its requests that find it lost. `count` counts them."""
 
-    def __init__(self, upstream: Upstream, count: Counter, max_answer: int) -> None:
+    def __init__(self, upstream: Upstream, count: Counted, max_answer: int) -> None:
         self._upstream = upstream
         self._count = count
         self._max = max_answer
@@ -135,6 +139,8 @@ class Resumer:
         claims, target = call.claims, call.target
         if target.hello is None or target.session is None:
             return
+        if (life := self._lives.get(_key(call))) is not None:
+            life.vain.pop(claims.http_method, None)
         if claims.http_method == "DELETE":
             self._lives.pop(_key(call), None)
             return
@@ -153,7 +159,7 @@ class Resumer:
         async with life.lock:
             if (life.session, life.affinity) != (lost.session, lost.affinity):
                 return replace(lost, session=life.session, affinity=life.affinity)
-            if call.claims.http_method in life.vain:
+            if life.vain[call.claims.http_method] >= MOST_VAIN:
                 return None
             async with self._turns.setdefault(lost.server, anyio.CapacityLimiter(AT_ONCE)):
                 outcome = _SLOW
@@ -167,7 +173,7 @@ class Resumer:
     def undo(self, call: Call, before: Target, opened: Target) -> None:
         """Take back that a session was lost: a request was answered with 404 in the one that was opened, too."""
         life = self._life(call)
-        life.vain.add(call.claims.http_method)
+        life.vain[call.claims.http_method] += 1
         if (life.session, life.affinity) == (opened.session, opened.affinity):
             life.session, life.affinity, life.missed = before.session, before.affinity, ()
 
@@ -185,7 +191,7 @@ class Resumer:
         """Open the session, subscribe again, and put down where it is. Returns a word for how that went."""
         if lost.address is None or lost.hello is None:
             return _NONE
-        headers = {name: value for name, value in call.headers.items() if not _of_one_request(name)}
+        headers = {name: value for name, value in call.headers.items() if not of_one_request(name)}
         whose = SpeaksFor(headers, call.claims.terms.hide, lost.authorization)
         talk = Talk(self._upstream, lost.server, lost.address, max_answer=self._max, speaks_for=whose)
         try:
@@ -221,7 +227,8 @@ def _changes(said: Any) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _of_one_request(name: str) -> bool:
+def of_one_request(name: str) -> bool:
+    """Return whether a header of an agent speaks of its request alone, and not of who asks."""
     return name.startswith("mcp-") or name in ("accept", "content-type", methods.LAST_EVENT_HEADER)
 
 
