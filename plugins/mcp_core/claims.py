@@ -32,8 +32,7 @@ from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url, is_signed
 
 FORMAT: Final = 2
-_NAMED: Final = "~"
-"""What base64url never has: a digest follows."""
+_NAMED: Final = "~"  # what base64url never has: a digest follows
 
 
 @dataclass(frozen=True, slots=True)

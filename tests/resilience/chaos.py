@@ -220,12 +220,12 @@ def main(quick, kind, names):
     for name in names or PARTS:
         click.echo(f"{name} on {kind} ...", err=True)
         rows += PARTS[name](kind, quick=quick)
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
     width = max(len(one["name"]) for one in rows)
     for one in rows:
         verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
         click.echo(f"{one['name']:<{width}}  {one['value']:>10} {one['unit']:<6} {verdict}".rstrip())
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
     if not quick and not all(one["holds"] is not False for one in rows):
         raise SystemExit(1)
 
