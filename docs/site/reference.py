@@ -31,6 +31,8 @@ MEANINGS: Final = {
     "MCP_SIDECAR_REPEAT_SHARE": "How much of a server's traffic may be repeats, as a part of 1.",
     "MCP_SIDECAR_OPEN_PER_CALLER": "Requests of one caller that may be open at once; then 429.",
     "MCP_SIDECAR_OPEN_PER_SERVER": "Requests to one server that may be open at once; then 503.",
+    "MCP_SIDECAR_KEEP_ALIVE": "Seconds of silence after which an event stream to an agent gets a comment.",
+    "MCP_SIDECAR_SLOW_READER": "Seconds that an agent may leave what is written to it unread; then it is cut off.",
     "MCP_SIDECAR_LOG_LEVEL": "debug, info, warning or error.",
     "KONG_MCP_SNAPSHOT": "The file in which this node's guards read what is open; the plugin server has it too.",
     "MCP_SIDECAR_STORE": "The store: a path of an SQLite file, or `postgresql://USER:PASSWORD@HOST/DATABASE`.",

@@ -32,8 +32,7 @@ from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url, is_signed
 
 FORMAT: Final = 2
-_NAMED: Final = "~"
-"""What base64url never has: a digest follows."""
+_NAMED: Final = "~"  # what base64url never has: a digest follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Target:
     `affinity` is what Kong hashes to find the replica. `endpoint` is the server's own URI (path and query) of its
     message endpoint, where 2024-11-05's transport sends a message there. `address` is where the server is, None in what
     a guard of format 1 signed, which could not say. `authorization` is what the server gets in Authorization, None for
-    nothing of the gateway's.
+    nothing of the gateway's. `hello` is what opens the session again (seal.Session), None where nothing may.
     """
 
     server: str
@@ -53,6 +52,7 @@ class Target:
     endpoint: str | None = None
     address: Address | None = None
     authorization: str | None = field(default=None, repr=False)
+    hello: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Terms:
     """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
 
     `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
-    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads.
+    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads; `call_seconds` as in Limits.
     """
 
     view: View
@@ -71,6 +71,7 @@ class Terms:
     pins: Pinning = Pinning.OFF
     inspection: Inspection = field(default_factory=Inspection)
     scan: Mapping[str, Any] = field(default_factory=dict)
+    call_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def write_terms(terms: Terms) -> bytes:
         "scan": terms.scan,
         "repeat": inspection.repeats,
         "lists": None if inspection.lists is Mode.BLOCK else inspection.lists.value,
+        "resume": inspection.resumes,
+        "call_seconds": terms.call_seconds,
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -193,11 +196,12 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
+    | {"resume", "call_seconds"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
-    | {"authorization", "cuts"}
+    | {"authorization", "cuts", "hello"}
 )
 
 
@@ -212,6 +216,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "endpoint": target.endpoint,
         "address": None if target.address is None else target.address.to_json(),
         "authorization": target.authorization,
+        "hello": target.hello,
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
@@ -262,6 +267,7 @@ def _terms(values: Mapping[str, Any]) -> Terms:
         pins=Pinning(values.get("pins", Pinning.OFF)),
         inspection=_inspection(values),
         scan=_scan(values),
+        call_seconds=int(values.get("call_seconds", 0)),
     )
 
 
@@ -275,6 +281,7 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text_or_none(values.get("endpoint")),
         _address(values.get("address")),
         _text_or_none(values.get("authorization")),
+        _text_or_none(values.get("hello")),
     )
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
@@ -352,8 +359,9 @@ def _unless_off(word: Mode | Pinning) -> str | None:
 
 def _inspection(values: Mapping[str, Any]) -> Inspection:
     results, schema, secrets = (Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets"))
+    repeats, resumes = bool(values.get("repeat", False)), bool(values.get("resume", False))
     lists = Mode(values.get("lists", Mode.BLOCK))
-    return Inspection(results, schema, secrets, repeats=bool(values.get("repeat", False)), lists=lists)
+    return Inspection(results, schema, secrets, repeats=repeats, resumes=resumes, lists=lists)
 
 
 def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:

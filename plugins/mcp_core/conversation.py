@@ -63,8 +63,12 @@ class Conversation:
         said = yield self.request(methods.DISCOVER, {})
         if said is not None:
             return said
+        hello = {"protocolVersion": methods.LEGACY_VERSIONS[-1], "capabilities": {}, "clientInfo": self._self}
+        return (yield from self.initialize(hello))
+
+    def initialize(self, hello: Mapping[str, Any]) -> Generator[Outgoing, Result | None, Result | None]:
+        """Open a session by the params of an initialize. Returns what the server says of itself, None if nothing."""
         self.era, self.version = Era.LEGACY, methods.LEGACY_VERSIONS[-1]
-        hello = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": self._self}
         said = yield self.request(methods.INITIALIZE, hello)
         if said is None:
             return None

@@ -132,7 +132,7 @@ def decide_post(guard: GuardTerms, caller: Caller, http_headers: http.Headers, b
         return session
     method, name = _truth(read)
     return Admitted(
-        lane=_lane(read, guard, caller.view) if caller.held else Lane.INSPECT,
+        lane=_lane(read, guard, caller.view) if caller.held and not _may_be_lost(session) else Lane.INSPECT,
         era=read.era,
         version=read.version,
         method=method,
@@ -220,7 +220,7 @@ def decide_stream(
     if http_method == "GET":
         asked = question.of_get(spoken, resumes=methods.LAST_EVENT_HEADER in http_headers)
         return Admitted(Lane.INSPECT, Era.LEGACY, spoken, "", None, None, asked, session)
-    lane = Lane.CALL if held else Lane.INSPECT
+    lane = Lane.CALL if held and not _may_be_lost(session) else Lane.INSPECT
     return Admitted(lane, Era.LEGACY, spoken, "", None, None, Question(Era.LEGACY, spoken), session)
 
 
@@ -346,6 +346,11 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, text, Reason.SESSION, id=id_)
 
 
+def _may_be_lost(session: Session | None) -> bool:
+    """Return whether the sidecar opens the session again where its replica lost it: so it must see every answer."""
+    return session is not None and session.hello is not None
+
+
 def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
     """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
 
@@ -365,7 +370,8 @@ def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
         # What only the policy knows may carry a surface for all the gateway can tell.
         if method is None or method.lane is Lane.INSPECT or extended.is_read(message, view):
             return Lane.INSPECT
-        if inspection.takes(message.method):
+        timed = guard.limits.call_seconds and isinstance(message, Request)
+        if timed or inspection.takes(message.method):
             return Lane.INSPECT
         starts = method.kind is Kind.TOOL and tasks.may_start(message.params, read.era)
         if starts or tasks.related(message.params) is not None:

@@ -24,13 +24,15 @@ class Mode(StrEnum):
 class Inspection:
     """How lists and results are scanned, and arguments are held to the tool's approved schema and searched for secrets.
 
-    `repeats` says that calls whose approved tool says that it may be repeated are, on another replica.
+    `repeats` says that calls whose approved tool says that it may be repeated are, on another replica; `resumes` that
+    sessions whose replica lost them are opened again, on another one.
     """
 
     results: Mode = Mode.OFF
     schema: Mode = Mode.OFF
     secrets: Mode = Mode.OFF
     repeats: bool = False
+    resumes: bool = False
     lists: Mode = Mode.BLOCK
 
     def takes(self, method: str) -> bool:

@@ -32,7 +32,8 @@ class Limits:
     """How much one body may hold.
 
     Bytes; depth; keys, and as many objects and arrays; values; messages; characters of an id; digits of a number;
-    requests of one caller that may be refused in a minute; URIs, and as many tasks, that one message may subscribe to.
+    requests of one caller that may be refused in a minute; URIs, and as many tasks, that one message may subscribe to;
+    seconds that one call may take in all, 0 for as long as its work does.
     """
 
     body: int = 4 * 1024 * 1024
@@ -44,6 +45,7 @@ class Limits:
     digits: int = 300
     refusals: int = 6000
     subscriptions: int = 1000
+    call_seconds: int = 0
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -11,7 +11,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from mcp_core.formats import is_understood
@@ -111,13 +111,21 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A legacy session: who opened it on which server, the upstream's id of it, and the replica's affinity key."""
+    """A legacy session: who opened it on which server, the upstream's id of it, and the replica's affinity key.
+
+    `hello` is the JSON text of the params of the initialize that opened it, where the gateway may open it again.
+    """
 
     server: str
     principal: Principal
     upstream: str
     affinity: str
     opened: int
+    hello: str | None = None
+
+    def under(self, *, resumes: bool) -> Session:
+        """Return the session as a policy has it that may not be the one under which it was opened."""
+        return self if resumes or self.hello is None else replace(self, hello=None)
 
 
 FORMAT: Final = 2
@@ -236,7 +244,9 @@ class SessionSealer:
 
     def seal(self, session: Session, nonce: bytes, number: int = FORMAT) -> str:
         """Return the id for the agent. `nonce` is 12 fresh random bytes, `number` that of the format to write."""
-        fields = {"u": session.upstream, "a": session.affinity, "t": session.opened}
+        fields: dict[str, Any] = {"u": session.upstream, "a": session.affinity, "t": session.opened}
+        if session.hello is not None:
+            fields["h"] = session.hello
         return self._sealer.seal(fields, session.server, session.principal, nonce, number)
 
     def open(self, token: str, server: str, principal: Principal, *, now: float, max_age: int) -> Session | None:
@@ -247,7 +257,8 @@ class SessionSealer:
         fields = self._sealer.open(token, server, principal)
         if fields is None:
             return None
-        upstream, affinity, opened = fields.get("u"), fields.get("a"), fields.get("t")
+        upstream, affinity, opened, hello = (fields.get(name) for name in ("u", "a", "t", "h"))
         if not (isinstance(upstream, str) and isinstance(affinity, str) and isinstance(opened, int)):
             return None
-        return None if opened + max_age < now else Session(server, principal, upstream, affinity, opened)
+        hello = hello if isinstance(hello, str) else None
+        return None if opened + max_age < now else Session(server, principal, upstream, affinity, opened, hello)

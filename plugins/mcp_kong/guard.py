@@ -22,14 +22,7 @@ from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target, Terms
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import (
-    ACCEPTED,
-    INVALID_REQUEST,
-    SESSION_NOT_FOUND,
-    UNAVAILABLE,
-    Reject,
-    RequestId,
-)
+from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY, Principal
@@ -220,7 +213,9 @@ class Guard:
         settings = self._settings
         if settings.revoked is not None and settings.revoked.cuts_session(token):
             return None
-        return sealer.open(token, settings.server, asked.principal(), now=time.time(), max_age=settings.session_max_age)
+        principal, most = asked.principal(), settings.session_max_age
+        opened = sealer.open(token, settings.server, principal, now=time.time(), max_age=most)
+        return opened and opened.under(resumes=settings.guard.inspection.resumes)
 
     def _decide(self, asked: Incoming, messages: Session | None, *, held: bool) -> Decision:
         settings = self._settings
@@ -373,6 +368,7 @@ class Guard:
             endpoint=messages.upstream if messages else None,
             address=settings.address,
             authorization=authorization,
+            hello=admitted.session.hello if admitted.session else None,
         )
         changes = {**parts.cleared(self._taken_off(asked, admitted)), **parts.truth(admitted)}
         changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, terms[1])
@@ -390,4 +386,5 @@ class Guard:
             pins=settings.pinning,
             inspection=guard.inspection,
             scan=settings.scan,
+            call_seconds=guard.limits.call_seconds,
         )

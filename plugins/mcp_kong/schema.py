@@ -24,7 +24,11 @@ MODE: Final = "enforce"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 REPEATS: Final = ("off", "hinted")
-"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be."""
+RESUMES: Final = ("off", "resume")
+"""Which calls are repeated on another replica: none, or those whose approved tool says that it may be.
+
+And what becomes of sessions that their replica lost: agents hear 404, or they are opened again.
+"""
 INSPECTION: Final = {
     "lists": frozenset({"mode"}),
     "results": frozenset({"mode"}),
@@ -289,7 +293,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         "repeat": {
             "type": "record",
             "description": "What is asked again, on another replica, where no answer came. It sends calls and reads of "
-            "resources through the sidecar.",
+            "resources, or whole sessions, through the sidecar.",
             "fields": [
                 {
                     "calls": {
@@ -300,7 +304,17 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "description": "hinted repeats calls of tools that are approved with readOnlyHint or "
                         "idempotentHint, outside of sessions, and reads; it needs pins. off repeats no call.",
                     }
-                }
+                },
+                {
+                    "sessions": {
+                        "type": "string",
+                        "required": True,
+                        "default": RESUMES[0],
+                        "one_of": list(RESUMES),
+                        "description": "resume initializes again, on another replica, where a server has lost a "
+                        "session, for servers whose sessions hold nothing. With off agents hear 404 and do it.",
+                    }
+                },
             ],
         }
     },
@@ -382,6 +396,15 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         10_000,
                         "URIs, and as many tasks, that one subscriptions/listen may name.",
                     )
+                },
+                {
+                    "call_seconds": {
+                        "type": "integer",
+                        "between": [1, 86_400],
+                        "description": "Seconds that one call may take in all, from the first byte to the last; its "
+                        "work is cancelled then. Without it, as long as its work takes. Sends calls through the "
+                        "sidecar.",
+                    }
                 },
             ],
         }

@@ -41,7 +41,7 @@ from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
-from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, REPEATS, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, REPEATS, RESUMES, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
 from mcp_kong.upstream_tokens import UpstreamTokens
@@ -245,6 +245,7 @@ def read_inspection(config: Mapping[str, Any]) -> Inspection:
         schema=_word(config, "arguments", "schema"),
         secrets=_word(config, "arguments", "secrets"),
         repeats=read_repeat(config),
+        resumes=read_resume(config),
         lists=_word(config, "lists", "mode", Mode.BLOCK),
     )
 
@@ -252,14 +253,24 @@ def read_inspection(config: Mapping[str, Any]) -> Inspection:
 def read_repeat(config: Mapping[str, Any]) -> bool:
     """Read whether calls may be repeated. Raises SettingsError."""
     value = config.get("repeat") or {}
-    word = value.get("calls", REPEATS[0]) if isinstance(value, Mapping) and value.keys() <= {"calls"} else None
+    if not isinstance(value, Mapping) or not value.keys() <= {"calls", "sessions"}:
+        raise SettingsError("config.repeat: write {calls: WORD, sessions: WORD}")
+    word = value.get("calls", REPEATS[0])
     # YAML reads a bare off as false.
     word = REPEATS[0] if word is False else word
     if word not in REPEATS:
-        raise SettingsError(f"config.repeat: write {{calls: WORD}} with one of {', '.join(REPEATS)}")
+        raise SettingsError(f"config.repeat.calls: write one of {', '.join(REPEATS)}")
     if word == REPEATS[1] and read_pins(config)[0] is not Pinning.ENFORCE:
         raise SettingsError("config.repeat.calls is hinted: only approved hints count; write pins: {mode: enforce} too")
     return bool(word == REPEATS[1])
+
+
+def read_resume(config: Mapping[str, Any]) -> bool:
+    """Read whether sessions that their replica lost are opened again. Raises SettingsError."""
+    word = (config.get("repeat") or {}).get("sessions") or RESUMES[0]  # YAML reads a bare off as false
+    if word not in RESUMES:
+        raise SettingsError(f"config.repeat.sessions: write one of {', '.join(RESUMES)}")
+    return bool(word == RESUMES[1])
 
 
 def _word(config: Mapping[str, Any], field: str, key: str, default: Mode = Mode.OFF) -> Mode:
@@ -384,4 +395,4 @@ def _limits(value: Mapping[str, Any] | None) -> Limits:
     known = {field.name for field in fields(Limits)}
     if unknown := set(value) - known:
         raise SettingsError(f"config.limits.{min(map(str, unknown))}: not known; write {', '.join(sorted(known))}")
-    return replace(DEFAULT_LIMITS, **{name: _whole(one, f"limits.{name}") for name, one in value.items()})
+    return replace(DEFAULT_LIMITS, **{name: _whole(one, f"limits.{name}") for name, one in value.items() if one})

@@ -54,6 +54,8 @@ class Settings:
     repeat_share: float = 0.2
     open_per_caller: int = 512
     open_per_server: int = 2048
+    keep_alive: float = 15.0
+    slow_reader: float = 60.0
     log_level: str = "info"
     policies: str | None = None
     pins: PinSettings = field(default_factory=PinSettings)
@@ -210,6 +212,8 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}REPEAT_SHARE": ("repeat_share", _share),
     f"{PREFIX}OPEN_PER_CALLER": ("open_per_caller", _places),
     f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
+    f"{PREFIX}KEEP_ALIVE": ("keep_alive", _seconds),
+    f"{PREFIX}SLOW_READER": ("slow_reader", _seconds),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     POLICIES_VARIABLE: ("policies", _folder),
     **PIN_VARIABLES,

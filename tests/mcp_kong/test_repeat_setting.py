@@ -20,6 +20,8 @@ PINS = {"pins": {"mode": "enforce"}}
         {"repeat": {"calls": True}, **PINS},
         {"repeat": {"lists": "hinted"}, **PINS},
         {"repeat": "hinted", **PINS},
+        {"repeat": {"sessions": "again"}},
+        {"repeat": {"sessions": True}},
     ],
 )
 def test_what_cannot_hold_is_refused(config):
@@ -39,3 +41,17 @@ def test_what_cannot_hold_is_refused(config):
 )
 def test_nothing_is_repeated_unless_it_says_so(config, repeats):
     assert read_settings(CONFIG | config, ENVIRONMENT).guard.inspection.repeats is repeats
+
+
+@pytest.mark.requirement("LIVE-101")
+@pytest.mark.parametrize(
+    ("config", "resumes"),
+    [
+        ({}, False),
+        ({"repeat": {"sessions": False}}, False),
+        ({"repeat": {"calls": "off"}}, False),
+        ({"repeat": {"sessions": "resume"}}, True),
+    ],
+)
+def test_no_session_is_opened_again_unless_it_says_so(config, resumes):
+    assert read_settings(CONFIG | config, ENVIRONMENT).guard.inspection.resumes is resumes

@@ -218,14 +218,15 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         return {name: flat[name] for name in names if name in flat}
 
     modes = [Mode(flat.get(one, "off")) for one in ("results", "schema", "secrets")]
-    inspection = Inspection(*modes, lists=Mode(flat.get("lists", "block")))
+    lists, resumes = Mode(flat.get("lists", "block")), flat.get("resumes", False)
+    inspection = Inspection(*modes, lists=lists, resumes=resumes)
     hide = flat.get("hide")
     terms = Terms(
         View.from_json(flat["view"]),
         hide=None if hide is None else tuple(hide),
         pins=Pinning(flat.get("pins", "off")),
         inspection=inspection,
-        **given("enforce", "lists_tasks", "server_messages", "scan"),
+        **given("enforce", "lists_tasks", "server_messages", "scan", "call_seconds"),
     )
     claims = Claims(
         who(flat["principal"]),
@@ -238,7 +239,7 @@ def said(body: bytes, **changes: Any) -> tuple[Claims, Target]:
         flat.get("expires", int(time.time()) + 30),
         **given("announce", "refusal"),
     )
-    where = {"address": ADDRESS, **given("session", "endpoint", "address")}
+    where = {"address": ADDRESS, **given("session", "endpoint", "address", "hello")}
     return claims, Target(flat["server"], era, flat["affinity"], **where)
 
 

@@ -17,8 +17,11 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from e2e.harness import start
 from kong_mcp.gateway import choose_gateway
+from node.tools import node
 from resilience.conftest import OPEN, gateway
+from resilience.living import live
 from resilience.timeline import timeline
 from servers.launch import wait_for
 from servers.moody_server import MoodyServer, ask, call
@@ -173,12 +176,38 @@ def neighbours(kind, *, quick):
     ]
 
 
+def sessions(kind, *, quick):
+    """Official clients hold sessions over three replicas, of which one after the other is restarted."""
+    python, typescript, every, rounds = (20, 10, 0, 1) if quick else (700, 300, 10, 2)
+    typescript = typescript if node() else 0
+    policy = {**OPEN, "repeat": {"sessions": "resume"}}
+    with start(kind, {"team": 3}, policy, options=("--quiet",)) as running:
+
+        def disturb(seen):
+            for replica in running.servers["team"] * rounds:
+                replica.restart()
+                done = seen.ok
+                wait_for(lambda d=done: seen.ok > d + python, lambda: f"{seen}", seconds=120)
+                time.sleep(every)
+
+        pause = 0.3 if quick else 10.0
+        seen = live(running, "team", python=python, typescript=typescript, pause=pause, disturb=disturb)
+    count, restarts = python + typescript, 3 * rounds
+    click.echo(f"{seen}", err=True)
+    return [
+        row(f"{count} sessions, {restarts} restarts: sessions that ended", count - seen.alive, "sessions", 0),
+        row(f"{count} sessions, {restarts} restarts: calls lost that did not run", seen.lost.total(), "calls", 0),
+        row(f"{count} sessions, {restarts} restarts: calls that may have run", seen.may_have_run, "calls"),
+        row(f"{count} sessions, {restarts} restarts: calls answered", seen.ok, "calls"),
+    ]
+
+
 def _draw(name, title, lines, marks):
     BUILD.mkdir(exist_ok=True)
     (BUILD / f"chaos-{name}.svg").write_text(timeline(title, lines, marks))
 
 
-PARTS = {"faults": faults, "deaths": deaths, "neighbours": neighbours}
+PARTS = {"faults": faults, "deaths": deaths, "neighbours": neighbours, "sessions": sessions}
 
 
 @click.command()
@@ -191,12 +220,12 @@ def main(quick, kind, names):
     for name in names or PARTS:
         click.echo(f"{name} on {kind} ...", err=True)
         rows += PARTS[name](kind, quick=quick)
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
     width = max(len(one["name"]) for one in rows)
     for one in rows:
         verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
         click.echo(f"{one['name']:<{width}}  {one['value']:>10} {one['unit']:<6} {verdict}".rstrip())
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
     if not quick and not all(one["holds"] is not False for one in rows):
         raise SystemExit(1)
 

@@ -6,6 +6,8 @@ that says what happened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -30,10 +32,21 @@ _STOPPED: Final = Reject(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """After how many seconds of silence a stream gets a comment, and what hears of each."""
+
+    seconds: float
+    told: Callable[[], None]
+
+
 class Answering:
     """Answers one request. `stopping` is set when the process was told to stop."""
 
-    def __init__(self, fetch: Fetch, http_method: str, reply: Reply, line: Line, stopping: anyio.Event) -> None:
+    def __init__(
+        self, fetch: Fetch, http_method: str, reply: Reply, line: Line, stopping: anyio.Event, alive: KeepAlive
+    ) -> None:
+        self._silence, self._told = alive.seconds, alive.told
         self._fetch = fetch
         self._http_method = http_method
         self._reply = reply
@@ -47,6 +60,7 @@ class Answering:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_agent, receive, tasks)
             tasks.start_soon(self._watch_stop, tasks)
+            tasks.start_soon(self._keep_alive)
             await self._answer(tasks)
             tasks.cancel_scope.cancel()
         if self._line.outcome == "stopped" and not self._reply.ended:
@@ -58,6 +72,19 @@ class Answering:
         if not self._reply.ended:
             self._line.outcome = "cancelled"
             tasks.cancel_scope.cancel()
+
+    async def _keep_alive(self) -> None:
+        """Say that the gateway lives, on a stream that has begun and is silent."""
+        while True:
+            silent_since = self._reply.written if self._streams else anyio.current_time()
+            await anyio.sleep_until(silent_since + self._silence)
+            if self._streams and anyio.current_time() - self._reply.written >= self._silence:
+                await self._reply.keep_alive()
+                self._told()
+
+    @property
+    def _streams(self) -> bool:
+        return self._began is not None and self._reply.status is not None
 
     async def _watch_stop(self, tasks: TaskGroup) -> None:
         await self._stopping.wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from mcp_sidecar.lane.fetched import Began, Failed, Said, Whole
 from mcp_sidecar.lane.filtering import AnswerView, Filtered
 from mcp_sidecar.lane.lasting import may_stay
 from mcp_sidecar.lane.parts import Parts
-from mcp_sidecar.lane.streams import EventStream, events
+from mcp_sidecar.lane.streams import EventStream, behind, events
 from mcp_sidecar.upstream.answers import JSON_TYPE, STREAM_TYPE, AnswerHead, BodyShape, read_error, read_head
 from mcp_sidecar.upstream.bodies import read, read_beginning, target, words
 from mcp_sidecar.upstream.encodings import EncodingError
@@ -31,6 +31,7 @@ class Bringing:
     """Reads one answer of `target`.
 
     `stay` is called where the rest of it may take as long as it likes, `opens` with the session that a stream opens.
+    `hello` is what may open again the session that it opens.
     """
 
     def __init__(
@@ -41,7 +42,11 @@ class Bringing:
         account: Account,
         stay: Callable[[], None],
         opens: Callable[[str], None],
+        hello: str | None = None,
     ) -> None:
+        self._hello = hello
+        self.resumable = False
+        """Whether the server gave what an agent needs to come back for the rest of a stream."""
         self._parts = parts
         self._target = target
         self._claims = account.claims
@@ -87,7 +92,8 @@ class Bringing:
     def _session(self, head: AnswerHead) -> Mapping[str, str] | Reject:
         if head.refusal is not None:
             return {}
-        sealed = self._parts.sessions.seal(self._claims, self._target, head.sessions, now=time.time())
+        now, hello = time.time(), self._hello
+        sealed = self._parts.sessions.seal(self._claims, self._target, head.sessions, now=now, hello=hello)
         if isinstance(sealed, Reject):
             return sealed
         # Decks of 0.1 take the first off every answer and call the second so.
@@ -147,11 +153,11 @@ class Bringing:
         stream = self._parts.old.stream
         return stream(claims, self._target, self._parts.filter, self._sight, max_event=most, opens=self._opens)
 
-    async def rest(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Said | Failed]:
-        """Yield what a stream says that has begun."""
+    async def rest(self, response: aiohttp.ClientResponse, missed: Sequence[str] = ()) -> AsyncGenerator[Said | Failed]:
+        """Yield what a stream says that has begun; before it, what its listener may have `missed`: notifications."""
         stream, streams = self._events(), self._parts.metrics.streams.labels(self._target.server)
         with streams.track_inprogress():
-            async with aclosing(events(stream, response)) as told:
+            async with aclosing(behind(missed, events(stream, response))) as told:
                 async for event in told:
                     piece = event if isinstance(event, Reject) else await stream.judge(event)
                     if isinstance(piece, Reject):
@@ -161,6 +167,7 @@ class Bringing:
                         self._parts.metrics.refused.labels(self._target.server, "event-type").inc()
                         continue
                     self._judged(piece)
+                    self.resumable = stream.resumable
                     if piece.event is not None:
                         yield Said(piece.text, piece.event)
                     if self._judge.done:

@@ -18,14 +18,16 @@ import aiohttp
 import anyio
 
 from mcp_core.answer import Judge
+from mcp_core.claims import Target
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
 from mcp_core.repeat import Tries
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.cancelling import late
 from mcp_sidecar.lane.cutting import CUT_OFF
-from mcp_sidecar.lane.fetched import Began, Failed, Fetched
+from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.files import files_of
 from mcp_sidecar.lane.filtering import AnswerView
 from mcp_sidecar.lane.lasting import may_last, works
@@ -33,6 +35,7 @@ from mcp_sidecar.lane.old_transport import refused_on_stream
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.pinning import pins_of
 from mcp_sidecar.lane.repeating import again
+from mcp_sidecar.lane.resuming import TIMES, is_lost, recorded, says_lost
 from mcp_sidecar.lane.tasks import Sending
 from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.internal_route import UpstreamError
@@ -77,6 +80,14 @@ class Fetch:
         self._patience = anyio.CancelScope()
         self._begun = False
         self._opens: Callable[[str], None] = lambda _session: None
+        self._tries: Tries
+        self._resumed = 0
+        self._latest = math.inf
+        self._sent = False
+        self._resumable = False
+        self._reopened = False
+        self._anew = False
+        self._lost: Target | None = None
         self.heard: Callable[[], bool] | None = None
         """Says whether whoever asks has passed some of the answer on; until then it may begin anew, at another replica.
 
@@ -93,16 +104,20 @@ class Fetch:
         try:
             with self._parts.cuts.watch(self._claims.cuts) as watched, watched.scope, self._patience:
                 self._opens = watched.opens
-                if not works(self._claims.method):
-                    self._patience.deadline = anyio.current_time() + self._parts.settings.answer_timeout
+                self._wait()
                 async with aclosing(self._fetch()) as fetched:
                     yield fetched
+        except BaseException:
+            # Whoever asked has left, or the process stops: nobody waits for what the server may still be doing.
+            await self._cancel("left")
+            raise
         finally:
             self._account.left_out()
         if watched.scope.cancelled_caught:
             raise LateError(self.fail(CUT_OFF, Ending.CUT_OFF))
         if self._patience.cancelled_caught:
-            raise LateError(self.fail(_TOO_SLOW, Ending.TIMEOUT))
+            await self._cancel("late")
+            raise LateError(self.fail(self._too_slow(), Ending.TIMEOUT))
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
@@ -117,36 +132,49 @@ class Fetch:
             if isinstance(sending, Failed):
                 yield sending
                 return
-            self._target = sending.target
-            tries = self._parts.upstream.begin(server)
+            self._target = self._parts.resumer.where(self._call, sending.target)
+            self._tries = self._parts.upstream.begin(server)
             while True:
                 try:
-                    async with self._send(sending, tries) as response:
-                        wait = await self._again(sending, tries, response)
+                    async with self._send(sending) as response:
+                        wait = await self._again(sending, response)
                         if wait is None:
                             async with aclosing(self._bring(sending, response)) as fetched:
                                 async for part in fetched:
                                     yield part
-                            return
+                            if not self._anew:
+                                return
+                            wait, self._anew = 0.0, False
                 except UpstreamError as error:
-                    wait = await self._again(sending, tries, error)
+                    wait = await self._again(sending, error)
                     if wait is None:
                         yield self.fail(error.refusal, error.outcome)
                         return
                 await anyio.sleep(wait)
-                self._target = replace(self._target, affinity=secrets.token_hex(8))
 
     async def _bring(self, sending: Sending, response: aiohttp.ClientResponse) -> AsyncGenerator[Fetched]:
         """Give the parts of the answer that counts."""
         revise = self._parts.tasks.revise(self._claims, self._target, sending.tokens)
         sight = replace(self._sight, revise=revise)
-        bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, self._opens)
+        opens, hello = self._opens, recorded(self._call)
+        bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, opens, hello)
         first = await bringing.begin(response)
+        if self._resumed < TIMES and says_lost(self._target, self._claims, first) and await self._resume():
+            self._anew = True
+            self._wait()
+            return
         self._begun = True
-        yield first
+        if not self._reopened:
+            yield first
+        if isinstance(first, Whole) and first.status < 400:
+            self._parts.resumer.note(self._call)
         if isinstance(first, Began):
-            async with aclosing(bringing.rest(response)) as said:
+            self._lost, self._resumed = None, 0
+            missed = self._parts.resumer.missed(self._call) if self._claims.http_method == "GET" else ()
+            async with aclosing(bringing.rest(response, missed)) as said:
                 async for part in said:
+                    self._noted(part)
+                    self._resumable = self._resumable or bringing.resumable
                     yield part
 
     async def _sending(self) -> Sending | Failed:
@@ -167,24 +195,77 @@ class Fetch:
         return sending if target.endpoint is None else self._parts.old.message(claims, sending)
 
     @asynccontextmanager
-    async def _send(self, sending: Sending, tries: Tries) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _send(self, sending: Sending) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request to a replica, and give what answers. Raises UpstreamError."""
-        started, said = time.monotonic(), self._claims
+        started, said, self._sent = time.monotonic(), self._claims, True
         asked = (said.question, said.http_method, sending.headers, sending.body, said.terms.hide)
-        async with self._parts.upstream.send(self._target, *asked, tries) as response:
+        async with self._parts.upstream.send(self._target, *asked, self._tries) as response:
             self._parts.metrics.upstream.labels(self._target.server).observe(time.monotonic() - started)
             yield response
 
-    async def _again(
-        self, sending: Sending, tries: Tries, failure: aiohttp.ClientResponse | UpstreamError
-    ) -> float | None:
+    async def _again(self, sending: Sending, failure: aiohttp.ClientResponse | UpstreamError) -> float | None:
         """Return how long to wait before another replica is asked, or None where this is the answer."""
         to = sending.target
-        bound = to.session is not None or to.endpoint is not None or bool(sending.tokens)
-        if isinstance(failure, UpstreamError):
-            bound = bound or (self._begun if self.heard is None else self.heard())
-        return await again(self._parts.hints, self._call, tries, failure, bound=bound)
+        if isinstance(failure, aiohttp.ClientResponse) and self._is_lost(failure.status):
+            return 0.0 if await self._resume() else None
+        may_resume = to.session is not None and to.hello is not None
+        bound = (to.session is not None and not may_resume) or to.endpoint is not None or bool(sending.tokens)
+        if isinstance(failure, UpstreamError) and (self._begun if self.heard is None else self.heard()):
+            return await self._reopen() if may_resume and failure.outcome is Ending.BROKEN else None
+        wait = await again(self._parts.hints, self._call, self._tries, failure, bound=bound)
+        if wait is not None and may_resume:
+            return wait if await self._resume() else None
+        if wait is not None:
+            self._target = replace(self._target, affinity=secrets.token_hex(8))
+        return wait
+
+    async def _reopen(self) -> float | None:
+        """Open the stream of a session again, which answers nothing: its listener need not know that it broke."""
+        if self._claims.http_method != "GET":
+            return None
+        self._tries = self._parts.upstream.begin(self._target.server)
+        wait = self._tries.again("stream-broken")
+        self._reopened = wait is not None and await self._resume()
+        return wait if self._reopened else None
+
+    def _is_lost(self, status: int) -> bool:
+        lost = is_lost(self._target, self._claims.http_method, self._claims.method, status)
+        if lost and self._lost is not None and self._resumed >= TIMES:
+            self._parts.resumer.undo(self._call, self._lost, self._target)
+            return False
+        return lost
+
+    async def _resume(self) -> bool:
+        """Have the session opened again on another replica. Returns whether it was."""
+        lost = self._target
+        resumed = await self._parts.resumer.resume(self._call, lost)
+        if resumed is None:
+            return False
+        self._lost, self._target = self._lost or lost, resumed
+        self._resumed += 1
+        return True
+
+    def _noted(self, part: Fetched) -> None:
+        """Take down what a request did whose answer came on a stream."""
+        if isinstance(part, Said) and self._judge.done:
+            self._parts.resumer.note(self._call)
+
+    def _wait(self) -> None:
+        """Let the answer take as long as answers may: those of calls, as long as their policy gives them in all."""
+        now = anyio.current_time()
+        if not works(self._claims.method):
+            self._patience.deadline = now + self._parts.settings.answer_timeout
+        elif self._latest == math.inf and (seconds := self._claims.terms.call_seconds):
+            self._patience.deadline = self._latest = now + seconds
 
     def _stay(self) -> None:
-        """Let the answer take as long as it likes from here on."""
-        self._patience.deadline = math.inf
+        """Let the answer take as long as it likes from here on, or its policy."""
+        self._patience.deadline = self._latest
+
+    def _too_slow(self) -> Reject:
+        return _TOO_SLOW if self._latest == math.inf else late(self._claims.terms.call_seconds)
+
+    async def _cancel(self, why: str) -> None:
+        """Have the server end work whose answer nobody will read, where the closed connection does not say so."""
+        if self._sent and not self._resumable and self._judge.waiting:
+            await self._parts.cancels.tell(self._call, self._target, why)

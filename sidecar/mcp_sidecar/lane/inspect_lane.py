@@ -15,13 +15,13 @@ from starlette.types import Receive, Scope, Send
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.health.breakers import Breakers
-from mcp_sidecar.lane.answering import Answering
+from mcp_sidecar.lane.answering import Answering, KeepAlive
 from mcp_sidecar.lane.breaking import held_back, note
 from mcp_sidecar.lane.callers import Call, Callers, headers_of
 from mcp_sidecar.lane.fetch import Fetch
 from mcp_sidecar.lane.fetched import Fetched
 from mcp_sidecar.lane.parts import Parts
-from mcp_sidecar.lane.reply import Reply
+from mcp_sidecar.lane.reply import Reply, SlowReaderError
 from mcp_sidecar.logs import Line, asked, trace_id
 
 _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", Reason.BUG, status=500)
@@ -50,7 +50,12 @@ class InspectLane:
             line.end(Ending.HELD_BACK, refusal)
             await reply.refuse(refusal)
             return
-        await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping).run(receive)
+        alive = KeepAlive(self._parts.settings.keep_alive, self._parts.metrics.health.kept_alive.inc)
+        try:
+            await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping, alive).run(receive)
+        except* SlowReaderError:
+            line.outcome = Ending.CANCELLED
+            self._parts.metrics.health.slow_readers.inc()
         note(self._breakers, call, line, time.monotonic())
 
     def _asked(self, call: Call, line: Line) -> Fetch:
@@ -61,7 +66,7 @@ class InspectLane:
         """Serve one request."""
         headers = headers_of(scope)
         line = Line(started=time.monotonic(), trace=trace_id(headers))
-        reply = Reply(send)
+        reply = Reply(send, self._parts.settings.slow_reader)
         try:
             call = await self._callers.read(scope, receive, headers)
             if isinstance(call, Reject):

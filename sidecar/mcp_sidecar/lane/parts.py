@@ -8,10 +8,12 @@ from typing import Self
 import anyio
 
 from mcp_sidecar.health.hints import Hints
+from mcp_sidecar.lane.cancelling import Cancels
 from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
 from mcp_sidecar.lane.old_transport import OldTransport
+from mcp_sidecar.lane.resuming import Resumer
 from mcp_sidecar.lane.sessions import Sessions
 from mcp_sidecar.lane.tasks import Tasks
 from mcp_sidecar.metrics import Metrics
@@ -40,6 +42,8 @@ class Parts:
     shares: Shares
     hints: Hints
     cuts: Cuts
+    resumer: Resumer
+    cancels: Cancels
 
     @classmethod
     def of(
@@ -67,4 +71,6 @@ class Parts:
             Shares(settings.open_per_caller, settings.open_per_server),
             Hints(surfaces),
             Cuts(),
+            Resumer(upstream, metrics.health.resumed, settings.max_answer),
+            Cancels(upstream, metrics.health.cancelled),
         )

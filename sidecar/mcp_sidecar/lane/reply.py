@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Final
 
 import anyio
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from mcp_core.outcome import Reject
+from mcp_core.sse import Event
+
+COMMENT: Final = Event(comment=True).encode()
+
+
+class SlowReaderError(Exception):
+    """The agent does not read what is written: nothing more is kept for it."""
 
 
 class Reply:
     """Writes one answer. Tasks may write at the same time: what each writes stays whole."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, patience: float = math.inf) -> None:
+        """`patience` is how many seconds an agent may take until it has read enough for more to be written."""
+        self._patience = patience
+        self.written = 0.0
+        """When something was written last, in monotonic seconds."""
         self._send = send
         self._lock = anyio.Lock(fast_acquire=True)
         self.status: int | None = None
@@ -26,18 +39,33 @@ class Reply:
         self.status = status
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         async with self._lock:
-            await self._send({"type": "http.response.start", "status": status, "headers": raw})
+            await self._out({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, body: bytes) -> None:
         """Send some of the body at once; waits while the agent is slow to read."""
         async with self._lock:
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._out({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def keep_alive(self) -> None:
+        """Send a comment on a stream that has not ended (HTML, 9.2.7: proxies drop connections that are silent)."""
+        async with self._lock:
+            if not self.ended:
+                await self._out({"type": "http.response.body", "body": COMMENT, "more_body": True})
 
     async def end(self, body: bytes = b"") -> None:
         """Send the last of the body."""
         async with self._lock:
             self.ended = True
-            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            await self._out({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _out(self, message: Message) -> None:
+        try:
+            with anyio.fail_after(self._patience):
+                await self._send(message)
+        except TimeoutError:
+            self.ended = True
+            raise SlowReaderError from None
+        self.written = anyio.current_time()
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send an answer that is complete."""

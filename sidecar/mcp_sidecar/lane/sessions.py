@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -29,8 +30,12 @@ class Sessions:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = SessionSealer(keys, AESGCM, InvalidTag)
 
-    def seal(self, claims: Claims, target: Target, ids: Sequence[str], *, now: float) -> str | Reject | None:
+    def seal(
+        self, claims: Claims, target: Target, ids: Sequence[str], *, now: float, hello: str | None = None
+    ) -> str | Reject | None:
         """Return what the agent gets for `ids`, the values of Mcp-Session-Id on the answer to these.
+
+        `hello` is what may open the session again.
 
         None where there is nothing to hand out: no id, a session that the agent already holds, or the modern era,
         which has none. A Reject where the id is not one that every hop carries unchanged.
@@ -40,7 +45,10 @@ class Sessions:
         if len(ids) > 1 or len(ids[0]) > MAX_UPSTREAM_ID or _VISIBLE.fullmatch(ids[0]) is None:
             length = f"at most {MAX_UPSTREAM_ID} visible ASCII characters"
             return unreadable(f"its {methods.SESSION_HEADER} is not one value of {length}")
-        return self._sealer.seal(opened(claims, target, ids[0], now), os.urandom(NONCE_BYTES), claims.format)
+        session = opened(claims, target, ids[0], now)
+        if hello is not None and len(ids[0]) + len(hello) <= MAX_UPSTREAM_ID:
+            session = replace(session, hello=hello)
+        return self._sealer.seal(session, os.urandom(NONCE_BYTES), claims.format)
 
 
 def opened(claims: Claims, target: Target, upstream: str, now: float) -> Session:

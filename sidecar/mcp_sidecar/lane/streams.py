@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -71,6 +72,15 @@ def _without_repeated_comments(events: list[Event]) -> list[Event]:
     return [
         event for before, event in zip([None, *events], events, strict=False) if not (event.comment and event == before)
     ]
+
+
+async def behind(notifications: Sequence[str], told: AsyncGenerator[Event | Reject]) -> AsyncGenerator[Event | Reject]:
+    """Yield notifications without params, by their methods, and then what is told. The law judges all alike."""
+    async with aclosing(told):
+        for method in notifications:
+            yield Event(data=json.dumps({"jsonrpc": "2.0", "method": method}))
+        async for event in told:
+            yield event
 
 
 async def events(stream: EventStream, response: aiohttp.ClientResponse) -> AsyncGenerator[Event | Reject]:

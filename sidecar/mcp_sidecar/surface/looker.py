@@ -23,7 +23,7 @@ from mcp_sidecar.surface.listed import ListedServers
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.upstream.internal_route import Upstream
-from mcp_sidecar.upstream.talk import Talk, TalkError
+from mcp_sidecar.upstream.talk import SpeaksFor, Talk, TalkError
 
 LOOK_SECONDS: Final = 60.0
 """How long one look may take."""
@@ -88,7 +88,13 @@ class Looker:
             try:
                 target, listed = await self._target(server), self._listed.all.get(server)
                 header = await self._credentials(server, {} if listed is None else listed.policy)
-                talk = Talk(self._upstream, server, target, max_answer=self._settings.max_answer, header=header)
+                talk = Talk(
+                    self._upstream,
+                    server,
+                    target,
+                    max_answer=self._settings.max_answer,
+                    speaks_for=SpeaksFor.gateway(header),
+                )
                 outcome = await self._visit(server, talk, failures)
             except Exception:  # noqa: BLE001 - the outermost edge of a look: the next one may go better
                 structlog.get_logger().exception("a look failed", server=server)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 import anyio
@@ -17,6 +18,7 @@ from mcp_core import jsonrpc, methods
 from mcp_core.claims import Target
 from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
+from mcp_core.headers import Headers
 from mcp_core.jsonrpc import Notification
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
@@ -39,24 +41,31 @@ class TalkError(Exception):
         self.outcome = outcome
 
 
-class Talk:
-    """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read.
+@dataclass(frozen=True, slots=True)
+class SpeaksFor:
+    """For whom a conversation is held: the headers of its agent, globs of those that no server gets, and the token."""
 
-    `header` is the one by which the server knows who asks.
-    """
+    headers: Headers = field(default_factory=dict)
+    hide: Collection[str] | None = None
+    authorization: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def gateway(cls, header: tuple[str, str] | None) -> Self:
+        """Return that nobody's agent asks: `header` is the one by which the server knows the gateway, if any."""
+        if header is None:
+            return cls(hide=())
+        name, value = header
+        bears = name == methods.AUTHORIZATION_HEADER
+        return cls(hide=(), authorization=value) if bears else cls({name: value}, hide=())
+
+
+class Talk:
+    """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
     def __init__(
-        self,
-        upstream: Upstream,
-        server: str,
-        address: Address,
-        *,
-        max_answer: int,
-        header: tuple[str, str] | None = None,
+        self, upstream: Upstream, server: str, address: Address, *, max_answer: int, speaks_for: SpeaksFor | None = None
     ) -> None:
-        name, value = header or ("", "")
-        self._authorization = value if name == methods.AUTHORIZATION_HEADER else None
-        self._header = {} if header is None or self._authorization is not None else {name: value}
+        self._speaks_for = speaks_for or SpeaksFor()
         self._upstream = upstream
         self._server = server
         self._address = address
@@ -71,6 +80,18 @@ class Talk:
         if introduction is None:
             raise TalkError("refused")
         return introduction
+
+    async def initialize(self, hello: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Open a session by the params of an initialize, and return what the server says of itself."""
+        introduction = await self._drive(self._talk.initialize(hello))
+        if introduction is None:
+            raise TalkError("refused")
+        return introduction
+
+    @property
+    def session(self) -> tuple[str | None, str]:
+        """Return the server's id of the session, None where there is none, and what finds its replica."""
+        return self._talk.session, self._affinity
 
     async def ask(self, questions: Generator[Ask, Result | None, _T]) -> _T:
         """Ask questions, and return what they come to."""
@@ -122,23 +143,13 @@ class Talk:
 
     @asynccontextmanager
     async def _send(self, outgoing: Outgoing) -> AsyncIterator[tuple[AnswerHead, aiohttp.ClientResponse]]:
-        talk, headers = self._talk, {**dict[str, str | list[str]](outgoing.headers), **self._header}
-        target = Target(
-            self._server,
-            talk.era,
-            self._affinity,
-            talk.session,
-            address=self._address,
-            authorization=self._authorization,
-        )
+        talk, whose = self._talk, self._speaks_for
+        headers = {**whose.headers, **outgoing.headers}
+        target = Target(self._server, talk.era, self._affinity, talk.session, address=self._address)
+        target = replace(target, authorization=whose.authorization)
         try:
             async with self._upstream.send(
-                target,
-                outgoing.question,
-                outgoing.http_method,
-                headers,
-                outgoing.body,
-                hide=(),  # these are no agent's
+                target, outgoing.question, outgoing.http_method, headers, outgoing.body, whose.hide
             ) as response:
                 yield read_head(response), response
         except UpstreamError as error:
