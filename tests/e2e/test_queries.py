@@ -11,7 +11,7 @@ from e2e.test_headers import message
 from e2e.test_sessions import initialize
 from kong_mcp import dev
 from kong_mcp.dev import DevSettings, run_dev
-from kong_mcp.servers import ServerError, parse_server
+from kong_mcp.servers import ServerSpecError, parse_server
 from servers.launch import Replica, wait_for
 
 SECRET = "0f-the server/&=1"
@@ -84,7 +84,7 @@ def test_a_server_is_asked_with_its_query_alone_on_every_way_and_nobody_else_see
 @pytest.mark.requirement("ROUTE-087")
 def test_a_local_gateway_says_which_variable_the_environment_has_not():
     with (
-        pytest.raises(ServerError, match="no NOBODYS_KEY, which its query's api_key"),
+        pytest.raises(ServerSpecError, match="no NOBODYS_KEY, which its query's api_key"),
         asked_with_a_query("devkit", text="plan=basic&api_key={vault://env/nobodys-key}"),
     ):
         pass

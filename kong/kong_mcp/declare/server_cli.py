@@ -17,8 +17,8 @@ from kong_mcp.declare.new_file import schema_for, server_text
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.render import entity_problems, template
 from kong_mcp.declare.server_file import ServerFile, read_text
-from kong_mcp.servers import ServerError, take_query
-from mcp_core.pins.states import Pinning
+from kong_mcp.servers import ServerSpecError, take_query
+from mcp_core.pins.states import Pinning, Trust
 
 paths_argument: Final = click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILE..."
@@ -53,6 +53,11 @@ def server() -> None:
 @click.option("--resource", "resources", multiple=True, metavar="GLOB", help="Resources that agents may see and read.")
 @click.option("--pins", type=click.Choice([one.value for one in Pinning]), help="Whether items must be approved.")
 @click.option(
+    "--trust",
+    type=click.Choice([one.value for one in Trust]),
+    help="Whose server it is: of a foreign one everything waits for a person, of a known one changes do.",
+)
+@click.option(
     "--dir",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -74,7 +79,7 @@ def add(name: str, urls: tuple[str, ...], folder: Path, **options: Any) -> None:
     file = folder / f"{name}.yaml"
     try:
         replicas, asked_with = take_query(urls)
-    except ServerError as error:
+    except ServerSpecError as error:
         raise click.ClickException(f"{error}; nothing is written") from None
     access = {
         "tools": {"allow": list(options["allow"]), "deny": list(options["deny"])},
@@ -82,7 +87,7 @@ def add(name: str, urls: tuple[str, ...], folder: Path, **options: Any) -> None:
         "resources": {"allow": list(options["resources"])},
     }
     values = {
-        **{field: options[field] for field in ("title", "description", "owner", "path")},
+        **{field: options[field] for field in ("title", "description", "owner", "path", "trust")},
         **{field: {word: globs for word, globs in one.items() if globs} for field, one in access.items()},
         "name": name,
         "replicas": replicas,
