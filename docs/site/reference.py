@@ -21,6 +21,8 @@ MADE: Final = "<!-- Made by docs/site/reference.py: change the code, then run `m
 WIDTH: Final = 100
 MEANINGS: Final = {
     "MCP_SIDECAR_LISTEN": "Where it listens: `HOST:PORT`. Kong's upstream `mcp-sidecar` points here.",
+    "MCP_SIDECAR_REVIEW_LISTEN": "Where the review API listens, `HOST:PORT`, and nothing else does; it is nowhere else "
+    "then. Without it it is served beside the lane.",
     "MCP_SIDECAR_KONG_URL": "Where Kong's proxy listens: servers are asked through its internal route.",
     "MCP_SIDECAR_INTERNAL_HOST": "The host name of Kong's internal route.",
     "MCP_SIDECAR_METRICS_TOKEN": "What readers of `/metrics` send as bearer token; without it there is no `/metrics`.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from kong_mcp.happenings import Happening, Sort, line, shown
 from mcp_core.scan.catalog import ALL
+from mcp_core.scan.items import KIND_WORDS, ItemKind
 
 WITHHELD: Final = frozenset({"answer withheld", "server refused"})
 """What the sidecar's log lines that have a cause in them are called."""
@@ -15,13 +17,7 @@ _SURFACE: Final = "surface "
 _SEEN: Final = "seen"
 _SEVERITY: Final = {rule.id: rule.severity.value for rule in ALL if rule.severity is not None}
 _MOST_FINDINGS: Final = 3
-_KIND_WORDS: Final = {
-    "tools": "tool",
-    "prompts": "prompt",
-    "resources": "resource",
-    "resourceTemplates": "template",
-    "instructions": "instructions",
-}
+_PLACE: Final = re.compile(r"https?://[^\s?]+")
 
 Findings: TypeAlias = Callable[[str, str, str, str], list[Mapping[str, str]]]
 """Returns what was found in a version of an item (server, kind, name, digest): rule, severity, path and excerpt."""
@@ -67,7 +63,7 @@ class Causes:
         state, rules = str(logged.get("state")), logged.get("rules")
         if state == "approved" and not rules:
             return None
-        kind, name = _KIND_WORDS.get(str(logged.get("kind")), "item"), _name(logged.get("name"))
+        kind, name = _kind(logged.get("kind")), _name(logged.get("name"))
         item = f"{server} {kind} {shown(name)!r}" if name else f"{server} {kind}"
         fields = ", ".join(shown(_name(one)) for one in logged.get("fields") or ())
         what = f"{kind} {shown(name)}".strip() + f" is {shown(state)} ({shown(logged.get('reason'))})"
@@ -87,6 +83,10 @@ class Causes:
         )
         sort = Sort.FINDING if rules else Sort.REVIEW
         return Happening(sort, server, line(server, [what, word, changed, number, *excerpts], do))
+
+
+def _kind(word: Any) -> str:
+    return KIND_WORDS.get(ItemKind(word), "item") if word in list(ItemKind) else "item"
 
 
 def _name(text: Any) -> str:
@@ -125,4 +125,13 @@ def _withheld(logged: Mapping[str, Any]) -> str:
         parts.append(f"it points to {logged['points_to']}")
     if logged.get("said"):
         parts.append(f"it said: {logged['said']}")
-    return line(logged.get("server"), map(shown, parts), str(logged.get("do") or ""))
+    do = _follow(str(logged.get("server")), str(logged.get("points_to") or "")) or str(logged.get("do") or "")
+    return line(logged.get("server"), map(shown, parts), do)
+
+
+def _follow(server: str, place: str) -> str:
+    """Return the line that sends a server's requests to where it pointed, or "" where no whole URL is known."""
+    if not _PLACE.fullmatch(place):
+        return ""
+    url = shown(place)
+    return f"if you trust that place, write replicas: [{url}] in its server file, or --server {shown(server)}={url}"

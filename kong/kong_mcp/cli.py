@@ -46,6 +46,7 @@ _EXPECTED: Final = (
     NoProviderError,
     PortTakenError,
     PolicyFileError,
+    ServerSpecError,
     FileNotFoundError,
 )
 """What may keep a local gateway from starting, and says by itself what to do."""

@@ -19,10 +19,11 @@ from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.processes import Child
 from kong_mcp.reaper import Reaper
-from kong_mcp.servers import DevServer
+from kong_mcp.servers import DevServer, ServerSpecError
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
+from mcp_core.query import variable
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -163,10 +164,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
 
     Raises:
         PortTakenError: something else listens on the port.
+        ServerSpecError: a server is to be asked with a secret that the environment has not.
         ChildFailedError: a part of it did not start; the message holds the end of its log.
     """
-    port = settings.port or free_port()
-    _check_port(port)
+    port = _checked_port(settings)
     folder = Path(tempfile.mkdtemp(prefix="kong-mcp-"))
     with contextlib.ExitStack() as stack:
         reaper = stack.enter_context(Reaper(folder))
@@ -226,6 +227,18 @@ def _write_state(
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)
+
+
+def _checked_port(settings: DevSettings) -> int:
+    """Return the port to listen on, once nothing is known that would keep the gateway from starting."""
+    _check_port(port := settings.port or free_port())
+    for server in settings.servers:
+        for name, value in {**(settings.policy_of(server).get("query") or {}), **server.query}.items():
+            if (known := variable(value)) and not os.environ.get(known):
+                raise ServerSpecError(
+                    f"{server.name}: the environment has no {known}, which its query's {name} is to be"
+                )
+    return port
 
 
 def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:

@@ -18,8 +18,8 @@ from rich.text import Text
 from mcp_core.pins.effects import Effect
 from mcp_core.pins.states import State
 from mcp_core.scan import escaped
+from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.surface.queue import Decision, WaitingVersion
-from mcp_sidecar.surface.review import KIND_WORDS
 
 LINES_A_ROW: Final = 4
 _INDENT: Final = " " * 9

@@ -98,7 +98,8 @@ def fill_template(template: str, server: DevServer, policy: Mapping[str, Any], *
     _move(service, server)
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
-    guard.update({"path": server.path, "scheme": server.protocol, **policy})
+    own_query = {"query": dict(server.query)} if server.query else {}
+    guard.update({"path": server.path, "scheme": server.protocol, **policy, **own_query})
     if resource := (policy.get("auth") or {}).get("resource"):
         service["routes"].append(_metadata_route(server.name, resource))
         document["services"] += _facade(service, server.name, policy)

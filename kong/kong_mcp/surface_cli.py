@@ -16,6 +16,7 @@ import click
 from kong_mcp import review_command
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
+from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.values import ItemId, Standing, UnknownItemError
@@ -32,7 +33,7 @@ _settle_option = click.option(
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _digest_option = click.option("--digest", help="The version, by its digest or the beginning of it.")
-_kind_argument = click.argument("kind", type=click.Choice(tuple(review.KIND_WORDS.values())))
+_kind_argument = click.argument("kind", type=click.Choice(tuple(KIND_WORDS.values())))
 
 
 _why_option = click.option("--why", required=True, help="The reason, which is kept with the decision.")
@@ -98,7 +99,7 @@ def _line(standing: Standing) -> str:
         *(["differs"] if any(v.differs for v in standing.versions) else []),
         *(["changes often"] if standing.changes_often else []),
     ]
-    kind = review.KIND_WORDS[standing.id.kind]
+    kind = KIND_WORDS[standing.id.kind]
     shown = f"{standing.id.server} {kind} {escaped(standing.id.name)}"
     return f"{standing.state:<12}{seen.digest[:_SHORT]}  {shown}  ({', '.join(notes)})"
 
@@ -186,7 +187,7 @@ def _approve_lock(store: Store, file: dict[ItemId, lockfile.Locked], say: Callab
         state = states.get((id_, locked.digest))
         if state is None:
             missing += 1
-            click.echo(f"not seen yet: {id_.server} {review.KIND_WORDS[id_.kind]} {escaped(id_.name)}", err=True)
+            click.echo(f"not seen yet: {id_.server} {KIND_WORDS[id_.kind]} {escaped(id_.name)}", err=True)
         elif state is not State.APPROVED:
             say(id_, locked.digest)
     if missing:
@@ -208,7 +209,7 @@ def reject(store: Store, server: str, kind: str, name: str, digest: str | None, 
 
 def _decide(store: Store, state: State, reviewer: str, why: str, id_: ItemId, digest: str | None) -> None:
     seen = review.decide(store, id_, state, reviewer=reviewer, why=why, digest=digest)
-    shown = f"{id_.server} {review.KIND_WORDS[id_.kind]} {escaped(id_.name)}"
+    shown = f"{id_.server} {KIND_WORDS[id_.kind]} {escaped(id_.name)}"
     click.echo(f"{state.value}: {shown} {seen.digest[:_SHORT]}")
 
 

@@ -214,7 +214,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "affinity": target.affinity,
         "session": target.session,
         "endpoint": target.endpoint,
-        "address": None if target.address is None else target.address.to_json(),
+        "address": None if target.address is None else target.address.to_wire(),
         "authorization": target.authorization,
         "hello": target.hello,
         "kind": principal.kind,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mcp_core import query
 from mcp_core.seal import Signer
 
 FORMAT: Final = "1"
@@ -30,14 +31,18 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is: the Kong upstream of its replicas, how these are spoken to, and the path of its endpoint."""
+    """Where a server is: the Kong upstream of its replicas, how these are spoken to, and the path of its endpoint.
+
+    `query` is what its endpoint is asked with, "" for nothing. It may be a secret: what is kept or shown leaves it out.
+    """
 
     upstream: str
     scheme: str = "http"
     path: str = "/mcp"
+    query: str = field(default="", repr=False)
 
     @classmethod
-    def read(cls, upstream: Any, scheme: Any, path: Any) -> Address:
+    def read(cls, upstream: Any, scheme: Any, path: Any, asked_with: Any = "") -> Address:
         """Return the target. Raises AddressError for what could be read as another one."""
         if not isinstance(upstream, str) or _UPSTREAM.fullmatch(upstream) is None:
             raise AddressError("upstream: write the name of a Kong upstream")
@@ -45,16 +50,22 @@ class Address:
             raise AddressError("scheme: write http or https")
         if not isinstance(path, str) or _PATH.fullmatch(path) is None or "?" in path or "#" in path:
             raise AddressError("path: write the path of the server's MCP endpoint, such as /mcp, without a query")
-        return cls(upstream, scheme, path)
+        if not isinstance(asked_with, str) or query.TEXT.fullmatch(asked_with) is None:
+            raise AddressError("query: write NAME: VALUE")
+        return cls(upstream, scheme, path, asked_with)
 
     @classmethod
     def from_json(cls, value: Any) -> Address | None:
-        """Return the target that `to_json` wrote, or None where there is none."""
-        return cls.read(*value) if isinstance(value, list) and len(value) == 3 else None
+        """Return the target that `to_json` or `to_wire` wrote, or None where there is none."""
+        return cls.read(*value) if isinstance(value, list) and len(value) in (3, 4) else None
 
     def to_json(self) -> list[str]:
-        """Return upstream, scheme and path."""
+        """Return upstream, scheme and path: what may be kept."""
         return [self.upstream, self.scheme, self.path]
+
+    def to_wire(self) -> list[str]:
+        """Return that and, where there is one, the query: for what is signed, and read once."""
+        return [*self.to_json(), self.query] if self.query else self.to_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class ErrandSigner:
 
     def sign(self, errand: Errand) -> str:
         """Return the header value: the format, a dot, and what Signer.sign gives."""
-        fields = {"target": errand.target.to_json(), "asked": errand.asked, "affinity": errand.affinity}
+        fields = {"target": errand.target.to_wire(), "asked": errand.asked, "affinity": errand.affinity}
         return f"{FORMAT}.{self._signer.sign(json.dumps({**fields, 'expires': errand.expires}).encode())}"
 
     def verify(self, value: str, asked: str, *, now: float) -> Errand | None:

@@ -60,13 +60,16 @@ def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
 class Questions:
     """Writes the questions of one guarded server."""
 
-    def __init__(self, server: str, policy: Policy, told: ServerMessages, *, hides_resources: bool = False) -> None:
-        """Take whether anything beside the policy hides resources from some."""
+    def __init__(
+        self, server: str, policy: Policy, told: ServerMessages, *, hides_resources: bool = False, query: str = ""
+    ) -> None:
+        """Take whether anything beside the policy hides resources from some, and the query that the server gets."""
         kinds = {kind for kind in told.kinds if kind in _LETTERS}
         # Lua does not know who may see which resource.
         if hides_resources or not policy.shows_all(Kind.RESOURCE):
             kinds.discard(ServerKind.RESOURCE_UPDATED)
         self._server = f',"server":{quoted(server)}'
+        self._query = f',"query":{quoted(query)}' if query else ""
         self._kinds = "".join(sorted(_LETTERS[kind] for kind in kinds))
 
     def write(
@@ -82,7 +85,7 @@ class Questions:
         `who` is for the record that mcp-answers then writes; None where the guard has written one itself. `cuts` are
         the digests by any of which the call is cut off while it is open (auth.revoked.marks_of).
         """
-        said = _common(upstream, question.era.value, question.version, self._kinds)
+        said = _common(upstream, question.era.value, question.version, self._kinds) + self._query
         if who is not None:
             said += self._server if who.name is None else f'{self._server},"principal":{quoted(who.name[:MOST_TEXT])}'
         if cuts:  # base64url, which needs no escapes

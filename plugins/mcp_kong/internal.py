@@ -58,6 +58,11 @@ class Internal:
         if target.scheme != "http":
             kong.service.request.set_scheme(target.scheme)
         kong.service.request.set_path(target.path)
+        if target.query:
+            kong.service.request.set_raw_query(target.query)
+            # It may be a secret, and Kong's log plugins write both down. A name with dots changes their record alone.
+            kong.log.set_serialize_value("request.querystring", {})
+            kong.log.set_serialize_value("upstream_uri", target.path)
         # Set to no values at all, a header is cleared (lua-nginx-module).
         changes: dict[str, str | list[str]] = {methods.TARGET_HEADER: [], methods.AFFINITY_HEADER: errand.affinity}
         kong.service.request.set_headers(changes)

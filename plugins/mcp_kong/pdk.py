@@ -21,6 +21,7 @@ class KongRequest(Protocol):  # noqa: D101 - Kong documents these methods
 class KongServiceRequest(Protocol):  # noqa: D101
     def set_headers(self, headers: Mapping[str, str | list[str]], /) -> None: ...  # noqa: D102
     def set_path(self, path: str, /) -> None: ...  # noqa: D102
+    def set_raw_query(self, query: str, /) -> None: ...  # noqa: D102
     def set_raw_body(self, body: str, /) -> None: ...  # noqa: D102
     def set_scheme(self, scheme: str, /) -> None: ...  # noqa: D102
 

@@ -154,6 +154,16 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {
+        "query": {
+            "type": "map",
+            "keys": {"type": "string", "len_min": 1},
+            "values": {"type": "string", "referenceable": True},
+            "description": "What the server is asked with in the query of its URL (`?NAME=VALUE`), on calls, lists and "
+            "streams, in place of any query of the agent's. A secret is written as a reference to one of Kong's "
+            'vaults: `{api_key: "{vault://env/weather-key}"}`.',
+        }
+    },
+    {
         "sidecar": {
             "type": "string",
             "required": True,

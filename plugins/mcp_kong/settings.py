@@ -32,6 +32,8 @@ from mcp_core.params import read_config as read_param_headers
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.policy import Policy, PolicyError
+from mcp_core.query import QueryError
+from mcp_core.query import read as read_query
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
@@ -103,13 +105,13 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
         )
     guard = check_config(config)
+    address = _address(config, _text(config, "session_upstream", _text(config, "upstream")))
     policies = policy_folder(environment, time.monotonic, time.time)
     if policies is None and _policy_bytes(config) > MOST_IN_HEADER:
         raise SettingsError(
             f"config: {_POLICY} take more than {MOST_IN_HEADER} bytes of JSON, so {POLICIES_VARIABLE} must name a "
             "folder that this plugin server may write and the sidecar reads"
         )
-    session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     auth = read_auth(config)
     tokens = None if auth is None else _tokens(auth, environment, keys)
     hide = frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS))
@@ -117,8 +119,8 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
     return Settings(
         server=_text(config, "server"),
         upstream=_text(config, "upstream"),
-        session_upstream=session_upstream,
-        address=_address(config, session_upstream),
+        session_upstream=address.upstream,
+        address=address,
         sidecar=_text(config, "sidecar", SIDECAR),
         guard=guard,
         hide_headers=hide if auth is None else hide | CREDENTIALS,
@@ -126,7 +128,11 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         route_id=config.get("route_id"),
         signer=ClaimSigner(keys),
         questions=Questions(
-            _text(config, "server"), guard.policy, guard.server_messages, hides_resources=hides_resources
+            _text(config, "server"),
+            guard.policy,
+            guard.server_messages,
+            hides_resources=hides_resources,
+            query=address.query,
         ),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
@@ -146,8 +152,9 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
 def _address(config: Mapping[str, Any], upstream: str) -> Address:
     scheme, path = config.get("scheme"), config.get("path")
     try:
-        return Address.read(upstream, SCHEMES[0] if scheme is None else scheme, PATH if path is None else path)
-    except AddressError as error:
+        query = read_query(config.get("query"))
+        return Address.read(upstream, SCHEMES[0] if scheme is None else scheme, PATH if path is None else path, query)
+    except (AddressError, QueryError) as error:
         raise SettingsError(f"config.{error}") from None
 
 
@@ -333,7 +340,8 @@ def check_config(config: Mapping[str, Any]) -> GuardTerms:
         auth = read_auth(config)
         _check_rules(policy, auth)
         read_upstream_token(config, auth)
-    except (PolicyError, ParamHeaderError, ConstraintError) as error:
+        read_query(config.get("query"), resolved=False)
+    except (PolicyError, ParamHeaderError, ConstraintError, QueryError) as error:
         raise SettingsError(f"config.{error}") from None
     if _policy_bytes(config) > MOST_BYTES:
         raise SettingsError(f"config: {_POLICY} take more than {MOST_BYTES} bytes of JSON")

@@ -1,14 +1,19 @@
-"""The ASGI application: which path is served by what."""
+"""The ASGI applications, the lane's and the review's: which path is served by what.
+
+They share what they know, and are served by one process: at one address, or each at its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_core.auth import wanted
 from mcp_sidecar.auth.guards import answer_guards
@@ -31,8 +36,32 @@ from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.upstream.internal_route import Upstream
 
 
-def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
-    """Return the application. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """What the sidecar serves. `lane` runs what both live by; `review` is None where nobody reviews over HTTP."""
+
+    lane: Starlette
+    review: Starlette | None
+
+    def at(self, review_port: int | None) -> ASGIApp:
+        """Return what answers at each address: the review at this port of ours alone, or beside the lane for None."""
+        lane, review = self.lane, self.review
+        if review is None:
+            return lane
+        if review_port is None:
+            lane.router.routes.extend(review.routes)
+            return lane
+
+        async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
+            """Choose by the address that took the connection: nothing that a client sends changes that."""
+            at_review = scope["type"] == "http" and scope["server"][1] == review_port
+            await (review if at_review else lane)(scope, receive, send)
+
+        return by_port
+
+
+def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
+    """Return the applications. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
     metrics = Metrics()
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
@@ -61,9 +90,11 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
 
     callers = Callers(settings.keys, PolicyReader(settings.policies).terms)
     surfaces, viewers = curator.surfaces, Viewers(settings.pins.reviewers, settings.pins.readers)
-    return Starlette(
+    review = None
+    if surfaces is not None and viewers:
+        review = Starlette(routes=[*ReviewApi(surfaces, viewers).routes()])
+    lane = Starlette(
         routes=[
-            *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
             Route("/livez", operations.livez),
@@ -72,6 +103,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    return Applications(lane, review)
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:

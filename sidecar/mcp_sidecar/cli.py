@@ -19,6 +19,7 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
 
 \b
   MCP_SIDECAR_LISTEN           HOST:PORT to listen on           127.0.0.1:8790
+  MCP_SIDECAR_REVIEW_LISTEN    HOST:PORT for the review API alone
   MCP_SIDECAR_KONG_URL         where Kong's proxy listens       http://127.0.0.1:8000
   MCP_SIDECAR_INTERNAL_HOST    host name of the internal route  mcp-internal
   MCP_SIDECAR_CONNECT_TIMEOUT  seconds to reach Kong            5
@@ -93,6 +94,8 @@ def serve() -> None:
         run_server(settings)
     except OSError as error:
         address = f"{settings.listen_host}:{settings.listen_port}"
+        if settings.review_listen is not None:
+            address += f" and {settings.review_listen[0]}:{settings.review_listen[1]}"
         raise click.ClickException(f"cannot listen on {address}: {error.strerror}; set MCP_SIDECAR_LISTEN") from error
 
 

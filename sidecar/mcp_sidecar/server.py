@@ -15,7 +15,7 @@ import anyio
 import structlog
 import uvicorn
 
-from mcp_sidecar.app import create_app
+from mcp_sidecar.app import create_apps
 from mcp_sidecar.settings import Settings
 
 BACKLOG: Final = 2048
@@ -67,17 +67,17 @@ class SidecarServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Return the listening socket. Raises OSError where the address cannot be taken."""
-    family = socket.AF_INET6 if ":" in settings.listen_host else socket.AF_INET
-    return socket.create_server((settings.listen_host, settings.listen_port), family=family, backlog=BACKLOG)
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises OSError where the address cannot be taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def create_server(settings: Settings) -> SidecarServer:
-    """Return a server that was not started."""
+def create_server(settings: Settings, review_port: int | None = None) -> SidecarServer:
+    """Return a server that was not started. The review API has a port of its own, or, for None, the lane's."""
     stopping = anyio.Event()
     config = uvicorn.Config(
-        create_app(settings, stopping),
+        create_apps(settings, stopping).at(review_port),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -95,5 +95,10 @@ def create_server(settings: Settings) -> SidecarServer:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError where the address cannot be taken."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    with listen(settings) as listener:
-        create_server(settings).run(sockets=[listener])
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(listen(settings.listen_host, settings.listen_port))]
+        review_port = None
+        if settings.review_listen is not None:
+            sockets.append(stack.enter_context(listen(*settings.review_listen)))
+            review_port = sockets[1].getsockname()[1]
+        create_server(settings, review_port).run(sockets=sockets)

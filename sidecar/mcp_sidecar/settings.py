@@ -45,6 +45,7 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     listen_host: str = "127.0.0.1"
     listen_port: int = 8790
+    review_listen: tuple[str, int] | None = None
     kong_url: str = "http://127.0.0.1:8000"
     internal_host: str = "mcp-internal"
     connect_timeout: float = 5.0
@@ -110,7 +111,22 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    return Settings(**values, pins=pins, auth=auth, health=health)  # type: ignore[arg-type]  # each parser gives its field's type
+    settings = Settings(**values, pins=pins, auth=auth, health=health)  # type: ignore[arg-type]  # each parser gives its field's type
+    if (problem := _review_problem(settings)) is not None:
+        raise SettingsError([problem])
+    return settings
+
+
+def _review_problem(settings: Settings) -> str | None:
+    """Return why the review API cannot have a port of its own as the settings have it."""
+    if settings.review_listen is None:
+        return None
+    variable, pins = f"{PREFIX}REVIEW_LISTEN", settings.pins
+    if pins.store is None or not (pins.reviewers or pins.readers):
+        return f"{variable} is of the review API: set {PREFIX}STORE, and {PREFIX}REVIEWERS or {PREFIX}READERS"
+    if settings.review_listen[1] == settings.listen_port != 0:
+        return f"{variable}: write another port than that of {PREFIX}LISTEN"
+    return None
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -202,6 +218,7 @@ def _level(text: str) -> str:
 
 VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}LISTEN": ("listen", _listen),
+    f"{PREFIX}REVIEW_LISTEN": ("review_listen", _listen),
     f"{PREFIX}KONG_URL": ("kong_url", _kong_url),
     f"{PREFIX}INTERNAL_HOST": ("internal_host", _host_name),
     f"{PREFIX}METRICS_TOKEN": ("metrics_token", _token),

@@ -78,9 +78,11 @@ def test_the_page_about_server_files_shows_good_ones_and_all_fields():
     page = (ROOT / "docs" / "server-file.md").read_text(encoding="utf-8")
     assert page.endswith(f"\n\n{reference.table()}"), "kong-mcp server schema --markdown"
     first, *parts = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(parts) == 2
+    assert len(parts) == 3
     good = "name: weather\nreplicas: ['https://h/mcp']\n"
-    for text in (first, *(good + part.replace("    ...", "    MIIB") for part in parts)):
+    for part in (first, *parts):
+        begun = "" if part == first else good if "replicas:" not in part else "name: maps\n"
+        text = begun + part.replace("    ...", "    MIIB")
         assert read_text(text.encode(), "f.yaml")[1] == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from kong_mcp.causes import Causes
 from kong_mcp.follow import Follower
 from kong_mcp.happenings import MOST, Sort, Told
+from mcp_core.scan.items import KIND_WORDS
 
 LINE = {
     "event": "server refused",
@@ -64,6 +65,39 @@ def test_a_redirect_says_where_it_points_and_a_stream_has_no_method(log, reader)
     moved = {"event": "answer withheld", "server": "a", "method": "", "why": "redirect-307", "points_to": "/mcp/"}
     write(log, json.dumps(moved) + "\n")
     assert reader() == ["a: answer withheld; stream; redirect-307; it points to /mcp/"]
+
+
+@pytest.mark.requirement("HEAD-087")
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (
+            "http://10.0.0.7:8080/mcp/",
+            "write replicas: [http://10.0.0.7:8080/mcp/] in its server file, or --server a=http",
+        ),
+        ("https://h/mcp", "write replicas: [https://h/mcp] in its server file"),
+        ("http://h/login?...", "give the URL"),
+        ("/mcp/", "give the URL"),
+        ("http://h/ x", "give the URL"),
+        ("javascript:alert(1)", "give the URL"),
+        ("", "give the URL"),
+    ],
+)
+def test_a_redirect_that_names_a_whole_url_says_the_very_line_to_write(log, reader, place, told):
+    moved = {"event": "answer withheld", "server": "a", "method": "initialize", "why": "redirect-307"}
+    write(log, json.dumps(moved | {"points_to": place, "do": "give the URL"}) + "\n")
+    (line,) = reader()
+    assert told in line
+    assert ("replicas:" in line) == ("replicas:" in told)
+
+
+@pytest.mark.requirement("HEAD-088")
+@pytest.mark.parametrize("kind", KIND_WORDS)
+def test_every_kind_of_item_is_called_as_commands_call_it(log, reader, kind):
+    seen = {"event": "surface new", "server": "a", "kind": kind.value, "name": "'x'", "state": "quarantined"}
+    write(log, json.dumps(seen) + "\n")
+    (line,) = reader()
+    assert f"{KIND_WORDS[kind]} x is quarantined" in line
 
 
 @pytest.mark.requirement("HEAD-005")

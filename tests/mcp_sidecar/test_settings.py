@@ -62,6 +62,7 @@ def test_every_setting_can_be_set(tmp_path):
     listed.write_text(write_servers([]), encoding="utf-8")
     environment = NEEDED | {
         "MCP_SIDECAR_LISTEN": "[::1]:9000",
+        "MCP_SIDECAR_REVIEW_LISTEN": "[::1]:9001",
         "MCP_SIDECAR_KONG_URL": "https://kong.internal/",
         "MCP_SIDECAR_INTERNAL_HOST": "inner.example",
         "MCP_SIDECAR_CONNECT_TIMEOUT": "0.5",
@@ -93,6 +94,7 @@ def test_every_setting_can_be_set(tmp_path):
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
     assert (settings.listen_host, settings.listen_port) == ("::1", 9000)
+    assert settings.review_listen == ("::1", 9001)
     assert settings.kong_url == "https://kong.internal"
     assert settings.kong_address == ("kong.internal", 443)
     assert settings.internal_host == "inner.example"
@@ -139,6 +141,8 @@ def test_all_problems_are_named_at_once():
         ("MCP_SIDECAR_METRICS_TOKEN", "with a space 0123456789"),
         ("MCP_SIDECAR_METRICS_TOKEN", "\xe9" * 20),
         ("MCP_SIDECAR_LISTEN", "8790"),
+        ("MCP_SIDECAR_REVIEW_LISTEN", "8791"),
+        ("MCP_SIDECAR_REVIEW_LISTEN", "127.0.0.1:8791"),
         ("MCP_SIDECAR_LISTEN", ":8790"),
         ("MCP_SIDECAR_LISTEN", "127.0.0.1:99999"),
         ("MCP_SIDECAR_LISTEN", ""),

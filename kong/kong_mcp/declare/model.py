@@ -66,8 +66,8 @@ _NO_LOGIN: Final = (
     """['Authorization:Basic ${{ env "DECK_NAME" }}']"""
 )
 _NO_QUERY: Final = (
-    "Kong cannot add one on every way to a replica, nor from a vault; give the credential in a header that the server "
-    "takes, or put a proxy that adds it before the server"
+    """remove it, and write the field query beside replicas: query: {NAME: "{vault://env/NAME}"}, or NAME: VALUE for """
+    "what is no secret"
 )
 
 

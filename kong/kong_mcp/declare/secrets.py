@@ -12,6 +12,7 @@ from typing import Final
 
 from kong_mcp.declare.model import REFERENCE_PATTERN, VARIABLE_PATTERN
 from kong_mcp.declare.nodes import Node, Scalar, Sequence
+from mcp_core.query import is_secret
 from mcp_core.scan import credentials
 
 INSTEAD: Final = (
@@ -62,6 +63,10 @@ def _sentence(where: str, plugin: str | None, text: str) -> str | None:
     header = _HEADER.fullmatch(text) if inside and where.endswith("]") else None
     if header and header["value"].strip() and not _WITHHELD.fullmatch(header["value"]):
         return f"found the value of {header['name']} in plain text; {INSTEAD}"
+    if where.startswith("query."):
+        if is_secret(where.removeprefix("query."), text):
+            return "found a secret in plain text; write {vault://VAULT/NAME}, alone: " + '"{vault://env/weather-key}"'
+        return None
     if where.startswith("replicas[") and {"@", "?"} & set(text):
         return None  # the model says what to do instead, and shows nothing of it either
     if credentials.find({"text": _VARIABLE.sub("", text)}):

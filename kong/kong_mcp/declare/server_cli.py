@@ -17,6 +17,7 @@ from kong_mcp.declare.new_file import schema_for, server_text
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.render import entity_problems, template
 from kong_mcp.declare.server_file import ServerFile, read_text
+from kong_mcp.servers import ServerSpecError, take_query
 from mcp_core.pins.states import Pinning, Trust
 
 paths_argument: Final = click.argument(
@@ -67,13 +68,19 @@ def server() -> None:
 def add(name: str, urls: tuple[str, ...], folder: Path, **options: Any) -> None:
     """Write the server file NAME.yaml for replicas at URL...
 
-    What no option allows is hidden from agents and refused. Nothing is written when the file would not be good.
+    What no option allows is hidden from agents and refused. Nothing is written when the file would not be good. The
+    URLs' query goes into the field query, in which a secret is a reference to one of Kong's vaults.
 
     \b
     kong-mcp server add weather http://10.0.0.7:8080/mcp http://10.0.0.8:8080/mcp --owner team-sky --allow 'get_*'
     kong-mcp server add notes https://notes.example.com/mcp --allow '*' --deny 'delete_*' --resource 'note://*'
+    kong-mcp server add maps 'https://maps.example.com/mcp?api_key={vault://env/maps-key}' --allow '*'
     """  # noqa: D301 - click's \b keeps the example's lines
     file = folder / f"{name}.yaml"
+    try:
+        replicas, asked_with = take_query(urls)
+    except ServerSpecError as error:
+        raise click.ClickException(f"{error}; nothing is written") from None
     access = {
         "tools": {"allow": list(options["allow"]), "deny": list(options["deny"])},
         "prompts": {"allow": list(options["prompts"])},
@@ -83,7 +90,8 @@ def add(name: str, urls: tuple[str, ...], folder: Path, **options: Any) -> None:
         **{field: options[field] for field in ("title", "description", "owner", "path", "trust")},
         **{field: {word: globs for word, globs in one.items() if globs} for field, one in access.items()},
         "name": name,
-        "replicas": list(urls),
+        "replicas": replicas,
+        "query": asked_with,
         "tags": list(options["tags"]),
         "pins": {"mode": options["pins"]} if options["pins"] else None,
     }

@@ -31,6 +31,17 @@ class ItemKind(StrEnum):
     RESULT = "result"
 
 
+KIND_WORDS: Final = {
+    ItemKind.TOOL: "tool",
+    ItemKind.PROMPT: "prompt",
+    ItemKind.RESOURCE: "resource",
+    ItemKind.TEMPLATE: "template",
+    ItemKind.SKILL: "skill",
+    ItemKind.FILE: "file",
+    ItemKind.INSTRUCTIONS: "instructions",
+}
+"""How people say what an item is, in a command as in what they are told. A result is no item that is kept."""
+
 NAMED_BY: Final = {
     ItemKind.TOOL: "name",
     ItemKind.PROMPT: "name",

@@ -22,9 +22,10 @@ from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.states import State
 from mcp_core.scan import ItemKind
 from mcp_core.scan.excerpt import escaped
+from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.values import ItemId, UnknownItemError
-from mcp_sidecar.surface.review import KIND_WORDS, item_kind
+from mcp_sidecar.surface.review import item_kind
 
 FORMAT: Final = 1
 _HEADER: Final = (

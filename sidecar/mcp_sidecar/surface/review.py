@@ -15,6 +15,7 @@ from typing import Any
 from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.states import OPEN, State, changed_fields
 from mcp_core.scan import ItemKind
+from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
 from mcp_sidecar.store.values import ItemId, Seen, Standing, UnknownItemError
@@ -142,15 +143,3 @@ def item_kind(word: str) -> ItemKind:
         if word in (kind.value, said):
             return kind
     raise UnknownItemError(f"{word[:40]!r} is no kind of item: write one of {', '.join(KIND_WORDS.values())}")
-
-
-KIND_WORDS = {
-    ItemKind.TOOL: "tool",
-    ItemKind.PROMPT: "prompt",
-    ItemKind.RESOURCE: "resource",
-    ItemKind.TEMPLATE: "template",
-    ItemKind.SKILL: "skill",
-    ItemKind.FILE: "file",
-    ItemKind.INSTRUCTIONS: "instructions",
-}
-"""How people say what an item is."""

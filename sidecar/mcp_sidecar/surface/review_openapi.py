@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import State
-from mcp_sidecar.surface.review import KIND_WORDS
+from mcp_core.scan.items import KIND_WORDS
 
 PREFIX: Final = "/review/v1"
 DIGEST: Final = re.compile(r"[0-9a-f]{8,64}")

@@ -12,6 +12,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import anyio
@@ -75,6 +76,7 @@ class Surfaces:
         self._adopted: dict[tuple[str, str], float] = {}
         # Where guards say that servers are, and when that was written down.
         self._targets: dict[str, tuple[Address, float]] = {}
+        self._queries: dict[str, str] = {}
 
     @property
     def generation(self) -> int:
@@ -121,7 +123,13 @@ class Surfaces:
         return self._memory.open_names(server, kind)
 
     async def reach(self, server: str, target: Address | None) -> None:
-        """Keep where a guard says that a server is, for looks that no guard asks for. What fails is tried again."""
+        """Keep where a guard says that a server is, for looks that no guard asks for. What fails is tried again.
+
+        The query may be a secret: it is kept in memory alone.
+        """
+        if target is not None:
+            self._queries[server] = target.query
+            target = replace(target, query="")
         kept, at = self._targets.get(server, (None, -math.inf))
         now = time.monotonic()
         if target is None or kept == target or now < at + MOVED_SECONDS or self.is_failing:
@@ -137,9 +145,10 @@ class Surfaces:
     async def target(self, server: str) -> Address | None:
         """Return where a server is, as the guard of any node said last, or None where none did."""
         try:
-            return await self.ask(lambda store: store.target(server))
+            found = await self.ask(lambda store: store.target(server))
         except StoreError:
-            return self._targets.get(server, (None, 0.0))[0]
+            found = self._targets.get(server, (None, 0.0))[0]
+        return None if found is None else replace(found, query=self._queries.get(server, ""))
 
     async def learn(self, server: str, sightings: Sequence[Sighting], scan: str | None = None) -> None:
         """Have the store know of what a server sent, and of the scanner's settings that its guard signed.

@@ -185,7 +185,7 @@ class Upstream:
         if address is None:
             raise _unknown(target.server)
         if target.endpoint is not None:
-            address = replace(address, path=target.endpoint.partition("?")[0])
+            address = replace(address, path=target.endpoint.partition("?")[0], query="")
         asked, now = f"{http_method} {url.raw_path_qs}", int(time.time())
         return Errand(address, asked, target.affinity, now + GOOD_SECONDS)
 

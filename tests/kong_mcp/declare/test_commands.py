@@ -103,7 +103,10 @@ def test_add_writes_a_file_that_is_good(folder):
         (["Weather", "http://h/mcp"], "Weather.yaml:1: name: found 'Weather'; write a DNS label"),
         (["../evil", "http://h/mcp"], "write a DNS label"),
         (["a", "h:1/mcp"], "a.yaml:3: replicas[0]"),
-        (["a", "http://h/mcp?key=v"], "found a query in a URL"),
+        (["a", "http://h/mcp?api_key=v"], "query.api_key: found a secret in plain text; write {vault://"),
+        (["a", "http://h/mcp?a=b&a=c"], "each name once"),
+        (["a", "http://h/mcp?a=b", "http://i/mcp?a=c"], "the same query in the URL of every replica"),
+        (["a", "http://h/mcp?a=x{vault://env/k}"], "stands alone"),
         (["a", "http://h/mcp", "http://h/other"], "may differ in host and port only"),
         (["a", "http://h/mcp", "--path", "/weather/mcp"], "at /weather/mcp already"),
         (["weather-sessions", "http://h/mcp"], "mcp-weather-sessions twice"),
@@ -118,6 +121,16 @@ def test_add_writes_nothing_that_is_not_good_and_new(folder, arguments, explanat
     assert explanation in done.stderr
     assert sorted(folder.parent.rglob("*")) == before
     assert (folder / "weather.yaml").read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.requirement("ROUTE-083")
+def test_add_takes_the_query_out_of_the_urls(tmp_path):
+    urls = [f"https://{host}/mcp?plan=basic&api_key={{vault://env/maps-key}}" for host in ("a.example", "b.example")]
+    assert run("server", "add", "maps", *urls, "--allow", "*", "--dir", tmp_path).exit_code == 0
+    written = yaml.safe_load((tmp_path / "maps.yaml").read_text(encoding="utf-8"))
+    assert written["replicas"] == ["https://a.example/mcp", "https://b.example/mcp"]
+    assert written["query"] == {"plan": "basic", "api_key": "{vault://env/maps-key}"}
+    assert run("server", "check", tmp_path).exit_code == 0
 
 
 def test_add_makes_the_folder_and_says_that_nothing_is_allowed_yet(tmp_path):

@@ -59,6 +59,19 @@ def test_a_secret_in_a_url_is_refused_and_not_shown(url):
     assert GITHUB not in str(found)
 
 
+@pytest.mark.requirement("ROUTE-084")
+@pytest.mark.parametrize("name", ["api_key", "token", "sig", "id"])
+def test_a_secret_in_the_query_is_a_vault_reference_or_refused_and_not_shown(name):
+    secret = f"{SECRET}7f0a9b1c2d3e4f5a6b7c"
+    for text in (secret, f"{secret}{{vault://env/x}}", f"Bearer {secret}"):
+        _, found = read_text((GOOD + f"query: {{{name}: '{text}'}}\n").encode(), "f.yaml")
+        assert found, text
+        assert SECRET not in str(found)
+    one, found = read_text((GOOD + f"query: {{{name}: '{{vault://env/x}}', plan: basic}}\n").encode(), "f.yaml")
+    assert not found
+    assert one.guard["query"] == {name: "{vault://env/x}", "plan": "basic"}
+
+
 @pytest.mark.requirement("FILE-003")
 @pytest.mark.parametrize(
     "more",

@@ -8,6 +8,7 @@ import math
 import socket
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import anyio
@@ -149,6 +150,22 @@ def test_looks_go_where_the_guard_said_last_and_before_that_where_the_settings_s
     look(MCP_SIDECAR_SERVERS=servers)
     words.until(lambda: server.targets)
     assert server.targets == {said}
+
+
+@pytest.mark.requirement("ROUTE-089")
+def test_looks_ask_with_the_query_that_a_guard_said_and_no_store_holds_it(scripted, look, words, tmp_path):
+    server = scripted("modern")
+    guard, _ = look(MCP_SIDECAR_LOOK_INTERVAL="0.1")
+    plain = Address("mcp-files-sessions", "http", "/mcp")
+    for query in ("api_key=of-the-server", ""):
+        said = replace(plain, query=query)
+        body = b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}'
+        headers = {"mcp-protocol-version": "2026-07-28"}
+        assert guard.ask(body, headers=headers, pins="enforce", address=said).status == 200
+        server.release()
+        server.targets.clear()
+        words.until(lambda said=said: said in server.targets)
+    assert all(b"of-the-server" not in one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
 
 
 @pytest.mark.requirement("LOOK-002")

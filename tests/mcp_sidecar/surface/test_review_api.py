@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -200,3 +201,31 @@ def test_every_endpoint_answers_as_its_document_says(api, mode):
         run()
     assert asked == set(document()["paths"])
     assert api.ask("GET", "/audit")[1]["problem"] is None
+
+
+@pytest.mark.requirement("REV-160")
+def test_the_review_api_and_the_lane_are_each_at_their_own_port_alone(start, words, tmp_path):
+    """Nothing that a client sends moves it from one to the other: Host, an absolute target, a path's form."""
+    store = str(tmp_path / "store.db")
+    guard = start(
+        MCP_SIDECAR_STORE=store, MCP_SIDECAR_REVIEWERS=f"ada={TOKEN}", MCP_SIDECAR_REVIEW_LISTEN="127.0.0.1:0"
+    )
+    said = re.compile(r"listening on 127.0.0.1:(\d+)")
+    words.until(lambda: len(said.findall(guard.sidecar.log.read_text())) == 2)
+    lane, review = said.findall(guard.sidecar.log.read_text())
+
+    def status(port, path, host):
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"authorization": f"Bearer {TOKEN}", "host": host})
+            return connection.getresponse().status
+
+    items = f"{PREFIX}/items"
+    for host in (f"127.0.0.1:{lane}", f"127.0.0.1:{review}", "review"):
+        assert status(review, items, host) == 200
+        for path in (items, f"http://127.0.0.1:{review}{items}", f"/livez/..{items}", items.replace("/", "//", 1)):
+            assert status(lane, path, host) == 404
+        assert status(lane, "/livez", host) == 200
+        for path in ("/inspect/files", "/livez", "/readyz", "/metrics", f"http://127.0.0.1:{lane}/inspect/files"):
+            assert status(review, path, host) == 404
+    assert guard.ask(pins="off").status != 404

@@ -14,7 +14,7 @@ local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
-  token = true, server = true, principal = true, cuts = true }
+  token = true, server = true, principal = true, cuts = true, query = true }
 local MAX_HEADERS = 100
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -44,12 +44,17 @@ function Answers:rewrite()
 end
 
 -- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
--- agent's path, which would name another resource; and an MCP endpoint has no query: see spec/decisions/118.
-local function ask_the_endpoint()
+-- agent's path, which would name another resource; and an MCP endpoint has no query but what the server's operator wants:
+-- see spec/decisions/118 and 253.
+local function ask_the_endpoint(query)
   local service = kong.router.get_service()
   local path = service and service.path or "/"
   if (gsub(ngx.var.upstream_uri, "/$", "")) == (gsub(path, "/$", "")) then ngx.var.upstream_uri = path end
-  ngx.req.set_uri_args("")
+  ngx.req.set_uri_args(query or "")
+  if query then -- it may be a secret, and log plugins write both down
+    kong.log.set_serialize_value("request.querystring", {})
+    kong.log.set_serialize_value("upstream_uri", ngx.var.upstream_uri)
+  end
 end
 
 -- How releases read each other: see spec/decisions/155.
@@ -82,7 +87,7 @@ function Answers:access()
     if value then ngx.req.set_header(name, value) else ngx.req.clear_header(name) end
   end
   ngx.req.set_header("Accept-Encoding", "identity") -- what is compressed could not be judged
-  ask_the_endpoint()
+  ask_the_endpoint(question.query)
   ngx.ctx.mcp_question = question
 end
 

@@ -9,6 +9,7 @@ local ring = require "kong.plugins.mcp-answers.ring"
 local kong, ngx = kong, ngx
 local find, match = string.find, string.match
 
+local QUERY = "^[%w._~%%=&-]*$"
 local PURPOSE = "kong-mcp errand 1"
 local WORD = "^1%.([%w_-]+)%.([%w_-]+)$"
 local LONGEST = 30 -- seconds that a word may still hold: no clock of ours makes it more
@@ -35,10 +36,11 @@ local function errand()
   if type(said) ~= "table" or type(said.target) ~= "table" or said.asked ~= match(ngx.var.request or "", "^(.*) [^ ]*$") then
     return nil
   end
-  local upstream, scheme, path = said.target[1], said.target[2], said.target[3]
+  local upstream, scheme, path, query = said.target[1], said.target[2], said.target[3], said.target[4]
   local now = ngx.now()
   if type(upstream) ~= "string" or (scheme ~= "http" and scheme ~= "https") or type(path) ~= "string"
-    or not find(path, "^/[!-~]*$") or find(path, "[?#]") or type(said.affinity) ~= "string" or type(said.expires) ~= "number"
+    or not find(path, "^/[!-~]*$") or find(path, "[?#]")
+    or query ~= nil and not (type(query) == "string" and find(query, QUERY)) or type(said.affinity) ~= "string" or type(said.expires) ~= "number"
     or said.expires < now or said.expires > now + LONGEST then
     return nil
   end
@@ -55,6 +57,12 @@ function Internal:access()
   if not ok then kong.log.err(err) end -- and the service stays closed
   kong.service.request.set_scheme(said.target[2])
   kong.service.request.set_path(said.target[3])
+  if said.target[4] then
+    kong.service.request.set_raw_query(said.target[4])
+    -- It may be a secret, and log plugins write both down.
+    kong.log.set_serialize_value("request.querystring", {})
+    kong.log.set_serialize_value("upstream_uri", said.target[3])
+  end
   ngx.req.clear_header("Mcp-Gateway-Target")
   ngx.req.set_header("Mcp-Affinity", said.affinity)
 end
