@@ -21,8 +21,9 @@ from kong_mcp.processes import Child
 from kong_mcp.reaper import Reaper
 from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
-from kong_mcp.state import Consumer, write_state
+from kong_mcp.state import COLLECTOR_FILE, Consumer, write_state
 from mcp_core.pins.states import Pinning
+from mcp_core.telemetry.visit import PROBE_AGENT
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -40,9 +41,8 @@ NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
 CLIENTS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_CLIENTS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
 STORE_FILE: Final = "store.db"
+COLLECTOR_VARIABLE: Final = "MCP_SIDECAR_COLLECTOR_TOKEN"
 RECORDS_FILE: Final = "records.log"
-PROBE_AGENT: Final = "kong-mcp-dev"
-"""The User-Agent of requests that only ask whether the gateway is ready."""
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -60,7 +60,8 @@ class DevSettings:
     `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
-    has the gateway write down every request, for who watches it.
+    has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
+    counts usage in the store.
     """
 
     servers: Sequence[Server]
@@ -74,6 +75,7 @@ class DevSettings:
     answers: bool = True
     records: bool = False
     probes: bool = False
+    collector: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -171,7 +173,8 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
     with contextlib.ExitStack() as stack:
         reaper = stack.enter_context(Reaper(folder))
         sidecar_port = free_port()
-        deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}"}
+        token = secrets.token_hex(32)
+        deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}", "DECK_MCP_COLLECTOR_TOKEN": token}
         # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
         # name was rebound to this address is one.
         local = {
@@ -190,6 +193,8 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
         }
+        if settings.collector:
+            environment |= {COLLECTOR_VARIABLE: token, STORE_VARIABLE: settings.store or str(folder / STORE_FILE)}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -222,7 +227,9 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
 def _write_state(
     folder: Path, settings: DevSettings, servers: Sequence[Server], environment: Mapping[str, str]
 ) -> Path:
-    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    shared = ["shared.yaml"]
+    shared += ["answers.yaml"] if settings.runs_answers else []
+    shared += [COLLECTOR_FILE] if settings.collector else []
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)

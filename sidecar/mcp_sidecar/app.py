@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 import anyio
@@ -27,23 +27,26 @@ from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
 from mcp_sidecar.surface.viewers import Viewers
+from mcp_sidecar.telemetry.collector import PATH as COLLECTOR_PATH
+from mcp_sidecar.telemetry.collector import Collector
 from mcp_sidecar.upstream.internal_route import Upstream
 
 
 def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     """Return the application. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
-    metrics = Metrics()
+    metrics = Metrics(settings.telemetry)
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
+    collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            async with curator.running(), anyio.create_task_group() as tasks:
+            async with curator.running(), _collecting(collector, settings), anyio.create_task_group() as tasks:
                 if issuers is not None:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
@@ -64,12 +67,21 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
+            *(
+                [Route(COLLECTOR_PATH, collector.answer, methods=["POST"])]
+                if settings.telemetry.collector_token
+                else ()
+            ),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
         ],
         lifespan=lifespan,
     )
+
+
+def _collecting(collector: Collector, settings: Settings) -> AbstractAsyncContextManager[None]:
+    return collector.running() if settings.telemetry.collector_token else nullcontext()
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:
