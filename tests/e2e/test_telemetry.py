@@ -1,20 +1,28 @@
 """The collector's numbers beside the recording servers' own: metrics and usage agree exactly, on both kinds of Kong."""
 
 import asyncio
+import contextlib
+import json
+import os
+import signal
+import threading
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
+from mcp import MCPError
 
 from e2e.harness import KINDS, connect, modern, start
 from kong_mcp.processes import Child
-from mcp import MCPError
 from mcp_core.reasons import Ending
 from mcp_sidecar.store.usage import UsageStore
 from servers.launch import wait_for
 
-ROUNDS = 20
+ROUNDS = 8
 REFUSED = ("refused", "denied-item")
+TOKEN = "metrics-token-0123456789"
 READY = ("not-strict-json", "kong")
 """Reasons of the requests by which the gateway finds out that it is ready: production's records hold no headers."""
 
@@ -43,10 +51,8 @@ def of_servers(counts):
 
 def metrics(running):
     """Return requests by (server, tool) and by outcome, as Prometheus reads them."""
-    port, token = running.dev.sidecar_port, running.dev.metrics_token
-    answer = httpx.get(
-        f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"}, trust_env=False
-    )
+    url = f"http://127.0.0.1:{running.dev.sidecar_port}/metrics"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
     found = Counter()
     for line in answer.text.splitlines():
         if line.startswith("mcp_server_operation_duration_seconds_count"):
@@ -98,7 +104,8 @@ def settled(running, expected, refused):
 
 
 @pytest.fixture(params=KINDS)
-def running(request, tmp_path):
+def running(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("MCP_SIDECAR_METRICS_TOKEN", TOKEN)
     with start(request.param, {"notes": 2, "team": 1}, collector=True, store=str(tmp_path / "store.db")) as one:
         yield one
 
@@ -121,19 +128,72 @@ def test_metrics_and_usage_say_exactly_what_the_servers_executed(running):
     assert counts["team", "whoami", "bob", "passed"] == ROUNDS
 
 
+class Sidecar:
+    """The gateway's sidecar, to be killed and started anew with what it was started with."""
+
+    def __init__(self, child):
+        place = Path("/proc") / str(child.pid)
+        self._child = child
+        self._command = place.joinpath("cmdline").read_text().split("\0")[:-1]
+        variables = place.joinpath("environ").read_text().split("\0")[:-1]
+        self._environment = dict(one.split("=", 1) for one in variables)
+
+    def kill(self):
+        os.kill(self._child.pid, signal.SIGKILL)
+        self._child.stop()
+
+    @contextlib.contextmanager
+    def again(self):
+        child = Child("sidecar", self._command, self._environment, self._child.log)
+        try:
+            yield
+        finally:
+            child.stop()
+
+
 @pytest.mark.requirement("TEL-010")
 def test_also_when_the_collector_is_killed_in_the_middle(running):
-    url, calls = running.url("team"), 0
-    with running.client("ada") as client:
+    url, calls, sidecar = running.url("team"), 0, Sidecar(running.dev.sidecar)
+    with running.client("ada") as client, contextlib.ExitStack() as stack:
         for number in range(6 * ROUNDS):
             if number == 2 * ROUNDS:
                 settled(running, 1, 0)
-                running.dev.sidecar.kill()
+                sidecar.kill()
             if number == 4 * ROUNDS:
-                running.dev.sidecar.start_again()
+                stack.enter_context(sidecar.again())
             # Without a sidecar a devkit, which has no mcp-answers, answers calls with 502 or 503: they never arrive.
             calls += client.post(url, **modern("good")).status_code == 200
-    assert Counter({("team", "good"): calls}) == executed(running)
-    counts = settled(running, calls, 0)
-    assert of_servers(counts) == executed(running)
-    assert wait_for(lambda: metrics(running) == executed(running), lambda: str(metrics(running)), 60)
+        assert Counter({("team", "good"): calls}) == executed(running)
+        counts = settled(running, calls, 0)
+        assert of_servers(counts) == executed(running)
+        assert metrics(running) == executed(running)
+
+
+@pytest.mark.requirement("TEL-011")
+def test_nothing_of_an_agents_headers_reaches_the_collector(running):
+    """The collector's own end of the wire: what Kong sends is taken down in the sidecar's place."""
+    heard = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    Sidecar(running.dev.sidecar).kill()
+    with ThreadingHTTPServer(("127.0.0.1", running.dev.sidecar_port), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with running.client("ada") as client:
+            asked = modern("no_such_tool")
+            asked["headers"] |= {"X-Secret": "agents-own", "Cookie": "agents-own", "X-Api-Key": "agents-own"}
+            client.post(f"{running.url('team')}?token=agents-own", **asked)
+        wait_for(lambda: [one for one in heard if one.get("mcp", {}).get("name")], lambda: str(heard)[-2000:], 60)
+        server.shutdown()
+    text = json.dumps(heard)
+    assert "agents-own" not in text
+    assert "ada-key" not in text
+    assert not [one for one in heard if {"headers", "uri", "url", "querystring"} & one["request"].keys()]
