@@ -192,9 +192,8 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             POLICIES_VARIABLE: str(folder / "policies"),
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
+            **_collector_environment(folder, settings, token),
         }
-        if settings.collector:
-            environment |= {COLLECTOR_VARIABLE: token, STORE_VARIABLE: settings.store or str(folder / STORE_FILE)}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -247,6 +246,12 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
             f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.pinned
         ),
     }
+
+
+def _collector_environment(folder: Path, settings: DevSettings, token: str) -> dict[str, str]:
+    """Return what the sidecar must be told to collect."""
+    store = settings.store or str(folder / STORE_FILE)
+    return {COLLECTOR_VARIABLE: token, STORE_VARIABLE: store} if settings.collector else {}
 
 
 def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:

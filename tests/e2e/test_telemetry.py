@@ -20,7 +20,9 @@ from mcp_core.reasons import Ending
 from mcp_sidecar.store.usage import UsageStore
 from servers.launch import wait_for
 
-ROUNDS = 8
+ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
+"""`make telemetry` makes 100,000 calls, `make test` some dozens."""
+PATIENCE = 60 + ROUNDS
 REFUSED = ("refused", "denied-item")
 TOKEN = "metrics-token-0123456789"
 READY = ("not-strict-json", "kong")
@@ -100,7 +102,7 @@ def settled(running, expected, refused):
         denied = sum(calls for (_, _, _, outcome), calls in counts.items() if outcome == Ending.REFUSED)
         return counts if sum(of_servers(counts).values()) >= expected and denied >= refused else None
 
-    return wait_for(whole, lambda: f"{usage(running)} after {expected}, {refused}", 60)
+    return wait_for(whole, lambda: f"{usage(running)} after {expected}, {refused}", PATIENCE)
 
 
 @pytest.fixture(params=KINDS)
