@@ -65,12 +65,12 @@ def _compare(kind, port, seconds, rounds, pids):
     for name in rates:
         measure(port, f"/{name}/mcp", 16, 1)
     for _ in range(rounds):
-        for name in rates:
+        for name, found in rates.items():
             before = processors_of(*pids)
             rate = measure(port, f"/{name}/mcp", 16, seconds)["rate"]
             if name == "told":
                 time.sleep(1.5)  # what was told last is sent within a second: that is its cost too
-            rates[name].append(rate)
+            found.append(rate)
             work[name].append((processors_of(*pids) - before) / (rate * seconds))
     # Round by round, so that what the machine does meanwhile weighs on both alike.
     ratio = statistics.median(told / untold for told, untold in zip(*rates.values(), strict=True))
