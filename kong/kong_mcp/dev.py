@@ -175,14 +175,8 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         sidecar_port = free_port()
         token = secrets.token_hex(32)
         deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}", "DECK_MCP_COLLECTOR_TOKEN": token}
-        # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
-        # name was rebound to this address is one.
-        local = {
-            "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
-            "hosts": ["127.0.0.1", "localhost"],
-        }
         servers = [
-            replace(one, policy={**local, **settings.policy_of(one)}, probed=settings.probes)
+            replace(one, policy={**_local(port), **settings.policy_of(one)}, probed=settings.probes)
             for one in settings.servers
         ]
         state = _write_state(folder, settings, servers, deck_environment)
@@ -221,6 +215,16 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _local(port: int) -> dict[str, Any]:
+    """Return what a policy says of hosts and origins.
+
+    A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose name was
+    rebound to this address is one.
+    """
+    origins = [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
+    return {"origins": origins, "hosts": ["127.0.0.1", "localhost"]}
 
 
 def _write_state(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core.reasons import Ending, Reason
@@ -28,6 +29,7 @@ PROBE_AGENT: Final = "kong-mcp-dev"
 MOST: Final = 2**40
 """Above any number of bytes or microseconds of one request."""
 
+_REMEMBERED: Final = 4096
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
 _REFUSED_BY_KONG: Final = {401: Ending.REFUSED, 403: Ending.REFUSED, 429: Ending.LIMITED}
@@ -134,20 +136,37 @@ def read(value: Any, now: int) -> tuple[Visit | None, Odd | None]:
 
 def _record(value: Mapping[str, Any], server: str, status: int) -> tuple[Record | None, Odd | None]:
     """Return the guard's record, made truthful by what Kong's own plugins did before or behind it."""
-    said = value.get(KEY)
+    said, source = value.get(KEY), value.get("source") == "kong"
+    consumer = _part(value, "consumer").get("username")
+    by_kong = source and (status if status in _REFUSED_BY_KONG or status >= 500 else 0)
+    named = consumer if isinstance(consumer, str) and said is None else None
+    try:
+        # Most requests say what others said: the same tool, principal and ending.
+        told = tuple(said.items()) if isinstance(said, dict) else said
+        return _known_record(told, server, by_kong, named)
+    except TypeError:  # it holds a list: what monitor mode forgave
+        return _read_record(said, server, by_kong, named)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _known_record(told: Any, server: str, by_kong: int, consumer: str | None) -> tuple[Record | None, Odd | None]:
+    return _read_record(dict(told) if isinstance(told, tuple) else told, server, by_kong, consumer)
+
+
+def _read_record(said: Any, server: str, by_kong: int, consumer: str | None) -> tuple[Record | None, Odd | None]:
+    """Return the record of a service's request. `by_kong` is the status with which Kong itself refused it, else 0."""
     record = Record.from_json(said)
     if said is not None and (record is None or record.hop is not Hop.GUARD):
         return None, Odd.OTHER_FORMAT
-    by_kong = value.get("source") == "kong"
     if record is None:
-        if not by_kong or (status not in _REFUSED_BY_KONG and status < 500):
+        if not by_kong:
             return None, Odd.NO_RECORD
-        record = Record(Hop.GUARD, Ending.PASSED, principal=_consumer(value))
-    if record.outcome in (Ending.PASSED, Ending.WOULD_REFUSE) and by_kong:
+        record = Record(Hop.GUARD, Ending.PASSED, principal=consumer)
+    if by_kong and record.outcome in (Ending.PASSED, Ending.WOULD_REFUSE):
         # A plugin of Kong's own, a rate limit say, or nobody behind the guard.
-        ending = _REFUSED_BY_KONG.get(status) or (Ending.UNAVAILABLE if status >= 500 else record.outcome)
-        if ending is not record.outcome:
-            record = replace(record, outcome=ending, refused=RefusedBecause(Reason.KONG, str(status)))
+        ending = _REFUSED_BY_KONG.get(by_kong, Ending.UNAVAILABLE)
+        record = replace(record, outcome=ending, refused=RefusedBecause(Reason.KONG, str(by_kong)))
+    # The route says whose it is; the record is the guard's own word for the same.
     return replace(
         record,
         server=clean(record.server) or clean(server),
@@ -161,11 +180,6 @@ def _record(value: Mapping[str, Any], server: str, status: int) -> tuple[Record 
 def clean(value: Any) -> str | None:
     """Return a text without what a store or a log cannot hold, or None for what is no text."""
     return _NO_TEXT.sub("\ufffd", value[:256]) if isinstance(value, str) else None
-
-
-def _consumer(value: Mapping[str, Any]) -> str | None:
-    name = _part(value, "consumer").get("username")
-    return name if isinstance(name, str) else None
 
 
 def _part(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
