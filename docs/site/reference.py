@@ -68,6 +68,10 @@ MEANINGS: Final = {
     "MCP_SIDECAR_PRINCIPAL_LABELS": "Principals that metrics name; the rest is `other`.",
     "MCP_SIDECAR_USAGE_HOURS": "After so many hours usage is kept by day.",
     "MCP_SIDECAR_USAGE_DAYS": "After so many days usage is one sum, without principals.",
+    "MCP_SIDECAR_AUDIT": "The folder of the audit log; without one there is none.",
+    "MCP_SIDECAR_AUDIT_EVENTS": "`decisions` (refusals and the like) or `calls` (every request).",
+    "MCP_SIDECAR_AUDIT_PERSONS": "What becomes of principals and addresses: `kept`, `hashed` or `dropped`.",
+    "MCP_SIDECAR_AUDIT_DAYS": "Days for which lines are kept.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""

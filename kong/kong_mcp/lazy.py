@@ -16,7 +16,7 @@ GROUPS = {
 _MODULES = {
     "usage": "kong_mcp.usage_cli",
     "surface": "kong_mcp.surface_cli",
-    "audit": "kong_mcp.surface_cli",
+    "audit": "kong_mcp.audit_cli",
     "revoke": "kong_mcp.revoke_cli",
 }
 

@@ -29,10 +29,13 @@ _COLUMNS: Final = {"tool": "name", "item": "name", "error": "error", "hour": "ho
 BY: Final = ("server", "tool", "principal", "method", "outcome", "reason", "error", "era", "lane", "hour")
 
 
-class _Span(click.ParamType[int]):
+class Span(click.ParamType[int]):
+    """A span of time, in hours."""
+
     name = "7d"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the hours of 24h, 7d or 2w."""
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value)
@@ -47,7 +50,7 @@ def _options(command: _F) -> _F:
     @click.option(
         "--store", "address", envvar="MCP_SIDECAR_STORE", required=True, help="File of SQLite, or a postgresql:// URL."
     )
-    @click.option("--since", type=_Span(), default="7d", show_default=True, help="How far back: 24h, 7d, 2w.")
+    @click.option("--since", type=Span(), default="7d", show_default=True, help="How far back: 24h, 7d, 2w.")
     @click.option("--server", help="Of this server only.")
     @click.option("--format", "form", type=click.Choice(("table", "json", "csv")), default="table", show_default=True)
     @wraps(command)

@@ -40,7 +40,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
-    collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry)
+    collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager

@@ -72,6 +72,10 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_PRINCIPAL_LABELS principals in metrics            1000
   MCP_SIDECAR_USAGE_HOURS      hours of usage, then days        168
   MCP_SIDECAR_USAGE_DAYS       days of usage, then one sum      400
+  MCP_SIDECAR_AUDIT            folder of the audit log          none
+  MCP_SIDECAR_AUDIT_EVENTS     decisions, or all calls          decisions
+  MCP_SIDECAR_AUDIT_PERSONS    kept, hashed or dropped          kept
+  MCP_SIDECAR_AUDIT_DAYS       days of it                       365
 
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.

@@ -106,7 +106,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     health = HealthSettings(**{name: values.pop(name) for name in health_names & values.keys()})  # type: ignore[arg-type]  # as below
     told_names = {name for name, _ in TELEMETRY_VARIABLES.values()}
     told = TelemetrySettings(**{name: values.pop(name) for name in told_names & values.keys()})  # type: ignore[arg-type]  # as below
-    problems += [problem for problem in (pins.problem(), auth.problem()) if problem is not None]
+    problems += [
+        problem for problem in (pins.problem(), auth.problem(), told.problem(pins.store)) if problem is not None
+    ]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)

@@ -73,13 +73,21 @@ def prove(lines: Iterable[bytes], signed: Mapping[int, str]) -> ChainProof:
             if head.seq == 1 and previous != GENESIS:
                 return ChainProof(count, first, last, "line 1 is not the beginning of a chain")
         if head.seq != last.seq + 1:
-            return ChainProof(count, first, last, f"line {last.seq + 1} is missing: line {head.seq} follows line {last.seq}")
+            return ChainProof(
+                count, first, last, f"line {last.seq + 1} is missing: line {head.seq} follows line {last.seq}"
+            )
         if previous != last.hash:
-            return ChainProof(count, first, last, f"line {last.seq} was changed: line {head.seq} holds another hash of it")
+            return ChainProof(
+                count, first, last, f"line {last.seq} was changed: line {head.seq} holds another hash of it"
+            )
         if head.seq in signed and signed[head.seq] != head.hash:
-            return ChainProof(count, first, last, f"line {head.seq} is not the one of its signed head: the log was written anew")
+            return ChainProof(
+                count, first, last, f"line {head.seq} is not the one of its signed head: the log was written anew"
+            )
         count, last = count + 1, head
     newest = max(signed, default=0)
     if newest > last.seq:
-        return ChainProof(count, first, last, f"line {last.seq + 1} is missing: a signed head says that there were {newest}")
+        return ChainProof(
+            count, first, last, f"line {last.seq + 1} is missing: a signed head says that there were {newest}"
+        )
     return ChainProof(count, first, last)

@@ -59,7 +59,8 @@ def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> di
             "uid": visit.id,
             "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release},
         },
-        "actor": _known({"user": principal and {"name": principal}, "session": _uid(record.session)}),
+        "actor": _known({"user": principal and {"name": principal}, "session": _uid(record.session)})
+        or {"app_name": "agent"},
         "api": _known(
             {
                 "operation": method,
@@ -73,8 +74,8 @@ def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> di
     if record.reason:
         told["status_detail"] = str(record.reason)
         told["unmapped"] |= _known({"detail": record.refused.detail, "cause": record.refused.cause})
-    if address is not None:
-        told["src_endpoint"] = {"ip" if address == visit.address else "uid": address}
+    # The class requires an endpoint: where it is not kept, that is what is said of it.
+    told["src_endpoint"] = {"ip" if address == visit.address else "uid": address} if address else {"name": "not kept"}
     if record.name is not None:
         known = METHODS.get(record.method or "")
         kind = known.kind.value.removesuffix("s") if known is not None and known.kind is not None else "item"

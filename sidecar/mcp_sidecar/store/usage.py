@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Engine, LargeBinary, String, Text, delete, ev
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from mcp_core.telemetry.chain import START, ChainHead
 from mcp_core.telemetry.tally import BUCKETS, NUMBERS, Counted, UsageKey
 from mcp_sidecar.store.engine import StoreError, file_mark, is_file, open_engine, reading, store_url, write
 from mcp_sidecar.store.migrate import check_schema, upgrade
@@ -87,13 +88,27 @@ class Delivery(Base):
     ids: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class AuditHead(Base):
+    """How far the audit log of one collector goes, as far as anybody was told."""
+
+    __tablename__ = "audit_head"
+
+    collector: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one delivery adds: the ids of its requests, when it came (Unix milliseconds), and what they count."""
+    """What one delivery adds: the ids of its requests, when it came (Unix milliseconds), and what they count.
+
+    `audit` is how far the audit log goes with it, where there is one.
+    """
 
     ids: Sequence[str]
     at: int
     counts: Mapping[UsageKey, Counted]
+    audit: ChainHead | None = None
 
 
 def take(engine: Engine, collector: str, batch: Batch) -> bool:
@@ -110,9 +125,18 @@ def take(engine: Engine, collector: str, batch: Batch) -> bool:
         session.add(Delivery(key=digest, at=batch.at, ids="\n".join(batch.ids).encode()))
         session.flush()
         _add(session, (_row(collector, HOUR, key, counted) for key, counted in batch.counts.items()))
+        if batch.audit is not None:
+            session.merge(AuditHead(collector=collector, seq=batch.audit.seq, hash=batch.audit.hash))
         return True
 
     return write(engine, work)
+
+
+def audit_head(engine: Engine, collector: str) -> ChainHead:
+    """Return how far the audit log of a collector goes. Raises StoreError."""
+    with reading(engine) as session:
+        row = session.get(AuditHead, collector)
+        return START if row is None else ChainHead(row.seq, row.hash)
 
 
 def taken(engine: Engine, most: int) -> list[str]:
@@ -245,6 +269,7 @@ class UsageStore:
             raise
         self.take = partial(take, self._engine)
         self.taken = partial(taken, self._engine)
+        self.audit_head = partial(audit_head, self._engine)
         self.forget_deliveries = partial(forget_deliveries, self._engine)
         self.totals = partial(totals, self._engine)
         self.rows_between = partial(rows_between, self._engine)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ from starlette.responses import JSONResponse, Response
 
 from mcp_core.jsonrpc import Limits, NotStrictError
 from mcp_core.loosejson import load
-from mcp_core.telemetry.tally import HOUR_MS, Names, fold, key_of
+from mcp_core.telemetry.tally import HOUR_MS, Counted, Names, UsageKey, fold, key_of
 from mcp_core.telemetry.visit import Odd, Visit, read
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.usage import Batch, UsageStore
+from mcp_sidecar.telemetry.audit import Auditor
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
 
@@ -48,11 +49,16 @@ _AGAIN_SECONDS: Final = 1.0
 class Collector:
     """Takes deliveries. `store` is the address of the usage's store; without one, counts go with the process."""
 
-    def __init__(self, settings: TelemetrySettings, store: str | None, metrics: TelemetryMetrics) -> None:
+    def __init__(
+        self, settings: TelemetrySettings, store: str | None, metrics: TelemetryMetrics, secret: bytes = b""
+    ) -> None:
         self._settings = settings
         self._address = store
         self._metrics = metrics
+        self._secret = secret
         self._store: UsageStore | None = None
+        self._auditor: Auditor | None = None
+        self._unsettled = False
         self._ready = store is None
         self._names = Names(ITEMS, PRINCIPALS)
         self._seen: dict[str, None] = {}
@@ -104,14 +110,14 @@ class Collector:
         visits, odd = self._read(records, now)
         counts = fold(visits, self._names)
         if visits and self._store is not None:
-            batch = Batch([one.id for one in visits], now, counts)
             try:
                 # A commit that was begun ends: whether it is there decides what Kong is told.
                 with anyio.CancelScope(shield=True):
-                    fresh = await anyio.to_thread.run_sync(self._store.take, self._settings.collector_name, batch)
-            except StoreError as error:
+                    fresh = await anyio.to_thread.run_sync(self._write, self._store, visits, now, counts)
+            except (StoreError, OSError) as error:
                 structlog.get_logger().warning("delivery not taken", why=str(error))
-                return self._refuse("store", 503, "The store cannot be used; its log says why.")
+                word = "store" if isinstance(error, StoreError) else "audit"
+                return self._refuse(word, 503, f"The {word} cannot be written; the sidecar's log says why.")
             if not fresh:
                 odd += [Odd.DUPLICATE] * len(visits)
                 visits, counts = [], {}
@@ -122,6 +128,21 @@ class Collector:
         self._metrics.deliveries["taken"] += 1
         self._metrics.last = now / 1000
         return JSONResponse({"taken": len(visits), "odd": len(odd)})
+
+    def _write(self, store: UsageStore, visits: Sequence[Visit], now: int, counts: Mapping[UsageKey, Counted]) -> bool:
+        """Write down a batch: first what is audited, then all of it in one transaction, which decides."""
+        ids, auditor = [one.id for one in visits], self._auditor
+        if auditor is None:
+            return store.take(self._settings.collector_name, Batch(ids, now, counts))
+        if self._unsettled:
+            auditor.settle(store.audit_head(self._settings.collector_name))
+        self._unsettled = True
+        before = auditor.head
+        fresh = store.take(self._settings.collector_name, Batch(ids, now, counts, auditor.write(visits)))
+        if not fresh:
+            auditor.settle(before)
+        self._unsettled = False
+        return fresh
 
     def _read(self, records: Sequence[Any], now: int) -> tuple[list[Visit], list[str]]:
         visits: dict[str, Visit] = {}
@@ -163,7 +184,7 @@ class Collector:
     async def _tried(self, work: Callable[[], None]) -> bool:
         try:
             await anyio.to_thread.run_sync(work)
-        except (StoreError, ValueError) as error:
+        except (StoreError, OSError, ValueError) as error:
             structlog.get_logger().warning("usage store not ready", why=str(error))
             return False
         return True
@@ -173,7 +194,11 @@ class Collector:
         try:
             totals = store.totals(self._settings.collector_name)
             ids = store.taken(REMEMBERED)
-        except StoreError:
+            if self._settings.audit is not None:
+                self._auditor = Auditor(self._settings, self._settings.audit, self._secret)
+                if gone := self._auditor.settle(store.audit_head(self._settings.collector_name)):
+                    structlog.get_logger().info("audit lines that were never acknowledged are taken off", lines=gone)
+        except (StoreError, OSError):
             store.close()
             raise
         for key in sorted(totals, key=lambda one: -totals[one].calls):
@@ -188,6 +213,8 @@ class Collector:
             return
         now = time.time_ns() // 1_000_000
         self._store.roll_up(now // HOUR_MS, self._settings.usage_hours, self._settings.usage_days)
+        if self._auditor is not None:
+            self._auditor.tend(now)
         if forget:
             self._store.forget_deliveries(now - KEPT_SECONDS * 1000)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from socket import gethostname
 from typing import Final
 
+from mcp_core.telemetry.ocsf import Persons
+
 MIN_TOKEN: Final = 24
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -18,6 +20,8 @@ class TelemetrySettings:
 
     `collector_name` tells collectors of one store apart. `tool_labels` (of each server) and `principal_labels` bound
     the labels of metrics. Hours of usage become days after `usage_hours`, and lose their principals after `usage_days`.
+    `audit` is the folder of the audit log: of every call with `audit_calls`, else of what was decided. Its lines stay
+    `audit_days`, with what `audit_persons` says of who called.
     """
 
     collector_token: bytes = field(default=b"", repr=False)
@@ -26,6 +30,18 @@ class TelemetrySettings:
     principal_labels: int = 1000
     usage_hours: int = 168
     usage_days: int = 400
+    audit: str | None = None
+    audit_calls: bool = False
+    audit_persons: Persons = Persons.KEPT
+    audit_days: int = 365
+
+    def problem(self, store: str | None) -> str | None:
+        """Return what is missing where one setting needs another."""
+        if self.audit is not None and (store is None or not self.collector_token):
+            return (
+                "MCP_SIDECAR_AUDIT needs MCP_SIDECAR_COLLECTOR_TOKEN and MCP_SIDECAR_STORE: what Kong tells is audited"
+            )
+        return None
 
 
 def _token(text: str) -> bytes:
@@ -38,6 +54,25 @@ def _name(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise ValueError("write a short name, such as the host's")
     return text
+
+
+def _folder(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write the full path of a folder that the sidecar may write, and nobody else reads")
+    return text
+
+
+def _events(text: str) -> bool:
+    if text.lower() not in ("decisions", "calls"):
+        raise ValueError("write decisions (refusals and the like), or calls (every request)")
+    return text.lower() == "calls"
+
+
+def _persons(text: str) -> Persons:
+    try:
+        return Persons(text.lower())
+    except ValueError:
+        raise ValueError(f"write one of {', '.join(Persons)}") from None
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:
@@ -57,5 +92,9 @@ TELEMETRY_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_PRINCIPAL_LABELS": ("principal_labels", _between(0, 100_000)),
     "MCP_SIDECAR_USAGE_HOURS": ("usage_hours", _between(24, 100_000)),
     "MCP_SIDECAR_USAGE_DAYS": ("usage_days", _between(1, 10_000)),
+    "MCP_SIDECAR_AUDIT": ("audit", _folder),
+    "MCP_SIDECAR_AUDIT_EVENTS": ("audit_calls", _events),
+    "MCP_SIDECAR_AUDIT_PERSONS": ("audit_persons", _persons),
+    "MCP_SIDECAR_AUDIT_DAYS": ("audit_days", _between(1, 10_000)),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -11,7 +11,11 @@ import urllib.request
 
 import pytest
 
+from mcp_core.telemetry.chain import link
 from mcp_sidecar.store.usage import UsageStore
+from mcp_sidecar.telemetry.audit import pseudonym
+from mcp_sidecar.telemetry.audit_log import AuditLog, lines_of, signing_key
+from mcp_sidecar.telemetry.audit_reading import verify
 from servers.kong_records import SAID, logged
 
 TOKEN = "collector-token-0123456789abcdef"
@@ -25,7 +29,7 @@ def record(number, name="good", **more):
 class Collecting:
     """A sidecar that collects, and Kong's way of delivering to it."""
 
-    def __init__(self, start, store):
+    def __init__(self, start, store, **more):
         self.store = str(store)
         self._start = start
         self._environment = {
@@ -34,6 +38,7 @@ class Collecting:
             "MCP_SIDECAR_TOOL_LABELS": "5",
             "MCP_SIDECAR_METRICS_TOKEN": "metrics-token-0123456789",
             "MCP_SIDECAR_STORE": self.store,
+            **more,
         }
         self.start()
 
@@ -200,3 +205,34 @@ def test_exemplars_lead_from_a_bucket_to_a_trace(collecting):
     opened = collecting.metrics(accept="application/openmetrics-text; version=1.0.0")
     assert f'# {{trace_id="{trace}"}}' in opened
     assert opened.endswith("# EOF\n")
+
+
+@pytest.mark.requirement("AUD-004")
+def test_the_audit_log_has_every_request_once_also_over_a_kill(start, tmp_path, words):
+    folder = tmp_path / "audit"
+    audited = {
+        "MCP_SIDECAR_AUDIT": str(folder),
+        "MCP_SIDECAR_AUDIT_EVENTS": "calls",
+        "MCP_SIDECAR_AUDIT_PERSONS": "hashed",
+    }
+    one = Collecting(start, tmp_path / "store.db", **audited)
+    words.until(lambda: one.deliver([record(number) for number in range(10)]) == 200)
+    one.sidecar.process.kill()
+    one.sidecar.process.wait()
+    with next(folder.glob("audit-*.jsonl")).open("ab") as file:  # written, and never acknowledged
+        file.write(link(AuditLog(folder, signing_key(b"k" * 32)).head, '{"time":0}')[0] + b"\n")
+    one.start()
+    words.until(lambda: one.deliver([record(number) for number in range(5, 15)]) == 200)
+    lines = [json.loads(line)["event"] for line in lines_of(folder)]
+    assert [line["metadata"]["uid"] for line in lines] == [f"{number:032x}" for number in range(15)]
+    assert {line["actor"]["user"]["name"] for line in lines} == {pseudonym(b"k" * 32, "ada")}
+    assert verify(folder, []).problem is None
+
+
+@pytest.mark.requirement("AUD-001")
+def test_only_decisions_are_audited_unless_every_call_is_asked_for(start, tmp_path, words):
+    folder = tmp_path / "audit"
+    one = Collecting(start, tmp_path / "store.db", MCP_SIDECAR_AUDIT=str(folder))
+    refused = record(2, outcome="refused", reason="denied-item")
+    words.until(lambda: one.deliver([record(1), refused, record(3)]) == 200)
+    assert [json.loads(line)["event"]["metadata"]["uid"] for line in lines_of(folder)] == [f"{2:032x}"]

@@ -30,4 +30,10 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("ids", sa.LargeBinary, nullable=False),
     )
+    op.create_table(
+        "audit_head",
+        sa.Column("collector", sa.String(64), primary_key=True),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    )
     op.create_index("delivery_by_time", "delivery", ["at"])
