@@ -18,6 +18,8 @@ from e2e.harness import KINDS, connect, modern, start
 from kong_mcp.processes import Child
 from mcp_core.reasons import Ending
 from mcp_sidecar.store.usage import UsageStore
+from mcp_sidecar.telemetry.audit_log import lines_of
+from mcp_sidecar.telemetry.audit_reading import verify
 from servers.launch import wait_for
 
 ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
@@ -65,6 +67,17 @@ def metrics(running):
     return found
 
 
+def audited(folder):
+    """Return events by (server, tool) that went on to servers, and hold the chain to itself."""
+    assert verify(folder, []).problem is None
+    found = Counter()
+    for line in lines_of(folder):
+        event = json.loads(line)["event"]
+        if event["api"]["operation"] == "tools/call" and event["status_id"] == 1:
+            found[event["api"]["service"]["name"], event["resources"][0]["name"]] += 1
+    return found
+
+
 def executed(running):
     return Counter(
         (server, name) for server in running.servers for kind, name in running.executed(server) if kind == "tool"
@@ -108,12 +121,14 @@ def settled(running, expected, refused):
 @pytest.fixture(params=KINDS)
 def running(request, tmp_path, monkeypatch):
     monkeypatch.setenv("MCP_SIDECAR_METRICS_TOKEN", TOKEN)
+    monkeypatch.setenv("MCP_SIDECAR_AUDIT", str(tmp_path / "audit"))
+    monkeypatch.setenv("MCP_SIDECAR_AUDIT_EVENTS", "calls")
     with start(request.param, {"notes": 2, "team": 1}, collector=True, store=str(tmp_path / "store.db")) as one:
         yield one
 
 
 @pytest.mark.requirement("TEL-010")
-def test_metrics_and_usage_say_exactly_what_the_servers_executed(running):
+def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, tmp_path):
     refused = asyncio.run(mixed(running, ROUNDS))
     with running.client("bob") as client:
         for _ in range(ROUNDS):
@@ -126,7 +141,7 @@ def test_metrics_and_usage_say_exactly_what_the_servers_executed(running):
     assert of_servers(counts)["notes", "greet"] == 2 * ROUNDS
     assert refused == 4 * ROUNDS
     assert sum(calls for key, calls in counts.items() if key[3] == "refused") == refused
-    assert metrics(running) == expected
+    assert metrics(running) == audited(tmp_path / "audit") == expected
     assert counts["team", "whoami", "bob", "passed"] == ROUNDS
 
 
@@ -154,7 +169,7 @@ class Sidecar:
 
 
 @pytest.mark.requirement("TEL-010")
-def test_also_when_the_collector_is_killed_in_the_middle(running):
+def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
     url, calls, sidecar = running.url("team"), 0, Sidecar(running.dev.sidecar)
     with running.client("ada") as client, contextlib.ExitStack() as stack:
         for number in range(6 * ROUNDS):
@@ -168,7 +183,7 @@ def test_also_when_the_collector_is_killed_in_the_middle(running):
         assert Counter({("team", "good"): calls}) == executed(running)
         counts = settled(running, calls, 0)
         assert of_servers(counts) == executed(running)
-        assert metrics(running) == executed(running)
+        assert metrics(running) == audited(tmp_path / "audit") == executed(running)
 
 
 @pytest.mark.requirement("TEL-011")

@@ -1,6 +1,7 @@
 """The audit log's files: whole after each end, found in by an index, and proven to others."""
 
 import json
+import resource
 
 import pytest
 from click.testing import CliRunner
@@ -75,12 +76,18 @@ def test_half_a_line_of_a_process_that_was_killed_is_taken_off(full):
 
 @pytest.mark.requirement("AUD-004")
 def test_a_full_disk_leaves_nothing_half_written(log):
-    log.append([told(number) for number in range(10)])
-    (log._folder / "audit-000000000011.jsonl").symlink_to("/dev/full")
-    head = log.head
-    with pytest.raises(OSError, match="space"):
-        log.append([told(11)])
-    assert log.head == head
+    log.append([told(number) for number in range(8)])
+    size, head = segments(log._folder)[0].stat().st_size, log.head
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            log.append([told(number) for number in range(8, 30)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (log.head, segments(log._folder)[0].stat().st_size) == (head, size)
+    log.append([told(number) for number in range(8, 30)])
+    assert verify(log._folder, PUBLIC).lines == 30
 
 
 @pytest.mark.requirement("AUD-003")
