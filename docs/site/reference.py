@@ -72,6 +72,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_AUDIT_EVENTS": "`decisions` (refusals and the like) or `calls` (every request).",
     "MCP_SIDECAR_AUDIT_PERSONS": "What becomes of principals and addresses: `kept`, `hashed` or `dropped`.",
     "MCP_SIDECAR_AUDIT_DAYS": "Days for which lines are kept.",
+    "MCP_SIDECAR_OTLP_TRACES": "Where spans of sampled requests are sent by OTLP: `http://HOST:4318/v1/traces`.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""

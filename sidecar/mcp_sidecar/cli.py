@@ -76,6 +76,7 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_AUDIT_EVENTS     decisions, or all calls          decisions
   MCP_SIDECAR_AUDIT_PERSONS    kept, hashed or dropped          kept
   MCP_SIDECAR_AUDIT_DAYS       days of it                       365
+  MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
 
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from mcp_core.reasons import Ending, Reason
 from mcp_core.record import KEY, Hop, Record, RefusedBecause
+from mcp_core.tracing import TraceParent, read_parent
 
 SERVICE: Final = "mcp-"
 """How the services that agents call begin; the server's name follows (deck/template.yaml)."""
@@ -57,8 +58,8 @@ class Visit:
     """What happened to one request. `at` is Unix milliseconds, when it came; `took` and `waited` are microseconds.
 
     `took` ends with the last byte of the answer, `waited` is what the server took for its first (None where none was
-    asked). `sent` and `received` are bytes with heads, as the agent sent and received them. `error` is the
-    conventions' error.type: what went wrong, "" for nothing.
+    asked). `sent` and `received` are bytes with heads, as the agent sent and received them. `trace` is the trace that
+    it belongs to, `parent` the span.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Visit:
     received: int
     tries: int
     trace: str | None = None
+    parent: TraceParent | None = None
     address: str | None = None
 
     @property
@@ -118,7 +120,7 @@ def read(value: Any, now: int) -> tuple[Visit | None, Odd | None]:
     at = _whole(value.get("started_at"), MOST * 1000)
     if not now - LATE_SECONDS * 1000 <= at <= now + EARLY_SECONDS * 1000:
         at, odd = now, Odd.CLOCK
-    trace = _part(value, "trace_id").get("w3c")
+    trace, parent = _part(value, "trace_id").get("w3c"), read_parent(_part(value, KEY).get("trace"))
     return Visit(
         id_,
         at,
@@ -129,7 +131,8 @@ def read(value: Any, now: int) -> tuple[Visit | None, Odd | None]:
         _whole(request.get("size"), MOST),
         _whole(response.get("size"), MOST),
         _whole(value.get("tries") if not isinstance(value.get("tries"), list) else len(value["tries"]), 99),
-        trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else None,
+        trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else parent and parent.trace,
+        parent,
         clean(value.get("client_ip")),
     ), odd
 
@@ -142,7 +145,7 @@ def _record(value: Mapping[str, Any], server: str, status: int) -> tuple[Record 
     named = consumer if isinstance(consumer, str) and said is None else None
     try:
         # Most requests say what others said: the same tool, principal and ending.
-        told = tuple(said.items()) if isinstance(said, dict) else said
+        told = tuple(one for one in said.items() if one[0] != "trace") if isinstance(said, dict) else said
         return _known_record(told, server, by_kong, named)
     except TypeError:  # it holds a list: what monitor mode forgave
         return _read_record(said, server, by_kong, named)

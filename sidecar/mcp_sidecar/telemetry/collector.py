@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -27,6 +27,9 @@ from mcp_sidecar.store.usage import Batch, UsageStore
 from mcp_sidecar.telemetry.audit import Auditor
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
+
+if TYPE_CHECKING:
+    from mcp_sidecar.telemetry.spans import SpanSender
 
 PATH: Final = "/collector"
 MAX_BODY: Final = 8 * 1024 * 1024
@@ -59,6 +62,11 @@ class Collector:
         self._store: UsageStore | None = None
         self._auditor: Auditor | None = None
         self._unsettled = False
+        self._spans: SpanSender | None = None
+        if settings.otlp is not None:
+            from mcp_sidecar.telemetry.spans import SpanSender  # noqa: PLC0415 - its packages are an extra
+
+            self._spans = SpanSender(settings.otlp, metrics)
         self._ready = store is None
         self._names = Names(ITEMS, PRINCIPALS)
         self._seen: dict[str, None] = {}
@@ -70,6 +78,8 @@ class Collector:
         """Take deliveries for as long as the context lasts."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._run)
+            if self._spans is not None:
+                tasks.start_soon(self._spans.run)
             yield
             tasks.cancel_scope.cancel()
         if self._store is not None:
@@ -123,6 +133,8 @@ class Collector:
                 visits, counts = [], {}
         self._remember([one.id for one in visits])
         self._metrics.add(counts, [(key_of(one, self._names), one) for one in visits if one.trace is not None])
+        if self._spans is not None:
+            self._spans.add(visits)
         self._metrics.records["taken"] += len(visits)
         self._metrics.records.update(odd)
         self._metrics.deliveries["taken"] += 1

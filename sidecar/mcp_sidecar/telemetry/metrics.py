@@ -54,6 +54,7 @@ class TelemetryMetrics(Registered):
         self._servers: dict[str, Counted] = {}
         self.records: Multiset[str] = Multiset()
         self.deliveries: Multiset[str] = Multiset()
+        self.spans: Multiset[str] = Multiset()
         self.last = 0.0
         self.heard = Heard()
         registry.register(self)
@@ -151,8 +152,11 @@ class TelemetryMetrics(Registered):
         )
         for result, count in self.deliveries.items():
             deliveries.add_metric([result], count)
+        spans = CounterMetricFamily("mcp_collector_spans", "Spans, by what became of them.", labels=("result",))
+        for result, count in self.spans.items():
+            spans.add_metric([result], count)
         turned_away = CounterMetricFamily("mcp_collector_names_turned_away", "Names that are counted as `other`.")
         turned_away.add_metric([], self._names.turned_away)
         last = GaugeMetricFamily("mcp_collector_last_delivery_timestamp_seconds", "When Kong delivered last.")
         last.add_metric([], self.last)
-        yield from (records, deliveries, turned_away, last)
+        yield from (records, deliveries, spans, turned_away, last)

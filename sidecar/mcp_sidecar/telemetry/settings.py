@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from socket import gethostname
 from typing import Final
+from urllib.parse import urlsplit
 
 from mcp_core.telemetry.ocsf import Persons
 
@@ -21,7 +23,7 @@ class TelemetrySettings:
     `collector_name` tells collectors of one store apart. `tool_labels` (of each server) and `principal_labels` bound
     the labels of metrics. Hours of usage become days after `usage_hours`, and lose their principals after `usage_days`.
     `audit` is the folder of the audit log: of every call with `audit_calls`, else of what was decided. Its lines stay
-    `audit_days`, with what `audit_persons` says of who called.
+    `audit_days`, with what `audit_persons` says of who called. `otlp` is where spans are sent.
     """
 
     collector_token: bytes = field(default=b"", repr=False)
@@ -34,6 +36,7 @@ class TelemetrySettings:
     audit_calls: bool = False
     audit_persons: Persons = Persons.KEPT
     audit_days: int = 365
+    otlp: str | None = None
 
     def problem(self, store: str | None) -> str | None:
         """Return what is missing where one setting needs another."""
@@ -53,6 +56,19 @@ def _token(text: str) -> bytes:
 def _name(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise ValueError("write a short name, such as the host's")
+    return text
+
+
+def _otlp(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or not text.isascii() or "@" in url.netloc:
+        raise ValueError("write the URL at which traces are taken by OTLP over HTTP: http://127.0.0.1:4318/v1/traces")
+    try:
+        there = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        raise ValueError("it needs OpenTelemetry's packages: pip install 'kong-mcp[otlp]'")
     return text
 
 
@@ -96,5 +112,6 @@ TELEMETRY_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_AUDIT_EVENTS": ("audit_calls", _events),
     "MCP_SIDECAR_AUDIT_PERSONS": ("audit_persons", _persons),
     "MCP_SIDECAR_AUDIT_DAYS": ("audit_days", _between(1, 10_000)),
+    "MCP_SIDECAR_OTLP_TRACES": ("otlp", _otlp),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
