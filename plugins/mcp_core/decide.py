@@ -154,7 +154,10 @@ def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Head
     forgiven: list[Reject] = []
     for message in read.messages:
         for found in _refusals(message, read, guard, caller, http_headers):
-            refusal = found if isinstance(message, Response) else replace(found, method=message.method[:_SHOWN])
+            refusal = found
+            if not isinstance(message, Response):
+                named = dict(tracing.headers_of(message.params)).get(tracing.TRACEPARENT)
+                refusal = replace(found, method=message.method[:_SHOWN], trace=named)
             if guard.enforce or refusal.kind is not RejectKind.POLICY:
                 return refusal
             if len(forgiven) < MOST_FORGIVEN:

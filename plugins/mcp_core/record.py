@@ -137,7 +137,7 @@ def of_decision(
     if isinstance(decision, Reject):
         ending = Ending.LIMITED if decision.reason is Reason.TOO_MANY else Ending.REFUSED
         told = RefusedBecause.of(decision)
-        method, name, own = told.method, told.name, _traceparent(trace)
+        method, name, own = told.method, told.name, decision.trace or _traceparent(trace)
         return Record(Hop.GUARD, ending, server, method, name, principal, refused=told, refusals=refusals, trace=own)
     own = dict(decision.trace).get(tracing.TRACEPARENT) or _traceparent(trace)
     return replace(_admitted(decision, server), principal=principal, trace=own)
