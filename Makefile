@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth chaos
+	matrix mutants bench-auth bench-telemetry telemetry chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,12 @@ bench: $(READY) ## Measure speed and memory, print the table, write build/bench.
 
 bench-auth: $(READY) ## Measure what access tokens cost, print the table, write build/auth.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/auth.json auth
+
+bench-telemetry: $(READY) ## Measure what telling the collector costs, print the table, write build/telemetry.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/telemetry.json telemetry
+
+telemetry: $(READY) ## Hold metrics and usage against the servers' own counts of 100,000 calls (CALLS=100000)
+	@TELEMETRY_CALLS=$(or $(CALLS),100000) $(BIN)/python -m pytest -m "" --timeout 0 tests/e2e/test_telemetry.py
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

@@ -15,6 +15,7 @@ from mcp_sidecar.auth.settings import AuthSettings
 from mcp_sidecar.health.settings import HealthSettings
 from mcp_sidecar.settings import KEYS_VARIABLE, VARIABLES, Settings
 from mcp_sidecar.surface.pin_settings import PinSettings
+from mcp_sidecar.telemetry.settings import TelemetrySettings
 
 DOCS: Final = Path(__file__).resolve().parents[1]
 MADE: Final = "<!-- Made by docs/site/reference.py: change the code, then run `make reference`. -->\n"
@@ -66,6 +67,17 @@ MEANINGS: Final = {
     "MCP_SIDECAR_BREAKER_REQUESTS": "Requests within a window from which a breaker may open.",
     "MCP_SIDECAR_BREAKER_SHARE": "The share of them that failed at which it opens.",
     "MCP_SIDECAR_BREAKER_SLOW": "Seconds from which an answer counts as slow.",
+    "MCP_SIDECAR_COLLECTOR_TOKEN": "What Kong sends to `/collector` as bearer token; without it there is no collector.",
+    "MCP_SIDECAR_COLLECTOR_NAME": "What tells collectors of one store apart; by default the host's name.",
+    "MCP_SIDECAR_TOOL_LABELS": "Tools and prompts of one server that metrics name; the rest is `other`.",
+    "MCP_SIDECAR_PRINCIPAL_LABELS": "Principals that metrics name; the rest is `other`.",
+    "MCP_SIDECAR_USAGE_HOURS": "After so many hours usage is kept by day.",
+    "MCP_SIDECAR_USAGE_DAYS": "After so many days usage is one sum, without principals.",
+    "MCP_SIDECAR_AUDIT": "The folder of the audit log; without one there is none.",
+    "MCP_SIDECAR_AUDIT_EVENTS": "`decisions` (refusals and the like) or `calls` (every request).",
+    "MCP_SIDECAR_AUDIT_PERSONS": "What becomes of principals and addresses: `kept`, `hashed` or `dropped`.",
+    "MCP_SIDECAR_AUDIT_DAYS": "Days for which lines are kept.",
+    "MCP_SIDECAR_OTLP_TRACES": "Where spans of sampled requests are sent by OTLP: `http://HOST:4318/v1/traces`.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""
@@ -93,7 +105,7 @@ def commands_page() -> str:
 def defaults() -> dict[str, Any]:
     """Return the default of each field that a variable sets."""
     found: dict[str, Any] = {}
-    for kind in (Settings, PinSettings, AuthSettings, HealthSettings):
+    for kind in (Settings, PinSettings, AuthSettings, HealthSettings, TelemetrySettings):
         for field in fields(kind):
             found[field.name] = None if field.default is MISSING else field.default
     return found | {"listen": f"{Settings.listen_host}:{Settings.listen_port}"}

@@ -22,6 +22,7 @@ BUNDLED: Final = (
     "request-termination",
     "response-transformer",
     "file-log",
+    "http-log",
 )
 _LEVELS: Final = {
     "debug": logging.DEBUG,

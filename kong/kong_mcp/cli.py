@@ -175,7 +175,7 @@ def dev(  # noqa: PLR0913 - one for each option
         sources = [*([policy] if policy else ()), *files]
         policies = read_policies(sources) if sources else OPEN
         settings = DevSettings(
-            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
+            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet, collector=True
         )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
@@ -196,6 +196,7 @@ def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> 
         click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
     if running.settings.pinned:
         click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
+    click.echo(f"usage: kong-mcp usage --store {running.store}", err=True)
     click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
 
 

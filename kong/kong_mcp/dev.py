@@ -21,9 +21,10 @@ from kong_mcp.processes import Child
 from kong_mcp.reaper import Reaper
 from kong_mcp.servers import DevServer, ServerSpecError
 from kong_mcp.share import deck_folder, program
-from kong_mcp.state import Consumer, write_state
+from kong_mcp.state import COLLECTOR_FILE, Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_core.query import variable
+from mcp_core.telemetry.visit import PROBE_AGENT
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -41,9 +42,8 @@ NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
 CLIENTS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_CLIENTS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
 STORE_FILE: Final = "store.db"
+COLLECTOR_VARIABLE: Final = "MCP_SIDECAR_COLLECTOR_TOKEN"
 RECORDS_FILE: Final = "records.log"
-PROBE_AGENT: Final = "kong-mcp-dev"
-"""The User-Agent of requests that only ask whether the gateway is ready."""
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
 
@@ -61,7 +61,8 @@ class DevSettings:
     `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
-    has the gateway write down every request, for who watches it.
+    has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
+    counts usage in the store.
     """
 
     servers: Sequence[DevServer]
@@ -75,6 +76,7 @@ class DevSettings:
     answers: bool = True
     records: bool = False
     probes: bool = False
+    collector: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -172,15 +174,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
     with contextlib.ExitStack() as stack:
         reaper = stack.enter_context(Reaper(folder))
         sidecar_port = free_port()
-        deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}"}
-        # A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose
-        # name was rebound to this address is one.
-        local = {
-            "origins": [f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
-            "hosts": ["127.0.0.1", "localhost"],
-        }
+        token = secrets.token_hex(32)
+        deck_environment = {"DECK_MCP_SIDECAR_TARGET": f"127.0.0.1:{sidecar_port}", "DECK_MCP_COLLECTOR_TOKEN": token}
         servers = [
-            replace(one, policy={**local, **settings.policy_of(one)}, probed=settings.probes)
+            replace(one, policy={**_local(port), **settings.policy_of(one)}, probed=settings.probes)
             for one in settings.servers
         ]
         state = _write_state(folder, settings, servers, deck_environment)
@@ -190,6 +187,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             POLICIES_VARIABLE: str(folder / "policies"),
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
+            **_collector_environment(folder, settings, token),
         }
         admin = free_port() if settings.probes else None
         if admin is not None:
@@ -220,10 +218,22 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         yield running
 
 
+def _local(port: int) -> dict[str, Any]:
+    """Return what a policy says of hosts and origins.
+
+    A browser page that this gateway's own address served, an inspector say, is no stranger here; a page whose name was
+    rebound to this address is one.
+    """
+    origins = [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
+    return {"origins": origins, "hosts": ["127.0.0.1", "localhost"]}
+
+
 def _write_state(
     folder: Path, settings: DevSettings, servers: Sequence[DevServer], environment: Mapping[str, str]
 ) -> Path:
-    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    shared = ["shared.yaml"]
+    shared += ["answers.yaml"] if settings.runs_answers else []
+    shared += [COLLECTOR_FILE] if settings.collector else []
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)
@@ -253,6 +263,12 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
             f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.pinned
         ),
     }
+
+
+def _collector_environment(folder: Path, settings: DevSettings, token: str) -> dict[str, str]:
+    """Return what the sidecar must be told to collect."""
+    store = settings.store or str(folder / STORE_FILE)
+    return {COLLECTOR_VARIABLE: token, STORE_VARIABLE: store} if settings.collector else {}
 
 
 def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:

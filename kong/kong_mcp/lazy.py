@@ -9,10 +9,16 @@ import click
 GROUPS = {
     "surface": "Review what servers put before models.",
     "audit": "Prove what was seen and decided.",
+    "usage": "Say who used what, how often and how well.",
     "revoke": "Cut off a subject, a client or a session.",
 }
 """Name of each group -> its help."""
-_MODULES = {"surface": "kong_mcp.surface_cli", "audit": "kong_mcp.surface_cli", "revoke": "kong_mcp.revoke_cli"}
+_MODULES = {
+    "usage": "kong_mcp.usage_cli",
+    "surface": "kong_mcp.surface_cli",
+    "audit": "kong_mcp.audit_cli",
+    "revoke": "kong_mcp.revoke_cli",
+}
 
 
 class LazyGroup(click.Group):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kong_mcp.dev import PROBE_AGENT
 from kong_mcp.happenings import Happening, Sort, line, shown
 from kong_mcp.policies.asking import MethodError, Wanted, wanted
 from kong_mcp.policies.documents import PolicySourceError
@@ -18,6 +17,7 @@ from mcp_core.methods import METHODS
 from mcp_core.outcome import RejectKind
 from mcp_core.reasons import Ending, Reason
 from mcp_core.record import KEY, Record, RefusedBecause
+from mcp_core.telemetry.visit import PROBE_AGENT
 
 _NO_NAME: Final = 256
 """Characters from which the guard cuts a name: no policy can be asked about the rest."""

@@ -28,6 +28,10 @@ PROBED: Final = "kong-mcp-probed"
 """The tag of upstreams whose replicas the sidecar probes."""
 SUCCESSES: Final = 3
 """Checks of Kong's, each 2 s apart, that bring back a target of which the sidecar says nothing any more."""
+COLLECTOR_FILE: Final = "collector.yaml"
+COLLECTOR_CONFIG: Final = "mcp-collector"
+LOG_PLUGIN: Final = "http-log"
+"""How Kong tells the sidecar's collector of requests."""
 _AUTH_PLUGIN: Final = "key-auth"
 
 
@@ -61,6 +65,9 @@ def write_state(
     for server in servers:
         own = policy if server.policy is None else server.policy
         document = fill_template(template, server, own, authenticate=bool(consumers))
+        if COLLECTOR_FILE in shared:
+            plugin = {"name": LOG_PLUGIN, "_config": COLLECTOR_CONFIG}
+            document["services"][0].setdefault("plugins", []).append(plugin)
         files.append(_write(folder / f"server-{server.name}.yaml", document))
     if consumers:
         document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
@@ -68,6 +75,10 @@ def write_state(
     state = render(files, environment)
     if records is not None:
         state["plugins"] = [*state.get("plugins", ()), _records(records)]
+        for service in state["services"]:
+            for plugin in service.get("plugins", ()):
+                if plugin["name"] == LOG_PLUGIN:  # what it leaves out, file-log would not have either
+                    del plugin["config"]["custom_fields_by_lua"]
     return _write(folder / "kong.yaml", state)
 
 

@@ -250,12 +250,10 @@ def audit() -> None:
     """Prove what was seen and decided."""
 
 
-@audit.command()
-@_with_store
-@click.option("--anchor", help="SEQ:HASH that was printed before: the chain must still go through it.")
-def verify(store: Store, anchor: str | None) -> None:
-    """Prove the chain of entries and name the first row that does not hold. Prints an anchor to keep elsewhere."""
-    done = store.verify(None if anchor is None else _anchor(anchor))
+def verify_store(address: str, anchor: str | None) -> None:
+    """Prove the chain of the store's entries, and print its anchor, or name the first row that does not hold."""
+    with _opened(address, SETTLE) as store:
+        done = store.verify(None if anchor is None else _anchor(anchor))
     if done.problem is not None:
         raise click.ClickException(f"{escaped(done.problem)} ({done.entries} row(s) before it hold)")
     click.echo(f"{done.entries} row(s) hold\nanchor: {done.anchor}")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from mcp_core import constraints, counts, envelope, extended, methods, params, question, tasks, unknown
+from mcp_core import constraints, counts, envelope, extended, methods, params, question, tasks, tracing, unknown
 from mcp_core import headers as http
 from mcp_core.answer import ServerMessages
 from mcp_core.constraints import Constraint
@@ -64,7 +64,7 @@ class Admitted:
     """The request may go on: by `lane`, with `method` and `name` as the truth for Mcp-Method and Mcp-Name.
 
     `question` is what its answer is held to. `would_refuse` holds what monitor mode let through. `session` is the
-    opened session of a legacy request.
+    opened session of a legacy request. `trace` are headers by which the agent's trace goes on.
     """
 
     lane: Lane
@@ -76,6 +76,7 @@ class Admitted:
     question: Question
     session: Session | None = None
     would_refuse: tuple[Reject, ...] = field(default=())
+    trace: tuple[tuple[str, str], ...] = ()
 
 
 Decision: TypeAlias = Admitted | Reject
@@ -141,6 +142,7 @@ def decide_post(guard: GuardTerms, caller: Caller, http_headers: http.Headers, b
         question=question.of_post(read.era, read.version, read.messages, batch=read.batch),
         session=session,
         would_refuse=forgiven,
+        trace=() if read.batch else _trace(read.messages[0]),
     )
 
 
@@ -154,7 +156,10 @@ def _weigh(
     forgiven: list[Reject] = []
     for message in read.messages:
         for found in _refusals(message, read, guard, caller, http_headers):
-            refusal = found if isinstance(message, Response) else replace(found, method=message.method[:_SHOWN])
+            refusal = found
+            if not isinstance(message, Response):
+                named = dict(tracing.headers_of(message.params)).get(tracing.TRACEPARENT)
+                refusal = replace(found, method=message.method[:_SHOWN], trace=named)
             if guard.enforce or refusal.kind is not RejectKind.POLICY:
                 return refusal
             if len(forgiven) < MOST_FORGIVEN:
@@ -377,6 +382,10 @@ def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
         if starts or tasks.related(message.params) is not None:
             return Lane.INSPECT
     return Lane.CALL
+
+
+def _trace(message: Message) -> tuple[tuple[str, str], ...]:
+    return () if isinstance(message, Response) else tracing.headers_of(message.params)
 
 
 def _truth(read: Envelope) -> tuple[str, str | None]:

@@ -84,8 +84,8 @@ class Reject:
     `id` stays out of the body when the request's own id could not be read (2025-11-25, basic, responses). With ACCEPTED
     for its status the sender of a notification hears nothing, as from a server that does not know it.
     `reason` is for logs and metrics and `detail` what is particular to this case; `name` is the item or method that was
-    refused, `method` how it was asked for, and `cause` why the policy has no such item (a policy.Cause). They are for
-    logs, and none reaches the sender as such.
+    refused, `method` how it was asked for, `trace` the span that its message names, and `cause` why the policy has
+    no such item (a policy.Cause). They are for logs, and none reaches the sender as such.
     """
 
     code: int
@@ -100,6 +100,7 @@ class Reject:
     method: str | None = None
     cause: str | None = None
     detail: str = ""
+    trace: str | None = None
 
     @property
     def why(self) -> str:

@@ -62,6 +62,10 @@ class Reason(StrEnum):
     UNAPPROVED_ITEM = "unapproved-item"
     TOO_MANY = "too-many"
 
+    # Kong itself.
+    KONG = "kong"
+    """A plugin of Kong's own refused it, before or behind the guard, or Kong found nobody; the detail is the status."""
+
     # Headers, body and envelope of a request.
     BATCH = "batch"
     BATCH_EMPTY = "batch-empty"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from mcp_core import tracing
 from mcp_core.decide import Admitted, Decision
 from mcp_core.methods import Era, Lane
 from mcp_core.outcome import Reject, RejectKind
@@ -64,7 +65,7 @@ class Record:
     `method` is what Mcp-Method says (None for the GET and DELETE of a session), `name` the item, `principal` what logs
     call it (None where it is nobody, or where nothing depended on it), `session` what hash_session gave. `refused` says
     why the request, or its answer, went no further, `forgiven` all that monitor mode let pass, and `refusals` how often
-    this caller was refused within a minute.
+    this caller was refused within a minute. `trace` is the traceparent of the span that it belongs to.
     """
 
     hop: Hop
@@ -79,6 +80,7 @@ class Record:
     refused: RefusedBecause = _NOTHING
     refusals: int | None = None
     forgiven: tuple[RefusedBecause, ...] = ()
+    trace: str | None = None
 
     @property
     def reason(self) -> Reason | None:
@@ -117,16 +119,28 @@ class Record:
             _read_refused(value),
             _number(value.get("refusals")),
             tuple(_read_refused(one) for one in listed if isinstance(one, Mapping)),
+            _traceparent(value.get("trace")),
         )
 
 
-def of_decision(decision: Decision, server: str, principal: str | None = None, refusals: int | None = None) -> Record:
-    """Return the guard's record of what was decided. A caller with too many refusals is limited, not refused."""
+def of_decision(
+    decision: Decision,
+    server: str,
+    principal: str | None = None,
+    refusals: int | None = None,
+    trace: object = None,
+) -> Record:
+    """Return the guard's record of what was decided. A caller with too many refusals is limited, not refused.
+
+    `trace` is the request's header traceparent.
+    """
     if isinstance(decision, Reject):
         ending = Ending.LIMITED if decision.reason is Reason.TOO_MANY else Ending.REFUSED
         told = RefusedBecause.of(decision)
-        return Record(Hop.GUARD, ending, server, told.method, told.name, principal, refused=told, refusals=refusals)
-    return replace(_admitted(decision, server), principal=principal)
+        method, name, own = told.method, told.name, decision.trace or _traceparent(trace)
+        return Record(Hop.GUARD, ending, server, method, name, principal, refused=told, refusals=refusals, trace=own)
+    own = dict(decision.trace).get(tracing.TRACEPARENT) or _traceparent(trace)
+    return replace(_admitted(decision, server), principal=principal, trace=own)
 
 
 def _admitted(decision: Admitted, server: str) -> Record:
@@ -178,6 +192,10 @@ def _word(words: type[_Word], value: Any) -> _Word | None:
 
 def _text(value: Any) -> str | None:
     return value[:MOST_TEXT] if isinstance(value, str) else None
+
+
+def _traceparent(value: Any) -> str | None:
+    return value if tracing.read_parent(value) is not None else None
 
 
 def _number(value: Any) -> int | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from mcp_core import endpoint, methods, record
+from mcp_core import endpoint, methods, record, tracing
 from mcp_core import headers as http
 from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target, Terms
@@ -296,7 +296,8 @@ class Guard:
 
     def _record(self, asked: Incoming, decision: Decision, refusals: int | None = None) -> None:
         """Put what happened into Kong's own log records. One call: a second one would replace the first."""
-        told = record.of_decision(decision, self._settings.server, asked.principal().name, refusals)
+        name, trace = asked.principal().name, asked.headers.get(tracing.TRACEPARENT)
+        told = record.of_decision(decision, self._settings.server, name, refusals, trace)
         asked.kong.log.set_serialize_value(record.KEY, told.to_json())
 
     def _refuse(self, asked: Incoming, refusal: Reject) -> None:

@@ -31,6 +31,7 @@ def truth(admitted: Admitted) -> dict[str, str]:
         truth[methods.METHOD_HEADER] = http.encode_value(admitted.method)
     if admitted.name is not None and (admitted.era is Era.LEGACY or admitted.method in methods.NAME_HEADER_METHODS):
         truth[methods.NAME_HEADER] = http.encode_value(admitted.name)
+    truth.update(admitted.trace)
     if admitted.session is not None:
         truth[methods.SESSION_HEADER] = admitted.session.upstream
         truth[methods.AFFINITY_HEADER] = admitted.session.affinity

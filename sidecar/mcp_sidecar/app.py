@@ -6,7 +6,7 @@ They share what they know, and are served by one process: at one address, or eac
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -33,6 +33,8 @@ from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
 from mcp_sidecar.surface.viewers import Viewers
+from mcp_sidecar.telemetry.collector import PATH as COLLECTOR_PATH
+from mcp_sidecar.telemetry.collector import Collector
 from mcp_sidecar.upstream.internal_route import Upstream
 
 
@@ -62,18 +64,19 @@ class Applications:
 
 def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     """Return the applications. Once `stopping` is set, open requests end within answering.GRACE_SECONDS."""
-    metrics = Metrics()
+    metrics = Metrics(settings.telemetry)
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
+    collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            async with curator.running(), anyio.create_task_group() as tasks:
+            async with curator.running(), _collecting(collector, settings), anyio.create_task_group() as tasks:
                 if issuers is not None:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
@@ -97,6 +100,11 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         routes=[
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
+            *(
+                [Route(COLLECTOR_PATH, collector.answer, methods=["POST"])]
+                if settings.telemetry.collector_token
+                else ()
+            ),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
@@ -104,6 +112,10 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         lifespan=lifespan,
     )
     return Applications(lane, review)
+
+
+def _collecting(collector: Collector, settings: Settings) -> AbstractAsyncContextManager[None]:
+    return collector.running() if settings.telemetry.collector_token else nullcontext()
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:

@@ -64,6 +64,21 @@ node know which servers are not to be asked now.
   MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
   MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
 
+Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp deck render --collector).
+
+\b
+  MCP_SIDECAR_COLLECTOR_TOKEN  bearer token of Kong's deliveries nothing is collected
+  MCP_SIDECAR_COLLECTOR_NAME   which collector of the store      the host's name
+  MCP_SIDECAR_TOOL_LABELS      tools of a server in metrics     200
+  MCP_SIDECAR_PRINCIPAL_LABELS principals in metrics            1000
+  MCP_SIDECAR_USAGE_HOURS      hours of usage, then days        168
+  MCP_SIDECAR_USAGE_DAYS       days of usage, then one sum      400
+  MCP_SIDECAR_AUDIT            folder of the audit log          none
+  MCP_SIDECAR_AUDIT_EVENTS     decisions, or all calls          decisions
+  MCP_SIDECAR_AUDIT_PERSONS    kept, hashed or dropped          kept
+  MCP_SIDECAR_AUDIT_DAYS       days of it                       365
+  MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
+
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.
 

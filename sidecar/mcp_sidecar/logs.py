@@ -98,8 +98,11 @@ def asked(claims: Claims, target: Target, headers: Headers) -> Record:
 def trace_id(headers: Headers) -> str | None:
     """Return the trace id of a W3C traceparent, else Kong's request id, else None. Anything odd counts as absent."""
     match = _TRACEPARENT.fullmatch(single(headers, "traceparent") or "")
-    if match is not None:
-        return match[1]
+    return match[1] if match is not None else request_id(headers)
+
+
+def request_id(headers: Headers) -> str | None:
+    """Return Kong's id of a request, else None. Anything odd counts as absent."""
     for name in _REQUEST_ID_HEADERS:
         value = single(headers, name)
         if value is not None and _REQUEST_ID.fullmatch(value):

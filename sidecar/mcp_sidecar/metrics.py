@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
 
 from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
 from mcp_core.record import Record
 from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.health.metrics import HealthMetrics
 from mcp_sidecar.surface.pin_metrics import PinMetrics
+from mcp_sidecar.telemetry.metrics import TelemetryMetrics
+from mcp_sidecar.telemetry.settings import TelemetrySettings
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _KNOWN: Final = frozenset({*METHODS, BATCH_METHOD, RESPONSE_METHOD})
@@ -31,7 +34,7 @@ def method_label(method: str) -> str:
 class Metrics:
     """One process's metrics, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: TelemetrySettings | None = None) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "mcp_sidecar_requests",
@@ -83,6 +86,8 @@ class Metrics:
         self.pins = PinMetrics(self._registry)
         self.issuers = IssuerMetrics(self._registry)
         self.health = HealthMetrics(self._registry)
+        told = telemetry or TelemetrySettings()
+        self.telemetry = TelemetryMetrics(self._registry, told.tool_labels, told.principal_labels)
 
     def count(self, record: Record) -> None:
         """Count how a request ended. What is not known was not the guard's."""
@@ -93,6 +98,10 @@ class Metrics:
         """Count hidden items of one kind."""
         self.hidden.labels(server, kind.value, "enforce" if enforce else "monitor").inc(count)
 
-    def text(self) -> bytes:
-        """Return all of it in Prometheus's text format."""
-        return generate_latest(self._registry)
+    def text(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all of it in the format that a reader accepts, and its media type.
+
+        OpenMetrics has exemplars; the text format of Prometheus, the default, has none.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type

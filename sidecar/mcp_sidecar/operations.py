@@ -7,7 +7,6 @@ import time
 from typing import Final
 
 import anyio
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -79,7 +78,8 @@ class Operations:
         if token is None or not hmac.compare_digest(given.encode(), token.encode()):
             text = "Send MCP_SIDECAR_METRICS_TOKEN, which must be set, as a bearer token.\n"
             return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
-        return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        told, media_type = self._metrics.text(request.headers.get("accept", ""))
+        return Response(told, headers={"Content-Type": media_type})
 
     async def _kong_problem(self) -> str | None:
         async with self._looking:

@@ -13,6 +13,7 @@ from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
+from mcp_sidecar.telemetry.settings import TELEMETRY_VARIABLES, TelemetrySettings
 from mcp_sidecar.upstream.shares import PLACES
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
@@ -62,6 +63,7 @@ class Settings:
     pins: PinSettings = field(default_factory=PinSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -105,13 +107,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     auth = AuthSettings(**{name: values.pop(name) for name in auth_names & values.keys()})  # type: ignore[arg-type]  # as below
     health_names = {name for name, _ in HEALTH_VARIABLES.values()}
     health = HealthSettings(**{name: values.pop(name) for name in health_names & values.keys()})  # type: ignore[arg-type]  # as below
-    problems += [problem for problem in (pins.problem(), auth.problem()) if problem is not None]
+    told_names = {name for name, _ in TELEMETRY_VARIABLES.values()}
+    told = TelemetrySettings(**{name: values.pop(name) for name in told_names & values.keys()})  # type: ignore[arg-type]  # as below
+    problems += [
+        problem for problem in (pins.problem(), auth.problem(), told.problem(pins.store)) if problem is not None
+    ]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    settings = Settings(**values, pins=pins, auth=auth, health=health)  # type: ignore[arg-type]  # each parser gives its field's type
+    settings = Settings(**values, pins=pins, auth=auth, health=health, telemetry=told)  # type: ignore[arg-type]  # each parser gives its field's type
     if (problem := _review_problem(settings)) is not None:
         raise SettingsError([problem])
     return settings
@@ -236,6 +242,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     **PIN_VARIABLES,
     **AUTH_VARIABLES,
     **HEALTH_VARIABLES,
+    **TELEMETRY_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

@@ -56,12 +56,15 @@ def start_server(stack, name):
     return f"http://127.0.0.1:{port}/mcp"
 
 
-def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=None, opened=None):
+def start_stand(
+    stack, kind, folder, urls, tools, *, change=None, environment=None, opened=None, sidecar_environment=None
+):
     """Start a gateway with a guarded route for each server, and a plain and a keyed one for each that is `opened`.
 
     Returns the gateway, its port, and the process ids of all that works for a call: gateway and sidecar.
 
-    `change` may change the document that Kong gets; `environment` is added to that of Kong.
+    `change` may change the document that Kong gets; `environment` is added to that of Kong, `sidecar_environment` to
+    the sidecar's.
     """
     servers = [parse_server(f"{name}={url}") for name, url in urls.items()]
     port, sidecar_port = free_port(), free_port()
@@ -77,7 +80,7 @@ def start_stand(stack, kind, folder, urls, tools, *, change=None, environment=No
     for name in urls if opened is None else opened:
         document["services"] += _open_routes(name)
     state.write_text(yaml.dump(document, Dumper=_DUMPER))
-    sidecar = _start_sidecar(stack, port, sidecar_port)
+    sidecar = _start_sidecar(stack, port, sidecar_port, sidecar_environment or {})
     settings = GatewaySettings(folder, state, port, answers)
     gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": KEYS, **(environment or {})})
     stack.callback(gateway.stop)
@@ -106,13 +109,14 @@ def _open_routes(name):
     ]
 
 
-def _start_sidecar(stack, port, sidecar_port):
+def _start_sidecar(stack, port, sidecar_port, more):
     environment = {
         **os.environ,
         "KONG_MCP_KEYS": KEYS,
         "MCP_SIDECAR_LISTEN": f"127.0.0.1:{sidecar_port}",
         "MCP_SIDECAR_KONG_URL": f"http://127.0.0.1:{port}",
         "MCP_SIDECAR_LOG_LEVEL": "error",
+        **more,
     }
     sidecar = subprocess.Popen([sys.executable, "-m", "mcp_sidecar", "serve"], env=environment)
     stack.callback(sidecar.wait)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import click
@@ -35,6 +37,8 @@ pins: {mode: enforce, trust: foreign}
 """
 _ERAS = {"legacy": "initialize handshake and sessions", "2026-07-28": "stateless"}
 _CALLS = 6
+_PATIENCE = 60
+"""Seconds until Kong has told of all calls."""
 
 
 def say(text=""):
@@ -123,6 +127,25 @@ async def lose_a_replica(number, urls, files):
         raise SystemExit("the surviving replica did not answer all calls")
 
 
+def show_usage(number, store):
+    """Print who used what, once Kong has told of all calls: it does so every second."""
+    step(number, "Who used what: Kong told the collector of every request, refused ones too")
+    say("   $ kong-mcp usage show --by server,tool,outcome")
+    command = [str(Path(sys.executable).parent / "kong-mcp"), "usage", "show", "--store", str(store)]
+    calls = 0
+    until = time.monotonic() + _PATIENCE
+    while calls < 2 * _CALLS and time.monotonic() < until:
+        time.sleep(0.2)
+        counted = subprocess.run(
+            [*command, "--tool", "read_file", "--format", "json"], stdout=subprocess.PIPE, check=True
+        )
+        calls = sum(one["calls"] for one in json.loads(counted.stdout))
+    shown = subprocess.run([*command, "--by", "server,tool,outcome"], stdout=subprocess.PIPE, text=True, check=True)
+    say(textwrap.indent("\n".join(one for one in shown.stdout.splitlines() if "  -  " not in one), "   | "))
+    if calls != 2 * _CALLS:
+        raise SystemExit(f"usage says {calls} calls of read_file, and agents made {2 * _CALLS}")
+
+
 def log_in(number):
     step(number, "Who calls: agents have a URL alone, and find out by themselves where their people log in")
     try:
@@ -155,14 +178,22 @@ def main():
         step(2, "A policy for all of them, and a gateway in front")
         say(textwrap.indent(_POLICY.rstrip(), "   | "))
         urls = stack.enter_context(
-            gateway(policy, weather=[running["weather"]], people=[running["people"]], files=files)
+            gateway(
+                policy,
+                "--store",
+                str(folder / "usage.db"),
+                weather=[running["weather"]],
+                people=[running["people"]],
+                files=files,
+            )
         )
         asyncio.run(see_and_call(3, "legacy", urls, [running["people"]]))
         asyncio.run(see_and_call(4, "2026-07-28", urls, [running["people"]]))
         asyncio.run(lose_a_replica(5, urls, files))
+        show_usage(6, folder / "usage.db")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        step(6, "Two more servers: one has a poisoned tool, one will change its tool; agents get what is approved")
+        step(7, "Two more servers: one has a poisoned tool, one will change its tool; agents get what is approved")
         policy, store = folder / "policy.yaml", folder / "surfaces.db"
         policy.write_text(_PINNED)
         say(textwrap.indent(_PINNED.rstrip(), "   | "))
@@ -177,7 +208,7 @@ def main():
             raise SystemExit("the poisoned tool was executed")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        step(7, "A foreign server's tool, attacking in plain words: no rule can see that, so it waits for a person")
+        step(8, "A foreign server's tool, attacking in plain words: no rule can see that, so it waits for a person")
         policy, store = folder / "policy.yaml", folder / "surfaces.db"
         policy.write_text(_FOREIGN)
         say(textwrap.indent(_FOREIGN.rstrip(), "   | "))
@@ -187,8 +218,8 @@ def main():
         asyncio.run(poisoned.wait_for_review(urls["travel"], store, say))
         if travel.executed():
             raise SystemExit("the tool that waits was executed")
-    log_in(8)
-    step(9, "Everything stops")
+    log_in(9)
+    step(10, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

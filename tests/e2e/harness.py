@@ -64,8 +64,11 @@ def another_node(running, keys):
 
 
 @contextlib.contextmanager
-def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=(), script=RECORDING, store=None):
-    """Run replicas (server name -> number of them) of one script and a gateway of one kind around them."""
+def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=(), script=RECORDING, store=None, **settings):
+    """Run replicas (server name -> number of them) of one script and a gateway of one kind around them.
+
+    `settings` are further ones of DevSettings.
+    """
     with contextlib.ExitStack() as stack:
         running = {}
         for name, count in servers.items():
@@ -73,8 +76,8 @@ def start(kind, servers, policy=POLICY, consumers=CONSUMERS, options=(), script=
             for replica in running[name]:
                 stack.callback(replica.kill)
         parsed = [parse_server(f"{name}=" + ",".join(one.url for one in several)) for name, several in running.items()]
-        settings = DevSettings(parsed, kind, port=0, policy=policy, consumers=consumers, store=store)
-        yield Running(stack.enter_context(run_dev(settings)), running)
+        chosen = DevSettings(parsed, kind, port=0, policy=policy, consumers=consumers, store=store, **settings)
+        yield Running(stack.enter_context(run_dev(chosen)), running)
 
 
 @contextlib.asynccontextmanager

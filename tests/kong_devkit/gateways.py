@@ -26,7 +26,7 @@ KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
 MAX_WORKERS = 8
 BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
-BUILT_IN += ("response-transformer", "file-log")
+BUILT_IN += ("response-transformer", "file-log", "http-log")
 PLUGINS = {"probe": (400, "access,log"), "second": (300, "access"), "late": (200, "access,response")}
 
 

@@ -14,9 +14,11 @@ from click.testing import CliRunner
 from mcp_core.errand import Address
 from mcp_core.pins.states import Drift, FirstUse
 from mcp_core.servers import write_servers
+from mcp_core.telemetry.ocsf import Persons
 from mcp_sidecar.cli import main
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
 from mcp_sidecar.surface.pin_settings import PinSettings
+from mcp_sidecar.telemetry.settings import TelemetrySettings
 
 KEYS = base64.b64encode(b"k" * 32).decode()
 NEEDED = {"KONG_MCP_KEYS": KEYS}
@@ -42,6 +44,19 @@ OF_HEALTH = {
     "MCP_SIDECAR_BREAKER_SHARE": "0.25",
     "MCP_SIDECAR_BREAKER_SLOW": "3",
     "MCP_SIDECAR_BREAKER_REST": "2",
+}
+OF_TELEMETRY = {
+    "MCP_SIDECAR_COLLECTOR_TOKEN": "c" * 32,
+    "MCP_SIDECAR_COLLECTOR_NAME": "node-1",
+    "MCP_SIDECAR_TOOL_LABELS": "50",
+    "MCP_SIDECAR_PRINCIPAL_LABELS": "0",
+    "MCP_SIDECAR_USAGE_HOURS": "48",
+    "MCP_SIDECAR_USAGE_DAYS": "30",
+    "MCP_SIDECAR_AUDIT": "/var/lib/kong-mcp/audit",
+    "MCP_SIDECAR_AUDIT_EVENTS": "calls",
+    "MCP_SIDECAR_AUDIT_PERSONS": "Hashed",
+    "MCP_SIDECAR_AUDIT_DAYS": "90",
+    "MCP_SIDECAR_OTLP_TRACES": "http://127.0.0.1:4318/v1/traces",
 }
 
 
@@ -90,6 +105,7 @@ def test_every_setting_can_be_set(tmp_path):
         "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
         **OF_TOKENS,
         **OF_HEALTH,
+        **OF_TELEMETRY,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
@@ -100,6 +116,19 @@ def test_every_setting_can_be_set(tmp_path):
     assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
+    assert settings.telemetry == TelemetrySettings(
+        b"c" * 32,
+        "node-1",
+        50,
+        0,
+        48,
+        30,
+        "/var/lib/kong-mcp/audit",
+        True,
+        Persons.HASHED,
+        90,
+        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
+    )
     assert settings.pins == PinSettings(
         store="/var/lib/kong-mcp/store.db",
         snapshot="/var/lib/kong-mcp/snapshot",
@@ -290,3 +319,23 @@ def test_migrate_makes_the_schema_and_says_what_is_missing(tmp_path):
     assert done.exit_code == 1
     assert "unable to open database file" in done.output
     assert CliRunner().invoke(main, ["migrate"], env=NEEDED).exit_code == 1
+
+
+@pytest.mark.requirement("AUD-001")
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("MCP_SIDECAR_COLLECTOR_TOKEN", "short", "at least 24"),
+        ("MCP_SIDECAR_COLLECTOR_NAME", "a b", "a short name"),
+        ("MCP_SIDECAR_TOOL_LABELS", "0", "from 1 to 10000"),
+        ("MCP_SIDECAR_AUDIT", "audit", "the full path"),
+        ("MCP_SIDECAR_AUDIT", "/audit", "needs MCP_SIDECAR_COLLECTOR_TOKEN and MCP_SIDECAR_STORE"),
+        ("MCP_SIDECAR_AUDIT_EVENTS", "some", "decisions"),
+        ("MCP_SIDECAR_AUDIT_PERSONS", "gone", "kept, hashed, dropped"),
+        ("MCP_SIDECAR_OTLP_TRACES", "collector:4318", "http://127.0.0.1:4318/v1/traces"),
+    ],
+)
+def test_what_telemetry_cannot_use_says_what_to_write(name, value, says):
+    (problem,) = problems(**{**NEEDED, name: value})
+    assert name in problem
+    assert says in problem

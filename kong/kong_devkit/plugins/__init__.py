@@ -8,6 +8,7 @@ from kong_devkit.plugins import (
     acl,
     correlation_id,
     file_log,
+    http_log,
     ip_restriction,
     key_auth,
     request_termination,
@@ -54,4 +55,5 @@ BUILTINS: Final[Mapping[str, Builtin]] = {
         response_transformer.header_filter,
     ),
     "file-log": Builtin(file_log.PRIORITY, file_log.CONFIG, file_log.check, file_log.access, log=file_log.log),
+    "http-log": Builtin(http_log.PRIORITY, http_log.CONFIG, http_log.check, http_log.access, log=http_log.log),
 }

@@ -10,19 +10,20 @@ from kong_devkit.exchange import Exchange
 from kong_devkit.serialize import serialize
 
 PRIORITY: Final = 9
+CUSTOM_FIELDS: Final = {
+    "custom_fields_by_lua": {
+        "type": "map",
+        "keys": {"type": "string", "len_min": 1},
+        "values": {"type": "string", "len_min": 1},
+    }
+}
 CONFIG: Final = {
     "type": "record",
     "required": True,
     "fields": [
         {"path": {"type": "string", "required": True}},
         {"reopen": {"type": "boolean", "required": True, "default": False}},
-        {
-            "custom_fields_by_lua": {
-                "type": "map",
-                "keys": {"type": "string", "len_min": 1},
-                "values": {"type": "string", "len_min": 1},
-            }
-        },
+        CUSTOM_FIELDS,
     ],
 }
 NOTHING: Final = "return nil"

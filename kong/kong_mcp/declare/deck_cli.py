@@ -38,6 +38,12 @@ def _state_options(command: Any) -> Any:
             help="Whether the plugin mcp-answers is in it. Leave it out for a Kong that does not load it.",
         ),
         click.option(
+            "--collector/--no-collector",
+            default=False,
+            show_default=True,
+            help="Whether Kong tells the sidecar's collector of each request, by http-log (DECK_MCP_COLLECTOR_TOKEN).",
+        ),
+        click.option(
             "--shared-file",
             "files",
             multiple=True,
@@ -108,13 +114,16 @@ def _compare(out: Path, text: str, paths: tuple[Path, ...], option: str) -> None
         raise click.ClickException(f"{out} is stale: kong-mcp deck render {again} {option} {out}")
 
 
-def _render(paths: tuple[Path, ...], *, shared: bool, answers: bool, files: tuple[Path, ...], tag: str | None) -> str:
+def _render(
+    paths: tuple[Path, ...], *, shared: bool, answers: bool, collector: bool, files: tuple[Path, ...], tag: str | None
+) -> str:
     if tag is not None and re.fullmatch(TAG_PATTERN, tag) is None:
         raise click.UsageError("--tag: write a tag without blank, comma and slash, team-sky say")
     folder = good(paths)
     chosen = list(files) or shared_files(answers=answers)
     try:
-        state = assemble(folder.servers, chosen if shared else [], tag or (TAG if shared else SERVERS_TAG))
+        files = tuple(chosen) if shared else ()
+        state = assemble(folder.servers, files, tag or (TAG if shared else SERVERS_TAG), collector=collector)
     except SharedError as error:
         raise click.ClickException(str(error)) from None
     return state_text(state)

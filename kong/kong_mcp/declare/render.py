@@ -14,6 +14,7 @@ from kong_mcp.declare.folder import Folder
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.share import deck_folder
+from kong_mcp.state import COLLECTOR_CONFIG, COLLECTOR_FILE, LOG_PLUGIN
 
 FORMAT: Final = "3.0"
 TAG: Final = "kong-mcp"
@@ -57,14 +58,16 @@ def template() -> str:
     return (deck_folder() / "template.yaml").read_text(encoding="utf-8")
 
 
-def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) -> DeckState:
+def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *, collector: bool = False) -> DeckState:
     """Return the state of servers that fit each other, and of what they share, sorted by name.
 
+    With `collector` Kong tells the sidecar's collector of every request to them.
+
     Raises:
-        SharedError: a shared file is not decK state of format 3.0.
+        SharedError: a shared file is not decK state of format 3.0; or a server has an http-log beside the collector's.
     """
     state = DeckState(tag)
-    for path in shared:
+    for path in [*shared, *([deck_folder() / COLLECTOR_FILE] if collector else [])]:
         document = _read_shared(path)
         state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
         _take(state, document, [tag])
@@ -72,6 +75,8 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) ->
     for one in sorted(servers, key=lambda server: server.name):
         document = entities.document(one, shape, [tag, server_tag(one.name)])
         document.pop("_format_version")
+        if collector:
+            _collect(one, document, [tag, server_tag(one.name)])
         for kind, name in entities.names(document):
             state.about[kind, name] = _about(one)
         _take(state, document, [])
@@ -79,6 +84,20 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) ->
         unique = {_name(kind, entity): entity for entity in found} if kind == "ca_certificates" else None
         state.sections[kind] = sorted(unique.values() if unique else found, key=lambda entity: _name(kind, entity))
     return state
+
+
+def _collect(one: ServerFile, document: Record, tags: Sequence[str]) -> None:
+    """Give what agents call of a server the plugin that tells the collector."""
+    for service in document["services"]:
+        if service["name"] == f"mcp-{one.name}":
+            plugins = service.setdefault("plugins", [])
+            if any(plugin["name"] == LOG_PLUGIN for plugin in plugins):
+                where = f"{one.file}:{one.line('plugins')}"
+                raise SharedError(
+                    f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and --collector needs it; "
+                    "write another log plugin (tcp-log, file-log), or render without --collector"
+                )
+            plugins.append(entities.tagged({"name": LOG_PLUGIN, "_config": COLLECTOR_CONFIG}, tags))
 
 
 def _take(state: DeckState, document: Record, tags: Sequence[str]) -> None:

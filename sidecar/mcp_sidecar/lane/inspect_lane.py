@@ -22,7 +22,7 @@ from mcp_sidecar.lane.fetch import Fetch
 from mcp_sidecar.lane.fetched import Fetched
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.reply import Reply, SlowReaderError
-from mcp_sidecar.logs import Line, asked, trace_id
+from mcp_sidecar.logs import Line, asked, request_id, trace_id
 
 _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", Reason.BUG, status=500)
 
@@ -82,4 +82,5 @@ class InspectLane:
         finally:
             line.status = reply.status
             self._parts.metrics.count(line.record())
+            self._parts.metrics.telemetry.heard.put(request_id(headers), line.record())
             line.write(time.monotonic())

@@ -291,3 +291,32 @@ def test_nothing_is_listed_while_a_file_must_be_mended_or_the_list_is_stale(fold
     (folder / "other.yaml").write_text("name: Other\n", encoding="utf-8")
     assert run("deck", "render", folder, "--servers-out", out).exit_code == 1
     assert out.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.requirement("TEL-011")
+def test_the_collectors_plugin_is_on_what_agents_call_when_it_is_asked_for(folder):
+    plain = yaml.safe_load(run("deck", "render", folder).stdout)
+    collected = yaml.safe_load(run("deck", "render", "--collector", folder).stdout)
+    assert "mcp-collector" not in plain["_plugin_configs"]
+    config = collected["_plugin_configs"]["mcp-collector"]
+    assert config["http_endpoint"] == 'http://${{ env "DECK_MCP_SIDECAR_TARGET" }}/collector'
+    dropped = config["custom_fields_by_lua"].keys()
+    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= dropped
+    logged = {
+        service["name"]: [one["name"] for one in service.get("plugins", ()) if one["name"] == "http-log"]
+        for service in collected["services"]
+    }
+    assert logged == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
+    weather = next(one for one in collected["services"] if one["name"] == "mcp-weather")
+    assert {tag for one in weather["plugins"] for tag in one["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}
+
+
+@pytest.mark.requirement("TEL-011")
+def test_a_server_with_an_http_log_of_its_own_is_refused_by_line(folder):
+    own = "plugins:\n- name: http-log\n  config: {http_endpoint: 'http://logs/'}\n"
+    (folder / "weather.yaml").write_text(TEXT + own, encoding="utf-8")
+    assert run("deck", "render", folder).exit_code == 0
+    refused = run("deck", "render", "--collector", folder)
+    assert refused.exit_code == 1
+    assert "weather.yaml:6: found http-log" in refused.stderr
+    assert "render without --collector" in refused.stderr

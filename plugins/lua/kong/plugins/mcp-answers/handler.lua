@@ -302,6 +302,7 @@ function Answers:log()
     method = question.method or headers["mcp-method"], name = name_of(headers["mcp-name"]),
     outcome = failed and "withheld" or held.outcome or "passed",
     reason = failed and "answer" or held.reason, detail = failed or nil,
+    trace = type(headers["traceparent"]) == "string" and headers["traceparent"] or nil,
   })
 end
 

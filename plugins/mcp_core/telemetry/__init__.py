@@ -1,0 +1,1 @@
+"""What the collector makes of Kong's log records: pure, as all of the core."""

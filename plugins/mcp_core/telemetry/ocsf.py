@@ -1,0 +1,110 @@
+"""What happened to a request as an event of the Open Cybersecurity Schema Framework, class API Activity (6003).
+
+Source: schema.ocsf.io, version 1.6.0. What the class has no attribute for stands under `unmapped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from mcp_core.methods import METHODS
+from mcp_core.reasons import Ending
+from mcp_core.telemetry.visit import Visit
+
+VERSION: Final = "1.6.0"
+CLASS: Final = 6003
+_OTHER: Final = 99
+_INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
+_SUCCESS, _FAILURE = 1, 2
+_ROUTINE: Final = frozenset({Ending.PASSED, Ending.FILTERED})
+_DENIED: Final = frozenset({Ending.REFUSED, Ending.LIMITED, Ending.WITHHELD, Ending.UNSIGNED})
+
+
+class Persons(StrEnum):
+    """What becomes of who called, and from where."""
+
+    KEPT = "kept"
+    HASHED = "hashed"
+    """A pseudonym, the same for the same person as long as the key is the same."""
+    DROPPED = "dropped"
+
+
+def matters(visit: Visit) -> bool:
+    """Return whether something was decided: all but what passed, and lists that lost what their caller may not see."""
+    return visit.record.outcome not in _ROUTINE
+
+
+def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> dict[str, Any]:
+    """Return the event of a request. `person` gives what stands for a principal or an address: None for nothing."""
+    record = visit.record
+    denied = record.outcome in _DENIED
+    principal = person(record.principal) if record.principal else None
+    address = person(visit.address) if visit.address else None
+    method = record.method or "http"
+    told: dict[str, Any] = {
+        "category_uid": 6,
+        "class_uid": CLASS,
+        "activity_id": _OTHER,
+        "activity_name": method,
+        "type_uid": CLASS * 100 + _OTHER,
+        "severity_id": _MEDIUM if denied else _LOW if visit.error else _INFORMATIONAL,
+        "status_id": _FAILURE if visit.error or denied else _SUCCESS,
+        "status": str(record.outcome),
+        "time": visit.at,
+        "duration": visit.took // 1000,
+        "metadata": {
+            "version": VERSION,
+            "uid": visit.id,
+            "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release},
+        },
+        "actor": _known({"user": principal and {"name": principal}, "session": _uid(record.session)})
+        or {"app_name": "agent"},
+        "api": _known(
+            {
+                "operation": method,
+                "service": {"name": visit.server},
+                "request": {"uid": visit.id},
+                "response": _known({"code": visit.status, "error": visit.error or None}),
+            }
+        ),
+        "unmapped": _known({"mcp.era": record.era, "mcp.lane": record.lane, "trace_id": visit.trace}),
+    }
+    if record.reason:
+        told["status_detail"] = str(record.reason)
+        told["unmapped"] |= _known({"detail": record.refused.detail, "cause": record.refused.cause})
+    # The class requires an endpoint: where it is not kept, that is what is said of it.
+    told["src_endpoint"] = {"ip" if address == visit.address else "uid": address} if address else {"name": "not kept"}
+    if record.name is not None:
+        known = METHODS.get(record.method or "")
+        kind = known.kind.value.removesuffix("s") if known is not None and known.kind is not None else "item"
+        told["resources"] = [{"name": record.name, "type": kind}]
+    return told
+
+
+def terms(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an event can be found by: names of search's options, and values."""
+    api, actor, unmapped = told["api"], told.get("actor", {}), told.get("unmapped", {})
+    resources = told.get("resources") or [{}]
+    found = {
+        "request": told["metadata"]["uid"],
+        "server": api["service"]["name"],
+        "method": api["operation"],
+        "item": resources[0].get("name"),
+        "principal": (actor.get("user") or {}).get("name"),
+        "session": (actor.get("session") or {}).get("uid"),
+        "outcome": told["status"],
+        "reason": told.get("status_detail"),
+        "error": api["response"].get("error"),
+        "trace": unmapped.get("trace_id"),
+    }
+    yield from ((name, value) for name, value in found.items() if value)
+
+
+def _uid(session: str | None) -> dict[str, str] | None:
+    return {"uid": session} if session else None
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, str) else value for name, value in values.items() if value}

@@ -1,0 +1,1 @@
+"""The collector: Kong's log records in, metrics, usage and audit out."""

@@ -1,0 +1,104 @@
+"""What telling the collector of every call costs a gateway, beside the same gateway that tells nobody.
+
+Two routes of one gateway to the same server, measured in turn in one run: one has Kong's http-log, whose records the
+sidecar writes to its store. Only the ratio means something. The server is one of the official SDK's.
+"""
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import yaml
+
+from bench.measure import processors_of
+from bench.stand import measure, start_stand
+from kong_mcp.share import deck_folder
+from mcp_core.telemetry.tally import Names, fold
+from mcp_core.telemetry.visit import read
+from mcp_sidecar.store.usage import UsageStore
+from servers.kong_records import NOW, logged
+from servers.launch import Replica
+
+_TOKEN = "bench-collector-token-0123456789"
+_RECORDS = 200
+
+
+def _row(name, value, unit, bar=None, holds=None):
+    return {"name": name, "value": round(value, 3), "unit": unit, "bar": bar, "holds": holds}
+
+
+def _tell(document):
+    """Give the service of `told` the plugin that deck/collector.yaml describes."""
+    text = (deck_folder() / "collector.yaml").read_text()
+    target = next(one for one in document["upstreams"] if one["name"] == "mcp-sidecar")["targets"][0]["target"]
+    text = text.replace('${{ env "DECK_MCP_SIDECAR_TARGET" }}', target)
+    config = yaml.safe_load(text.replace('${{ env "DECK_MCP_COLLECTOR_TOKEN" }}', _TOKEN))["_plugin_configs"]
+    service = next(one for one in document["services"] if one["name"] == "mcp-told")
+    service.setdefault("plugins", []).append({"name": "http-log", "config": config["mcp-collector"]})
+
+
+def run(*, quick):
+    """Measure on a real Kong where there is one, else on the devkit; the bars are about a real Kong."""
+    kind = "kong" if shutil.which("kong") else "devkit"
+    seconds, rounds = (1, 2) if quick else (3, 9)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
+        replica = Replica("sdk", "--json", "--quiet")
+        stack.callback(replica.kill)
+        store = str(folder / "store.db")
+        collecting = {"MCP_SIDECAR_COLLECTOR_TOKEN": _TOKEN, "MCP_SIDECAR_STORE": store}
+        urls = {"told": replica.url, "untold": replica.url}
+        _, port, pids = start_stand(
+            stack, kind, folder, urls, ["good"], change=_tell, opened=(), sidecar_environment=collecting
+        )
+        rows = _compare(kind, port, seconds, rounds, pids)
+        rows.append(_counted(store))
+    return [*rows, _collect()]
+
+
+def _compare(kind, port, seconds, rounds, pids):
+    rates, work = {"told": [], "untold": []}, {"told": [], "untold": []}
+    for name in rates:
+        measure(port, f"/{name}/mcp", 16, 1)
+    for _ in range(rounds):
+        for name, found in rates.items():
+            before = processors_of(*pids)
+            rate = measure(port, f"/{name}/mcp", 16, seconds)["rate"]
+            if name == "told":
+                time.sleep(1.5)  # what was told last is sent within a second: that is its cost too
+            found.append(rate)
+            work[name].append((processors_of(*pids) - before) / (rate * seconds))
+    # Round by round, so that what the machine does meanwhile weighs on both alike.
+    ratio = statistics.median(told / untold for told, untold in zip(*rates.values(), strict=True))
+    more = statistics.median(told - untold for told, untold in zip(*work.values(), strict=True))
+    bar = (">= 0.95", ratio >= 0.95) if kind == "kong" else ()
+    return [
+        _row(f"{kind}, sdk server: told / untold throughput, 16 connections", ratio, "ratio", *bar),
+        _row(f"{kind}: processor time of a record, Kong and sidecar (this machine)", more * 1e6, "µs"),
+    ]
+
+
+def _counted(store):
+    """Every call of the measurement was counted, or the figures above are of something else."""
+    usage = UsageStore(store)
+    try:
+        calls = sum(one.calls for key, one in usage.rows_between(0, 10**9) if key.name == "good")
+    finally:
+        usage.close()
+    return _row("calls that were told and counted", calls, "calls", "> 0", calls > 0)
+
+
+def _collect():
+    """Return what the collector's own reading and counting of one record costs."""
+    text = json.dumps([logged(request={"id": f"{number:032x}"}) for number in range(_RECORDS)])
+
+    def once():
+        began = time.process_time()
+        fold([visit for visit, _ in (read(one, NOW) for one in json.loads(text)) if visit], Names(200, 200))
+        return (time.process_time() - began) / _RECORDS
+
+    return _row("collector: reading and counting a record (this machine)", min(once() for _ in range(20)) * 1e6, "µs")

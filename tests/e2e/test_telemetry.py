@@ -1,0 +1,216 @@
+"""The collector's numbers beside the recording servers' own: metrics and usage agree exactly, on both kinds of Kong."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from mcp import MCPError
+
+from e2e.harness import KINDS, connect, modern, start
+from kong_mcp.processes import Child
+from mcp_core.reasons import Ending
+from mcp_sidecar.store.usage import UsageStore
+from mcp_sidecar.telemetry.audit_log import lines_of
+from mcp_sidecar.telemetry.audit_reading import verify
+from servers.launch import wait_for
+
+ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
+"""`make telemetry` makes 100,000 calls, `make test` some dozens."""
+PATIENCE = 60 + ROUNDS
+REFUSED = ("refused", "denied-item")
+TOKEN = "metrics-token-0123456789"
+READY = ("not-strict-json", "kong")
+"""Reasons of the requests by which the gateway finds out that it is ready: production's records hold no headers."""
+
+
+def usage(running):
+    """Return calls by (server, name, principal, outcome), without those by which the gateway became ready."""
+    store = UsageStore(running.dev.store)
+    try:
+        found = Counter()
+        for key, counted in store.rows_between(0, 10**9):
+            if key.reason not in READY and key.method in ("tools/call", "prompts/get"):
+                found[key.server, key.name, key.principal, key.outcome] += counted.calls
+        return found
+    finally:
+        store.close()
+
+
+def of_servers(counts):
+    """Return how many requests went on to the servers, by server and name."""
+    found = Counter()
+    for (server, name, _, outcome), calls in counts.items():
+        if outcome not in (Ending.REFUSED, Ending.LIMITED, Ending.UNAVAILABLE):
+            found[server, name] += calls
+    return found
+
+
+def metrics(running):
+    """Return requests by (server, tool) and by outcome, as Prometheus reads them."""
+    url = f"http://127.0.0.1:{running.dev.sidecar_port}/metrics"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    found = Counter()
+    for line in answer.text.splitlines():
+        if line.startswith("mcp_server_operation_duration_seconds_count"):
+            labels = dict(part.split("=", 1) for part in line[line.index("{") + 1 : line.index("}")].split(","))
+            told = {name: value.strip('"') for name, value in labels.items()}
+            if told["mcp_method_name"] == "tools/call" and not told["error_type"]:
+                found[told["server"], told["gen_ai_tool_name"]] += int(float(line.rpartition(" ")[2]))
+    return found
+
+
+def audited(folder):
+    """Return events by (server, tool) that went on to servers, and hold the chain to itself."""
+    assert verify(folder, []).problem is None
+    found = Counter()
+    for line in lines_of(folder):
+        event = json.loads(line)["event"]
+        if event["api"]["operation"] == "tools/call" and event["status_id"] == 1:
+            found[event["api"]["service"]["name"], event["resources"][0]["name"]] += 1
+    return found
+
+
+def executed(running):
+    return Counter(
+        (server, name) for server in running.servers for kind, name in running.executed(server) if kind == "tool"
+    )
+
+
+def only_tools(counts):
+    return Counter({(server, name): calls for (server, name), calls in counts.items() if name != "greet"})
+
+
+async def mixed(running, rounds):
+    """Make calls of both eras, with refusals, failures and streams; return how many refusals agents saw."""
+    refused = 0
+    for mode in ("legacy", "2026-07-28"):
+        async with connect(running, "ada", mode) as client:
+            await client.list_tools()
+            for _ in range(rounds):
+                await client.call_tool("good", {"text": "x"})
+                await client.call_tool("report", {"steps": 3})
+                await client.call_tool("good", {"no-such-argument": 1})
+                await client.get_prompt("greet", {})
+                for name in ("no_such_tool", "read_secret_plan"):
+                    try:
+                        await client.call_tool(name, {})
+                    except MCPError:
+                        refused += 1
+    return refused
+
+
+def settled(running, expected, refused):
+    """Wait until as much was counted as agents saw, and return the counts."""
+
+    def whole():
+        counts = usage(running)
+        denied = sum(calls for (_, _, _, outcome), calls in counts.items() if outcome == Ending.REFUSED)
+        return counts if sum(of_servers(counts).values()) >= expected and denied >= refused else None
+
+    return wait_for(whole, lambda: f"{usage(running)} after {expected}, {refused}", PATIENCE)
+
+
+@pytest.fixture(params=KINDS)
+def running(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("MCP_SIDECAR_METRICS_TOKEN", TOKEN)
+    monkeypatch.setenv("MCP_SIDECAR_AUDIT", str(tmp_path / "audit"))
+    monkeypatch.setenv("MCP_SIDECAR_AUDIT_EVENTS", "calls")
+    with start(request.param, {"notes": 2, "team": 1}, collector=True, store=str(tmp_path / "store.db")) as one:
+        yield one
+
+
+@pytest.mark.requirement("TEL-010")
+def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, tmp_path):
+    refused = asyncio.run(mixed(running, ROUNDS))
+    with running.client("bob") as client:
+        for _ in range(ROUNDS):
+            assert client.post(running.url("team"), **modern("whoami")).status_code == 200
+    own = executed(running)
+    # A call whose arguments do not fit reaches the server, which refuses to execute it.
+    expected = own + Counter({("notes", "good"): 2 * ROUNDS})
+    counts = settled(running, sum(expected.values()) + 2 * ROUNDS, refused)
+    assert only_tools(of_servers(counts)) == expected
+    assert of_servers(counts)["notes", "greet"] == 2 * ROUNDS
+    assert refused == 4 * ROUNDS
+    assert sum(calls for key, calls in counts.items() if key[3] == "refused") == refused
+    assert metrics(running) == audited(tmp_path / "audit") == expected
+    assert counts["team", "whoami", "bob", "passed"] == ROUNDS
+
+
+class Sidecar:
+    """The gateway's sidecar, to be killed and started anew with what it was started with."""
+
+    def __init__(self, child):
+        place = Path("/proc") / str(child.pid)
+        self._child = child
+        self._command = place.joinpath("cmdline").read_text().split("\0")[:-1]
+        variables = place.joinpath("environ").read_text().split("\0")[:-1]
+        self._environment = dict(one.split("=", 1) for one in variables)
+
+    def kill(self):
+        os.kill(self._child.pid, signal.SIGKILL)
+        self._child.stop()
+
+    @contextlib.contextmanager
+    def again(self):
+        child = Child("sidecar", self._command, self._environment, self._child.log)
+        try:
+            yield
+        finally:
+            child.stop()
+
+
+@pytest.mark.requirement("TEL-010")
+def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
+    url, calls, sidecar = running.url("team"), 0, Sidecar(running.dev.sidecar)
+    with running.client("ada") as client, contextlib.ExitStack() as stack:
+        for number in range(6 * ROUNDS):
+            if number == 2 * ROUNDS:
+                settled(running, 1, 0)
+                sidecar.kill()
+            if number == 4 * ROUNDS:
+                stack.enter_context(sidecar.again())
+            # Without a sidecar a devkit, which has no mcp-answers, answers calls with 502 or 503: they never arrive.
+            calls += client.post(url, **modern("good")).status_code == 200
+        assert Counter({("team", "good"): calls}) == executed(running)
+        counts = settled(running, calls, 0)
+        assert of_servers(counts) == executed(running)
+        assert metrics(running) == audited(tmp_path / "audit") == executed(running)
+
+
+@pytest.mark.requirement("TEL-011")
+def test_nothing_of_an_agents_headers_reaches_the_collector(running):
+    """The collector's own end of the wire: what Kong sends is taken down in the sidecar's place."""
+    heard = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    Sidecar(running.dev.sidecar).kill()
+    with ThreadingHTTPServer(("127.0.0.1", running.dev.sidecar_port), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with running.client("ada") as client:
+            asked = modern("no_such_tool")
+            asked["headers"] |= {"X-Secret": "agents-own", "Cookie": "agents-own", "X-Api-Key": "agents-own"}
+            client.post(f"{running.url('team')}?token=agents-own", **asked)
+        wait_for(lambda: [one for one in heard if one.get("mcp", {}).get("name")], lambda: str(heard)[-2000:], 60)
+        server.shutdown()
+    text = json.dumps(heard)
+    assert "agents-own" not in text
+    assert "ada-key" not in text
+    assert not [one for one in heard if {"headers", "uri", "url", "querystring"} & one["request"].keys()]

@@ -1,0 +1,164 @@
+"""The audit log's files: whole after each end, found in by an index, and proven to others."""
+
+import json
+import resource
+
+import pytest
+from click.testing import CliRunner
+
+from kong_mcp.cli import main
+from mcp_core.telemetry.chain import START, ChainHead
+from mcp_core.telemetry.ocsf import event
+from mcp_core.telemetry.visit import read
+from mcp_sidecar.telemetry.audit_log import AuditLog, public_text, segments, signing_key
+from mcp_sidecar.telemetry.audit_reading import HeadError, search, verify
+from servers.kong_records import NOW, SAID, logged
+
+SECRET = b"k" * 32
+KEYS = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+KEY = signing_key(SECRET)
+PUBLIC = [public_text(KEY)]
+
+
+def told(number, **said):
+    value = logged(said={**SAID, **said}, request={"id": f"{number:032x}"}, started_at=NOW + number * 1000)
+    return event(read(value, NOW)[0], "0.2.0", lambda name: name)
+
+
+@pytest.fixture
+def log(tmp_path):
+    return AuditLog(tmp_path / "audit", KEY, lines=10)
+
+
+@pytest.fixture
+def full(log):
+    """35 lines in four segments, the last one open; line 23 is another principal's."""
+    for number in range(35):
+        log.append([told(number, principal="eve" if number == 22 else "ada")])
+    log.sign(NOW)
+    return log
+
+
+def files(log):
+    return [path.name for path in segments(log._folder)]
+
+
+@pytest.mark.requirement("AUD-003")
+def test_a_log_holds_and_goes_on_after_a_start(full):
+    assert files(full) == [f"audit-{number:012}.jsonl" for number in (1, 11, 21, 31)]
+    again = AuditLog(full._folder, KEY, lines=10)
+    assert again.head == full.head
+    again.append([told(35), told(36)])
+    proof = verify(full._folder, PUBLIC)
+    assert (proof.problem, proof.lines, proof.last.seq) == (None, 37, 37)
+
+
+@pytest.mark.requirement("AUD-004")
+def test_lines_that_nobody_was_told_of_are_taken_off(full):
+    head = full.head
+    full.append([told(number) for number in range(40, 50)])
+    assert full.cut_back(head) == 10
+    assert verify(full._folder, PUBLIC).last == head
+    assert full.cut_back(head) == 0
+    full.append([told(50)])
+    assert verify(full._folder, PUBLIC).lines == 36
+
+
+@pytest.mark.requirement("AUD-004")
+def test_half_a_line_of_a_process_that_was_killed_is_taken_off(full):
+    with segments(full._folder)[-1].open("ab") as file:
+        file.write(b'{"seq":36,"previous":"0123')
+    again = AuditLog(full._folder, KEY, lines=10)
+    again.cut_back(again.head)
+    again.append([told(36)])
+    assert verify(full._folder, PUBLIC).problem is None
+
+
+@pytest.mark.requirement("AUD-004")
+def test_a_full_disk_leaves_nothing_half_written(log):
+    log.append([told(number) for number in range(8)])
+    size, head = segments(log._folder)[0].stat().st_size, log.head
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            log.append([told(number) for number in range(8, 30)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (log.head, segments(log._folder)[0].stat().st_size) == (head, size)
+    log.append([told(number) for number in range(8, 30)])
+    assert verify(log._folder, PUBLIC).lines == 30
+
+
+@pytest.mark.requirement("AUD-003")
+@pytest.mark.parametrize("line", [0, 9, 10, 34])
+def test_a_changed_line_is_named(full, line):
+    path = segments(full._folder)[line // 10]
+    path.write_bytes(path.read_bytes().replace(f'"uid":"{line:032x}"'.encode(), f'"uid":"{99:032x}"'.encode()))
+    assert f"line {line + 1}" in verify(full._folder, PUBLIC).problem
+
+
+@pytest.mark.requirement("AUD-003")
+def test_heads_count_only_from_those_who_may_sign(full):
+    with pytest.raises(HeadError, match="not among those given"):
+        verify(full._folder, [public_text(signing_key(b"x" * 32))])
+    heads = full._folder / "heads.jsonl"
+    one = json.loads(heads.read_text().splitlines()[0])
+    heads.write_text(json.dumps({**one, "seq": 3}) + "\n")
+    with pytest.raises(HeadError, match="does not hold"):
+        verify(full._folder, PUBLIC)
+
+
+@pytest.mark.requirement("AUD-006")
+def test_what_is_too_old_goes_and_the_chain_still_holds(full):
+    assert full.forget(NOW + 25_000) == 2
+    assert files(full) == ["audit-000000000021.jsonl", "audit-000000000031.jsonl"]
+    proof = verify(full._folder, PUBLIC)
+    assert (proof.problem, proof.first, proof.lines) == (None, 21, 15)
+    segments(full._folder)[0].unlink()
+    full._folder.joinpath("heads.jsonl").unlink()
+    assert "no signed head says" in verify(full._folder, PUBLIC).problem
+
+
+@pytest.mark.requirement("AUD-005")
+def test_one_line_is_found_and_segments_that_cannot_hold_it_are_not_read(full):
+    for path in segments(full._folder)[:2]:
+        path.write_bytes(b"not even JSON\n")  # by their index they need not be read
+    assert [one["seq"] for one in search(full._folder, {"principal": ["eve"]})] == [23]
+    assert [one["seq"] for one in search(full._folder, {"request": [f"{30:032x}"]})] == [31]
+    assert [one["seq"] for one in search(full._folder, {"principal": ["eve"], "item": ["bad"]})] == []
+
+
+@pytest.mark.requirement("AUD-004")
+def test_a_log_that_lost_its_end_does_not_hide_that(full):
+    ahead = ChainHead(40, "f" * 64)
+    full.cut_back(ahead)
+    full.append([told(41)])
+    assert "line 36 is missing" in verify(full._folder, PUBLIC).problem
+    assert AuditLog(full._folder / "none", KEY).head == START
+
+
+def run(*arguments, status=0, env=None):
+    done = CliRunner().invoke(main, ["audit", *map(str, arguments)], env=env or {"KONG_MCP_KEYS": KEYS})
+    assert done.exit_code == status, done.output
+    return done
+
+
+@pytest.mark.requirement("AUD-007")
+def test_the_command_line_proves_finds_and_hands_on(full, tmp_path):
+    folder = full._folder
+    assert "35 line(s) hold, 1 to 35" in run("verify", "--log", folder).output
+    public = run("key").output.strip()
+    assert "35 line(s) hold" in run("verify", "--log", folder, "--public-key", public, env={"KONG_MCP_KEYS": ""}).output
+    (line,) = run("search", "--log", folder, "--principal", "eve").output.splitlines()
+    assert line.split("  ")[0] == "23"
+    assert line.split("  ")[4:] == ["eve", "notes", "tools/call", "good", f"{22:032x}"]
+    out = tmp_path / "out.jsonl"
+    assert "after: 35" in run("export", "--log", folder, "--to", out).output
+    assert "after: 35" in run("export", "--log", folder, "--to", out, "--after", 30).output
+    sent = [json.loads(one)["metadata"]["uid"] for one in out.read_text().splitlines()]
+    assert sent == [f"{number:032x}" for number in (*range(35), *range(30, 35))]
+    path = segments(folder)[1]
+    path.write_bytes(path.read_bytes().replace(b'"ada"', b'"bob"', 1))
+    assert "line 11 was changed" in run("verify", "--log", folder, status=1).output
+    assert "name --store" in run("verify", status=2).output
