@@ -109,8 +109,7 @@ def test_every_setting_can_be_set(tmp_path):
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
-    assert (settings.listen_host, settings.listen_port) == ("::1", 9000)
-    assert settings.review_listen == ("::1", 9001)
+    assert (settings.listen_host, settings.listen_port, settings.review_listen) == ("::1", 9000, ("::1", 9001))
     assert settings.kong_url == "https://kong.internal"
     assert settings.kong_address == ("kong.internal", 443)
     assert settings.internal_host == "inner.example"
