@@ -158,6 +158,7 @@ local NOBODY = "No replica of this server answered. Try again; if it lasts, its 
 local MAY_HAVE_RUN = "The connection to the server broke before its answer was whole. Your request may have run, and was not repeated."
 
 local FORBIDDEN = -32003
+local GRACE = 1 -- seconds in which a server may end by itself what was cut off
 local CUT = "Whoever asked this, its client or its session was cut off while it was open."
 
 -- Whether who asked was cut off since: nothing more of the answer passes.
@@ -245,8 +246,14 @@ function Answers:body_filter()
   local held = ngx.ctx.mcp_held
   if not held then return end
   local chunk, last, how = ngx.arg[1] or "", ngx.arg[2], held.how
-  if held.cut and held.told and chunk ~= "" or held.law and how ~= "stream" and is_cut(held) then
-    error("mcp-answers: cut off") -- nginx cuts the connection, and that to the server
+  if held.told then
+    if chunk ~= "" and ngx.now() - held.told > GRACE then error(CUT) end -- nginx cuts the connection, and that to the server
+    ngx.arg[1] = nil
+    return
+  end
+  if held.law and how ~= "stream" and is_cut(held) then
+    if held.law.sent > 0 then error(CUT) end -- half an answer must not look like one
+    how, held.law, held.text = "replaced", nil, law.error(held.question, FORBIDDEN, CUT)
   end
   if how == "stream" then
     local now = ngx.now() -- of the event loop: it stands still until others had their turn
@@ -255,8 +262,8 @@ function Answers:body_filter()
       held.rest = (held.rest or 0) + #chunk
       if held.rest > MAX_REST then error("mcp-answers: " .. held.law.failed) end
     end
-    held.told = is_cut(held)
-    local cut = held.told and held.law:stop(law.error(held.question, FORBIDDEN, CUT)) or ""
+    local cut = is_cut(held) and held.law:stop(law.error(held.question, FORBIDDEN, CUT)) or ""
+    held.told = held.cut and now
     pass(held, chunk, held.law:feed(chunk) .. (last and held.law:finish() or "") .. cut)
   elseif how == "json" or how == "error" then
     local out = held.law:feed(chunk)
@@ -270,7 +277,7 @@ function Answers:body_filter()
     end
     pass(held, chunk, out)
   elseif held.cut then -- how long the server's own answer goes on is not waited for
-    ngx.arg[1], held.told = not held.told and held.text or nil, true
+    ngx.arg[1], held.told = held.text, ngx.now()
   else
     ngx.arg[1] = last and held.text or nil
   end
