@@ -66,7 +66,7 @@ class Parts:
             stopping,
             surfaces,
             alerts,
-            Shares(settings.open_per_caller, settings.open_per_server),
+            Shares(settings.open_per_caller, settings.open_per_server, metrics.health.taken),
             Hints(surfaces),
             Resumer(upstream, metrics.health.resumed, settings.max_answer),
             Cancels(upstream, metrics.health.cancelled),
