@@ -42,6 +42,12 @@ class HealthMetrics:
             ("server", "outcome"),
             registry=registry,
         )
+        self.taken = Gauge(
+            "mcp_sidecar_places_taken",
+            "Requests that are open now, by server and sort: lasting ones (streams, calls), and those that end soon.",
+            ("server", "sort"),
+            registry=registry,
+        )
         self.cancelled = Counter(
             "mcp_sidecar_cancelled",
             "Calls of sessions whose server was told that nobody waits for them: their agent left, or time was up.",

@@ -68,7 +68,7 @@ class Parts:
             stopping,
             surfaces,
             alerts,
-            Shares(settings.open_per_caller, settings.open_per_server),
+            Shares(settings.open_per_caller, settings.open_per_server, metrics.health.taken),
             Hints(surfaces),
             Cuts(),
             Resumer(upstream, metrics.health.resumed, settings.max_answer),

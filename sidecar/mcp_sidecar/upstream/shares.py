@@ -12,6 +12,8 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from prometheus_client import Gauge
+
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 
@@ -26,7 +28,8 @@ RETRY_SECONDS: Final = 5
 class Shares:
     """What is open now. `of_caller` and `of_server` are the most that one of them may have, of each sort."""
 
-    def __init__(self, of_caller: int, of_server: int) -> None:
+    def __init__(self, of_caller: int, of_server: int, taken: Gauge | None = None) -> None:
+        self._taken = taken
         self._of_caller = of_caller
         self._of_server = of_server
         self._callers: Counter[tuple[Hashable, bool]] = Counter()
@@ -77,6 +80,8 @@ class Shares:
         self._lasting += step if lasting else 0
         self._servers[server, lasting] += step
         self._callers[caller, lasting] += step
+        if self._taken is not None:
+            self._taken.labels(server, "lasting" if lasting else "short").inc(step)
         # A counter keeps what it once counted, and callers come and go.
         if not self._servers[server, lasting]:
             del self._servers[server, lasting]
