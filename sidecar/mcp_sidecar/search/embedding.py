@@ -25,12 +25,32 @@ class Embedder(Protocol):
     def name(self) -> str:
         """Return which model it is."""
 
+    @property
+    def quick(self) -> bool:
+        """Return whether a text takes microseconds, so that each clause of a query is worth asking for itself."""
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, made by `whole`; a row of zeros says that the text has no word that it knows."""
 
 
-def whole(vectors: NDArray[np.float32]) -> Vectors:
-    """Return vectors of length SCALE in whole numbers, and zeros as they are."""
+def whole(vectors: NDArray[np.float32], length: float = SCALE) -> Vectors:
+    """Return vectors of one length, at most SCALE, in whole numbers, and zeros as they are."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     lengths[lengths == 0] = 1.0
-    return np.asarray(np.rint(vectors * (SCALE / lengths)), dtype=np.float32)
+    return np.asarray(np.rint(vectors * (length / lengths)), dtype=np.float32)
+
+
+class Joined:
+    """Several models as one: a vector holds those of each beside each other, with the length that each is given.
+
+    The product of two such vectors is the sum of the models' own, each by the square of its length.
+    """
+
+    def __init__(self, *parts: tuple[Embedder, float]) -> None:
+        self._parts = parts
+        self.name = "+".join(model.name for model, _ in parts)
+        self.quick = all(model.quick for model, _ in parts)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return a row for each text."""
+        return np.hstack([whole(model.embed(texts), length) for model, length in self._parts])

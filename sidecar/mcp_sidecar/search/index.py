@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcp_sidecar.search.embedding import Embedder, Vectors
 from mcp_sidecar.search.items import ItemKey, SearchItem
 from mcp_sidecar.search.lexical import AllowedPostings, Floats, Postings, Words, words_of
-from mcp_sidecar.search.words import readable, split, terms
+from mcp_sidecar.search.recipe import RECIPE, Recipe
+from mcp_sidecar.search.words import clauses, readable, split, terms
 
 Allowed: TypeAlias = Container[ItemKey] | Callable[[ItemKey], bool]
 """Which items exist for a caller: a set of them, or what says so of each."""
@@ -23,10 +23,10 @@ LONGEST_QUERY: Final = 4_000
 """Characters of a query that are read."""
 MOST_WORDS: Final = 400
 MOST_RESULTS: Final = 100
+_SAID: Final = 600
+"""Characters of a description that a vector is made of: what comes after them blurs what an item is for."""
 KEPT_VIEWS: Final = 32
 """How many different parts of an index are kept ready: callers with one policy share one."""
-_BY_WORDS: Final = 0.3
-_BY_MEANING: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,44 +53,52 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What an index needs of one item: made once for as long as the item stays as it is."""
+    """What an index needs of one item: made once for as long as the item stays as it is.
+
+    `vectors` are two rows, of what the item is for and of its name; None where there is no model.
+    """
 
     item: SearchItem
     words: Words
-    vector: Vectors | None
+    vectors: Vectors | None
 
 
 def prepare(items: Sequence[SearchItem], embedder: Embedder | None) -> list[Prepared]:
     """Return items made ready for an index. It takes about a tenth of a millisecond an item."""
-    vectors: list[Vectors | None] = [None] * len(items)
-    if embedder is not None and items:
-        vectors = list(embedder.embed([meaning(one) for one in items]))
-    return [Prepared(one, words_of(one), vector) for one, vector in zip(items, vectors, strict=True)]
+    if embedder is None or not items:
+        return [Prepared(one, words_of(one), None) for one in items]
+    said, named = embedder.embed([_meaning(one) for one in items]), embedder.embed([_name(one) for one in items])
+    return [Prepared(one, words_of(one), np.stack([said[at], named[at]])) for at, one in enumerate(items)]
 
 
-def meaning(item: SearchItem) -> str:
-    """Return the text of which an item's vector is made."""
-    return readable(f"{' '.join(split(item.name))}: {item.title} {item.description[:600]} {item.usage[:600]}")
+def _meaning(item: SearchItem) -> str:
+    """Return the text that says what an item is for."""
+    return readable(f"{_name(item)}: {item.title} {item.description[:_SAID]} {item.usage[:_SAID]}")
+
+
+def _name(item: SearchItem) -> str:
+    return " ".join(split(item.name))
 
 
 class Index:
     """All items of many servers, in the order of name, server and kind."""
 
-    def __init__(self, prepared: Iterable[Prepared], embedder: Embedder | None = None) -> None:
+    def __init__(self, prepared: Iterable[Prepared], embedder: Embedder | None = None, recipe: Recipe = RECIPE) -> None:
         ordered = sorted(prepared, key=lambda one: (one.item.name, one.item.server, one.item.kind))
         self._embedder = embedder
-        self._postings = Postings([one.words for one in ordered])
-        vectors = [one.vector for one in ordered if one.vector is not None]
-        self._vectors = np.stack(vectors) if vectors and len(vectors) == len(ordered) else None
+        self._recipe = recipe
+        self._postings = Postings([one.words for one in ordered], recipe)
+        vectors = [one.vectors for one in ordered if one.vectors is not None]
+        self._vectors = np.stack(vectors, axis=1) if vectors and len(vectors) == len(ordered) else None
         self._views: OrderedDict[bytes, IndexView] = OrderedDict()
         self._lock = threading.Lock()
         self.items = tuple(one.item for one in ordered)
         self.keys = tuple(one.item.key for one in ordered)
 
     @classmethod
-    def of(cls, items: Iterable[SearchItem], embedder: Embedder | None = None) -> Index:
+    def of(cls, items: Iterable[SearchItem], embedder: Embedder | None = None, recipe: Recipe = RECIPE) -> Index:
         """Make an index of items that nobody prepared."""
-        return cls(prepare(list(items), embedder), embedder)
+        return cls(prepare(list(items), embedder), embedder, recipe)
 
     def find(self, query: str, limit: int, allowed: Allowed) -> SearchResult:
         """Return at most `limit` (1 to MOST_RESULTS) of the items that are allowed: those that fit the query best.
@@ -113,7 +121,8 @@ class Index:
             tuple(key for key, kept in zip(self.keys, mask, strict=True) if kept),
             self._postings.among(mask),
             self._embedder,
-            None if self._vectors is None else self._vectors[mask],
+            None if self._vectors is None else self._vectors[:, mask],
+            self._recipe,
         )
         with self._lock:
             self._views[name] = view
@@ -131,8 +140,10 @@ class IndexView:
         postings: AllowedPostings,
         embedder: Embedder | None,
         vectors: Vectors | None,
+        recipe: Recipe = RECIPE,
     ) -> None:
         self.keys = keys
+        self._recipe = recipe
         self._postings = postings
         self._embedder = embedder
         self._vectors = vectors
@@ -152,17 +163,31 @@ class IndexView:
 
     def _scores(self, query: str) -> Floats | None:
         """Return a score for each item, or None where the query fits none of them."""
-        by_words = self._postings.scores(_weighed(query))
-        by_meaning = self._by_meaning(query)
-        if by_meaning is None:
-            return standard(by_words) if by_words.any() else None
-        return _BY_WORDS * standard(by_words) + _BY_MEANING * standard(by_meaning)
+        parts = clauses(query) if self._recipe.clauses and (self._embedder is None or self._embedder.quick) else []
+        asked = [query, *(parts if len(parts) > 1 else ())]
+        by_words = np.stack([self._postings.scores(_weighed(one)) for one in asked])
+        by_meaning = self._by_meaning(asked)
+        if by_meaning is None and not by_words[0].any():
+            return None
+        scores = self._recipe.words * standard(by_words)
+        if by_meaning is not None:
+            said, named = by_meaning
+            scores += self._recipe.meaning * standard(said) + self._recipe.names * standard(named)
+        if len(asked) == 1:
+            return np.asarray(scores[0])
+        scores = standard(scores)
+        return np.asarray(scores[0] + self._recipe.clauses * scores[1:].max(axis=0))
 
-    def _by_meaning(self, query: str) -> Floats | None:
+    def _by_meaning(self, asked: Sequence[str]) -> tuple[Floats, Floats] | None:
+        """Return how like each of some texts the items are, by what they are for and by name: a row for each text."""
         if self._embedder is None or self._vectors is None:
             return None
-        vector = self._embedder.embed([query])[0]
-        return np.asarray(self._vectors @ vector, dtype=np.float64) if vector.any() else None
+        wanted = self._embedder.embed(asked)
+        if not wanted[0].any():
+            return None
+        # einsum stays in this thread: what BLAS would hand to threads of its own takes longer than it does.
+        said, named = (np.einsum("qd,id->qi", wanted, one).astype(np.float64) for one in self._vectors)
+        return said, named
 
 
 def _weighed(query: str) -> dict[str, float]:
@@ -170,7 +195,8 @@ def _weighed(query: str) -> dict[str, float]:
     return {word: 1 + float(np.log(often)) for word, often in Counter(terms(query)[:MOST_WORDS]).items()}
 
 
-def standard(scores: NDArray[np.float64]) -> Floats:
-    """Return scores by how far they lie from their mean, so that those of two kinds can be added (z-scores)."""
-    spread = scores.std()
-    return (scores - scores.mean()) / spread if spread else np.zeros_like(scores)
+def standard(scores: Floats) -> Floats:
+    """Return scores, a row for each query, by how far they lie from the mean of their row (z-scores)."""
+    spread = scores.std(axis=-1, keepdims=True)
+    spread[spread == 0] = 1.0
+    return np.asarray((scores - scores.mean(axis=-1, keepdims=True)) / spread)

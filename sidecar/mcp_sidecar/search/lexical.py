@@ -8,39 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcp_sidecar.search.items import SearchItem
+from mcp_sidecar.search.recipe import FIELDS, RECIPE, Recipe
 from mcp_sidecar.search.words import terms
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """How much a word counts in one of an item's texts, and how much the length of that text does."""
-
-    weight: float
-    length: float
-
-
-FIELDS: Final[Mapping[str, Weighed]] = {
-    "name": Weighed(3.0, 0.75),
-    "title": Weighed(1.5, 0.75),
-    "description": Weighed(1.0, 0.75),
-    "parameters": Weighed(0.5, 0.75),
-    "details": Weighed(0.3, 0.75),
-    "usage": Weighed(1.0, 0.75),
-    "server": Weighed(1.0, 0.75),
-}
-"""Chosen on two of four sets of queries and seen on the others: docs/search.md."""
-_SATURATION: Final = 1.2
-"""k1 of BM25: how soon a word that is said again counts no more."""
 
 Words: TypeAlias = tuple[Mapping[str, int], ...]
 """Of one item, field by field, how often which word stands there."""
@@ -63,7 +42,8 @@ def words_of(item: SearchItem) -> Words:
 class Postings:
     """Where which word stands, of all items of an index: rows of word, item, field and how often, in that order."""
 
-    def __init__(self, documents: Sequence[Words]) -> None:
+    def __init__(self, documents: Sequence[Words], recipe: Recipe = RECIPE) -> None:
+        self.recipe = recipe
         self.vocabulary: dict[str, int] = {}
         number = self.vocabulary.setdefault
         rows = [
@@ -84,8 +64,8 @@ class Postings:
 
     def table(self, allowed: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
         """Return word, item (counted among the allowed) and how often, weighed by field and length."""
-        weights = np.array([one.weight for one in FIELDS.values()])
-        by_length = np.array([one.length for one in FIELDS.values()])
+        weights = np.array([self.recipe.fields[name].weight for name in FIELDS])
+        by_length = np.array([self.recipe.fields[name].length for name in FIELDS])
         lengths = self._lengths[allowed]
         mean = lengths.mean(axis=0)
         mean[mean == 0] = 1.0
@@ -113,7 +93,8 @@ class AllowedPostings:
         self._starts = np.searchsorted(word, np.arange(len(self._vocabulary) + 1))
         holds = np.diff(self._starts)
         rarity = np.log1p((self._count - holds + 0.5) / (holds + 0.5))
-        self._score = rarity[word] * often * (_SATURATION + 1) / (often + _SATURATION)
+        saturation = postings.recipe.saturation
+        self._score = rarity[word] * often * (saturation + 1) / (often + saturation)
 
     def scores(self, query: Mapping[str, float]) -> Floats:
         """Return a score for each item, 0 where no word of the query stands there. `query` weighs its words."""

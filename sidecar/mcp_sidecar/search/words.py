@@ -17,6 +17,9 @@ _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 """One part of a name in ASCII: the beginning of HTTPServer, user, Name, URL."""
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, and halves of characters that no encoder takes."""
+_BETWEEN: Final = re.compile(r"[.?!;\n]+\s*|,?\s+(?:and|then|also|as well as|while)\s+", re.IGNORECASE)
+"""What divides the parts of a query."""
+MOST_CLAUSES: Final = 4
 _LONGEST: Final = 40
 """Characters of one word that are told apart."""
 _NO_SPACES: Final = "\u2e80"
@@ -57,6 +60,11 @@ def terms(text: str) -> list[str]:
         elif one not in STOP_WORDS:
             found.append(stem(one[:_LONGEST]))
     return found
+
+
+def clauses(query: str) -> list[str]:
+    """Return the parts of a query that each ask for something: sentences, and what stands between "and" and "then"."""
+    return [one for one in _BETWEEN.split(query) if terms(one)][:MOST_CLAUSES]
 
 
 @lru_cache(maxsize=50_000)
