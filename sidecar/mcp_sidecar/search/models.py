@@ -18,7 +18,6 @@ _LONGEST: Final = 8_000
 """Characters of one text that are read."""
 _MOST_TOKENS: Final = 64
 """Tokens of one text that MiniLM reads: what an item is for stands at its beginning, and each costs time."""
-_AT_ONCE: Final = 32
 
 
 class WordLlamaModel:
@@ -69,25 +68,19 @@ class MiniLmModel:
         self._inputs = {one.name for one in self._session.get_inputs()}
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(_MOST_TOKENS)
-        self._tokenizer.enable_padding()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return a row for each text. Texts of like length are read together, so that little is padded."""
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        """Return a row for each text, read by itself: in a batch its vector would depend on its neighbours."""
         rows = np.zeros((len(texts), 384), dtype=np.float32)
-        for start in range(0, len(order), _AT_ONCE):
-            some = order[start : start + _AT_ONCE]
-            rows[some] = self._means([texts[at][:_LONGEST] for at in some])
+        for row, text in zip(rows, texts, strict=True):
+            row[:] = self._mean(text[:_LONGEST])
         return whole(rows)
 
-    def _means(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([one.ids for one in encoded], dtype=np.int64)
-        mask = np.array([one.attention_mask for one in encoded], dtype=np.int64)
-        fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    def _mean(self, text: str) -> Vectors:
+        ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
+        fed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         states = self._session.run(None, {name: fed[name] for name in self._inputs})[0]
-        weight = mask[:, :, None].astype(np.float32)
-        return np.asarray((states * weight).sum(axis=1) / weight.sum(axis=1), dtype=np.float32)
+        return np.asarray(states[0].mean(axis=0), dtype=np.float32)
 
 
 def _folder(package: str) -> Path | None:

@@ -9,11 +9,11 @@ import pytest
 from mcp_core.scan import ItemKind
 from mcp_sidecar.search.index import LONGEST_QUERY, MOST_RESULTS, Index
 from mcp_sidecar.search.items import SearchItem
+from mcp_sidecar.search.models import installed_embedders
 from mcp_sidecar.search.shelf import Shelf
-from mcp_sidecar.search.models import installed_embedder
 
 TOOL = ItemKind.TOOL
-MODEL = installed_embedder()
+MODEL = next(iter(installed_embedders()), None)
 BOTH = pytest.mark.parametrize("model", [None, MODEL], ids=["words", "meaning"])
 
 
