@@ -9,10 +9,16 @@ import click
 GROUPS = {
     "surface": "Review what servers put before models.",
     "audit": "Prove what was seen and decided.",
+    "search": "Find the items that answer a question.",
     "revoke": "Cut off a subject, a client or a session.",
 }
 """Name of each group -> its help."""
-_MODULES = {"surface": "kong_mcp.surface_cli", "audit": "kong_mcp.surface_cli", "revoke": "kong_mcp.revoke_cli"}
+_MODULES = {
+    "surface": "kong_mcp.surface_cli",
+    "audit": "kong_mcp.surface_cli",
+    "revoke": "kong_mcp.revoke_cli",
+    "search": "kong_mcp.search_cli",
+}
 
 
 class LazyGroup(click.Group):

@@ -1,8 +1,8 @@
 """Measure what search finds: recall@5 and nDCG@10 by set, part by part. Writes build/search.json.
 
-QUERIES is a file of lines of JSON (query, relevant: names of tools, pool, kind) or a folder with queries.jsonl; beside it
-stand the tools of the pools in query_tools.jsonl (pool, server, name, description, inputSchema). A set is a pool; one
-whose queries are of the kinds "single" and "multi" is two. Queries of the pool mcpproxy_golden, or GOLDEN (the file
+QUERIES is a file of lines of JSON (query, relevant: names of tools, pool, kind) or a folder with queries.jsonl; beside
+it stand the tools of the pools in query_tools.jsonl (pool, server, name, description, inputSchema). A set is a
+pool; one whose queries are of the kinds "single" and "multi" is two. Queries of the pool mcpproxy_golden, or GOLDEN (the file
 retrieval_golden_v1.json of mcpproxy-go), are judged for themselves.
 """
 

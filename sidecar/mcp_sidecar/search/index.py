@@ -107,6 +107,11 @@ class Index:
         """
         return self.view(allowed).find(query, limit)
 
+    def forget(self) -> None:
+        """Forget what callers may see: it is worked out anew when they ask."""
+        with self._lock:
+            self._views.clear()
+
     def view(self, allowed: Allowed) -> IndexView:
         """Return what one caller may see. It may be kept for as long as what is allowed stays the same."""
         says = allowed if callable(allowed) else allowed.__contains__
@@ -163,7 +168,8 @@ class IndexView:
 
     def _scores(self, query: str) -> Floats | None:
         """Return a score for each item, or None where the query fits none of them."""
-        parts = clauses(query) if self._recipe.clauses and (self._embedder is None or self._embedder.quick) else []
+        # Words alone gain nothing from clauses, and a model that takes milliseconds is not asked for each of them.
+        parts = clauses(query) if self._recipe.clauses and self._embedder is not None and self._embedder.quick else []
         asked = [query, *(parts if len(parts) > 1 else ())]
         by_words = np.stack([self._postings.scores(_weighed(one)) for one in asked])
         by_meaning = self._by_meaning(asked)

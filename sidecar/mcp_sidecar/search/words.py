@@ -19,7 +19,7 @@ _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, and halves of characters that no encoder takes."""
 _BETWEEN: Final = re.compile(r"[.?!;\n]+\s*|,?\s+(?:and|then|also|as well as|while)\s+", re.IGNORECASE)
 """What divides the parts of a query."""
-MOST_CLAUSES: Final = 4
+MOST_CLAUSES: Final = 6
 _LONGEST: Final = 40
 """Characters of one word that are told apart."""
 _NO_SPACES: Final = "\u2e80"
