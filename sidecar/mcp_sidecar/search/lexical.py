@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from mcp_sidecar.search.words import terms
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
+
+_MOST_OFTEN: Final = 3
+"""How often one text may say a word for it to count: who says it more often wants to be found, and its length counts."""
 
 Words: TypeAlias = tuple[Mapping[str, int], ...]
 """Of one item, field by field, how often which word stands there."""
@@ -47,7 +50,7 @@ class Postings:
         self.vocabulary: dict[str, int] = {}
         number = self.vocabulary.setdefault
         rows = [
-            (number(word, len(self.vocabulary)), item, field, often)
+            (number(word, len(self.vocabulary)), item, field, min(often, _MOST_OFTEN))
             for item, fields in enumerate(documents)
             for field, counts in enumerate(fields)
             for word, often in counts.items()

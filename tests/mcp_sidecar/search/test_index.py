@@ -168,6 +168,14 @@ def test_what_means_the_same_is_found_without_a_word_in_common():
     assert found.items[0].key[2] == "getWeather"
 
 
+@pytest.mark.requirement("FIND-001")
+def test_an_item_that_says_its_words_a_hundred_times_does_not_win_by_it():
+    stuffed = tool("helper", "read file disk " * 100)
+    found = Index.of([stuffed, *OPEN]).find("read file disk", 2, keys([stuffed, *OPEN]))
+
+    assert found.items[0].key[2] == "read_file"
+
+
 @BOTH
 @pytest.mark.requirement("FIND-005")
 def test_equals_are_ordered_by_name_then_server_whatever_order_they_came_in(model):
