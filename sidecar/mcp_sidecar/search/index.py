@@ -161,8 +161,9 @@ class IndexView:
         if scores is None:
             first = tuple(Ranked(key, 0.0) for key in self.keys[:limit])
             return SearchResult(first, len(self.keys), fallback=True, cut=read != query)
-        # Of equals the first in the index's own order, which is by name.
-        best = np.argsort(-scores, kind="stable")[:limit]
+        # Of equals the first in the index's own order, which is by name: only what can be among the best is sorted.
+        likely = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
+        best = likely[np.argsort(-scores[likely], kind="stable")][:limit]
         found = tuple(Ranked(self.keys[at], round(float(scores[at]), 4)) for at in best)
         return SearchResult(found, len(self.keys), cut=read != query)
 
@@ -191,8 +192,7 @@ class IndexView:
         wanted = self._embedder.embed(asked)
         if not wanted[0].any():
             return None
-        # einsum stays in this thread: what BLAS would hand to threads of its own takes longer than it does.
-        said, named = (np.einsum("qd,id->qi", wanted, one).astype(np.float64) for one in self._vectors)
+        said, named = ((one @ wanted.T).T.astype(np.float64) for one in self._vectors)
         return said, named
 
 

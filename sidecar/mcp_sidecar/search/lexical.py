@@ -22,7 +22,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 
 _MOST_OFTEN: Final = 3
-"""How often one text may say a word for it to count: who says it more often wants to be found, and its length counts."""
+"""How often one text may say a word for it to count: who says it more often wants to be found."""
 
 Words: TypeAlias = tuple[Mapping[str, int], ...]
 """Of one item, field by field, how often which word stands there."""
