@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos
+	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,13 @@ $(SITE): docs/site/requirements.lock
 
 docs: $(SITE) ## Build the documentation as a site into build/docs; a link that leads nowhere is an error
 	@build/docs-python/bin/python docs/site/build.py
+
+eval-search: $(READY) ## Measure what search finds (QUERIES=FILE, GOLDEN=FILE), write build/search.json
+	@test -e "$(QUERIES)" || { echo "give the queries: make eval-search QUERIES=FILE (tests/eval/search.py says what is in it)"; exit 2; }
+	@$(BIN)/python tests/eval/search.py "$(QUERIES)" $(if $(GOLDEN),--golden "$(GOLDEN)")
+
+bench-search: $(READY) ## Measure what search costs, join it to build/search.json, draw docs/search-tokens.svg
+	@$(BIN)/python tests/bench/search.py $(if $(QUICK),--quick)
 
 reference: $(READY) ## Write docs/reference anew from the code
 	@$(BIN)/python docs/site/reference.py

@@ -10,11 +10,13 @@ GROUPS = {
     "surface": "Review what servers put before models.",
     "audit": "Prove what was seen and decided.",
     "usage": "Say who used what, how often and how well.",
+    "search": "Find the items that answer a question.",
     "revoke": "Cut off a subject, a client or a session.",
 }
 """Name of each group -> its help."""
 _MODULES = {
     "usage": "kong_mcp.usage_cli",
+    "search": "kong_mcp.search_cli",
     "surface": "kong_mcp.surface_cli",
     "audit": "kong_mcp.audit_cli",
     "revoke": "kong_mcp.revoke_cli",
