@@ -63,6 +63,12 @@ node know which servers are not to be asked now.
   MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
   MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
 
+The registry (docs/registry.md), which tells clients which servers there are:
+
+\b
+  MCP_SIDECAR_PUBLIC_URL         where agents reach the gateway   there is no registry
+  MCP_SIDECAR_REGISTRY_NAMESPACE what is before the slash of servers' names: com.example.mcp
+
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.
 
