@@ -198,8 +198,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **os.environ,
             KEYS_VARIABLE: settings.keys,
             POLICIES_VARIABLE: str(folder / "policies"),
-            **_pin_environment(folder, settings),
-            **_catalog_environment(folder, settings, port),
+            **_pin_environment(folder, settings) | _catalog_environment(folder, settings, port),
             **_auth_environment(folder, settings),
         }
         admin = free_port() if settings.probes else None
