@@ -32,6 +32,7 @@ from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
+from kong_mcp.request_cli import request
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
@@ -91,6 +92,7 @@ main.add_command(deck)
 main.add_command(doctor)
 main.add_command(helm_values)
 main.add_command(scan)
+server.add_command(request)
 main.add_command(server)
 main.add_command(unpack)
 main.add_command(upgrade_check)

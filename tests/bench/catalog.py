@@ -71,15 +71,15 @@ def _fill(stand, many):
     stand.list(
         *(server(_name(at), title=f"{_WORDS[at % 10]} of team {at}", owner=f"team-{at % 97}") for at in range(many))
     )
-    with closing(open_engine(store_url(str(stand.path)), create=False).connect()) as plain:
-        with Session(plain.execution_options(writes=True)) as session:
-            for start in range(0, many, 500):
-                known = [_known(_name(at)) for at in range(start, min(start + 500, many))]
-                session.execute(insert(Known), known)
-                session.execute(insert(Version), [_tool(one["name"], tool) for one in known for tool in range(TOOLS)])
-            session.execute(update(Head).values(generation=1))
-            session.execute(text("ANALYZE"))
-            session.commit()
+    engine = open_engine(store_url(str(stand.path)), create=False)
+    with closing(engine.connect()) as plain, Session(plain.execution_options(writes=True)) as session:
+        for start in range(0, many, 500):
+            known = [_known(_name(at)) for at in range(start, min(start + 500, many))]
+            session.execute(insert(Known), known)
+            session.execute(insert(Version), [_tool(one["name"], tool) for one in known for tool in range(TOOLS)])
+        session.execute(update(Head).values(generation=1))
+        session.execute(text("ANALYZE"))
+        session.commit()
 
 
 def _name(at):
