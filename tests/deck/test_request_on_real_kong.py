@@ -133,7 +133,7 @@ def test_a_request_becomes_a_first_call_by_review_and_git_alone(road):
         wait_for(approved, lambda: road.ours("surface", "list").stdout, 150)
         wait_for(lambda: asyncio.run(road.use())[0], road.node.sidecar.log.read_text, 150)
         tools, said = asyncio.run(road.use())
-        assert (tools, said) == ({"good", "read_note", "bad", "whoami", "report"}, "fresh: x")
+        assert (tools, said) == ({"good", "read_note", "bad", "whoami", "report"}, "good: x")
         assert (road.node.folder / "snapshot").stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""An alert as people read it: in the shape of Slack, and as e-mail. Texts of servers are in it in ASCII, line by line."""
+"""An alert as people read it: in the shape of Slack, and as e-mail. Texts of servers are in ASCII, line by line."""
 
 from __future__ import annotations
 
