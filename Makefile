@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search
+	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-telemetry: $(READY) ## Measure what telling the collector costs, print the
 
 telemetry: $(READY) ## Hold metrics and usage against the servers' own counts of 100,000 calls (CALLS=100000)
 	@TELEMETRY_CALLS=$(or $(CALLS),100000) $(BIN)/python -m pytest -m "" --timeout 0 tests/e2e/test_telemetry.py
+
+bench-catalog: $(READY) ## Measure catalog and registry at 10,000 servers and 200,000 tools, write build/catalog.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

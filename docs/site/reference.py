@@ -12,6 +12,7 @@ import click
 
 from kong_mcp.cli import main as kong_mcp
 from mcp_sidecar.auth.settings import AuthSettings
+from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.health.settings import HealthSettings
 from mcp_sidecar.settings import KEYS_VARIABLE, VARIABLES, Settings
 from mcp_sidecar.surface.pin_settings import PinSettings
@@ -79,6 +80,15 @@ MEANINGS: Final = {
     "MCP_SIDECAR_AUDIT_DAYS": "Days for which lines are kept.",
     "MCP_SIDECAR_OTLP_TRACES": "Where spans of sampled requests are sent by OTLP: `http://HOST:4318/v1/traces`.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
+    "MCP_SIDECAR_WEBHOOK_SHAPE": "json, or slack: a text, as Slack's incoming webhooks take it.",
+    "MCP_SIDECAR_MAIL_SERVER": "Where alerts are mailed: `smtp://HOST:PORT`, or `smtps://USER@HOST:PORT`.",
+    "MCP_SIDECAR_MAIL_FROM": "The sender's address.",
+    "MCP_SIDECAR_MAIL_TO": "The receivers' addresses, commas between them.",
+    "MCP_SIDECAR_MAIL_PASSWORD": "The password of the mail server's user.",
+    "MCP_SIDECAR_PUBLIC_URL": "Where agents reach the gateway, `https://mcp.example.com`: the registry tells clients. "
+    "Without it there is no registry.",
+    "MCP_SIDECAR_REGISTRY_NAMESPACE": "What stands before the slash in servers' names in the registry; without it the "
+    "labels of the URL's host in reverse.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""
 
@@ -105,7 +115,7 @@ def commands_page() -> str:
 def defaults() -> dict[str, Any]:
     """Return the default of each field that a variable sets."""
     found: dict[str, Any] = {}
-    for kind in (Settings, PinSettings, AuthSettings, HealthSettings, TelemetrySettings):
+    for kind in (Settings, PinSettings, AuthSettings, HealthSettings, TelemetrySettings, CatalogSettings):
         for field in fields(kind):
             found[field.name] = None if field.default is MISSING else field.default
     return found | {"listen": f"{Settings.listen_host}:{Settings.listen_port}"}

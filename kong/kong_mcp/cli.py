@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -16,7 +16,9 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.records import record_of
 from kong_mcp.declare.server_cli import good, server
+from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, free_port, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
 from kong_mcp.doctor.upgrade import upgrade_check
@@ -30,6 +32,7 @@ from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
+from kong_mcp.request_cli import request
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import DevServer, ServerSpecError, parse_server
 from kong_mcp.state import Consumer
@@ -90,6 +93,7 @@ main.add_command(deck)
 main.add_command(doctor)
 main.add_command(helm_values)
 main.add_command(scan)
+server.add_command(request)
 main.add_command(server)
 main.add_command(unpack)
 main.add_command(upgrade_check)
@@ -167,15 +171,25 @@ def dev(  # noqa: PLR0913 - one for each option
     _check_watch(quiet=quiet, watch=watch)
     if login and consumers:
         raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
-    named, servers = servers, (*servers, *_of_files(files))
+    declared = _of_files(files)
+    named, servers = servers, (*servers, *(one.server for one in declared))
     _refuse_twins(servers)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
         sources = [*([policy] if policy else ()), *files]
         policies = read_policies(sources) if sources else OPEN
+        kind, listed = choose_gateway(gateway), [record_of(one) for one in declared]
         settings = DevSettings(
-            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet, collector=True
+            servers,
+            kind,
+            port,
+            values,
+            consumers,
+            store=store,
+            records=not quiet,
+            collector=True,
+            listed=listed,
         )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
@@ -192,6 +206,8 @@ def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> 
         click.echo(f"warning: {line}", err=True)
     for one in running.settings.servers:
         click.echo(f"{one.name}: {running.url(one.name)}")
+    if running.registry is not None:
+        click.echo(f"registry: {running.registry}")
     if named:
         click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
     if running.settings.pinned:
@@ -242,15 +258,15 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
         raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
 
 
-def _of_files(files: tuple[Path, ...]) -> list[DevServer]:
-    """Return the servers of server files, and say what of them a local gateway leaves out."""
+def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:
+    """Return the server files, and say what of them a local gateway leaves out."""
     if not files:
         return []
     folder = good(files)
     for one in folder.servers:
         if left := sorted(LEFT_OUT & one.values.keys()):
             click.echo(f"{one.name}: a local gateway leaves out {', '.join(left)}", err=True)
-    return [one.server for one in folder.servers]
+    return folder.servers
 
 
 def _refuse_twins(servers: tuple[DevServer, ...]) -> None:

@@ -24,6 +24,7 @@ from kong_mcp.share import deck_folder, program
 from kong_mcp.state import COLLECTOR_FILE, Consumer, write_state
 from mcp_core.pins.states import Pinning
 from mcp_core.query import variable
+from mcp_core.servers import McpServer, write_servers
 from mcp_core.telemetry.visit import PROBE_AGENT
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
@@ -41,8 +42,11 @@ ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
 NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
 CLIENTS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_CLIENTS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
+SERVERS_FILE_VARIABLE: Final = "MCP_SIDECAR_SERVERS_FILE"
+PUBLIC_URL_VARIABLE: Final = "MCP_SIDECAR_PUBLIC_URL"
 STORE_FILE: Final = "store.db"
 COLLECTOR_VARIABLE: Final = "MCP_SIDECAR_COLLECTOR_TOKEN"
+SERVERS_FILE: Final = "servers.json"
 RECORDS_FILE: Final = "records.log"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
@@ -62,7 +66,8 @@ class DevSettings:
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
     has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
-    counts usage in the store.
+    counts usage in the store. `listed` are the records of server files: with them the sidecar knows every server before
+    an agent comes, and clients find those servers at the registry.
     """
 
     servers: Sequence[DevServer]
@@ -77,6 +82,7 @@ class DevSettings:
     records: bool = False
     probes: bool = False
     collector: bool = False
+    listed: Sequence[McpServer] = ()
 
     @property
     def runs_answers(self) -> bool:
@@ -118,6 +124,11 @@ class DevGateway:
         """Return the URL at which agents find a server."""
         path = next(one.public_path for one in self.settings.servers if one.name == server)
         return f"http://127.0.0.1:{self.port}{path}"
+
+    @property
+    def registry(self) -> str | None:
+        """The URL at which clients find servers, where there are records of them."""
+        return f"http://127.0.0.1:{self.port}/registry/v0.1/servers" if self.settings.listed else None
 
     def check(self) -> None:
         """Raise ChildFailedError when a part of the gateway has ended."""
@@ -185,7 +196,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **os.environ,
             KEYS_VARIABLE: settings.keys,
             POLICIES_VARIABLE: str(folder / "policies"),
-            **_pin_environment(folder, settings),
+            **_pin_environment(folder, settings) | _catalog_environment(folder, settings, port),
             **_auth_environment(folder, settings),
             **_collector_environment(folder, settings, token),
         }
@@ -234,6 +245,7 @@ def _write_state(
     shared = ["shared.yaml"]
     shared += ["answers.yaml"] if settings.runs_answers else []
     shared += [COLLECTOR_FILE] if settings.collector else []
+    shared += ["registry.yaml"] if settings.listed else []
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)
@@ -269,6 +281,20 @@ def _collector_environment(folder: Path, settings: DevSettings, token: str) -> d
     """Return what the sidecar must be told to collect."""
     store = settings.store or str(folder / STORE_FILE)
     return {COLLECTOR_VARIABLE: token, STORE_VARIABLE: store} if settings.collector else {}
+
+
+def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict[str, str]:
+    """Return what the sidecar must be told of server files. Who calls is asked for a key where there are consumers."""
+    if not settings.listed:
+        return {}
+    file = folder / SERVERS_FILE
+    auth = ("key-auth",) if settings.consumers else ()
+    file.write_text(write_servers(replace(one, auth=auth) for one in settings.listed), encoding="utf-8")
+    return {
+        STORE_VARIABLE: settings.store or str(folder / STORE_FILE),
+        SERVERS_FILE_VARIABLE: str(file),
+        PUBLIC_URL_VARIABLE: f"http://127.0.0.1:{port}",
+    }
 
 
 def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:

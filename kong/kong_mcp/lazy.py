@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 GROUPS = {
+    "catalog": "List, show, search and export the servers behind the gateway.",
     "surface": "Review what servers put before models.",
     "audit": "Prove what was seen and decided.",
     "usage": "Say who used what, how often and how well.",
@@ -15,6 +16,7 @@ GROUPS = {
 }
 """Name of each group -> its help."""
 _MODULES = {
+    "catalog": "kong_mcp.catalog_cli",
     "usage": "kong_mcp.usage_cli",
     "search": "kong_mcp.search_cli",
     "surface": "kong_mcp.surface_cli",

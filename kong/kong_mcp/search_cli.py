@@ -12,13 +12,14 @@ import click
 
 from mcp_core.pins.states import OPEN
 from mcp_core.scan.excerpt import escaped
+from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.search.index import MOST_RESULTS, Index, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
 from mcp_sidecar.search.models import installed_embedder
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.values import ItemId, UnknownItemError
-from mcp_sidecar.surface import lockfile, review
+from mcp_sidecar.surface import lockfile
 
 _SHOWN: Final = 100
 """Characters of a description in the table."""
@@ -97,7 +98,7 @@ def _as_json(found: SearchResult, said: dict[ItemKey, str]) -> dict[str, Any]:
         "items": [
             {
                 "server": server,
-                "kind": review.KIND_WORDS[kind],
+                "kind": KIND_WORDS[kind],
                 "name": name,
                 "score": one.score,
                 "description": said[one.key],
@@ -114,7 +115,7 @@ def _as_json(found: SearchResult, said: dict[ItemKey, str]) -> dict[str, Any]:
 def _table(found: SearchResult, said: dict[ItemKey, str]) -> list[str]:
     """Return a line for each item, in ASCII: servers write names and descriptions."""
     rows = [
-        (escaped(f"{server} {review.KIND_WORDS[kind]} {name}"), f"{one.score:7.2f}", _short(said[one.key]))
+        (escaped(f"{server} {KIND_WORDS[kind]} {name}"), f"{one.score:7.2f}", _short(said[one.key]))
         for one in found.items
         for server, kind, name in [one.key]
     ]

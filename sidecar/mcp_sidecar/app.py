@@ -22,6 +22,9 @@ from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.looks import LookCredentials
 from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
+from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.entry import ServerHealth
+from mcp_sidecar.catalog.registry_api import RegistryApi
 from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.inspect_lane import InspectLane
@@ -71,6 +74,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
+    catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -86,6 +90,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                     tasks.start_soon(keeper.run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
+                tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -98,6 +103,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         review = Starlette(routes=[*ReviewApi(surfaces, viewers).routes()])
     lane = Starlette(
         routes=[
+            *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
             *(

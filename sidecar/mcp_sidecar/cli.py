@@ -51,6 +51,9 @@ what is approved.
   MCP_SIDECAR_READERS          NAME=TOKEN,... who may see it all there, and decide nothing
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
+  MCP_SIDECAR_WEBHOOK_SHAPE    json or slack                  json
+  MCP_SIDECAR_MAIL_SERVER      where they are mailed, smtp://HOST:PORT or smtps://USER@HOST:PORT
+  MCP_SIDECAR_MAIL_FROM        the sender; MCP_SIDECAR_MAIL_TO: the receivers; MCP_SIDECAR_MAIL_PASSWORD: the user's
 
 Health (docs/availability.md): probes of replicas, and breakers; KONG_MCP_HEALTH is the file by which the guards of this
 node know which servers are not to be asked now.
@@ -78,6 +81,12 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_AUDIT_PERSONS    kept, hashed or dropped          kept
   MCP_SIDECAR_AUDIT_DAYS       days of it                       365
   MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
+
+The registry (docs/registry.md), which tells clients which servers there are:
+
+\b
+  MCP_SIDECAR_PUBLIC_URL         where agents reach the gateway   there is no registry
+  MCP_SIDECAR_REGISTRY_NAMESPACE what is before the slash of servers' names: com.example.mcp
 
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.

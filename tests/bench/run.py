@@ -21,7 +21,7 @@ BENCHMARKS = (
     "fleet",
     "shares",
 )
-APART = ("auth", "telemetry")
+APART = ("auth", "telemetry", "catalog")
 """Benchmarks with a target of their own."""
 
 

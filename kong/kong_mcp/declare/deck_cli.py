@@ -44,6 +44,12 @@ def _state_options(command: Any) -> Any:
             help="Whether Kong tells the sidecar's collector of each request, by http-log (DECK_MCP_COLLECTOR_TOKEN).",
         ),
         click.option(
+            "--registry/--no-registry",
+            default=False,
+            show_default=True,
+            help="Whether clients find servers at /registry/v0.1/servers, without a credential (docs/registry.md).",
+        ),
+        click.option(
             "--shared-file",
             "files",
             multiple=True,
@@ -115,12 +121,19 @@ def _compare(out: Path, text: str, paths: tuple[Path, ...], option: str) -> None
 
 
 def _render(
-    paths: tuple[Path, ...], *, shared: bool, answers: bool, collector: bool, files: tuple[Path, ...], tag: str | None
+    paths: tuple[Path, ...],
+    *,
+    shared: bool,
+    answers: bool,
+    collector: bool,
+    registry: bool,
+    files: tuple[Path, ...],
+    tag: str | None,
 ) -> str:
     if tag is not None and re.fullmatch(TAG_PATTERN, tag) is None:
         raise click.UsageError("--tag: write a tag without blank, comma and slash, team-sky say")
     folder = good(paths)
-    chosen = list(files) or shared_files(answers=answers)
+    chosen = list(files) or shared_files(answers=answers, registry=registry)
     try:
         files = tuple(chosen) if shared else ()
         state = assemble(folder.servers, files, tag or (TAG if shared else SERVERS_TAG), collector=collector)

@@ -50,6 +50,7 @@ class Looker:
         surfaces: Surfaces,
         upstream: Upstream,
         metrics: PinMetrics,
+        listed: ListedServers,
         credentials: Credentials,
     ) -> None:
         self._credentials = credentials
@@ -57,7 +58,7 @@ class Looker:
         self._surfaces = surfaces
         self._upstream = upstream
         self._metrics = metrics
-        self._listed = ListedServers(settings.pins.servers_file, settings.pins.servers)
+        self._listed = listed
 
     async def run(self) -> None:
         """Look, for ever."""
