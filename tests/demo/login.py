@@ -12,6 +12,7 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
 
+from e2e.harness import JSON_HEADERS, modern
 from e2e.issuer import CALLBACK, Memory
 
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"')
@@ -28,6 +29,7 @@ class Person:
     def __init__(self, name, *, consents=True, tell=lambda _: None):
         self.name, self.consents, self.tell = name, consents, tell
         self.pages, self.asked, self.denied = [], [], False
+        self.memory = Memory()
         self._where = None
         self._cookies = httpx.Cookies()
 
@@ -74,12 +76,24 @@ async def connected(url, person):
         token_endpoint_auth_method="none",
         application_type="native",
     )
-    auth = OAuthClientProvider(url, metadata, Memory(), person.go, person.came_back)
+    auth = OAuthClientProvider(url, metadata, person.memory, person.go, person.came_back)
     async with (
         httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False, verify=False) as http,
         Client(streamable_http_client(url, http_client=http), mode="2026-07-28") as client,
     ):
         yield client
+
+
+async def _refused(url, token, line):
+    """Call a tool with a token that lacks its scope, as an agent does that does not step up."""
+    asked = modern("delete_person")
+    headers = {**JSON_HEADERS, **asked["headers"], "Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(url, json=asked["json"], headers=headers)
+    told = answer.headers.get("WWW-Authenticate", "").partition(", resource_metadata")[0]
+    line("refused", f"delete_person with the token as it is: {answer.status_code} {told}")
+    if answer.status_code != 403:
+        raise SystemExit("a call without its scope was not refused")
 
 
 async def show(url, line):
@@ -95,6 +109,7 @@ async def show(url, line):
     async with connected(url, ann) as client:
         line("agent", f"logged in for ann; people offers {[one.name for one in (await client.list_tools()).tools]}")
         line("agent", f"list_people says: {(await client.call_tool('list_people', {})).content[0].text}")
+        await _refused(url, ann.memory.tokens.access_token, line)
         said = await client.call_tool("delete_person", {"name": "ada"})
         wanted = [one for one in ann.asked[-1]["scope"][0].split() if one.startswith("mcp")]
         line("agent", f"delete_person needs {wanted}, which it asks ann for; it says: {said.content[0].text}")
