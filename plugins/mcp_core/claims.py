@@ -30,6 +30,7 @@ from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
 from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url, is_signed
+from mcp_core.virtual import Virtual
 
 FORMAT: Final = 2
 _NAMED: Final = "~"
@@ -60,7 +61,7 @@ class Terms:
     """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
 
     `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
-    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads.
+    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads; `virtual` is for virtual servers.
     """
 
     view: View
@@ -71,6 +72,7 @@ class Terms:
     pins: Pinning = Pinning.OFF
     inspection: Inspection = field(default_factory=Inspection)
     scan: Mapping[str, Any] = field(default_factory=dict)
+    virtual: Virtual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def write_terms(terms: Terms) -> bytes:
         "secrets": _unless_off(inspection.secrets),
         "scan": terms.scan,
         "repeat": inspection.repeats,
+        "virtual": terms.virtual and terms.virtual.to_json(),
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -190,11 +193,12 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
+    | {"virtual"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
-    | {"authorization"}
+    | {"authorization", "all_of_who"}
 )
 
 
@@ -212,6 +216,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
+        "all_of_who": None if claims.terms.virtual is None else principal.to_json(),
         "http": claims.http_method,
         "method": claims.method or None,
         "id": claims.id,
@@ -258,6 +263,7 @@ def _terms(values: Mapping[str, Any]) -> Terms:
         pins=Pinning(values.get("pins", Pinning.OFF)),
         inspection=_inspection(values),
         scan=_scan(values),
+        virtual=Virtual.from_json(values["virtual"]) if "virtual" in values else None,
     )
 
 
@@ -272,9 +278,10 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _address(values.get("address")),
         _text_or_none(values.get("authorization")),
     )
+    said = {"kind": _text(values["kind"]), "id": values.get("who", ""), "issuer": values.get("issuer", "")}
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
-        Principal(_text(values["kind"]), _text(values.get("who", "")), _text(values.get("issuer", ""))),
+        Principal.from_json(_object(values.get("all_of_who", said))),
         terms,
         _text(values["http"]),
         _text(values.get("method", "")),

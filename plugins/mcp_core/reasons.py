@@ -174,6 +174,8 @@ class Reason(StrEnum):
     OTHER_RELEASE = "other-release"
     POLICY_NOT_READ = "policy-not-read"
     POLICY_NOT_WRITTEN = "policy-not-written"
+    PRINCIPAL_UNKNOWN = "principal-unknown"
+    """A member of a virtual server does not know who calls that."""
     STOPPED = "stopped"
     UNSIGNED = "unsigned"
     UPSTREAM_MISSING = "upstream-missing"

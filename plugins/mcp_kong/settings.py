@@ -36,6 +36,8 @@ from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
+from mcp_core.virtual import Virtual, VirtualError
+from mcp_kong.acting import Deputies, read_virtual
 from mcp_kong.answers import Questions
 from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
 from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
@@ -85,6 +87,8 @@ class Settings:
     revoked: Revocations | None = None
     health: HealthFile | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
+    deputies: Deputies = Deputies.NOBODY
+    virtual: Virtual | None = None
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -110,6 +114,10 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config: {_POLICY} take more than {MOST_IN_HEADER} bytes of JSON, so {POLICIES_VARIABLE} must name a "
             "folder that this plugin server may write and the sidecar reads"
         )
+    try:
+        deputies, virtual = read_virtual(config)
+    except VirtualError as error:
+        raise SettingsError(f"config.{error}") from None
     session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     auth = read_auth(config)
     tokens = None if auth is None else _tokens(auth, environment, keys)
@@ -141,6 +149,8 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
         revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
+        deputies=deputies,
+        virtual=virtual,
     )
 
 

@@ -49,6 +49,7 @@ class KongSide:
         word: str | None = None,
         sidecar: Any = None,
         certificate: str | None = None,
+        consumers: dict[str, Any] | None = None,
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
@@ -60,6 +61,8 @@ class KongSide:
             "request.get_headers": headers,
             "request.get_raw_body": body,
             "client.get_consumer": consumer,
+            "client.load_consumer": lambda id_, _by_username: (consumers or {}).get(id_),
+            "client.authenticate": None,
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
             "service.set_upstream": knows_upstreams,
