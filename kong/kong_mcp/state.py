@@ -29,6 +29,7 @@ PROBED: Final = "kong-mcp-probed"
 SUCCESSES: Final = 3
 """Checks of Kong's, each 2 s apart, that bring back a target of which the sidecar says nothing any more."""
 _AUTH_PLUGIN: Final = "key-auth"
+_CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,13 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")
     guard.update({"path": server.path, "scheme": server.protocol, **policy})
+    if server.virtual:
+        # The sidecar answers for it: there is nothing that the guard could open.
+        guard.update({"upstream": _CLOSED, "session_upstream": _CLOSED, "members": list(server.members)})
+        document["upstreams"] = []
+    if server.acted:
+        known = bool(service.get("plugins")) or bool(policy.get("auth"))
+        document["services"].append(_acting(service, server, known=known))
     if resource := (policy.get("auth") or {}).get("resource"):
         service["routes"].append(_metadata_route(server.name, resource))
         document["services"] += _facade(service, server.name, policy)
@@ -108,6 +116,24 @@ def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, a
         if server.probed:
             let_probes_decide(upstream)
     return document
+
+
+def acting_service(name: str) -> str:
+    """Return the name of the service at which the sidecar asks a member for others."""
+    return f"acting-{name}"
+
+
+def _acting(service: Mapping[str, Any], server: Server, *, known: bool) -> dict[str, Any]:
+    """Return the sidecar's way to a member of virtual servers: the member's own guard, on a route for nobody else.
+
+    No credential comes there, so Kong's auth plugins stay away; `known` says whether agents need one.
+    """
+    deputies = {"deputies": "for-known" if known else "for-anyone"}
+    guard = {"name": "mcp-guard", "_config": f"mcp-guard-{server.name}", "config": deputies}
+    name = acting_service(server.name)
+    # No server is called -, so no path of the internal route is meant.
+    route = {"name": name, "hosts": ["mcp-internal"], "paths": [f"~/-/{server.name}/mcp$"], "plugins": [guard]}
+    return {"name": name, "path": service["path"], "protocol": service["protocol"], "routes": [route]}
 
 
 def _metadata_route(name: str, resource: str) -> dict[str, Any]:

@@ -139,7 +139,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
     {
         "replicas": {
             "type": "array",
-            "required": True,
+            "required_unless": "servers",
             "len_min": 1,
             "elements": {
                 "type": "string",
@@ -153,6 +153,20 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
             "the one that replicas are asked for.",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
+        }
+    },
+    {
+        "servers": {
+            "type": "array",
+            "len_min": 1,
+            "elements": {
+                "type": "string",
+                "pattern": "[a-z0-9*][a-z0-9*-]{0,62}",
+                "say": "write the name of a server, or a pattern: team-*",
+            },
+            "description": "In place of replicas: the servers that this virtual server offers as one, by name; `*` "
+            "stands for any run of characters. Their own policies hold, whoever calls.",
+            "examples": [["weather", "team-*"]],
         }
     },
     {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,13 @@ from mcp_kong.settings import SettingsError, check_config
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
 _TLS_ONLY: Final = "https"
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
+_OF_MEMBERS: Final = (
+    *("replicas", "tls", "health", "timeouts", "pins", "scan", "results", "arguments", "constraints", "repeat"),
+    *("upstream_token", "param_headers", "skills", "apps", "methods"),
+)
+"""Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
+_OF_VIRTUAL: Final = ("prefix", "budget")
+_OPEN: Final = ("tools", "prompts", "resources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +104,39 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
     values = read(SERVER_FILE, node, "", report)
     if found:
         return None, sorted(found)
+    policy = of_guard(values)
     try:
-        server = server_of(values["name"], values["replicas"])
+        if "servers" in values:
+            server = _virtual_server(values["name"], values, policy)
+        else:
+            server = replace(server_of(values["name"], values["replicas"]), policy=policy)
     except ServerError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
-    mine = ServerFile(file, node, values, replace(server, policy=of_guard(values), path_of_agents=values.get("path")))
+    mine = ServerFile(file, node, values, replace(server, path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
     return (None if any(not one.warning for one in found) else mine), found
 
 
 def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
-    return [*_guard(mine), *_paths(mine), *_tls(mine), *_plugins(mine), *_credentials(mine), *_health(mine)]
+    found = [*_virtual(mine), *_guard(mine), *_paths(mine), *_plugins(mine), *_credentials(mine)]
+    return found if mine.server.virtual else [*found, *_tls(mine), *_health(mine)]
+
+
+def _virtual_server(name: str, values: dict[str, Any], policy: dict[str, Any]) -> Server:
+    """Return what a file says of a virtual server, before its members are known. What it leaves open, members decide."""
+    open_ = {kind: {"allow": ["*"]} for kind in _OPEN if kind not in values}
+    return Server(name, "http", "/mcp", (), {**policy, **open_}, virtual=True)
+
+
+def _virtual(mine: ServerFile) -> Iterator[Problem]:
+    virtual = mine.server.virtual
+    for field in _OF_MEMBERS if virtual else _OF_VIRTUAL:
+        if field in mine.values:
+            beside = "servers; it is each member's own" if virtual else "replicas; it is for virtual servers"
+            yield mine.problem(field, f"found it beside {beside}; remove it")
+    if (budget := mine.values.get("budget")) is not None and "tokens" not in budget:
+        yield mine.problem("budget", "found no tokens; write tokens: 8000")
 
 
 def _guard(mine: ServerFile) -> list[Problem]:
