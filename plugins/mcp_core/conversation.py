@@ -63,8 +63,14 @@ class Conversation:
         said = yield self.request(methods.DISCOVER, {})
         if said is not None:
             return said
-        self.era, self.version = Era.LEGACY, methods.LEGACY_VERSIONS[-1]
-        hello = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": self._self}
+        return (yield from self.join(methods.LEGACY_VERSIONS[-1], {}, self._self))
+
+    def join(
+        self, version: str, capabilities: Mapping[str, Any], client: Mapping[str, Any]
+    ) -> Generator[Outgoing, Result | None, Result | None]:
+        """Open a session of the legacy era for a client. Returns what the server says of itself, None if nothing."""
+        self.era, self.version = Era.LEGACY, version
+        hello = {"protocolVersion": version, "capabilities": capabilities, "clientInfo": client}
         said = yield self.request(methods.INITIALIZE, hello)
         if said is None:
             return None

@@ -184,6 +184,8 @@ class Reason(StrEnum):
     BROKEN_OFF = "broken-off"
     CONNECT_FAILED = "connect-failed"
     CONNECT_TIMEOUT = "connect-timeout"
+    MEMBER_UNAVAILABLE = "member-unavailable"
+    """A member of a virtual server does not answer; the detail is how that was found."""
     NO_INTERNAL_ROUTE = "no-internal-route"
     NO_REPLICA = "no-replica"
     POOL_EXHAUSTED = "pool-exhausted"

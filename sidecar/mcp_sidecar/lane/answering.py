@@ -6,7 +6,9 @@ that says what happened.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,7 +17,7 @@ from starlette.types import Receive
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 from mcp_core.sse import Event
-from mcp_sidecar.lane.fetch import Fetch, LateError
+from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.logs import Line
@@ -30,10 +32,22 @@ _STOPPED: Final = Reject(
 )
 
 
+class Fetching(Protocol):
+    """What gives the parts of an answer: Fetch, or what puts one together of others."""
+
+    heard: Callable[[], bool] | None
+
+    def answer(self) -> AbstractAsyncContextManager[AsyncGenerator[Fetched]]:
+        """Give the parts as they come. Raises LateError."""
+
+    def fail(self, refusal: Reject, outcome: str) -> Failed:
+        """Return that there is no answer, or no more of it."""
+
+
 class Answering:
     """Answers one request. `stopping` is set when the process was told to stop."""
 
-    def __init__(self, fetch: Fetch, http_method: str, reply: Reply, line: Line, stopping: anyio.Event) -> None:
+    def __init__(self, fetch: Fetching, http_method: str, reply: Reply, line: Line, stopping: anyio.Event) -> None:
         self._fetch = fetch
         self._http_method = http_method
         self._reply = reply

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import aiohttp
 import anyio
@@ -18,17 +18,28 @@ from mcp_core.claims import Target
 from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
 from mcp_core.jsonrpc import Notification
+from mcp_core.headers import Headers
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
+from mcp_core.question import Question
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import filter_text
 from mcp_sidecar.upstream.answers import Head, Shape, read_head
 from mcp_sidecar.upstream.bodies import THREAD_BYTES, chunks, read
 from mcp_sidecar.upstream.encodings import EncodingError
-from mcp_sidecar.upstream.internal_route import Upstream, UpstreamError
+from mcp_sidecar.upstream.internal_route import UpstreamError
 
 _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
 _T = TypeVar("_T")
+
+
+class Way(Protocol):
+    """How a server is reached: Upstream, or what acts there for a principal."""
+
+    def send(
+        self, target: Target, question: Question, http_method: str, headers: Headers, body: bytes = b"", /
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a request and give the answer, of which only the head has been read. Raises UpstreamError."""
 
 
 class TalkError(Exception):
@@ -42,8 +53,8 @@ class TalkError(Exception):
 class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
-    def __init__(self, upstream: Upstream, server: str, address: Address, *, max_answer: int) -> None:
-        self._upstream = upstream
+    def __init__(self, way: Way, server: str, address: Address | None, *, max_answer: int) -> None:
+        self._upstream = way
         self._server = server
         self._address = address
         self._max = max_answer
@@ -57,6 +68,17 @@ class Talk:
         if introduction is None:
             raise TalkError("refused")
         return introduction
+
+    async def join(self, version: str, capabilities: Mapping[str, Any], client: Mapping[str, Any]) -> str | None:
+        """Open a session of the legacy era for a client, and return its id, None where the server gives none."""
+        if await self._drive(self._talk.join(version, capabilities, client)) is None:
+            raise TalkError("refused")
+        return self._talk.session
+
+    @property
+    def spoken(self) -> tuple[methods.Era, str, str | None]:
+        """The era and the revision that the server speaks, and the session that is open there."""
+        return self._talk.era, self._talk.version, self._talk.session
 
     async def ask(self, questions: Generator[Ask, Result | None, _T]) -> _T:
         """Ask questions, and return what they come to."""

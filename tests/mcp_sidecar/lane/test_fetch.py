@@ -34,7 +34,7 @@ async def lane_to(kong, words, **settings):
     async with aclosing(Upstream(given, metrics.repeats)) as upstream:
         with closing(Alerts(metrics.pins)) as alerts:
             parts = Parts.of(given, metrics, upstream, anyio.Event(), None, alerts)
-            yield InspectLane(Callers(given.keys), parts, Breakers(given.health.limits, metrics.health, None))
+            yield InspectLane(Callers(given.keys), parts, Breakers(given.health.limits, metrics.health, None), nobody)
 
 
 @pytest.fixture
