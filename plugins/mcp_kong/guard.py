@@ -117,9 +117,7 @@ class Guard:
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
-        refusal = http.check(
-            headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS
-        )
+        refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Asked(kong, http_method, headers, body, caller)

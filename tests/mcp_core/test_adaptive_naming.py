@@ -66,7 +66,9 @@ def test_no_item_takes_the_name_that_a_digest_gives_another_one():
         assert by_item(items)[long] == name
 
 
-OWN = st.tuples(st.sampled_from(["a", "b", "a-b"]), st.text(max_size=70) | st.sampled_from(["x", "a_x", "a-b_x", "x.y"]))
+OWN = st.tuples(
+    st.sampled_from(["a", "b", "a-b"]), st.text(max_size=70) | st.sampled_from(["x", "a_x", "a-b_x", "x.y"])
+)
 
 
 @pytest.mark.requirement("VIRT-005")

@@ -43,13 +43,9 @@ class Finder:
         return await anyio.to_thread.run_sync(self._find, inventory, query, limit, limiter=self._thread)
 
     def _find(self, inventory: Inventory, query: str, limit: int) -> dict[str, Any]:
-        items = tuple(
-            search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in inventory.tools.items()
-        )
+        items = tuple(search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in inventory.tools.items())
         found = self._index(items).find(query, limit, lambda _key: True)
-        listed = [
-            {"name": one.key[2], "description": _short(inventory.tools[one.key[2]].item)} for one in found.items
-        ]
+        listed = [{"name": one.key[2], "description": _short(inventory.tools[one.key[2]].item)} for one in found.items]
         said: dict[str, Any] = {"tools": listed}
         if found.fallback and listed:
             said["note"] = "Nothing fits these words: these are the first of all tools. Try other words."

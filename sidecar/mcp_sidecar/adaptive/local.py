@@ -170,9 +170,7 @@ class Local:
         """Return the refusal of what is not there, as a guard words it for what the policy hides."""
         era, shown = self._claims.question.era, name[:_SHOWN]
         if kind is Kind.RESOURCE and era is Era.LEGACY:
-            return Reject(
-                RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown
-            )
+            return Reject(RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown)
         text = f"Unknown {kind.value.removesuffix('s')}: {shown}"
         return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), name=shown)
 

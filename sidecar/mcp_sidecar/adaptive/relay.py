@@ -30,7 +30,12 @@ from mcp_sidecar.upstream.talk import TalkError
 EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
 """The member's own guard has decided: nothing is hidden here a second time."""
 _GONE: Final = 404
-_MODERN_META: Final = (methods.META_VERSION, methods.META_CAPABILITIES, methods.META_CLIENT_INFO, methods.META_LOG_LEVEL)
+_MODERN_META: Final = (
+    methods.META_VERSION,
+    methods.META_CAPABILITIES,
+    methods.META_CLIENT_INFO,
+    methods.META_LOG_LEVEL,
+)
 
 Change: TypeAlias = Callable[[dict[str, Any]], bool]
 """Changes a message that goes to the agent in place. Returns whether it did."""

@@ -35,7 +35,8 @@ REFUSED: Final = "refused"
 @dataclass(frozen=True, slots=True)
 class Listed:
     """What one member lists: key of the result -> items. `failed` is a word for why there is nothing, `cut` what is
-    longer than what is read of it."""
+    longer than what is read of it.
+    """
 
     member: str
     items: Mapping[str, list[Any]] = field(default_factory=dict)

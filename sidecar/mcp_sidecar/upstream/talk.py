@@ -17,8 +17,8 @@ from mcp_core import jsonrpc, methods
 from mcp_core.claims import Target
 from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
-from mcp_core.jsonrpc import Notification
 from mcp_core.headers import Headers
+from mcp_core.jsonrpc import Notification
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Question

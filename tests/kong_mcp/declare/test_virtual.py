@@ -49,7 +49,9 @@ def test_what_cannot_be_is_said_with_its_place(text, where, said):
 
 @pytest.mark.requirement("VIRT-004")
 def test_a_member_that_acl_would_shut_out_is_warned_of():
-    (warning,) = folder(WEATHER + "plugins: [{name: acl, config: {allow: [a]}}]\n", "name: d\nservers: ['*']\n").problems
+    (warning,) = folder(
+        WEATHER + "plugins: [{name: acl, config: {allow: [a]}}]\n", "name: d\nservers: ['*']\n"
+    ).problems
     assert warning.warning
     assert "left out" in warning.text
 
@@ -83,5 +85,3 @@ def test_who_is_no_member_has_no_such_way():
     names = {one["name"] for one in made.sections["services"]}
     assert "acting-weather" in names
     assert not {"acting-other", "acting-desk"} & names
-
-
