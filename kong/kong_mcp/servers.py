@@ -23,7 +23,7 @@ class Server:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
     `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own.
-    A virtual server has no replicas, and `members` by name in their place; `acted` says that it is such a member itself.
+    A virtual server has `members`, by name, and no replicas; `acted` says that it is such a member itself.
     `probed` says that the sidecar's probes decide which replicas get requests.
     """
 

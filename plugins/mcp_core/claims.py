@@ -61,7 +61,7 @@ class Terms:
     """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
 
     `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
-    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads; `virtual` is for virtual servers.
+    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads.
     """
 
     view: View

@@ -15,6 +15,13 @@ MOST_TOKENS: Final = 10_000_000
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
+FIND: Final = "find_tools"
+DESCRIBE: Final = "describe_tool"
+CALL: Final = "call_tool"
+OWN_TOOLS: Final = (FIND, DESCRIBE, CALL)
+"""What a virtual server offers in place of a list that holds too much. No item of a member gets one of these names."""
+
+
 class VirtualError(ValueError):
     """The settings cannot be used; the message names the field and what to write."""
 

@@ -83,6 +83,11 @@ class ActingCallers:
         return _consumer(kong, said.principal.id)
 
 
+def without_word(headers: Headers) -> Headers:
+    """Return the headers of a request as its principal would have sent them."""
+    return {name: value for name, value in headers.items() if name != methods.ACTING_HEADER}
+
+
 def _refused(tokens: Tokens, principal: Principal) -> Reject:
     if not tokens.knows(principal):
         return _ANOTHERS_TOKEN

@@ -20,6 +20,7 @@ class WhoAsks:
         self.known = known
 
     def __call__(self) -> Principal:
+        """Return the principal."""
         if self.known is None:
             self.known = self._find()
         return self.known

@@ -38,7 +38,7 @@ from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers, parts
-from mcp_kong.acting import ActingCallers, Deputies
+from mcp_kong.acting import ActingCallers, Deputies, without_word
 from mcp_kong.asked import Asked, WhoAsks
 from mcp_kong.pdk import Kong
 from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
@@ -112,8 +112,7 @@ class Guard:
             return
         headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
         caller = self._caller(kong, headers, http_method)
-        if self._acting is not None:
-            headers = {name: value for name, value in headers.items() if name != methods.ACTING_HEADER}
+        headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return

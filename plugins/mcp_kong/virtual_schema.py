@@ -20,13 +20,13 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
             "type": "string",
             "one_of": [one.value for one in Prefix],
             "description": "For virtual servers: whether names of tools and prompts begin with that of their member. "
-            "when-needed (the default): where two members have the same name; always; never: the first member's counts.",
+            "when-needed, the default: where two members have one name; always; never: the first member's counts.",
         }
     },
     {
         "budget": {
             "type": "record",
-            "description": "For virtual servers: how many tokens the tools of a list may take, estimated by their size.",
+            "description": "For virtual servers: how many tokens the tools of a list may take, by an estimate.",
             "fields": [
                 {
                     "tokens": {
@@ -40,7 +40,7 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
                         "type": "string",
                         "one_of": [one.value for one in BudgetMode],
                         "description": "full lists everything; filtered lists as many tools as fit; search lists three "
-                        "that find, describe and call the others; auto (the default): full where all fits, else search.",
+                        "that find, describe and call the others; auto, the default: full where all fits, else search.",
                     }
                 },
                 {"pinned": names("Tools that come first where not all fit, by their names on the virtual server.")},

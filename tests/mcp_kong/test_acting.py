@@ -49,14 +49,16 @@ def flipped(text):
 
 
 def tampered():
-    form, payload, mac = word().split(".")
+    form, _, mac = word().split(".")
     other = word(principal=consumer("root")).split(".")[1]
     return f"{form}.{other}.{mac}"
 
 
 def context():
     """The guard's own word to the sidecar, by the same keys."""
-    return ClaimSigner([KEY])._keys and "2.e30.e30." + "A" * 43
+    side = KongSide(body(), LEGACY, route=ROUTE, consumer=ANN)
+    Guard(CONFIG | {"members": ["weather"]}).access(side.pdk)
+    return side.next_hop["mcp-gateway-context"]
 
 
 def errand():

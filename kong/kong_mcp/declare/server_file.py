@@ -17,6 +17,7 @@ from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import Server, ServerError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
+from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.settings import SettingsError, check_config
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
@@ -124,8 +125,12 @@ def _meaning(mine: ServerFile) -> list[Problem]:
 
 
 def _virtual_server(name: str, values: dict[str, Any], policy: dict[str, Any]) -> Server:
-    """Return what a file says of a virtual server, before its members are known. What it leaves open, members decide."""
+    """Return what a file says of a virtual server, its members unknown yet. What it leaves open, members decide."""
     open_ = {kind: {"allow": ["*"]} for kind in _OPEN if kind not in values}
+    if "budget" in values and "tools" in values:
+        # Whoever may see some tools may look for them.
+        tools = values["tools"]
+        open_["tools"] = {**tools, "allow": [*tools.get("allow", ()), *OWN_TOOLS]}
     return Server(name, "http", "/mcp", (), {**policy, **open_}, virtual=True)
 
 

@@ -11,8 +11,9 @@ import anyio.to_thread
 
 from mcp_core.arguments import ArgumentSchema, Unusable
 from mcp_core.scan import ItemKind
+from mcp_core.virtual import CALL, DESCRIBE
 from mcp_sidecar.adaptive.inventory import Inventory
-from mcp_sidecar.adaptive.own_tools import CALL, DESCRIBE, MOST_FOUND
+from mcp_sidecar.adaptive.own_tools import MOST_FOUND
 from mcp_sidecar.lane.patterns import compile_pattern
 from mcp_sidecar.search.index import Index, Prepared, prepare
 from mcp_sidecar.search.items import SearchItem, search_item
@@ -26,7 +27,7 @@ _MOST_PREPARED: Final = 20_000
 
 
 class Finder:
-    """Finds tools. What was made ready of a tool is shared by all who may see it; each asks an index of its own tools."""
+    """Finds tools. What was made ready of a tool is shared by all who may see it; each has an index of its own."""
 
     def __init__(self) -> None:
         self._prepared: OrderedDict[SearchItem, Prepared] = OrderedDict()

@@ -13,8 +13,7 @@ from mcp_core.claims import Claims
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.policy import View
-from mcp_core.virtual import Virtual
-from mcp_sidecar.adaptive.own_tools import NAMES
+from mcp_core.virtual import OWN_TOOLS, Virtual
 from mcp_sidecar.adaptive.warm import REFUSED, Listed, Warm
 
 AT_ONCE: Final = 32
@@ -69,7 +68,7 @@ async def take(warm: Warm, by: str, claims: Claims, virtual: Virtual, *, since: 
 
 def merge(listed: Sequence[Listed], virtual: Virtual, view: View) -> Inventory:
     """Return the items of all members, as far as the virtual server's own policy lets them be seen."""
-    tools = _named(listed, "tools", virtual, NAMES)
+    tools = _named(listed, "tools", virtual, OWN_TOOLS)
     prompts = _named(listed, "prompts", virtual, ())
     said = [f"{one.member}: {one.instructions[:MOST_INSTRUCTIONS]}" for one in listed if one.instructions]
     return Inventory(

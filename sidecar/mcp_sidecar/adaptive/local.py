@@ -13,7 +13,7 @@ from mcp_core.claims import Claims
 from mcp_core.methods import Era, Kind
 from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Reject, params_status
 from mcp_core.reasons import Reason
-from mcp_core.virtual import BudgetMode, Virtual
+from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive import own_tools
 from mcp_sidecar.adaptive.finding import Finder, describe, misfit
 from mcp_sidecar.adaptive.inventory import Inventory, Offer
@@ -133,12 +133,12 @@ class Local:
     async def _call(self, name: str, params: Mapping[str, Any]) -> Route | dict[str, Any] | Reject:
         arguments = params.get("arguments")
         arguments = {} if arguments is None else arguments
-        if self.mode is not BudgetMode.FULL and name in own_tools.NAMES:
+        if self.mode is not BudgetMode.FULL and name in OWN_TOOLS:
             if not isinstance(arguments, dict):
                 return self._bad("params.arguments is an object.", Reason.ARGUMENTS)
-            if name == own_tools.FIND:
+            if name == FIND:
                 return await self._finder.find(self.inventory, arguments)
-            if name == own_tools.DESCRIBE:
+            if name == DESCRIBE:
                 return describe(self.inventory, arguments)
             name = str(arguments.get("name"))
             inner = arguments.get("arguments", {})

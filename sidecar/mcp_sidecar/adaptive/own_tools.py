@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-FIND: Final = "find_tools"
-DESCRIBE: Final = "describe_tool"
-CALL: Final = "call_tool"
-NAMES: Final = (FIND, DESCRIBE, CALL)
-"""No item of a member gets one of these names."""
+from mcp_core.virtual import CALL, DESCRIBE, FIND
+
 MOST_FOUND: Final = 20
 """Tools that one answer of find_tools names."""
 MOST_NAMED: Final = 40
@@ -27,7 +24,7 @@ def tools(members: Sequence[str]) -> list[dict[str, Any]]:
         {
             "name": FIND,
             "title": "Find tools",
-            "description": f"Find tools that are not in this list, by what you want to do. There are tools of: {named}. "
+            "description": f"Find tools that are not listed, by what you want to do. There are tools of: {named}. "
             "Look here before you say that something cannot be done.",
             "inputSchema": _schema(
                 {

@@ -178,7 +178,7 @@ def _modern_headers(message: Mapping[str, Any], method: str) -> dict[str, str]:
 
 
 def _in_era(message: Mapping[str, Any], spoken: Spoken) -> dict[str, Any]:
-    """Return a message as the other era has it. What its agent could answer there, it cannot: nothing is asked of it."""
+    """Return a message as the other era has it. Across eras nobody can ask the agent for anything."""
     params = dict(message.get("params") or {})
     meta = {name: one for name, one in (params.get("_meta") or {}).items() if name not in _MODERN_META}
     if spoken.era is Era.MODERN:

@@ -1,7 +1,7 @@
 """Virtual servers: what the guard of one sends is answered here, or by the member that it is for.
 
-The laws: the sidecar decides nothing. The virtual server's guard has let the request through, the member's guard decides
-over what the member is asked, and what a list holds is what the members' own lists held for the same principal.
+The laws: the sidecar decides nothing. The virtual server's guard has let the request through, the member's guard
+decides over what the member is asked, and what a list holds is what the members' own lists held for the principal.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.logs import Line, asked
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.answers import JSON_TYPE
+from mcp_sidecar.upstream.internal_route import Upstream
 from mcp_sidecar.upstream.talk import TalkError
 
 ANEW_SECONDS: Final = 2.0
@@ -52,9 +53,10 @@ _BATCH: Final = Reject(
 class VirtualServers:
     """Answers for all virtual servers of a sidecar."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, upstream: Upstream) -> None:
         self.parts = parts
-        self.warm = Warm(parts.upstream, max_answer=parts.settings.max_answer)
+        self.upstream = upstream
+        self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
         self.finder = Finder()
         self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
@@ -94,7 +96,7 @@ class Serving:
         self.claims: Claims = call.claims
         self.virtual = virtual
         self.name = call.target.server
-        self._way = ActingWay(all_.parts.upstream, self.name, call.claims.principal)
+        self._way = ActingWay(all_.upstream, self.name, call.claims.principal)
         self._parts = replace(all_.parts, upstream=self._way)
 
     async def answer(self) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:

@@ -34,15 +34,12 @@ REFUSED: Final = "refused"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What one member lists: key of the result -> items. `failed` is a word for why there is nothing, `cut` what is
-    longer than what is read of it.
-    """
+    """What one member lists: key of the result -> items. `failed` is a word for why there is nothing."""
 
     member: str
     items: Mapping[str, list[Any]] = field(default_factory=dict)
     instructions: str = ""
     failed: str | None = None
-    cut: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,4 +113,4 @@ class Warm:
             kept.talk = talk
         lists = await kept.talk.ask(read_lists(kept.introduction))
         said = kept.introduction.get("instructions")
-        return Listed(member, lists.items, said if isinstance(said, str) else "", cut=lists.cut)
+        return Listed(member, lists.items, said if isinstance(said, str) else "")
