@@ -64,7 +64,9 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         routes=[
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers, VirtualServers(parts, upstream).reply)),
+            Route(
+                "/inspect/{server}", InspectLane(callers, parts, ward.breakers, VirtualServers(parts, upstream).reply)
+            ),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import anyio
 
+from mcp_core import outcome
 from mcp_core.conversation import read_lists
+from mcp_core.outcome import INTERNAL_ERROR
 from mcp_core.principal import Principal
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.internal_route import Upstream
@@ -30,6 +32,10 @@ MOST: Final = 5_000
 """Members, each for one principal, that are kept."""
 REFUSED: Final = "refused"
 """The member does not know the principal, or does not let it in: nobody is told of such a member."""
+UNAVAILABLE: Final = "unavailable"
+_NOT_LET_IN: Final = 403
+_FAILURES: Final = frozenset({INTERNAL_ERROR, outcome.UNAVAILABLE, 429, *range(500, 600)})
+"""Codes and statuses that say that a list is not there now; others say that the server has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,15 @@ class Warm:
         if fresh or kept.talk is None:
             way = ActingWay(self._upstream, by, principal)
             talk = Talk(way, member, None, max_answer=self._max)
-            kept.introduction = await talk.open()
+            try:
+                kept.introduction = await talk.open()
+            except TalkError as error:
+                shut = error.outcome == REFUSED and talk.refusals[-1:] == [_NOT_LET_IN]
+                raise TalkError(REFUSED if shut else UNAVAILABLE) from error
             kept.talk = talk
+        kept.talk.refusals.clear()
         lists = await kept.talk.ask(read_lists(kept.introduction))
+        if not _FAILURES.isdisjoint(kept.talk.refusals):
+            raise TalkError(UNAVAILABLE)
         said = kept.introduction.get("instructions")
         return Listed(member, lists.items, said if isinstance(said, str) else "")

@@ -18,7 +18,7 @@ from mcp_core.claims import Target
 from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
 from mcp_core.headers import Headers
-from mcp_core.jsonrpc import Notification
+from mcp_core.jsonrpc import Notification, Response
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Question
@@ -60,6 +60,8 @@ class Talk:
         self._max = max_answer
         self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
+        self.refusals: list[Any] = []
+        """How requests were refused, in order: by the code of a JSON-RPC error, or by an HTTP status without one."""
         self._talk = Conversation("kong-mcp-sidecar", version("kong-mcp"))
 
     async def open(self) -> Mapping[str, Any]:
@@ -119,12 +121,17 @@ class Talk:
         """Return the result of a request, or None where the server refused it, or none is expected."""
         async with self._send(outgoing) as (head, response):
             if outgoing.id is None or head.shape not in (Shape.JSON, Shape.STREAM):
+                if outgoing.id is not None:
+                    self.refusals.append(head.status)
                 return None
             self._talk.head(outgoing, head.sessions)
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    answered = result_of(outgoing, await self._message(text))
+                    message = await self._message(text)
+                    answered = result_of(outgoing, message)
                     if answered is not None:
+                        if isinstance(message, Response) and isinstance(message.error, dict):
+                            self.refusals.append(message.error.get("code"))
                         return answered[0]
         raise TalkError("broken")
 
