@@ -129,11 +129,15 @@ def _acting(service: Mapping[str, Any], server: Server, *, known: bool) -> dict[
     No credential comes there, so Kong's auth plugins stay away; `known` says whether agents need one.
     """
     deputies = {"deputies": "for-known" if known else "for-anyone"}
-    guard = {"name": "mcp-guard", "_config": f"mcp-guard-{server.name}", "config": deputies}
+    guard = {"name": "mcp-guard", "_config": f"mcp-guard-{server.name}"}
     name = acting_service(server.name)
     # No server is called -, so no path of the internal route is meant.
-    route = {"name": name, "hosts": ["mcp-internal"], "paths": [f"~/-/{server.name}/mcp$"], "plugins": [guard]}
-    return {"name": name, "path": service["path"], "protocol": service["protocol"], "routes": [route]}
+    way = {"hosts": ["mcp-internal"], "paths": [f"~/-/{server.name}/mcp$"]}
+    routes = [
+        {"name": called, **way, "methods": allowed, "plugins": [{**guard, "config": dict(deputies)}]}
+        for called, allowed in ((name, ["POST"]), (f"{name}-stream", ["GET", "DELETE"]))
+    ]
+    return {"name": name, "path": service["path"], "protocol": service["protocol"], "routes": routes}
 
 
 def _metadata_route(name: str, resource: str) -> dict[str, Any]:

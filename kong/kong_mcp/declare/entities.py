@@ -126,8 +126,9 @@ def _let_act(service: Record, one: ServerFile) -> None:
     if plugins:
         service["plugins"] = plugins
     asks = one.values.get("auth", ["key-auth"]) or "oauth" in one.values
-    (guard,) = service["routes"][0]["plugins"]
-    guard["config"] = {"deputies": "for-known" if asks else "for-anyone"}
+    for route in service["routes"]:
+        (guard,) = route["plugins"]
+        guard["config"] = {"deputies": "for-known" if asks else "for-anyone"}
 
 
 def _auth(plugin: Record, base: Record) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,11 +14,14 @@ from mcp_core.claims import Claims
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.policy import View
+from mcp_core.principal import Principal
 from mcp_core.virtual import OWN_TOOLS, Virtual
 from mcp_sidecar.adaptive.warm import REFUSED, Listed, Warm
 
 AT_ONCE: Final = 32
 """Members that are asked at the same time for one caller."""
+MOST_MADE: Final = 1_000
+"""Callers of virtual servers whose inventories are kept."""
 MOST_INSTRUCTIONS: Final = 2_000
 """Characters of one member's instructions that are shown: those of all of them stand before a model together."""
 
@@ -51,8 +55,35 @@ class Inventory:
         return next(found, None)
 
 
-async def take(warm: Warm, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None) -> Inventory:
-    """Return what there is for whoever asks now. A member that does not answer is left out of it."""
+class Inventories:
+    """What was put together of the same lists for the same caller, as long as they are the same."""
+
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
+        self._made: OrderedDict[tuple[str, Principal, View], tuple[list[Listed], Virtual, Inventory]] = OrderedDict()
+
+    async def take(self, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None) -> Inventory:
+        """Return what there is for whoever asks now; what was asked for before `since` (monotonic) is too old.
+
+        A member that does not answer is left out.
+        """
+        principal, key = claims.principal, (by, claims.principal, claims.terms.view)
+        listed = self._warm.known(by, virtual.members, principal, since)
+        if listed is None:
+            listed = await _ask(self._warm, by, claims, virtual, since)
+        made = self._made.get(key)
+        same = made is not None and made[1] == virtual and len(made[0]) == len(listed)
+        if made is not None and same and all(one is other for one, other in zip(made[0], listed, strict=True)):
+            return made[2]
+        inventory = merge(listed, virtual, claims.terms.view)
+        self._made[key] = (listed, virtual, inventory)
+        self._made.move_to_end(key)
+        if len(self._made) > MOST_MADE:
+            self._made.popitem(last=False)
+        return inventory
+
+
+async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[Listed]:
     found: dict[str, Listed] = {}
     limit = anyio.CapacityLimiter(AT_ONCE)
 
@@ -63,7 +94,7 @@ async def take(warm: Warm, by: str, claims: Claims, virtual: Virtual, *, since: 
     async with anyio.create_task_group() as tasks:
         for member in virtual.members:
             tasks.start_soon(ask, member)
-    return merge([found[member] for member in virtual.members], virtual, claims.terms.view)
+    return [found[member] for member in virtual.members]
 
 
 def merge(listed: Sequence[Listed], virtual: Virtual, view: View) -> Inventory:

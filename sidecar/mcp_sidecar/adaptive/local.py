@@ -17,7 +17,6 @@ from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive import own_tools
 from mcp_sidecar.adaptive.finding import Finder, describe, misfit
 from mcp_sidecar.adaptive.inventory import Inventory, Offer
-from mcp_sidecar.adaptive.relay import Change
 
 PAGE: Final = 500
 """Items of one page of a list."""
@@ -32,10 +31,6 @@ _CAPABILITIES: Final = {
 }
 
 
-def _no_change(_message: dict[str, Any]) -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Route:
     """Which member is asked, with which params; `used` is the tool that is called, by its name here."""
@@ -43,7 +38,6 @@ class Route:
     member: str
     params: Mapping[str, Any]
     used: str | None = None
-    change: Change = _no_change
 
 
 class Local:

@@ -37,9 +37,6 @@ _MODERN_META: Final = (
     methods.META_LOG_LEVEL,
 )
 
-Change: TypeAlias = Callable[[dict[str, Any]], bool]
-"""Changes a message that goes to the agent in place. Returns whether it did."""
-
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
@@ -65,7 +62,6 @@ class Relay:
         self._message = message
         self._fetch = Fetch(parts, call, line)
         self.heard: Callable[[], bool] | None = None
-        self.change: Change = lambda _message: False
 
     def speaking(self, speak: Speak) -> Relay:
         """Return the relay, which asks `speak` when it begins."""
@@ -112,16 +108,20 @@ class Relay:
         return part
 
     def _text(self, text: bytes, spoken: Spoken) -> bytes:
+        bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
+        if not bridged and b'"method"' not in text:
+            # An answer as it came: of messages, only questions of the member need another id.
+            return text
         message = jsonrpc.load(text, ANSWER_LIMITS)
         if not isinstance(message, dict):
             return text
-        changed = self.change(message)
+        changed = False
         if isinstance(read_message(text), Request):
             # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
             message["id"] = asked_id(self._member, message["id"])
             changed = True
         result = message.get("result")
-        if spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN and isinstance(result, dict):
+        if bridged and isinstance(result, dict):
             result.setdefault("resultType", "complete")
             changed = True
         return dumped(message) if changed else text

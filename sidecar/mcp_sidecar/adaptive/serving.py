@@ -24,10 +24,9 @@ from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.virtual import Virtual
-from mcp_sidecar.adaptive import inventory as offers
 from mcp_sidecar.adaptive.changes import Changes
 from mcp_sidecar.adaptive.finding import Finder
-from mcp_sidecar.adaptive.inventory import Inventory
+from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
@@ -58,6 +57,7 @@ class VirtualServers:
         self.upstream = upstream
         self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
+        self.inventories = Inventories(self.warm)
         self.finder = Finder()
         self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
 
@@ -146,14 +146,12 @@ class Serving:
             return self._result(route)
         if route.used is not None:
             self._all.used(self.name, self.claims.principal)[route.used] += 1
-        relay = self._relay(route.member, {**message, "params": route.params})
-        relay.change = route.change
-        return relay
+        return self._relay(route.member, {**message, "params": route.params})
 
     async def take(self, *, anew: bool = False) -> Inventory:
         """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
         since = time.monotonic() - ANEW_SECONDS if anew else None
-        return await offers.take(self._all.warm, self.name, self.claims, self.virtual, since=since)
+        return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since)
 
     def _relay(self, member: str, message: Mapping[str, Any]) -> Relay:
         relay = Relay(self._parts, self._call, self._line, member, message)

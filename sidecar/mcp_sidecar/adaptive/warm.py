@@ -5,10 +5,9 @@ Each member decides by its own guard what the principal may see, so what is kept
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -59,6 +58,11 @@ class _Kept:
     until: float = 0.0
     asked: float = 0.0
 
+    def fresh(self, now: float, since: float | None) -> Listed | None:
+        """Return what was listed where that is good enough."""
+        good = self.listed is not None and now < self.until and (since is None or self.asked >= since)
+        return self.listed if good else None
+
 
 class Warm:
     """The members' lists, by virtual server, member and principal."""
@@ -66,17 +70,21 @@ class Warm:
     def __init__(self, upstream: Upstream, *, max_answer: int) -> None:
         self._upstream = upstream
         self._max = max_answer
-        self._kept: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, Principal], _Kept] = OrderedDict()
+
+    def known(self, by: str, members: Sequence[str], principal: Principal, since: float | None) -> list[Listed] | None:
+        """Return what all members list, None where one of them must be asked. Otherwise as `listed`."""
+        now = time.monotonic()
+        found = [self._of(by, member, principal).fresh(now, since) for member in members]
+        return None if None in found else [one for one in found if one is not None]
 
     async def listed(self, by: str, member: str, principal: Principal, *, since: float | None = None) -> Listed:
         """Return what a member lists for a principal; what was asked for before `since` (monotonic) is too old."""
         kept = self._of(by, member, principal)
-        if kept.listed is not None and time.monotonic() < kept.until and (since is None or kept.asked >= since):
-            return kept.listed
         async with kept.lock:
             now = time.monotonic()
-            if kept.listed is not None and now < kept.until and (since is None or kept.asked >= since):
-                return kept.listed
+            if (known := kept.fresh(now, since)) is not None:
+                return known
             kept.listed, kept.asked = await self._ask(kept, by, member, principal), now
             kept.until = time.monotonic() + (FRESH_SECONDS if kept.listed.failed is None else AGAIN_SECONDS)
             return kept.listed
@@ -91,7 +99,7 @@ class Warm:
         self._of(by, member, principal).until = 0.0
 
     def _of(self, by: str, member: str, principal: Principal) -> _Kept:
-        key = (by, member, json.dumps(principal.to_json()))
+        key = (by, member, principal)
         kept = self._kept.setdefault(key, _Kept())
         self._kept.move_to_end(key)
         if len(self._kept) > MOST:

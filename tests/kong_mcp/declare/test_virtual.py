@@ -66,10 +66,11 @@ def test_a_virtual_server_opens_nothing_and_its_members_get_a_way_for_the_sideca
     acting = entity(made, "services", "acting-weather")
     assert [one["name"] for one in acting["plugins"]] == ["rate-limiting"]
     assert acting["protocol"] == "https"
-    (route,) = acting["routes"]
-    assert (route["hosts"], route["paths"]) == (["mcp-internal"], ["~/-/weather/mcp$"])
-    (plugin,) = route["plugins"]
-    assert (plugin["_config"], plugin["config"]) == ("mcp-guard-weather", {"deputies": "for-known"})
+    assert [route["methods"] for route in acting["routes"]] == [["POST"], ["GET", "DELETE"]]
+    for route in acting["routes"]:
+        assert (route["hosts"], route["paths"]) == (["mcp-internal"], ["~/-/weather/mcp$"])
+        (plugin,) = route["plugins"]
+        assert (plugin["_config"], plugin["config"]) == ("mcp-guard-weather", {"deputies": "for-known"})
 
 
 @pytest.mark.requirement("VIRT-004")
