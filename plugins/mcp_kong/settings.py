@@ -114,10 +114,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config: {_POLICY} take more than {MOST_IN_HEADER} bytes of JSON, so {POLICIES_VARIABLE} must name a "
             "folder that this plugin server may write and the sidecar reads"
         )
-    try:
-        deputies, virtual = read_virtual(config)
-    except VirtualError as error:
-        raise SettingsError(f"config.{error}") from None
+    deputies, virtual = read_virtual(config)
     session_upstream = _text(config, "session_upstream", _text(config, "upstream"))
     auth = read_auth(config)
     tokens = None if auth is None else _tokens(auth, environment, keys)
@@ -332,7 +329,8 @@ def check_config(config: Mapping[str, Any]) -> Guard:
         auth = read_auth(config)
         _check_rules(policy, auth)
         read_upstream_token(config, auth)
-    except (PolicyError, ParamHeaderError, ConstraintError) as error:
+        read_virtual(config)
+    except (PolicyError, ParamHeaderError, ConstraintError, VirtualError) as error:
         raise SettingsError(f"config.{error}") from None
     if _policy_bytes(config) > MOST_BYTES:
         raise SettingsError(f"config: {_POLICY} take more than {MOST_BYTES} bytes of JSON")
