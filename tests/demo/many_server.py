@@ -21,7 +21,7 @@ def add_tool(server, journal, deed, thing) -> None:
 
     def tool(number: int, note: str = "") -> str:
         journal.write("tool", name)
-        return f"{journal.name}: {thing} {number}: {deed} done"
+        return f"{journal.name}: {thing} {number}: {deed} done {note}".rstrip()
 
     server.tool(name=name, description=f"{deed.title()} one {thing} of the department {journal.name}, by its number.")(
         tool

@@ -1,12 +1,17 @@
 """Virtual servers as official clients see them: one server, and for each caller what its members let it have."""
 
 import json
+from pathlib import Path
 
+import anyio
 import pytest
 from mcp_types import CreateMessageResult, ElicitResult, PromptReference, TextContent
 
 from e2e.harness import JSON_HEADERS, KINDS, POLICY, call, connect, connect_to, modern
 from e2e.virtual import OPEN, start, virtual
+from node.tools import MISSING, MODULES, node
+from python1.tools import MISSING as MISSING_PYTHON1
+from python1.tools import python1
 from servers.launch import FEATURES
 
 MODES = ["legacy", "2026-07-28"]
@@ -200,3 +205,29 @@ async def test_a_batch_is_refused_and_a_stream_needs_a_session(running):
         assert client.post(running.url("desk"), json=[call("weather_good")], headers=headers).status_code == 400
         assert client.get(running.url("desk"), headers={"accept": "text/event-stream"}).status_code == 405
         assert client.post(running.url("desk"), **modern("weather_good")).status_code == 200
+
+
+TESTS = Path(__file__).parents[1]
+OTHERS = {
+    "typescript-v1": (node, MISSING, "node/desk.mjs", {"line": "v1"}),
+    "typescript-v2-legacy": (node, MISSING, "node/desk.mjs", {"line": "v2"}),
+    "typescript-v2-modern": (node, MISSING, "node/desk.mjs", {"line": "v2", "version": MODES[1]}),
+    "python-v1": (python1, MISSING_PYTHON1, "python1/desk.py", {}),
+}
+
+
+@pytest.mark.requirement("VIRT-006")
+@pytest.mark.anyio
+@pytest.mark.parametrize("client", OTHERS)
+async def test_official_clients_of_other_lines_see_one_server(running, client):
+    find, missing, script, settings = OTHERS[client]
+    program = find()
+    if program is None:
+        pytest.skip(missing)
+    settings |= {"modules": str(MODULES), "url": running.url("desk"), "headers": running.key("bob")}
+    settings |= {"tool": "weather_good", "arguments": {"text": client}}
+    done = await anyio.run_process([str(program), str(TESTS / script), json.dumps(settings)], check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    said = json.loads(done.stdout)
+    assert {"notes_good", "weather_good", "bad"} <= set(said["tools"])
+    assert said["said"] == f"good: {client}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kong_mcp.policy_file import GIVEN
+from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.schema import GUARD_SCHEMA
 
 NAME_PATTERN: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -324,7 +325,18 @@ GUARD_NAMES: Final = frozenset(name for field in GUARD_FIELDS for name in field)
 def of_guard(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a server file the guard is configured with, by the guard's own names."""
     given = {new: old for old, new in RENAMED.items()}
-    return {given.get(name, name): one for name, one in values.items() if name in GUARD_NAMES}
+    guard = {given.get(name, name): one for name, one in values.items() if name in GUARD_NAMES}
+    return guard if "servers" not in values else guard | _left_to_members(values)
+
+
+def _left_to_members(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a virtual server's guard lets pass where its file says nothing of it: its members decide."""
+    policy = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources") if kind not in values}
+    tools = values.get("tools")
+    if "budget" in values and isinstance(tools, Mapping):
+        # Whoever may see some tools may look for them.
+        policy["tools"] = {**tools, "allow": [*tools.get("allow", ()), *OWN_TOOLS]}
+    return policy
 
 
 def fields_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,6 @@ from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import Server, ServerError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
-from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.settings import SettingsError, check_config
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
@@ -29,7 +28,6 @@ _OF_MEMBERS: Final = (
 )
 """Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
 _OF_VIRTUAL: Final = ("prefix", "budget")
-_OPEN: Final = ("tools", "prompts", "resources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
     policy = of_guard(values)
     try:
         if "servers" in values:
-            server = _virtual_server(values["name"], values, policy)
+            server = Server(values["name"], "http", "/mcp", (), policy, virtual=True)
         else:
             server = replace(server_of(values["name"], values["replicas"]), policy=policy)
     except ServerError as error:
@@ -122,16 +120,6 @@ def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
     found = [*_virtual(mine), *_guard(mine), *_paths(mine), *_plugins(mine), *_credentials(mine)]
     return found if mine.server.virtual else [*found, *_tls(mine), *_health(mine)]
-
-
-def _virtual_server(name: str, values: dict[str, Any], policy: dict[str, Any]) -> Server:
-    """Return what a file says of a virtual server, its members unknown yet. What it leaves open, members decide."""
-    open_ = {kind: {"allow": ["*"]} for kind in _OPEN if kind not in values}
-    if "budget" in values and "tools" in values:
-        # Whoever may see some tools may look for them.
-        tools = values["tools"]
-        open_["tools"] = {**tools, "allow": [*tools.get("allow", ()), *OWN_TOOLS]}
-    return Server(name, "http", "/mcp", (), {**policy, **open_}, virtual=True)
 
 
 def _virtual(mine: ServerFile) -> Iterator[Problem]:
