@@ -88,6 +88,9 @@ class KongSide:
             ctx=SimpleNamespace(shared=SimpleNamespace()),
             local_socket=SimpleNamespace(ask=sidecar or (lambda *_: None)),
         )
+        self._answer(replies)
+
+    def _answer(self, replies: dict[str, Any]) -> None:
         for path, answer in replies.items():
             at: Any = self.pdk
             *parents, name = path.split(".")
