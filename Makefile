@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog
+	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ telemetry: $(READY) ## Hold metrics and usage against the servers' own counts of
 
 bench-catalog: $(READY) ## Measure catalog and registry at 10,000 servers and 200,000 tools, write build/catalog.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog
+
+bench-virtual: $(READY) ## Measure what a virtual server costs, print the table, write build/virtual.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/virtual.json virtual
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

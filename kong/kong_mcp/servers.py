@@ -25,8 +25,9 @@ class DevServer:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
     `targets` are "host:port", one a replica. `query` is what they are asked with, as the guard's field. `policy` is the
-    guard's configuration for it, where it has one of its own. `probed` says that the sidecar's probes decide which
-    replicas get requests.
+    guard's configuration for it, where it has one of its own. A virtual server has `members`, by name, and no replicas;
+    `acted` says that it is such a member itself. `probed` says that the sidecar's probes decide which replicas get
+    requests.
     """
 
     name: str
@@ -37,6 +38,9 @@ class DevServer:
     path_of_agents: str | None = None
     probed: bool = False
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    virtual: bool = False
+    members: tuple[str, ...] = ()
+    acted: bool = False
 
     @property
     def public_path(self) -> str:

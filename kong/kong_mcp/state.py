@@ -33,6 +33,7 @@ COLLECTOR_CONFIG: Final = "mcp-collector"
 LOG_PLUGIN: Final = "http-log"
 """How Kong tells the sidecar's collector of requests."""
 _AUTH_PLUGIN: Final = "key-auth"
+_CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,13 @@ def fill_template(template: str, server: DevServer, policy: Mapping[str, Any], *
     guard.pop("tools")
     own_query = {"query": dict(server.query)} if server.query else {}
     guard.update({"path": server.path, "scheme": server.protocol, **policy, **own_query})
+    if server.virtual:
+        # The sidecar answers for it: there is nothing that the guard could open.
+        guard.update({"upstream": _CLOSED, "session_upstream": _CLOSED, "members": list(server.members)})
+        document["upstreams"] = []
+    if server.acted:
+        known = bool(service.get("plugins")) or bool(policy.get("auth"))
+        document["services"].append(_acting(service, server, known=known))
     if resource := (policy.get("auth") or {}).get("resource"):
         service["routes"].append(_metadata_route(server.name, resource))
         document["services"] += _facade(service, server.name, policy)
@@ -120,6 +128,28 @@ def fill_template(template: str, server: DevServer, policy: Mapping[str, Any], *
         if server.probed:
             let_probes_decide(upstream)
     return document
+
+
+def acting_service(name: str) -> str:
+    """Return the name of the service at which the sidecar asks a member for others."""
+    return f"acting-{name}"
+
+
+def _acting(service: Mapping[str, Any], server: DevServer, *, known: bool) -> dict[str, Any]:
+    """Return the sidecar's way to a member of virtual servers: the member's own guard, on a route for nobody else.
+
+    No credential comes there, so Kong's auth plugins stay away; `known` says whether agents need one.
+    """
+    deputies = {"deputies": "for-known" if known else "for-anyone"}
+    guard = {"name": "mcp-guard", "_config": f"mcp-guard-{server.name}"}
+    name = acting_service(server.name)
+    # No server is called -, so no path of the internal route is meant.
+    way = {"hosts": ["mcp-internal"], "paths": [f"~/-/{server.name}/mcp$"]}
+    routes = [
+        {"name": called, **way, "methods": allowed, "plugins": [{**guard, "config": dict(deputies)}]}
+        for called, allowed in ((name, ["POST"]), (f"{name}-stream", ["GET", "DELETE"]))
+    ]
+    return {"name": name, "path": service["path"], "protocol": service["protocol"], "routes": routes}
 
 
 def _metadata_route(name: str, resource: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
 from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url, is_signed
+from mcp_core.virtual import Virtual
 
 FORMAT: Final = 2
 _NAMED: Final = "~"  # what base64url never has: a digest follows
@@ -72,6 +73,7 @@ class Terms:
     inspection: Inspection = field(default_factory=Inspection)
     scan: Mapping[str, Any] = field(default_factory=dict)
     call_seconds: int = 0
+    virtual: Virtual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def write_terms(terms: Terms) -> bytes:
         "lists": None if inspection.lists is Mode.BLOCK else inspection.lists.value,
         "resume": inspection.resumes,
         "call_seconds": terms.call_seconds,
+        "virtual": terms.virtual and terms.virtual.to_json(),
     }
     kept = {name: value for name, value in values.items() if value}
     return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
@@ -196,12 +199,12 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
-    | {"resume", "call_seconds"}
+    | {"resume", "call_seconds", "virtual"}
 )
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
-    | {"authorization", "cuts", "hello"}
+    | {"authorization", "cuts", "hello", "all_of_who"}
 )
 
 
@@ -220,6 +223,7 @@ def _values(claims: Claims, target: Target) -> dict[str, Any]:
         "kind": principal.kind,
         "who": principal.id or None,
         "issuer": principal.issuer or None,
+        "all_of_who": None if claims.terms.virtual is None else principal.to_json(),
         "http": claims.http_method,
         "method": claims.method or None,
         "id": claims.id,
@@ -268,6 +272,7 @@ def _terms(values: Mapping[str, Any]) -> Terms:
         inspection=_inspection(values),
         scan=_scan(values),
         call_seconds=int(values.get("call_seconds", 0)),
+        virtual=Virtual.from_json(values["virtual"]) if "virtual" in values else None,
     )
 
 
@@ -283,9 +288,10 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text_or_none(values.get("authorization")),
         _text_or_none(values.get("hello")),
     )
+    said = {"kind": _text(values["kind"]), "id": values.get("who", ""), "issuer": values.get("issuer", "")}
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
-        Principal(_text(values["kind"]), _text(values.get("who", "")), _text(values.get("issuer", ""))),
+        Principal.from_json(_object(values.get("all_of_who", said))),
         terms,
         _text(values["http"]),
         _text(values.get("method", "")),

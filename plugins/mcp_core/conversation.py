@@ -63,12 +63,20 @@ class Conversation:
         said = yield self.request(methods.DISCOVER, {})
         if said is not None:
             return said
-        hello = {"protocolVersion": methods.LEGACY_VERSIONS[-1], "capabilities": {}, "clientInfo": self._self}
-        return (yield from self.initialize(hello))
+        return (yield from self.join(methods.LEGACY_VERSIONS[-1], {}, self._self))
 
-    def initialize(self, hello: Mapping[str, Any]) -> Generator[Outgoing, Result | None, Result | None]:
+    def join(
+        self, version: str, capabilities: Mapping[str, Any], client: Mapping[str, Any]
+    ) -> Generator[Outgoing, Result | None, Result | None]:
+        """Open a session of the legacy era for a client. Returns what the server says of itself, None if nothing."""
+        hello = {"protocolVersion": version, "capabilities": capabilities, "clientInfo": client}
+        return (yield from self.initialize(hello, version))
+
+    def initialize(
+        self, hello: Mapping[str, Any], version: str = methods.LEGACY_VERSIONS[-1]
+    ) -> Generator[Outgoing, Result | None, Result | None]:
         """Open a session by the params of an initialize. Returns what the server says of itself, None if nothing."""
-        self.era, self.version = Era.LEGACY, methods.LEGACY_VERSIONS[-1]
+        self.era, self.version = Era.LEGACY, version
         said = yield self.request(methods.INITIALIZE, hello)
         if said is None:
             return None

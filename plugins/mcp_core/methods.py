@@ -43,6 +43,8 @@ AFFINITY_HEADER: Final = "mcp-affinity"
 """What Kong hashes to find the replica of a session (`hash_on_header: mcp_affinity`); never taken from an agent."""
 TARGET_HEADER: Final = "mcp-gateway-target"
 """The sidecar's signed word to mcp-internal: where its request goes."""
+ACTING_HEADER: Final = "mcp-gateway-acting"
+"""The sidecar's signed word to the guard of a member: for whom its request is (mcp_core.acting)."""
 GATEWAY_SESSION_HEADER: Final = "mcp-gateway-session"
 """The sealed session id once more, which decks of 0.1 rename to Mcp-Session-Id after they took that off."""
 ALERT_SIGNATURE_HEADER: Final = "kong-mcp-signature"
@@ -69,7 +71,7 @@ SINGLE_HEADERS: Final = frozenset(
 )
 """Headers of which two copies would be read differently by different readers."""
 
-OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, TARGET_HEADER})
+OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, TARGET_HEADER, ACTING_HEADER})
 """Headers that only the gateway writes."""
 
 OVERRIDE_HEADERS: Final = frozenset(

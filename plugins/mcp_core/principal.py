@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 CONSUMER: Final = "consumer"
 """The kind of a consumer of Kong: `id` is its username, or "id:" and its id where it has none."""
@@ -48,6 +48,22 @@ class Principal:
             return f"{self.kind}:{self.id}"
         hashed = hashlib.sha256(json.dumps([self.issuer, self.id]).encode()).digest()
         return f"{self.kind}@{base64.urlsafe_b64encode(hashed).rstrip(b'=').decode()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values, without what is empty."""
+        said = {"kind": self.kind, "id": self.id, "issuer": self.issuer, "client": self.client, "via": self.via}
+        sets = {"groups": sorted(self.groups), "scopes": sorted(self.scopes)}
+        return {name: value for name, value in {**said, **sets}.items() if value}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Principal:
+        """Return what `to_json` wrote. Raises KeyError, TypeError or ValueError for what is none."""
+        texts = [value["kind"], *(value.get(name, "") for name in ("id", "issuer", "client", "via"))]
+        sets = [value.get("groups", []), value.get("scopes", [])]
+        if not all(isinstance(one, str) for one in [*texts, *sets[0], *sets[1]]):
+            raise TypeError("not text")
+        kind, id_, issuer, client, via = texts
+        return cls(kind, id_, issuer, frozenset(sets[0]), frozenset(sets[1]), client, via)
 
     @property
     def name(self) -> str | None:

@@ -11,8 +11,8 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -25,12 +25,14 @@ from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
-from mcp_core.principal import CONSUMER, NOBODY, Principal
+from mcp_core.principal import CONSUMER, NOBODY
 from mcp_core.question import Question
 from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers, parts
+from mcp_kong.acting import ActingCallers, Deputies, without_word
+from mcp_kong.asked import Incoming, WhoAsks
 from mcp_kong.pdk import Kong
 from mcp_kong.policies import UNWRITTEN, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
@@ -65,32 +67,6 @@ UNREADABLE: Final = (
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
-class _Caller:
-    """Who calls: worked out when it is first asked for. `known` is None until then."""
-
-    __slots__ = ("_find", "known")
-
-    def __init__(self, find: Callable[[], Principal], known: Principal | None = None) -> None:
-        self._find = find
-        self.known = known
-
-    def __call__(self) -> Principal:
-        if self.known is None:
-            self.known = self._find()
-        return self.known
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request as it came in. Kong is asked for the principal only where something depends on it, and once."""
-
-    kong: Kong
-    http_method: str
-    headers: http.Headers
-    body: bytes
-    principal: _Caller
-
-
 class Guard:
     """One instance of the plugin: one configuration, one guarded server."""
 
@@ -104,13 +80,17 @@ class Guard:
         self._terms = WrittenTerms(self._make_terms, self._settings.policies)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
+        # The sidecar comes by a host of its own.
+        self._hosts = self._settings.guard.hosts if self._settings.deputies is Deputies.NOBODY else ()
         self._principals = Principals(time.monotonic, one_route=one_route)
+        acts = (self._settings.server, self._settings.deputies, self._settings.keys, self._settings.tokens)
+        self._acting = None if self._settings.deputies is Deputies.NOBODY else ActingCallers(*acts)
 
     def access(self, kong: Kong) -> None:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
-        tokens = settings.tokens
+        tokens = settings.tokens if self._acting is None else None
         if tokens and http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
             tokens.answer(kong, http_method)
             return
@@ -118,12 +98,11 @@ class Guard:
             return
         headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
         caller = self._caller(kong, headers, http_method)
+        headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
-            self._refuse_caller(Incoming(kong, http_method, headers, b"", _Caller(lambda: NOBODY)), caller)
+            self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
-        refusal = http.check(
-            headers, origins=settings.guard.origins, hosts=settings.guard.hosts, most=answers.MAX_HEADERS
-        )
+        refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Incoming(kong, http_method, headers, body, caller)
@@ -135,7 +114,8 @@ class Guard:
         if isinstance(messages, Reject):
             self._refuse(asked, messages)
             return
-        decision = self._decide(asked, messages, held=held)
+        # What virtual servers answer is the sidecar's.
+        decision = self._decide(asked, messages, held=held and settings.virtual is None)
         if isinstance(decision, Reject):
             challenges = methods.AUTHENTICATE_HEADER in decision.headers
             if messages is not None and decision.id is not None and not challenges:
@@ -162,13 +142,16 @@ class Guard:
         brought = settings.tokens.brought(asked.headers) if settings.tokens else None
         return settings.server_tokens.find(asked.kong, asked.principal, brought, id_)
 
-    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> _Caller | Reject:
+    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> WhoAsks | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
+        if self._acting is not None:
+            acted = self._acting.principal(kong, headers, http_method, parts.body(kong), time.time())
+            return acted if isinstance(acted, Reject) else WhoAsks(lambda: acted, acted)
         tokens = self._settings.tokens
         if tokens is None:
-            return _Caller(lambda: self._principals.of(kong, headers))
+            return WhoAsks(lambda: self._principals.of(kong, headers))
         principal = tokens.principal(kong, headers, http_method)
-        return principal if isinstance(principal, Reject) else _Caller(lambda: principal, principal)
+        return principal if isinstance(principal, Reject) else WhoAsks(lambda: principal, principal)
 
     def _refuse_caller(self, asked: Incoming, refusal: Reject) -> None:
         """Refuse who brought no good token; where its key may just have come, the sidecar looks and answers instead."""
@@ -269,6 +252,8 @@ class Guard:
         """Return the headers that have no business behind the guard: neither servers nor logs get them."""
         hides, headers = self._hidden.hides, asked.headers
         names = [name for name in headers if hides(name)]
+        if self._acting is not None:
+            names.append(methods.ACTING_HEADER)
         if methods.SESSION_HEADER in headers and admitted is not None and admitted.session is None:
             names.append(methods.SESSION_HEADER)
         return names
@@ -388,4 +373,5 @@ class Guard:
             inspection=guard.inspection,
             scan=settings.scan,
             call_seconds=guard.limits.call_seconds,
+            virtual=settings.virtual,
         )

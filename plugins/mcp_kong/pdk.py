@@ -39,6 +39,8 @@ class KongResponse(Protocol):  # noqa: D101
 class KongClient(Protocol):  # noqa: D101
     def get_consumer(self) -> Mapping[str, Any] | None: ...  # noqa: D102
     def get_forwarded_ip(self) -> str: ...  # noqa: D102
+    def load_consumer(self, id_: str, by_username: bool, /) -> Mapping[str, Any] | None: ...  # noqa: D102, FBT001
+    def authenticate(self, consumer: Mapping[str, Any] | None, credential: Mapping[str, Any] | None, /) -> None: ...  # noqa: D102
 
 
 class KongRouter(Protocol):  # noqa: D101

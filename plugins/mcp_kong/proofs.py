@@ -54,13 +54,13 @@ class Principals:
     def of(self, kong: Kong, headers: Headers) -> Principal:
         """Return the principal of this request."""
         if not self._one_route or not all(isinstance(headers.get(name), str) for name in _CONSUMER_HEADERS):
-            return _principal(kong.client.get_consumer())
+            return of_consumer(kong.client.get_consumer())
         key = frozenset((name, str(value)) for name, value in headers.items() if name not in _PASSING)
         now = self._clock()
         known = self._known.get(key)
         if known is not None and now < known[0]:
             return known[1]
-        principal = _principal(kong.client.get_consumer())
+        principal = of_consumer(kong.client.get_consumer())
         if len(self._known) >= _MOST:
             self._known.clear()
         # Only a consumer that the headers name is what they prove.
@@ -69,7 +69,8 @@ class Principals:
         return principal
 
 
-def _principal(consumer: Mapping[str, Any] | None) -> Principal:
+def of_consumer(consumer: Mapping[str, Any] | None) -> Principal:
+    """Return the principal that a consumer of Kong is, NOBODY for none."""
     if not consumer:
         return NOBODY
     # A consumer without a username is known by its id alone: a custom_id could be another one's username.

@@ -17,6 +17,7 @@ from mcp_kong.auth_schema import AUTH_SCHEMA, UPSTREAM_TOKEN_SCHEMA
 from mcp_kong.constraint_schema import CONSTRAINTS
 from mcp_kong.scan_schema import SCAN
 from mcp_kong.schema_parts import GLOB, names
+from mcp_kong.virtual_schema import VIRTUAL
 
 SIDECAR: Final = "mcp-sidecar"
 PATH: Final = "/mcp"
@@ -171,6 +172,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "description": "Kong upstream that holds the sidecars, which filter whatever carries a surface.",
         }
     },
+    *VIRTUAL,
     {
         "mode": {
             "type": "string",

@@ -37,6 +37,8 @@ from mcp_core.query import read as read_query
 from mcp_core.scan import ScanConfig, ScanConfigError
 from mcp_core.seal import ENDPOINT_PURPOSE, KeyRingError, SessionSealer, parse_keys
 from mcp_core.tasks import TaskSealer
+from mcp_core.virtual import Virtual, VirtualError
+from mcp_kong.acting import Deputies, read_virtual
 from mcp_kong.answers import Questions
 from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
 from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
@@ -86,6 +88,8 @@ class Settings:
     revoked: Revocations | None = None
     health: HealthFile | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
+    deputies: Deputies = Deputies.NOBODY
+    virtual: Virtual | None = None
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -112,6 +116,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
             f"config: {_POLICY} take more than {MOST_IN_HEADER} bytes of JSON, so {POLICIES_VARIABLE} must name a "
             "folder that this plugin server may write and the sidecar reads"
         )
+    deputies, virtual = read_virtual(config)
     auth = read_auth(config)
     tokens = None if auth is None else _tokens(auth, environment, keys)
     hide = frozenset(name.lower() for name in _strings(config, "hide_headers", HIDDEN_HEADERS))
@@ -146,6 +151,8 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
         revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
+        deputies=deputies,
+        virtual=virtual,
     )
 
 
@@ -341,7 +348,8 @@ def check_config(config: Mapping[str, Any]) -> GuardTerms:
         _check_rules(policy, auth)
         read_upstream_token(config, auth)
         read_query(config.get("query"), resolved=False)
-    except (PolicyError, ParamHeaderError, ConstraintError, QueryError) as error:
+        read_virtual(config)
+    except (PolicyError, ParamHeaderError, ConstraintError, QueryError, VirtualError) as error:
         raise SettingsError(f"config.{error}") from None
     if _policy_bytes(config) > MOST_BYTES:
         raise SettingsError(f"config: {_POLICY} take more than {MOST_BYTES} bytes of JSON")

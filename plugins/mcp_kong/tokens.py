@@ -24,7 +24,7 @@ from mcp_core.headers import Headers
 from mcp_core.jsonrpc import Message
 from mcp_core.outcome import INVALID_REQUEST, Reject, RequestId
 from mcp_core.policy import View
-from mcp_core.principal import Principal
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.reasons import Reason
 from mcp_kong import answers, parts
 from mcp_kong.asks import Sidecar
@@ -123,6 +123,21 @@ class Tokens:
         if not self._auth.scopes.lets_in(granted):
             return self._challenge(TOO_NARROW, self._auth.scopes.required)
         return found if granted is found.scopes else replace(found, scopes=granted)
+
+    def knows(self, principal: Principal) -> bool:
+        """Return whether a principal is the subject of a token of one of the issuers here."""
+        return principal.kind == TOKEN and principal.issuer in self._auth.issuers
+
+    def has_cut(self, principal: Principal) -> bool:
+        """Return whether what a principal was granted is revoked, or may be: nobody can tell without the file."""
+        return self._revoked is not None and self._revoked.cuts(principal) is not False
+
+    def acted_for(self, principal: Principal) -> Principal | None:
+        """Return a principal whose token another guard has verified, with the scopes that count here, or None."""
+        granted = self._auth.scopes.granted(principal.scopes)
+        if not self.knows(principal) or self.has_cut(principal) or not self._auth.scopes.lets_in(granted):
+            return None
+        return replace(principal, scopes=granted)
 
     def wanted(self, headers: Headers, refusal: Reject, ring: Sequence[bytes]) -> str | None:
         """Return the word with which the sidecar fetches a key that a refused token names; None in all other cases.

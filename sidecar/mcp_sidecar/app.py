@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_core.auth import wanted
+from mcp_sidecar.adaptive.serving import VirtualServers
 from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
@@ -105,7 +106,9 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         routes=[
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
+            Route(
+                "/inspect/{server}", InspectLane(callers, parts, ward.breakers, VirtualServers(parts, upstream).reply)
+            ),
             *(
                 [Route(COLLECTOR_PATH, collector.answer, methods=["POST"])]
                 if settings.telemetry.collector_token

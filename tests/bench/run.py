@@ -21,7 +21,7 @@ BENCHMARKS = (
     "fleet",
     "shares",
 )
-APART = ("auth", "telemetry", "catalog")
+APART = ("auth", "telemetry", "catalog", "virtual")
 """Benchmarks with a target of their own."""
 
 

@@ -15,6 +15,7 @@ from mcp import Client, MCPError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import desk
 import login
 import poisoned
 
@@ -162,6 +163,21 @@ def log_in(number):
             raise SystemExit("a call without a person's consent reached the server")
 
 
+def offer_as_one(number):
+    step(number, "One URL over three servers with 300 tools, within a budget of 8,000 tokens")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = {name: Replica(name, script=desk.SERVER) for name in desk.MEMBERS}
+        for server in running.values():
+            stack.callback(server.kill)
+        desk.files(folder, running)
+        say(textwrap.indent((folder / "desk.yaml").read_text().rstrip(), "   | "))
+        urls = stack.enter_context(desk.gateway(folder))
+        asyncio.run(desk.show(urls, line))
+        if executed(running.values()) != ["cancel_refund"]:
+            raise SystemExit("a server was asked for what nobody asked for")
+
+
 def main():
     say("An MCP gateway for people who run Kong: the demo")
     with contextlib.ExitStack() as stack:
@@ -218,6 +234,7 @@ def main():
         asyncio.run(poisoned.wait_for_review(urls["travel"], store, say))
         if travel.executed():
             raise SystemExit("the tool that waits was executed")
+    offer_as_one(8)
     log_in(9)
     step(10, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")

@@ -49,6 +49,7 @@ class KongSide:
         word: str | None = None,
         sidecar: Any = None,
         certificate: str | None = None,
+        consumers: dict[str, Any] | None = None,
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
@@ -60,11 +61,11 @@ class KongSide:
             "request.get_headers": headers,
             "request.get_raw_body": body,
             "client.get_consumer": consumer,
+            "client.load_consumer": lambda id_, _by_username: (consumers or {}).get(id_),
             "client.get_forwarded_ip": "192.0.2.7",
             "router.get_route": route,
             "service.set_upstream": knows_upstreams,
             "service.request.set_headers": self._set_headers,
-            **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
             "nginx.get_var": {
                 "request": line,
                 "http_mcp_gateway_target": word,
@@ -73,12 +74,12 @@ class KongSide:
             }.get,
             "ctx.shared.get": lambda key: json.dumps(headers) if answers and key == "mcp_request_1" else None,
             "ctx.shared.set": self._set_shared,
-            **dict.fromkeys(("response.exit", "log.set_serialize_value")),
+            **dict.fromkeys(("response.exit", "log.set_serialize_value", "client.authenticate")),
+            **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
         }
-        service = SimpleNamespace(request=SimpleNamespace())
         self.pdk = SimpleNamespace(
             request=SimpleNamespace(),
-            service=service,
+            service=SimpleNamespace(request=SimpleNamespace()),
             client=SimpleNamespace(),
             router=SimpleNamespace(),
             response=SimpleNamespace(),
@@ -87,6 +88,9 @@ class KongSide:
             ctx=SimpleNamespace(shared=SimpleNamespace()),
             local_socket=SimpleNamespace(ask=sidecar or (lambda *_: None)),
         )
+        self._answer(replies)
+
+    def _answer(self, replies: dict[str, Any]) -> None:
         for path, answer in replies.items():
             at: Any = self.pdk
             *parents, name = path.split(".")

@@ -104,7 +104,7 @@ def render(paths: tuple[Path, ...], out: Path | None, servers_out: Path | None, 
             raise click.UsageError("--check needs --out FILE, the file to compare with")
         _compare(out, text, paths, "--out")
     if servers_out is not None:
-        listed = write_servers(map(record_of, read_folder(list(paths)).servers))
+        listed = write_servers(record_of(one) for one in read_folder(list(paths)).servers if not one.server.virtual)
         _compare(servers_out, listed, paths, "--servers-out") if check else _write(servers_out, listed)
     if check:
         return

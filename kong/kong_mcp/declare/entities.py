@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from kong_mcp.declare.model import AUTH
 from kong_mcp.declare.server_file import ServerFile
-from kong_mcp.state import fill_template, let_probes_decide, token_service
+from kong_mcp.state import acting_service, fill_template, let_probes_decide, token_service
 
 LEGEND: Final = """\
 Each server NAME has
@@ -46,7 +47,9 @@ def document(one: ServerFile, template: str, tags: Sequence[str]) -> Record:
         if service["name"] == token_service(one.name):
             continue
         _reach(service, one)
-        if not service["name"].startswith(_INTERNAL):
+        if service["name"] == acting_service(one.name):
+            _let_act(service, one)
+        elif not service["name"].startswith(_INTERNAL):
             _publish(service, one)
     for upstream in filled["upstreams"]:
         _check_health(upstream, one.values.get("health", {}), one.values.get("tls", {}), _client_certificate(one))
@@ -115,6 +118,17 @@ def _publish(service: Record, one: ServerFile) -> None:
     plugins += [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in one.values.get("plugins", ())]
     if plugins:
         service["plugins"] = plugins
+
+
+def _let_act(service: Record, one: ServerFile) -> None:
+    """Give the sidecar's way to a member the plugins that its file names, without those that say who calls."""
+    plugins = [plugin for plugin in one.values.get("plugins", ()) if plugin["name"] not in AUTH]
+    if plugins:
+        service["plugins"] = plugins
+    asks = one.values.get("auth", ["key-auth"]) or "oauth" in one.values
+    for route in service["routes"]:
+        (guard,) = route["plugins"]
+        guard["config"] = {"deputies": "for-known" if asks else "for-anyone"}
 
 
 def _auth(plugin: Record, base: Record) -> Record:

@@ -9,6 +9,7 @@ from typing import Final
 
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.server_file import ServerFile, read_file
+from kong_mcp.declare.virtual import resolve
 
 SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
@@ -75,4 +76,5 @@ def together(servers: Sequence[ServerFile], problems: Sequence[Problem] = ()) ->
         for one in servers
         if one.values.get("successor", one.name) not in names
     ]
-    return Folder(tuple(sorted(servers, key=lambda one: one.name)), tuple(sorted(found)))
+    known, wrong = resolve(sorted(servers, key=lambda one: one.name))
+    return Folder(tuple(known), tuple(sorted([*found, *wrong])))

@@ -74,9 +74,11 @@ def _map(field: dict[str, Any]) -> dict[str, Any]:
 def _record(field: dict[str, Any]) -> dict[str, Any]:
     fields = fields_of(field)
     required = [name for name, one in fields.items() if one.get("required") and "default" not in one]
+    either = [(name, one["required_unless"]) for name, one in fields.items() if "required_unless" in one]
     return {
         "type": "object",
         "properties": {name: _of(one) for name, one in fields.items()},
+        **({"anyOf": [{"required": [name]} for name in either[0]]} if either else {}),
         **({"required": required} if required else {}),
         "additionalProperties": False,
     }

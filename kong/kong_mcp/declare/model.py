@@ -15,6 +15,7 @@ from typing import Any, Final
 from kong_mcp.declare.short_forms import TOKENS, TRUST
 from kong_mcp.policy_file import GIVEN
 from mcp_core.servers import LifeCycle
+from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.schema import GUARD_SCHEMA
 
 NAME_PATTERN: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -172,7 +173,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
     {
         "replicas": {
             "type": "array",
-            "required": True,
+            "required_unless": "servers",
             "len_min": 1,
             "elements": {
                 "type": "string",
@@ -186,6 +187,20 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
             "the one that replicas are asked for.",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
+        }
+    },
+    {
+        "servers": {
+            "type": "array",
+            "len_min": 1,
+            "elements": {
+                "type": "string",
+                "pattern": "[a-z0-9*][a-z0-9*-]{0,62}",
+                "say": "write the name of a server, or a pattern: team-*",
+            },
+            "description": "In place of replicas: the servers that this virtual server offers as one, by name; `*` "
+            "stands for any run of characters. Their own policies hold, whoever calls.",
+            "examples": [["weather", "team-*"]],
         }
     },
     {
@@ -346,7 +361,18 @@ GUARD_NAMES: Final = frozenset(name for field in GUARD_FIELDS for name in field)
 def of_guard(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a server file the guard is configured with, by the guard's own names."""
     given = {new: old for old, new in RENAMED.items()}
-    return {given.get(name, name): one for name, one in values.items() if name in GUARD_NAMES}
+    guard = {given.get(name, name): one for name, one in values.items() if name in GUARD_NAMES}
+    return guard if "servers" not in values else guard | _left_to_members(values)
+
+
+def _left_to_members(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a virtual server's guard lets pass where its file says nothing of it: its members decide."""
+    policy = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources") if kind not in values}
+    tools = values.get("tools")
+    if "budget" in values and isinstance(tools, Mapping):
+        # Whoever may see some tools may look for them.
+        policy["tools"] = {**tools, "allow": [*tools.get("allow", ()), *OWN_TOOLS]}
+    return policy
 
 
 def fields_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,12 @@ DEFAULT_AUTH: Final = ({"name": "key-auth"},)
 """What deck/template.yaml asks callers for where a file says nothing else."""
 _SHORT: Final = {"oauth": "auth", "pins": "trust"}
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
+_OF_MEMBERS: Final = (
+    *("replicas", "tls", "health", "timeouts", "pins", "scan", "results", "arguments", "constraints", "repeat"),
+    *("upstream_token", "query", "lists", "param_headers", "skills", "apps", "methods"),
+)
+"""Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
+_OF_VIRTUAL: Final = ("prefix", "budget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +117,36 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         return None, sorted(found)
     try:
         values = expand(values)
-        server = server_of(values["name"], values["replicas"])
     except ShortFormError as error:
         return None, [Problem(file, line_of(node, error.field), error.field, str(error))]
+    policy = of_guard(values)
+    try:
+        if "servers" in values:
+            server = DevServer(values["name"], "http", "/mcp", (), policy, virtual=True)
+        else:
+            server = replace(server_of(values["name"], values["replicas"]), policy=policy)
     except ServerSpecError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
-    mine = ServerFile(file, node, values, replace(server, policy=of_guard(values), path_of_agents=values.get("path")))
+    mine = ServerFile(file, node, values, replace(server, path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
     return (None if any(not one.warning for one in found) else mine), found
 
 
 def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
-    held = (_guard, _paths, _tls, _plugins, _credentials, _health, _life)
-    return [problem for one in held for problem in one(mine)]
+    held = (_virtual, _guard, _paths, _plugins, _credentials, _life)
+    found = [problem for one in held for problem in one(mine)]
+    return found if mine.server.virtual else [*found, *_tls(mine), *_health(mine)]
+
+
+def _virtual(mine: ServerFile) -> Iterator[Problem]:
+    virtual = mine.server.virtual
+    for field in _OF_MEMBERS if virtual else _OF_VIRTUAL:
+        if field in mine.values:
+            beside = "servers; it is each member's own" if virtual else "replicas; it is for virtual servers"
+            yield mine.problem(field, f"found it beside {beside}; remove it")
+    if (budget := mine.values.get("budget")) is not None and "tokens" not in budget:
+        yield mine.problem("budget", "found no tokens; write tokens: 8000")
 
 
 def _life(mine: ServerFile) -> list[Problem]:

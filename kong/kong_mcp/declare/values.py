@@ -118,7 +118,8 @@ def _record(field: dict[str, Any], node: Node, where: str, report: Report) -> di
             report(key.line, where, f"found the field {shown(key.text)}, which is none; {nearest(key.text, known)}")
     for name, inner in known.items():
         # Kong fills defaults in: what has one may be left out.
-        if inner.get("required") and "default" not in inner and node.find(name) is None:
+        needed = inner.get("required") or ("required_unless" in inner and node.find(inner["required_unless"]) is None)
+        if needed and "default" not in inner and node.find(name) is None:
             report(node.line, where, f"found no {name}; write {name}: {_example(inner)}")
     return _given(values)
 

@@ -161,7 +161,7 @@ def _read_policy_file(document: Document, values: Mapping[str, Any]) -> ServerPo
 
 
 def _is_server_file(values: Mapping[str, Any]) -> bool:
-    return "name" in values and "replicas" in values
+    return "name" in values and ("replicas" in values or "servers" in values)
 
 
 def read_server_file(document: Document) -> ServerPolicy:

@@ -6,9 +6,10 @@ that says what happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,7 +18,7 @@ from starlette.types import Receive
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 from mcp_core.sse import Event
-from mcp_sidecar.lane.fetch import Fetch, LateError
+from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.reply import Reply
 from mcp_sidecar.logs import Line
@@ -40,11 +41,23 @@ class KeepAlive:
     told: Callable[[], None]
 
 
+class Fetching(Protocol):
+    """What gives the parts of an answer: Fetch, or what puts one together of others."""
+
+    heard: Callable[[], bool] | None
+
+    def answer(self) -> AbstractAsyncContextManager[AsyncGenerator[Fetched]]:
+        """Give the parts as they come. Raises LateError."""
+
+    def fail(self, refusal: Reject, outcome: str) -> Failed:
+        """Return that there is no answer, or no more of it."""
+
+
 class Answering:
     """Answers one request. `stopping` is set when the process was told to stop."""
 
     def __init__(
-        self, fetch: Fetch, http_method: str, reply: Reply, line: Line, stopping: anyio.Event, alive: KeepAlive
+        self, fetch: Fetching, http_method: str, reply: Reply, line: Line, stopping: anyio.Event, alive: KeepAlive
     ) -> None:
         self._silence, self._told = alive.seconds, alive.told
         self._fetch = fetch

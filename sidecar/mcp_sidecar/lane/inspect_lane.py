@@ -6,14 +6,16 @@ As an ASGI endpoint it refuses whoever is not the guard, and accounts for every 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
+from mcp_core.virtual import Virtual
 from mcp_sidecar.health.breakers import Breakers
 from mcp_sidecar.lane.answering import Answering, KeepAlive
 from mcp_sidecar.lane.breaking import held_back, note
@@ -27,10 +29,16 @@ from mcp_sidecar.logs import Line, asked, request_id, trace_id
 _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log says why.", Reason.BUG, status=500)
 
 
+ReplyVirtual: TypeAlias = Callable[[Call, Virtual, Reply, Line, Receive], Awaitable[None]]
+"""Answers an agent for a virtual server."""
+
+
 class InspectLane:
     """Serves /inspect/{server}."""
 
-    def __init__(self, callers: Callers, parts: Parts, breakers: Breakers) -> None:
+    def __init__(self, callers: Callers, parts: Parts, breakers: Breakers, virtual: ReplyVirtual) -> None:
+        """`virtual` answers in the place of servers that are none of their own."""
+        self._virtual = virtual
         self._callers = callers
         self._parts = parts
         self._breakers = breakers
@@ -72,6 +80,8 @@ class InspectLane:
             if isinstance(call, Reject):
                 line.end(Ending.UNSIGNED, call)
                 await reply.refuse(call)
+            elif (virtual := call.claims.terms.virtual) is not None:
+                await self._virtual(call, virtual, reply, line, receive)
             else:
                 await self.reply(call, reply, line, receive)
         except Exception:  # noqa: BLE001 - the outermost edge of a request: nothing passes, the log says why

@@ -20,6 +20,7 @@ from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.alerts import Alerts
 from mcp_sidecar.surface.surfaces import Surfaces
+from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.internal_route import Upstream
 from mcp_sidecar.upstream.shares import Shares
 
@@ -29,7 +30,7 @@ class Parts:
     """The parts of the lane. `stopping` is set when the process was told to stop."""
 
     settings: Settings
-    upstream: Upstream
+    upstream: Upstream | ActingWay
     filter: Filter
     sessions: Sessions
     tasks: Tasks

@@ -9,7 +9,7 @@ import re
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,6 +21,7 @@ from prometheus_client import Counter
 from yarl import URL
 
 from mcp_core import methods, passing
+from mcp_core.acting import Acting, ActingSigner
 from mcp_core.claims import Target
 from mcp_core.errand import GOOD_SECONDS, Errand, ErrandSigner
 from mcp_core.headers import Headers
@@ -59,12 +60,16 @@ class _Sending:
     http_method: str
     url: URL
     headers: CIMultiDict[str]
-    body: bytes | None
+    body: bytes
 
     async def by(self, client: aiohttp.ClientSession) -> aiohttp.ClientResponse:
         """Send it, and return what comes back, of which only the head has been read."""
         return await client.request(
-            self.http_method, self.url, headers=self.headers, data=self.body, allow_redirects=False
+            self.http_method,
+            self.url,
+            headers=self.headers,
+            data=self.body if self.http_method == "POST" else None,
+            allow_redirects=False,
         )
 
 
@@ -80,6 +85,7 @@ class Upstream:
         self._places = anyio.CapacityLimiter(PLACES)
         self._hidden = Hidden()
         self._signer = ErrandSigner(settings.keys)
+        self._acting = ActingSigner(settings.keys)
         self._pools: dict[bool, aiohttp.ClientSession] = {}
 
     def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
@@ -137,15 +143,43 @@ class Upstream:
             UpstreamError: Kong could not be reached, or broke off before the answer was whole.
         """
         # The server's own path, or another one of its replica's, which the guard has sealed and opened again.
-        url = URL(f"{self._settings.kong_url}/{target.server}{target.endpoint or ''}", encoded=True)
-        passed = self._headers(target, self._errand(target, http_method, url), headers, hide)
+        url = self._url(f"/{target.server}{target.endpoint or ''}")
+        word = {methods.TARGET_HEADER: self._signer.sign(self._errand(target, http_method, url))}
+        passed = self._headers(target, word, headers, hide)
+        async with self._exchange(target.server, question, _Sending(http_method, url, passed, body), tries) as response:
+            yield response
+
+    @asynccontextmanager
+    async def act(
+        self,
+        acting: Acting,
+        target: Target,
+        question: Question,
+        headers: Headers,
+        body: bytes,
+        hide: Collection[str] | None = None,
+        tries: Tries | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request to a member of a virtual server, for a principal: its own guard decides. Else as `send`."""
+        passed = self._headers(target, {methods.ACTING_HEADER: self._acting.sign(acting)}, headers, hide)
+        # No server is called -, so no path of the internal route is meant.
+        sending = _Sending(acting.http_method, self._url(f"/-/{acting.server}/mcp"), passed, body)
+        async with self._exchange(acting.server, question, sending, tries) as response:
+            yield response
+
+    def _url(self, path: str) -> URL:
+        return URL(self._settings.kong_url + path, encoded=True)
+
+    @asynccontextmanager
+    async def _exchange(
+        self, server: str, question: Question, sending: _Sending, tries: Tries | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         # A request without Accept would be refused by servers that do as the specification says.
-        passed.setdefault("accept", _ACCEPT[http_method])
+        sending.headers.setdefault("accept", _ACCEPT[sending.http_method])
         try:
             async with self._place():
-                sending = _Sending(http_method, url, passed, body if http_method == "POST" else None)
-                again = tries or self.begin(target.server)
-                response = await self._head(sending, again if may_repeat(question, http_method) else None)
+                again = tries or self.begin(server)
+                response = await self._head(sending, again if may_repeat(question, sending.http_method) else None)
                 try:
                     yield response
                 finally:
@@ -190,13 +224,13 @@ class Upstream:
         return Errand(address, asked, target.affinity, now + GOOD_SECONDS)
 
     def _headers(
-        self, target: Target, errand: Errand, headers: Headers, hide: Collection[str] | None
+        self, target: Target, word: Mapping[str, str], headers: Headers, hide: Collection[str] | None
     ) -> CIMultiDict[str]:
         """Return what the server gets of the agent's headers, behind the gateway's own."""
         sent = CIMultiDict(
             {
                 "host": self._settings.internal_host,
-                methods.TARGET_HEADER: self._signer.sign(errand),
+                **word,
                 methods.ACCEPT_ENCODING_HEADER: "identity",
             }
         )

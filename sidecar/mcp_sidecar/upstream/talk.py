@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import aiohttp
 import anyio
@@ -19,18 +19,38 @@ from mcp_core.claims import Target
 from mcp_core.conversation import Ask, Conversation, Outgoing, Result, read_message, result_of
 from mcp_core.errand import Address
 from mcp_core.headers import Headers
-from mcp_core.jsonrpc import Notification
+from mcp_core.jsonrpc import Notification, Response
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
+from mcp_core.question import Question
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import filter_text
 from mcp_sidecar.upstream.answers import AnswerHead, BodyShape, read_head
 from mcp_sidecar.upstream.bodies import THREAD_BYTES, chunks, read
 from mcp_sidecar.upstream.encodings import EncodingError
-from mcp_sidecar.upstream.internal_route import Upstream, UpstreamError
+from mcp_sidecar.upstream.internal_route import UpstreamError
 
 _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
 _T = TypeVar("_T")
+
+
+class Way(Protocol):
+    """How a server is reached: Upstream, or what acts there for a principal."""
+
+    def send(
+        self,
+        target: Target,
+        question: Question,
+        http_method: str,
+        headers: Headers,
+        body: bytes = b"",
+        hide: Collection[str] | None = None,
+        /,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a request and give the answer, of which only the head has been read. Raises UpstreamError.
+
+        `hide` holds globs of headers that no server gets.
+        """
 
 
 class TalkError(Exception):
@@ -63,15 +83,17 @@ class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
     def __init__(
-        self, upstream: Upstream, server: str, address: Address, *, max_answer: int, speaks_for: SpeaksFor | None = None
+        self, way: Way, server: str, address: Address | None, *, max_answer: int, speaks_for: SpeaksFor | None = None
     ) -> None:
         self._speaks_for = speaks_for or SpeaksFor()
-        self._upstream = upstream
+        self._upstream = way
         self._server = server
         self._address = address
         self._max = max_answer
         self._threads = anyio.CapacityLimiter(1)
         self._affinity = secrets.token_hex(8)
+        self.refusals: list[Any] = []
+        """How requests were refused, in order: by the code of a JSON-RPC error, or by an HTTP status without one."""
         self._talk = Conversation("kong-mcp-sidecar", version("kong-mcp"))
 
     async def open(self) -> Mapping[str, Any]:
@@ -92,6 +114,17 @@ class Talk:
     def session(self) -> tuple[str | None, str]:
         """Return the server's id of the session, None where there is none, and what finds its replica."""
         return self._talk.session, self._affinity
+
+    async def join(self, version: str, capabilities: Mapping[str, Any], client: Mapping[str, Any]) -> str | None:
+        """Open a session of the legacy era for a client, and return its id, None where the server gives none."""
+        if await self._drive(self._talk.join(version, capabilities, client)) is None:
+            raise TalkError("refused")
+        return self._talk.session
+
+    @property
+    def spoken(self) -> tuple[methods.Era, str, str | None]:
+        """The era and the revision that the server speaks, and the session that is open there."""
+        return self._talk.era, self._talk.version, self._talk.session
 
     async def ask(self, questions: Generator[Ask, Result | None, _T]) -> _T:
         """Ask questions, and return what they come to."""
@@ -132,12 +165,17 @@ class Talk:
         """Return the result of a request, or None where the server refused it, or none is expected."""
         async with self._send(outgoing) as (head, response):
             if outgoing.id is None or head.shape not in (BodyShape.JSON, BodyShape.STREAM):
+                if outgoing.id is not None:
+                    self.refusals.append(head.status)
                 return None
             self._talk.head(outgoing, head.sessions)
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
-                    answered = result_of(outgoing, await self._message(text))
+                    message = await self._message(text)
+                    answered = result_of(outgoing, message)
                     if answered is not None:
+                        if isinstance(message, Response) and isinstance(message.error, dict):
+                            self.refusals.append(message.error.get("code"))
                         return answered[0]
         raise TalkError("broken")
 

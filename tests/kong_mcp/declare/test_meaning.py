@@ -262,7 +262,8 @@ def test_the_schema_and_the_reader_say_the_same(text, good):
 
 def test_the_schema_that_editors_get_is_json_and_closed():
     schema = json.loads(json_schema.text())
-    assert schema["required"] == ["name", "replicas"]
+    assert schema["required"] == ["name"]
+    assert schema["anyOf"] == [{"required": ["replicas"]}, {"required": ["servers"]}]
     assert schema["additionalProperties"] is False
     assert schema["properties"]["tools"]["properties"]["allow"]["items"]["type"] == "string"
     assert "key-auth" in AUTH

@@ -26,6 +26,11 @@ from mcp_sidecar.upstream.internal_route import Upstream
 LIST = b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 
 
+async def nobody(*_arguments):
+    """Stand where virtual servers are answered: none of these tests has one."""
+    raise AssertionError
+
+
 @asynccontextmanager
 async def lane_to(kong, words, **settings):
     """An inspect lane in this process, whose internal route is `kong`."""
@@ -34,7 +39,7 @@ async def lane_to(kong, words, **settings):
     async with aclosing(Upstream(given, metrics.repeats)) as upstream:
         with closing(Alerts(metrics.pins)) as alerts:
             parts = Parts.of(given, metrics, upstream, anyio.Event(), None, alerts)
-            yield InspectLane(Callers(given.keys), parts, Breakers(given.health.limits, metrics.health, None))
+            yield InspectLane(Callers(given.keys), parts, Breakers(given.health.limits, metrics.health, None), nobody)
 
 
 @pytest.fixture

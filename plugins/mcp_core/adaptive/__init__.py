@@ -1,0 +1,1 @@
+"""Virtual servers, as far as they are pure: names, and what a list holds."""

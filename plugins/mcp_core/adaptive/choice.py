@@ -1,0 +1,39 @@
+"""Which tools one list holds: all, as many as fit, or the three that find the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_core.token_count import tokens
+from mcp_core.virtual import BudgetMode, ListBudget
+
+
+def mode_of(items: Mapping[str, Mapping[str, Any]], budget: ListBudget | None) -> BudgetMode:
+    """Return what a list of these tools, by name, holds: full, filtered or search."""
+    if budget is None:
+        return BudgetMode.FULL
+    if budget.mode is not BudgetMode.AUTO:
+        return budget.mode
+    return BudgetMode.FULL if tokens(items.values()) <= budget.tokens else BudgetMode.SEARCH
+
+
+def fitting(items: Mapping[str, Mapping[str, Any]], budget: ListBudget, used: Mapping[str, int]) -> list[str]:
+    """Return the names of the tools that fit a budget, in the order of the list.
+
+    The pinned ones come first, then those that were called most, then the others as they stand; one that is too long
+    is passed over.
+    """
+    place = {name: at for at, name in enumerate(items)}
+    pinned = {name: at for at, name in enumerate(budget.pinned)}
+
+    def rank(name: str) -> tuple[int, int, int]:
+        return pinned.get(name, len(pinned)), -used.get(name, 0), place[name]
+
+    left, kept = budget.tokens, []
+    for name in sorted(items, key=rank):
+        cost = tokens([items[name]])
+        if cost <= left:
+            left -= cost
+            kept.append(name)
+    return sorted(kept, key=place.__getitem__)

@@ -1,0 +1,1 @@
+"""Virtual servers: many servers behind one URL, each asked for whoever calls."""

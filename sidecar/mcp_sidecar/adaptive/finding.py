@@ -1,0 +1,107 @@
+"""What find_tools, describe_tool and call_tool say, over the inventory of whoever asks and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+import anyio.to_thread
+
+from mcp_core.arguments import ArgumentSchema, Unusable
+from mcp_core.scan import ItemKind
+from mcp_core.virtual import CALL, DESCRIBE
+from mcp_sidecar.adaptive.inventory import Inventory
+from mcp_sidecar.adaptive.own_tools import MOST_FOUND
+from mcp_sidecar.lane.patterns import compile_pattern
+from mcp_sidecar.search.index import Index, Prepared, prepare
+from mcp_sidecar.search.items import SearchItem, search_item
+
+SHORT: Final = 300
+"""Characters of a description that find_tools shows."""
+LONGEST_SCHEMA: Final = 4_000
+"""Characters of a schema that stand in an error."""
+_MOST_INDEXES: Final = 32
+_MOST_PREPARED: Final = 20_000
+
+
+class Finder:
+    """Finds tools. What was made ready of a tool is shared by all who may see it; each has an index of its own."""
+
+    def __init__(self) -> None:
+        self._prepared: OrderedDict[SearchItem, Prepared] = OrderedDict()
+        self._indexes: OrderedDict[tuple[SearchItem, ...], Index] = OrderedDict()
+        self._thread = anyio.CapacityLimiter(1)
+
+    async def find(self, inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the result of find_tools."""
+        query, limit = arguments.get("query"), arguments.get("limit", 5)
+        if not isinstance(query, str):
+            return failed("query is a string: what you want to do, in a few words.")
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST_FOUND:
+            return failed(f"limit is a whole number from 1 to {MOST_FOUND}.")
+        return await anyio.to_thread.run_sync(self._find, inventory, query, limit, limiter=self._thread)
+
+    def _find(self, inventory: Inventory, query: str, limit: int) -> dict[str, Any]:
+        items = tuple(search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in inventory.tools.items())
+        found = self._index(items).find(query, limit, lambda _key: True)
+        listed = [{"name": one.key[2], "description": _short(inventory.tools[one.key[2]].item)} for one in found.items]
+        said: dict[str, Any] = {"tools": listed}
+        if found.fallback and listed:
+            said["note"] = "Nothing fits these words: these are the first of all tools. Try other words."
+        said["next"] = f"Read one with {DESCRIBE}, call it with {CALL}."
+        return text(json.dumps(said, ensure_ascii=False))
+
+    def _index(self, items: tuple[SearchItem, ...]) -> Index:
+        known = self._indexes.get(items)
+        if known is None:
+            new = [one for one in items if one not in self._prepared]
+            self._prepared.update((one.item, one) for one in prepare(new, None))
+            known = self._indexes[items] = Index([self._prepared[one] for one in items])
+            while len(self._indexes) > _MOST_INDEXES:
+                self._indexes.popitem(last=False)
+            while len(self._prepared) > max(_MOST_PREPARED, len(items)):
+                self._prepared.popitem(last=False)
+        self._indexes.move_to_end(items)
+        return known
+
+
+def describe(inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of describe_tool: the tool as a full list has it."""
+    name = arguments.get("name")
+    offer = inventory.tools.get(name) if isinstance(name, str) else None
+    if offer is None:
+        return failed(f"Unknown tool: {str(name)[:256]}")
+    return text(json.dumps(offer.item, ensure_ascii=False))
+
+
+def misfit(item: Mapping[str, Any], arguments: Any) -> dict[str, Any] | None:
+    """Return the result that says how arguments must be mended, None where they fit or nobody can tell."""
+    if isinstance(arguments, str):
+        return failed("arguments is a string. Send the object itself, not its JSON as text.")
+    if not isinstance(arguments, dict):
+        return failed("arguments is an object.")
+    schema = ArgumentSchema.of(item.get("inputSchema"), compile_pattern)
+    wrong = None if isinstance(schema, Unusable) else schema.misfit(arguments)
+    if wrong is None or isinstance(wrong, Unusable):
+        return None
+    shown = json.dumps(item.get("inputSchema"), ensure_ascii=False)
+    shown = shown if len(shown) <= LONGEST_SCHEMA else f"read it with {DESCRIBE}"
+    return failed(f"The arguments do not fit at {wrong}; the tool was not called. Its input schema: {shown}")
+
+
+def text(said: str) -> dict[str, Any]:
+    """Return a tool's result that is a text."""
+    return {"content": [{"type": "text", "text": said}]}
+
+
+def failed(said: str) -> dict[str, Any]:
+    """Return a tool's result that says what went wrong, so that the model can mend it."""
+    return {**text(said), "isError": True}
+
+
+def _short(item: Mapping[str, Any]) -> str:
+    said = item.get("description") or item.get("title") or ""
+    said = said if isinstance(said, str) else ""
+    return said if len(said) <= SHORT else said[: SHORT - 3] + "..."

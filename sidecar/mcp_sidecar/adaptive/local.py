@@ -1,0 +1,172 @@
+"""What a virtual server says itself, of an inventory, and which member is asked for all else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from mcp_core import methods
+from mcp_core.adaptive.choice import fitting, mode_of
+from mcp_core.claims import Claims
+from mcp_core.methods import Era, Kind
+from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Reject, params_status
+from mcp_core.reasons import Reason
+from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
+from mcp_sidecar.adaptive import own_tools
+from mcp_sidecar.adaptive.finding import Finder, describe, misfit
+from mcp_sidecar.adaptive.inventory import Inventory, Offer
+
+PAGE: Final = 500
+"""Items of one page of a list."""
+LEFT_OUT: Final = "kong-mcp/leftOut"
+"""The key of a list's `_meta` that names members that are not in it, each with a word for why."""
+_SHOWN: Final = 256
+_CAPABILITIES: Final = {
+    "tools": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "resources": {"listChanged": True},
+    "completions": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which member is asked, with which params; `used` is the tool that is called, by its name here."""
+
+    member: str
+    params: Mapping[str, Any]
+    used: str | None = None
+
+
+class Local:
+    """One virtual server as one caller has it."""
+
+    def __init__(self, name: str, claims: Claims, virtual: Virtual, finder: Finder, inventory: Inventory) -> None:
+        self._name = name
+        self._claims = claims
+        self._virtual = virtual
+        self._finder = finder
+        self.inventory = inventory
+
+    @property
+    def _items(self) -> dict[str, Mapping[str, Any]]:
+        return {name: one.item for name, one in self.inventory.tools.items()}
+
+    @property
+    def mode(self) -> BudgetMode:
+        """What the list of tools holds."""
+        return mode_of(self._items, self._virtual.budget)
+
+    def introduction(self) -> dict[str, Any]:
+        """Return what the virtual server says of itself."""
+        said: dict[str, Any] = {
+            "capabilities": _CAPABILITIES,
+            "serverInfo": {"name": self._name, "version": version("kong-mcp")},
+        }
+        if self.inventory.instructions:
+            said["instructions"] = self.inventory.instructions
+        return said
+
+    def page(self, key: str, cursor: Any, used: Mapping[str, int]) -> dict[str, Any] | Reject:
+        """Return one page of a list, by the key of its result."""
+        items = self._tools(used) if key == "tools" else self._listed(key)
+        start = 0
+        if cursor is not None:
+            at = cursor[1:] if isinstance(cursor, str) and cursor[:1] == "n" else ""
+            start = int(at) if at.isascii() and at.isdigit() and len(at) < 8 else -1
+            if not 0 < start < len(items):
+                return self._bad("The cursor is none of this list: begin it anew.", Reason.LISTEN)
+        page: dict[str, Any] = {key: items[start : start + PAGE]}
+        if start + PAGE < len(items):
+            page["nextCursor"] = f"n{start + PAGE}"
+        if self.inventory.left_out:
+            page["_meta"] = {LEFT_OUT: dict(self.inventory.left_out)}
+        return page
+
+    def _listed(self, key: str) -> list[Mapping[str, Any]]:
+        inventory = self.inventory
+        lists = {
+            "prompts": inventory.prompts,
+            "resources": inventory.resources,
+            "resourceTemplates": inventory.templates,
+        }
+        return [one.item for one in lists[key].values()]
+
+    def _tools(self, used: Mapping[str, int]) -> list[Mapping[str, Any]]:
+        items, budget, mode = self._items, self._virtual.budget, self.mode
+        if mode is BudgetMode.SEARCH and budget is not None:
+            pinned = [items[name] for name in budget.pinned if name in items]
+            return [*own_tools.tools(self._members()), *pinned]
+        if mode is BudgetMode.FILTERED and budget is not None:
+            return [items[name] for name in fitting(items, budget, used)]
+        return list(items.values())
+
+    def _members(self) -> list[str]:
+        """Return the members of which the caller has tools: no other is named."""
+        there = {one.member for one in self.inventory.tools.values()}
+        return [member for member in self._virtual.members if member in there]
+
+    async def route(self, method: str, params: Mapping[str, Any]) -> Route | dict[str, Any] | Reject:
+        """Return the member that is asked, a result that needs none, or the refusal of what there is not."""
+        name, uri = params.get("name"), params.get("uri")
+        if method == methods.CALL:
+            return await self._call(str(name), params)
+        if method == methods.GET_PROMPT:
+            offer = self.inventory.prompts.get(str(name))
+            return self._renamed(offer, params, None) if offer else self._unknown(Kind.PROMPT, str(name))
+        if method == methods.READ_RESOURCE:
+            member = self.inventory.of_uri(str(uri))
+            return Route(member, params) if member else self._unknown(Kind.RESOURCE, str(uri))
+        if method == methods.COMPLETE:
+            return self._complete(params)
+        status = 404 if self._claims.question.era is Era.MODERN else 200
+        return Reject(METHOD_NOT_FOUND, "Method not found", Reason.DENIED_METHOD, status=status)
+
+    async def _call(self, name: str, params: Mapping[str, Any]) -> Route | dict[str, Any] | Reject:
+        arguments = params.get("arguments")
+        arguments = {} if arguments is None else arguments
+        if self.mode is not BudgetMode.FULL and name in OWN_TOOLS:
+            if not isinstance(arguments, dict):
+                return self._bad("params.arguments is an object.", Reason.ARGUMENTS)
+            if name == FIND:
+                return await self._finder.find(self.inventory, arguments)
+            if name == DESCRIBE:
+                return describe(self.inventory, arguments)
+            name = str(arguments.get("name"))
+            inner = arguments.get("arguments", {})
+            offer = self.inventory.tools.get(name)
+            if offer is None:
+                return self._unknown(Kind.TOOL, name)
+            if (wrong := misfit(offer.item, inner)) is not None:
+                return wrong
+            return self._renamed(offer, {**params, "arguments": inner}, name)
+        offer = self.inventory.tools.get(name)
+        return self._renamed(offer, params, name) if offer else self._unknown(Kind.TOOL, name)
+
+    def _complete(self, params: Mapping[str, Any]) -> Route | Reject:
+        ref = params.get("ref")
+        ref = ref if isinstance(ref, dict) else {}
+        if ref.get("type") == "ref/prompt":
+            offer = self.inventory.prompts.get(str(ref.get("name")))
+            if offer is None:
+                return self._unknown(Kind.PROMPT, str(ref.get("name")))
+            return Route(offer.member, {**params, "ref": {**ref, "name": offer.name}})
+        uri = str(ref.get("uri"))
+        offer = self.inventory.templates.get(uri) or self.inventory.resources.get(uri)
+        return Route(offer.member, params) if offer else self._unknown(Kind.RESOURCE, uri)
+
+    def _renamed(self, offer: Offer, params: Mapping[str, Any], used: str | None) -> Route:
+        return Route(offer.member, {**params, "name": offer.name}, used)
+
+    def _unknown(self, kind: Kind, name: str) -> Reject:
+        """Return the refusal of what is not there, as a guard words it for what the policy hides."""
+        era, shown = self._claims.question.era, name[:_SHOWN]
+        if kind is Kind.RESOURCE and era is Era.LEGACY:
+            return Reject(RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown)
+        text = f"Unknown {kind.value.removesuffix('s')}: {shown}"
+        return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), name=shown)
+
+    def _bad(self, text: str, reason: Reason) -> Reject:
+        return Reject(INVALID_PARAMS, text, reason, status=params_status(self._claims.question.era))

@@ -1,0 +1,196 @@
+"""One request to a member, in the era and the session that the member has for whoever asks, and its answer back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from mcp_core import headers as http
+from mcp_core import jsonrpc, methods
+from mcp_core.claims import Target, Terms
+from mcp_core.conversation import read_message
+from mcp_core.jsonrpc import Request
+from mcp_core.methods import Era, Kind
+from mcp_core.outcome import UNAVAILABLE, Reject
+from mcp_core.policy import Access, View
+from mcp_core.question import Asked, Question
+from mcp_core.reasons import Reason
+from mcp_core.surface import ANSWER_LIMITS
+from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.fetch import Fetch
+from mcp_sidecar.lane.fetched import Failed, Fetched, Said, Whole
+from mcp_sidecar.lane.filtering import Tally
+from mcp_sidecar.lane.parts import Parts
+from mcp_sidecar.logs import Line
+from mcp_sidecar.upstream.talk import TalkError
+
+EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
+"""The member's own guard has decided: nothing is hidden here a second time."""
+_GONE: Final = 404
+_MODERN_META: Final = (
+    methods.META_VERSION,
+    methods.META_CAPABILITIES,
+    methods.META_CLIENT_INFO,
+    methods.META_LOG_LEVEL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a member is spoken to: its era, the revision, and the session there, None where it keeps none."""
+
+    era: Era
+    version: str
+    session: str | None = None
+
+
+Speak: TypeAlias = Callable[[bool], Awaitable[Spoken]]
+"""Returns how a member is spoken to; with True, in a session that is opened anew. Raises TalkError."""
+
+
+class Relay:
+    """Fetches the answer of one member. It is what Answering takes in the place of a Fetch."""
+
+    def __init__(self, parts: Parts, call: Call, line: Line, member: str, message: Mapping[str, Any]) -> None:
+        self._parts = parts
+        self._call = call
+        self._line = line
+        self._member = member
+        self._message = message
+        self._fetch = Fetch(parts, call, line)
+        self.heard: Callable[[], bool] | None = None
+
+    def speaking(self, speak: Speak) -> Relay:
+        """Return the relay, which asks `speak` when it begins."""
+        self._speak = speak
+        return self
+
+    def fail(self, refusal: Reject, outcome: str) -> Failed:
+        """Return that there is no answer, or no more of it."""
+        return self._fetch.fail(refusal, outcome)
+
+    @asynccontextmanager
+    async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
+        """Give the parts of the answer as they come."""
+        async with aclosing(self._answer()) as parts:
+            yield parts
+
+    async def _answer(self) -> AsyncGenerator[Fetched]:
+        for anew in (False, True):
+            try:
+                spoken = await self._speak(anew)
+            except TalkError as error:
+                yield self.fail(_unavailable(self._member, error.outcome), "unavailable")
+                return
+            call = member_call(self._call, self._member, self._message, spoken)
+            self._fetch = Fetch(self._parts, call, self._line)
+            self._fetch.heard = self.heard
+            async with self._fetch.answer() as fetched:
+                first = True
+                async for part in fetched:
+                    gone = first and isinstance(part, Whole) and part.status == _GONE and spoken.session is not None
+                    if gone and not anew:
+                        break
+                    first = False
+                    yield self._changed(part, spoken)
+                else:
+                    return
+
+    def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
+        if isinstance(part, Whole) and part.text:
+            return replace(part, text=self._text(part.text, spoken))
+        if isinstance(part, Said) and part.text:
+            text = self._text(part.text, spoken)
+            return Said(text, replace(part.event, data=text.decode()))
+        return part
+
+    def _text(self, text: bytes, spoken: Spoken) -> bytes:
+        bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
+        if not bridged and b'"method"' not in text:
+            # An answer as it came: of messages, only questions of the member need another id.
+            return text
+        message = jsonrpc.load(text, ANSWER_LIMITS)
+        if not isinstance(message, dict):
+            return text
+        changed = False
+        if isinstance(read_message(text), Request):
+            # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
+            message["id"] = asked_id(self._member, message["id"])
+            changed = True
+        result = message.get("result")
+        if bridged and isinstance(result, dict):
+            result.setdefault("resultType", "complete")
+            changed = True
+        return dumped(message) if changed else text
+
+
+def dumped(message: Mapping[str, Any]) -> bytes:
+    """Return a message as JSON."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def asked_id(member: str, id_: Any) -> str:
+    """Return the id by which an agent answers a member's own request."""
+    return f"{member}/{json.dumps(id_)}"
+
+
+def answered(id_: Any, members: tuple[str, ...]) -> tuple[str, Any] | None:
+    """Return the member and its own id that `asked_id` wrote, or None for any other id."""
+    member, slash, own = id_.partition("/") if isinstance(id_, str) else ("", "", "")
+    if not slash or member not in members:
+        return None
+    try:
+        value = json.loads(own)
+    except ValueError:
+        return None
+    return (member, value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def member_call(call: Call, member: str, message: Mapping[str, Any], spoken: Spoken) -> Call:
+    """Return the request that a member gets, and what its answer is held to."""
+    claims, method = call.claims, str(message.get("method", ""))
+    if spoken.era is not call.target.era:
+        message = _in_era(message, spoken)
+    asked = claims.question.asked
+    if method and asked and asked[0].method != method:
+        asked = (Asked(asked[0].id, method, asked[0].token),)
+    headers = {name: value for name, value in call.headers.items() if not name.startswith("mcp-")}
+    headers[methods.VERSION_HEADER] = spoken.version
+    if spoken.era is Era.MODERN:
+        headers |= _modern_headers(message, method)
+    terms = Terms(EVERYTHING, server_messages=claims.terms.server_messages, hide=claims.terms.hide)
+    question = Question(spoken.era, spoken.version, claims.question.place, asked)
+    said = replace(claims, terms=terms, question=question, method=method or methods.RESPONSE_METHOD)
+    target = Target(member, spoken.era, call.target.affinity, spoken.session)
+    return Call(said, target, Tally(EVERYTHING), headers, dumped(message))
+
+
+def _modern_headers(message: Mapping[str, Any], method: str) -> dict[str, str]:
+    headers = {methods.METHOD_HEADER: method}
+    known, params = methods.METHODS.get(method), message.get("params")
+    name = params.get(known.param) if known is not None and known.param and isinstance(params, dict) else None
+    if isinstance(name, str) and method in methods.NAME_HEADER_METHODS:
+        headers[methods.NAME_HEADER] = http.encode_value(name)
+    return headers
+
+
+def _in_era(message: Mapping[str, Any], spoken: Spoken) -> dict[str, Any]:
+    """Return a message as the other era has it. Across eras nobody can ask the agent for anything."""
+    params = dict(message.get("params") or {})
+    meta = {name: one for name, one in (params.get("_meta") or {}).items() if name not in _MODERN_META}
+    if spoken.era is Era.MODERN:
+        client = {"name": "kong-mcp-sidecar", "version": "1"}
+        meta |= {methods.META_VERSION: spoken.version, methods.META_CAPABILITIES: {}, methods.META_CLIENT_INFO: client}
+    if meta:
+        params["_meta"] = meta
+    else:
+        params.pop("_meta", None)
+    return {**message, "params": params}
+
+
+def _unavailable(member: str, outcome: str) -> Reject:
+    text = f"The server {member} behind this one does not answer now. The others do; try again later."
+    return Reject(UNAVAILABLE, text, Reason.MEMBER_UNAVAILABLE, status=503, detail=outcome)

@@ -1,0 +1,243 @@
+"""Virtual servers: what the guard of one sends is answered here, or by the member that it is for.
+
+The laws: the sidecar decides nothing. The virtual server's guard has let the request through, the member's guard
+decides over what the member is asked, and what a list holds is what the members' own lists held for the principal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from starlette.types import Receive
+
+from mcp_core import jsonrpc, methods
+from mcp_core.claims import Claims
+from mcp_core.jsonrpc import NotStrictError
+from mcp_core.methods import Era
+from mcp_core.outcome import INVALID_REQUEST, Reject
+from mcp_core.principal import Principal
+from mcp_core.reasons import Reason
+from mcp_core.surface import ANSWER_LIMITS
+from mcp_core.virtual import Virtual
+from mcp_sidecar.adaptive.changes import Changes
+from mcp_sidecar.adaptive.finding import Finder
+from mcp_sidecar.adaptive.inventory import Inventories, Inventory
+from mcp_sidecar.adaptive.local import Local
+from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
+from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
+from mcp_sidecar.adaptive.warm import Warm
+from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
+from mcp_sidecar.lane.callers import Call
+from mcp_sidecar.lane.parts import Parts
+from mcp_sidecar.lane.reply import Reply
+from mcp_sidecar.logs import Line, asked
+from mcp_sidecar.upstream.acting import ActingWay
+from mcp_sidecar.upstream.answers import JSON_TYPE
+from mcp_sidecar.upstream.internal_route import Upstream
+from mcp_sidecar.upstream.talk import TalkError
+
+ANEW_SECONDS: Final = 2.0
+"""How old lists may be before they are asked for anew for a name that is not in them: who invents names asks nobody."""
+_MOST_COUNTED: Final = 10_000
+_BATCH: Final = Reject(
+    INVALID_REQUEST, "A virtual server takes one message at a time: send them one by one.", Reason.BATCH
+)
+
+
+class VirtualServers:
+    """Answers for all virtual servers of a sidecar."""
+
+    def __init__(self, parts: Parts, upstream: Upstream) -> None:
+        self.parts = parts
+        self.upstream = upstream
+        self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
+        self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
+        self.inventories = Inventories(self.warm)
+        self.finder = Finder()
+        self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
+
+    def used(self, by: str, principal: Principal) -> Counter[str]:
+        """Return how often a principal called each tool of a virtual server, as far as this sidecar saw it."""
+        key = (by, principal.seal_key)
+        counted = self._used.setdefault(key, Counter())
+        self._used.move_to_end(key)
+        if len(self._used) > _MOST_COUNTED:
+            self._used.popitem(last=False)
+        return counted
+
+    async def reply(self, call: Call, virtual: Virtual, reply: Reply, line: Line, receive: Receive) -> None:
+        """Answer an agent."""
+        line.asked = asked(call.claims, call.target, call.headers)
+        line.outcome = "passed"
+        one = Serving(self, call, virtual, line)
+        answer = await one.answer()
+        if isinstance(answer, Reject):
+            line.end("refused", answer)
+            await reply.refuse(replace(answer, id=call.claims.id) if call.claims.id is not None else answer)
+        elif isinstance(answer, tuple):
+            await reply.whole(*answer)
+        else:
+            alive = KeepAlive(self.parts.settings.keep_alive, self.parts.metrics.health.kept_alive.inc)
+            await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
+
+
+class Serving:
+    """One request."""
+
+    def __init__(self, all_: VirtualServers, call: Call, virtual: Virtual, line: Line) -> None:
+        self._all = all_
+        self._call = call
+        self._line = line
+        self.claims: Claims = call.claims
+        self.virtual = virtual
+        self.name = call.target.server
+        self._way = ActingWay(all_.upstream, self.name, call.claims.principal)
+        self._parts = replace(all_.parts, upstream=self._way)
+
+    async def answer(self) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
+        """Return the answer: a refusal, one that is whole, or what fetches it."""
+        session = self._call.target.session
+        if self.claims.http_method == "DELETE":
+            return self._ended(session)
+        if self.claims.http_method == "GET":
+            return self._stream() if session is not None else _no_stream()
+        try:
+            message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
+        except NotStrictError:
+            return Reject(INVALID_REQUEST, "More than is read of one message.", Reason.NOT_STRICT_JSON)
+        if not isinstance(message, dict):
+            return _BATCH
+        if "method" not in message:
+            return self._answered(message)
+        if "id" not in message:
+            return self._told(message)
+        return await self._asked(message, message["method"], message.get("params") or {})
+
+    async def _asked(
+        self, message: Mapping[str, Any], method: str, params: Mapping[str, Any]
+    ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
+        if method == methods.LISTEN:
+            return self._stream()
+        if method in (methods.PING, "logging/setLevel"):
+            return self._result({})
+        if method == methods.INITIALIZE:
+            return await self._initialize(params)
+        local = Local(self.name, self.claims, self.virtual, self._all.finder, await self.take())
+        if method == methods.DISCOVER:
+            return self._result({**local.introduction(), "supportedVersions": list(methods.VERSIONS)}, cached=True)
+        for listed, key, _ in methods.LIST_METHODS:
+            if method == listed:
+                used = self._all.used(self.name, self.claims.principal)
+                page = local.page(key, params.get("cursor"), used)
+                return page if isinstance(page, Reject) else self._result(page, cached=True)
+        route = await local.route(method, params)
+        if isinstance(route, Reject) and route.reason is Reason.DENIED_ITEM:
+            # It may be there since a moment ago.
+            local.inventory = await self.take(anew=True)
+            route = await local.route(method, params)
+        if isinstance(route, Reject):
+            return route
+        if isinstance(route, dict):
+            return self._result(route)
+        if route.used is not None:
+            self._all.used(self.name, self.claims.principal)[route.used] += 1
+        return self._relay(route.member, {**message, "params": route.params})
+
+    async def take(self, *, anew: bool = False) -> Inventory:
+        """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
+        since = time.monotonic() - ANEW_SECONDS if anew else None
+        return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since)
+
+    def _relay(self, member: str, message: Mapping[str, Any]) -> Relay:
+        relay = Relay(self._parts, self._call, self._line, member, message)
+        return relay.speaking(partial(self._speak, member))
+
+    async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
+        """Return how a member is spoken to. Raises TalkError."""
+        target, principal = self._call.target, self.claims.principal
+        if target.era is Era.LEGACY and target.session is not None:
+            try:
+                session = await self._all.sessions.open(self._way, target.session, member, anew=anew)
+            except TalkError:
+                # It may be of the modern era alone.
+                pass
+            else:
+                return Spoken(Era.LEGACY, self.claims.question.version, session)
+        if anew:
+            self._all.warm.forget(self.name, member, principal)
+        talk = await self._all.warm.talk(self.name, member, principal)
+        if talk is None:
+            raise TalkError("unavailable")
+        era, spoken, session = talk.spoken
+        same = era is target.era
+        return Spoken(era, self.claims.question.version if same else spoken, session)
+
+    async def _initialize(self, params: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes] | Reject:
+        wanted = params.get("protocolVersion")
+        spoken = wanted if wanted in methods.LEGACY_VERSIONS else methods.LEGACY_VERSIONS[-1]
+        capabilities, client = params.get("capabilities"), params.get("clientInfo")
+        said = AgentSaid(
+            spoken,
+            capabilities if isinstance(capabilities, dict) else {},
+            client if isinstance(client, dict) else {},
+        )
+        sealed = self._all.parts.sessions.seal(self.claims, self._call.target, [new_id(said)], now=time.time())
+        if isinstance(sealed, Reject):
+            return sealed
+        local = Local(self.name, self.claims, self.virtual, self._all.finder, await self.take())
+        status, headers, body = self._result({**local.introduction(), "protocolVersion": spoken})
+        names = (methods.SESSION_HEADER, methods.GATEWAY_SESSION_HEADER)
+        return status, headers | ({} if sealed is None else dict.fromkeys(names, sealed)), body
+
+    def _result(self, result: Mapping[str, Any], *, cached: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """Return a result as a whole answer. `cached` is for those that may be kept (2026-07-28, utilities/caching)."""
+        said = dict(result)
+        if self._call.target.era is Era.MODERN:
+            said["resultType"] = "complete"
+            if cached:
+                said |= {"ttlMs": 0, "cacheScope": "private"}
+        message = {"jsonrpc": "2.0", "id": self.claims.id, "result": said}
+        return 200, {"content-type": JSON_TYPE, "cache-control": "private, no-store"}, dumped(message)
+
+    def _stream(self) -> Changes:
+        async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
+            return await self.take(anew=anew)
+
+        principal = self.claims.principal
+        talk = partial(self._talk, principal)
+        return Changes(self.claims, self.virtual.members, take, talk)
+
+    async def _talk(self, principal: Principal, member: str) -> Any:
+        return await self._all.warm.talk(self.name, member, principal)
+
+    def _answered(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
+        """Bring an agent's answer to the member that asked."""
+        found = answered(message.get("id"), self.virtual.members)
+        if found is None:
+            return 202, {}, b""
+        member, own = found
+        return self._relay(member, {**message, "id": own})
+
+    def _told(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
+        """Hand on what an agent tells, to the one member with which it has a session; there is one cancelled, say."""
+        session = self._call.target.session
+        if session is None or message["method"] == methods.INITIALIZED:
+            return 202, {}, b""
+        known = [one for one in self.virtual.members if self._all.sessions.known(session, one) is not None]
+        return self._relay(known[0], message) if len(known) == 1 else (202, {}, b"")
+
+    def _ended(self, session: str | None) -> Reject | tuple[int, dict[str, str], bytes]:
+        if session is None:
+            return Reject(INVALID_REQUEST, "There is no session to end.", Reason.SESSION)
+        self._all.sessions.forget(session, self.virtual.members)
+        return 204, {}, b""
+
+
+def _no_stream() -> Reject:
+    text = "Open a session first: POST an initialize."
+    return Reject(INVALID_REQUEST, text, Reason.HTTP_METHOD, status=405, headers={"Allow": "POST"})

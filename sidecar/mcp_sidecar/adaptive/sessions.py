@@ -1,0 +1,109 @@
+"""Sessions of the legacy era: that of an agent with a virtual server, and those with members that stand behind it.
+
+The agent's session id holds what it said of itself, sealed by the lane as every server's session id is: any sidecar can
+open sessions with members for it. They are opened when something is asked of a member, and kept.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+
+from mcp_core import methods
+from mcp_core.seal import base64url, from_base64url
+from mcp_sidecar.upstream.acting import ActingWay
+from mcp_sidecar.upstream.talk import Talk, TalkError
+
+MOST: Final = 20_000
+"""Sessions with members that are kept; one that is gone from here is opened anew."""
+LONGEST: Final = 3_000
+"""Characters of a session id, before it is sealed."""
+OPEN_SECONDS: Final = 10.0
+_VERSION: Final = methods.LEGACY_VERSIONS[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSaid:
+    """What an agent said when it opened its session."""
+
+    version: str
+    capabilities: Mapping[str, Any]
+    client: Mapping[str, Any]
+
+
+def new_id(said: AgentSaid) -> str:
+    """Return the id of a new session with a virtual server."""
+    for capabilities, client in ((said.capabilities, said.client), (_names(said.capabilities), {}), ({}, {})):
+        values = {"n": secrets.token_hex(8), "v": said.version, "c": capabilities, "i": client}
+        id_ = base64url(json.dumps(values).encode())
+        if len(id_) <= LONGEST:
+            return id_
+    raise AssertionError("an id without what an agent said is short")
+
+
+def _names(capabilities: Mapping[str, Any]) -> dict[str, Any]:
+    return {name[:64]: {} for name in list(capabilities)[:8]}
+
+
+def read_id(id_: str) -> AgentSaid:
+    """Return what an agent said when its session was opened, by the id that `new_id` gave."""
+    values = json.loads(from_base64url(id_) or b"{}")
+    client = values.get("i") or {"name": "agent", "version": "0"}
+    return AgentSaid(values.get("v", _VERSION), values.get("c", {}), client)
+
+
+@dataclass(slots=True)
+class _Kept:
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    opened: bool = False
+    session: str | None = None
+
+
+class MemberSessions:
+    """Sessions with members, by the agent's session and the member."""
+
+    def __init__(self, *, max_answer: int) -> None:
+        self._max = max_answer
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+
+    def known(self, session: str, member: str) -> str | None:
+        """Return the session with a member that is open, None where none is."""
+        kept = self._kept.get((session, member))
+        return None if kept is None else kept.session
+
+    async def open(self, way: ActingWay, session: str, member: str, *, anew: bool = False) -> str | None:
+        """Return the session with a member that stands behind an agent's; None where it keeps none.
+
+        Raises:
+            TalkError: the member could not be talked with, or does not take the agent's era.
+        """
+        kept = self._kept.setdefault((session, member), _Kept())
+        self._kept.move_to_end((session, member))
+        if len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        async with kept.lock:
+            if not kept.opened or anew:
+                said = read_id(session)
+                kept.opened = False
+                with anyio.move_on_after(OPEN_SECONDS) as scope:
+                    talk = Talk(way, member, None, max_answer=self._max)
+                    kept.session = await talk.join(said.version, said.capabilities, said.client)
+                    kept.opened = True
+                if scope.cancelled_caught:
+                    raise TalkError("timeout")
+            return kept.session
+
+    def forget(self, session: str, members: tuple[str, ...]) -> dict[str, str]:
+        """Forget an agent's session. Returns the sessions with members that stood behind it."""
+        found = {}
+        for member in members:
+            kept = self._kept.pop((session, member), None)
+            if kept is not None and kept.session is not None:
+                found[member] = kept.session
+        return found

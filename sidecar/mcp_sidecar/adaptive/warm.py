@@ -1,0 +1,137 @@
+"""What members list for one principal: asked once, kept for a while, and shared by all who wait for it.
+
+Each member decides by its own guard what the principal may see, so what is kept is the principal's alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+
+from mcp_core import outcome
+from mcp_core.conversation import read_lists
+from mcp_core.outcome import INTERNAL_ERROR
+from mcp_core.principal import Principal
+from mcp_sidecar.upstream.acting import ActingWay
+from mcp_sidecar.upstream.internal_route import Upstream
+from mcp_sidecar.upstream.talk import Talk, TalkError
+
+FRESH_SECONDS: Final = 10.0
+"""How long what a member listed is served without asking it again. Calls are decided anew each time."""
+MEMBER_SECONDS: Final = 5.0
+"""How long all wait for a member's lists: it is left out then, and said so."""
+AGAIN_SECONDS: Final = 3.0
+"""How long a member that failed is left out before it is asked again."""
+MOST: Final = 5_000
+"""Members, each for one principal, that are kept."""
+REFUSED: Final = "refused"
+"""The member does not know the principal, or does not let it in: nobody is told of such a member."""
+UNAVAILABLE: Final = "unavailable"
+_NOT_LET_IN: Final = 403
+_FAILURES: Final = frozenset({INTERNAL_ERROR, outcome.UNAVAILABLE, 429, *range(500, 600)})
+"""Codes and statuses that say that a list is not there now; others say that the server has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What one member lists: key of the result -> items. `failed` is a word for why there is nothing."""
+
+    member: str
+    items: Mapping[str, list[Any]] = field(default_factory=dict)
+    instructions: str = ""
+    failed: str | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One member for one principal: the conversation that is open with it, and what it listed last."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    talk: Talk | None = None
+    introduction: Mapping[str, Any] = field(default_factory=dict)
+    listed: Listed | None = None
+    until: float = 0.0
+    asked: float = 0.0
+
+    def fresh(self, now: float, since: float | None) -> Listed | None:
+        """Return what was listed where that is good enough."""
+        good = self.listed is not None and now < self.until and (since is None or self.asked >= since)
+        return self.listed if good else None
+
+
+class Warm:
+    """The members' lists, by virtual server, member and principal."""
+
+    def __init__(self, upstream: Upstream, *, max_answer: int) -> None:
+        self._upstream = upstream
+        self._max = max_answer
+        self._kept: OrderedDict[tuple[str, str, Principal], _Kept] = OrderedDict()
+
+    def known(self, by: str, members: Sequence[str], principal: Principal, since: float | None) -> list[Listed] | None:
+        """Return what all members list, None where one of them must be asked. Otherwise as `listed`."""
+        now = time.monotonic()
+        found = [self._of(by, member, principal).fresh(now, since) for member in members]
+        return None if None in found else [one for one in found if one is not None]
+
+    async def listed(self, by: str, member: str, principal: Principal, *, since: float | None = None) -> Listed:
+        """Return what a member lists for a principal; what was asked for before `since` (monotonic) is too old."""
+        kept = self._of(by, member, principal)
+        async with kept.lock:
+            now = time.monotonic()
+            if (known := kept.fresh(now, since)) is not None:
+                return known
+            kept.listed, kept.asked = await self._ask(kept, by, member, principal), now
+            kept.until = time.monotonic() + (FRESH_SECONDS if kept.listed.failed is None else AGAIN_SECONDS)
+            return kept.listed
+
+    async def talk(self, by: str, member: str, principal: Principal) -> Talk | None:
+        """Return the conversation that is open with a member, None where there is none."""
+        await self.listed(by, member, principal)
+        return self._of(by, member, principal).talk
+
+    def forget(self, by: str, member: str, principal: Principal) -> None:
+        """Ask a member anew when its lists are wanted next."""
+        self._of(by, member, principal).until = 0.0
+
+    def _of(self, by: str, member: str, principal: Principal) -> _Kept:
+        key = (by, member, principal)
+        kept = self._kept.setdefault(key, _Kept())
+        self._kept.move_to_end(key)
+        if len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return kept
+
+    async def _ask(self, kept: _Kept, by: str, member: str, principal: Principal) -> Listed:
+        failed = "timeout"
+        with anyio.move_on_after(MEMBER_SECONDS):
+            for fresh in (kept.talk is None, True):
+                try:
+                    return await self._read(kept, by, member, principal, fresh=fresh)
+                except TalkError as error:
+                    failed, kept.talk = error.outcome, None
+                    if fresh:
+                        break
+        kept.talk = None
+        return Listed(member, failed=failed)
+
+    async def _read(self, kept: _Kept, by: str, member: str, principal: Principal, *, fresh: bool) -> Listed:
+        if fresh or kept.talk is None:
+            way = ActingWay(self._upstream, by, principal)
+            talk = Talk(way, member, None, max_answer=self._max)
+            try:
+                kept.introduction = await talk.open()
+            except TalkError as error:
+                shut = error.outcome == REFUSED and talk.refusals[-1:] == [_NOT_LET_IN]
+                raise TalkError(REFUSED if shut else UNAVAILABLE) from error
+            kept.talk = talk
+        kept.talk.refusals.clear()
+        lists = await kept.talk.ask(read_lists(kept.introduction))
+        if not _FAILURES.isdisjoint(kept.talk.refusals):
+            raise TalkError(UNAVAILABLE)
+        said = kept.introduction.get("instructions")
+        return Listed(member, lists.items, said if isinstance(said, str) else "")
