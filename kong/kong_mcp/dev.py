@@ -28,10 +28,11 @@ from mcp_core.servers import McpServer, write_servers
 from mcp_core.telemetry.visit import PROBE_AGENT
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
+from mcp_kong.inspection_settings import read_pins
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.policies import POLICIES_VARIABLE
 from mcp_kong.revocations import REVOKED_VARIABLE
-from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_pins, read_upstream_token
+from mcp_kong.settings import KEYS_VARIABLE, read_auth, read_upstream_token
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE
 
 START_SECONDS: Final = 60.0

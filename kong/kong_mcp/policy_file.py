@@ -12,7 +12,8 @@ from typing import Any, Final
 import yaml
 
 from mcp_kong.schema import GUARD_SCHEMA
-from mcp_kong.settings import SettingsError, check_config
+from mcp_kong.settings import check_config
+from mcp_kong.settings_error import SettingsError
 
 OPEN_POLICY: Final[dict[str, Any]] = {
     "tools": {"allow": ["*"]},

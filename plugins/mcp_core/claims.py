@@ -11,29 +11,36 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from mcp_core.answer import ServerMessages
 from mcp_core.errand import Address
-from mcp_core.formats import is_understood
-from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era
 from mcp_core.outcome import RequestId
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import View
 from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Question
-from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, derive, from_base64url, is_signed
-from mcp_core.virtual import Virtual
+from mcp_core.terms import (
+    NAMED,
+    Terms,
+    dumped,
+    inspection_of,
+    loaded,
+    object_of,
+    read_terms,
+    scan_of,
+    text_of,
+    texts_of,
+    understood,
+    write_terms,
+)
 
 FORMAT: Final = 2
-_NAMED: Final = "~"  # what base64url never has: a digest follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +61,6 @@ class Target:
     address: Address | None = None
     authorization: str | None = field(default=None, repr=False)
     hello: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """By which policy an answer is judged: what of the guard's configuration the sidecar carries out for a principal.
-
-    `lists_tasks` says whether the policy lets agents ask for all tasks; `hide` holds the globs of headers that no
-    server gets, None for passing.HIDDEN_HEADERS; `scan` is what scan.ScanConfig reads; `call_seconds` as in Limits.
-    """
-
-    view: View
-    enforce: bool = True
-    lists_tasks: bool = False
-    server_messages: ServerMessages = field(default_factory=ServerMessages)
-    hide: tuple[str, ...] | None = None
-    pins: Pinning = Pinning.OFF
-    inspection: Inspection = field(default_factory=Inspection)
-    scan: Mapping[str, Any] = field(default_factory=dict)
-    call_seconds: int = 0
-    virtual: Virtual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,53 +141,6 @@ class ClaimSigner:
         return Disbelief.UNSIGNED if claims.expires < now else (claims, target)
 
 
-def write_terms(terms: Terms) -> bytes:
-    """Return terms as JSON: what stands in the header in base64url, or in a file."""
-    inspection, told = terms.inspection, terms.server_messages
-    values: dict[str, Any] = {
-        "view": {kind: access for kind, access in terms.view.to_json().items() if any(access.values())},
-        "monitor": not terms.enforce,
-        "lists_tasks": terms.lists_tasks,
-        "messages": None if told == ServerMessages() else told.to_json(),
-        "pins": _unless_off(terms.pins),
-        "results": _unless_off(inspection.results),
-        "schema": _unless_off(inspection.schema),
-        "secrets": _unless_off(inspection.secrets),
-        "scan": terms.scan,
-        "repeat": inspection.repeats,
-        "lists": None if inspection.lists is Mode.BLOCK else inspection.lists.value,
-        "resume": inspection.resumes,
-        "call_seconds": terms.call_seconds,
-        "virtual": terms.virtual and terms.virtual.to_json(),
-    }
-    kept = {name: value for name, value in values.items() if value}
-    return _dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
-
-
-def terms_digest(content: bytes) -> str:
-    """Return what names terms that stand in a file: their SHA-256 in base64url, which is a good name for the file."""
-    return base64url(hashlib.sha256(content).digest())
-
-
-def named_terms(digest: str) -> str:
-    """Return TERMS of a header for terms that stand in a file."""
-    return _NAMED + digest
-
-
-def read_named_terms(digest: str, content: bytes) -> Terms | None:
-    """Return the terms in a file, or None where it is not what was signed, or this release does not read them."""
-    if not hmac.compare_digest(terms_digest(content), digest):
-        return None
-    try:
-        return _terms(_known(_object(json.loads(content)), _TERMS))
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-_TERMS: Final = frozenset(
-    {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
-    | {"resume", "call_seconds", "virtual"}
-)
 _CLAIMS: Final = frozenset(
     {"server", "era", "version", "affinity", "session", "endpoint", "kind", "who", "issuer", "http", "method", "id"}
     | {"body", "expires", "place", "asked", "batch", "announce", "refusal", "address"}
@@ -245,63 +185,42 @@ def _read(parts: Sequence[str], find: FindTerms) -> tuple[Claims, Target]:
     Raises _TermsMissingError, and KeyError, TypeError or ValueError for what this release does not read.
     """
     if len(parts) == 1:
-        return _read_first(_loaded(parts[0]))
+        return _read_first(loaded(parts[0]))
     number, terms, claims = parts
     if number != str(FORMAT):
         raise ValueError(number)
-    found = find(terms.removeprefix(_NAMED)) if terms.startswith(_NAMED) else _read_terms(terms)
+    found = find(terms.removeprefix(NAMED)) if terms.startswith(NAMED) else read_terms(terms)
     if found is None:
         raise _TermsMissingError
-    return _read_claims(_understood(claims, _CLAIMS), found)
-
-
-@lru_cache(maxsize=1024)
-def _read_terms(text: str) -> Terms:
-    return _terms(_understood(text, _TERMS))
-
-
-def _terms(values: Mapping[str, Any]) -> Terms:
-    hide = values.get("hide")
-    return Terms(
-        view=View.from_json(_object(values.get("view", {}))),
-        enforce=not values.get("monitor", False),
-        lists_tasks=bool(values.get("lists_tasks", False)),
-        server_messages=ServerMessages.from_json(values["messages"]) if "messages" in values else ServerMessages(),
-        hide=None if hide is None else tuple(_texts(hide)),
-        pins=Pinning(values.get("pins", Pinning.OFF)),
-        inspection=_inspection(values),
-        scan=_scan(values),
-        call_seconds=int(values.get("call_seconds", 0)),
-        virtual=Virtual.from_json(values["virtual"]) if "virtual" in values else None,
-    )
+    return _read_claims(understood(claims, _CLAIMS), found)
 
 
 def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Target]:
-    era, version = Era(values["era"]), _text(values["version"])
+    era, version = Era(values["era"]), text_of(values["version"])
     target = Target(
-        _text(values["server"]),
+        text_of(values["server"]),
         era,
-        _text(values["affinity"]),
+        text_of(values["affinity"]),
         _text_or_none(values.get("session")),
         _text_or_none(values.get("endpoint")),
         _address(values.get("address")),
         _text_or_none(values.get("authorization")),
         _text_or_none(values.get("hello")),
     )
-    said = {"kind": _text(values["kind"]), "id": values.get("who", ""), "issuer": values.get("issuer", "")}
+    said = {"kind": text_of(values["kind"]), "id": values.get("who", ""), "issuer": values.get("issuer", "")}
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
-        Principal.from_json(_object(values.get("all_of_who", said))),
+        Principal.from_json(object_of(values.get("all_of_who", said))),
         terms,
-        _text(values["http"]),
-        _text(values.get("method", "")),
+        text_of(values["http"]),
+        text_of(values.get("method", "")),
         _id(values.get("id")),
         Question.from_json(era, version, asked),
-        _text(values["body"]),
+        text_of(values["body"]),
         int(values["expires"]),
         _text_or_none(values.get("announce")),
         _text_or_none(values.get("refusal")),
-        tuple(_texts(values.get("cuts", ()))),
+        tuple(texts_of(values.get("cuts", ()))),
     )
     return claims, target
 
@@ -319,86 +238,27 @@ def _read_first(values: Mapping[str, Any]) -> tuple[Claims, Target]:
         raise ValueError("other members")
     hide, name = values["hide"], values["principal"]
     terms = Terms(
-        view=View.from_json(_object(values["view"])),
+        view=View.from_json(object_of(values["view"])),
         enforce=bool(values["enforce"]),
         lists_tasks=bool(values["lists_tasks"]),
         server_messages=ServerMessages.from_json(values["server_messages"]),
-        hide=None if hide is None else tuple(_texts(hide)),
+        hide=None if hide is None else tuple(texts_of(hide)),
         pins=Pinning(values["pins"]),
-        inspection=_inspection(values),
-        scan=_scan(values),
+        inspection=inspection_of(values),
+        scan=scan_of(values),
     )
-    who = NOBODY if name is None else consumer(_text(name))
-    said = {"http": values["http_method"], "kind": who.kind, "who": who.id, **_object(values["question"])}
+    who = NOBODY if name is None else consumer(text_of(name))
+    said = {"http": values["http_method"], "kind": who.kind, "who": who.id, **object_of(values["question"])}
     claims, target = _read_claims({**values, **said}, terms)
     return replace(claims, format=1), target
 
 
 def _written(values: Mapping[str, Any]) -> str:
-    return base64url(_dumped(values))
-
-
-def _dumped(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":")).encode()
-
-
-def _loaded(text: str) -> Mapping[str, Any]:
-    data = from_base64url(text)
-    if data is None:
-        raise ValueError("not base64url")
-    return _object(json.loads(data))
-
-
-def _understood(text: str, known: frozenset[str]) -> Mapping[str, Any]:
-    return _known(_loaded(text), known)
-
-
-def _known(values: Mapping[str, Any], known: frozenset[str]) -> Mapping[str, Any]:
-    if not is_understood(values, known):
-        raise ValueError("a critical member that is not known")
-    return values
-
-
-def _unless_off(word: Mode | Pinning) -> str | None:
-    return None if word == "off" else word.value
-
-
-def _inspection(values: Mapping[str, Any]) -> Inspection:
-    results, schema, secrets = (Mode(values.get(name, Mode.OFF)) for name in ("results", "schema", "secrets"))
-    repeats, resumes = bool(values.get("repeat", False)), bool(values.get("resume", False))
-    lists = Mode(values.get("lists", Mode.BLOCK))
-    return Inspection(results, schema, secrets, repeats=repeats, resumes=resumes, lists=lists)
-
-
-def _scan(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scanner's settings. Where results are scanned by them, this release must know all of them.
-
-    Elsewhere they matter to what is new alone, which stays hidden (spec/decisions/092).
-    """
-    scan = _object(values.get("scan", {}))
-    if values.get("results", Mode.OFF) != Mode.OFF:
-        ScanConfig.from_config(scan)
-    return scan
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return value
-
-
-def _texts(values: Any) -> list[str]:
-    return [_text(one) for one in values]
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not text")
-    return value
+    return base64url(dumped(values))
 
 
 def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else text_of(value)
 
 
 def _address(value: Any) -> Address | None:

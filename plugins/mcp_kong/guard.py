@@ -19,7 +19,7 @@ from typing import Any, Final
 from mcp_core import endpoint, methods, record, tracing
 from mcp_core import headers as http
 from mcp_core.auth import metadata, wanted
-from mcp_core.claims import Claims, Target, Terms
+from mcp_core.claims import Claims, Target
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
@@ -30,6 +30,7 @@ from mcp_core.question import Question
 from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
+from mcp_core.terms import Terms
 from mcp_kong import answers, parts
 from mcp_kong.acting import ActingCallers, Deputies, without_word
 from mcp_kong.asked import Incoming, WhoAsks

@@ -17,7 +17,8 @@ from mcp_core.reasons import Ending, Reason
 from mcp_core.record import KEY, Hop, Record, RefusedBecause
 from mcp_core.seal import KeyRingError, parse_keys
 from mcp_kong.pdk import Kong
-from mcp_kong.settings import KEYS_VARIABLE, SettingsError
+from mcp_kong.settings import KEYS_VARIABLE
+from mcp_kong.settings_error import SettingsError
 
 LINE: Final = "request"
 """The nginx variable of the request line: method, target and protocol, as they were sent."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mcp_core.claims import Terms, named_terms, terms_digest, write_terms
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.policy import View
 from mcp_core.reasons import Reason
 from mcp_core.seal import base64url
+from mcp_core.terms import Terms, named_terms, terms_digest, write_terms
 
 POLICIES_VARIABLE: Final = "KONG_MCP_POLICIES"
 """Environment variable with the folder that this node's plugin server writes and its sidecar reads."""

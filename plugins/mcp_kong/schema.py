@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from mcp_core.errand import SCHEMES
 from mcp_core.inspection import Mode
-from mcp_core.jsonrpc import DEFAULT_LIMITS
 from mcp_core.methods import ServerKind
 from mcp_core.passing import HIDDEN_HEADERS
 from mcp_core.pins.states import Pinning, Trust
 from mcp_kong.auth_schema import AUTH_SCHEMA, UPSTREAM_TOKEN_SCHEMA
 from mcp_kong.constraint_schema import CONSTRAINTS
+from mcp_kong.limits_schema import LIMITS, limit
 from mcp_kong.scan_schema import SCAN
 from mcp_kong.schema_parts import GLOB, names
 from mcp_kong.virtual_schema import VIRTUAL
@@ -52,16 +52,6 @@ def _access(what: str) -> dict[str, Any]:
                 )
             },
         ],
-    }
-
-
-def _limit(default: int, at_most: int, description: str) -> dict[str, Any]:
-    return {
-        "type": "integer",
-        "required": True,
-        "default": default,
-        "between": [1, at_most],
-        "description": description,
     }
 
 
@@ -378,48 +368,10 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     {
-        "session_max_age": _limit(
+        "session_max_age": limit(
             SESSION_SECONDS, 31_536_000, "Seconds after which a session of the legacy era must be opened again."
         )
     },
-    {
-        "limits": {
-            "type": "record",
-            "description": "How much one request may hold; what holds more is refused before anything reads it.",
-            "fields": [
-                {"body": _limit(DEFAULT_LIMITS.body, 16 * 1024 * 1024, "Bytes of a request body, 4 MiB by default.")},
-                {"depth": _limit(DEFAULT_LIMITS.depth, 512, "Nesting depth of objects and arrays in a body.")},
-                {"keys": _limit(DEFAULT_LIMITS.keys, 1_000_000, "Number of object keys in a whole body.")},
-                {"values": _limit(DEFAULT_LIMITS.values, 4_000_000, "Number of values in a whole body.")},
-                {"batch": _limit(DEFAULT_LIMITS.batch, 1000, "Messages in a batch, for the revisions that have them.")},
-                {"id_length": _limit(DEFAULT_LIMITS.id_length, 4096, "Characters of a request id that is a string.")},
-                {"digits": _limit(DEFAULT_LIMITS.digits, 4000, "Digits of one number anywhere in a body.")},
-                {
-                    "refusals": _limit(
-                        DEFAULT_LIMITS.refusals,
-                        1_000_000,
-                        "Refused requests of one caller (a consumer, or an address where nobody authenticates) in a "
-                        "minute, for each route and worker of the plugin server; further ones are 429.",
-                    )
-                },
-                {
-                    "subscriptions": _limit(
-                        DEFAULT_LIMITS.subscriptions,
-                        10_000,
-                        "URIs, and as many tasks, that one subscriptions/listen may name.",
-                    )
-                },
-                {
-                    "call_seconds": {
-                        "type": "integer",
-                        "between": [1, 86_400],
-                        "description": "Seconds that one call may take in all, from the first byte to the last; its "
-                        "work is cancelled then. Without it, as long as its work takes. Sends calls through the "
-                        "sidecar.",
-                    }
-                },
-            ],
-        }
-    },
+    {"limits": LIMITS},
 ]
 """Kong schema of `config`: a list of one-key records, as kong-pdk plugins give it."""

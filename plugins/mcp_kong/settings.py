@@ -24,13 +24,12 @@ from mcp_core.constraints import ConstraintError
 from mcp_core.constraints import read_config as read_constraints
 from mcp_core.decide import GuardTerms
 from mcp_core.errand import SCHEMES, Address, AddressError
-from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_core.methods import Kind, ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
 from mcp_core.passing import HIDDEN_HEADERS
-from mcp_core.pins.states import Pinning, Trust
+from mcp_core.pins.states import Pinning
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.query import QueryError
 from mcp_core.query import read as read_query
@@ -42,23 +41,18 @@ from mcp_kong.acting import Deputies, read_virtual
 from mcp_kong.answers import Questions
 from mcp_kong.asks import ASK_SOCKET_VARIABLE, Sidecar
 from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
+from mcp_kong.inspection_settings import read_inspection, read_pins
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
-from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, REPEATS, RESUMES, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import MODE, PATH, SESSION_SECONDS, SIDECAR
+from mcp_kong.settings_error import SettingsError
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
 from mcp_kong.upstream_tokens import UpstreamTokens
 
 KEYS_VARIABLE: Final = "KONG_MCP_KEYS"
 """Environment variable with the ring of keys that guard and sidecar share: base64, comma between them."""
-
-
-class SettingsError(ValueError):
-    """The guard cannot start with these settings; the message names the field and what to write."""
-
-    log_safe = True
-    """Tells the plugin server that the message holds no secret and may be logged."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +97,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
     except KeyRingError as error:
         raise SettingsError(f"{KEYS_VARIABLE} in the plugin server's environment: {error}") from None
     pinning, trust = read_pins(config)
-    path = environment.get(SNAPSHOT_VARIABLE)
-    if pinning is Pinning.ENFORCE and not path:
-        raise SettingsError(
-            f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
-        )
+    snapshot = _snapshot(pinning, environment, keys)
     guard = check_config(config)
     address = _address(config, _text(config, "session_upstream", _text(config, "upstream")))
     policies = policy_folder(environment, time.monotonic, time.time)
@@ -141,7 +131,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         ),
         pinning=pinning,
         scan=read_scan(config) | ({} if trust is None else {"trust": trust.value}),
-        snapshot=snapshot_file(path, keys, time.monotonic) if path and pinning is Pinning.ENFORCE else None,
+        snapshot=snapshot,
         sessions=SessionSealer(keys, AESGCM, InvalidTag),
         endpoints=SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE),
         tasks=TaskSealer(keys, AESGCM, InvalidTag),
@@ -154,6 +144,18 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         deputies=deputies,
         virtual=virtual,
     )
+
+
+def _snapshot(pinning: Pinning, environment: Mapping[str, str], keys: tuple[bytes, ...]) -> SnapshotFile | None:
+    """Return the file in which it stands what is open, None where nothing is held to it."""
+    if pinning is not Pinning.ENFORCE:
+        return None
+    path = environment.get(SNAPSHOT_VARIABLE)
+    if not path:
+        raise SettingsError(
+            f"config.pins.mode is enforce: {SNAPSHOT_VARIABLE} must name the file that the sidecar writes"
+        )
+    return snapshot_file(path, keys, time.monotonic)
 
 
 def _address(config: Mapping[str, Any], upstream: str) -> Address:
@@ -233,70 +235,6 @@ def _tokens(auth: Auth, environment: Mapping[str, str], keys: tuple[bytes, ...])
 
 def _revoked(path: str | None, keys: tuple[bytes, ...]) -> Revocations | None:
     return revocations(path, keys, time.monotonic, time.time) if path else None
-
-
-def read_pins(config: Mapping[str, Any]) -> tuple[Pinning, Trust | None]:
-    """Read what pins do, and whose server it is, None where that is not said. Raises SettingsError."""
-    value = config.get("pins") or {}
-    if not isinstance(value, Mapping) or not value.keys() <= {"mode", "trust"}:
-        raise SettingsError("config.pins: write {mode: WORD, trust: WORD}")
-    mode, trust = value.get("mode", PINNING.value), value.get("trust")
-    # YAML reads a bare off as false.
-    mode = Pinning.OFF.value if mode is False else mode
-    if mode not in list(Pinning):
-        raise SettingsError(f"config.pins.mode: write one of {', '.join(Pinning)}")
-    if trust is not None and trust not in list(Trust):
-        raise SettingsError(f"config.pins.trust: write one of {', '.join(Trust)}")
-    if trust is not None and mode == Pinning.OFF.value:
-        raise SettingsError("config.pins.trust holds nothing while config.pins.mode is off: write mode: enforce")
-    return Pinning(mode), None if trust is None else Trust(trust)
-
-
-def read_inspection(config: Mapping[str, Any]) -> Inspection:
-    """Read what is asked of results and arguments. Raises SettingsError."""
-    return Inspection(
-        results=_word(config, "results", "mode"),
-        schema=_word(config, "arguments", "schema"),
-        secrets=_word(config, "arguments", "secrets"),
-        repeats=read_repeat(config),
-        resumes=read_resume(config),
-        lists=_word(config, "lists", "mode", Mode.BLOCK),
-    )
-
-
-def read_repeat(config: Mapping[str, Any]) -> bool:
-    """Read whether calls may be repeated. Raises SettingsError."""
-    value = config.get("repeat") or {}
-    if not isinstance(value, Mapping) or not value.keys() <= {"calls", "sessions"}:
-        raise SettingsError("config.repeat: write {calls: WORD, sessions: WORD}")
-    word = value.get("calls", REPEATS[0])
-    # YAML reads a bare off as false.
-    word = REPEATS[0] if word is False else word
-    if word not in REPEATS:
-        raise SettingsError(f"config.repeat.calls: write one of {', '.join(REPEATS)}")
-    if word == REPEATS[1] and read_pins(config)[0] is not Pinning.ENFORCE:
-        raise SettingsError("config.repeat.calls is hinted: only approved hints count; write pins: {mode: enforce} too")
-    return bool(word == REPEATS[1])
-
-
-def read_resume(config: Mapping[str, Any]) -> bool:
-    """Read whether sessions that their replica lost are opened again. Raises SettingsError."""
-    word = (config.get("repeat") or {}).get("sessions") or RESUMES[0]  # YAML reads a bare off as false
-    if word not in RESUMES:
-        raise SettingsError(f"config.repeat.sessions: write one of {', '.join(RESUMES)}")
-    return bool(word == RESUMES[1])
-
-
-def _word(config: Mapping[str, Any], field: str, key: str, default: Mode = Mode.OFF) -> Mode:
-    value, keys = config.get(field) or {}, INSPECTION[field]
-    modes = [one.value for one in Mode]
-    word = value.get(key, default.value) if isinstance(value, Mapping) and value.keys() <= keys else None
-    # YAML reads a bare off as false.
-    word = Mode.OFF.value if word is False else word
-    if word not in modes:
-        wanted = ", ".join(f"{one}: WORD" for one in sorted(keys))
-        raise SettingsError(f"config.{field}: write {{{wanted}}} with one of {', '.join(modes)}")
-    return Mode(word)
 
 
 def read_server_messages(config: Mapping[str, Any]) -> ServerMessages:

@@ -178,6 +178,24 @@ def offer_as_one(number):
             raise SystemExit("a server was asked for what nobody asked for")
 
 
+def hold_what_is_foreign(number):
+    """Show a tool that no rule sees waiting for a person."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        step(
+            number, "A foreign server's tool, attacking in plain words: no rule can see that, so it waits for a person"
+        )
+        policy, store = folder / "policy.yaml", folder / "surfaces.db"
+        policy.write_text(_FOREIGN)
+        say(textwrap.indent(_FOREIGN.rstrip(), "   | "))
+        travel = Replica("travel", script=_SERVER)
+        stack.callback(travel.kill)
+        urls = stack.enter_context(gateway(policy, "--store", str(store), travel=[travel]))
+        asyncio.run(poisoned.wait_for_review(urls["travel"], store, say))
+        if travel.executed():
+            raise SystemExit("the tool that waits was executed")
+
+
 def main():
     say("An MCP gateway for people who run Kong: the demo")
     with contextlib.ExitStack() as stack:
@@ -222,21 +240,10 @@ def main():
         asyncio.run(poisoned.show(urls, store, running["calendar"], say))
         if {"search_notes"} & {name for _, name in running["notes"].executed()}:
             raise SystemExit("the poisoned tool was executed")
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        step(8, "A foreign server's tool, attacking in plain words: no rule can see that, so it waits for a person")
-        policy, store = folder / "policy.yaml", folder / "surfaces.db"
-        policy.write_text(_FOREIGN)
-        say(textwrap.indent(_FOREIGN.rstrip(), "   | "))
-        travel = Replica("travel", script=_SERVER)
-        stack.callback(travel.kill)
-        urls = stack.enter_context(gateway(policy, "--store", str(store), travel=[travel]))
-        asyncio.run(poisoned.wait_for_review(urls["travel"], store, say))
-        if travel.executed():
-            raise SystemExit("the tool that waits was executed")
-    offer_as_one(8)
-    log_in(9)
-    step(10, "Everything stops")
+    hold_what_is_foreign(8)
+    offer_as_one(9)
+    log_in(10)
+    step(11, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

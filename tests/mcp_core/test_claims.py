@@ -12,17 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core.answer import ServerMessages
-from mcp_core.claims import (
-    Claims,
-    ClaimSigner,
-    Disbelief,
-    Target,
-    Terms,
-    named_terms,
-    read_named_terms,
-    terms_digest,
-    write_terms,
-)
+from mcp_core.claims import Claims, ClaimSigner, Disbelief, Target
 from mcp_core.errand import Address
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Kind, Place, ServerKind
@@ -31,6 +21,7 @@ from mcp_core.policy import Access, View
 from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 from mcp_core.question import Asked, Question
 from mcp_core.seal import derive
+from mcp_core.terms import Terms, named_terms, read_named_terms, terms_digest, write_terms
 
 OLD, NEW = b"o" * 32, b"n" * 32
 BODY = b'{"jsonrpc":"2.0"}'

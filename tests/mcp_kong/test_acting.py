@@ -14,7 +14,7 @@ from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 from mcp_kong.guard import Guard
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 
 HEADER = "mcp-gateway-acting"
 ROUTE = {"id": "r-1", "methods": None}

@@ -12,7 +12,7 @@ from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
 from mcp_core.question import Asked
 from mcp_kong.guard import Guard
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}

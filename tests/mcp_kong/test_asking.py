@@ -14,7 +14,7 @@ from token_side import KIT, ask, bearer, challenge_of, guard, write
 from mcp_core.auth.asks import Asks
 from mcp_kong.guard import Guard
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 from tokens.kit import b64
 
 SOCKET = "/run/kong-mcp/ask.sock"

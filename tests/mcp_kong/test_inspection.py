@@ -10,7 +10,7 @@ from kong_side import CONFIG, KEY, KongSide
 
 from mcp_core.claims import ClaimSigner
 from mcp_kong.guard import Guard
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 
 EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}

@@ -11,7 +11,8 @@ from kong_side import KEY, KongSide
 
 from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_kong.internal import Internal
-from mcp_kong.settings import KEYS_VARIABLE, SettingsError
+from mcp_kong.settings import KEYS_VARIABLE
+from mcp_kong.settings_error import SettingsError
 
 LINE = "POST /notes HTTP/1.1"
 

@@ -16,7 +16,7 @@ from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
 from mcp_core.reasons import Reason
 from mcp_core.scan import ItemKind
 from mcp_kong.guard import Guard
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 from mcp_kong.snapshots import (
     CHECK_SECONDS,
     MISS_SECONDS,

@@ -8,11 +8,12 @@ import os
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
-from mcp_core.claims import ClaimSigner, Disbelief, read_named_terms, terms_digest
+from mcp_core.claims import ClaimSigner, Disbelief
 from mcp_core.methods import Kind
+from mcp_core.terms import read_named_terms, terms_digest
 from mcp_kong.guard import Guard
 from mcp_kong.policies import CHECK_SECONDS, KEPT_SECONDS, MOST_BYTES, POLICIES_VARIABLE, PolicyFolder
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
 LONG = {"tools": {"allow": [f"tool-number-{number}" for number in range(2000)]}}

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from mcp_kong.settings import SettingsError, read_settings
+from mcp_kong.settings import read_settings
+from mcp_kong.settings_error import SettingsError
 
 ENVIRONMENT = {"KONG_MCP_KEYS": base64.b64encode(b"k" * 32).decode(), "KONG_MCP_SNAPSHOT": "/nowhere"}
 CONFIG = {"server": "notes", "upstream": "mcp-notes"}

@@ -9,7 +9,8 @@ from kong_side import CONFIG, KEY
 
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
 from mcp_kong.schema import GUARD_SCHEMA
-from mcp_kong.settings import KEYS_VARIABLE, SettingsError, read_settings
+from mcp_kong.settings import KEYS_VARIABLE, read_settings
+from mcp_kong.settings_error import SettingsError
 
 ENVIRONMENT = {KEYS_VARIABLE: base64.b64encode(KEY).decode()}
 

@@ -18,7 +18,7 @@ from mcp_core.principal import TOKEN, Principal
 from mcp_core.seal import Session, SessionSealer
 from mcp_kong.guard import Guard
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
-from mcp_kong.settings import SettingsError
+from mcp_kong.settings_error import SettingsError
 from tokens.attacks import ROWS
 from tokens.kit import jwk
 

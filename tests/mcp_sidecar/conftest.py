@@ -26,7 +26,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.claims import Claims, ClaimSigner, Target, Terms
+from mcp_core.claims import Claims, ClaimSigner, Target
 from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Place
@@ -35,6 +35,7 @@ from mcp_core.policy import View
 from mcp_core.principal import NOBODY, Principal, consumer
 from mcp_core.question import Asked, Question
 from mcp_core.seal import SessionSealer
+from mcp_core.terms import Terms
 
 KEY = b"k" * 32
 METRICS_TOKEN = "metrics-token-0123456789"

@@ -15,9 +15,11 @@ from mcp_core.errand import Address
 from mcp_core.pins.states import Drift, FirstUse
 from mcp_core.servers import write_servers
 from mcp_core.telemetry.ocsf import Persons
+from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.cli import main
 from mcp_sidecar.settings import VARIABLES, Settings, SettingsError, read_settings
 from mcp_sidecar.surface.pin_settings import PinSettings
+from mcp_sidecar.surface.tellings import MailServer, WebhookShape
 from mcp_sidecar.telemetry.settings import TelemetrySettings
 
 KEYS = base64.b64encode(b"k" * 32).decode()
@@ -60,6 +62,12 @@ OF_TELEMETRY = {
 }
 
 
+OF_CATALOG = {
+    "MCP_SIDECAR_PUBLIC_URL": "https://mcp.example.com/",
+    "MCP_SIDECAR_REGISTRY_NAMESPACE": "com.example",
+}
+
+
 def problems(**environment):
     with pytest.raises(SettingsError) as caught:
         read_settings(environment)
@@ -72,10 +80,9 @@ def test_the_keys_alone_are_needed():
     assert settings.kong_address == ("127.0.0.1", 8000)
 
 
-def test_every_setting_can_be_set(tmp_path):
-    listed = tmp_path / "servers.json"
-    listed.write_text(write_servers([]), encoding="utf-8")
-    environment = NEEDED | {
+def whole(listed):
+    """Return every variable, set."""
+    return NEEDED | {
         "MCP_SIDECAR_LISTEN": "[::1]:9000",
         "MCP_SIDECAR_REVIEW_LISTEN": "[::1]:9001",
         "MCP_SIDECAR_KONG_URL": "https://kong.internal/",
@@ -102,11 +109,25 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_READERS": f"eve={'e' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
+        "MCP_SIDECAR_KEEP_ALIVE": "5",
+        "MCP_SIDECAR_SLOW_READER": "20",
+        "MCP_SIDECAR_WEBHOOK_SHAPE": "slack",
+        "MCP_SIDECAR_MAIL_SERVER": "smtps://gateway@mail.example:465",
+        "MCP_SIDECAR_MAIL_FROM": "gateway@example.com",
+        "MCP_SIDECAR_MAIL_TO": "ada@example.com,bob@example.com",
+        "MCP_SIDECAR_MAIL_PASSWORD": "mmmm",
         "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
         **OF_TOKENS,
         **OF_HEALTH,
         **OF_TELEMETRY,
+        **OF_CATALOG,
     }
+
+
+def test_every_setting_can_be_set(tmp_path):
+    listed = tmp_path / "servers.json"
+    listed.write_text(write_servers([]), encoding="utf-8")
+    environment = whole(listed)
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
     assert (settings.listen_host, settings.listen_port, settings.review_listen) == ("::1", 9000, ("::1", 9001))
@@ -128,6 +149,14 @@ def test_every_setting_can_be_set(tmp_path):
         90,
         OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
     )
+    assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
+    assert (settings.keep_alive, settings.slow_reader) == (5, 20)
+
+
+def test_every_setting_of_pins_can_be_set(tmp_path):
+    listed = tmp_path / "servers.json"
+    listed.write_text(write_servers([]), encoding="utf-8")
+    settings = read_settings(whole(listed))
     assert settings.pins == PinSettings(
         store="/var/lib/kong-mcp/store.db",
         snapshot="/var/lib/kong-mcp/snapshot",
@@ -142,7 +171,13 @@ def test_every_setting_can_be_set(tmp_path):
         readers={"eve": b"e" * 32},
         webhook_url="https://alerts.example/mcp",
         webhook_secret=b"s" * 32,
+        webhook_shape=WebhookShape.SLACK,
+        mail_server=MailServer.read("smtps://gateway@mail.example:465"),
+        mail_from="gateway@example.com",
+        mail_to=("ada@example.com", "bob@example.com"),
+        mail_password="mmmm",
     )
+    assert "mmmm" not in repr(settings)
     assert "ssss" not in repr(settings)
     assert "aaaa" not in repr(settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kong_mcp.declare.server_file import ServerFile
 from mcp_core.errand import Address
 from mcp_core.servers import LifeCycle, McpServer
-from mcp_kong.settings import read_pins
+from mcp_kong.inspection_settings import read_pins
 
 
 def record_of(one: ServerFile) -> McpServer:

@@ -19,7 +19,8 @@ from kong_mcp.servers import DevServer, ServerSpecError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.servers import LifeCycle
-from mcp_kong.settings import SettingsError, check_config
+from mcp_kong.settings import check_config
+from mcp_kong.settings_error import SettingsError
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
 _TLS_ONLY: Final = "https"

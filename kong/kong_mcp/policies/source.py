@@ -19,9 +19,11 @@ from kong_mcp.policy_file import GIVEN, OPEN_POLICY
 from mcp_core.decide import GuardTerms
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import UNKNOWN, Principal, consumer
+from mcp_kong.inspection_settings import read_pins
 from mcp_kong.proofs import GROUP_TAG
 from mcp_kong.schema import GUARD_SCHEMA
-from mcp_kong.settings import SettingsError, check_config, read_pins
+from mcp_kong.settings import check_config
+from mcp_kong.settings_error import SettingsError
 
 PLUGIN: Final = "mcp-guard"
 FIELDS: Final = frozenset(name for one in GUARD_SCHEMA for name in one) - GIVEN

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
-from mcp_core.claims import Target, Terms
+from mcp_core.claims import Target
 from mcp_core.conversation import read_message
 from mcp_core.jsonrpc import Request
 from mcp_core.methods import Era, Kind
@@ -19,6 +19,7 @@ from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS
+from mcp_core.terms import Terms
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetch import Fetch
 from mcp_sidecar.lane.fetched import Failed, Fetched, Said, Whole

@@ -57,6 +57,9 @@ class HealthMetrics:
         self.kept_alive = Counter(
             "mcp_sidecar_keep_alives", "Comments that were sent on silent event streams.", registry=registry
         )
+        self._of_lane(registry)
+
+    def _of_lane(self, registry: CollectorRegistry) -> None:
         self.slow_readers = Counter(
             "mcp_sidecar_slow_readers",
             "Answers that were cut because their agent did not read them.",

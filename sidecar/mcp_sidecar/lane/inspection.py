@@ -16,7 +16,7 @@ import structlog
 
 from mcp_core import beside, jsonrpc, methods, results
 from mcp_core.arguments import Unusable
-from mcp_core.claims import Claims, Terms
+from mcp_core.claims import Claims
 from mcp_core.inspection import Mode
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
@@ -27,6 +27,7 @@ from mcp_core.reasons import Reason
 from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.surface import ANSWER_LIMITS
+from mcp_core.terms import Terms
 from mcp_sidecar.lane.schemas import Schemas, Usable
 from mcp_sidecar.lane.screening import Readings, Screen, screen_of
 from mcp_sidecar.metrics import Metrics

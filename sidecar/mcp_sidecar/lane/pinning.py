@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from mcp_core.claims import Claims, Target, Terms
+from mcp_core.claims import Claims, Target
 from mcp_core.keys import Keys
 from mcp_core.methods import READ_DIRECTORY, SKILL, SURFACE_KEYS
 from mcp_core.outcome import INVALID_PARAMS
@@ -13,6 +13,7 @@ from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.scan import ItemKind
 from mcp_core.skill_files import is_entry
+from mcp_core.terms import Terms
 from mcp_sidecar.store.sightings import TRUST, Sighting
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.surfaces import Surfaces

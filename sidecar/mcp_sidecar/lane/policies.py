@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from mcp_core.claims import Terms, read_named_terms
+from mcp_core.terms import Terms, read_named_terms
 
 MOST_KEPT: Final = 64
 """Policies that are kept as they were read."""

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
 
-from mcp_core.claims import Terms
 from mcp_core.inspection import Mode
 from mcp_core.keys import Keys
 from mcp_core.methods import SKILL, SURFACE_KEYS
@@ -21,6 +20,7 @@ from mcp_core.pins.canonical import canonical, digest_of
 from mcp_core.pins.states import Pinning
 from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, ScanConfigError, Severity
+from mcp_core.terms import Terms
 from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting, scanner_of, weighty
 
 REMEMBERED: Final = 50_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_core.claims import Terms, named_terms, terms_digest, write_terms
 from mcp_core.methods import Kind
 from mcp_core.policy import Access, View
+from mcp_core.terms import Terms, named_terms, terms_digest, write_terms
 from mcp_sidecar.lane.policies import MOST_KEPT, PolicyReader
 
 TERMS = Terms(View({Kind.TOOL: Access(("keep", *(f"tool-{number}" for number in range(1000))))}))

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mcp_core.claims import Target, Terms
+from mcp_core.claims import Target
 from mcp_core.methods import Era, Kind
 from mcp_core.pins.snapshot import read_file
 from mcp_core.pins.states import DEFAULT_RULES, Pinning, State
 from mcp_core.policy import View
 from mcp_core.scan import ItemKind
+from mcp_core.terms import Terms
 from mcp_sidecar.lane.pinning import Pins
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import Store
