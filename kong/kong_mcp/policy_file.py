@@ -21,7 +21,7 @@ OPEN_POLICY: Final[dict[str, Any]] = {
 }
 """What a local gateway allows without a policy file: everything that MCP defines."""
 
-GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar", "path", "scheme"})
+GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar", "path", "scheme", "serves"})
 """Fields of the guard that follow from the server's name and its replicas."""
 
 

@@ -38,8 +38,9 @@ from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers, parts
+from mcp_kong.pages import Pages
 from mcp_kong.pdk import Kong
-from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
+from mcp_kong.policies import WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
@@ -69,14 +70,6 @@ UNREADABLE: Final = (
     ).body(),
 )
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
-
-
-_UNWRITTEN: Final = Reject(
-    UNAVAILABLE,
-    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
-    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
-    Reason.POLICY_NOT_WRITTEN,
-)
 
 
 class _Caller:
@@ -119,6 +112,7 @@ class Guard:
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         self._principals = Principals(time.monotonic, one_route=one_route)
+        self._pages = Pages(self._settings) if self._settings.pages else None
 
     def access(self, kong: Kong) -> None:
         """Decide over the request and carry the decision out."""
@@ -131,6 +125,9 @@ class Guard:
         if tokens and tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path()):
             return
         headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
+        if self._pages is not None:
+            self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
+            return
         caller = self._caller(kong, headers, http_method)
         if isinstance(caller, Reject):
             self._refuse_caller(Asked(kong, http_method, headers, b"", _Caller(lambda: NOBODY)), caller)
@@ -347,7 +344,7 @@ class Guard:
         settings, kong = self._settings, asked.kong
         terms = self._terms.of(self._view(asked))
         if terms is None:
-            self._refuse(asked, replace(_UNWRITTEN, id=admitted.id))
+            self._refuse(asked, replace(parts.UNWRITTEN, id=admitted.id))
             return
         if not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, parts.missing(settings.sidecar, admitted))

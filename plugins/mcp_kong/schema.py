@@ -21,6 +21,8 @@ from mcp_kong.schema_parts import GLOB, names
 SIDECAR: Final = "mcp-sidecar"
 PATH: Final = "/mcp"
 MODE: Final = "enforce"
+MCP: Final = "mcp"
+PAGES: Final = "pages"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 REPEATS: Final = ("off", "hinted")
@@ -151,6 +153,16 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "required": True,
             "default": SIDECAR,
             "description": "Kong upstream that holds the sidecars, which filter whatever carries a surface.",
+        }
+    },
+    {
+        "serves": {
+            "type": "string",
+            "required": True,
+            "default": MCP,
+            "one_of": [MCP, PAGES],
+            "description": "What is behind this route: an MCP server, or the sidecar's pages for people, for which only "
+            "the fields server, upstream and sidecar matter.",
         }
     },
     {

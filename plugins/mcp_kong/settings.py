@@ -42,7 +42,7 @@ from mcp_kong.health_file import HEALTH_VARIABLE, HealthFile, health_file
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
-from mcp_kong.schema import INSPECTION, MODE, PATH, PINNING, REPEATS, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import INSPECTION, MODE, PAGES, PATH, PINNING, REPEATS, SESSION_SECONDS, SIDECAR
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
 from mcp_kong.upstream_tokens import UpstreamTokens
@@ -85,6 +85,7 @@ class Settings:
     revoked: Revocations | None = None
     health: HealthFile | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
+    pages: bool = False
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -140,6 +141,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         server_tokens=_server_tokens(config, auth, environment.get(ASK_SOCKET_VARIABLE), keys),
         health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
+        pages=config.get("serves") == PAGES,
         revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
     )
 

@@ -1,0 +1,67 @@
+"""What somebody may use: every tool of every server that their agents may call now, and a search by what a tool does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from mcp_core.scan import ItemKind
+from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
+from mcp_sidecar.portal import listing
+from mcp_sidecar.portal.listing import Column
+from mcp_sidecar.portal.paper import Paper
+from mcp_sidecar.portal.settings import PREFIX
+from mcp_sidecar.portal.visitors import Asked
+
+_PATH: Final = f"{PREFIX}/tools"
+Row = tuple[CatalogEntry, CatalogItem]
+
+
+class ToolPages:
+    """Makes the pages of tools."""
+
+    def __init__(self, catalog: Catalog, paper: Paper) -> None:
+        self._catalog = catalog
+        self._paper = paper
+
+    async def tools(self, asked: Asked) -> Response:
+        """Return the tools that somebody may use."""
+        visitor, query = asked.need(), asked.query
+        usable = [
+            (one, item)
+            for one in self._catalog.entries(visitor.viewer)
+            for item in one.items
+            if item.kind is ItemKind.TOOL and item.usable and not item.gone
+        ]
+        words = listing.words(query)
+        rows = [row for row in usable if _fits(row, words)] if words else usable
+        list_ = listing.listed(rows, _PATH, query)
+        return self._paper.page(
+            asked,
+            "tools.html",
+            title="What can I use",
+            here="tools",
+            list=list_,
+            columns=[Column("Tool"), Column("What it does"), Column("Server"), Column("")],
+            says=await self._says(list_.rows),
+            note="",
+        )
+
+    async def _says(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+        """Return what each tool says of itself."""
+        said: dict[tuple[str, str], str] = {}
+        for one in {one.name: one for one, _ in rows}.values():
+            items = [item for other, item in rows if other is one]
+            for (_, name), (content, _) in (await self._catalog.contents(one, items)).items():
+                text = content.get("description")
+                said[one.name, name] = text if isinstance(text, str) else ""
+        return said
+
+
+def _fits(row: Row, words: Sequence[str]) -> bool:
+    one, item = row
+    text = f"{item.name} {one.name} {one.record.title}".casefold().replace("_", " ")
+    return all(word in text or word in item.name.casefold() for word in words)
