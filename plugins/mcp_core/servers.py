@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from mcp_core import jsonrpc
@@ -26,13 +27,25 @@ class ServersFileError(ValueError):
     """The file cannot be used; the message says what is wrong and what would mend it."""
 
 
+class LifeCycle(StrEnum):
+    """Where a server is in its life, as its team says."""
+
+    PREVIEW = "preview"
+    """It may change or go at any time."""
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    """It still answers, and nobody should begin to use it."""
+
+
 @dataclass(frozen=True, slots=True)
 class McpServer:
     """One server behind the gateway, as its team declares it.
 
     `path` is where agents find it, `address` where the sidecar does; `replicas` are URLs. `verified` says whether the
     certificates of https replicas must be good; `trust` whose server it is, None where that is not said. `policy` is
-    what its guard is configured with. `life_cycle` is a word of the team's, `active` where it says nothing.
+    what its guard is configured with. `successor` names the server that takes the place of a deprecated one. `auth` are
+    the names of the Kong plugins that ask who calls; `links` maps words to URLs. `version` is the team's own count, ""
+    where it says none.
     """
 
     name: str
@@ -45,15 +58,27 @@ class McpServer:
     pins: Pinning = Pinning.OFF
     trust: Trust | None = None
     policy: Mapping[str, Any] = field(default_factory=dict)
-    life_cycle: str = "active"
+    life_cycle: LifeCycle = LifeCycle.ACTIVE
+    description: str = ""
+    version: str = ""
+    successor: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    auth: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""
         return {
             "name": self.name,
             "title": self.title,
+            "description": self.description,
+            "version": self.version,
             "owner": self.owner,
-            "life_cycle": self.life_cycle,
+            "life_cycle": self.life_cycle.value,
+            "successor": self.successor,
+            "links": dict(self.links),
+            "tags": list(self.tags),
+            "auth": list(self.auth),
             "path": self.path,
             "address": self.address.to_json(),
             "replicas": list(self.replicas),
@@ -81,7 +106,13 @@ class McpServer:
                 Pinning(value.get("pins", Pinning.OFF)),
                 None if value.get("trust") is None else Trust(value["trust"]),
                 dict(value.get("policy", {})),
-                _text(value, "life_cycle", "active"),
+                LifeCycle(_text(value, "life_cycle", LifeCycle.ACTIVE)),
+                _text(value, "description", ""),
+                _text(value, "version", ""),
+                _text(value, "successor", ""),
+                {word: _text({"link": url}, "link") for word, url in dict(value.get("links", {})).items()},
+                tuple(_text({"tag": one}, "tag") for one in value.get("tags", ())),
+                tuple(_text({"auth": one}, "auth") for one in value.get("auth", ())),
             )
         except (AddressError, KeyError, TypeError, ValueError) as error:
             raise ServersFileError(f"server {name!a}: {error}") from None
@@ -89,6 +120,7 @@ class McpServer:
 
 _KNOWN: Final = frozenset(
     {"name", "title", "owner", "life_cycle", "path", "address", "replicas", "verified", "pins", "trust", "policy"}
+    | {"description", "version", "successor", "links", "tags", "auth"}
 )
 
 

@@ -16,6 +16,8 @@ from mcp_sidecar.auth.keeper import IssuerKeeper
 from mcp_sidecar.auth.keyfile import KeyFileWriter
 from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
+from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.entry import ServerHealth
 from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.inspect_lane import InspectLane
@@ -38,6 +40,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
+    catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -52,6 +55,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
                     tasks.start_soon(keeper.run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
+                tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
                 yield
                 tasks.cancel_scope.cancel()
         finally:

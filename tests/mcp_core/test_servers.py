@@ -8,7 +8,7 @@ import pytest
 
 from mcp_core.errand import Address
 from mcp_core.pins.states import Pinning, Trust
-from mcp_core.servers import McpServer, ServersFileError, read_servers, write_servers
+from mcp_core.servers import LifeCycle, McpServer, ServersFileError, read_servers, write_servers
 
 FILES = McpServer("files", "/files/mcp", Address("mcp-files-sessions"), ("http://127.0.0.1:9101/mcp",))
 SEARCH = McpServer(
@@ -22,7 +22,13 @@ SEARCH = McpServer(
     Pinning.ENFORCE,
     Trust.FOREIGN,
     {"tools": {"allow": ["*"]}},
-    "retiring",
+    LifeCycle.DEPRECATED,
+    "Finds pages.\nAnd reads them.",
+    "2.1.0",
+    "web",
+    {"runbook": "https://wiki.example/search"},
+    ("production",),
+    ("key-auth",),
 )
 
 
@@ -67,6 +73,13 @@ def test_what_is_written_is_read_again_sorted_by_name():
         changed(trust="blind"),
         changed(policy=7),
         changed(title=7),
+        changed(description=7),
+        changed(version=["1"]),
+        changed(life_cycle="retired"),
+        changed(links={"runbook": 7}),
+        changed(links=["runbook"]),
+        changed(tags=[""]),
+        changed(auth=[7]),
         changed(crit=["new"]),
         json.dumps({"format": 1, "servers": [FILES.to_json()] * 2}).encode(),
     ],
@@ -79,4 +92,6 @@ def test_a_file_with_anything_wrong_in_it_is_not_read_at_all(text):
 @pytest.mark.requirement("FILE-082")
 def test_what_a_later_release_says_besides_is_ignored():
     assert read_servers(changed(new={"a": 1})) == {"files": FILES}
+    later = {"description": None, "version": None, "successor": None, "links": None, "tags": None, "auth": None}
+    assert read_servers(changed(**later)) == {"files": FILES}
     assert read_servers(changed(title=None, owner=None, life_cycle=None, pins=None, policy=None)) == {"files": FILES}

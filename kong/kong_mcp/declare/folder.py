@@ -68,4 +68,11 @@ def together(servers: Sequence[ServerFile], problems: Sequence[Problem] = ()) ->
             other = paths[clash]
             text = f"agents reach {other.name} ({other.file}:{other.line('path')}) at {clash} already; write another"
             found.append(one.problem("path", text))
+    found += [
+        one.problem(
+            "successor", f"{one.values['successor']} is no server here; is it declared elsewhere?", warning=True
+        )
+        for one in servers
+        if one.values.get("successor", one.name) not in names
+    ]
     return Folder(tuple(sorted(servers, key=lambda one: one.name)), tuple(sorted(found)))

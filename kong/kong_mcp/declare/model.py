@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kong_mcp.policy_file import GIVEN
+from mcp_core.servers import LifeCycle
 from mcp_kong.schema import GUARD_SCHEMA
 
 NAME_PATTERN: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -115,6 +116,36 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
         }
     },
     {"owner": {**_TEXT, "description": "Who answers for the server: a team, or an address.", "examples": ["team-sky"]}},
+    {
+        "version": {
+            "type": "string",
+            "pattern": r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}",
+            "say": "write one version, 1.4.2 say: letters, digits and . + _ - between them",
+            "refuse": [("latest", "found latest, which stands for the newest version of any server")],
+            "description": "Version of the server as its team counts. Without it catalog and registry name one by the "
+            "day on which its items changed last.",
+            "examples": ["1.4.2"],
+        }
+    },
+    {
+        "life_cycle": {
+            "type": "string",
+            "one_of": [one.value for one in LifeCycle],
+            "default": LifeCycle.ACTIVE.value,
+            "description": "Where the server is in its life: preview may change or go at any time; deprecated still "
+            "answers, and nobody should begin to use it.",
+            "examples": ["deprecated"],
+        }
+    },
+    {
+        "successor": {
+            "type": "string",
+            "pattern": NAME_PATTERN,
+            "say": "write the name of a server",
+            "description": "Name of the server that takes the place of a deprecated one.",
+            "examples": ["weather-2"],
+        }
+    },
     {
         "links": {
             "type": "map",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kong_mcp.declare.server_file import ServerFile
 from mcp_core.errand import Address
-from mcp_core.servers import McpServer
+from mcp_core.servers import LifeCycle, McpServer
 from mcp_kong.settings import read_pins
 
 
@@ -24,4 +24,11 @@ def record_of(one: ServerFile) -> McpServer:
         pins,
         trust,
         one.guard,
+        LifeCycle(values.get("life_cycle", LifeCycle.ACTIVE)),
+        values.get("description", ""),
+        values.get("version", ""),
+        values.get("successor", ""),
+        values.get("links", {}),
+        tuple(values.get("tags", ())),
+        one.auth,
     )

@@ -17,10 +17,13 @@ from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import Server, ServerError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
+from mcp_core.servers import LifeCycle
 from mcp_kong.settings import SettingsError, check_config
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
 _TLS_ONLY: Final = "https"
+DEFAULT_AUTH: Final = ({"name": "key-auth"},)
+"""What deck/template.yaml asks callers for where a file says nothing else."""
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
 
 
@@ -47,6 +50,12 @@ class ServerFile:
     def paths(self) -> tuple[str, str]:
         """Every path of the gateway that is this server's: the endpoint, and where messages of 2024-11-05 are taken."""
         return self.public_path, announced_path(self.public_path)
+
+    @property
+    def auth(self) -> tuple[str, ...]:
+        """Names of Kong's plugins that ask who calls, as entities.document gives them to the service."""
+        default = () if "oauth" in self.values else DEFAULT_AUTH
+        return tuple(plugin["name"] for plugin in self.values.get("auth", default))
 
     @property
     def guard(self) -> Mapping[str, Any]:
@@ -108,7 +117,18 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
 
 def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
-    return [*_guard(mine), *_paths(mine), *_tls(mine), *_plugins(mine), *_credentials(mine), *_health(mine)]
+    held = (_guard, _paths, _tls, _plugins, _credentials, _health, _life)
+    return [problem for one in held for problem in one(mine)]
+
+
+def _life(mine: ServerFile) -> list[Problem]:
+    successor = mine.values.get("successor")
+    if successor == mine.name:
+        return [mine.problem("successor", "found the server itself; name the one that takes its place, or remove it")]
+    if successor and mine.values.get("life_cycle") != LifeCycle.DEPRECATED:
+        text = "found it on a server that is not deprecated; write life_cycle: deprecated, or remove it"
+        return [mine.problem("successor", text)]
+    return []
 
 
 def _guard(mine: ServerFile) -> list[Problem]:

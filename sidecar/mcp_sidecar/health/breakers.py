@@ -79,6 +79,11 @@ class Breakers:
             if self._breakers[server].probes_decide or self._breakers[server].state(now) is BreakerState.OPEN
         }
 
+    def why(self, server: str) -> str:
+        """Return why a server's breaker is open, or "" where it is not."""
+        why = self._open.get(server)
+        return "" if why is None else why.value
+
     async def run(self) -> None:
         """Keep the file true, for ever."""
         written: set[str] | None = None

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -56,6 +56,7 @@ class Ward:
         self._changed = anyio.Event()
         self._told: tuple[str, float] = "", float("-inf")
         self._leads = False
+        self._grouped: tuple[float, Mapping[str, Sequence[bool]]] = float("-inf"), {}
 
     async def run(self) -> None:
         """Work, for ever."""
@@ -86,6 +87,16 @@ class Ward:
         by_kong = frozenset[Replica]().union(*(one.found.replicas for one in self._marks))
         servers = {one.server for one in by_kong}
         return by_kong | {one for one in self._named if one.server not in servers}
+
+    def of_server(self, server: str) -> tuple[int, int, str]:
+        """Return how many replicas of a server are probed, how many are well, and why it is not asked now, or ""."""
+        if time.monotonic() - self._grouped[0] > ROUND_SECONDS:
+            groups: dict[str, list[bool]] = {}
+            for one, verdict in self._verdicts.items():
+                groups.setdefault(one.server, []).append(verdict.inside)
+            self._grouped = time.monotonic(), groups
+        inside = self._grouped[1].get(server, ())
+        return len(inside), sum(inside), self.breakers.why(server)
 
     async def _round(self, tasks: TaskGroup) -> None:
         replicas = self.replicas()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from mcp_core.auth.revoked import Word
@@ -31,7 +31,7 @@ from mcp_sidecar.store.leases import Tenure
 from mcp_sidecar.store.lineage import Anchor, ItemName, goes_through, is_accepted
 from mcp_sidecar.store.migrate import check_schema, upgrade
 from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
-from mcp_sidecar.store.rows import REVIEWED, item_key
+from mcp_sidecar.store.rows import REVIEWED, batches, item_key
 from mcp_sidecar.store.sightings import Sighting, Tools, new_server
 from mcp_sidecar.store.tables import Entry, Head, Known, Version
 from mcp_sidecar.store.values import Changes, DecidedMeanwhileError, ItemId, Seen, Standing, UnknownItemError
@@ -228,6 +228,19 @@ class Store:
             version = _find(session, id_, digest)
             return _seen(version), json.loads(version.content), json.loads(version.findings)
 
+    def contents(
+        self, server: str, digests: Sequence[str]
+    ) -> dict[tuple[ItemKind, str, str], tuple[dict[str, Any], list[dict[str, str]]]]:
+        """Return versions of a server's items as it sent them, with findings, by kind, name and digest."""
+        columns = Version.kind, Version.name, Version.digest, Version.content, Version.findings
+        found: dict[tuple[ItemKind, str, str], tuple[dict[str, Any], list[dict[str, str]]]] = {}
+        with reading(self._engine) as session:
+            for part in batches(digests):
+                of_server = select(*columns).where(Version.server == server, Version.digest.in_(part))
+                for kind, name, digest, content, findings in session.execute(of_server):
+                    found[ItemKind(kind), name, digest] = json.loads(content), json.loads(findings)
+        return found
+
     def approved(self, id_: ItemId) -> dict[str, dict[str, Any]]:
         """Return the versions of an item that are open and in use: digest -> the item, the one seen last first."""
         of_item = Version.item == item_key(id_.server, id_.kind, id_.name)
@@ -269,6 +282,15 @@ class Store:
         """Return every server that was heard of: when it was last looked at (0 for never), and how that ended."""
         with reading(self._engine) as session:
             return {one.name: (one.looked, one.outcome) for one in session.scalars(select(Known).order_by(Known.name))}
+
+    def gone(self, older: int) -> list[ItemId]:
+        """Return the items whose server was seen whole by its last look, `older` milliseconds after the item was."""
+        last = func.max(Version.last_seen)
+        named = select(Version.server, Version.kind, Version.name).join(Known, Known.name == Version.server)
+        whole = named.where(Known.outcome == "seen").group_by(Version.server, Version.kind, Version.name, Known.looked)
+        with reading(self._engine) as session:
+            found = session.execute(whole.having(last < Known.looked - older))
+            return [ItemId(server, ItemKind(kind), name) for server, kind, name in found]
 
     def reached(self, server: str, target: Address) -> bool:
         """Write down where a server is. Returns False where it was never heard of."""

@@ -11,6 +11,7 @@ import anyio
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.alerts import Alerts
+from mcp_sidecar.surface.listed import ListedServers
 from mcp_sidecar.surface.looker import Looker
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.surface.snapshots import SnapshotWriter
@@ -25,6 +26,7 @@ class Curator:
         self._pins = settings.pins
         self._looker: Looker | None = None
         self.alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
+        self.listed = ListedServers(self._pins.servers_file, self._pins.servers)
         self.surfaces: Surfaces | None = None
         if self._pins.store is not None:
             path, address, settle = self._pins.snapshot, self._pins.store, self._pins.settle
@@ -36,7 +38,7 @@ class Curator:
                 alerts=self.alerts,
                 metrics=metrics,
             )
-            self._looker = Looker(settings, self.surfaces, upstream, metrics)
+            self._looker = Looker(settings, self.surfaces, upstream, metrics, self.listed)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

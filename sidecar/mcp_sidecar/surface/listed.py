@@ -31,6 +31,8 @@ class ListedServers:
         self._seen: tuple[int, ...] | None = None
         self._problem = ""
         self.all: Mapping[str, McpServer] = {}
+        self.changed_at = 0
+        """When the file that holds was written (Unix milliseconds); 0 where there is none."""
         self.refresh()
 
     @property
@@ -51,7 +53,8 @@ class ListedServers:
             seen = (now.st_mtime_ns, now.st_size, now.st_ino)
             if seen == self._seen:
                 return
-            self._seen, self.all = seen, read_file(self._path)
+            self._seen = seen
+            self.all, self.changed_at = read_file(self._path), now.st_mtime_ns // 1_000_000
         except (OSError, ServersFileError) as error:
             if str(error) != self._problem:
                 self._problem = str(error)

@@ -40,12 +40,19 @@ SOONEST: Final = 1.0
 class Looker:
     """Looks at the servers that are set, or at those that were heard of."""
 
-    def __init__(self, settings: Settings, surfaces: Surfaces, upstream: Upstream, metrics: PinMetrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        surfaces: Surfaces,
+        upstream: Upstream,
+        metrics: PinMetrics,
+        listed: ListedServers,
+    ) -> None:
         self._settings = settings
         self._surfaces = surfaces
         self._upstream = upstream
         self._metrics = metrics
-        self._listed = ListedServers(settings.pins.servers_file, settings.pins.servers)
+        self._listed = listed
 
     async def run(self) -> None:
         """Look, for ever."""

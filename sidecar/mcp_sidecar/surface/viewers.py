@@ -10,6 +10,8 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from mcp_core.principal import NOBODY, Principal
+
 
 class Permission(StrEnum):
     """What somebody may do."""
@@ -22,10 +24,21 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody whose token is good."""
+    """Somebody who looks: what they may do here, and as whom they call servers (`principal`)."""
 
     name: str
     may: frozenset[Permission]
+    principal: Principal = NOBODY
+
+    def owns(self, owner: str) -> bool:
+        """Return whether somebody is the owner that a server names: one of their groups, or they themselves."""
+        if not owner or self.principal.name is None:
+            return False
+        return owner in self.principal.groups or (not self.principal.issuer and owner == self.principal.id)
+
+
+ANYBODY: Final = Viewer("", frozenset())
+"""Who shows no token: they see what policies open to everybody."""
 
 
 READER: Final = frozenset({Permission.READ})

@@ -11,6 +11,7 @@ from kong_mcp.declare import json_schema
 from kong_mcp.declare.folder import read_folder
 from kong_mcp.declare.known import SurfaceError, read_lock, warnings
 from kong_mcp.declare.model import AUTH, GUARD_FIELDS, GUARD_NAMES, OWN_FIELDS, RENAMED, SERVER_FILE, fields_of
+from kong_mcp.declare.records import record_of
 from kong_mcp.declare.render import entity_problems
 from kong_mcp.declare.server_file import read_text
 from kong_mcp.policy_file import GIVEN
@@ -24,6 +25,42 @@ ID = "3f6c0a1e-6a3f-4a0e-9d3b-0a1b2c3d4e5f"
 
 def problems(more, good=GOOD):
     return [str(one) for one in read_text((good + more).encode(), "f.yaml")[1]]
+
+
+@pytest.mark.requirement("CAT-008")
+@pytest.mark.parametrize(
+    ("more", "where", "explanation"),
+    [
+        ("life_cycle: retired", "3: life_cycle", "active, deprecated, preview"),
+        ("successor: other", "3: successor", "on a server that is not deprecated"),
+        ("life_cycle: preview\nsuccessor: other", "4: successor", "on a server that is not deprecated"),
+        ("life_cycle: deprecated\nsuccessor: weather", "4: successor", "the server itself"),
+        ("life_cycle: deprecated\nsuccessor: Other", "4: successor", "the name of a server"),
+        ("version: latest", "3: version", "found latest"),
+        ("version: '>=1.2'", "3: version", "write one version"),
+    ],
+)
+def test_a_life_cycle_is_said_in_full(more, where, explanation):
+    (said,) = problems(more)
+    assert said.startswith(f"f.yaml:{where}"), said
+    assert explanation in said
+
+
+@pytest.mark.requirement("CAT-008")
+def test_the_record_says_what_the_file_says_and_a_successor_that_is_nowhere_is_warned_of(tmp_path):
+    more = "version: 1.4.2\nlife_cycle: deprecated\nsuccessor: other\ndescription: Rain.\ntags: [production]\n"
+    (tmp_path / "weather.yaml").write_text(f"{GOOD}{more}links: {{runbook: 'https://h/'}}\n", encoding="utf-8")
+    folder = read_folder([tmp_path])
+    (record,) = map(record_of, folder.servers)
+    assert (record.version, record.life_cycle, record.successor) == ("1.4.2", "deprecated", "other")
+    assert (record.description, record.tags, record.links) == ("Rain.", ("production",), {"runbook": "https://h/"})
+    assert record.auth == ("key-auth",)
+    (warning,) = folder.problems
+    assert (warning.warning, "other is no server here" in str(warning)) == (True, True)
+    (tmp_path / "other.yaml").write_text("name: other\nreplicas: ['https://h/mcp']\nauth: []\n", encoding="utf-8")
+    folder = read_folder([tmp_path])
+    assert not any(one.where == "successor" for one in folder.problems)
+    assert [record_of(one).auth for one in folder.servers] == [(), ("key-auth",)]
 
 
 @pytest.mark.requirement("FILE-001")

@@ -1,0 +1,192 @@
+"""One server as one viewer may see it. What no viewer asks for is not computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_core.extensions import kind_of
+from mcp_core.methods import Kind
+from mcp_core.pins.snapshot import IS_OPEN
+from mcp_core.pins.states import OPEN, Pinning
+from mcp_core.policy import View
+from mcp_core.scan import ItemKind
+from mcp_core.servers import McpServer
+from mcp_sidecar.catalog.known import KnownServer, LastLook, Name, ServerVersion, versions_of
+from mcp_sidecar.store.values import Seen, Standing
+
+RULED_AS: Final[Mapping[ItemKind, Kind]] = {
+    ItemKind.TOOL: Kind.TOOL,
+    ItemKind.PROMPT: Kind.PROMPT,
+    ItemKind.RESOURCE: Kind.RESOURCE,
+    ItemKind.TEMPLATE: Kind.RESOURCE,
+    ItemKind.SKILL: Kind.SKILL,
+    ItemKind.FILE: Kind.RESOURCE,
+}
+"""By which globs of a policy an item is ruled. Instructions are by none: they go with the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """How a server does: how many replicas are probed and well, and why its breaker is open ("" where it is not)."""
+
+    probed: int = 0
+    well: int = 0
+    closed: str = ""
+
+    @property
+    def word(self) -> str:
+        """One word for people: well, partly, ill, closed, or unknown where nobody probes."""
+        if self.closed:
+            return "closed"
+        if not self.probed:
+            return "unknown"
+        return "well" if self.well == self.probed else "partly" if self.well else "ill"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogItem:
+    """One item of a server. `shown` is the version that agents get, or the one that was seen last where they get none.
+
+    `state` is "open", "quarantined" or "rejected"; `usable` says whether the viewer's own principal may use it now;
+    `gone` that the last look did not find it.
+    """
+
+    kind: ItemKind
+    name: str
+    state: str
+    usable: bool
+    gone: bool
+    changes_often: bool
+    shown: Seen
+    waiting: Seen | None
+    """The version that waits for a reviewer, where that is another one or none is open."""
+
+
+class CatalogEntry:
+    """One server. `manages` says that the viewer sees all of it: its owner, and whoever may read everything."""
+
+    __slots__ = ("_health", "_items", "_known", "_view", "changed_at", "manages", "record")
+
+    def __init__(
+        self,
+        record: McpServer,
+        view: View,
+        known: Callable[[str], KnownServer],
+        health: Callable[[str], ServerHealth],
+        *,
+        manages: bool,
+        changed_at: int,
+    ) -> None:
+        self.record = record
+        self.manages = manages
+        self.changed_at = changed_at
+        """When the record itself changed last (Unix milliseconds)."""
+        self._view = view
+        self._known = known
+        self._health = health
+        self._items: tuple[KnownServer, int, tuple[CatalogItem, ...]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self.record.name
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.record.title or self.record.name
+
+    @property
+    def health(self) -> ServerHealth:
+        """How it does now."""
+        return self._health(self.record.name)
+
+    @property
+    def look(self) -> LastLook:
+        """When it was looked at last, and how that ended."""
+        return self._known(self.record.name).look
+
+    @property
+    def version(self) -> str:
+        """The version that its team gave it, else that of what it offers; 0.0.0 where nothing was seen yet."""
+        versions = self._known(self.record.name).versions
+        return self.record.version or (versions[0].version if versions else "0.0.0")
+
+    @property
+    def updated_at(self) -> int:
+        """When the record, or what is offered, changed last (Unix milliseconds)."""
+        versions = self._known(self.record.name).versions
+        return max(self.changed_at, versions[0].at if versions else 0)
+
+    @property
+    def began_at(self) -> int:
+        """When anything was heard of it first (Unix milliseconds)."""
+        began = self._known(self.record.name).began
+        return self.changed_at if began is None else began
+
+    @property
+    def policy(self) -> Mapping[str, Any] | None:
+        """The server's policy, for who manages it."""
+        return self.record.policy if self.manages else None
+
+    @property
+    def items(self) -> tuple[CatalogItem, ...]:
+        """The items that the viewer may see, by kind and name."""
+        known = self._known(self.record.name)
+        if self._items is None or self._items[0] is not known or self._items[1] != known.revision:
+            found = (self._item(name, one, gone=name in known.gone) for name, one in known.standings.items())
+            seen = [one for one in found if self.manages or one.usable]
+            self._items = known, known.revision, tuple(sorted(seen, key=lambda one: (one.kind.value, one.name)))
+        return self._items[2]
+
+    def item(self, kind: ItemKind, name: str) -> CatalogItem | None:
+        """Return one item; None for what the viewer may not see as for what does not exist."""
+        known = self._known(self.record.name)
+        standing = known.standings.get((kind, name))
+        if standing is None:
+            return None
+        found = self._item((kind, name), standing, gone=(kind, name) in known.gone)
+        return found if self.manages or found.usable else None
+
+    def count(self, kind: ItemKind = ItemKind.TOOL) -> int:
+        """Return how many items of a kind the viewer may see."""
+        return sum(one.kind is kind for one in self.items)
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many of the items that the viewer may see stand how."""
+        return Counter(one.state for one in self.items)
+
+    @property
+    def rules(self) -> Counter[str]:
+        """What the scanner found in the versions that are shown, as far as the viewer may see them: rule -> items."""
+        return Counter(rule for one in self.items for rule in one.shown.rules)
+
+    @property
+    def versions(self) -> tuple[ServerVersion, ...]:
+        """The versions over time of what the viewer may see, the last one first."""
+        known = self._known(self.record.name)
+        if self.manages:
+            return versions_of(seen for one in known.standings.values() for seen in one.versions)
+        enforces = self.record.pins is Pinning.ENFORCE
+        allowed = (one for name, one in known.standings.items() if self.allows(*name))
+        return versions_of(seen for one in allowed for seen in one.versions if not enforces or seen.state in OPEN)
+
+    def allows(self, kind: ItemKind, name: str) -> bool:
+        """Return whether the policy lets the viewer's own principal see and use an item."""
+        ruled = RULED_AS.get(kind)
+        if ruled is None:
+            return kind is ItemKind.INSTRUCTIONS
+        return self._view.allows(kind_of(name) if ruled is Kind.RESOURCE else ruled, name)
+
+    def _item(self, name: Name, standing: Standing, *, gone: bool) -> CatalogItem:
+        opened = next((seen for seen in standing.versions if seen.state in OPEN), None) if standing.open else None
+        shown = opened or standing.versions[0]
+        waits = next((seen for seen in standing.versions if seen.state not in OPEN), None)
+        usable = (standing.state == IS_OPEN or self.record.pins is not Pinning.ENFORCE) and self.allows(*name)
+        return CatalogItem(
+            *name, standing.state, usable, gone, standing.changes_often, shown, None if waits is shown else waits
+        )
