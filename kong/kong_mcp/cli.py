@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -16,7 +16,9 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.records import record_of
 from kong_mcp.declare.server_cli import good, server
+from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.dev import DevGateway, DevSettings, PortTakenError, free_port, run_dev, unreachable
 from kong_mcp.doctor.command import doctor
 from kong_mcp.doctor.upgrade import upgrade_check
@@ -166,7 +168,8 @@ def dev(  # noqa: PLR0913 - one for each option
     _check_watch(quiet=quiet, watch=watch)
     if login and consumers:
         raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
-    named, servers = servers, (*servers, *_of_files(files))
+    named, found = servers, _of_files(files)
+    servers = (*servers, *(one.server for one in found))
     _refuse_twins(servers)
     _end_on_signals()
     try:
@@ -174,7 +177,14 @@ def dev(  # noqa: PLR0913 - one for each option
         sources = [*([policy] if policy else ()), *files]
         policies = read_policies(sources) if sources else OPEN
         settings = DevSettings(
-            servers, choose_gateway(gateway), port, values, consumers, store=store, records=not quiet
+            servers,
+            choose_gateway(gateway),
+            port,
+            values,
+            consumers,
+            store=store,
+            records=not quiet,
+            listed=tuple(map(record_of, found)),
         )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
@@ -195,6 +205,8 @@ def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> 
         click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
     if running.settings.pinned:
         click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
+    for link in running.portal_links():
+        click.echo(f"portal: {link.url} (signs in once, as {link.shown})")
     click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
 
 
@@ -240,15 +252,15 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
         raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
 
 
-def _of_files(files: tuple[Path, ...]) -> list[Server]:
-    """Return the servers of server files, and say what of them a local gateway leaves out."""
+def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:
+    """Return server files, and say what of them a local gateway leaves out."""
     if not files:
         return []
     folder = good(files)
     for one in folder.servers:
         if left := sorted(LEFT_OUT & one.values.keys()):
             click.echo(f"{one.name}: a local gateway leaves out {', '.join(left)}", err=True)
-    return [one.server for one in folder.servers]
+    return folder.servers
 
 
 def _refuse_twins(servers: tuple[Server, ...]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from kong_mcp.dev_portal import SHARED, PortalLink, portal_environment, portal_links
 from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.processes import Child
@@ -23,6 +24,7 @@ from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
+from mcp_core.servers import McpServer
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -60,7 +62,8 @@ class DevSettings:
     `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
-    has the gateway write down every request, for who watches it.
+    has the gateway write down every request, for who watches it. `listed` are records of server files: with some, there
+    is a portal.
     """
 
     servers: Sequence[Server]
@@ -74,6 +77,7 @@ class DevSettings:
     answers: bool = True
     records: bool = False
     probes: bool = False
+    listed: Sequence[McpServer] = ()
 
     @property
     def runs_answers(self) -> bool:
@@ -115,6 +119,10 @@ class DevGateway:
         """Return the URL at which agents find a server."""
         path = next(one.public_path for one in self.settings.servers if one.name == server)
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def portal_links(self) -> list[PortalLink]:
+        """Make one-time links to the portal; none where there is no portal."""
+        return portal_links(self.folder, self.port, self.settings.consumers) if self.settings.listed else []
 
     def check(self) -> None:
         """Raise ChildFailedError when a part of the gateway has ended."""
@@ -190,6 +198,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_pin_environment(folder, settings),
             **_auth_environment(folder, settings),
         }
+        if settings.listed:
+            store = {STORE_VARIABLE: settings.store or str(folder / STORE_FILE)}
+            keys = bool(settings.consumers)
+            environment |= store | portal_environment(folder, port, settings.listed, keys=keys)
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -222,7 +234,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
 def _write_state(
     folder: Path, settings: DevSettings, servers: Sequence[Server], environment: Mapping[str, str]
 ) -> Path:
-    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    shared = ["shared.yaml", *(["answers.yaml"] * settings.runs_answers), *([SHARED] if settings.listed else [])]
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)

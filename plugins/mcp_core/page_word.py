@@ -1,7 +1,7 @@
 """Kong's signed word that a request for a page came through it, and who asks where Kong's own plugins know that.
 
-The word is for one request and some seconds: it names the method, the path, the query and the SHA-256 of the body, so that
-who reads it on the way can send that very request again and nothing else. Its format stands first, and is signed too.
+The word is for one request and some seconds: it names the method, the path, the query and the SHA-256 of the body, so
+that who reads it on the way can send that very request again and nothing else. Its format stands first, signed too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_BODY: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is asked: `path` without its query, as it was sent on to the sidecar; `query` as it was sent; all of the body."""
+    """What is asked: `path` without its query, as it was sent on; `query` as it was sent; all of the body."""
 
     method: str
     path: str

@@ -44,7 +44,7 @@ from mcp_kong.policies import WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.settings import read_settings
-from mcp_kong.tokens import REDACTED
+from mcp_kong.tokens import REDACTED, Tokens
 
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
@@ -98,6 +98,14 @@ class Asked:
     principal: _Caller
 
 
+def _is_about_tokens(kong: Kong, tokens: Tokens, http_method: str) -> bool:
+    """Return whether a request asked who issues tokens, or the provider's facade, and was answered."""
+    if http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
+        tokens.answer(kong, http_method)
+        return True
+    return tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path())
+
+
 class Guard:
     """One instance of the plugin: one configuration, one guarded server."""
 
@@ -118,11 +126,7 @@ class Guard:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
-        tokens = settings.tokens
-        if tokens and http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
-            tokens.answer(kong, http_method)
-            return
-        if tokens and tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path()):
+        if (tokens := settings.tokens) and _is_about_tokens(kong, tokens, http_method):
             return
         headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
         if self._pages is not None:

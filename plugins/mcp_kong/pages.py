@@ -1,4 +1,4 @@
-"""What the guard does on a route of pages: it sends the request on to the sidecar, with a signed word that it came by here.
+"""What the guard does on a route of pages: it sends a request on to the sidecar, with a signed word that it came by.
 
 A page is no MCP message, so nothing of it is judged here. Who may see what is the sidecar's to say, which believes no
 request without that word (mcp_core.page_word).
@@ -32,7 +32,9 @@ class Pages:
     def open(self, kong: Kong, method: str, headers: Headers, principal: Principal) -> None:
         """Open the way to the sidecar for a request that a page may make."""
         if method not in METHODS:
-            kong.response.exit(405, "Pages are read with GET, and forms sent with POST.\n", {**_TEXT, "Allow": "GET, POST"})
+            kong.response.exit(
+                405, "Pages are read with GET, and forms sent with POST.\n", {**_TEXT, "Allow": "GET, POST"}
+            )
             return
         body = parts.body(kong) if method == "POST" else b""
         if len(body) > MAX_BODY:

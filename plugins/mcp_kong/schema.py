@@ -161,8 +161,8 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
             "required": True,
             "default": MCP,
             "one_of": [MCP, PAGES],
-            "description": "What is behind this route: an MCP server, or the sidecar's pages for people, for which only "
-            "the fields server, upstream and sidecar matter.",
+            "description": "What is behind this route: an MCP server, or the sidecar's pages for people, for which "
+            "only the fields server, upstream and sidecar matter.",
         }
     },
     {

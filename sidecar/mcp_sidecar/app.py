@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import anyio
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from mcp_core.auth import wanted
 from mcp_sidecar.auth.guards import answer_guards
@@ -25,9 +25,11 @@ from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.policies import PolicyReader
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.operations import Operations
+from mcp_sidecar.portal.portal import Portal
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
+from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.upstream.internal_route import Upstream
 
@@ -67,6 +69,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         routes=[
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
+            *(_portal(settings, catalog, surfaces) if settings.portal.url is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
@@ -74,6 +77,18 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         ],
         lifespan=lifespan,
     )
+
+
+def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> list[BaseRoute]:
+    networks = settings.auth.issuer_networks
+    return Portal(
+        settings.portal,
+        settings.keys,
+        kong_url=settings.kong_url,
+        catalog=catalog,
+        surfaces=surfaces,
+        networks=networks,
+    ).routes()
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:

@@ -63,6 +63,14 @@ node know which servers are not to be asked now.
   MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
   MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
 
+The portal (docs/portal.md): pages for people, reached through Kong's route of deck/portal.yaml.
+
+\b
+  MCP_SIDECAR_PORTAL_URL       the gateway's address, without a path   there is no portal
+  MCP_SIDECAR_PORTAL_ROLES     NAME=ROLE or group:NAME=ROLE, commas; viewer, reviewer or administrator
+  MCP_SIDECAR_PORTAL_LOGIN     ISSUER CLIENT-ID SECRET; SECRET is env:NAME or file:/PATH
+  MCP_SIDECAR_PORTAL_LINKS     folder of one-time links
+
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.
 

@@ -27,7 +27,12 @@ def snippets(name: str, url: str, header: str | None) -> list[Snippet]:
     headers = {header: "YOUR-KEY"} if header else {}
     return [
         Snippet("Claude", "in a terminal (Claude Code)", _claude(name, url, header)),
-        Snippet("Cursor", "in .cursor/mcp.json", _json({"mcpServers": {name: _remote(url, headers)}}), _cursor(name, url, headers)),
+        Snippet(
+            "Cursor",
+            "in .cursor/mcp.json",
+            _json({"mcpServers": {name: _remote(url, headers)}}),
+            _cursor(name, url, headers),
+        ),
         Snippet(
             "VS Code",
             "in .vscode/mcp.json",

@@ -1,4 +1,4 @@
-"""The form with which somebody tries a tool: one field a top-level argument, and what was filled in as JSON values again."""
+"""The form with which somebody tries a tool: a field for each argument, and what was filled in as JSON values again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Filled:
     problems: dict[str, str]
 
 
-def fields(schema: Any, given: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None) -> list[Field]:
+def fields(
+    schema: Any, given: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
+) -> list[Field]:
     """Return the fields of a tool's input schema, with what was filled in and what is wrong with it."""
     given, problems = given or {}, problems or {}
     root, _ = resolved(schema, schema)
@@ -90,12 +92,12 @@ def read(schema: Any, given: Mapping[str, str]) -> Filled:
     if given.get(WHOLE, "").strip():
         try:
             whole = jsonrpc.load(given[WHOLE].encode(), _LIMITS)
-            if not isinstance(whole, dict):
-                raise ValueError("Write a JSON object, {\"name\": value}.")
-            arguments.update(whole)
-            problems = {key: text for key, text in problems.items() if _name(schema, key) not in whole}
-        except (NotStrictError, ValueError) as error:
-            problems[WHOLE] = f"This is not JSON: {error}" if isinstance(error, NotStrictError) else str(error)
+        except NotStrictError as error:
+            return Filled(arguments, {**problems, WHOLE: f"This is not JSON: {error}"})
+        if not isinstance(whole, dict):
+            return Filled(arguments, {**problems, WHOLE: 'Write a JSON object, {"name": value}.'})
+        arguments.update(whole)
+        problems = {key: text for key, text in problems.items() if _name(schema, key) not in whole}
     return Filled(arguments, problems)
 
 

@@ -17,7 +17,7 @@ MOST_ASKED: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The head of a column: `link` sorts by it, and `order` says how it is sorted now, for those who listen to pages."""
+    """The head of a column: `link` sorts by it; `order` says how it is sorted now, for those who listen to pages."""
 
     title: str
     link: str | None = None

@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute, Route
 
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.portal.paper import FOLDER, HEADERS, Paper, away
 from mcp_sidecar.portal.listing import link
+from mcp_sidecar.portal.paper import FOLDER, HEADERS, Paper, away
 from mcp_sidecar.portal.provider import Provider
 from mcp_sidecar.portal.request_pages import RequestPages
 from mcp_sidecar.portal.review_pages import ReviewPages
@@ -95,10 +95,7 @@ class Portal:
             try:
                 asked = await self._reception.read(request)
                 make = post if request.method == "POST" else get
-                if make is None:
-                    asked.need()
-                    raise not_found()
-                return await make(asked)
+                return await (make or _nothing)(asked)
             except PageError as error:
                 return self._refused(error, asked)
             except StoreError:
@@ -106,7 +103,9 @@ class Portal:
                 return self._paper.error(PageError(503, "The store does not answer", text), asked)
             except Exception:  # noqa: BLE001 - the outermost edge of a page: it says that it failed
                 structlog.get_logger().exception("a page failed", path=request.url.path[:200])
-                return self._paper.error(PageError(500, "This page failed", "Its operator finds why in the sidecar's log."))
+                return self._paper.error(
+                    PageError(500, "This page failed", "Its operator finds why in the sidecar's log.")
+                )
 
         return answer
 
@@ -116,6 +115,11 @@ class Portal:
             path, query = asked.request.url.path, asked.request.url.query
             return away(link(f"{PREFIX}/sign-in", {}, next=f"{path}?{query}" if query else path))
         return self._paper.error(error, asked)
+
+
+async def _nothing(asked: Asked) -> Response:
+    asked.need()
+    raise not_found()
 
 
 async def _home(_asked: Asked) -> Response:

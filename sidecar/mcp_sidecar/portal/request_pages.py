@@ -58,7 +58,7 @@ class RequestPages:
             status=status,
             title="Request a server",
             here="request",
-            asked=_ASKED,
+            rows=_ASKED,
             given=given,
             problems=problems,
             file=_file(given) if done else "",
@@ -82,13 +82,18 @@ def _is_url(text: str) -> bool:
         port = url.port
     except ValueError:
         return False
-    plain = url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and text.isascii() and text.isprintable()
+    plain = (
+        url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and text.isascii() and text.isprintable()
+    )
     return plain and "@" not in url.netloc and not url.query and not url.fragment and " " not in text
 
 
 def _file(given: Mapping[str, str]) -> str:
     """Return the server file: values as JSON strings, which are YAML too."""
     lines = [f"{name}: {json.dumps(given[name])}" for name in ("name", "title", "description", "owner") if given[name]]
-    return "\n".join([*lines, "replicas:", f"- {json.dumps(given['url'])}", "tools:", "  allow: []", "pins:", "  mode: enforce"]) + "\n"
-
-
+    return (
+        "\n".join(
+            [*lines, "replicas:", f"- {json.dumps(given['url'])}", "tools:", "  allow: []", "pins:", "  mode: enforce"]
+        )
+        + "\n"
+    )

@@ -59,7 +59,7 @@ class ReviewPages:
         list_ = listing.listed(waits, _PATH, asked.query, _ROWS)
         rows = await self._surfaces.ask(lambda store: [row for seen in list_.rows if (row := _row(store, seen))])
         return self._paper.page(
-            asked, "review.html", title="Review", here="review", list=replace(list_, rows=rows), kinds=KIND_WORDS
+            asked, "review.html", title="Review", here="review", list=list_, rows=rows, kinds=KIND_WORDS
         )
 
     async def item(self, asked: Asked) -> Response:
@@ -115,7 +115,9 @@ class ReviewPages:
             id=row.seen.id,
             row=row,
             state="open" if row.seen.state is State.APPROVED else row.seen.state.value,
-            text=shown(description if isinstance(description, str) else "", findings, int(part) if part.isdecimal() else 0),
+            text=shown(
+                description if isinstance(description, str) else "", findings, int(part) if part.isdecimal() else 0
+            ),
             findings=findings,
             lines=lines,
             arguments=schema_view.table(content.get("inputSchema"), tuple(findings)) if is_tool else None,

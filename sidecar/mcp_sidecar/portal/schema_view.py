@@ -94,7 +94,10 @@ def _rows(
 def _rules(schema: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Piece, ...]]]:
     choices = schema.get("enum")
     if isinstance(choices, list):
-        yield "one of", value(choices[:30]) if len(choices) <= 30 else (*value(choices[:30]), Piece(f" of {len(choices)}"))
+        yield (
+            "one of",
+            value(choices[:30]) if len(choices) <= 30 else (*value(choices[:30]), Piece(f" of {len(choices)}")),
+        )
     for keyword, called in _RULES.items():
         if keyword in schema:
             yield called, value(schema[keyword])
@@ -117,7 +120,7 @@ def kind_of(schema: Mapping[str, Any], root: Any) -> str:
 
 
 def resolved(schema: Any, root: Any) -> tuple[Mapping[str, Any], bool]:
-    """Follow `$ref` within the document alone: nothing is ever fetched. Returns the schema, and whether it goes in a ring."""
+    """Follow `$ref` within the document: nothing is ever fetched. Returns the schema, and whether it goes in a ring."""
     for _ in range(_REFERENCES):
         if not isinstance(schema, Mapping):
             return {}, False

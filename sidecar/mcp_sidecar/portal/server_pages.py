@@ -47,7 +47,7 @@ _OFFERS: Final[Mapping[str, Order[CatalogItem]]] = {
 
 
 class ServerPages:
-    """Makes the pages of servers. Every method raises PageError, the same for what is not there and what is not shown."""
+    """Makes the pages of servers. All raise PageError, the same for what is not there and for what is not shown."""
 
     def __init__(self, settings: PortalSettings, catalog: Catalog, surfaces: Surfaces | None, paper: Paper) -> None:
         self._url = settings.url or ""
@@ -72,7 +72,11 @@ class ServerPages:
         one = self.entry(asked)
         path = f"{PREFIX}/servers/{one.name}"
         words = listing.words(query)
-        items = [item for item in one.items if all(word in f"{item.name} {KIND_WORDS[item.kind]}".casefold() for word in words)]
+        items = [
+            item
+            for item in one.items
+            if all(word in f"{item.name} {KIND_WORDS[item.kind]}".casefold() for word in words)
+        ]
         list_ = listing.listed(listing.in_order(items, _OFFERS, query), path, query, _ITEMS)
         contents = await self._catalog.contents(one, list_.rows)
         heads = [Column(head.title) if word == "says" else head for word, head in _heads(_OFFERS, path, query)]

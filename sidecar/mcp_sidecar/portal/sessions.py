@@ -1,8 +1,8 @@
-"""Who is signed in: a sealed cookie, worth something until it expires or its owner signs out, and never made by a guess.
+"""Who is signed in: a sealed cookie, worth something until it expires or its owner signs out, and made by no guess.
 
 A session is made at sign-in alone, with an id of its own, so that none can be put under somebody before. It is sealed
-(Fernet: AES-CBC and HMAC-SHA256), because it may hold the credential with which its owner's tools are tried. What somebody
-may do is not in it: that is looked up at each request.
+(Fernet: AES-CBC and HMAC-SHA256), because it may hold the credential with which its owner's tools are tried. What
+somebody may do is looked up at each request; only a one-time link says the role itself, and it is in the session then.
 """
 
 from __future__ import annotations
@@ -30,12 +30,16 @@ _MOST: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody who is signed in. `credential` is what an agent of theirs sends: header name to value."""
+    """Somebody who is signed in. `credential` is what an agent of theirs sends: header name to value.
+
+    `role` is what a one-time link said, None where settings say it.
+    """
 
     id: str
     principal: Principal
     shown: str
     credential: Mapping[str, str] = field(default_factory=dict, repr=False)
+    role: str | None = None
 
 
 class Sessions:
@@ -48,7 +52,13 @@ class Sessions:
         self._seconds = seconds
         self._ended: dict[str, float] = {}
 
-    def begin(self, principal: Principal, shown: str, credential: Mapping[str, str] | None = None) -> str:
+    def begin(
+        self,
+        principal: Principal,
+        shown: str,
+        credential: Mapping[str, str] | None = None,
+        role: str | None = None,
+    ) -> str:
         """Return the cookie's value of a new session."""
         fields = {
             "format": FORMAT,
@@ -56,6 +66,7 @@ class Sessions:
             "who": [principal.kind, principal.id, principal.issuer, sorted(principal.groups), sorted(principal.scopes)],
             "shown": shown,
             "credential": dict(credential or {}),
+            "role": role,
         }
         return self._sealer.encrypt(json.dumps(fields).encode()).decode()
 
@@ -70,7 +81,7 @@ class Sessions:
             return None
         kind, id_, issuer, groups, scopes = fields["who"]
         principal = Principal(kind, id_, issuer, frozenset(groups), frozenset(scopes))
-        return SignedIn(fields["id"], principal, fields["shown"], fields["credential"])
+        return SignedIn(fields["id"], principal, fields["shown"], fields["credential"], fields["role"])
 
     def end(self, session: SignedIn) -> None:
         """Let a session count no more on this node; its cookie is taken away besides."""

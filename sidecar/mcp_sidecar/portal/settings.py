@@ -45,10 +45,20 @@ class PortalSettings:
         """Return whether browsers come by https."""
         return (self.url or "").startswith("https:")
 
+    def problem(self) -> str | None:
+        """Return what is missing where one setting needs another."""
+        if self.url is None and (self.roles or self.links or self.login):
+            return "MCP_SIDECAR_PORTAL_URL is not set: without the address of the gateway there is no portal"
+        if self.login is not None and self.login.issuer.startswith("http:") and self.is_secure:
+            return "MCP_SIDECAR_PORTAL_LOGIN: write https, as MCP_SIDECAR_PORTAL_URL does"
+        return None
+
     def role_of(self, principal: Principal) -> Role:
         """Return the highest role of somebody, by name and by groups."""
         named = [principal.name or "", *(f"{_GROUP}{group}" for group in principal.groups)]
-        return max((self.roles[name] for name in named if name in self.roles), default=Role.VIEWER, key=list(Role).index)
+        return max(
+            (self.roles[name] for name in named if name in self.roles), default=Role.VIEWER, key=list(Role).index
+        )
 
 
 def _url(text: str) -> str:
@@ -66,7 +76,9 @@ def _roles(text: str) -> dict[str, Role]:
     for part in text.split(","):
         name, equals, role = part.strip().rpartition("=")
         if not equals or not name or role not in list(Role) or name in roles:
-            raise ValueError(f"write NAME=ROLE or group:NAME=ROLE with commas, each name once; a role is {', '.join(Role)}")
+            raise ValueError(
+                f"write NAME=ROLE or group:NAME=ROLE with commas, each name once; a role is {', '.join(Role)}"
+            )
         roles[name] = Role(role)
     return roles
 

@@ -1,4 +1,4 @@
-"""Text of a server as a person must see it: what is hidden is named, look-alike letters are marked, findings stand on it.
+"""Text of a server as a person must see it: what is hidden is named, look-alikes are marked, findings stand on it.
 
 Nothing here is markup: pieces of text with what is to be said of each, which the templates escape.
 """
@@ -128,7 +128,9 @@ def _lookalike(word: str) -> Piece:
     read_as = "".join((latin_look(one) if ord(one) > 0x24F else "") or one for one in word)
     foreign = dict.fromkeys(one for one in word if ord(one) > 0x24F and latin_look(one))
     names = ", ".join(_name(one) for one in list(foreign)[:_MOST_NAMED])
-    return Piece(word, Sort.LOOKALIKE, f"Not {escaped(read_as)!r}: {names}{', ...' if len(foreign) > _MOST_NAMED else ''}")
+    return Piece(
+        word, Sort.LOOKALIKE, f"Not {escaped(read_as)!r}: {names}{', ...' if len(foreign) > _MOST_NAMED else ''}"
+    )
 
 
 def _hidden(run: str) -> Piece:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import structlog
 from starlette.responses import Response
 
+from mcp_core.principal import NOBODY, consumer
 from mcp_sidecar.portal import links
 from mcp_sidecar.portal.paper import Paper, away
 from mcp_sidecar.portal.provider import SECONDS as SIGN_IN_SECONDS
@@ -16,12 +15,16 @@ from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from mcp_sidecar.portal.visitors import Asked, Reception, local, not_found
 
 
-
 class SignIn:
     """Makes the pages of sign-in."""
 
     def __init__(
-        self, settings: PortalSettings, sessions: Sessions, reception: Reception, provider: Provider | None, paper: Paper
+        self,
+        settings: PortalSettings,
+        sessions: Sessions,
+        reception: Reception,
+        provider: Provider | None,
+        paper: Paper,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
@@ -46,7 +49,7 @@ class SignIn:
         )
 
     async def link(self, asked: Asked) -> Response:
-        """Return the page of a one-time link. It uses nothing up: programs that look at links beforehand do so with GET."""
+        """Return the page of a one-time link. It uses nothing up: programs that look at links use GET."""
         token, next_ = asked.query.get("link", ""), local(asked.query.get("next", ""))
         return self._paper.page(asked, "enter.html", title="Sign in", here="", token=token[:200], next=next_)
 
@@ -58,7 +61,8 @@ class SignIn:
             return self._page(asked, "This link was used, is too old, or was never good. Ask for another one.", 403)
         structlog.get_logger().info("portal sign-in", who=guest.shown, by="link")
         answer = away(local(asked.form.get("next", "")))
-        self._keep(answer, self._sessions.begin(guest.principal, guest.shown, guest.credential))
+        principal = NOBODY if guest.consumer is None else consumer(guest.consumer, guest.groups)
+        self._keep(answer, self._sessions.begin(principal, guest.shown, guest.credential, guest.role))
         return answer
 
     async def login(self, asked: Asked) -> Response:

@@ -1,4 +1,4 @@
-"""What somebody may use: every tool of every server that their agents may call now, and a search by what a tool does."""
+"""What somebody may use: every tool that their agents may call now, and a search by what a tool does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try it: a form from a tool's schema, and the answer to a call that went through the gateway as the person signed in."""
+"""Try it: a form from a tool's schema, and the answer to a call through the gateway as the person signed in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from mcp_sidecar.portal.trying import RefusedError, Way
 from mcp_sidecar.portal.visitors import Asked, PageError, not_found
 
 _MOST_TEXTS: Final = 20
-_OF_KONG: Final = "You came in by Kong's own login, so the portal holds no credential of yours; call it with your own client."
+_NOTHING: Final = Text(())
+_OF_KONG: Final = (
+    "You came in by Kong's own login, so the portal holds no credential of yours; call it with your own client."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Answer:
     title: str
     failed: bool
     texts: tuple[Text, ...] = ()
-    json: Text = Text(())
+    json: Text = _NOTHING
 
 
 class TryPages:
@@ -56,7 +59,9 @@ class TryPages:
         if visitor.session is None:
             raise PageError(409, "This tool cannot be tried here", _OF_KONG)
         structlog.get_logger().info("portal call", who=visitor.shown, server=one.name, tool=item.name[:100])
-        return await self._page(asked, {}, await self._answer(one.record.path, visitor.session.credential, item.name, filled))
+        return await self._page(
+            asked, {}, await self._answer(one.record.path, visitor.session.credential, item.name, filled)
+        )
 
     async def _answer(self, path: str, credential: Mapping[str, str], tool: str, filled: Filled) -> Answer:
         try:

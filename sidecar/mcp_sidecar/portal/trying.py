@@ -121,7 +121,7 @@ class _Visit:
         )
 
     async def _result(self, outgoing: Outgoing) -> Result | None:
-        """Return the result of a request; None where none is expected, and where the era of the first one is not spoken."""
+        """Return the result of a request; None where none is expected, or the era of the first one is not spoken."""
         async with self._send(outgoing) as response:
             if outgoing.id is None:
                 return None

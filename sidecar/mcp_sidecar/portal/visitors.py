@@ -1,4 +1,4 @@
-"""Who looks at a page, and what they may: a request counts where Kong signed for it, and a person where somebody signed in."""
+"""Who looks at a page, and what they may: a request counts where Kong signed for it, a person where they signed in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class PageError(Exception):
         self.status, self.title, self.advice = status, title, advice
 
 
-NOT_FOUND: Final = ("There is no such page", "It may have been taken away, or you may not see it. Look at the list of servers.")
+NOT_FOUND: Final = (
+    "There is no such page",
+    "It may have been taken away, or you may not see it. Look at the list of servers.",
+)
 
 
 def not_found() -> PageError:
@@ -53,7 +56,7 @@ class Visitor:
     @property
     def viewer(self) -> Viewer:
         """Return them as the table of permissions knows them."""
-        return Viewer(self.shown, MAY[self.role])
+        return Viewer(self.principal.name or self.shown, MAY[self.role], self.principal)
 
     def may(self, permission: Permission) -> bool:
         """Return whether they may do something with every server."""
@@ -101,14 +104,16 @@ class Reception:
         words = request.headers.getlist(methods.CONTEXT_HEADER)
         said = self._signer.verify(words[0], page, now=time.time()) if len(words) == 1 else None
         if said is None:
-            raise PageError(403, "This page is reached through the gateway alone", "Open the gateway's address instead.")
+            raise PageError(
+                403, "This page is reached through the gateway alone", "Open the gateway's address instead."
+            )
         visitor = self._visitor(request, said)
         form = self._form(request, body, visitor) if request.method == "POST" else {}
         return Asked(request, said, visitor, _fields(page.query), form)
 
     def _visitor(self, request: Request, said: Principal) -> Visitor | None:
         if said is not NOBODY:
-            # Kong knows them at each request: there is nothing to sign in or out of, and forms are theirs by their name.
+            # Kong knows them at each request: there is nothing to sign out of, and forms are theirs by their name.
             kept = SignedIn(said.seal_key, said, said.name or "")
             return self._known(said, said.name or "", None, self._sessions.form_token(kept))
         session = self._sessions.read(request.cookies.get(self.cookie, ""))
@@ -117,7 +122,9 @@ class Reception:
         return self._known(session.principal, session.shown, session, self._sessions.form_token(session))
 
     def _known(self, principal: Principal, shown: str, session: SignedIn | None, token: str) -> Visitor:
-        return Visitor(principal, shown, self._settings.role_of(principal), session, token)
+        said = None if session is None else session.role
+        role = self._settings.role_of(principal) if said is None else _role(said)
+        return Visitor(principal, shown, role, session, token)
 
     def _form(self, request: Request, body: bytes, visitor: Visitor | None) -> dict[str, str]:
         """Return the fields of a form of ours. Raises PageError for another site's, and for one of another session."""
@@ -134,6 +141,13 @@ class Reception:
         if not hmac.compare_digest(given.encode("utf-8", "replace"), visitor.form_token.encode()):
             raise PageError(403, "This form is of another session", "Open the page again, and send its form anew.")
         return form
+
+
+def _role(word: str) -> Role:
+    try:
+        return Role(word)
+    except ValueError:
+        return Role.VIEWER
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -162,5 +176,11 @@ def local(path: str) -> str:
 
     Nothing that a browser could take for another host: no scheme, no //, no backslash, no control character.
     """
-    good = path.startswith(f"{PREFIX}/") and "//" not in path and "\\" not in path and path.isascii() and path.isprintable()
+    good = (
+        path.startswith(f"{PREFIX}/")
+        and "//" not in path
+        and "\\" not in path
+        and path.isascii()
+        and path.isprintable()
+    )
     return path if good else f"{PREFIX}/"
