@@ -33,7 +33,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_OPEN_PER_SERVER": "Requests to one server that may be open at once; then 503.",
     "MCP_SIDECAR_PORTAL_URL": "The gateway's address, without a path. Without it there is no portal.",
     "MCP_SIDECAR_PORTAL_ROLES": "Roles of people: `NAME=ROLE` or `group:NAME=ROLE`; viewer, reviewer or administrator.",
-    "MCP_SIDECAR_PORTAL_LOGIN": "People's OpenID provider: `ISSUER CLIENT-ID SECRET`, this one `env:NAME` or `file:/PATH`.",
+    "MCP_SIDECAR_PORTAL_LOGIN": "People's OpenID provider: `ISSUER CLIENT-ID SECRET`, SECRET as `env:NAME` or a file.",
     "MCP_SIDECAR_PORTAL_LINKS": "Folder of one-time links by which people sign in; `kong-mcp dev` makes some.",
     "MCP_SIDECAR_LOG_LEVEL": "debug, info, warning or error.",
     "KONG_MCP_SNAPSHOT": "The file in which this node's guards read what is open; the plugin server has it too.",

@@ -72,7 +72,7 @@ def fields(
                 problems.get(key, ""),
             )
         )
-    return found
+    return sorted(found, key=lambda one: not one.required)
 
 
 def read(schema: Any, given: Mapping[str, str]) -> Filled:

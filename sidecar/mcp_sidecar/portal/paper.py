@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import RedirectResponse, Response
 
+from mcp_core.pins.effects import Effect, Effects
 from mcp_sidecar.portal.listing import link
 from mcp_sidecar.portal.settings import PREFIX
 from mcp_sidecar.portal.shown import plain, value
@@ -22,13 +23,20 @@ HEADERS: Final[Mapping[str, str]] = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
 """What every answer carries: nothing runs or loads but the two files of the portal, and nobody frames it."""
+
+_REACH: Final = {
+    Effect.READS: "reads",
+    Effect.WRITES: "writes",
+    Effect.DESTROYS: "may destroy",
+    Effect.OUTSIDE: "reaches outside",
+}
 
 
 class Paper:
@@ -43,7 +51,7 @@ class Paper:
             lstrip_blocks=True,
         )
         self._templates.globals.update(home=f"{PREFIX}/", base=PREFIX, link=link)
-        self._templates.filters.update(date=date, day=day, plain=plain, value=value)
+        self._templates.filters.update(date=date, day=day, plain=plain, value=value, reach=reach)
 
     def page(self, asked: Asked | None, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page for whoever asked; None where that is not known."""
@@ -64,6 +72,12 @@ class Paper:
 def away(url: str) -> Response:
     """Send somebody to another page, which is asked for with GET."""
     return RedirectResponse(url, 303, dict(HEADERS))
+
+
+def reach(effects: Effects) -> str:
+    """Return in words what an item may reach."""
+    said = [_REACH[one] for one in Effect if one in effects.labels]
+    return ", ".join(said) + (" (nothing is said; MCP presumes so)" if effects.said == "nobody" else "")
 
 
 def date(milliseconds: int) -> str:

@@ -1,7 +1,7 @@
 """Sign-in with an OpenID provider: the code flow with PKCE, state and nonce, and an ID token that is verified.
 
 Sources: OpenID Connect Core 1.0 (3.1, and 3.1.3.7 for what is checked of an ID token), RFC 6749, RFC 7636, RFC 9207.
-The provider is asked by the sidecar's one client for documents of issuers (auth.fetch): the same addresses may be asked.
+The provider is asked by the sidecar's one client for documents of issuers (auth.fetch), within the same bounds.
 """
 
 from __future__ import annotations

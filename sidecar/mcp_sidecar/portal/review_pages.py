@@ -27,7 +27,7 @@ from mcp_sidecar.store.tables import Entry
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
 from mcp_sidecar.surface import queue
 from mcp_sidecar.surface.queue import Decision, Waiting
-from mcp_sidecar.surface.review import KIND_WORDS, diff
+from mcp_sidecar.surface.review import KIND_WORDS, diff, item_kind
 from mcp_sidecar.surface.review_openapi import DIGEST, TEXT_LENGTH
 from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.surface.viewers import Permission
@@ -136,8 +136,8 @@ class ReviewPages:
         if DIGEST.fullmatch(digest) is None:
             raise not_found()
         try:
-            id_ = ItemId(query.get("server", ""), ItemKind(query.get("kind", "")), query.get("item", ""))
-        except ValueError:
+            id_ = ItemId(query.get("server", ""), item_kind(query.get("kind", "")), query.get("item", ""))
+        except UnknownItemError:
             raise not_found() from None
 
         def work(store: Store) -> tuple[Waiting, dict[str, Any], list[dict[str, str]], list[Entry]]:

@@ -22,7 +22,7 @@ from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from mcp_sidecar.portal.shown import PART, shown
 from mcp_sidecar.portal.visitors import Asked, Visitor, not_found
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
-from mcp_sidecar.surface.review import KIND_WORDS
+from mcp_sidecar.surface.review import KIND_WORDS, item_kind
 from mcp_sidecar.surface.surfaces import Surfaces
 
 _WEEKS: Final = 26
@@ -123,7 +123,7 @@ class ServerPages:
             findings=findings,
             tries=is_tool and item.usable,
             waits=(item.waiting or (item.shown if item.state == State.QUARANTINED else None)) if one.manages else None,
-            effects=effects_of(item.kind, said).text() if is_tool else "",
+            effects=effects_of(item.kind, said) if is_tool else None,
             arguments=schema_view.table(said.get("inputSchema"), found) if is_tool else None,
             results=schema_view.table(said.get("outputSchema"), found) if is_tool else None,
             versions=versions,
@@ -172,8 +172,8 @@ class ServerPages:
     def find(self, asked: Asked, kind: ItemKind | None = None) -> CatalogItem:
         """Return the item that a query names."""
         try:
-            kind = kind or ItemKind(asked.query.get("kind", ""))
-        except ValueError:
+            kind = kind or item_kind(asked.query.get("kind", ""))
+        except UnknownItemError:
             raise not_found() from None
         found = self.entry(asked).item(kind, asked.query.get("item", ""))
         if found is None:

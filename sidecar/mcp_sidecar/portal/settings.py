@@ -54,8 +54,9 @@ class PortalSettings:
         return None
 
     def role_of(self, principal: Principal) -> Role:
-        """Return the highest role of somebody, by name and by groups."""
-        named = [principal.name or "", *(f"{_GROUP}{group}" for group in principal.groups)]
+        """Return the highest role of somebody, by name and by groups. Nobody is a group by what they are called."""
+        name = principal.name or ""
+        named = ["" if name.startswith(_GROUP) else name, *(f"{_GROUP}{group}" for group in principal.groups)]
         return max(
             (self.roles[name] for name in named if name in self.roles), default=Role.VIEWER, key=list(Role).index
         )

@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -42,12 +42,18 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of text, and what is said of it to whoever asks or listens to the page."""
+    """A piece of text. `note` says what its characters are, `found` what a rule says of this place."""
 
     text: str
     sort: Sort = Sort.PLAIN
     note: str = ""
+    found: str = ""
     block: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is said of it to whoever points at it."""
+        return "; ".join(filter(None, (self.note, self.found)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,7 @@ def _json(given: Any) -> str:
 
 
 def _over(piece: Piece, note: str, *, block: bool) -> Piece:
-    if piece.sort is Sort.PLAIN:
-        return Piece(piece.text, Sort.FOUND, note, block)
-    return Piece(piece.text, piece.sort, f"{piece.note}; {note}", block)
+    return replace(piece, sort=Sort.FOUND if piece.sort is Sort.PLAIN else piece.sort, found=note, block=block)
 
 
 def _marked(text: str) -> Iterator[Piece]:

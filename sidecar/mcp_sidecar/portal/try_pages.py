@@ -95,6 +95,6 @@ class TryPages:
             fields=forms.fields(schema, asked.form, problems),
             whole=asked.form.get(forms.WHOLE, ""),
             whole_problem=problems.get(forms.WHOLE, ""),
-            effects=effects_of(item.kind, said).text(),
+            effects=effects_of(item.kind, said),
             answer=answer,
         )
