@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import anyio
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from mcp_core.auth import wanted
 from mcp_sidecar.auth.guards import answer_guards
@@ -43,6 +43,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
+    portal = _portal(settings, catalog, curator.surfaces)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -58,6 +59,8 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
                 tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
+                if portal is not None:
+                    tasks.start_soon(portal.finder.follow)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -69,7 +72,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
         routes=[
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
-            *(_portal(settings, catalog, surfaces) if settings.portal.url is not None else ()),
+            *(portal.routes() if portal is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
@@ -79,7 +82,9 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     )
 
 
-def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> list[BaseRoute]:
+def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> Portal | None:
+    if settings.portal.url is None:
+        return None
     networks = settings.auth.issuer_networks
     return Portal(
         settings.portal,
@@ -88,7 +93,7 @@ def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> 
         catalog=catalog,
         surfaces=surfaces,
         networks=networks,
-    ).routes()
+    )
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:

@@ -36,6 +36,7 @@ class House:
             catalog=self.stand.catalog,
             surfaces=self.stand.surfaces,
         )
+        self.finder = portal.finder
         self.app = Starlette(routes=portal.routes())
 
     def browser(self, **signing):

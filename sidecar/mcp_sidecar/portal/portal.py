@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.portal.finding import Finder
 from mcp_sidecar.portal.listing import link
 from mcp_sidecar.portal.paper import FOLDER, HEADERS, Paper, away
 from mcp_sidecar.portal.provider import Provider
@@ -52,7 +53,8 @@ class Portal:
         provider = Provider(settings.login, keys, url, networks) if settings.login is not None else None
         self._sign_in = SignIn(settings, sessions, self._reception, provider, paper)
         self._servers = ServerPages(settings, catalog, surfaces, paper)
-        self._tools = ToolPages(catalog, paper)
+        self.finder = Finder(catalog)
+        self._tools = ToolPages(catalog, self.finder, paper)
         self._tries = TryPages(Way(kong_url, url), self._servers, paper)
         self._requests = RequestPages(paper)
         self._reviews = ReviewPages(catalog, surfaces, paper) if surfaces is not None else None

@@ -11,20 +11,24 @@ from mcp_core.scan import ItemKind
 from mcp_sidecar.catalog.catalog import Catalog
 from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
 from mcp_sidecar.portal import listing
+from mcp_sidecar.portal.finding import Finder
 from mcp_sidecar.portal.listing import Column
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX
 from mcp_sidecar.portal.visitors import Asked
 
 _PATH: Final = f"{PREFIX}/tools"
+_MOST_FOUND: Final = 50
+_LEAST_FOUND: Final = 5
 Row = tuple[CatalogEntry, CatalogItem]
 
 
 class ToolPages:
     """Makes the pages of tools."""
 
-    def __init__(self, catalog: Catalog, paper: Paper) -> None:
+    def __init__(self, catalog: Catalog, finder: Finder, paper: Paper) -> None:
         self._catalog = catalog
+        self._finder = finder
         self._paper = paper
 
     async def tools(self, asked: Asked) -> Response:
@@ -36,8 +40,7 @@ class ToolPages:
             for item in one.items
             if item.kind is ItemKind.TOOL and item.usable and not item.gone
         ]
-        words = listing.words(query)
-        rows = [row for row in usable if _fits(row, words)] if words else usable
+        rows, note = await self._found(usable, query.get("q", "")[: listing.MOST_ASKED])
         list_ = listing.listed(rows, _PATH, query)
         return self._paper.page(
             asked,
@@ -47,8 +50,22 @@ class ToolPages:
             list=list_,
             columns=[Column("Tool"), Column("What it does"), Column("Server"), Column("")],
             says=await self._says(list_.rows),
-            note="",
+            note=note,
         )
+
+    async def _found(self, usable: Sequence[Row], asked: str) -> tuple[Sequence[Row], str]:
+        """Return the tools that fit what is asked, the best first, and what is to be said of how they were found."""
+        if not asked.strip():
+            return usable, ""
+        by_key = {(one.name, item.kind, item.name): (one, item) for one, item in usable}
+        found = await self._finder.find(asked, by_key, _MOST_FOUND)
+        if found is None:
+            words = asked.casefold().split()
+            return [row for row in usable if _fits(row, words)], "Found by name: the search by meaning is being made."
+        if found.fallback:
+            return [], ""
+        best = [one for place, one in enumerate(found.items) if place < _LEAST_FOUND or one.score > 0]
+        return [by_key[one.key] for one in best if one.key in by_key], "The best first, by words and by meaning."
 
     async def _says(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
         """Return what each tool says of itself."""
