@@ -23,7 +23,7 @@ _LEAD: Final = 30
 _MOST_NAMED: Final = 3
 _MARK: Final = re.compile(
     f"(?P<hidden>[{INVISIBLE}\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ue000-\\uf8ff\\ud800-\\udfff]+)"
-    r"|(?P<word>[^\W\d_]*[^\x00-\u024f\W\d_][^\W\d_]*)"
+    rf"|(?P<word>[^\W\d_{INVISIBLE}]+)"
 )
 _LATIN: Final = re.compile(r"[A-Za-z]")
 
@@ -121,7 +121,9 @@ def _marked(text: str) -> Iterator[Piece]:
 
 def _is_lookalike(word: str) -> bool:
     """Return whether a word passes for a Latin one: letters of both kinds, or nothing but letters that look Latin."""
-    others = [one for one in word if ord(one) > 0x24F]
+    others = [] if word.isascii() else [one for one in word if ord(one) > 0x24F]
+    if not others:
+        return False
     looks = [one for one in others if latin_look(one)]
     if _LATIN.search(word):
         return bool(looks)

@@ -1,154 +1,108 @@
 """What pages show: texts as what they are, nothing to who may not see it, and an answer however large the surface is."""
 
-import html
 import re
-import time
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from mcp_core.principal import consumer
 from mcp_core.scan import ItemKind
 from mcp_core.servers import LifeCycle
 from mcp_sidecar.catalog.entry import ServerHealth
 from mcp_sidecar.store.sightings import Sighting
-from servers.catalog_stand import ERASE, POISON, READ, server
+from servers.catalog_stand import ERASE, POISON, READ, REVIEWS, server
 from servers.portal_house import House, text_of
 
 HERS = {"rules": [{"consumers": ["ada"], "tools": {"allow": ["*"], "deny": ["erase"]}}]}
 ATTACKS = Path(__file__).with_name("xss.txt").read_text(encoding="utf-8").splitlines()
-ALLOWED_TAGS = re.compile(
-    r"</?(?:!doctype|html|head|meta|title|link|script|body|a|header|div|nav|ul|li|span|form|input|button|main|h1|h2|h3"
-    r"|p|code|table|thead|tbody|tr|th|td|small|label|select|option|textarea|details|summary|pre|dl|dt|dd|aside|svg|line|rect|mark|section|strong)\b[^<>]*>"
+TAGS = set(
+    "html head meta title link script body a header div nav ul li span form input button main h1 h2 h3 p code table".split()
 )
-ATTRIBUTE = re.compile(r'\s([a-z-]+)(?:="[^"<>]*")?')
-KNOWN = {
-    "lang",
-    "charset",
-    "name",
-    "content",
-    "rel",
-    "href",
-    "type",
-    "src",
-    "defer",
-    "class",
-    "id",
-    "tabindex",
-    "aria-label",
-    "aria-current",
-}
-KNOWN |= {
-    "method",
-    "action",
-    "value",
-    "role",
-    "for",
-    "maxlength",
-    "selected",
-    "scope",
-    "aria-sort",
-    "data-label",
-    "title",
-    "hidden",
-    "data-copy",
-    "dir",
-}
-KNOWN |= {
-    "width",
-    "height",
-    "x",
-    "y",
-    "x1",
-    "x2",
-    "y1",
-    "y2",
-    "viewbox",
-    "autocomplete",
-    "spellcheck",
-    "inputmode",
-    "aria-describedby",
-    "aria-invalid",
-    "required",
-    "open",
-}
+TAGS |= set(
+    "thead tbody tr th td small label select option textarea details summary pre dl dt dd aside svg line rect".split()
+)
+TAGS |= {"mark", "section", "strong"}
+ATTRIBUTES = set(
+    "lang charset name content rel href type src defer class id tabindex method action value role for dir".split()
+)
+ATTRIBUTES |= set(
+    "maxlength selected scope title hidden width height x y x1 x2 y1 y2 viewbox autocomplete spellcheck".split()
+)
+ATTRIBUTES |= set("inputmode required open data-label data-copy".split())
+ATTRIBUTES |= {f"aria-{word}" for word in ("label", "current", "sort", "describedby", "invalid")}
+SCHEMES = ("#main", "/portal", "http://", "https://", "cursor://", "vscode:mcp/")
+
+
+class Strict(HTMLParser):
+    """Holds every tag and attribute of a page to those of the templates, and links to harmless schemes."""
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in TAGS, self.get_starttag_text()
+        for name, value in attrs:
+            assert name in ATTRIBUTES, self.get_starttag_text()
+            if name in ("href", "src", "action"):
+                assert value.startswith(SCHEMES), self.get_starttag_text()
+            if name in ("src", "action") or (tag, name) == ("link", "href"):
+                assert value.startswith("/portal/"), self.get_starttag_text()
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
 
 
 def assert_safe(text):
-    """Hold every tag and attribute of a page to those that the templates have, and links to harmless schemes."""
-    for tag in re.findall(r"<[^>]*>", text):
-        assert ALLOWED_TAGS.fullmatch(tag), tag
-        inner = tag.strip("</>")
-        for name in ATTRIBUTE.findall(inner):
-            assert name.lower() in KNOWN, (name, tag)
-    for link in re.findall(r'(?:href|src|action)="([^"]*)"', text):
-        assert html.unescape(link).startswith(("/portal", "http://", "https://", "cursor://", "vscode:mcp/", "?")), link
-    assert len(re.findall(r"<script", text)) == 1
+    Strict().feed(text)
+    assert text.count("<script") == 1
+
+
+def of_attack(attack, number):
+    """Return a server and its tools, every text of which is an attack."""
+    part = {
+        "type": "string",
+        "description": attack,
+        "default": attack,
+        "enum": [attack],
+        "title": attack,
+        "pattern": attack,
+    }
+    schema = {"type": "object", "required": [attack], "properties": {attack: part}}
+    texts = {"title": attack, "description": attack, "annotations": {"title": attack}}
+    tool = {"name": attack[:60], **texts, "inputSchema": schema, "outputSchema": schema}
+    links = {attack: attack, "b": "javascript:alert(1)"}
+    more = {"title": attack, "description": attack, "owner": attack, "tags": (attack,), "links": links}
+    return server(f"s{number}", **more), tool, tool | {"description": f"{attack} again"}
 
 
 @pytest.mark.anyio
 @pytest.mark.requirement("WEB-010")
-@pytest.mark.parametrize("attack", ATTACKS)
-async def test_no_text_of_a_server_is_markup_on_any_page(house, attack):
-    nested = {
-        "type": "object",
-        "required": [attack],
-        "properties": {
-            attack: {
-                "type": "string",
-                "description": attack,
-                "default": attack,
-                "enum": [attack],
-                "title": attack,
-                "pattern": attack,
-            }
-        },
-    }
-    tool = {
-        "name": attack[:60],
-        "title": attack,
-        "description": attack,
-        "inputSchema": nested,
-        "outputSchema": nested,
-        "annotations": {"title": attack},
-    }
-    house.stand.list(
-        server(
-            "notes",
-            title=attack,
-            description=attack,
-            owner=attack,
-            tags=(attack,),
-            links={attack: attack, "b": "javascript:alert(1)"},
-        )
-    )
-    house.stand.see("notes", tool)
-    house.stand.see("notes", tool | {"description": f"{attack} again"})
-    house.stand.see("notes", {"uri": attack, "name": attack, "description": attack}, kind=ItemKind.RESOURCE)
+async def test_no_text_of_a_server_is_markup_on_any_page(house):
+    attacks = [of_attack(attack, number) for number, attack in enumerate(ATTACKS)]
+    house.stand.list(*(one for one, *_ in attacks))
+    for one, first, second in attacks:
+        house.stand.see(one.name, first)
+        house.stand.see(one.name, second)
     await house.stand.catalog.refresh()
-    browser = await house.signed_in(shown=attack[:40])
-    name, kind = tool["name"], "tool"
-    digests = [
-        Sighting.of(ItemKind.TOOL, name, one).digest for one in (tool, tool | {"description": f"{attack} again"})
-    ]
-    pages = [
-        await browser.get("/", q=attack, sort=attack),
-        await browser.get("/servers/notes", q=attack[:3]),
-        await browser.get("/servers/notes"),
-        await browser.get("/servers/notes/item", kind=kind, item=name),
-        await browser.get("/servers/notes/change", kind=kind, item=name, before=digests[0], after=digests[1]),
-        await browser.get("/servers/notes/versions"),
-        await browser.get("/servers/notes/try", item=name),
-        await browser.get("/tools", q=attack),
-        await browser.get("/tools"),
-        await browser.get("/review", q=attack[:2]),
-        await browser.get("/review"),
-        await browser.get("/review/item", server="notes", kind=kind, item=name, digest=digests[1]),
-        await browser.get("/sign-in", next=attack),
-        await browser.get("/enter", link=attack, next=attack),
-        await browser.post("/request", url=attack, name=attack, title=attack, owner=attack),
-        await browser.post("/servers/notes/try?item=x", a0=attack),
-    ]
+    await house.finder.refresh()
+    pages = []
+    for attack, (one, *tools) in zip(ATTACKS, attacks, strict=True):
+        browser = await house.signed_in(shown=attack[:40])
+        before, after = (Sighting.of(ItemKind.TOOL, tool["name"], tool).digest for tool in tools)
+        here, which = f"/servers/{one.name}", {"kind": "tool", "item": tools[0]["name"]}
+        pages += [
+            await browser.get("/", q=attack, sort=attack),
+            await browser.get(here, q=attack[:3]),
+            await browser.get(f"{here}/item", **which),
+            await browser.get(f"{here}/change", **which, before=before, after=after),
+            await browser.get(f"{here}/versions"),
+            await browser.get(f"{here}/try", **which),
+            await browser.get("/tools", q=attack),
+            await browser.get("/review", q=attack[:2]),
+            await browser.get("/review/item", server=one.name, **which, digest=after),
+            await browser.get("/sign-in", next=attack),
+            await browser.get("/enter", link=attack, next=attack),
+            await browser.post("/request", url=attack, name=attack, title=attack, owner=attack),
+        ]
+    pages += [await browser.get("/"), await browser.get("/tools"), await browser.get("/review")]
+    assert len(pages) > 300
     for page in pages:
         assert page.status_code in (200, 404, 422), page.text
         assert_safe(page.text)
@@ -223,21 +177,20 @@ async def test_what_somebody_may_not_see_is_as_what_does_not_exist(house):
             answer = await browser.get(path)
             assert answer.status_code == (200 if browser in may else 404), (path, answer.text)
             if browser is bob:
-                assert answer.text == nothing.replace("none", "none")
+                assert answer.text == nothing
     for browser in (ada, bob, sky):
         answer = await browser.post(
             f"/review/item?server=hers&kind=tool&item=poison&digest={digest}", decision="approved", why="x"
         )
         assert answer.status_code == 404
-    for browser, words in ((bob, ("hers", "nobodys")), (ada, ("nobodys", "erase", "poison"))):
-        for path in ("/", "/tools", "/tools?q=poison+erase+instructions", "/?q=hers&sort=-tools"):
-            page = (await browser.get(path)).text.split("<table")[-1]
-            for word in words:
-                assert (
-                    word not in re.sub(r'value="[^"]*"', "", page)
-                    or (browser is ada and path == "/" and False)
-                    or word in ""
-                ), (path, word)
+    hidden = {
+        bob: ("servers/hers", "servers/nobodys", "poison"),
+        ada: ("servers/nobodys", "hers/item?kind=tools&amp;item=erase", "poison"),
+    }
+    for browser, words in hidden.items():
+        for path in ("/", "/tools", "/tools?q=what+gives+orders", "/?sort=-tools"):
+            rows = (await browser.get(path)).text.split("<tbody>")[-1]
+            assert [word for word in words if word in rows] == [], path
 
 
 @pytest.mark.anyio
@@ -261,7 +214,7 @@ async def test_a_second_reviewer_sees_that_somebody_decided_and_loses_nothing(ho
     assert "rita" in second.text
     assert "looks fine to me</textarea>" in second.text
     await house.stand.catalog.refresh()
-    assert house.stand.tools(bob_viewer(), "notes") == {"poison": "rejected"}
+    assert house.stand.tools(REVIEWS, "notes") == {"poison": "rejected"}
     again = dict(re.findall(r'<input type="hidden" name="(state|reason)" value="([^"]*)">', second.text))
     third = await bob.post(path, decision="approved", why="we spoke about it", **again)
     assert third.status_code == 200
@@ -271,12 +224,6 @@ async def test_a_second_reviewer_sees_that_somebody_decided_and_loses_nothing(ho
         {"decision": "approved", "why": "x" * 3000},
     ):
         assert (await bob.post(path, **again, **form)).status_code == 422
-
-
-def bob_viewer():
-    from servers.catalog_stand import REVIEWS
-
-    return REVIEWS
 
 
 @pytest.mark.anyio
@@ -366,5 +313,3 @@ async def test_tools_are_found_by_what_they_do_among_those_that_somebody_may_use
     rows = re.findall(r'<td class="name"><a[^>]*>([^<]+)</a>', await text_of(ada, "/tools", q="will it rain"))
     assert rows[0] == "get_forecast"
     assert "get_forecast" not in await text_of(bob, "/tools", q="will it rain")
-    assert consumer("ada") != consumer("bob")
-    assert time.monotonic() > 0
