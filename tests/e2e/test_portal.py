@@ -1,7 +1,8 @@
-"""The portal through a real gateway: reached by Kong's route and not beside it, and a tool tried there as the person."""
+"""The portal through a gateway: reached by Kong's route and not beside it, and a tool tried there as the person."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
@@ -29,12 +30,13 @@ def running(request, tmp_path_factory):
             yield gateway
 
 
+@contextlib.contextmanager
 def browser(running, who=1):
     """Return a client that is signed in: 0 as the administrator, 1 as ada."""
-    client = httpx.Client(base_url=f"http://127.0.0.1:{running.port}", trust_env=False, timeout=60)
     secret = running.portal_links()[who].url.partition("link=")[2]
-    assert client.post("/portal/enter", data={"link": secret}).status_code == 303
-    return client
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.port}", trust_env=False, timeout=60) as client:
+        assert client.post("/portal/enter", data={"link": secret}).status_code == 303
+        yield client
 
 
 def until_shown(client, path, text):

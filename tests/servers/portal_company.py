@@ -1,4 +1,4 @@
-"""Two servers of a company as server files, for people who look at them in the portal: `python portal_company.py NAME PORT`."""
+"""Two servers of a company, and their server files, for the portal: `python portal_company.py NAME PORT`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import uvicorn
+from mcp.server import MCPServer
+
+from kong_mcp.declare.folder import read_folder
+from kong_mcp.declare.records import record_of
 
 FILES = {
     "notes": """title: Notebook of the company
@@ -97,15 +101,10 @@ def _await(port, process):
 
 def listed(folder):
     """Return each server file with its record."""
-    from kong_mcp.declare.folder import read_folder
-    from kong_mcp.declare.records import record_of
-
     return [(one, record_of(one)) for one in read_folder([Path(folder)]).servers]
 
 
 if __name__ == "__main__":
-    from mcp.server import MCPServer
-
     made = MCPServer(sys.argv[1])
     {"notes": notes, "travel": travel}[sys.argv[1]](made)
     uvicorn.run(made.streamable_http_app(), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")

@@ -1,4 +1,4 @@
-"""The portal in a real Chromium, by a real gateway: every road by keyboard, on a phone and a desktop, light and dark."""
+"""The portal in a real Chromium, by a real gateway: by keyboard, on phone and desktop, light and dark."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.state import Consumer
 
 pytest.importorskip("playwright.sync_api")
-from axe_playwright_python.sync_playwright import Axe  # noqa: E402
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
 
-from servers.portal_company import company, listed  # noqa: E402
+from servers.portal_company import company, listed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SHOTS = os.environ.get("PORTAL_SCREENSHOTS")
@@ -66,7 +66,7 @@ def chromium():
 
 @contextlib.contextmanager
 def opened(chromium, gateway, who=0, **how):
-    """Sign somebody in on a page, and fail where anything of another host is asked for, or any script of a text runs."""
+    """Sign somebody in, and fail where a page asks another host for anything, or a script of a text runs."""
     context = chromium.new_context(viewport=DESKTOP, **how)
     context.set_default_timeout(SECONDS)
     page = context.new_page()

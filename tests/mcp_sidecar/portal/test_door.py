@@ -192,8 +192,14 @@ async def test_a_form_that_is_too_long_or_has_too_many_fields_is_refused(house):
         "/portal//evil.example",
         "/portal/\\evil",
         "javascript:alert(1)",
-    ]
-    + ["/portal/\r\nSet-Cookie: a=b", "/portal", "", "portal/", "/portal/\u2028", "/other", "http:/portal/"],
+        "/portal/\r\nSet-Cookie: a=b",
+        "/portal",
+        "",
+        "portal/",
+        "/portal/\u2028",
+        "/other",
+        "http:/portal/",
+    ],
 )
 def test_nobody_is_sent_to_another_place_after_sign_in(path):
     assert local(path) == "/portal/"

@@ -1,4 +1,4 @@
-"""What pages show: texts as what they are, nothing to who may not see it, and an answer however large the surface is."""
+"""What pages show: texts as what they are, nothing to who may not see it, and an end however large a surface is."""
 
 import re
 from html.parser import HTMLParser
@@ -16,21 +16,105 @@ from servers.portal_house import House, text_of
 
 HERS = {"rules": [{"consumers": ["ada"], "tools": {"allow": ["*"], "deny": ["erase"]}}]}
 ATTACKS = Path(__file__).with_name("xss.txt").read_text(encoding="utf-8").splitlines()
-TAGS = set(
-    "html head meta title link script body a header div nav ul li span form input button main h1 h2 h3 p code table".split()
+TAGS = frozenset(
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "link",
+        "script",
+        "body",
+        "a",
+        "header",
+        "div",
+        "nav",
+        "ul",
+        "li",
+        "span",
+        "form",
+        "input",
+        "button",
+        "main",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "code",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "small",
+        "label",
+        "select",
+        "option",
+        "textarea",
+        "details",
+        "summary",
+        "pre",
+        "dl",
+        "dt",
+        "dd",
+        "aside",
+        "svg",
+        "line",
+        "rect",
+        "mark",
+        "section",
+        "strong",
+    ]
 )
-TAGS |= set(
-    "thead tbody tr th td small label select option textarea details summary pre dl dt dd aside svg line rect".split()
+ATTRIBUTES = frozenset(
+    [
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "rel",
+        "href",
+        "type",
+        "src",
+        "defer",
+        "class",
+        "id",
+        "tabindex",
+        "method",
+        "action",
+        "value",
+        "role",
+        "for",
+        "dir",
+        "maxlength",
+        "selected",
+        "scope",
+        "title",
+        "hidden",
+        "width",
+        "height",
+        "x",
+        "y",
+        "x1",
+        "x2",
+        "y1",
+        "y2",
+        "viewbox",
+        "autocomplete",
+        "spellcheck",
+        "inputmode",
+        "required",
+        "open",
+        "data-label",
+        "data-copy",
+        "aria-label",
+        "aria-current",
+        "aria-sort",
+        "aria-describedby",
+        "aria-invalid",
+    ]
 )
-TAGS |= {"mark", "section", "strong"}
-ATTRIBUTES = set(
-    "lang charset name content rel href type src defer class id tabindex method action value role for dir".split()
-)
-ATTRIBUTES |= set(
-    "maxlength selected scope title hidden width height x y x1 x2 y1 y2 viewbox autocomplete spellcheck".split()
-)
-ATTRIBUTES |= set("inputmode required open data-label data-copy".split())
-ATTRIBUTES |= {f"aria-{word}" for word in ("label", "current", "sort", "describedby", "invalid")}
 SCHEMES = ("#main", "/portal", "http://", "https://", "cursor://", "vscode:mcp/")
 
 

@@ -49,8 +49,12 @@ def test_a_form_becomes_the_arguments_that_its_schema_asks_for():
         {"share": "Infinity"},
         {"color": "9"},
         {"color": "red"},
-    ]
-    + [{"tags": "x,"}, {"tags": '{"a":1,"a":2}'}, {"arguments": "[1]"}, {"arguments": "{"}, {"arguments": "[" * 5000}],
+        {"tags": "x,"},
+        {"tags": '{"a":1,"a":2}'},
+        {"arguments": "[1]"},
+        {"arguments": "{"},
+        {"arguments": "[" * 5000},
+    ],
 )
 def test_what_is_filled_in_wrongly_is_said_at_its_field(wrong):
     got = filled(**{"title": "a", "stars": "1", **wrong})
@@ -68,14 +72,12 @@ def test_what_is_filled_in_wrongly_is_said_at_its_field(wrong):
         {"properties": []},
         {"properties": {"a": None}},
         {"required": "a", "properties": {"a": {"type": ["x", 1]}}},
-    ]
-    + [
         {"properties": {"a": {"enum": "x", "items": 3, "anyOf": {"b": 1}, "description": 7}}},
         {"$ref": "#"},
         {"$ref": "#/a/0/b"},
         {"$ref": 3},
-    ]
-    + [{"properties": {"a": {"$ref": "https://evil.example/x"}}, "allOf": ["x", {"properties": {"b": {}}}]}],
+        {"properties": {"a": {"$ref": "https://evil.example/x"}}, "allOf": ["x", {"properties": {"b": {}}}]},
+    ],
 )
 def test_a_schema_of_any_shape_is_shown_and_asked_for(schema):
     assert schema_view.table(schema).rows is not None
