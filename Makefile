@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth chaos
+	matrix mutants bench-auth bench-catalog chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench: $(READY) ## Measure speed and memory, print the table, write build/bench.
 
 bench-auth: $(READY) ## Measure what access tokens cost, print the table, write build/auth.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/auth.json auth
+
+bench-catalog: $(READY) ## Measure catalog and registry at 10,000 servers and 200,000 tools, write build/catalog.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

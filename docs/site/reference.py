@@ -12,6 +12,7 @@ import click
 
 from kong_mcp.cli import main as kong_mcp
 from mcp_sidecar.auth.settings import AuthSettings
+from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.health.settings import HealthSettings
 from mcp_sidecar.settings import KEYS_VARIABLE, VARIABLES, Settings
 from mcp_sidecar.surface.pin_settings import PinSettings
@@ -66,6 +67,10 @@ MEANINGS: Final = {
     "MCP_SIDECAR_BREAKER_SHARE": "The share of them that failed at which it opens.",
     "MCP_SIDECAR_BREAKER_SLOW": "Seconds from which an answer counts as slow.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
+    "MCP_SIDECAR_PUBLIC_URL": "Where agents reach the gateway, `https://mcp.example.com`: the registry tells clients. "
+    "Without it there is no registry.",
+    "MCP_SIDECAR_REGISTRY_NAMESPACE": "What stands before the slash in servers' names in the registry; without it the "
+    "labels of the URL's host in reverse.",
 }
 """What each variable is for. Every one has its line, or the pages cannot be made."""
 
@@ -92,7 +97,7 @@ def commands_page() -> str:
 def defaults() -> dict[str, Any]:
     """Return the default of each field that a variable sets."""
     found: dict[str, Any] = {}
-    for kind in (Settings, PinSettings, AuthSettings, HealthSettings):
+    for kind in (Settings, PinSettings, AuthSettings, HealthSettings, CatalogSettings):
         for field in fields(kind):
             found[field.name] = None if field.default is MISSING else field.default
     return found | {"listen": f"{Settings.listen_host}:{Settings.listen_port}"}

@@ -32,6 +32,7 @@ from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
+from kong_mcp.request_cli import request
 from kong_mcp.scan_command import scan
 from kong_mcp.servers import Server, ServerError, parse_server
 from kong_mcp.state import Consumer
@@ -91,6 +92,7 @@ main.add_command(deck)
 main.add_command(doctor)
 main.add_command(helm_values)
 main.add_command(scan)
+server.add_command(request)
 main.add_command(server)
 main.add_command(unpack)
 main.add_command(upgrade_check)
@@ -168,24 +170,16 @@ def dev(  # noqa: PLR0913 - one for each option
     _check_watch(quiet=quiet, watch=watch)
     if login and consumers:
         raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
-    named, found = servers, _of_files(files)
-    servers = (*servers, *(one.server for one in found))
+    declared = _of_files(files)
+    named, servers = servers, (*servers, *(one.server for one in declared))
     _refuse_twins(servers)
     _end_on_signals()
     try:
         values = read_policy(policy) if policy else OPEN_POLICY
         sources = [*([policy] if policy else ()), *files]
         policies = read_policies(sources) if sources else OPEN
-        settings = DevSettings(
-            servers,
-            choose_gateway(gateway),
-            port,
-            values,
-            consumers,
-            store=store,
-            records=not quiet,
-            listed=tuple(map(record_of, found)),
-        )
+        kind, listed = choose_gateway(gateway), [record_of(one) for one in declared]
+        settings = DevSettings(servers, kind, port, values, consumers, store=store, records=not quiet, listed=listed)
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
             _say_what_runs(running, policy, named=bool(named))
@@ -201,6 +195,8 @@ def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> 
         click.echo(f"warning: {line}", err=True)
     for one in running.settings.servers:
         click.echo(f"{one.name}: {running.url(one.name)}")
+    if running.registry is not None:
+        click.echo(f"registry: {running.registry}")
     if named:
         click.echo(f"policy: {policy}" if policy else "policy: none, so everything is allowed", err=True)
     if running.settings.pinned:
@@ -253,7 +249,7 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
 
 
 def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:
-    """Return server files, and say what of them a local gateway leaves out."""
+    """Return the server files, and say what of them a local gateway leaves out."""
     if not files:
         return []
     folder = good(files)

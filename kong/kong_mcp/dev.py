@@ -24,7 +24,7 @@ from kong_mcp.servers import Server
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
-from mcp_core.servers import McpServer
+from mcp_core.servers import McpServer, write_servers
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -41,7 +41,10 @@ ISSUERS_VARIABLE: Final = "MCP_SIDECAR_ISSUERS"
 NETWORKS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_NETWORKS"
 CLIENTS_VARIABLE: Final = "MCP_SIDECAR_ISSUER_CLIENTS"
 REFRESH_VARIABLE: Final = "MCP_SIDECAR_ISSUER_REFRESH"
+SERVERS_FILE_VARIABLE: Final = "MCP_SIDECAR_SERVERS_FILE"
+PUBLIC_URL_VARIABLE: Final = "MCP_SIDECAR_PUBLIC_URL"
 STORE_FILE: Final = "store.db"
+SERVERS_FILE: Final = "servers.json"
 RECORDS_FILE: Final = "records.log"
 PROBE_AGENT: Final = "kong-mcp-dev"
 """The User-Agent of requests that only ask whether the gateway is ready."""
@@ -62,8 +65,9 @@ class DevSettings:
     `policy` is for servers that have none of their own. `store` keeps what pins write down; without one it goes with
     the gateway's other files. `answers` has mcp-answers hold what calls bring back, where the gateway runs Lua; else
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
-    has the gateway write down every request, for who watches it. `listed` are records of server files: with some, there
-    is a portal.
+    has the gateway write down every request, for who watches it. `listed` are the records of server files: with
+    them the sidecar knows every server before an agent comes, clients find those servers at the registry, and people
+    in the portal.
     """
 
     servers: Sequence[Server]
@@ -123,6 +127,11 @@ class DevGateway:
     def portal_links(self) -> list[PortalLink]:
         """Make one-time links to the portal; none where there is no portal."""
         return portal_links(self.folder, self.port, self.settings.consumers) if self.settings.listed else []
+
+    @property
+    def registry(self) -> str | None:
+        """The URL at which clients find servers, where there are records of them."""
+        return f"http://127.0.0.1:{self.port}/registry/v0.1/servers" if self.settings.listed else None
 
     def check(self) -> None:
         """Raise ChildFailedError when a part of the gateway has ended."""
@@ -195,13 +204,10 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **os.environ,
             KEYS_VARIABLE: settings.keys,
             POLICIES_VARIABLE: str(folder / "policies"),
-            **_pin_environment(folder, settings),
+            **_pin_environment(folder, settings) | _catalog_environment(folder, settings, port),
             **_auth_environment(folder, settings),
         }
-        if settings.listed:
-            store = {STORE_VARIABLE: settings.store or str(folder / STORE_FILE)}
-            keys = bool(settings.consumers)
-            environment |= store | portal_environment(folder, port, settings.listed, keys=keys)
+        environment |= portal_environment(folder, port) if settings.listed else {}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -234,7 +240,8 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
 def _write_state(
     folder: Path, settings: DevSettings, servers: Sequence[Server], environment: Mapping[str, str]
 ) -> Path:
-    shared = ["shared.yaml", *(["answers.yaml"] * settings.runs_answers), *([SHARED] if settings.listed else [])]
+    shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
+    shared += ["registry.yaml", SHARED] if settings.listed else []
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)
@@ -251,6 +258,20 @@ def _pin_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
         SERVERS_VARIABLE: ",".join(
             f"{one.name}={one.protocol}://mcp-{one.name}-sessions{one.path}" for one in settings.pinned
         ),
+    }
+
+
+def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict[str, str]:
+    """Return what the sidecar must be told of server files. Who calls is asked for a key where there are consumers."""
+    if not settings.listed:
+        return {}
+    file = folder / SERVERS_FILE
+    auth = ("key-auth",) if settings.consumers else ()
+    file.write_text(write_servers(replace(one, auth=auth) for one in settings.listed), encoding="utf-8")
+    return {
+        STORE_VARIABLE: settings.store or str(folder / STORE_FILE),
+        SERVERS_FILE_VARIABLE: str(file),
+        PUBLIC_URL_VARIABLE: f"http://127.0.0.1:{port}",
     }
 
 

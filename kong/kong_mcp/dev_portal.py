@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kong_mcp.state import Consumer
 from mcp_core import one_time
 from mcp_core.one_time import OneTime
-from mcp_core.servers import McpServer, write_servers
 
-SERVERS_FILE_VARIABLE: Final = "MCP_SIDECAR_SERVERS_FILE"
 URL_VARIABLE: Final = "MCP_SIDECAR_PORTAL_URL"
 LINKS_VARIABLE: Final = "MCP_SIDECAR_PORTAL_LINKS"
 SHARED: Final = "portal.yaml"
@@ -30,16 +28,9 @@ class PortalLink:
     url: str
 
 
-def portal_environment(folder: Path, port: int, servers: Sequence[McpServer], *, keys: bool) -> dict[str, str]:
-    """Write the list of servers, and return what the sidecar must be told. `keys` says whether agents need one here."""
-    auth = ("key-auth",) if keys else ()
-    path = folder / "servers.json"
-    path.write_text(write_servers(replace(one, auth=auth) for one in servers), encoding="utf-8")
-    return {
-        SERVERS_FILE_VARIABLE: str(path),
-        URL_VARIABLE: f"http://127.0.0.1:{port}",
-        LINKS_VARIABLE: str(folder / "links"),
-    }
+def portal_environment(folder: Path, port: int) -> dict[str, str]:
+    """Return what the sidecar must be told."""
+    return {URL_VARIABLE: f"http://127.0.0.1:{port}", LINKS_VARIABLE: str(folder / "links")}
 
 
 def portal_links(folder: Path, port: int, consumers: Sequence[Consumer]) -> list[PortalLink]:

@@ -7,12 +7,18 @@ from importlib import import_module
 import click
 
 GROUPS = {
+    "catalog": "List, show, search and export the servers behind the gateway.",
     "surface": "Review what servers put before models.",
     "audit": "Prove what was seen and decided.",
     "revoke": "Cut off a subject, a client or a session.",
 }
 """Name of each group -> its help."""
-_MODULES = {"surface": "kong_mcp.surface_cli", "audit": "kong_mcp.surface_cli", "revoke": "kong_mcp.revoke_cli"}
+_MODULES = {
+    "catalog": "kong_mcp.catalog_cli",
+    "surface": "kong_mcp.surface_cli",
+    "audit": "kong_mcp.surface_cli",
+    "revoke": "kong_mcp.revoke_cli",
+}
 
 
 class LazyGroup(click.Group):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from mcp_core import methods
 from mcp_core.conversation import MOST_ITEMS, Conversation, Outgoing, Result, read_lists, read_message, result_of
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 30.0
 """How long one answer of a server may take."""
+TOTAL_SECONDS: Final = 120.0
+TOTAL_BYTES: Final = 64 * 1024 * 1024
+"""What a whole look at a server that somebody asks for may take."""
 
 _T = TypeVar("_T")
 
@@ -23,8 +28,13 @@ class LiveError(Exception):
     """A server could not be read; the message says what it answered and what to do."""
 
 
-def fetch_surface(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+def fetch_surface(
+    url: str, headers: Mapping[str, str] | None = None, *, place: tuple[str, str] | None = None
+) -> dict[str, Any]:
     """Return the surface of the server at a URL (streamable HTTP).
+
+    `place` is where it is reached, an address in the place of the URL's host, and the host that is asked for there: for
+    servers of which nobody knows yet whether they may be looked at. All of such a look is bound in time and size.
 
     Raises:
         LiveError: httpx is not installed, the server does not answer, or it answers what is not MCP.
@@ -35,7 +45,7 @@ def fetch_surface(url: str, headers: Mapping[str, str] | None = None) -> dict[st
         raise LiveError("scanning a running server needs httpx: pip install 'kong-mcp[sidecar]'") from None
     with httpx.Client(timeout=SECONDS, trust_env=False, headers=dict(headers or {})) as client:
         try:
-            server = _Server(client, url)
+            server = _Server(client, url, place)
             surface = server.drive(_surface(server.talk, url))
             if (ending := server.talk.close()) is not None:
                 server.result(ending)
@@ -62,12 +72,35 @@ def _no_result(url: str, method: str) -> LiveError:
     return LiveError(f"{url} answers {method} with no result; is it an MCP endpoint, and is a key needed?")
 
 
+class Bounds:
+    """How long a whole look may take, and how many bytes all its answers may have."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._until = time.monotonic() + seconds
+        self._left = most
+
+    def held(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield chunks while the bounds hold. Raises LiveError."""
+        for chunk in chunks:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise LiveError("the server says too much: the look was ended")
+            if time.monotonic() > self._until:
+                raise LiveError("the server is too slow: the look was ended")
+            yield chunk
+
+
 class _Server:
     """The server at a URL, and the conversation with it."""
 
-    def __init__(self, client: httpx.Client, url: str) -> None:
+    def __init__(self, client: httpx.Client, url: str, place: tuple[str, str] | None) -> None:
         self._client = client
         self._url = url
+        self._reached, host = place or (url, "")
+        # The certificate is that of the host, whatever address stands in its place.
+        self._host = {"host": host, "accept-encoding": "identity"} if host else {}
+        self._more = {"sni_hostname": urlsplit(url).hostname} if host else {}
+        self._bounds = Bounds(TOTAL_SECONDS, TOTAL_BYTES) if host else None
         self.talk = Conversation("kong-mcp scan", "1")
 
     def drive(self, requests: Generator[Outgoing, Result | None, _T]) -> _T:
@@ -94,19 +127,24 @@ class _Server:
 
     def result(self, outgoing: Outgoing) -> Result | None:
         """Return the result of a request, or None where there is none. Raises LiveError for what is no answer."""
-        headers = {"accept": "application/json, text/event-stream", **outgoing.headers}
+        headers = {"accept": "application/json, text/event-stream", **self._host, **outgoing.headers}
         if self.talk.session is not None:
             headers[methods.SESSION_HEADER] = self.talk.session
         with self._client.stream(
-            outgoing.http_method, self._url, content=outgoing.body or None, headers=headers
+            outgoing.http_method, self._reached, content=outgoing.body or None, headers=headers, extensions=self._more
         ) as response:
             if outgoing.id is None:
                 return None
+            if response.is_redirect:
+                raise LiveError(f"{self._url} points elsewhere (HTTP {response.status_code}): give the URL itself")
+            if self._bounds is not None and response.headers.get("content-encoding", "identity") != "identity":
+                raise LiveError(f"{self._url} answers in an encoding that was not asked for")
             if response.status_code in (401, 403):
                 raise LiveError(f"{self._url} answers {response.status_code}: give a key with --header 'NAME: VALUE'")
             self.talk.head(outgoing, response.headers.get_list(methods.SESSION_HEADER))
             streams = response.headers.get("content-type", "").startswith("text/event-stream")
-            for text in _events(response) if streams else _body(response):
+            chunks = response.iter_bytes() if self._bounds is None else self._bounds.held(response.iter_bytes())
+            for text in _events(chunks) if streams else _body(chunks):
                 message = read_message(text)
                 if message is None:
                     raise _no_result(self._url, outgoing.method)
@@ -116,18 +154,18 @@ class _Server:
         raise LiveError(f"{self._url} ended without an answer to {outgoing.method}")
 
 
-def _body(response: httpx.Response) -> Generator[bytes]:
+def _body(chunks: Iterable[bytes]) -> Generator[bytes]:
     body = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in chunks:
         body += chunk
         if len(body) > ANSWER_LIMITS.body:
             raise LiveError(f"an answer of more than {ANSWER_LIMITS.body} bytes")
     yield bytes(body)
 
 
-def _events(response: httpx.Response) -> Generator[bytes]:
+def _events(chunks: Iterable[bytes]) -> Generator[bytes]:
     decoder = Decoder()
-    for chunk in response.iter_bytes():
+    for chunk in chunks:
         for event in decoder.feed(chunk):
             if event.data:
                 yield event.data.encode()

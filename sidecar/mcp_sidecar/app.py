@@ -18,6 +18,7 @@ from mcp_sidecar.auth.revocations import RevocationKeeper, RevokedFile
 from mcp_sidecar.auth.wanted import WantedKeys
 from mcp_sidecar.catalog.catalog import Catalog
 from mcp_sidecar.catalog.entry import ServerHealth
+from mcp_sidecar.catalog.registry_api import RegistryApi
 from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
 from mcp_sidecar.lane.inspect_lane import InspectLane
@@ -71,6 +72,7 @@ def create_app(settings: Settings, stopping: anyio.Event) -> Starlette:
     return Starlette(
         routes=[
             *(ReviewApi(surfaces, viewers).routes() if surfaces is not None and viewers else ()),
+            *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             *(portal.routes() if portal is not None else ()),
             Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers)),

@@ -71,6 +71,12 @@ The portal (docs/portal.md): pages for people, reached through Kong's route of d
   MCP_SIDECAR_PORTAL_LOGIN     ISSUER CLIENT-ID SECRET; SECRET is env:NAME or file:/PATH
   MCP_SIDECAR_PORTAL_LINKS     folder of one-time links
 
+The registry (docs/registry.md), which tells clients which servers there are:
+
+\b
+  MCP_SIDECAR_PUBLIC_URL         where agents reach the gateway   there is no registry
+  MCP_SIDECAR_REGISTRY_NAMESPACE what is before the slash of servers' names: com.example.mcp
+
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
 this node read them.
 

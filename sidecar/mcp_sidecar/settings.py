@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
+from mcp_sidecar.catalog.settings import CATALOG_VARIABLES, CatalogSettings
 from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
 from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
@@ -61,6 +62,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     portal: PortalSettings = field(default_factory=PortalSettings)
+    catalog: CatalogSettings = field(default_factory=CatalogSettings)
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -106,13 +108,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     health = HealthSettings(**{name: values.pop(name) for name in health_names & values.keys()})  # type: ignore[arg-type]  # as below
     portal_names = {name for name, _ in PORTAL_VARIABLES.values()}
     portal = PortalSettings(**{name: values.pop(name) for name in portal_names & values.keys()})  # type: ignore[arg-type]  # as below
+    catalog_names = {name for name, _ in CATALOG_VARIABLES.values()}
+    catalog = CatalogSettings(**{name: values.pop(name) for name in catalog_names & values.keys()})  # type: ignore[arg-type]  # as below
     problems += [problem for problem in (pins.problem(), auth.problem(), portal.problem()) if problem is not None]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    return Settings(**values, pins=pins, auth=auth, health=health, portal=portal)  # type: ignore[arg-type]  # each parser gives its field's type
+    return Settings(**values, pins=pins, auth=auth, health=health, catalog=catalog, portal=portal)  # type: ignore[arg-type]  # each parser gives its field's type
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -220,6 +224,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     **AUTH_VARIABLES,
     **HEALTH_VARIABLES,
     **PORTAL_VARIABLES,
+    **CATALOG_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

@@ -21,7 +21,7 @@ BENCHMARKS = (
     "fleet",
     "shares",
 )
-APART = ("auth",)
+APART = ("auth", "catalog")
 """Benchmarks with a target of their own."""
 
 

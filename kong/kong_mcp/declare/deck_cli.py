@@ -38,6 +38,18 @@ def _state_options(command: Any) -> Any:
             help="Whether the plugin mcp-answers is in it. Leave it out for a Kong that does not load it.",
         ),
         click.option(
+            "--registry/--no-registry",
+            default=False,
+            show_default=True,
+            help="Whether clients find servers at /registry/v0.1/servers, without a credential (docs/registry.md).",
+        ),
+        click.option(
+            "--portal/--no-portal",
+            default=False,
+            show_default=True,
+            help="Whether people find the portal at /portal/ (docs/portal.md).",
+        ),
+        click.option(
             "--shared-file",
             "files",
             multiple=True,
@@ -108,11 +120,20 @@ def _compare(out: Path, text: str, paths: tuple[Path, ...], option: str) -> None
         raise click.ClickException(f"{out} is stale: kong-mcp deck render {again} {option} {out}")
 
 
-def _render(paths: tuple[Path, ...], *, shared: bool, answers: bool, files: tuple[Path, ...], tag: str | None) -> str:
+def _render(
+    paths: tuple[Path, ...],
+    *,
+    shared: bool,
+    answers: bool,
+    registry: bool,
+    portal: bool,
+    files: tuple[Path, ...],
+    tag: str | None,
+) -> str:
     if tag is not None and re.fullmatch(TAG_PATTERN, tag) is None:
         raise click.UsageError("--tag: write a tag without blank, comma and slash, team-sky say")
     folder = good(paths)
-    chosen = list(files) or shared_files(answers=answers)
+    chosen = list(files) or shared_files(answers=answers, registry=registry, portal=portal)
     try:
         state = assemble(folder.servers, chosen if shared else [], tag or (TAG if shared else SERVERS_TAG))
     except SharedError as error:

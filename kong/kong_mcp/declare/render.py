@@ -46,10 +46,10 @@ def server_tag(name: str) -> str:
     return f"kong-mcp-server-{name}"
 
 
-def shared_files(*, answers: bool) -> list[Path]:
-    """Return the files that come with the package: what all servers share, and mcp-answers where it is wanted."""
-    folder = deck_folder()
-    return [folder / "shared.yaml", *([folder / "answers.yaml"] if answers else [])]
+def shared_files(*, answers: bool, registry: bool = False, portal: bool = False) -> list[Path]:
+    """Return the files that come with the package: what all servers share, and what else is wanted."""
+    wanted = {"shared.yaml": True, "answers.yaml": answers, "registry.yaml": registry, "portal.yaml": portal}
+    return [deck_folder() / name for name, is_wanted in wanted.items() if is_wanted]
 
 
 def template() -> str:

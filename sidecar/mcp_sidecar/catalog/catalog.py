@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -25,8 +25,7 @@ from mcp_core.servers import McpServer
 from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem, ServerHealth
 from mcp_sidecar.catalog.known import GONE_MS, KnownItems, ServerVersion
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.surface.listed import ListedServers
-from mcp_sidecar.surface.surfaces import Surfaces
+from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.viewers import Permission, Viewer
 
 DATES_SECONDS: Final = 60.0
@@ -36,6 +35,7 @@ LOOKS_SECONDS: Final = 5.0
 MOST_VIEWERS: Final = 256
 """Viewers whose list of servers is kept."""
 
+_T = TypeVar("_T")
 _CLOSED: Final = Policy({})
 
 
@@ -50,13 +50,41 @@ class _Table:
     """Servers that were listed since the start and are no more, and when that was found."""
 
 
+class ServerList(Protocol):
+    """The servers that are declared: surface.listed.ListedServers, or files on a command line."""
+
+    all: Mapping[str, McpServer]
+    changed_at: int
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all servers."""
+
+    def address(self, name: str) -> Address | None:
+        """Return where a server is, as far as it is said."""
+
+    def refresh(self) -> None:
+        """Read the list again where it changed."""
+
+
+class AskedStore(Protocol):
+    """A store, as surface.surfaces.Surfaces asks it: `generation` is that of the last reading."""
+
+    @property
+    def generation(self) -> int:
+        """The generation that is known."""
+
+    async def ask(self, question: Callable[[Store], _T]) -> _T:
+        """Ask the store. Raises StoreError."""
+
+
 class Catalog:
     """All servers. `health` says how a server does; without `surfaces` nothing is known of items."""
 
     def __init__(
         self,
-        listed: ListedServers,
-        surfaces: Surfaces | None,
+        listed: ServerList,
+        surfaces: AskedStore | None,
         health: Callable[[str], ServerHealth] = lambda _server: ServerHealth(),
     ) -> None:
         self._listed = listed
@@ -128,7 +156,7 @@ class Catalog:
         finally:
             await anyio.to_thread.run_sync(self._take_records)
 
-    async def _read_store(self, surfaces: Surfaces, *, looks: bool, dates: bool) -> None:
+    async def _read_store(self, surfaces: AskedStore, *, looks: bool, dates: bool) -> None:
         known = self._known
         since, head = known.generation, known.head
         if since < 0 or surfaces.generation != since:

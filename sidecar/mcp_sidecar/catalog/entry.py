@@ -110,6 +110,17 @@ class CatalogEntry:
         return self._known(self.record.name).look
 
     @property
+    def stamp(self) -> tuple[KnownServer, int, LastLook]:
+        """What is another one whenever anything may be said otherwise of the server, but for its health."""
+        known = self._known(self.record.name)
+        return known, known.revision, known.look
+
+    @property
+    def offered(self) -> tuple[ServerVersion, ...]:
+        """The versions of what any agent was ever offered, the last one first: their names, not their changes."""
+        return self._known(self.record.name).versions
+
+    @property
     def version(self) -> str:
         """The version that its team gave it, else that of what it offers; 0.0.0 where nothing was seen yet."""
         versions = self._known(self.record.name).versions

@@ -30,7 +30,7 @@ FORMAT: Final = 1
 _HEADER: Final = (
     "# What MCP servers offer. Written by `kong-mcp surface lock`, approved with `kong-mcp surface approve --lock`.\n"
 )
-_FIELD_HEX: Final = 16
+FIELD_HEX: Final = 16
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """A lock file of many servers is long: libyaml reads it ten times as fast."""
 
@@ -54,7 +54,7 @@ def of_store(store: Store, server: str | None) -> dict[ItemId, Locked]:
         seen = standing.versions[0]
         if seen.state is not State.REJECTED:
             content = store.content(standing.id, seen.digest)[1]
-            fields = {name: one[:_FIELD_HEX] for name, one in sorted(field_digests(content).items())}
+            fields = {name: one[:FIELD_HEX] for name, one in sorted(field_digests(content).items())}
             locked[standing.id] = Locked(seen.digest, fields)
     return locked
 

@@ -21,6 +21,7 @@ from mcp_core.errand import Address
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.values import ItemId
+from mcp_sidecar.surface.listed import ListedServers
 from mcp_sidecar.surface.looker import MOST_FAILURES, Looker
 
 LISTEN = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
@@ -271,7 +272,8 @@ class Visits(Looker):
         pins = SimpleNamespace(servers=servers, servers_file=None, refresh_interval=0.001)
         self.asked = -math.inf
         surfaces = SimpleNamespace(servers=["files"], asked=lambda _server: self.asked)
-        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None)
+        listed = ListedServers(None, dict.fromkeys(servers))
+        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None, listed)
         self.visits = 0
 
     async def _target(self, server):

@@ -1,0 +1,102 @@
+"""The official registry API, v0.1, over the catalog: GET alone, for everybody, with CORS as Copilot needs it.
+
+spec/registry-api.yaml describes it; registry_openapi makes that document. Whoever shows a reader's or reviewer's token
+is told of all servers, everybody else of what policies open to everybody. A credential that means nothing here is one
+for somebody else: clients send what they have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.registry import QueryError, Registry, RegistryQuery, read_flag
+from mcp_sidecar.catalog.server_json import card
+from mcp_sidecar.catalog.settings import CatalogSettings
+from mcp_sidecar.surface.viewers import ANYBODY, Viewer, Viewers
+
+PREFIX: Final = "/registry"
+SERVERS: Final = f"{PREFIX}/v0.1/servers"
+CARDS: Final = f"{PREFIX}/cards"
+CARD_TYPE: Final = "application/mcp-server-card+json"
+SERVER_NOT_FOUND: Final = "Server not found"
+VERSION_NOT_FOUND: Final = "Server or version not found"
+HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Expose-Headers": "ETag",
+    "Cache-Control": "no-cache",
+    "Vary": "Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer. A client may keep one, and asks with its ETag whether it still is so."""
+
+_Find = Callable[[Request, Viewer], bytes | None]
+
+
+class RegistryApi:
+    """The endpoints."""
+
+    def __init__(self, catalog: Catalog, settings: CatalogSettings, viewers: Viewers) -> None:
+        self._catalog = catalog
+        self._settings = settings
+        self._registry = Registry(catalog, settings)
+        self._viewers = viewers
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the API."""
+        return [
+            self._route(SERVERS, self._list, ""),
+            self._route(SERVERS + "/{name:path}/versions", self._versions, SERVER_NOT_FOUND),
+            self._route(SERVERS + "/{name:path}/versions/{version}", self._version, VERSION_NOT_FOUND),
+            self._route(CARDS + "/{name}", self._card, SERVER_NOT_FOUND, CARD_TYPE),
+        ]
+
+    def _route(self, path: str, find: _Find, missing: str, media_type: str = "application/json") -> Route:
+        async def endpoint(request: Request) -> Response:
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={**HEADERS, "Access-Control-Max-Age": "600"})
+            try:
+                body = find(request, self._viewers.who(request) or ANYBODY)
+            except QueryError as error:
+                return JSONResponse({"error": str(error)}, 400, HEADERS)
+            if body is None:
+                return JSONResponse({"error": missing}, 404, HEADERS)
+            tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+            if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
+                return Response(status_code=304, headers={**HEADERS, "ETag": tag})
+            return Response(body, headers={**HEADERS, "ETag": tag}, media_type=media_type)
+
+        return Route(path, endpoint, methods=["GET", "OPTIONS"])
+
+    def _list(self, request: Request, viewer: Viewer) -> bytes | None:
+        return self._registry.page(viewer, RegistryQuery.read(_query(request)))
+
+    def _versions(self, request: Request, viewer: Viewer) -> bytes | None:
+        deleted = bool(read_flag(_query(request), "include_deleted"))
+        return self._registry.versions(viewer, request.path_params["name"], include_deleted=deleted)
+
+    def _version(self, request: Request, viewer: Viewer) -> bytes | None:
+        deleted = bool(read_flag(_query(request), "include_deleted"))
+        name, version = request.path_params["name"], request.path_params["version"]
+        return self._registry.version(viewer, name, version, include_deleted=deleted)
+
+    def _card(self, request: Request, viewer: Viewer) -> bytes | None:
+        entry = self._catalog.entry(viewer, request.path_params["name"])
+        return None if entry is None else msgspec.json.encode(card(entry, self._settings))
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Return the query's parameters. Raises QueryError for one that stands there twice: who is to say which counts?"""
+    given = request.query_params.multi_items()
+    if len({name for name, _ in given}) != len(given):
+        raise QueryError("write each parameter once")
+    return dict(given)
