@@ -21,7 +21,7 @@ BENCHMARKS = (
     "fleet",
     "shares",
 )
-APART = ("auth", "catalog")
+APART = ("auth", "catalog", "portal")
 """Benchmarks with a target of their own."""
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -11,6 +11,7 @@ import structlog
 
 from mcp_core.scan import ItemKind
 from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
 from mcp_sidecar.search.embedding import Embedder
 from mcp_sidecar.search.index import Index, IndexView, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
@@ -22,7 +23,19 @@ from mcp_sidecar.surface.viewers import READER, Viewer
 PAUSE: Final = 2.0
 """Seconds between two looks at whether the catalog changed: an index takes a tenth of a millisecond an item."""
 _EVERYBODY: Final = Viewer("the index", READER)
-_MOST_KEPT: Final = 64
+
+
+Row: TypeAlias = tuple[CatalogEntry, CatalogItem]
+
+
+class Usable:
+    """The tools that somebody may use at one revision of the catalog, and their part of the index once it was asked."""
+
+    def __init__(self, rows: Sequence[Row], revision: int) -> None:
+        self.rows = rows
+        self.revision = revision
+        self.by_key: dict[ItemKey, Row] = {(one.name, item.kind, item.name): (one, item) for one, item in rows}
+        self.view: tuple[Index, IndexView] | None = None
 
 
 class Finder:
@@ -33,7 +46,6 @@ class Finder:
         self._embedder = embedder
         self._shelf: Shelf | None = None
         self._index: Index | None = None
-        self._kept: dict[frozenset[ItemKey], IndexView] = {}
         self._threads = anyio.CapacityLimiter(2)
         self._revision = -1
 
@@ -59,26 +71,22 @@ class Finder:
             for (kind, name), (content, _) in (await self._catalog.contents(one, tools)).items():
                 items.append(search_item(one.name, kind, name, content))
         self._index = await anyio.to_thread.run_sync(self._make, items, limiter=self._threads)
-        self._kept, self._revision = {}, revision
+        self._revision = revision
 
     def _make(self, items: Sequence[SearchItem]) -> Index:
         if self._shelf is None:
             self._shelf = Shelf(self._embedder())
         return self._shelf.index(items)
 
-    async def find(self, query: str, allowed: Mapping[ItemKey, object], limit: int) -> SearchResult | None:
+    async def find(self, query: str, allowed: Usable, limit: int) -> SearchResult | None:
         """Return what fits best of what somebody may use; None where there is no index yet."""
         index = self._index
         if index is None:
             return None
-        return await anyio.to_thread.run_sync(
-            self._find, index, query, frozenset(allowed), limit, limiter=self._threads
-        )
+        return await anyio.to_thread.run_sync(_find, index, query, allowed, limit, limiter=self._threads)
 
-    def _find(self, index: Index, query: str, allowed: frozenset[ItemKey], limit: int) -> SearchResult:
-        view = self._kept.get(allowed)
-        if view is None:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            view = self._kept[allowed] = index.view(allowed)
-        return view.find(query, limit)
+
+def _find(index: Index, query: str, allowed: Usable, limit: int) -> SearchResult:
+    if allowed.view is None or allowed.view[0] is not index:
+        allowed.view = index, index.view(allowed.by_key)
+    return allowed.view[1].find(query, limit)

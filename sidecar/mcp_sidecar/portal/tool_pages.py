@@ -9,18 +9,19 @@ from starlette.responses import Response
 
 from mcp_core.scan import ItemKind
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
 from mcp_sidecar.portal import listing
-from mcp_sidecar.portal.finding import Finder
+from mcp_sidecar.portal.finding import Finder, Row, Usable
 from mcp_sidecar.portal.listing import Column
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX
 from mcp_sidecar.portal.visitors import Asked
+from mcp_sidecar.surface.viewers import Viewer
 
 _PATH: Final = f"{PREFIX}/tools"
 _MOST_FOUND: Final = 50
 _LEAST_FOUND: Final = 5
-Row = tuple[CatalogEntry, CatalogItem]
+_MOST_KEPT: Final = 64
+"""People whose tools are kept: some hundred bytes a tool."""
 
 
 class ToolPages:
@@ -30,16 +31,12 @@ class ToolPages:
         self._catalog = catalog
         self._finder = finder
         self._paper = paper
+        self._kept: dict[Viewer, Usable] = {}
 
     async def tools(self, asked: Asked) -> Response:
         """Return the tools that somebody may use."""
         visitor, query = asked.need(), asked.query
-        usable = [
-            (one, item)
-            for one in self._catalog.entries(visitor.viewer)
-            for item in one.items
-            if item.kind is ItemKind.TOOL and item.usable and not item.gone
-        ]
+        usable = self._usable(visitor.viewer)
         rows, note = await self._found(usable, query.get("q", "")[: listing.MOST_ASKED])
         list_ = listing.listed(rows, _PATH, query)
         return self._paper.page(
@@ -53,19 +50,35 @@ class ToolPages:
             note=note,
         )
 
-    async def _found(self, usable: Sequence[Row], asked: str) -> tuple[Sequence[Row], str]:
+    def _usable(self, viewer: Viewer) -> Usable:
+        """Return the tools that somebody may use now, kept until the catalog changes."""
+        revision = self._catalog.revision
+        kept = self._kept.get(viewer)
+        if kept is None or kept.revision != revision:
+            rows = [
+                (one, item)
+                for one in self._catalog.entries(viewer)
+                for item in one.items
+                if item.kind is ItemKind.TOOL and item.usable and not item.gone
+            ]
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            kept = self._kept[viewer] = Usable(rows, revision)
+        return kept
+
+    async def _found(self, usable: Usable, asked: str) -> tuple[Sequence[Row], str]:
         """Return the tools that fit what is asked, the best first, and what is to be said of how they were found."""
         if not asked.strip():
-            return usable, ""
-        by_key = {(one.name, item.kind, item.name): (one, item) for one, item in usable}
-        found = await self._finder.find(asked, by_key, _MOST_FOUND)
+            return usable.rows, ""
+        found = await self._finder.find(asked, usable, _MOST_FOUND)
         if found is None:
             words = asked.casefold().split()
-            return [row for row in usable if _fits(row, words)], "Found by name: the search by meaning is being made."
+            return [row for row in usable.rows if _fits(row, words)], "Found by name: the index is still being made."
         if found.fallback:
             return [], ""
         best = [one for place, one in enumerate(found.items) if place < _LEAST_FOUND or one.score > 0]
-        return [by_key[one.key] for one in best if one.key in by_key], "The best first, by words and by meaning."
+        rows = [usable.by_key[one.key] for one in best if one.key in usable.by_key]
+        return rows, "The best first, by words and by meaning."
 
     async def _says(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
         """Return what each tool says of itself."""
