@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import login
 import poisoned
+import portal
 
 from kong_mcp.login.start import NoProviderError, modules, node
 from servers.launch import Replica
@@ -188,7 +189,13 @@ def main():
         if travel.executed():
             raise SystemExit("the tool that waits was executed")
     log_in(8)
-    step(9, "Everything stops")
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        step(9, "People look at what there is: the portal")
+        files = Replica("files-1", script=_SERVER)
+        stack.callback(files.kill)
+        portal.show(folder, files.url, say)
+    step(10, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

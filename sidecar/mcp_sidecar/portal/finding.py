@@ -46,6 +46,7 @@ class Finder:
         self._embedder = embedder
         self._shelf: Shelf | None = None
         self._index: Index | None = None
+        self._texts: dict[ItemKey, str] = {}
         self._threads = anyio.CapacityLimiter(2)
         self._revision = -1
 
@@ -71,12 +72,17 @@ class Finder:
             for (kind, name), (content, _) in (await self._catalog.contents(one, tools)).items():
                 items.append(search_item(one.name, kind, name, content))
         self._index = await anyio.to_thread.run_sync(self._make, items, limiter=self._threads)
+        self._texts = {one.key: one.description for one in items}
         self._revision = revision
 
     def _make(self, items: Sequence[SearchItem]) -> Index:
         if self._shelf is None:
             self._shelf = Shelf(self._embedder())
         return self._shelf.index(items)
+
+    def text(self, key: ItemKey) -> str | None:
+        """Return what an item says of itself, as the index knows it: agents are shown it. None for what is too new."""
+        return self._texts.get(key)
 
     async def find(self, query: str, allowed: Usable, limit: int) -> SearchResult | None:
         """Return what fits best of what somebody may use; None where there is no index yet."""

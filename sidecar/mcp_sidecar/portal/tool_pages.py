@@ -82,9 +82,11 @@ class ToolPages:
 
     async def _says(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
         """Return what each tool says of itself."""
-        said: dict[tuple[str, str], str] = {}
-        for one in {one.name: one for one, _ in rows}.values():
-            items = [item for other, item in rows if other is one]
+        known = {(one.name, item.name): self._finder.text((one.name, item.kind, item.name)) for one, item in rows}
+        said = {key: text for key, text in known.items() if text is not None}
+        new = [(one, item) for one, item in rows if (one.name, item.name) not in said]
+        for one in {one.name: one for one, _ in new}.values():
+            items = [item for other, item in new if other is one]
             for (_, name), (content, _) in (await self._catalog.contents(one, items)).items():
                 text = content.get("description")
                 said[one.name, name] = text if isinstance(text, str) else ""
