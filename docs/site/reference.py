@@ -67,6 +67,11 @@ MEANINGS: Final = {
     "MCP_SIDECAR_BREAKER_SHARE": "The share of them that failed at which it opens.",
     "MCP_SIDECAR_BREAKER_SLOW": "Seconds from which an answer counts as slow.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
+    "MCP_SIDECAR_WEBHOOK_SHAPE": "json, or slack: a text, as Slack's incoming webhooks take it.",
+    "MCP_SIDECAR_MAIL_SERVER": "Where alerts are mailed: `smtp://HOST:PORT`, or `smtps://USER@HOST:PORT`.",
+    "MCP_SIDECAR_MAIL_FROM": "The sender's address.",
+    "MCP_SIDECAR_MAIL_TO": "The receivers' addresses, commas between them.",
+    "MCP_SIDECAR_MAIL_PASSWORD": "The password of the mail server's user.",
     "MCP_SIDECAR_PUBLIC_URL": "Where agents reach the gateway, `https://mcp.example.com`: the registry tells clients. "
     "Without it there is no registry.",
     "MCP_SIDECAR_REGISTRY_NAMESPACE": "What stands before the slash in servers' names in the registry; without it the "

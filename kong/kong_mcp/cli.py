@@ -34,7 +34,7 @@ from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.request_cli import request
 from kong_mcp.scan_command import scan
-from kong_mcp.servers import Server, ServerError, parse_server
+from kong_mcp.servers import DevServer, ServerSpecError, parse_server
 from kong_mcp.state import Consumer
 from kong_mcp.unpack import unpack
 from kong_mcp.watching import Watching, store_findings
@@ -54,15 +54,15 @@ _EXPECTED: Final = (
 """What may keep a local gateway from starting, and says by itself what to do."""
 
 
-class _ServerType(click.ParamType[Server]):
+class _ServerType(click.ParamType[DevServer]):
     name = "NAME=URL[,URL...]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Server:
-        if isinstance(value, Server):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DevServer:
+        if isinstance(value, DevServer):
             return value
         try:
             return parse_server(value)
-        except ServerError as error:
+        except ServerSpecError as error:
             self.fail(str(error), param, ctx)
 
 
@@ -144,7 +144,7 @@ main.add_command(policy_group)
 )
 @click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(  # noqa: PLR0913 - one for each option
-    servers: tuple[Server, ...],
+    servers: tuple[DevServer, ...],
     files: tuple[Path, ...],
     policy: Path | None,
     consumers: tuple[Consumer, ...],
@@ -259,7 +259,7 @@ def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:
     return folder.servers
 
 
-def _refuse_twins(servers: tuple[Server, ...]) -> None:
+def _refuse_twins(servers: tuple[DevServer, ...]) -> None:
     if not servers:
         raise click.UsageError("name servers: --server NAME=URL, or --servers DIR with server files")
     if len({server.name for server in servers}) != len(servers):

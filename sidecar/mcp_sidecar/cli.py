@@ -50,6 +50,9 @@ what is approved.
   MCP_SIDECAR_READERS          NAME=TOKEN,... who may see it all there, and decide nothing
   MCP_SIDECAR_WEBHOOK_URL      where alerts are posted
   MCP_SIDECAR_WEBHOOK_SECRET   what signs them
+  MCP_SIDECAR_WEBHOOK_SHAPE    json or slack                  json
+  MCP_SIDECAR_MAIL_SERVER      where they are mailed, smtp://HOST:PORT or smtps://USER@HOST:PORT
+  MCP_SIDECAR_MAIL_FROM        the sender; MCP_SIDECAR_MAIL_TO: the receivers; MCP_SIDECAR_MAIL_PASSWORD: the user's
 
 Health (docs/availability.md): probes of replicas, and breakers; KONG_MCP_HEALTH is the file by which the guards of this
 node know which servers are not to be asked now.

@@ -37,6 +37,11 @@ def without(kind: str, name: str = "mcp-internal") -> Callable[[State], None]:
     return change
 
 
+def to_sidecar(*paths: str) -> Callable[[State], None]:
+    route = {"name": "registry", **({"paths": list(paths)} if paths else {"hosts": ["h"]})}
+    return lambda state: state["services"].append({"name": "registry", "host": "mcp-sidecar", "routes": [route]})
+
+
 def off(kind: str, name: str = "mcp-internal") -> Callable[[State], None]:
     return lambda state: plugin(state, name, kind).update(enabled=False)
 
@@ -50,6 +55,7 @@ def config_without(kind: str, field: str, name: str = "mcp-files") -> Callable[[
 
 
 INTERNAL = "mcp-internal"
+SIDECAR = "This route leads past mcp-guard to more of the sidecar"
 OPEN, PAST = "This MCP service is open", "This service leads straight to an MCP upstream"
 NO_GUARD, BLIND = "This MCP route has no working mcp-guard", "This mcp-guard does not know what it guards"
 HELD, TIMES = "This MCP route holds answers back", "This MCP service lacks its timeouts"
@@ -62,6 +68,9 @@ UNSAFE: dict[str, tuple[Callable[[State], Any], set[str]]] = {
     "a host of its own": (lambda s: service(s, "mcp-files").update(host="files.internal"), {OPEN}),
     "the host is the upstream": (lambda s: service(s, "mcp-files").update(host="mcp-files"), {OPEN, PAST}),
     "no host": (lambda s: service(s, "mcp-files").pop("host"), {OPEN}),
+    "the sidecar's metrics": (to_sidecar("/metrics"), {SIDECAR}),
+    "more of the sidecar beside its registry": (to_sidecar("~/registry/v0.1/servers$", "/"), {SIDECAR}),
+    "the sidecar by no path": (to_sidecar(), {SIDECAR}),
     "an unguarded name": (lambda s: service(s, "mcp-files").update(host="mcp-files", name="files"), {PAST}),
     "closed has a target": (
         lambda s: upstream(s, "closed").update(targets=[{"target": "a:1"}]),

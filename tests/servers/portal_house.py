@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from urllib.parse import urlencode, urlsplit
 
@@ -43,7 +44,7 @@ class House:
         return Browser(self.app, **signing)
 
     def link(self, shown="rita", role="administrator", consumer=None, groups=(), credential=None):
-        secret = f"secret-of-{shown}-{time.monotonic_ns()}"
+        secret = secrets.token_hex(8)
         link = one_time.OneTime(shown, role, consumer, groups, credential or {})
         (self.links / one_time.file_name(secret)).write_text(one_time.write(link))
         return secret

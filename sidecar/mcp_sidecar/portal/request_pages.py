@@ -1,8 +1,7 @@
-"""Requesting a server: a form whose end is a server file and the command that makes the change in Git of it."""
+"""Requesting a server: a form whose end is the command that looks at it and makes the change in Git."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -36,7 +35,7 @@ class RequestPages:
         return self._page(asked, {})
 
     async def prepare(self, asked: Asked) -> Response:
-        """Return the server file and the command of what was filled in."""
+        """Return the command of what was filled in."""
         asked.need()
         given = {name: " ".join(asked.form.get(name, "").split()) for name, *_ in _ASKED}
         problems = _problems(given)
@@ -61,9 +60,7 @@ class RequestPages:
             rows=_ASKED,
             given=given,
             problems=problems,
-            file=_file(given) if done else "",
-            filename=f"{given.get('name', '')}.yaml",
-            command=f"kong-mcp server request {shlex.quote(given['url'])} --name {given['name']}" if done else "",
+            command=_command(given) if done else "",
         )
 
 
@@ -88,12 +85,7 @@ def _is_url(text: str) -> bool:
     return plain and "@" not in url.netloc and not url.query and not url.fragment and " " not in text
 
 
-def _file(given: Mapping[str, str]) -> str:
-    """Return the server file: values as JSON strings, which are YAML too."""
-    lines = [f"{name}: {json.dumps(given[name])}" for name in ("name", "title", "description", "owner") if given[name]]
-    return (
-        "\n".join(
-            [*lines, "replicas:", f"- {json.dumps(given['url'])}", "tools:", "  allow: []", "pins:", "  mode: enforce"]
-        )
-        + "\n"
-    )
+def _command(given: Mapping[str, str]) -> str:
+    """Return the command that looks at the server, and makes the change in Git."""
+    said = [f"--{name} {shlex.quote(given[name])}" for name in ("title", "description", "owner") if given[name]]
+    return " ".join(["kong-mcp server request", given["name"], shlex.quote(given["url"]), *said])

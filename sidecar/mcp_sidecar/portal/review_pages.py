@@ -26,7 +26,7 @@ from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
 from mcp_sidecar.surface import queue
-from mcp_sidecar.surface.queue import Decision, Waiting
+from mcp_sidecar.surface.queue import Decision, WaitingVersion
 from mcp_sidecar.surface.review import KIND_WORDS, diff, item_kind
 from mcp_sidecar.surface.review_openapi import DIGEST, TEXT_LENGTH
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -129,7 +129,7 @@ class ReviewPages:
             **{"conflict": "", "problem": "", "done": "", **said},
         )
 
-    async def _find(self, asked: Asked) -> tuple[Waiting, dict[str, Any], list[dict[str, str]], list[Entry]]:
+    async def _find(self, asked: Asked) -> tuple[WaitingVersion, dict[str, Any], list[dict[str, str]], list[Entry]]:
         """Return the version that a query names. Raises PageError."""
         query = asked.query
         digest = query.get("digest", "")
@@ -140,7 +140,7 @@ class ReviewPages:
         except UnknownItemError:
             raise not_found() from None
 
-        def work(store: Store) -> tuple[Waiting, dict[str, Any], list[dict[str, str]], list[Entry]]:
+        def work(store: Store) -> tuple[WaitingVersion, dict[str, Any], list[dict[str, str]], list[Entry]]:
             seen, content, findings = store.content(id_, digest)
             return queue.row(store, seen), content, findings, list(store.history(id_))
 
@@ -155,7 +155,7 @@ def _waits(shown_now: Seen, waiting: Seen | None) -> Seen | None:
     return seen if seen.state is State.QUARANTINED else None
 
 
-def _row(store: Store, seen: Seen) -> Waiting | None:
+def _row(store: Store, seen: Seen) -> WaitingVersion | None:
     try:
         return queue.row(store, seen)
     except UnknownItemError:

@@ -1,4 +1,4 @@
-"""Who hears of what is new: the log, the metrics, and a webhook where one is set.
+"""Who hears of what is new: the log, the metrics, a webhook and receivers of mail where they are set.
 
 The webhook gets one POST of JSON for each thing that somebody should look at. Its signature covers the time and the
 body: `t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 (RFC 2104) of `SECONDS.BODY` with the secret. A receiver compares
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 import httpx
 import structlog
 
@@ -25,6 +26,7 @@ from mcp_core.pins.states import State
 from mcp_sidecar.store.chain import CHANGES_OFTEN, DIFFERS
 from mcp_sidecar.store.observe import News
 from mcp_sidecar.surface.pin_metrics import PinMetrics
+from mcp_sidecar.surface.tellings import Mail, WebhookShape, slack
 
 QUEUED: Final = 1000
 """How many alerts wait for the webhook at most; those beyond are counted as lost."""
@@ -74,10 +76,20 @@ def to_json(news: News, now: float) -> dict[str, Any]:
 class Alerts:
     """Tells of news. Without a webhook, the log and the metrics hear of it."""
 
-    def __init__(self, metrics: PinMetrics, url: str | None = None, secret: bytes = b"") -> None:
+    def __init__(
+        self,
+        metrics: PinMetrics,
+        url: str | None = None,
+        secret: bytes = b"",
+        *,
+        shape: WebhookShape = WebhookShape.JSON,
+        mail: Mail | None = None,
+    ) -> None:
         self._metrics = metrics
         self._url = url
         self._secret = secret
+        self._shape = shape
+        self._mail = mail
         self._noticed: dict[tuple[str, str], float] = {}
         self._posted: dict[str, tuple[float, int]] = {}
         self._send, self._queue = anyio.create_memory_object_stream[dict[str, Any]](QUEUED)
@@ -113,7 +125,7 @@ class Alerts:
         self._post({"type": notice.type, "at": int(time.time()), **about, **notice.detail})
 
     def _post(self, alert: dict[str, Any]) -> None:
-        if self._url is None:
+        if self._url is None and self._mail is None:
             return
         number = self._number(alert.get("server", ""))
         if number > PER_SERVER:
@@ -137,13 +149,31 @@ class Alerts:
         return number + 1
 
     async def run(self) -> None:
-        """Deliver to the webhook, for ever."""
-        if self._url is None:
+        """Deliver to the webhook and by mail, for ever: where one of the two waits, so does the other."""
+        if self._url is None and self._mail is None:
             return
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client:
             async for alert in self._queue:
-                body = json.dumps(alert, separators=(",", ":")).encode()
-                self._metrics.webhooks.labels(await self._deliver(client, self._url, body)).inc()
+                if self._url is not None:
+                    told = slack(alert) if self._shape is WebhookShape.SLACK else alert
+                    body = json.dumps(told, separators=(",", ":")).encode()
+                    self._metrics.webhooks.labels(await self._deliver(client, self._url, body)).inc()
+                if self._mail is not None:
+                    self._metrics.mails.labels(await self._send_mail(self._mail, alert)).inc()
+
+    async def _send_mail(self, mail: Mail, alert: Mapping[str, Any]) -> str:
+        problem = ""
+        for turn in range(TRIES):
+            if turn:
+                await anyio.sleep(FIRST_PAUSE * 2 ** (turn - 1))
+            try:
+                await anyio.to_thread.run_sync(mail.send, alert)
+            except OSError as error:  # smtplib's are such too; what a mail server says may hold addresses
+                problem = type(error).__name__
+                continue
+            return "delivered"
+        structlog.get_logger().error("the mail server took no alert", problem=problem)
+        return "failed"
 
     def close(self) -> None:
         """Take no more."""

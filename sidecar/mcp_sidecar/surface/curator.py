@@ -25,7 +25,8 @@ class Curator:
     def __init__(self, settings: Settings, upstream: Upstream, metrics: PinMetrics) -> None:
         self._pins = settings.pins
         self._looker: Looker | None = None
-        self.alerts = Alerts(metrics, self._pins.webhook_url, self._pins.webhook_secret)
+        url, secret, shape = self._pins.webhook_url, self._pins.webhook_secret, self._pins.webhook_shape
+        self.alerts = Alerts(metrics, url, secret, shape=shape, mail=self._pins.mail)
         self.listed = ListedServers(self._pins.servers_file, self._pins.servers)
         self.surfaces: Surfaces | None = None
         if self._pins.store is not None:

@@ -50,3 +50,9 @@ class PinMetrics:
             ("outcome",),
             registry=registry,
         )
+        self.mails = Counter(
+            "mcp_sidecar_mails",
+            "Alerts by mail, by what became of them.",
+            ("outcome",),
+            registry=registry,
+        )

@@ -15,6 +15,7 @@ from mcp_sidecar.store.chain import SELF
 from mcp_sidecar.store.engine import store_url
 from mcp_sidecar.store.store import SETTLE
 from mcp_sidecar.surface.listed import read_file
+from mcp_sidecar.surface.tellings import Mail, MailServer, WebhookShape, addresses
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of this node's snapshot: the plugin server reads what the sidecar writes."""
@@ -46,16 +47,32 @@ class PinSettings:
     readers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: bytes = field(default=b"", repr=False)
+    webhook_shape: WebhookShape = WebhookShape.JSON
+    mail_server: MailServer | None = None
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    mail_password: str = field(default="", repr=False)
 
     @property
     def rules(self) -> Rules:
         """Return how new versions are graded."""
         return Rules(self.first_use, self.drift)
 
+    @property
+    def mail(self) -> Mail | None:
+        """Return how alerts are mailed, None where they are not."""
+        if self.mail_server is None:
+            return None
+        return Mail(self.mail_server, self.mail_from, self.mail_to, self.mail_password)
+
     def problem(self) -> str | None:
         """Return what is missing where one setting needs another."""
         if self.webhook_url is not None and not self.webhook_secret:
             return "MCP_SIDECAR_WEBHOOK_SECRET is not set: alerts are signed with it (`openssl rand -hex 32`)"
+        if self.mail_server is not None and not (self.mail_from and self.mail_to):
+            return "MCP_SIDECAR_MAIL_FROM and MCP_SIDECAR_MAIL_TO are not both set: mail has a sender and receivers"
+        if self.mail_server is not None and self.mail_server.user and not self.mail_password:
+            return "MCP_SIDECAR_MAIL_PASSWORD is not set, and MCP_SIDECAR_MAIL_SERVER names a user"
         tokens = [*self.reviewers.values(), *self.readers.values()]
         if self.reviewers.keys() & self.readers.keys() or len(set(tokens)) != len(tokens):
             return "MCP_SIDECAR_READERS: a reader is also a reviewer, or has a reviewer's token: give each their own"
@@ -85,8 +102,15 @@ def _servers_file(text: str) -> str:
     return text
 
 
-def _word(words: type[FirstUse | Drift]) -> Callable[[str], FirstUse | Drift]:
-    def parse(text: str) -> FirstUse | Drift:
+def _sender(text: str) -> str:
+    (found, *more) = addresses(text)
+    if more:
+        raise ValueError("write one address")
+    return found
+
+
+def _word(words: type[FirstUse | Drift | WebhookShape]) -> Callable[[str], FirstUse | Drift | WebhookShape]:
+    def parse(text: str) -> FirstUse | Drift | WebhookShape:
         try:
             return words(text.lower())
         except ValueError:
@@ -160,5 +184,10 @@ PIN_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_READERS": ("readers", _reviewers),
     "MCP_SIDECAR_WEBHOOK_URL": ("webhook_url", _webhook),
     "MCP_SIDECAR_WEBHOOK_SECRET": ("webhook_secret", _secret),
+    "MCP_SIDECAR_WEBHOOK_SHAPE": ("webhook_shape", _word(WebhookShape)),
+    "MCP_SIDECAR_MAIL_SERVER": ("mail_server", MailServer.read),
+    "MCP_SIDECAR_MAIL_FROM": ("mail_from", _sender),
+    "MCP_SIDECAR_MAIL_TO": ("mail_to", addresses),
+    "MCP_SIDECAR_MAIL_PASSWORD": ("mail_password", str),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -59,7 +59,7 @@ def gateway(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chromium():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-lcd-text"])
         yield browser
         browser.close()
 
@@ -154,7 +154,7 @@ def test_nothing_keeps_anybody_out_and_no_page_is_wider_than_its_window(chromium
             assert serious == [], (name, serious)
             width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert width <= 0, (name, width)
-            if SHOTS:
+            if SHOTS and (size, colors) in (("desktop", "light"), ("phone", "dark")):
                 page.screenshot(path=str(Path(SHOTS) / f"{name}-{size}-{colors}.png"))
 
 
