@@ -35,7 +35,7 @@ from mcp_sidecar.catalog.registry_api import SERVERS, RegistryApi
 from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.store.engine import open_engine, store_url
 from mcp_sidecar.store.rows import item_key
-from mcp_sidecar.store.tables import Head, Known, Version
+from mcp_sidecar.store.tables import ChainHead, Known, Version
 from mcp_sidecar.surface.viewers import Viewers
 from servers.catalog_stand import BOB, NOON, READ, STRANGER, Stand, server
 
@@ -77,7 +77,7 @@ def _fill(stand, many):
             known = [_known(_name(at)) for at in range(start, min(start + 500, many))]
             session.execute(insert(Known), known)
             session.execute(insert(Version), [_tool(one["name"], tool) for one in known for tool in range(TOOLS)])
-        session.execute(update(Head).values(generation=1))
+        session.execute(update(ChainHead).values(generation=1))
         session.execute(text("ANALYZE"))
         session.commit()
 
