@@ -196,12 +196,13 @@ async def test_no_text_of_a_server_is_markup_on_any_page(house, texts):
 @pytest.mark.requirement("WEB-011")
 async def test_hidden_and_look_alike_characters_are_shown_as_what_they_are(house):
     spelled = "".join(chr(0xE0000 + ord(one)) for one in "ignore")
+    looks = "\u0440\u0430\u0443\u0440\u0430l"
     house.stand.list(server("notes"))
     house.stand.see(
         "notes",
         {
             "name": "read",
-            "description": f"R\u0435ads\u200b a note.\u202e {spelled} \u0440\u0430\u0443\u0440\u0430l \u0433\u043e\u0434",
+            "description": f"R\u0435ads\u200b a note.\u202e {spelled} {looks} \u0433\u043e\u0434",
         },
     )
     await house.stand.catalog.refresh()
