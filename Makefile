@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual
+	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ telemetry: $(READY) ## Hold metrics and usage against the servers' own counts of
 bench-catalog: $(READY) ## Measure catalog and registry at 10,000 servers and 200,000 tools, write build/catalog.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog
 
+bench-catalog: $(READY) ## Measure catalog, registry and portal at 10,000 servers and 200,000 tools, write build/catalog.json
+	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog portal
+
 bench-virtual: $(READY) ## Measure what a virtual server costs, print the table, write build/virtual.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/virtual.json virtual
 
@@ -110,6 +113,9 @@ $(MUTANTS)/.ready: $(READY) tests/mutants/requirements.lock
 
 mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its tests notice (MODULE=mcp_core.record, SECONDS=120)
 	@PYTHONPATH=$(abspath $(MUTANTS)) $(BIN)/python tests/mutants/run.py --seconds $(or $(SECONDS),120) $(or $(MODULE),mcp_core.record)
+
+portal-screenshots: $(READY) ## Make the pictures of docs/portal.md anew (needs chromium on the PATH)
+	@PORTAL_SCREENSHOTS=$(abspath docs/portal) $(BIN)/python -m pytest tests/mcp_sidecar/portal/test_browser.py -k nothing_keeps
 
 chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
 	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)

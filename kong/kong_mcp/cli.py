@@ -213,6 +213,8 @@ def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> 
     if running.settings.pinned:
         click.echo(f"pins: review with kong-mcp surface list --store {running.store}", err=True)
     click.echo(f"usage: kong-mcp usage --store {running.store}", err=True)
+    for link in running.portal_links():
+        click.echo(f"portal: {link.url} (signs in once, as {link.shown})")
     click.echo(f"logs: {running.folder} (until this ends); stop with Ctrl-C", err=True)
 
 

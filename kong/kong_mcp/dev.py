@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from kong_mcp.dev_portal import SHARED, PortalLink, portal_environment, portal_links
 from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.processes import Child
@@ -68,7 +69,7 @@ class DevSettings:
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
     has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
     counts usage in the store. `listed` are the records of server files: with them the sidecar knows every server before
-    an agent comes, and clients find those servers at the registry.
+    an agent comes, clients find those servers at the registry, and people in the portal.
     """
 
     servers: Sequence[DevServer]
@@ -125,6 +126,10 @@ class DevGateway:
         """Return the URL at which agents find a server."""
         path = next(one.public_path for one in self.settings.servers if one.name == server)
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def portal_links(self) -> list[PortalLink]:
+        """Make one-time links to the portal; none where there is no portal."""
+        return portal_links(self.folder, self.port, self.settings.consumers) if self.settings.listed else []
 
     @property
     def registry(self) -> str | None:
@@ -201,6 +206,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_auth_environment(folder, settings),
             **_collector_environment(folder, settings, token),
         }
+        environment |= portal_environment(folder, port) if settings.listed else {}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -246,7 +252,7 @@ def _write_state(
     shared = ["shared.yaml"]
     shared += ["answers.yaml"] if settings.runs_answers else []
     shared += [COLLECTOR_FILE] if settings.collector else []
-    shared += ["registry.yaml"] if settings.listed else []
+    shared += ["registry.yaml", SHARED] if settings.listed else []
     records = folder / RECORDS_FILE if settings.records else None
     consumers = settings.consumers
     return write_state(folder, deck_folder(), servers, {}, consumers, environment, shared=shared, records=records)

@@ -22,7 +22,9 @@ OPEN_POLICY: Final[dict[str, Any]] = {
 }
 """What a local gateway allows without a policy file: everything that MCP defines."""
 
-GIVEN: Final = frozenset({"server", "upstream", "session_upstream", "sidecar", "path", "scheme", "members", "deputies"})
+GIVEN: Final = frozenset(
+    {"server", "upstream", "session_upstream", "sidecar", "path", "scheme", "members", "deputies", "serves"}
+)
 """Fields of the guard that follow from the server's name and its replicas."""
 
 

@@ -13,7 +13,7 @@ import click
 from kong_mcp.konnect import schema_lua
 from kong_mcp.share import deck_folder, kong_folder, lua_folder, plugins_folder, program
 
-_DECK: Final = ("shared.yaml", "answers.yaml", "registry.yaml", "template.yaml", "lint.yaml")
+_DECK: Final = ("shared.yaml", "answers.yaml", "registry.yaml", "portal.yaml", "template.yaml", "lint.yaml")
 
 
 @click.command()

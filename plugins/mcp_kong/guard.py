@@ -34,13 +34,14 @@ from mcp_core.terms import Terms
 from mcp_kong import answers, parts
 from mcp_kong.acting import ActingCallers, Deputies, without_word
 from mcp_kong.asked import Incoming, WhoAsks
+from mcp_kong.pages import Pages
 from mcp_kong.pdk import Kong
-from mcp_kong.policies import UNWRITTEN, WrittenTerms
+from mcp_kong.policies import WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.revocations import cuts_of
 from mcp_kong.settings import read_settings
-from mcp_kong.tokens import REDACTED
+from mcp_kong.tokens import REDACTED, Tokens
 
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
@@ -68,6 +69,14 @@ UNREADABLE: Final = (
 """What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
+def _is_about_tokens(kong: Kong, tokens: Tokens, http_method: str) -> bool:
+    """Return whether a request asked who issues tokens, or the provider's facade, and was answered."""
+    if http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
+        tokens.answer(kong, http_method)
+        return True
+    return tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path())
+
+
 class Guard:
     """One instance of the plugin: one configuration, one guarded server."""
 
@@ -86,18 +95,19 @@ class Guard:
         self._principals = Principals(time.monotonic, one_route=one_route)
         acts = (self._settings.server, self._settings.deputies, self._settings.keys, self._settings.tokens)
         self._acting = None if self._settings.deputies is Deputies.NOBODY else ActingCallers(*acts)
+        self._pages = Pages(self._settings) if self._settings.pages else None
 
     def access(self, kong: Kong) -> None:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
         tokens = settings.tokens if self._acting is None else None
-        if tokens and http_method in _METADATA_METHODS and metadata.is_asked(kong.request.get_path()):
-            tokens.answer(kong, http_method)
-            return
-        if tokens and tokens.has_facade and tokens.speak_for_provider(kong, http_method, kong.request.get_path()):
+        if tokens and _is_about_tokens(kong, tokens, http_method):
             return
         headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
+        if self._pages is not None:
+            self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
+            return
         caller = self._caller(kong, headers, http_method)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
@@ -323,7 +333,7 @@ class Guard:
         settings, kong = self._settings, asked.kong
         terms = self._terms.of(self._view(asked))
         if terms is None:
-            self._refuse(asked, replace(UNWRITTEN, id=admitted.id))
+            self._refuse(asked, replace(parts.UNWRITTEN, id=admitted.id))
             return
         if not kong.service.set_upstream(settings.sidecar):
             self._refuse(asked, parts.missing(settings.sidecar, admitted))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mcp_core import headers as http
 from mcp_core import methods
 from mcp_core.decide import Admitted
 from mcp_core.methods import Era
-from mcp_core.outcome import INTERNAL_ERROR, Reject
+from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 from mcp_kong.pdk import Kong
+from mcp_kong.policies import POLICIES_VARIABLE
+
+UNWRITTEN: Final = Reject(
+    UNAVAILABLE,
+    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
+    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
+    Reason.POLICY_NOT_WRITTEN,
+)
 
 
 def body(kong: Kong) -> bytes:

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.policy import View
-from mcp_core.reasons import Reason
 from mcp_core.seal import base64url
 from mcp_core.terms import Terms, named_terms, terms_digest, write_terms
 
@@ -32,14 +30,6 @@ KEPT_SECONDS: Final = 7 * 24 * 3600
 """How long a file stays that no guard has looked at. Guards touch those that they name."""
 MOST_TERMS: Final = 1024
 """Views whose terms are kept: there are as many as rules and scopes can be combined, and few are used."""
-
-UNWRITTEN: Final = Reject(
-    UNAVAILABLE,
-    "The gateway cannot hand this server's policy to its sidecar, so it answers no lists. The gateway's operator must "
-    f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
-    Reason.POLICY_NOT_WRITTEN,
-)
-"""What agents hear where the folder cannot be written."""
 
 _log: Final = logging.getLogger("mcp_kong.policies")
 

@@ -22,6 +22,8 @@ from mcp_kong.virtual_schema import VIRTUAL
 SIDECAR: Final = "mcp-sidecar"
 PATH: Final = "/mcp"
 MODE: Final = "enforce"
+MCP: Final = "mcp"
+PAGES: Final = "pages"
 PINNING: Final = Pinning.OFF
 SESSION_SECONDS: Final = 86_400
 REPEATS: Final = ("off", "hinted")
@@ -163,6 +165,16 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
         }
     },
     *VIRTUAL,
+    {
+        "serves": {
+            "type": "string",
+            "required": True,
+            "default": MCP,
+            "one_of": [MCP, PAGES],
+            "description": "What is behind this route: an MCP server, or the sidecar's pages for people, for which "
+            "only the fields server, upstream and sidecar matter.",
+        }
+    },
     {
         "mode": {
             "type": "string",

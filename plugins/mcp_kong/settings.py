@@ -45,7 +45,7 @@ from mcp_kong.inspection_settings import read_inspection, read_pins
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE, key_file
 from mcp_kong.policies import MOST_BYTES, MOST_IN_HEADER, POLICIES_VARIABLE, PolicyFolder, policy_folder
 from mcp_kong.revocations import REVOKED_VARIABLE, Revocations, revocations
-from mcp_kong.schema import MODE, PATH, SESSION_SECONDS, SIDECAR
+from mcp_kong.schema import MODE, PAGES, PATH, SESSION_SECONDS, SIDECAR
 from mcp_kong.settings_error import SettingsError
 from mcp_kong.snapshots import SNAPSHOT_VARIABLE, SnapshotFile, snapshot_file
 from mcp_kong.tokens import CREDENTIALS, Tokens
@@ -84,6 +84,7 @@ class Settings:
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     deputies: Deputies = Deputies.NOBODY
     virtual: Virtual | None = None
+    pages: bool = False
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -140,6 +141,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
         server_tokens=_server_tokens(config, auth, environment.get(ASK_SOCKET_VARIABLE), keys),
         health=health_file(environment.get(HEALTH_VARIABLE), keys),
         keys=keys,
+        pages=config.get("serves") == PAGES,
         revoked=_revoked(environment.get(REVOKED_VARIABLE), keys),
         deputies=deputies,
         virtual=virtual,

@@ -33,9 +33,11 @@ from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.policies import PolicyReader
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.operations import Operations
+from mcp_sidecar.portal.portal import Portal
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
+from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.telemetry.collector import PATH as COLLECTOR_PATH
 from mcp_sidecar.telemetry.collector import Collector
@@ -76,6 +78,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     issuers = _issuer_keeper(settings, metrics)
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
     catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
+    portal = _portal(settings, catalog, curator.surfaces)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -92,6 +95,8 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
                 tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
+                if portal is not None:
+                    tasks.start_soon(portal.finder.follow)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -106,6 +111,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         routes=[
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
+            *(portal.routes() if portal is not None else ()),
             Route(
                 "/inspect/{server}", InspectLane(callers, parts, ward.breakers, VirtualServers(parts, upstream).reply)
             ),
@@ -125,6 +131,20 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
 
 def _collecting(collector: Collector, settings: Settings) -> AbstractAsyncContextManager[None]:
     return collector.running() if settings.telemetry.collector_token else nullcontext()
+
+
+def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> Portal | None:
+    if settings.portal.url is None:
+        return None
+    networks = settings.auth.issuer_networks
+    return Portal(
+        settings.portal,
+        settings.keys,
+        kong_url=settings.kong_url,
+        catalog=catalog,
+        surfaces=surfaces,
+        networks=networks,
+    )
 
 
 def _wanted_keys(issuers: IssuerKeeper, settings: Settings) -> tuple[Route]:

@@ -82,6 +82,14 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_AUDIT_DAYS       days of it                       365
   MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
 
+The portal (docs/portal.md): pages for people, reached through Kong's route of deck/portal.yaml.
+
+\b
+  MCP_SIDECAR_PORTAL_URL       the gateway's address, without a path   there is no portal
+  MCP_SIDECAR_PORTAL_ROLES     NAME=ROLE or group:NAME=ROLE, commas; viewer, reviewer or administrator
+  MCP_SIDECAR_PORTAL_LOGIN     ISSUER CLIENT-ID SECRET; SECRET is env:NAME or file:/PATH
+  MCP_SIDECAR_PORTAL_LINKS     folder of one-time links
+
 The registry (docs/registry.md), which tells clients which servers there are:
 
 \b

@@ -13,6 +13,7 @@ from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.catalog.settings import CATALOG_VARIABLES, CatalogSettings
 from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
+from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
 from mcp_sidecar.telemetry.settings import TELEMETRY_VARIABLES, TelemetrySettings
 from mcp_sidecar.upstream.shares import PLACES
@@ -65,6 +66,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    portal: PortalSettings = field(default_factory=PortalSettings)
     catalog: CatalogSettings = field(default_factory=CatalogSettings)
 
     @property
@@ -113,15 +115,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     told = TelemetrySettings(**{name: values.pop(name) for name in told_names & values.keys()})  # type: ignore[arg-type]  # as below
     catalog_names = {name for name, _ in CATALOG_VARIABLES.values()}
     catalog = CatalogSettings(**{name: values.pop(name) for name in catalog_names & values.keys()})  # type: ignore[arg-type]  # as below
-    problems += [
-        problem for problem in (pins.problem(), auth.problem(), told.problem(pins.store)) if problem is not None
-    ]
+    portal_names = {name for name, _ in PORTAL_VARIABLES.values()}
+    portal = PortalSettings(**{name: values.pop(name) for name in portal_names & values.keys()})  # type: ignore[arg-type]  # as below
+    wrong = (pins.problem(), auth.problem(), told.problem(pins.store), portal.problem())
+    problems += [problem for problem in wrong if problem is not None]
     if problems:
         raise SettingsError(problems)
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    settings = Settings(**values, pins=pins, auth=auth, health=health, telemetry=told, catalog=catalog)  # type: ignore[arg-type]  # each parser gives its field's type
+    settings = Settings(**values, pins=pins, auth=auth, health=health, telemetry=told, catalog=catalog, portal=portal)  # type: ignore[arg-type]  # each parser gives its field's type
     if (problem := _review_problem(settings)) is not None:
         raise SettingsError([problem])
     return settings
@@ -247,6 +250,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     **AUTH_VARIABLES,
     **HEALTH_VARIABLES,
     **TELEMETRY_VARIABLES,
+    **PORTAL_VARIABLES,
     **CATALOG_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import desk
 import login
 import poisoned
+import portal
 
 from kong_mcp.login.start import NoProviderError, modules, node
 from servers.launch import Replica
@@ -196,6 +197,16 @@ def hold_what_is_foreign(number):
             raise SystemExit("the tool that waits was executed")
 
 
+def show_the_portal(number):
+    """Show what people look at."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        step(number, "People look at what there is: the portal")
+        files = Replica("files-1", script=_SERVER)
+        stack.callback(files.kill)
+        portal.show(folder, files.url, say)
+
+
 def main():
     say("An MCP gateway for people who run Kong: the demo")
     with contextlib.ExitStack() as stack:
@@ -243,7 +254,8 @@ def main():
     hold_what_is_foreign(8)
     offer_as_one(9)
     log_in(10)
-    step(11, "Everything stops")
+    show_the_portal(11)
+    step(12, "Everything stops")
     say("   done: what the policy allows worked, what it forbids never reached a server, and poison no model")
 
 

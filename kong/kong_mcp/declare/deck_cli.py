@@ -50,6 +50,12 @@ def _state_options(command: Any) -> Any:
             help="Whether clients find servers at /registry/v0.1/servers, without a credential (docs/registry.md).",
         ),
         click.option(
+            "--portal/--no-portal",
+            default=False,
+            show_default=True,
+            help="Whether people find the portal at /portal/ (docs/portal.md).",
+        ),
+        click.option(
             "--shared-file",
             "files",
             multiple=True,
@@ -127,13 +133,14 @@ def _render(
     answers: bool,
     collector: bool,
     registry: bool,
+    portal: bool,
     files: tuple[Path, ...],
     tag: str | None,
 ) -> str:
     if tag is not None and re.fullmatch(TAG_PATTERN, tag) is None:
         raise click.UsageError("--tag: write a tag without blank, comma and slash, team-sky say")
     folder = good(paths)
-    chosen = list(files) or shared_files(answers=answers, registry=registry)
+    chosen = list(files) or shared_files(answers=answers, registry=registry, portal=portal)
     try:
         files = tuple(chosen) if shared else ()
         state = assemble(folder.servers, files, tag or (TAG if shared else SERVERS_TAG), collector=collector)

@@ -47,9 +47,9 @@ def server_tag(name: str) -> str:
     return f"kong-mcp-server-{name}"
 
 
-def shared_files(*, answers: bool, registry: bool = False) -> list[Path]:
+def shared_files(*, answers: bool, registry: bool = False, portal: bool = False) -> list[Path]:
     """Return the files that come with the package: what all servers share, and what else is wanted."""
-    wanted = {"shared.yaml": True, "answers.yaml": answers, "registry.yaml": registry}
+    wanted = {"shared.yaml": True, "answers.yaml": answers, "registry.yaml": registry, "portal.yaml": portal}
     return [deck_folder() / name for name, is_wanted in wanted.items() if is_wanted]
 
 

@@ -46,11 +46,12 @@ class Decision:
 
 def waiting(store: Store, server: str | None) -> list[WaitingVersion]:
     """Return what waits, of one server or of all: what was found something in first, then by server and name."""
-    rows = [_row(store, seen) for seen in review.waiting(store, server)]
-    return sorted(rows, key=lambda row: not row.found)
+    rows = [row(store, seen) for seen in review.waiting(store, server)]
+    return sorted(rows, key=lambda one: not one.found)
 
 
-def _row(store: Store, seen: Seen) -> WaitingVersion:
+def row(store: Store, seen: Seen) -> WaitingVersion:
+    """Return a version as its reviewer is shown it. Raises UnknownItemError."""
     _, item, findings = store.content(seen.id, seen.digest)
     opened = [one for one in store.standing(seen.id).versions if one.state in OPEN and one.digest != seen.digest]
     before = store.content(seen.id, opened[0].digest)[1] if opened else {}

@@ -22,6 +22,17 @@ class Permission(StrEnum):
     """Approve and reject."""
 
 
+class Role(StrEnum):
+    """What somebody is, from the least to the most."""
+
+    VIEWER = "viewer"
+    """Sees and uses what policies let them, and manages the servers that they own."""
+    REVIEWER = "reviewer"
+    """Sees all, and decides."""
+    ADMINISTRATOR = "administrator"
+    """As a reviewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Somebody who looks: what they may do here, and as whom they call servers (`principal`)."""
@@ -43,6 +54,12 @@ ANYBODY: Final = Viewer("", frozenset())
 
 READER: Final = frozenset({Permission.READ})
 REVIEWER: Final = frozenset(Permission)
+MAY: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.VIEWER: frozenset(),
+    Role.REVIEWER: REVIEWER,
+    Role.ADMINISTRATOR: REVIEWER,
+}
+"""What a role may do with every server. Owners see all of their own (`Viewer.owns`)."""
 
 
 class Viewers:
