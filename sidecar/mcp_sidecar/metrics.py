@@ -10,6 +10,7 @@ from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
 from mcp_core.record import Record
 from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.health.metrics import HealthMetrics
+from mcp_sidecar.lane.lane_metrics import LaneMetrics
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -83,6 +84,7 @@ class Metrics:
         self.pins = PinMetrics(self._registry)
         self.issuers = IssuerMetrics(self._registry)
         self.health = HealthMetrics(self._registry)
+        self.lane = LaneMetrics(self._registry)
 
     def count(self, record: Record) -> None:
         """Count how a request ended. What is not known was not the guard's."""
