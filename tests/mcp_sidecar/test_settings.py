@@ -70,6 +70,8 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_REPEAT_SHARE": "0.5",
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
+        "MCP_SIDECAR_KEEP_ALIVE": "20",
+        "MCP_SIDECAR_SLOW_READER": "30.5",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
         "MCP_SIDECAR_METRICS_TOKEN": "0123456789abcdef",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
