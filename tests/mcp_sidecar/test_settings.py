@@ -41,6 +41,8 @@ OF_HEALTH = {
     "MCP_SIDECAR_BREAKER_SHARE": "0.25",
     "MCP_SIDECAR_BREAKER_SLOW": "3",
     "MCP_SIDECAR_BREAKER_REST": "2",
+    "MCP_SIDECAR_KEEP_ALIVE": "20",
+    "MCP_SIDECAR_SLOW_READER": "30.5",
 }
 
 
@@ -70,8 +72,6 @@ def test_every_setting_can_be_set(tmp_path):
         "MCP_SIDECAR_REPEAT_SHARE": "0.5",
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
-        "MCP_SIDECAR_KEEP_ALIVE": "20",
-        "MCP_SIDECAR_SLOW_READER": "30.5",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
         "MCP_SIDECAR_METRICS_TOKEN": "0123456789abcdef",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
