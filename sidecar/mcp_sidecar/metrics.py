@@ -11,6 +11,7 @@ from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
 from mcp_core.record import Record
 from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.health.metrics import HealthMetrics
+from mcp_sidecar.lane.lane_metrics import LaneMetrics
 from mcp_sidecar.surface.pin_metrics import PinMetrics
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
@@ -88,6 +89,7 @@ class Metrics:
         self.health = HealthMetrics(self._registry)
         told = telemetry or TelemetrySettings()
         self.telemetry = TelemetryMetrics(self._registry, told.tool_labels, told.principal_labels)
+        self.lane = LaneMetrics(self._registry)
 
     def count(self, record: Record) -> None:
         """Count how a request ended. What is not known was not the guard's."""

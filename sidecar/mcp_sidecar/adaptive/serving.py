@@ -82,7 +82,7 @@ class VirtualServers:
         elif isinstance(answer, tuple):
             await reply.whole(*answer)
         else:
-            alive = KeepAlive(self.parts.settings.keep_alive, self.parts.metrics.health.kept_alive.inc)
+            alive = KeepAlive(self.parts.settings.keep_alive, self.parts.metrics.lane.kept_alive.inc)
             await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
 
 

@@ -267,5 +267,6 @@ class Fetch:
 
     async def _cancel(self, why: str) -> None:
         """Have the server end work whose answer nobody will read, where the closed connection does not say so."""
-        if self._sent and not self._resumable and self._judge.waiting:
+        may_come_back = why == "left" and self._resumable
+        if self._sent and not may_come_back and self._judge.waiting:
             await self._parts.cancels.tell(self._call, self._target, why)

@@ -58,12 +58,12 @@ class InspectLane:
             line.end(Ending.HELD_BACK, refusal)
             await reply.refuse(refusal)
             return
-        alive = KeepAlive(self._parts.settings.keep_alive, self._parts.metrics.health.kept_alive.inc)
+        alive = KeepAlive(self._parts.settings.keep_alive, self._parts.metrics.lane.kept_alive.inc)
         try:
             await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping, alive).run(receive)
         except* SlowReaderError:
             line.outcome = Ending.CANCELLED
-            self._parts.metrics.health.slow_readers.inc()
+            self._parts.metrics.lane.slow_readers.inc()
         note(self._breakers, call, line, time.monotonic())
 
     def _asked(self, call: Call, line: Line) -> Fetch:

@@ -69,9 +69,9 @@ class Parts:
             stopping,
             surfaces,
             alerts,
-            Shares(settings.open_per_caller, settings.open_per_server, metrics.health.taken),
+            Shares(settings.open_per_caller, settings.open_per_server, metrics.lane.taken),
             Hints(surfaces),
             Cuts(),
-            Resumer(upstream, metrics.health.resumed, settings.max_answer),
-            Cancels(upstream, metrics.health.cancelled),
+            Resumer(upstream, metrics.lane.resumed, settings.max_answer),
+            Cancels(upstream, metrics.lane.cancelled),
         )

@@ -37,6 +37,7 @@ class Reply:
         if self.status is not None:
             return
         self.status = status
+        self.written = anyio.current_time()
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         async with self._lock:
             await self._out({"type": "http.response.start", "status": status, "headers": raw})

@@ -60,7 +60,7 @@ def test_a_silent_stream_gets_comments(start, words, asked):
 @pytest.mark.requirement("LIVE-108")
 @pytest.mark.parametrize("begins", [True, False], ids=["on its stream", "as its answer"])
 def test_a_call_ends_when_the_time_of_its_policy_is_up_and_its_server_hears_so(guard, working, words, begins):
-    working.begins = working.begins if begins else b""
+    working.begins = words.stream_answer(b"id: 1\n" + STARTED, end=False) if begins else b""
     answer = guard.ask(CALL, method="tools/call", call_seconds=1, **SESSION)
     said = json.loads(answer.body.decode().rpartition("data: ")[2])
     assert answer.status == (200 if begins else 504)

@@ -1,0 +1,129 @@
+"""A node of a team's own Kong with two sidecars, whose parts are restarted one after the other under load."""
+
+import contextlib
+import threading
+from collections import Counter
+
+import httpx
+import yaml
+
+from deck.support import DECK
+from e2e.harness import JSON_HEADERS, modern
+from kong_mcp.dev import free_port
+from servers.launch import wait_for
+from servers.moody_server import ask
+from servers.own_kong import BIN, OwnKong, Program
+
+AGENT = {"apikey": "agents-key-0123456789"}
+
+
+class TwoSidecars(OwnKong):
+    """A node whose upstream mcp-sidecar has two targets. The plugin server's socket is kept by somebody else."""
+
+    def __init__(self, replica):
+        super().__init__(passing=True)
+        self.second_port = free_port()
+        environment = self.environment | {"MCP_SIDECAR_LISTEN": f"127.0.0.1:{self.second_port}"}
+        self.second = Program([BIN / "mcp-sidecar", "serve"], self.folder / "second.log", environment)
+        template = (DECK / "template.yaml").read_text(encoding="utf-8").replace("NAME", "notes")
+        server, agents = self.folder / "notes.yaml", self.folder / "agents.yaml"
+        server.write_text(template.replace("HOST:PORT", f"127.0.0.1:{replica.port}"))
+        agent = {"username": "agent", "keyauth_credentials": [{"key": AGENT["apikey"]}]}
+        agents.write_text(yaml.safe_dump({"_format_version": "3.0", "consumers": [agent]}))
+        self.load(DECK / "shared.yaml", DECK / "answers.yaml", server, agents)
+        state = yaml.safe_load(self.state.read_text())
+        (upstream,) = (one for one in state["upstreams"] if one["name"] == "mcp-sidecar")
+        upstream["targets"].append({**upstream["targets"][0], "target": f"127.0.0.1:{self.second_port}"})
+        upstream["targets"][1].pop("id", None)
+        self.state.write_text(yaml.safe_dump(state))
+        self.url = f"http://127.0.0.1:{self.port}/notes/mcp"
+
+    def start(self):
+        self.start_plugin_server()
+        self.start_sidecar()
+        self.start_second()
+        self.start_kong()
+        return self
+
+    def start_sidecar(self):
+        self._start(self.sidecar, self.sidecar_port)
+
+    def start_second(self):
+        self._start(self.second, self.second_port)
+
+    def _start(self, program, port):
+        program.start()
+        wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=90)
+
+    def close(self):
+        super().close()
+        self.second.stop()
+
+
+class Asker:
+    """Asks one thing again and again; `seen` counts what came, by the step that is going on."""
+
+    def __init__(self, url, asked, pause):
+        self.step, self.seen, self._over = "before", {}, threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(url, asked, pause), daemon=True)
+        self._thread.start()
+
+    def _run(self, url, asked, pause):
+        with httpx.Client(headers=JSON_HEADERS | AGENT, timeout=20, trust_env=False) as client:
+            while not self._over.wait(pause):
+                came = self.seen.setdefault(self.step, Counter())
+                try:
+                    answer = client.post(url, **asked)
+                    came["ok" if answer.status_code == 200 and '"result"' in answer.text else answer.status_code] += 1
+                except httpx.HTTPError as error:
+                    came[type(error).__name__] += 1
+
+    def total(self):
+        return sum(came["ok"] for came in self.seen.values())
+
+    def stop(self):
+        self._over.set()
+        self._thread.join(30)
+
+
+def roll(replica, *, agents, more):
+    """Restart each part under load; a step ends when each agent was answered `more` times after it.
+
+    Gives {step: {"calls" or "lists": Counter of "ok", statuses and exceptions}}.
+    """
+    with contextlib.closing(TwoSidecars(replica)) as node:
+        node.start()
+        kinds = {"calls": modern("good"), "lists": ask("tools/list")}
+        askers = {kind: [Asker(node.url, asked, 0.02) for _ in range(agents)] for kind, asked in kinds.items()}
+        every = [one for several in askers.values() for one in several]
+
+        def go_on():
+            before = {one: one.total() for one in every}
+            wait_for(lambda: all(one.total() >= before[one] + more for one in every), lambda: str(every), seconds=60)
+
+        def restart(program, start):
+            program.stop()
+            start()
+
+        steps = {
+            "before": lambda: None,
+            "one of two sidecars": lambda: restart(node.sidecar, node.start_sidecar),
+            "the other sidecar": lambda: restart(node.second, node.start_second),
+            "the plugin server": lambda: restart(node.plugin_server, node.start_plugin_server),
+            "kong reload": lambda: node.kong("reload"),
+        }
+        for step, do in steps.items():
+            for one in every:
+                one.step = step
+            go_on()
+            do()
+            go_on()
+        for one in every:
+            one.stop()
+        return {
+            step: {
+                kind: sum((one.seen.get(step, Counter()) for one in several), Counter())
+                for kind, several in askers.items()
+            }
+            for step in steps
+        }
