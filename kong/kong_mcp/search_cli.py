@@ -57,9 +57,9 @@ def search(
     """  # noqa: D301 - click's \b keeps the example's line
     try:
         items = [one for one in _items(address, settle, lock_path) if server in (None, one.server)]
-    except (StoreError, UnknownItemError, lockfile.LockError, ValueError) as error:
+        index = Index.of(items, None if words else installed_embedder())
+    except (StoreError, UnknownItemError, lockfile.LockError, ValueError, OSError) as error:
         raise click.ClickException(escaped(str(error))) from None
-    index = Index.of(items, None if words else installed_embedder())
     found = index.find(query, limit, lambda _key: True)
     said = {one.key: one.description for one in items}
     if as_json:
