@@ -14,7 +14,7 @@ from mcp_core.pins.states import OPEN
 from mcp_core.scan.excerpt import escaped
 from mcp_sidecar.search.index import MOST_RESULTS, Index, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
-from mcp_sidecar.search.models import installed_embedder
+from mcp_sidecar.search.models import installed_embedders
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.values import ItemId, UnknownItemError
@@ -57,7 +57,8 @@ def search(
     """  # noqa: D301 - click's \b keeps the example's line
     try:
         items = [one for one in _items(address, settle, lock_path) if server in (None, one.server)]
-        index = Index.of(items, None if words else installed_embedder())
+        # The quickest model: this index is made for one question.
+        index = Index.of(items, None if words else next(installed_embedders(), None))
     except (StoreError, UnknownItemError, lockfile.LockError, ValueError, OSError) as error:
         raise click.ClickException(escaped(str(error))) from None
     found = index.find(query, limit, lambda _key: True)
