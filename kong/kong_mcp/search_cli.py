@@ -15,7 +15,7 @@ from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.search.index import MOST_RESULTS, Index, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
-from mcp_sidecar.search.models import installed_embedder
+from mcp_sidecar.search.models import installed_embedders
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.values import ItemId, UnknownItemError
@@ -58,9 +58,10 @@ def search(
     """  # noqa: D301 - click's \b keeps the example's line
     try:
         items = [one for one in _items(address, settle, lock_path) if server in (None, one.server)]
-    except (StoreError, UnknownItemError, lockfile.LockError, ValueError) as error:
+        # The quickest model: this index is made for one question.
+        index = Index.of(items, None if words else next(installed_embedders(), None))
+    except (StoreError, UnknownItemError, lockfile.LockError, ValueError, OSError) as error:
         raise click.ClickException(escaped(str(error))) from None
-    index = Index.of(items, None if words else installed_embedder())
     found = index.find(query, limit, lambda _key: True)
     said = {one.key: one.description for one in items}
     if as_json:

@@ -169,6 +169,8 @@ class IndexView:
 
     def _scores(self, query: str) -> Floats | None:
         """Return a score for each item, or None where the query fits none of them."""
+        if not split(query):  # a model would have a vector for signs and blanks too
+            return None
         # Words alone gain nothing from clauses, and a model that takes milliseconds is not asked for each of them.
         parts = clauses(query) if self._recipe.clauses and self._embedder is not None and self._embedder.quick else []
         asked = [query, *(parts if len(parts) > 1 else ())]

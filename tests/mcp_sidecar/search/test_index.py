@@ -100,7 +100,7 @@ def test_a_caller_that_is_allowed_nothing_learns_nothing():
 def test_an_answer_is_never_empty_and_says_that_nothing_fitted(model, query):
     found = Index.of(OPEN, model).find(query, 3, keys(OPEN))
 
-    assert found.fallback or model is not None
+    assert found.fallback or (model is not None and query in ("the of and", "\x00\x1b[2J\x07"))
     assert len(found.items) == 3
     if found.fallback:
         assert [one.key[2] for one in found.items] == ["getWeather", "list-invoices", "read_file"]

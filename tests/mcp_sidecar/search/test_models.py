@@ -1,0 +1,39 @@
+"""Models: exact, the same whatever they read beside a text, and only the files that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcp_sidecar.search.embedding import SCALE, whole
+from mcp_sidecar.search.models import _held, installed_embedders
+
+TEXTS = ["read a file from the disk", "weather", "", "天気", "send an invoice to a customer in Rome and say so"]
+
+
+@pytest.mark.requirement("FIND-009")
+def test_a_file_that_is_not_the_one_that_was_measured_is_not_read(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"another model")
+
+    with pytest.raises(OSError, match="is not the model that this release was measured with"):
+        _held(path, "0" * 64)
+
+
+@pytest.mark.requirement("FIND-005")
+def test_vectors_are_whole_numbers_whose_products_are_exact_in_any_order():
+    vectors = whole(np.random.default_rng(5).normal(size=(50, 640)).astype(np.float32))
+
+    assert np.array_equal(vectors, np.rint(vectors))
+    assert 4 * SCALE**2 < 2**24
+    assert np.array_equal(vectors @ vectors.T, vectors[:, ::-1] @ vectors[:, ::-1].T)
+
+
+@pytest.mark.requirement("FIND-001")
+def test_a_vector_does_not_depend_on_the_texts_beside_it():
+    models = list(installed_embedders())
+    assert models, "the development packages bring models"
+    for model in models:
+        together = model.embed(TEXTS)
+        for text, row in zip(TEXTS, together, strict=True):
+            assert np.array_equal(model.embed([text])[0], row)
