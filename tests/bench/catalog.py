@@ -60,7 +60,7 @@ def run(*, quick):
             shown(f"catalog: built of {many:,} servers and {many * TOOLS:,} tools", building, "s"),
             shown("catalog: memory of all of it", (resident_of([os.getpid()]) - before) / 2**20, "MB"),
             *_asked(stand, names),
-            *_registry(stand, many, 300 if quick else 2_000),
+            *_registry(stand, many, 200 if quick else 500),
         ]
         anyio.run(stand.surfaces.aclose)
         return rows
