@@ -106,7 +106,7 @@ def _bring(
     place = find_place(url, options["networks"])
     items = review.scanned(fetch_surface(url, _headers(options["headers"]), place=(place.reached, place.host)))
     said = {field: options[field] for field in ("title", "description", "owner") if options[field]}
-    asked = review.Request(name, url, place.address, options["requester"], said)
+    asked = review.ServerRequest(name, url, place.address, options["requester"], said)
     text = review.file_text(asked, items, _schema(repository, path))
     _, problems = read_text(text.encode(), path)
     if errors := [str(one) for one in problems if not one.warning]:

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit, urlunsplit
 from mcp_sidecar.auth.addresses import Network, is_allowed
 
 
-class PlaceError(ValueError):
+class UrlRefusedError(ValueError):
     """A URL cannot be looked at; the message says why, and what would allow it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckedPlace:
     """A URL, and the address that stands for its host in `reached`; `host` is what is asked for there."""
 
     url: str
@@ -28,29 +28,29 @@ class Place:
     address: str
 
 
-def find_place(url: str, networks: Sequence[Network]) -> Place:
-    """Return where a URL leads. Raises PlaceError."""
+def find_place(url: str, networks: Sequence[Network]) -> CheckedPlace:
+    """Return where a URL leads. Raises UrlRefusedError."""
     wanted = "write https://HOST/PATH, without credentials, query or fragment"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise PlaceError(wanted) from None
+        raise UrlRefusedError(wanted) from None
     extra = parts.query or parts.fragment or "@" in parts.netloc or not url.isascii() or not url.isprintable()
     if parts.scheme not in ("http", "https") or not host or extra or " " in url:
-        raise PlaceError(wanted)
+        raise UrlRefusedError(wanted)
     try:
         found = list(dict.fromkeys(one[4][0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError):
-        raise PlaceError(f"{host} has no address: is the name right?") from None
+        raise UrlRefusedError(f"{host} has no address: is the name right?") from None
     addresses = [str(one) for one in found]
     # A name that also leads elsewhere may lead there the next time.
     for address in addresses:
         if not is_allowed(address, networks):
-            raise PlaceError(
+            raise UrlRefusedError(
                 f"{host} leads to {address}, which is no public address: if it is meant to, give --network with its "
                 f"network, {address}/{128 if ':' in address else 32} say"
             )
     shown = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
     reached = urlunsplit((parts.scheme, f"{shown}:{port}", parts.path or "/", "", ""))
-    return Place(url, reached, parts.netloc, addresses[0])
+    return CheckedPlace(url, reached, parts.netloc, addresses[0])

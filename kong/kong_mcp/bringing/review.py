@@ -43,7 +43,7 @@ class SeenItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServerRequest:
     """Who asks for which server, and what its file is to say: title, description, owner."""
 
     name: str
@@ -70,7 +70,7 @@ def scanned(surface: Mapping[str, Any]) -> list[SeenItem]:
     return [SeenItem(kind, name, item, reports[kind, name]) for kind, name, item in found if (kind, name) in reports]
 
 
-def file_text(request: Request, items: Sequence[SeenItem], schema: str | None) -> str:
+def file_text(request: ServerRequest, items: Sequence[SeenItem], schema: str | None) -> str:
     """Return the server file: pins are enforced, everything waits for a person, and what was found is not allowed."""
     allow = {
         word: {"allow": [one.name for one in items if one.kind is kind and one.is_clean and "*" not in one.name]}
@@ -86,7 +86,7 @@ def file_text(request: Request, items: Sequence[SeenItem], schema: str | None) -
     return server_text(values, schema)
 
 
-def locked(request: Request, items: Iterable[SeenItem]) -> dict[ItemId, Locked]:
+def locked(request: ServerRequest, items: Iterable[SeenItem]) -> dict[ItemId, Locked]:
     """Return the pins: the digests of what is clean, as `kong-mcp surface approve --lock` takes them."""
     pins = {}
     for one in items:
@@ -97,7 +97,7 @@ def locked(request: Request, items: Iterable[SeenItem]) -> dict[ItemId, Locked]:
     return pins
 
 
-def description(request: Request, items: Sequence[SeenItem]) -> str:
+def description(request: ServerRequest, items: Sequence[SeenItem]) -> str:
     """Return the review in Markdown. Texts of the server stand in it as code, in ASCII, one line each."""
     return "\n".join([*_head(request, items), *_found(items), *_listed(items), *_decisions(request, items), ""])
 
@@ -107,7 +107,7 @@ def _code(text: str) -> str:
     return f"`{escaped(text)[:_MOST].replace('`', chr(39))}`"
 
 
-def _head(request: Request, items: Sequence[SeenItem]) -> Iterator[str]:
+def _head(request: ServerRequest, items: Sequence[SeenItem]) -> Iterator[str]:
     yield f"Bring in the MCP server {request.name}"
     yield ""
     yield f"- asked for by: {_code(request.requester)}"
@@ -136,7 +136,7 @@ def _listed(items: Sequence[SeenItem]) -> Iterator[str]:
         yield f"- and {len(items) - _MOST} more"
 
 
-def _decisions(request: Request, items: Sequence[SeenItem]) -> Iterator[str]:
+def _decisions(request: ServerRequest, items: Sequence[SeenItem]) -> Iterator[str]:
     yield from ("", "## To decide", "")
     if not request.said.get("owner"):
         yield "- [ ] Who answers for it? Write `owner` into the file."

@@ -128,7 +128,7 @@ class _List:
         self.latest = {row.key[0]: row for row in today}
 
 
-class Registry:
+class ServerRegistry:
     """The registry of a catalog."""
 
     def __init__(self, catalog: Catalog, settings: CatalogSettings) -> None:

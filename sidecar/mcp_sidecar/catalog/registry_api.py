@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.registry import QueryError, Registry, RegistryQuery, read_flag
+from mcp_sidecar.catalog.registry import QueryError, RegistryQuery, ServerRegistry, read_flag
 from mcp_sidecar.catalog.server_json import card
 from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.surface.viewers import ANYBODY, Viewer, Viewers
@@ -48,7 +48,7 @@ class RegistryApi:
     def __init__(self, catalog: Catalog, settings: CatalogSettings, viewers: Viewers) -> None:
         self._catalog = catalog
         self._settings = settings
-        self._registry = Registry(catalog, settings)
+        self._registry = ServerRegistry(catalog, settings)
         self._viewers = viewers
 
     def routes(self) -> list[Route]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from kong_mcp.bringing.place import PlaceError, find_place
+from kong_mcp.bringing.place import UrlRefusedError, find_place
 from kong_mcp.cli import main
 from kong_mcp.scan_live import Bounds, LiveError
 from mcp_sidecar.surface import lockfile
@@ -75,7 +75,7 @@ def request(repository, *words):
     ],
 )
 def test_nothing_inside_the_network_is_looked_at_unless_it_is_named(url):
-    with pytest.raises(PlaceError, match="no public address"):
+    with pytest.raises(UrlRefusedError, match="no public address"):
         find_place(url, [])
 
 
@@ -95,7 +95,7 @@ def test_nothing_inside_the_network_is_looked_at_unless_it_is_named(url):
     ],
 )
 def test_what_is_no_plain_url_is_refused(url):
-    with pytest.raises(PlaceError, match="write https://"):
+    with pytest.raises(UrlRefusedError, match="write https://"):
         find_place(url, [])
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_leads_inside_as_well_is_refused(monkeypatch):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("1.1.1.1", "10.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(PlaceError, match=r"10\.0\.0\.1"):
+    with pytest.raises(UrlRefusedError, match=r"10\.0\.0\.1"):
         find_place("https://rebinds.example/mcp", [])
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mcp_core.servers import LifeCycle
-from mcp_sidecar.catalog.registry import Registry, RegistryQuery
+from mcp_sidecar.catalog.registry import RegistryQuery, ServerRegistry
 from mcp_sidecar.catalog.settings import CatalogSettings
 from servers.catalog_stand import ERASE, READ, READS, Stand, server
 
@@ -69,7 +69,7 @@ async def test_every_answer_fits_the_published_schema_of_server_json_and_the_pub
     await stand.catalog.refresh()
     stand.list(*(one for name, one in sorted(stand.listed.all.items()) if name != "gone"))
     await stand.catalog.refresh()
-    registry = Registry(stand.catalog, CatalogSettings("https://mcp.example.com"))
+    registry = ServerRegistry(stand.catalog, CatalogSettings("https://mcp.example.com"))
     told = msgspec.json.decode(registry.page(READS, RegistryQuery(include_deleted=True)))
     assert len(told["servers"]) == 4
     check = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/ServerList", **published})
