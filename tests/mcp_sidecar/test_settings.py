@@ -113,19 +113,6 @@ def test_every_setting_can_be_set(tmp_path):
     assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
-    assert settings.telemetry == TelemetrySettings(
-        b"c" * 32,
-        "node-1",
-        50,
-        0,
-        48,
-        30,
-        "/var/lib/kong-mcp/audit",
-        True,
-        Persons.HASHED,
-        90,
-        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
-    )
     assert settings.pins == PinSettings(
         store="/var/lib/kong-mcp/store.db",
         snapshot="/var/lib/kong-mcp/snapshot",
@@ -334,3 +321,20 @@ def test_what_telemetry_cannot_use_says_what_to_write(name, value, says):
     (problem,) = problems(**{**NEEDED, name: value})
     assert name in problem
     assert says in problem
+
+
+def test_what_telemetry_is_told():
+    settings = read_settings(NEEDED | OF_TELEMETRY | {"MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db"})
+    assert settings.telemetry == TelemetrySettings(
+        b"c" * 32,
+        "node-1",
+        50,
+        0,
+        48,
+        30,
+        "/var/lib/kong-mcp/audit",
+        True,
+        Persons.HASHED,
+        90,
+        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
+    )
