@@ -99,7 +99,7 @@ class AuditHead(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class UsageBatch:
     """What one delivery adds: the ids of its requests, when it came (Unix milliseconds), and what they count.
 
     `audit` is how far the audit log goes with it, where there is one.
@@ -111,7 +111,7 @@ class Batch:
     audit: ChainHead | None = None
 
 
-def take(engine: Engine, collector: str, batch: Batch) -> bool:
+def take(engine: Engine, collector: str, batch: UsageBatch) -> bool:
     """Write down a batch; False where the very same batch is there already, taken by another collector of this store.
 
     Raises:
