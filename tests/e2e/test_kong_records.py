@@ -8,7 +8,7 @@ import yaml
 from e2e.harness import CONSUMERS, JSON_HEADERS, KINDS, POLICY, call, modern, start
 from e2e.test_headers import SECRETS, message
 from e2e.test_sessions import initialize
-from house.test_readme import block
+from house.test_readme import ENFORCED, block
 from kong_mcp import dev
 from mcp_core.methods import Era, Lane
 from mcp_core.reasons import Ending
@@ -34,9 +34,9 @@ class Records:
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory):
-    """Run a Kong with two of these: one as it is, and one with what the README says for what the guard never sees."""
+    """Run a Kong with two of these: one as it is, and one with what the docs say for what the guard never sees."""
     folder = tmp_path_factory.mktemp("records")
-    fields = yaml.safe_load(block("log fields"))["custom_fields_by_lua"]
+    fields = yaml.safe_load(block("log fields", ENFORCED))["custom_fields_by_lua"]
     written = dev.write_state
 
     def write_state(*arguments, **options):
@@ -128,9 +128,8 @@ def _principal(one):
 @pytest.mark.requirement("GUARD-040")
 def test_the_line_of_the_readme_cleans_the_records_of_what_the_guard_never_sees(logged):
     running, _, records = logged
-    names = [
-        name.removeprefix("request.headers.") for name in yaml.safe_load(block("log fields"))["custom_fields_by_lua"]
-    ]
+    fields = yaml.safe_load(block("log fields", ENFORCED))["custom_fields_by_lua"]
+    names = [name.removeprefix("request.headers.") for name in fields]
     secrets = dict.fromkeys(names, "agents-own")
     with running.client() as nobody:
         answer = nobody.post(running.url("team"), json=call("good"), headers=secrets | {"X-Tenant": "kept"})

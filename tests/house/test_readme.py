@@ -20,9 +20,12 @@ from mcp_core.principal import consumer
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def block(name):
-    found = re.search(rf"<!-- tested: {re.escape(name)} -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, f"the README has no tested block {name}"
+ENFORCED = (ROOT / "docs" / "what-is-enforced-where.md").read_text(encoding="utf-8")
+
+
+def block(name, page=README):
+    found = re.search(rf"<!-- tested: {re.escape(name)} -->\n```\w+\n(.*?)```", page, re.DOTALL)
+    assert found, f"the page has no tested block {name}"
     return found[1]
 
 

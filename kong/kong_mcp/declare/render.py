@@ -32,7 +32,7 @@ class SharedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DeckState:
     """A decK state in parts. `about` is what is said above an entity, by kind and name."""
 
     tag: str
@@ -58,7 +58,7 @@ def template() -> str:
     return (deck_folder() / "template.yaml").read_text(encoding="utf-8")
 
 
-def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *, collector: bool = False) -> State:
+def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *, collector: bool = False) -> DeckState:
     """Return the state of servers that fit each other, and of what they share, sorted by name.
 
     With `collector` Kong tells the sidecar's collector of every request to them.
@@ -66,7 +66,7 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *,
     Raises:
         SharedError: a shared file is not decK state of format 3.0; or a server has an http-log beside the collector's.
     """
-    state = State(tag)
+    state = DeckState(tag)
     for path in [*shared, *([deck_folder() / COLLECTOR_FILE] if collector else [])]:
         document = _read_shared(path)
         state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
@@ -100,7 +100,7 @@ def _collect(one: ServerFile, document: Record, tags: Sequence[str]) -> None:
             plugins.append(entities.tagged({"name": LOG_PLUGIN, "_config": COLLECTOR_CONFIG}, tags))
 
 
-def _take(state: State, document: Record, tags: Sequence[str]) -> None:
+def _take(state: DeckState, document: Record, tags: Sequence[str]) -> None:
     state.plugin_configs.update(document.pop("_plugin_configs", {}))
     for kind, found in document.items():
         state.sections.setdefault(kind, []).extend(entities.tagged(one, tags) if tags else one for one in found)
