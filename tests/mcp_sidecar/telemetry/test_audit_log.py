@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kong_mcp.cli import main
-from mcp_core.telemetry.chain import START, ChainHead
+from mcp_core.telemetry.chain import START, LogHead
 from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.visit import read
 from mcp_sidecar.telemetry.audit_log import AuditLog, public_text, segments, signing_key
@@ -135,7 +135,7 @@ def test_one_line_is_found_and_segments_that_cannot_hold_it_are_not_read(full):
 
 @pytest.mark.requirement("AUD-004")
 def test_a_log_that_lost_its_end_does_not_hide_that(full):
-    ahead = ChainHead(40, "f" * 64)
+    ahead = LogHead(40, "f" * 64)
     full.cut_back(ahead)
     full.append([told(41)])
     assert "line 36 is missing" in verify(full._folder, PUBLIC).problem
