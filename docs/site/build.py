@@ -12,7 +12,18 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ROOT / "build/docs-pages"
-TAKEN: Final = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs", "spec", "deck", "kong", "tests")
+TAKEN: Final = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "docs",
+    "spec",
+    "deck",
+    "kong",
+    "tests",
+    "observability",
+)
 """What pages are, and what they point at."""
 POINTED_AT: Final = re.compile(r"\]\(([^)#\s]+)")
 

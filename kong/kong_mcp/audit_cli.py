@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -144,8 +145,8 @@ def _sent(to: str, found: Iterator[dict[str, Any]]) -> Iterator[int]:
         for several in _batches(found):
             body = json.dumps([one["event"] for one in several]).encode()
             request = urllib.request.Request(to, body, {"Content-Type": "application/json"})  # noqa: S310 - http(s) alone
-            with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - as above
-                yield several[-1]["seq"]
+            _post(request)
+            yield several[-1]["seq"]
     elif url.scheme in ("syslog+udp", "syslog+tcp"):
         datagrams = url.scheme == "syslog+udp"
         kind = socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM
@@ -163,6 +164,16 @@ def _sent(to: str, found: Iterator[dict[str, Any]]) -> Iterator[int]:
                 file.writelines(json.dumps(one["event"]) + "\n" for one in several)
                 file.flush()
                 yield several[-1]["seq"]
+
+
+def _post(request: urllib.request.Request) -> None:
+    """Send a request. Raises OSError where it is not taken."""
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - http(s) alone
+            return
+    except urllib.error.HTTPError as error:
+        with error:
+            raise OSError(f"HTTP {error.code}") from None
 
 
 def _syslog(event: dict[str, Any]) -> bytes:

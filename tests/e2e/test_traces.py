@@ -1,6 +1,8 @@
 """One trace from an agent's message through Kong, the guard and the server: each span has its parent."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +13,8 @@ from servers.launch import wait_for
 from servers.otlp import attributes, receiver
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+PAGE = Path(__file__).resolve().parents[2] / "docs/telemetry.md"
+SHOWN = r"<!-- tested: opentelemetry -->\n```yaml\n(.*?)```"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 
 
@@ -53,8 +57,9 @@ def test_kongs_own_tracing_reads_what_the_guard_has_set(kind, monkeypatch, tmp_p
         def write_state(*arguments, **options):
             path = written(*arguments, **options)
             state = yaml.safe_load(path.read_text())
-            config = {"traces_endpoint": url, "sampling_rate": 1.0, "queue": {"max_coalescing_delay": 0.1}}
-            state.setdefault("plugins", []).append({"name": "opentelemetry", "config": config})
+            plugin = yaml.safe_load(re.search(SHOWN, PAGE.read_text(), re.DOTALL)[1])
+            plugin["config"] |= {"traces_endpoint": url, "sampling_rate": 1.0, "queue": {"max_coalescing_delay": 0.1}}
+            state.setdefault("plugins", []).append(plugin)
             path.write_text(yaml.safe_dump(state))
             return path
 

@@ -14,7 +14,7 @@ from mcp_core.scan import ItemKind, name_of
 from mcp_core.telemetry.tally import Counted, UsageKey
 from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
-from mcp_sidecar.store.usage import Batch, UsageStore
+from mcp_sidecar.store.usage import UsageBatch, UsageStore
 
 NOW = int(time.time()) // 3600
 COUNTS = [
@@ -35,7 +35,7 @@ def run(tmp_path):
         key = UsageKey(hour, server, "tools/call", name, principal, "modern", "call", "passed", "", "")
         counted = Counted(calls, failed, received=calls * 400)
         counted.buckets[0] = calls
-        store.take("node", Batch([str(number)], 0, {key: counted}))
+        store.take("node", UsageBatch([str(number)], 0, {key: counted}))
     store.close()
 
     def run(*arguments, status=0):

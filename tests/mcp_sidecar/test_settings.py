@@ -375,3 +375,20 @@ def test_what_telemetry_cannot_use_says_what_to_write(name, value, says):
     (problem,) = problems(**{**NEEDED, name: value})
     assert name in problem
     assert says in problem
+
+
+def test_what_telemetry_is_told():
+    settings = read_settings(NEEDED | OF_TELEMETRY | {"MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db"})
+    assert settings.telemetry == TelemetrySettings(
+        b"c" * 32,
+        "node-1",
+        50,
+        0,
+        48,
+        30,
+        "/var/lib/kong-mcp/audit",
+        True,
+        Persons.HASHED,
+        90,
+        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
+    )

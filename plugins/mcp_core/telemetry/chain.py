@@ -19,7 +19,7 @@ GENESIS: Final = "0" * 64
 _LINE: Final = re.compile(rb'\{"seq":([0-9]{1,18}),"previous":"([0-9a-f]{64})","event":\{')
 
 
-class ChainHead(NamedTuple):
+class LogHead(NamedTuple):
     """A place in the chain: the number of a line, and its hash."""
 
     seq: int
@@ -29,21 +29,21 @@ class ChainHead(NamedTuple):
         return f"{self.seq}:{self.hash}"
 
 
-START: Final = ChainHead(0, GENESIS)
+START: Final = LogHead(0, GENESIS)
 
 
-def link(head: ChainHead, event: str) -> tuple[bytes, ChainHead]:
+def link(head: LogHead, event: str) -> tuple[bytes, LogHead]:
     """Return an event's line behind a head, without its end, and the head that it makes. `event` is JSON text."""
     line = f'{{"seq":{head.seq + 1},"previous":"{head.hash}","event":{event}}}'.encode()
-    return line, ChainHead(head.seq + 1, hashlib.sha256(line).hexdigest())
+    return line, LogHead(head.seq + 1, hashlib.sha256(line).hexdigest())
 
 
-def head_of(line: bytes) -> tuple[ChainHead, str] | None:
+def head_of(line: bytes) -> tuple[LogHead, str] | None:
     """Return the head that a line makes, and the hash before it; None for what is no line of a chain."""
     match = _LINE.match(line)
     if match is None:
         return None
-    return ChainHead(int(match[1]), hashlib.sha256(line).hexdigest()), match[2].decode()
+    return LogHead(int(match[1]), hashlib.sha256(line).hexdigest()), match[2].decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ChainProof:
 
     lines: int
     first: int
-    last: ChainHead
+    last: LogHead
     problem: str | None = None
 
 
@@ -69,7 +69,7 @@ def prove(lines: Iterable[bytes], signed: Mapping[int, str]) -> ChainProof:
             if head.seq > 1 and signed.get(head.seq - 1) != previous:
                 text = f"line {head.seq - 1} and those before it are gone, and no signed head says that they were there"
                 return ChainProof(count, first, last, text)
-            last = ChainHead(head.seq - 1, previous)
+            last = LogHead(head.seq - 1, previous)
             if head.seq == 1 and previous != GENESIS:
                 return ChainProof(count, first, last, "line 1 is not the beginning of a chain")
         if head.seq != last.seq + 1:

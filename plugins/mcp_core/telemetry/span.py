@@ -9,12 +9,11 @@ import hashlib
 import re
 from typing import Final, NamedTuple
 
-from mcp_core.methods import METHODS, URI_KINDS, Kind
+from mcp_core.methods import CALL, METHODS, URI_KINDS, Kind
 from mcp_core.telemetry.visit import Visit
 from mcp_core.tracing import TraceParent
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
-_CALL: Final = "tools/call"
 
 
 class SpanFacts(NamedTuple):
@@ -61,7 +60,7 @@ def _attributes(visit: Visit, method: str, kind: Kind | None) -> dict[str, str |
     record, name = visit.record, visit.record.name
     told: dict[str, str | int | None] = {
         "mcp.method.name": method,
-        "gen_ai.operation.name": "execute_tool" if method == _CALL else None,
+        "gen_ai.operation.name": "execute_tool" if method == CALL else None,
         "gen_ai.tool.name": name if kind is Kind.TOOL else None,
         "gen_ai.prompt.name": name if kind is Kind.PROMPT else None,
         "mcp.resource.uri": name if kind in URI_KINDS else None,

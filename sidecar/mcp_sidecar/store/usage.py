@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, Engine, LargeBinary, String, Text, delete, ev
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from mcp_core.telemetry.chain import START, ChainHead
+from mcp_core.telemetry.chain import START, LogHead
 from mcp_core.telemetry.tally import BUCKETS, NUMBERS, Counted, UsageKey
 from mcp_sidecar.store.engine import StoreError, file_mark, is_file, open_engine, reading, store_url, write
 from mcp_sidecar.store.migrate import check_schema, upgrade
@@ -99,7 +99,7 @@ class AuditHead(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class UsageBatch:
     """What one delivery adds: the ids of its requests, when it came (Unix milliseconds), and what they count.
 
     `audit` is how far the audit log goes with it, where there is one.
@@ -108,10 +108,10 @@ class Batch:
     ids: Sequence[str]
     at: int
     counts: Mapping[UsageKey, Counted]
-    audit: ChainHead | None = None
+    audit: LogHead | None = None
 
 
-def take(engine: Engine, collector: str, batch: Batch) -> bool:
+def take(engine: Engine, collector: str, batch: UsageBatch) -> bool:
     """Write down a batch; False where the very same batch is there already, taken by another collector of this store.
 
     Raises:
@@ -132,11 +132,11 @@ def take(engine: Engine, collector: str, batch: Batch) -> bool:
     return write(engine, work)
 
 
-def audit_head(engine: Engine, collector: str) -> ChainHead:
+def audit_head(engine: Engine, collector: str) -> LogHead:
     """Return how far the audit log of a collector goes. Raises StoreError."""
     with reading(engine) as session:
         row = session.get(AuditHead, collector)
-        return START if row is None else ChainHead(row.seq, row.hash)
+        return START if row is None else LogHead(row.seq, row.hash)
 
 
 def taken(engine: Engine, most: int) -> list[str]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from mcp_core.telemetry.chain import ChainHead
+from mcp_core.telemetry.chain import LogHead
 from mcp_core.telemetry.ocsf import Persons, event, matters
 from mcp_core.telemetry.visit import Visit
 from mcp_sidecar.telemetry.audit_log import AuditLog, signing_key
@@ -33,17 +33,17 @@ class Auditor:
         self._log = AuditLog(Path(folder), signing_key(secret))
 
     @property
-    def head(self) -> ChainHead:
+    def head(self) -> LogHead:
         """How far the log goes."""
         return self._log.head
 
-    def write(self, visits: Sequence[Visit]) -> ChainHead:
+    def write(self, visits: Sequence[Visit]) -> LogHead:
         """Take down requests, and return the head behind them."""
         every = self._settings.audit_calls
         told = [event(one, self._release, self._person) for one in visits if every or matters(one)]
         return self._log.append(told) if told else self._log.head
 
-    def settle(self, head: ChainHead) -> int:
+    def settle(self, head: LogHead) -> int:
         """Make the log what the store says of it; returns how many lines nobody had acknowledged."""
         return self._log.cut_back(head)
 

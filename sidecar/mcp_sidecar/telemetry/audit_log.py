@@ -21,7 +21,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_core.pins.canonical import canonical
-from mcp_core.telemetry.chain import START, ChainHead, head_of, link
+from mcp_core.telemetry.chain import START, LogHead, head_of, link
 from mcp_core.telemetry.ocsf import terms
 
 SEGMENT_LINES: Final = 50_000
@@ -40,7 +40,7 @@ def public_text(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes_raw().hex()
 
 
-def signed_text(head: ChainHead, at: int) -> bytes:
+def signed_text(head: LogHead, at: int) -> bytes:
     """Return what is signed of a head. `at` is Unix milliseconds."""
     return f"kong-mcp audit {head} {at}".encode()
 
@@ -71,7 +71,7 @@ class AuditLog:
         self.head = self._last()
         self._signed = START.seq
 
-    def append(self, events: Sequence[dict[str, Any]]) -> ChainHead:
+    def append(self, events: Sequence[dict[str, Any]]) -> LogHead:
         """Write events behind the head, to the disk. Raises OSError, and then none of them is there."""
         before, head = self.head, self.head
         parts: dict[Path, list[bytes]] = {}
@@ -88,7 +88,7 @@ class AuditLog:
         self.head = head
         return head
 
-    def cut_back(self, head: ChainHead) -> int:
+    def cut_back(self, head: LogHead) -> int:
         """Take off the lines behind a head, which nobody was told of; returns how many."""
         gone = max(self._last().seq - head.seq, 0)
         for path in reversed(segments(self._folder)):
@@ -119,7 +119,7 @@ class AuditLog:
             gone += 1
         return gone
 
-    def _sign(self, head: ChainHead, now: int) -> None:
+    def _sign(self, head: LogHead, now: int) -> None:
         signature = self._key.sign(signed_text(head, now)).hex()
         told = {"seq": head.seq, "hash": head.hash, "at": now, "key": public_text(self._key), "signature": signature}
         _write(self._folder / HEADS, json.dumps(told).encode() + b"\n")
@@ -131,7 +131,7 @@ class AuditLog:
         if index.exists():
             return
         found: set[int] = set()
-        head: ChainHead | None = None
+        head: LogHead | None = None
         with path.open("rb") as file:
             for line in file:
                 told = head_of(line.rstrip(b"\n"))
@@ -147,7 +147,7 @@ class AuditLog:
         first = seq - (seq - 1) % self._lines
         return self._folder / f"{_PREFIX}{first:012}.jsonl"
 
-    def _last(self) -> ChainHead:
+    def _last(self) -> LogHead:
         found = segments(self._folder)
         if not found:
             return START

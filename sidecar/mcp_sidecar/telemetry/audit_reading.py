@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from mcp_core.telemetry.chain import ChainHead, ChainProof, prove
+from mcp_core.telemetry.chain import ChainProof, LogHead, prove
 from mcp_core.telemetry.ocsf import terms
 from mcp_sidecar.telemetry.audit_log import HEADS, first_seq, indexed, lines_of, segments, signed_text, term_hash
 
@@ -36,7 +36,7 @@ def signed_heads(folder: Path, keys: Sequence[str]) -> dict[int, str]:
     for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
         try:
             told = json.loads(line)
-            head, at = ChainHead(int(told["seq"]), str(told["hash"])), int(told["at"])
+            head, at = LogHead(int(told["seq"]), str(told["hash"])), int(told["at"])
             believed[told["key"]].verify(bytes.fromhex(told["signature"]), signed_text(head, at))
         except KeyError:
             raise HeadError(f"{HEADS}:{number}: signed by a key that is not among those given") from None

@@ -23,7 +23,7 @@ from mcp_core.loosejson import load
 from mcp_core.telemetry.tally import HOUR_MS, Counted, Names, UsageKey, fold, key_of
 from mcp_core.telemetry.visit import Odd, Visit, read
 from mcp_sidecar.store.engine import StoreError
-from mcp_sidecar.store.usage import Batch, UsageStore
+from mcp_sidecar.store.usage import UsageBatch, UsageStore
 from mcp_sidecar.telemetry.audit import Auditor
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
@@ -145,12 +145,12 @@ class Collector:
         """Write down a batch: first what is audited, then all of it in one transaction, which decides."""
         ids, auditor = [one.id for one in visits], self._auditor
         if auditor is None:
-            return store.take(self._settings.collector_name, Batch(ids, now, counts))
+            return store.take(self._settings.collector_name, UsageBatch(ids, now, counts))
         if self._unsettled:
             auditor.settle(store.audit_head(self._settings.collector_name))
         self._unsettled = True
         before = auditor.head
-        fresh = store.take(self._settings.collector_name, Batch(ids, now, counts, auditor.write(visits)))
+        fresh = store.take(self._settings.collector_name, UsageBatch(ids, now, counts, auditor.write(visits)))
         if not fresh:
             auditor.settle(before)
         self._unsettled = False

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from mcp_core.telemetry.tally import Counted, UsageKey
-from mcp_sidecar.store.usage import Batch, UsageStore
+from mcp_sidecar.store.usage import UsageBatch, UsageStore
 
 KEY = UsageKey(500_000, "notes", "tools/call", "good", "ada", "modern", "call", "passed", "", "")
 
@@ -24,7 +24,7 @@ def usage(address):
 
 
 def batch(*ids, counts=None, at=1000):
-    return Batch(ids, at, {KEY: counted(len(ids))} if counts is None else counts)
+    return UsageBatch(ids, at, {KEY: counted(len(ids))} if counts is None else counts)
 
 
 def rows(usage, first=0, last=10**9):

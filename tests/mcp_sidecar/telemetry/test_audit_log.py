@@ -1,13 +1,17 @@
 """The audit log's files: whole after each end, found in by an index, and proven to others."""
 
 import json
+import re
 import resource
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from click.testing import CliRunner
 
 from kong_mcp.cli import main
-from mcp_core.telemetry.chain import START, ChainHead
+from mcp_core.telemetry.chain import START, LogHead
 from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.visit import read
 from mcp_sidecar.telemetry.audit_log import AuditLog, public_text, segments, signing_key
@@ -131,7 +135,7 @@ def test_one_line_is_found_and_segments_that_cannot_hold_it_are_not_read(full):
 
 @pytest.mark.requirement("AUD-004")
 def test_a_log_that_lost_its_end_does_not_hide_that(full):
-    ahead = ChainHead(40, "f" * 64)
+    ahead = LogHead(40, "f" * 64)
     full.cut_back(ahead)
     full.append([told(41)])
     assert "line 36 is missing" in verify(full._folder, PUBLIC).problem
@@ -162,3 +166,61 @@ def test_the_command_line_proves_finds_and_hands_on(full, tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"ada"', b'"bob"', 1))
     assert "line 11 was changed" in run("verify", "--log", folder, status=1).output
     assert "name --store" in run("verify", status=2).output
+
+
+@pytest.mark.requirement("AUD-007")
+def test_events_are_handed_on_by_http_and_an_endpoint_that_fails_says_where_to_go_on(full):
+    taken, statuses = [], iter([200, 500])
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body, status = json.loads(self.rfile.read(int(self.headers["Content-Length"]))), next(statuses)
+            taken.extend(body if status == 200 else [])
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/ocsf"
+        assert "after: 35" in run("export", "--log", full._folder, "--to", url).output
+        assert (
+            "go on with --after 30" in run("export", "--log", full._folder, "--to", url, "--after", 30, status=1).output
+        )
+        server.shutdown()
+    assert [one["metadata"]["uid"] for one in taken] == [f"{number:032x}" for number in range(35)]
+
+
+@pytest.mark.requirement("AUD-007")
+def test_events_are_handed_on_by_syslog_over_udp_and_tcp(full):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.create_server(("127.0.0.1", 0)) as tcp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(60)
+        run(
+            "export",
+            "--log",
+            full._folder,
+            "--to",
+            f"syslog+udp://127.0.0.1:{udp.getsockname()[1]}",
+            "--principal",
+            "eve",
+        )
+        datagram = udp.recv(65_536)
+        run(
+            "export",
+            "--log",
+            full._folder,
+            "--to",
+            f"syslog+tcp://127.0.0.1:{tcp.getsockname()[1]}",
+            "--principal",
+            "eve",
+        )
+        with tcp.accept()[0] as connection, connection.makefile("rb") as stream:
+            told = stream.read()
+    assert told == b"%d %s" % (len(datagram), datagram)
+    head, _, event = datagram.partition(b" - audit - ")
+    assert re.fullmatch(rb"<109>1 [0-9-]{10}T[0-9:.]{12}Z [^ ]+ kong-mcp", head)
+    assert json.loads(event)["actor"]["user"]["name"] == "eve"
