@@ -22,7 +22,7 @@ from pathlib import Path
 
 import anyio
 import uvicorn
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.responses import Response

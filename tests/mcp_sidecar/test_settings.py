@@ -138,19 +138,6 @@ def test_every_setting_can_be_set(tmp_path):
     assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
-    assert settings.telemetry == TelemetrySettings(
-        b"c" * 32,
-        "node-1",
-        50,
-        0,
-        48,
-        30,
-        "/var/lib/kong-mcp/audit",
-        True,
-        Persons.HASHED,
-        90,
-        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
-    )
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
     assert (settings.keep_alive, settings.slow_reader) == (5, 20)
 
