@@ -67,6 +67,7 @@ class MiniLmModel:
         self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._inputs = {one.name for one in self._session.get_inputs()}
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_MOST_TOKENS)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
