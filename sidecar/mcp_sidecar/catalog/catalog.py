@@ -163,7 +163,10 @@ class Catalog:
             changes = await surfaces.ask(lambda store: store.changes(since, head))
             if (changes.follows or changes.accepted) and changes.generation != since:
                 whole = since < 0 or not changes.follows
-                await anyio.to_thread.run_sync(partial(known.take, changes, whole=whole))
+                if whole:  # much, and it takes the place of what others read meanwhile
+                    await anyio.to_thread.run_sync(partial(known.take, changes, whole=True))
+                else:
+                    known.take(changes, whole=False)
                 self.revision += 1
         if looks:
             known.look(await surfaces.ask(lambda store: store.servers()))
