@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcp_core.decide import Caller, Guard, decide_post
+from mcp_core.decide import Caller, GuardTerms, decide_post
 from mcp_core.methods import Era
 from mcp_core.policy import Policy
 from mcp_core.principal import NOBODY
@@ -56,7 +56,7 @@ def test_state_and_baggage_go_on_where_a_header_can_hold_them():
 
 def decided(meta, headers=()):
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "good", "_meta": meta}}
-    guard = Guard(Policy.from_config({"tools": {"allow": ["good"]}}))
+    guard = GuardTerms(Policy.from_config({"tools": {"allow": ["good"]}}))
     told = {"content-type": "application/json", "accept": "application/json, text/event-stream", **dict(headers)}
     return decide_post(guard, Caller(guard.policy.view(NOBODY)), told, json.dumps(message).encode())
 
