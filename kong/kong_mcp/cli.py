@@ -31,7 +31,7 @@ from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
 from kong_mcp.scan_command import scan
-from kong_mcp.servers import Server, ServerError, parse_server
+from kong_mcp.servers import DevServer, ServerSpecError, parse_server
 from kong_mcp.state import Consumer
 from kong_mcp.unpack import unpack
 from kong_mcp.watching import Watching, store_findings
@@ -51,15 +51,15 @@ _EXPECTED: Final = (
 """What may keep a local gateway from starting, and says by itself what to do."""
 
 
-class _ServerType(click.ParamType[Server]):
+class _ServerType(click.ParamType[DevServer]):
     name = "NAME=URL[,URL...]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Server:
-        if isinstance(value, Server):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DevServer:
+        if isinstance(value, DevServer):
             return value
         try:
             return parse_server(value)
-        except ServerError as error:
+        except ServerSpecError as error:
             self.fail(str(error), param, ctx)
 
 
@@ -140,7 +140,7 @@ main.add_command(policy_group)
 )
 @click.option("--watch", is_flag=True, help="Show a live screen: servers, health, calls, refusals and findings.")
 def dev(  # noqa: PLR0913 - one for each option
-    servers: tuple[Server, ...],
+    servers: tuple[DevServer, ...],
     files: tuple[Path, ...],
     policy: Path | None,
     consumers: tuple[Consumer, ...],
@@ -240,7 +240,7 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
         raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
 
 
-def _of_files(files: tuple[Path, ...]) -> list[Server]:
+def _of_files(files: tuple[Path, ...]) -> list[DevServer]:
     """Return the servers of server files, and say what of them a local gateway leaves out."""
     if not files:
         return []
@@ -251,7 +251,7 @@ def _of_files(files: tuple[Path, ...]) -> list[Server]:
     return [one.server for one in folder.servers]
 
 
-def _refuse_twins(servers: tuple[Server, ...]) -> None:
+def _refuse_twins(servers: tuple[DevServer, ...]) -> None:
     if not servers:
         raise click.UsageError("name servers: --server NAME=URL, or --servers DIR with server files")
     if len({server.name for server in servers}) != len(servers):

@@ -19,7 +19,7 @@ from kong_mcp.gateway import GatewaySettings, start_gateway
 from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.processes import Child
 from kong_mcp.reaper import Reaper
-from kong_mcp.servers import Server
+from kong_mcp.servers import DevServer
 from kong_mcp.share import deck_folder, program
 from kong_mcp.state import Consumer, write_state
 from mcp_core.pins.states import Pinning
@@ -63,7 +63,7 @@ class DevSettings:
     has the gateway write down every request, for who watches it.
     """
 
-    servers: Sequence[Server]
+    servers: Sequence[DevServer]
     gateway: str
     port: int = 8000
     policy: Mapping[str, Any] = field(default_factory=lambda: OPEN_POLICY)
@@ -80,12 +80,12 @@ class DevSettings:
         """Whether mcp-answers runs in the gateway."""
         return self.answers and self.gateway == "kong"
 
-    def policy_of(self, server: Server) -> Mapping[str, Any]:
+    def policy_of(self, server: DevServer) -> Mapping[str, Any]:
         """Return a server's own policy, or the one for all that have none."""
         return self.policy if server.policy is None else server.policy
 
     @property
-    def pinned(self) -> list[Server]:
+    def pinned(self) -> list[DevServer]:
         """The servers for which pins do anything."""
         return [one for one in self.servers if read_pins(self.policy_of(one))[0] is not Pinning.OFF]
 
@@ -135,7 +135,7 @@ def _check_port(port: int) -> None:
             raise PortTakenError(f"port {port} is in use: choose another with --port, or --port 0") from None
 
 
-def unreachable(servers: Sequence[Server]) -> list[str]:
+def unreachable(servers: Sequence[DevServer]) -> list[str]:
     """Return a line for each replica that takes no connection now."""
     lines = []
     for server in servers:
@@ -220,7 +220,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
 
 
 def _write_state(
-    folder: Path, settings: DevSettings, servers: Sequence[Server], environment: Mapping[str, str]
+    folder: Path, settings: DevSettings, servers: Sequence[DevServer], environment: Mapping[str, str]
 ) -> Path:
     shared = ["shared.yaml", "answers.yaml"] if settings.runs_answers else ["shared.yaml"]
     records = folder / RECORDS_FILE if settings.records else None

@@ -12,7 +12,7 @@ import click
 from rich.console import Console, Group
 from rich.live import Live
 
-from kong_mcp.review_screen import Ask, ReviewScreen
+from kong_mcp.review_screen import NextStep, ReviewScreen
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface import queue
 
@@ -52,7 +52,7 @@ def review(store: Store, *, server: str | None, reviewer: str, why: str | None, 
     if not screen.rows:
         click.echo("nothing waits")
         return
-    while _run(screen) is Ask.WRITE:
+    while _run(screen) is NextStep.WRITE:
         if _confirmed(screen):
             written, conflicts = queue.decide(store, screen.decisions(), reviewer=reviewer, why=why or WHY)
             click.echo(f"{written} written")
@@ -63,7 +63,7 @@ def review(store: Store, *, server: str | None, reviewer: str, why: str | None, 
     click.echo("nothing was written")
 
 
-def _run(screen: ReviewScreen) -> Ask:
+def _run(screen: ReviewScreen) -> NextStep:
     """Show the screen until it wants something."""
     console = Console(highlight=False)
     live = Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
@@ -77,8 +77,8 @@ def _run(screen: ReviewScreen) -> Ask:
             try:
                 asked = screen.press(keys(read_key()))
             except (KeyboardInterrupt, EOFError):
-                return Ask.QUIT
-            if asked is not Ask.NOTHING:
+                return NextStep.QUIT
+            if asked is not NextStep.NOTHING:
                 return asked
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from mcp_core.pins.effects import Effect
 from mcp_core.pins.states import State
 from mcp_core.scan import escaped
-from mcp_sidecar.surface.queue import Decision, Waiting
+from mcp_sidecar.surface.queue import Decision, WaitingVersion
 from mcp_sidecar.surface.review import KIND_WORDS
 
 LINES_A_ROW: Final = 4
@@ -43,7 +43,7 @@ _LIST_KEYS: Final = (
 _SHOW_KEYS: Final = "a approve  r reject  s skip  e effects  j/k scroll  q back"
 
 
-class Ask(Enum):
+class NextStep(Enum):
     """What the screen wants of whoever runs it."""
 
     NOTHING = 0
@@ -55,7 +55,7 @@ class Ask(Enum):
 class ReviewScreen:
     """What is shown and marked. `height` and `width` are the terminal's lines and columns; `note` is said once."""
 
-    rows: Sequence[Waiting]
+    rows: Sequence[WaitingVersion]
     height: int = 24
     width: int = 120
     at: int = 0
@@ -87,19 +87,19 @@ class ReviewScreen:
         count = Counter(self.marks.values())
         return f"{count[State.APPROVED]} to approve, {count[State.REJECTED]} to reject"
 
-    def press(self, keys: Sequence[str]) -> Ask:
+    def press(self, keys: Sequence[str]) -> NextStep:
         """Take the keys of one burst. Of several at once only those that move do anything."""
         self.note = ""
         if len(keys) > 1 and not all(key in _MOVES or key in _PAGES for key in keys):
             self.note = "several keys came at once: none was taken"
             self._quits = False
-            return Ask.NOTHING
-        asked = Ask.NOTHING
+            return NextStep.NOTHING
+        asked = NextStep.NOTHING
         for key in keys:
             asked = self._show(key) if self.showing else self._list(key)
         return asked
 
-    def _list(self, key: str) -> Ask:
+    def _list(self, key: str) -> NextStep:
         quits, self._quits = self._quits, False
         if key in _MOVES:
             self._move(_MOVES[key])
@@ -111,18 +111,18 @@ class ReviewScreen:
         elif key == "A":
             self._approve_page()
         elif key == "w" and self.marks:
-            return Ask.WRITE
+            return NextStep.WRITE
         elif key == "w":
             self.note = "nothing is marked"
         elif key == "q" and self.marks and not quits:
             self._quits, self.note = True, f"{self.told()} are not written. q again leaves them; any other key goes on"
         elif key == "q":
-            return Ask.QUIT
+            return NextStep.QUIT
         else:
             self._mark(key)
-        return Ask.NOTHING
+        return NextStep.NOTHING
 
-    def _show(self, key: str) -> Ask:
+    def _show(self, key: str) -> NextStep:
         if key in _MOVES:
             self.scrolled = max(0, min(self.scrolled + _MOVES[key], len(self._detail()) - 1))
         elif key in _PAGES:
@@ -135,7 +135,7 @@ class ReviewScreen:
             self._mark(key)
         else:
             self._mark(key)
-        return Ask.NOTHING
+        return NextStep.NOTHING
 
     def _mark(self, key: str) -> None:
         if not self.rows:

@@ -14,8 +14,18 @@ import yaml
 
 from kong_mcp import scan_output
 from kong_mcp.scan_live import LiveError, fetch_surface
-from kong_mcp.scan_output import Row
-from kong_mcp.scan_sources import Line, Lines, Listed, Servers, SourceError, by_server, inventory, read_source, tool_of
+from kong_mcp.scan_output import ScanRow
+from kong_mcp.scan_sources import (
+    Lines,
+    Listed,
+    Servers,
+    SourceError,
+    SourceLine,
+    by_server,
+    inventory,
+    read_source,
+    tool_of,
+)
 from mcp_core.scan import (
     Finding,
     ItemKind,
@@ -90,7 +100,7 @@ def scan(  # noqa: PLR0913 - one for each option
     scanner = Scanner(_config(config))
     known = _inventory(beside)
     given = _headers(headers)
-    rows: list[Row] = []
+    rows: list[ScanRow] = []
     unread = 0
     for source in sources:
         try:
@@ -157,7 +167,7 @@ def _inventory(paths: Sequence[Path]) -> dict[str, frozenset[str]]:
     return known
 
 
-def _rows(look: Look, what: str, headers: dict[str, str], *, together: bool) -> Iterator[Row]:
+def _rows(look: Look, what: str, headers: dict[str, str], *, together: bool) -> Iterator[ScanRow]:
     source = look.source
     if source.startswith(("http://", "https://")):
         yield from _surfaces(look, {source: fetch_surface(source, headers)})
@@ -174,7 +184,7 @@ def _rows(look: Look, what: str, headers: dict[str, str], *, together: bool) -> 
         yield from _lines(look, read, what)
 
 
-def _configured(look: Look, servers: Servers, headers: dict[str, str]) -> Iterator[Row]:
+def _configured(look: Look, servers: Servers, headers: dict[str, str]) -> Iterator[ScanRow]:
     for name in servers.others:
         click.echo(f"{escaped(name)}: not scanned, it runs a command; scan the URL that serves it", err=True)
     surfaces: dict[str, Surface] = {}
@@ -189,7 +199,7 @@ def _configured(look: Look, servers: Servers, headers: dict[str, str]) -> Iterat
         raise LiveError("; ".join(failures))
 
 
-def _surfaces(look: Look, surfaces: Mapping[str, Surface]) -> Iterator[Row]:
+def _surfaces(look: Look, surfaces: Mapping[str, Surface]) -> Iterator[ScanRow]:
     index = 0
     names = ToolNames(look.known)
     for server, surface in surfaces.items():
@@ -197,45 +207,49 @@ def _surfaces(look: Look, surfaces: Mapping[str, Surface]) -> Iterator[Row]:
     for server, surface in surfaces.items():
         others = len((look.known.keys() | surfaces.keys()) - {server})
         for (kind, name), report in look.scanner.scan_beside(surface, server, names).items():
-            yield Row(look.source, index, kind.value, name, report, server, others)
+            yield ScanRow(look.source, index, kind.value, name, report, server, others)
             index += 1
 
 
-def _lines(look: Look, lines: Lines, what: str) -> Iterator[Row]:
+def _lines(look: Look, lines: Lines, what: str) -> Iterator[ScanRow]:
     read = _LOOKS[what]
     shown = len(lines.lines) >= _LONG and sys.stderr.isatty()
     with click.progressbar(lines.lines, label="scanning", file=sys.stderr, hidden=not shown) as bar:
         for line in bar:
             if line.value is None:
-                yield Row(look.source, line.index, what, "", _unreadable(line, line.why))
+                yield ScanRow(look.source, line.index, what, "", _unreadable(line, line.why))
             else:
                 yield read(look, line, line.value)
 
 
-def _tool(look: Look, line: Line, value: Any) -> Row:
+def _tool(look: Look, line: SourceLine, value: Any) -> ScanRow:
     tool = tool_of(value)
     if not look.known:
-        return Row(look.source, line.index, "tools", _name(tool), look.scanner.scan_item(ItemKind.TOOL, tool), beside=0)
+        return ScanRow(
+            look.source, line.index, "tools", _name(tool), look.scanner.scan_item(ItemKind.TOOL, tool), beside=0
+        )
     server = str(value.get("server", ""))
     reports = look.scanner.scan_beside({"tools": [tool]}, server, look.names)
     others = len(look.known.keys() - {server})
-    return Row(look.source, line.index, "tools", _name(tool), reports[ItemKind.TOOL, _name(tool)], beside=others)
+    return ScanRow(look.source, line.index, "tools", _name(tool), reports[ItemKind.TOOL, _name(tool)], beside=others)
 
 
-def _result(look: Look, line: Line, value: Any) -> Row:
+def _result(look: Look, line: SourceLine, value: Any) -> ScanRow:
     text = value.get("text")
     report = look.scanner.scan_result(text) if isinstance(text, str) else _unreadable(line, "the line has no text")
-    return Row(look.source, line.index, "result", _name(value), report)
+    return ScanRow(look.source, line.index, "result", _name(value), report)
 
 
-def _change(look: Look, line: Line, value: Any) -> Row:
+def _change(look: Look, line: SourceLine, value: Any) -> ScanRow:
     before, after = tool_of(value.get("before")), tool_of(value.get("after"))
     if not after:
-        return Row(look.source, line.index, "change", _name(before), _unreadable(line, "the line has no after"))
-    return Row(look.source, line.index, "change", _name(after), look.scanner.scan_change(ItemKind.TOOL, before, after))
+        return ScanRow(look.source, line.index, "change", _name(before), _unreadable(line, "the line has no after"))
+    return ScanRow(
+        look.source, line.index, "change", _name(after), look.scanner.scan_change(ItemKind.TOOL, before, after)
+    )
 
 
-_LOOKS: Final[dict[str, Callable[[Look, Line, Any], Row]]] = {
+_LOOKS: Final[dict[str, Callable[[Look, SourceLine, Any], ScanRow]]] = {
     "tools": _tool,
     "results": _result,
     "changes": _change,
@@ -247,6 +261,6 @@ def _name(value: dict[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _unreadable(line: Line, why: str) -> Report:
+def _unreadable(line: SourceLine, why: str) -> Report:
     finding = Finding(_UNREADABLE, "input", Severity.BLOCK, f"line {line.index + 1}", "", f"It cannot be read: {why}.")
     return Report.of([finding])

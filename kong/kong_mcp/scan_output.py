@@ -17,7 +17,7 @@ _NAME: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScanRow:
     """One scanned thing: where it stands (file and number of the line or member), what it is, and its report.
 
     `beside` is how many other servers' tools were known; None where that says nothing, as of results.
@@ -32,7 +32,7 @@ class Row:
     beside: int | None = None
 
 
-def json_line(row: Row) -> str:
+def json_line(row: ScanRow) -> str:
     """Return the row as one line of ASCII JSON: index, name, verdict, findings, server, `beside` where known."""
     value: dict[str, Any] = {"index": row.index, "name": row.name, **row.report.to_json()}
     if row.server:
@@ -42,7 +42,7 @@ def json_line(row: Row) -> str:
     return json.dumps(value)
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
+def table(rows: Sequence[ScanRow]) -> Iterator[str]:
     """Yield a line for every finding, and one that counts."""
     for row in rows:
         name = escaped(row.name)
@@ -66,7 +66,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def sarif(rows: Sequence[Row]) -> str:
+def sarif(rows: Sequence[ScanRow]) -> str:
     """Return a SARIF 2.1.0 log (OASIS, sarif-v2.1.0): one run, with a result for every finding."""
     rules = [
         {

@@ -22,7 +22,7 @@ class SourceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SourceLine:
     """One line of a JSONL file: its number from 0, and its object, or why there is none."""
 
     index: int
@@ -34,7 +34,7 @@ class Line:
 class Lines:
     """A file with one object a line."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[SourceLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,23 @@ def read_source(data: bytes) -> Source:
     return _document(value)
 
 
-def _line(index: int, row: bytes) -> Line:
+def _line(index: int, row: bytes) -> SourceLine:
     try:
         value = jsonrpc.load(row, LIMITS)
     except NotStrictError as error:
-        return Line(index, None, f"the line is not strict JSON: {error}")
+        return SourceLine(index, None, f"the line is not strict JSON: {error}")
     if not isinstance(value, dict):
-        return Line(index, None, "the line is not an object")
-    return Line(index, value)
+        return SourceLine(index, None, "the line is not an object")
+    return SourceLine(index, value)
 
 
 def _document(value: Any) -> Source:
     if isinstance(value, list):
         return Lines(
             tuple(
-                Line(index, one) if isinstance(one, dict) else Line(index, None, "the member is not an object")
+                SourceLine(index, one)
+                if isinstance(one, dict)
+                else SourceLine(index, None, "the member is not an object")
                 for index, one in enumerate(value)
             )
         )
@@ -102,7 +104,7 @@ def _document(value: Any) -> Source:
             servers = servers["servers"]  # VS Code's settings.json: mcp.servers
         if isinstance(servers, dict) and all(isinstance(one, dict) for one in servers.values()):
             return _servers(servers)
-    return Lines((Line(0, value),))
+    return Lines((SourceLine(0, value),))
 
 
 def _servers(configured: Mapping[str, Mapping[str, Any]]) -> Servers:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kong_mcp.happenings import Happening, Sort
-from kong_mcp.servers import Server
+from kong_mcp.servers import DevServer
 from kong_mcp.watching import Watching
 
 LATEST: Final = 200
@@ -36,7 +36,7 @@ _HEADS: Final = (
 class Health:
     """Whether each replica takes connections. One is asked with each look, in turn."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
+    def __init__(self, servers: Sequence[DevServer]) -> None:
         self._targets = deque((server.name, target) for server in servers for target in server.targets)
         self._up: dict[tuple[str, str], bool] = {}
 
@@ -51,7 +51,7 @@ class Health:
         except OSError:
             self._up[name, target] = False
 
-    def said(self, server: Server) -> Text:
+    def said(self, server: DevServer) -> Text:
         """Return how many of a server's replicas are up, of how many."""
         known = [self._up.get((server.name, target)) for target in server.targets]
         up = known.count(True)
@@ -63,7 +63,7 @@ class Screen:
     """What the screen shows."""
 
     def __init__(
-        self, servers: Sequence[Server], url: Callable[[str], str], watching: Watching, health: Health
+        self, servers: Sequence[DevServer], url: Callable[[str], str], watching: Watching, health: Health
     ) -> None:
         self._servers = servers
         self._url = url

@@ -14,12 +14,12 @@ RESERVED: Final = frozenset({"internal", "internal-stream", "sidecar"})
 _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 
-class ServerError(ValueError):
+class ServerSpecError(ValueError):
     """A server cannot be used as it is written; the message says how to write it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class DevServer:
     """One MCP server: its name, how its replicas are reached, and the path of its MCP endpoint on each of them.
 
     `targets` are "host:port", one a replica. `policy` is the guard's configuration for it, where it has one of its own.
@@ -49,7 +49,7 @@ def default_path(name: str) -> str:
     return f"/{name}/mcp"
 
 
-def parse_server(text: str) -> Server:
+def parse_server(text: str) -> DevServer:
     """Read NAME=URL[,URL...].
 
     Raises:
@@ -57,15 +57,15 @@ def parse_server(text: str) -> Server:
     """
     name, equals, urls = text.partition("=")
     if not equals or not urls:
-        raise ServerError(f"{text!r}: write NAME=URL, for instance files=http://127.0.0.1:9001/mcp")
+        raise ServerSpecError(f"{text!r}: write NAME=URL, for instance files=http://127.0.0.1:9001/mcp")
     if not _NAME.fullmatch(name):
-        raise ServerError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
+        raise ServerSpecError(f"{name!r}: a server's name is made of a-z, 0-9 and -, 63 characters at most")
     if name in RESERVED:
-        raise ServerError(f"{name!r}: the gateway itself has entities of this name; choose another one")
+        raise ServerSpecError(f"{name!r}: the gateway itself has entities of this name; choose another one")
     return server_of(name, urls.split(","))
 
 
-def server_of(name: str, urls: Sequence[str]) -> Server:
+def server_of(name: str, urls: Sequence[str]) -> DevServer:
     """Return a server of this name with these replicas.
 
     Raises:
@@ -73,12 +73,12 @@ def server_of(name: str, urls: Sequence[str]) -> Server:
     """
     replicas = [_parse_url(url) for url in urls]
     if len({(protocol, path) for protocol, path, _ in replicas}) != 1:
-        raise ServerError(f"{name}: the URLs of its replicas may differ in host and port only")
+        raise ServerSpecError(f"{name}: the URLs of its replicas may differ in host and port only")
     targets = tuple(target for _, _, target in replicas)
     if len(set(targets)) != len(targets):
-        raise ServerError(f"{name}: two of its replicas are the same")
+        raise ServerSpecError(f"{name}: two of its replicas are the same")
     protocol, path, _ = replicas[0]
-    return Server(name, protocol, path, targets)
+    return DevServer(name, protocol, path, targets)
 
 
 def _parse_url(url: str) -> tuple[str, str, str]:
@@ -86,10 +86,10 @@ def _parse_url(url: str) -> tuple[str, str, str]:
     try:
         port = _DEFAULT_PORT[parts.scheme] if parts.port is None else parts.port
     except (KeyError, ValueError):
-        raise ServerError(f"{url!r}: write http://HOST:PORT/PATH or https://HOST:PORT/PATH") from None
+        raise ServerSpecError(f"{url!r}: write http://HOST:PORT/PATH or https://HOST:PORT/PATH") from None
     if port == 0:
-        raise ServerError(f"{url!r}: there is no port 0; write http://HOST:PORT/PATH")
+        raise ServerSpecError(f"{url!r}: there is no port 0; write http://HOST:PORT/PATH")
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        raise ServerError(f"{url!r}: write http://HOST:PORT/PATH, without credentials, query or fragment")
+        raise ServerSpecError(f"{url!r}: write http://HOST:PORT/PATH, without credentials, query or fragment")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return parts.scheme, parts.path or "/", f"{host}:{port}"

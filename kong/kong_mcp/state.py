@@ -19,7 +19,7 @@ import yaml
 
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
-from kong_mcp.servers import Server, default_path
+from kong_mcp.servers import DevServer, default_path
 from mcp_core.auth.metadata import path_of
 from mcp_core.endpoint import announced_path
 from mcp_kong.settings import read_auth
@@ -44,7 +44,7 @@ class Consumer:
 def write_state(
     folder: Path,
     deck: Path,
-    servers: Sequence[Server],
+    servers: Sequence[DevServer],
     policy: Mapping[str, Any],
     consumers: Sequence[Consumer],
     environment: Mapping[str, str],
@@ -89,7 +89,7 @@ def _records(path: Path) -> dict[str, Any]:
     return {"name": "file-log", "config": {"path": str(path), "reopen": True, "custom_fields_by_lua": nothing}}
 
 
-def fill_template(template: str, server: Server, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
+def fill_template(template: str, server: DevServer, policy: Mapping[str, Any], *, authenticate: bool) -> dict[str, Any]:
     """Return deck/template.yaml with one server's name, endpoint, replicas and policy in it."""
     document: dict[str, Any] = json.loads(_as_json(template).replace("NAME", server.name))
     (service,) = document["services"]
@@ -123,7 +123,7 @@ def acting_service(name: str) -> str:
     return f"acting-{name}"
 
 
-def _acting(service: Mapping[str, Any], server: Server, *, known: bool) -> dict[str, Any]:
+def _acting(service: Mapping[str, Any], server: DevServer, *, known: bool) -> dict[str, Any]:
     """Return the sidecar's way to a member of virtual servers: the member's own guard, on a route for nobody else.
 
     No credential comes there, so Kong's auth plugins stay away; `known` says whether agents need one.
@@ -185,7 +185,7 @@ def _as_json(template: str) -> str:
     return json.dumps(yaml.safe_load(template))
 
 
-def _move(service: dict[str, Any], server: Server) -> None:
+def _move(service: dict[str, Any], server: DevServer) -> None:
     """Put what agents reach at the path that the server's file names."""
     default = default_path(server.name)
     moved = {default: server.public_path, announced_path(default): announced_path(server.public_path)}

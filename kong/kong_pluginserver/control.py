@@ -53,7 +53,7 @@ def unpack_instance(body: bytes) -> tuple[str, bytes]:
     return body[_NAME.size : end].decode(), body[end:]
 
 
-class Supervisor:
+class SupervisorLink:
     """The worker's view of its supervisor. It waits for each answer, for two seconds at most: the supervisor only keeps
     a dict, and a worker that goes on without an answer would have to guess.
     """  # noqa: D205 - one thought, two sentences

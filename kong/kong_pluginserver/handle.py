@@ -12,7 +12,7 @@ from kong_pluginserver import control
 from kong_pluginserver.registry import Registry
 
 
-class Handle:
+class WorkerHandle:
     """A worker as its supervisor sees it.
 
     Attributes:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kong_pluginserver.control import Supervisor
+from kong_pluginserver.control import SupervisorLink
 from kong_pluginserver.errors import InstanceFailedError
-from kong_pluginserver.loader import Plugin
+from kong_pluginserver.loader import LoadedPlugin
 from kong_pluginserver.recent import Recent
 
 _MOST: Final = 4096
@@ -21,14 +21,14 @@ _LARGEST_ID: Final = 2**31 - 1
 class Instance:
     """A plugin with one configuration: its phases, ready to be called."""
 
-    plugin: Plugin
+    plugin: LoadedPlugin
     phases: dict[str, Callable[[Any], Any]]
 
 
 class Instances:
     """What this worker has made: beyond `most`, what was used longest ago is dropped, and made again for who asks."""
 
-    def __init__(self, plugins: dict[str, Plugin], supervisor: Supervisor, most: int = _MOST) -> None:
+    def __init__(self, plugins: dict[str, LoadedPlugin], supervisor: SupervisorLink, most: int = _MOST) -> None:
         self._plugins = plugins
         self._supervisor = supervisor
         self._made: Recent[int, Instance] = Recent(most)
@@ -94,6 +94,6 @@ class Instances:
         self._made.forget(instance_id)
 
 
-def _make(plugin: Plugin, config: bytes) -> Instance:
+def _make(plugin: LoadedPlugin, config: bytes) -> Instance:
     made = plugin.cls(json.loads(config))
     return Instance(plugin, {phase: getattr(made, phase) for phase in plugin.phases})

@@ -42,7 +42,7 @@ _REFUSAL: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
+class LoadedPlugin:
     """One loaded plugin file; refusals and what is to be prefetched in each phase are ready to send."""
 
     name: str
@@ -76,7 +76,7 @@ class Plugin:
 DEFAULT_REFUSAL: Final = exit_frames(_REFUSAL[0], _REFUSAL[2], _REFUSAL[1])
 
 
-def load_all(directory: Path) -> dict[str, Plugin]:
+def load_all(directory: Path) -> dict[str, LoadedPlugin]:
     """Return the plugins of `directory` by name.
 
     Raises:
@@ -92,7 +92,7 @@ def load_all(directory: Path) -> dict[str, Plugin]:
     return {path.stem: load(path) for path in files}
 
 
-def load(path: Path) -> Plugin:
+def load(path: Path) -> LoadedPlugin:
     """Return the plugin in `path`.
 
     Raises:
@@ -107,7 +107,7 @@ def load(path: Path) -> Plugin:
         raise PluginServerError(f"{path}: {unfit}") from None
 
 
-def dump(plugins: list[Plugin]) -> str:
+def dump(plugins: list[LoadedPlugin]) -> str:
     """Return the document that Kong's query command reads."""
     return json.dumps(
         {"Protocol": description.PROTOCOL, "Plugins": [plugin.info() for plugin in plugins]}, allow_nan=False
@@ -154,7 +154,7 @@ def _execute(path: Path) -> ModuleType:
     return module
 
 
-def _checked(name: str, module: ModuleType) -> Plugin:
+def _checked(name: str, module: ModuleType) -> LoadedPlugin:
     for needed in ("Plugin", "Schema", "version", "priority"):
         if not hasattr(module, needed):
             raise UnfitError(f"lacks `{needed}`")
@@ -186,7 +186,7 @@ def _checked(name: str, module: ModuleType) -> Plugin:
     between = getattr(module, "between_events", None)
     if between is not None and not callable(between):
         raise UnfitError("`between_events` must be a function without arguments")
-    return Plugin(name, cls, version, priority, schema, phases, refusal, unreadable, prefetch, unawaited, between)
+    return LoadedPlugin(name, cls, version, priority, schema, phases, refusal, unreadable, prefetch, unawaited, between)
 
 
 def _check_descriptions(node: Any, where: str) -> None:

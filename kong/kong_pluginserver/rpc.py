@@ -22,7 +22,7 @@ EVENT: Final = 36
 _COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT})
 
 
-class Call(NamedTuple):
+class RpcCall(NamedTuple):
     """One RpcCall: the sequence number to echo, which command, and its fields where it has them."""
 
     sequence: int
@@ -32,7 +32,7 @@ class Call(NamedTuple):
     config: bytes = b""
 
 
-def parse_call(data: bytes) -> Call:
+def parse_call(data: bytes) -> RpcCall:
     """Return the call in `data`; `name` is the phase of an event, else the plugin.
 
     Raises:
@@ -50,9 +50,9 @@ def parse_call(data: bytes) -> Call:
     if command == START:
         # Not remembered below: configurations can hold secrets.
         fields = dict(wire.scan(body))
-        return Call(sequence, command, 0, wire.text(fields.get(1, b"")), wire.raw(fields.get(2, b"")))
+        return RpcCall(sequence, command, 0, wire.text(fields.get(1, b"")), wire.raw(fields.get(2, b"")))
     instance_id, name = _parse_command(command, body)
-    return Call(sequence, command, instance_id, name)
+    return RpcCall(sequence, command, instance_id, name)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ from kong_pluginserver import description, log, rpc
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotText, OutOfStep, PeerVanished, Stop
 from kong_pluginserver.instances import Instance, Instances
-from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
+from kong_pluginserver.loader import DEFAULT_REFUSAL, LoadedPlugin
 from kong_pluginserver.pdk import Namespace
 from kong_pluginserver.recent import Recent
 from kong_pluginserver.states import ConnectionState
@@ -43,7 +43,9 @@ class Service:
         ended: tokens of the connections that have ended, for the supervisor to be told.
     """
 
-    def __init__(self, plugins: dict[str, Plugin], instances: Instances, kong: Namespace, deadline: float) -> None:
+    def __init__(
+        self, plugins: dict[str, LoadedPlugin], instances: Instances, kong: Namespace, deadline: float
+    ) -> None:
         self.ended: list[int] = []
         self._plugins = plugins
         self._instances = instances
@@ -97,7 +99,7 @@ class Service:
             return b""
         return rpc.info(name, plugin.phases, plugin.version, plugin.priority, plugin.info()["Schema"])
 
-    def _start(self, connection: Connection, call: rpc.Call) -> bool:
+    def _start(self, connection: Connection, call: rpc.RpcCall) -> bool:
         connection.begin(self._deadline, can_exit=False)
         try:
             description.check(call.name, self._marks[call.name], call.config)
@@ -112,7 +114,7 @@ class Service:
         connection.send(rpc.returned(call.sequence, rpc.status(call.name, instance_id, int(time.time()))))
         return True
 
-    def _log_once(self, call: rpc.Call, error: BaseException) -> None:
+    def _log_once(self, call: rpc.RpcCall, error: BaseException) -> None:
         cause = {"plugin": call.name[:100], **log.cause(error)}
         if isinstance(error, KeyError) and call.name not in self._plugins:
             cause["error"] = "no plugin of this name"
@@ -129,7 +131,7 @@ class Service:
         self._logged.keep(key, True)
         return True
 
-    def _event(self, connection: Connection, call: rpc.Call) -> bool:
+    def _event(self, connection: Connection, call: rpc.RpcCall) -> bool:
         instance: Instance | None = None
         connection.begin(self._deadline, can_exit=call.name not in _NO_EXIT)
         try:
@@ -145,7 +147,9 @@ class Service:
             return self._failed(connection, call, instance, error)
         return self._settle(connection, call, instance, logged=False, answered=False)
 
-    def _failed(self, connection: Connection, call: rpc.Call, instance: Instance | None, error: BaseException) -> bool:
+    def _failed(
+        self, connection: Connection, call: rpc.RpcCall, instance: Instance | None, error: BaseException
+    ) -> bool:
         exited = isinstance(error, Exited)
         if not exited:
             _log_failure(call, instance, error, refused=connection.can_exit)
@@ -165,7 +169,7 @@ class Service:
         return self._settle(connection, call, instance, logged=not exited, answered=answered) and not answered
 
     def _settle(
-        self, connection: Connection, call: rpc.Call, instance: Instance | None, *, logged: bool, answered: bool
+        self, connection: Connection, call: rpc.RpcCall, instance: Instance | None, *, logged: bool, answered: bool
     ) -> bool:
         """Read what Kong owes once the end of the event has been sent; False if the connection is of no use any more.
 
@@ -190,7 +194,7 @@ class Service:
             self._log_unconfirmed(connection, call, instance)
         return settled
 
-    def _log_unconfirmed(self, connection: Connection, call: rpc.Call, instance: Instance | None) -> None:
+    def _log_unconfirmed(self, connection: Connection, call: rpc.RpcCall, instance: Instance | None) -> None:
         for method, argument in connection.ledger.unconfirmed:
             if self._first(repr((call.instance_id, method, argument)).encode()):
                 log.line(
@@ -210,7 +214,7 @@ def _refusal(instance: Instance | None, error: BaseException) -> bytes:
     return instance.plugin.unreadable if isinstance(error, NotText) else instance.plugin.refusal
 
 
-def _log_failure(call: rpc.Call, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
+def _log_failure(call: rpc.RpcCall, instance: Instance | None, error: BaseException, *, refused: bool) -> None:
     known: dict[str, Any] = {"plugin": instance.plugin.name if instance else None, "phase": call.name[:20]}
     log.line("error", "event_refused" if refused else "event_failed", **known, **log.cause(error))
 

@@ -20,9 +20,9 @@ from typing import Final
 
 from kong_pluginserver import control, log, worker
 from kong_pluginserver.closing import ClosingConnections
-from kong_pluginserver.handle import Handle
+from kong_pluginserver.handle import WorkerHandle
 from kong_pluginserver.listener import Listener
-from kong_pluginserver.loader import DEFAULT_REFUSAL, Plugin
+from kong_pluginserver.loader import DEFAULT_REFUSAL, LoadedPlugin
 from kong_pluginserver.registry import Registry
 from kong_pluginserver.settings import Settings
 
@@ -39,12 +39,12 @@ _KILL_AFTER: Final = 1.0
 class Supervisor:
     """Serves `plugins` on `listener` until told to end, or, where that is wanted, until its parent is gone."""
 
-    def __init__(self, plugins: dict[str, Plugin], listener: Listener, settings: Settings) -> None:
+    def __init__(self, plugins: dict[str, LoadedPlugin], listener: Listener, settings: Settings) -> None:
         self._plugins = plugins
         self._listener = listener
         self._settings = settings
         self._registry = Registry()
-        self._handles: dict[int, Handle] = {}
+        self._handles: dict[int, WorkerHandle] = {}
         self._waiting: list[socket.socket] = []
         self._closing = ClosingConnections()
         self._refusal = _common_refusal(plugins)
@@ -180,12 +180,12 @@ class Supervisor:
             worker.start(theirs, ask, self._plugins, self._settings)
         theirs.close()
         ask.close()
-        handle = Handle(pid, ours, answer)
+        handle = WorkerHandle(pid, ours, answer)
         self._handles[pid] = handle
         for fd in (handle.pidfd, ours.fileno(), answer.fileno()):
             self._epoll.register(fd, select.EPOLLIN)
 
-    def _reap(self, handle: Handle) -> None:
+    def _reap(self, handle: WorkerHandle) -> None:
         del self._handles[handle.pid]
         for fd in (handle.pidfd, handle.control.fileno(), handle.ask.fileno()):
             with contextlib.suppress(OSError):
@@ -227,7 +227,7 @@ class Supervisor:
             handle.tell(control.DRAIN)
 
 
-def _common_refusal(plugins: dict[str, Plugin]) -> bytes:
+def _common_refusal(plugins: dict[str, LoadedPlugin]) -> bytes:
     # Which plugin an event was for is known only to the worker that is gone.
     refusals = {plugin.refusal for plugin in plugins.values()}
     return refusals.pop() if len(refusals) == 1 else DEFAULT_REFUSAL

@@ -14,7 +14,7 @@ from kong_pluginserver.bodies import body_reader
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.hub import Hub
 from kong_pluginserver.instances import Instances
-from kong_pluginserver.loader import Plugin
+from kong_pluginserver.loader import LoadedPlugin
 from kong_pluginserver.pdk import build
 from kong_pluginserver.service import Service
 from kong_pluginserver.settings import Settings
@@ -30,14 +30,14 @@ class Worker:
     """The process behind one pair of sockets to the supervisor (see control)."""
 
     def __init__(
-        self, control_end: socket.socket, ask: socket.socket, plugins: dict[str, Plugin], settings: Settings
+        self, control_end: socket.socket, ask: socket.socket, plugins: dict[str, LoadedPlugin], settings: Settings
     ) -> None:
         self._control = control_end
         self._settings = settings
         self._hub: Hub[Connection] = Hub(settings.tick, self._on_tick, self._on_batch, self._between_events)
         self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
         self._logged: set[tuple[str, str]] = set()
-        self._instances = Instances(plugins, control.Supervisor(ask))
+        self._instances = Instances(plugins, control.SupervisorLink(ask))
         kong = build(self._hub, body_reader(settings.max_body))
         self._service = Service(plugins, self._instances, kong, settings.deadline)
         self._next_beat = 0.0
@@ -147,7 +147,7 @@ class Worker:
         return False
 
 
-def start(control_end: socket.socket, ask: socket.socket, plugins: dict[str, Plugin], settings: Settings) -> None:
+def start(control_end: socket.socket, ask: socket.socket, plugins: dict[str, LoadedPlugin], settings: Settings) -> None:
     """Be a worker in this freshly forked process; never returns."""
     status = 1
     try:

@@ -45,7 +45,7 @@ MOST_FORGIVEN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class GuardTerms:
     """The settings of one guarded server that decisions need."""
 
     policy: Policy
@@ -114,7 +114,7 @@ class Caller:
     step_up: StepUp = _has_all
 
 
-def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
+def decide_post(guard: GuardTerms, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
     """Decide over a POST."""
     read = envelope.read(http_headers, body, guard.limits)
     if isinstance(read, Reject):
@@ -144,7 +144,9 @@ def decide_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: 
     )
 
 
-def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers) -> Reject | tuple[Reject, ...]:
+def _weigh(
+    read: Envelope, guard: GuardTerms, caller: Caller, http_headers: http.Headers
+) -> Reject | tuple[Reject, ...]:
     """Return the first refusal that holds, or all that monitor mode forgives.
 
     It lets pass what the policy forbids, and only where nothing else is wrong with any of the messages.
@@ -161,7 +163,7 @@ def _weigh(read: Envelope, guard: Guard, caller: Caller, http_headers: http.Head
 
 
 def _refusals(
-    message: Message, read: Envelope, guard: Guard, caller: Caller, http_headers: http.Headers
+    message: Message, read: Envelope, guard: GuardTerms, caller: Caller, http_headers: http.Headers
 ) -> Iterator[Reject]:
     """Give all that is wrong with a message, as far as it is asked for."""
     if (refusal := extended.refusal(message, read, caller.view)) is not None:
@@ -174,7 +176,7 @@ def _refusals(
         yield refusal
 
 
-def decide_endpoint_post(guard: Guard, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
+def decide_endpoint_post(guard: GuardTerms, caller: Caller, http_headers: http.Headers, body: bytes) -> Decision:
     """Decide over a POST to the message endpoint of 2024-11-05's transport, whose answers come on another stream.
 
     It takes the inspect lane whatever it says: a server should answer it with nothing, so nothing else may pass.
@@ -344,7 +346,7 @@ def _session(token: str | None, open_session: OpenSession, id_: RequestId | None
     return open_session(token) or Reject(SESSION_NOT_FOUND, text, Reason.SESSION, id=id_)
 
 
-def _lane(read: Envelope, guard: Guard, view: View) -> Lane:
+def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
     """Return the inspect lane for what may carry a surface or the id of a task, the call lane for all else.
 
     Where results are scanned nothing takes the call lane. Nor does what its Lua does not judge: batches, methods of

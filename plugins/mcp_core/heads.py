@@ -24,7 +24,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatusRow:
     """What becomes of the statuses from `first` to `last`; where `challenged`, only of those with WWW-Authenticate.
 
     `reason` is for logs and metrics, `text` what the agent is told, `do` what the operator is. Both may name
@@ -55,10 +55,10 @@ _CREDENTIALS: Final = (
 )
 
 TABLE: Final = (
-    Row(202, 202, Fate.NOTHING),
-    Row(204, 205, Fate.NOTHING),
-    Row(200, 299, Fate.READ),
-    Row(
+    StatusRow(202, 202, Fate.NOTHING),
+    StatusRow(204, 205, Fate.NOTHING),
+    StatusRow(200, 299, Fate.READ),
+    StatusRow(
         300,
         399,
         Fate.REPLACED,
@@ -67,9 +67,9 @@ TABLE: Final = (
         "operator must set the server's URL to where it points, which the gateway's log says.",
         "give the URL of this server as the redirect has it, if you trust that place",
     ),
-    Row(401, 401, *_CREDENTIALS),
-    Row(403, 403, *_CREDENTIALS, challenged=True),
-    Row(
+    StatusRow(401, 401, *_CREDENTIALS),
+    StatusRow(403, 403, *_CREDENTIALS, challenged=True),
+    StatusRow(
         403,
         403,
         Fate.ERROR,
@@ -77,7 +77,7 @@ TABLE: Final = (
         "The server refused the request with HTTP 403. The gateway's operator finds the server's reason in its log.",
         "see what the server says: an Origin, a Host, an address or an account that it does not allow",
     ),
-    Row(
+    StatusRow(
         404,
         404,
         Fate.ERROR,
@@ -86,7 +86,7 @@ TABLE: Final = (
         "operator must check the path of the server's URL.",
         "check the path of this server's URL, if initialize fails too",
     ),
-    Row(
+    StatusRow(
         407,
         407,
         Fate.REPLACED,
@@ -95,7 +95,7 @@ TABLE: Final = (
         "server.",
         "have Kong reach this server without that proxy",
     ),
-    Row(
+    StatusRow(
         421,
         421,
         Fate.REPLACED,
@@ -104,7 +104,7 @@ TABLE: Final = (
         "operator must have the server allow that name.",
         "add the host that Kong sends to the server's allowed hosts, or set host_header of its upstreams",
     ),
-    Row(
+    StatusRow(
         426,
         426,
         Fate.REPLACED,
@@ -113,7 +113,7 @@ TABLE: Final = (
         "it.",
         "have the server speak HTTP/1.1 without an upgrade, or set the protocol of its services",
     ),
-    Row(
+    StatusRow(
         429,
         429,
         Fate.ERROR,
@@ -121,7 +121,7 @@ TABLE: Final = (
         "The server refused the request with HTTP 429: it has too many. Try again later.",
         "raise the server's limits for the gateway, or limit its agents (rate-limiting)",
     ),
-    Row(
+    StatusRow(
         400,
         499,
         Fate.ERROR,
@@ -130,7 +130,7 @@ TABLE: Final = (
         "log.",
         "see what the server says",
     ),
-    Row(
+    StatusRow(
         503,
         503,
         Fate.ERROR,
@@ -138,7 +138,7 @@ TABLE: Final = (
         "The server failed with HTTP 503: it is not available now. Try again later.",
         "look after the server",
     ),
-    Row(
+    StatusRow(
         500,
         599,
         Fate.ERROR,
@@ -150,7 +150,7 @@ TABLE: Final = (
 )
 """The first row that a status fits into holds."""
 
-_OTHER: Final = Row(
+_OTHER: Final = StatusRow(
     0,
     999,
     Fate.REPLACED,
@@ -161,7 +161,7 @@ _OTHER: Final = Row(
 )
 
 
-def row_of(status: int, *, challenged: bool) -> Row:
+def row_of(status: int, *, challenged: bool) -> StatusRow:
     """Return what becomes of an answer. `challenged` says whether it has a WWW-Authenticate."""
     for row in TABLE:
         if row.first <= status <= row.last and (challenged or not row.challenged):
@@ -169,14 +169,14 @@ def row_of(status: int, *, challenged: bool) -> Row:
     return _OTHER
 
 
-class Kind(Enum):
+class BodyKind(Enum):
     """How a body is read."""
 
     JSON = "application/json"
     STREAM = "text/event-stream"
 
 
-_KINDS: Final = {kind.value: kind for kind in Kind}
+_KINDS: Final = {kind.value: kind for kind in BodyKind}
 _CHARSETS: Final = frozenset(
     {"", "utf-8", "utf8", "utf_8", "us-ascii", "ascii", "iso-8859-1", "iso8859-1", "latin-1", "latin1", "windows-1252"}
 )
@@ -186,7 +186,7 @@ _PARAMETER: Final = re.compile(rf'[ \t]*;[ \t]*(?:({_WORD})[ \t]*=[ \t]*({_WORD}
 _TYPE: Final = re.compile(rf"[ \t]*({_WORD}/{_WORD})((?:{_PARAMETER.pattern})*)[ \t]*")
 
 
-def kind_of(content_type: str) -> Kind | None:
+def kind_of(content_type: str) -> BodyKind | None:
     """Return how a body of this Content-Type is read, or None where it is neither JSON nor an event stream, in UTF-8.
 
     Parameters say nothing of it but the charset, and clients do not mind how they are written (RFC 9110, section

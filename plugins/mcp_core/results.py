@@ -54,7 +54,7 @@ _WORD: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultFindings:
     """What rules found in one message: their ids, sorted, and whether anything was withheld for it.
 
     `where` is "results", or "beside" for what stands beside the items of a list.
@@ -81,7 +81,7 @@ def scan(message: dict[str, Any], scanner: Scan, unread: Callable[[], Report] = 
 
 def inspect(
     message: dict[str, Any], scanner: Scan, asked: str, *, block: bool, unread: Callable[[], Report] = Report
-) -> Found | None:
+) -> ResultFindings | None:
     """Scan a message, and with `block` put something harmless in its place where a rule that blocks holds.
 
     `asked` is the method that is known to have been asked, "" where none is. None where nothing was found.
@@ -90,10 +90,10 @@ def inspect(
     if report.verdict is Verdict.CLEAN:
         return None
     if not block or report.verdict is not Verdict.BLOCK:
-        return Found(tuple(sorted({one.rule for one in report.findings})), withheld=False)
+        return ResultFindings(tuple(sorted({one.rule for one in report.findings})), withheld=False)
     rules = tuple(sorted({one.rule for one in report.findings if one.severity is Severity.BLOCK}))
     withhold(message, rules, asked)
-    return Found(rules, withheld=True)
+    return ResultFindings(rules, withheld=True)
 
 
 def texts(message: dict[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ class WhoAsks:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Incoming:
     """One request as it came in. Kong is asked for the principal only where something depends on it, and once."""
 
     kong: Kong

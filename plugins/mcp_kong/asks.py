@@ -9,7 +9,7 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.auth.asks import Asks, State
+from mcp_core.auth.asks import AskEnd, Asks
 from mcp_core.seal import NONCE_BYTES
 from mcp_kong.pdk import Kong
 
@@ -28,13 +28,13 @@ class Sidecar:
         self._wall = wall
 
     def ask(self, kong: Kong, values: Mapping[str, Any], key: bytes) -> Mapping[str, Any]:
-        """Return the answer; its member `state` is one of asks.State. One question is in flight for a key."""
+        """Return the answer; its member `state` is one of asks.AskEnd. One question is in flight for a key."""
         if self._path is None:
-            return {"state": State.UNAVAILABLE}
+            return {"state": AskEnd.UNAVAILABLE}
         nonce = secrets.token_bytes(NONCE_BYTES)
         question = self._asks.question(values, nonce, now=self._wall())
         answer = kong.local_socket.ask(
             self._path, key, question, lambda text: self._asks.read_answer(text, nonce), WAIT_SECONDS
         )
         said = answer if isinstance(answer, dict) else {}
-        return said if said.get("state") in list(State) else {"state": State.UNAVAILABLE}
+        return said if said.get("state") in list(AskEnd) else {"state": AskEnd.UNAVAILABLE}

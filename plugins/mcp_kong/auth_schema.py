@@ -8,7 +8,7 @@ from mcp_core.auth.config import DEFAULT_TYPES, INTROSPECTION_SECONDS, MAX_SECON
 from mcp_core.auth.keysets import ALGORITHMS
 from mcp_core.auth.proof import SECONDS as PROOF_SECONDS
 from mcp_core.auth.scopes import Denial
-from mcp_core.auth.upstream import Kind
+from mcp_core.auth.upstream import GrantKind
 from mcp_kong.schema_parts import GLOB, names
 
 _FACADE: Final = {
@@ -213,7 +213,7 @@ UPSTREAM_TOKEN_SCHEMA: Final[dict[str, Any]] = {
         {
             "grant": {
                 "type": "string",
-                "one_of": [one.value for one in Kind],
+                "one_of": [one.value for one in GrantKind],
                 "description": "exchange: the agent's token is exchanged for one for this server (RFC 8693). "
                 "client_credentials: the gateway has one of its own.",
             }

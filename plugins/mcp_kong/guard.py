@@ -39,7 +39,7 @@ from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_kong import answers, parts
 from mcp_kong.acting import ActingCallers, Deputies, without_word
-from mcp_kong.asked import Asked, WhoAsks
+from mcp_kong.asked import Incoming, WhoAsks
 from mcp_kong.pdk import Kong
 from mcp_kong.policies import POLICIES_VARIABLE, WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
@@ -114,12 +114,12 @@ class Guard:
         caller = self._caller(kong, headers, http_method)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
-            self._refuse_caller(Asked(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
+            self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
-        asked = Asked(kong, http_method, headers, body, caller)
+        asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
             return
@@ -148,7 +148,7 @@ class Guard:
         else:
             self._inspect(asked, decision, messages, authorization=authorization)
 
-    def _server_token(self, asked: Asked, id_: RequestId | None) -> str | Reject | None:
+    def _server_token(self, asked: Incoming, id_: RequestId | None) -> str | Reject | None:
         """Return what the server gets in Authorization, None where that is nothing of the gateway's."""
         settings = self._settings
         if settings.server_tokens is None:
@@ -167,7 +167,7 @@ class Guard:
         principal = tokens.principal(kong, headers, http_method)
         return principal if isinstance(principal, Reject) else WhoAsks(lambda: principal, principal)
 
-    def _refuse_caller(self, asked: Asked, refusal: Reject) -> None:
+    def _refuse_caller(self, asked: Incoming, refusal: Reject) -> None:
         """Refuse who brought no good token; where its key may just have come, the sidecar looks and answers instead."""
         settings, kong = self._settings, asked.kong
         tokens = settings.tokens
@@ -180,7 +180,7 @@ class Guard:
             asked, wanted.PATH, {**parts.cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word}
         )
 
-    def _send_to_sidecar(self, asked: Asked, path: str, changes: Mapping[str, str | list[str]]) -> None:
+    def _send_to_sidecar(self, asked: Incoming, path: str, changes: Mapping[str, str | list[str]]) -> None:
         """Turn a request, whose upstream is the sidecar's already, to one of its paths, with its signed word."""
         kong = asked.kong
         # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
@@ -190,14 +190,14 @@ class Guard:
         # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
         kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
 
-    def _view(self, asked: Asked) -> View:
+    def _view(self, asked: Incoming) -> View:
         """Return what the caller may see and call, by policy and scopes."""
         policy, tokens = self._settings.guard.policy, self._settings.tokens
         if tokens is not None:
             return tokens.narrow(policy.view(asked.principal()), asked.principal())
         return policy.view(asked.principal() if policy.by_principal else NOBODY)
 
-    def _endpoint(self, asked: Asked) -> Session | Reject | None:
+    def _endpoint(self, asked: Incoming) -> Session | Reject | None:
         """Open what the path of a POST says of 2024-11-05's transport: None on every other path."""
         request, settings = asked.kong.request, self._settings
         if asked.http_method != "POST" or not endpoint.takes_messages(request.get_path()):
@@ -206,13 +206,13 @@ class Guard:
         opened = self._open(settings.endpoints, token, asked) if token else None
         return opened or Reject(SESSION_NOT_FOUND, "Session not found: open the stream again.", Reason.ENDPOINT_SESSION)
 
-    def _open(self, sealer: SessionSealer, token: str, asked: Asked) -> Session | None:
+    def _open(self, sealer: SessionSealer, token: str, asked: Incoming) -> Session | None:
         settings = self._settings
         if settings.revoked is not None and settings.revoked.cuts_session(token):
             return None
         return sealer.open(token, settings.server, asked.principal(), now=time.time(), max_age=settings.session_max_age)
 
-    def _decide(self, asked: Asked, messages: Session | None, *, held: bool) -> Decision:
+    def _decide(self, asked: Incoming, messages: Session | None, *, held: bool) -> Decision:
         settings = self._settings
 
         def open_session(token: str) -> Session | None:
@@ -235,7 +235,7 @@ class Guard:
         reason = None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
         return None if reason is None else (reason, "")
 
-    def _call(self, asked: Asked, admitted: Admitted, authorization: str | None) -> None:
+    def _call(self, asked: Incoming, admitted: Admitted, authorization: str | None) -> None:
         """Have mcp-answers open the way to the server's replicas: it holds what comes back to the question."""
         settings, kong, headers = self._settings, asked.kong, asked.headers
         upstream = settings.upstream if admitted.session is None else settings.session_upstream
@@ -259,7 +259,7 @@ class Guard:
         said = settings.questions.write(admitted.question, upstream, changes, who)
         kong.ctx.shared.set(answers.SHARED, said)
 
-    def _taken_off(self, asked: Asked, admitted: Admitted | None = None) -> list[str]:
+    def _taken_off(self, asked: Incoming, admitted: Admitted | None = None) -> list[str]:
         """Return the headers that have no business behind the guard: neither servers nor logs get them."""
         hides, headers = self._hidden.hides, asked.headers
         names = [name for name in headers if hides(name)]
@@ -269,7 +269,7 @@ class Guard:
             names.append(methods.SESSION_HEADER)
         return names
 
-    def _counted(self, asked: Asked, refusal: Reject) -> Reject:
+    def _counted(self, asked: Incoming, refusal: Reject) -> Reject:
         """Count a refusal and log it. Returns it, or 429 where its caller had too many.
 
         What nobody hears (a notification that nobody knows) and what the operator must mend is nobody's fault.
@@ -290,16 +290,16 @@ class Guard:
         self._record(asked, refusal, number)
         return refusal
 
-    def _record(self, asked: Asked, decision: Decision, refusals: int | None = None) -> None:
+    def _record(self, asked: Incoming, decision: Decision, refusals: int | None = None) -> None:
         """Put what happened into Kong's own log records. One call: a second one would replace the first."""
         told = record.of_decision(decision, self._settings.server, asked.principal().name, refusals)
         asked.kong.log.set_serialize_value(record.KEY, told.to_json())
 
-    def _refuse(self, asked: Asked, refusal: Reject) -> None:
+    def _refuse(self, asked: Incoming, refusal: Reject) -> None:
         """End the request with a refusal."""
         self._end(asked, self._counted(asked, refusal))
 
-    def _end(self, asked: Asked, refusal: Reject) -> None:
+    def _end(self, asked: Incoming, refusal: Reject) -> None:
         # Kong's log plugins read the agent's headers afterwards.
         if changes := parts.cleared(self._taken_off(asked)):
             asked.kong.service.request.set_headers(changes)
@@ -307,7 +307,7 @@ class Guard:
         kind = {"Content-Type": "application/json"} if body else {}
         asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
 
-    def _tell_on_stream(self, asked: Asked, refusal: Reject, messages: Session) -> None:
+    def _tell_on_stream(self, asked: Incoming, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""
         refusal = self._counted(asked, refusal)
         if refusal.status == 429:
@@ -322,7 +322,7 @@ class Guard:
 
     def _inspect(
         self,
-        asked: Asked,
+        asked: Incoming,
         admitted: Admitted,
         messages: Session | None,
         refusal: Reject | None = None,

@@ -18,12 +18,11 @@ from mcp_core.answer import ServerMessages
 from mcp_core.auth import config as auth_config
 from mcp_core.auth import upstream
 from mcp_core.auth.config import Auth, AuthError
-from mcp_core.auth.upstream import Grant
-from mcp_core.auth.upstream import Kind as GrantKind
+from mcp_core.auth.upstream import Grant, GrantKind
 from mcp_core.claims import ClaimSigner
 from mcp_core.constraints import ConstraintError
 from mcp_core.constraints import read_config as read_constraints
-from mcp_core.decide import Guard
+from mcp_core.decide import GuardTerms
 from mcp_core.errand import SCHEMES, Address, AddressError
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits
@@ -69,7 +68,7 @@ class Settings:
     session_upstream: str
     address: Address
     sidecar: str
-    guard: Guard
+    guard: GuardTerms
     hide_headers: frozenset[str]
     session_max_age: int
     route_id: str | None
@@ -315,7 +314,7 @@ def _set(value: Any) -> Any:
     return [_set(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def check_config(config: Mapping[str, Any]) -> Guard:
+def check_config(config: Mapping[str, Any]) -> GuardTerms:
     """Read the fields that do not say where the server is: policy, limits, and what requests and answers are held to.
 
     Raises:
@@ -337,7 +336,7 @@ def check_config(config: Mapping[str, Any]) -> Guard:
     mode = config.get("mode", MODE)
     if mode not in ("enforce", "monitor"):
         raise SettingsError("config.mode: write enforce or monitor")
-    return Guard(
+    return GuardTerms(
         policy,
         enforce=mode == "enforce",
         limits=_limits(config.get("limits")),

@@ -10,7 +10,7 @@ from typing import Final
 
 from mcp_core import methods
 from mcp_core.auth import bearer, metadata, proof, tokens, wanted
-from mcp_core.auth.asks import Ask, State
+from mcp_core.auth.asks import Ask, AskEnd
 from mcp_core.auth.cache import KnownToken, TokenCache
 from mcp_core.auth.config import Auth
 from mcp_core.auth.denied import INVALID_PROOF, INVALID_TOKEN, USE_NONCE, Denied, KeysMissing, challenge, unavailable
@@ -220,10 +220,10 @@ class Tokens:
         question = {"ask": Ask.INTROSPECT, "issuers": self._introspecting, "token": token}
         answer = self._sidecar.ask(kong, question, digest)
         issuer, claims = answer.get("issuer"), answer.get("claims")
-        if answer["state"] == State.SAID and isinstance(issuer, str) and isinstance(claims, dict):
+        if answer["state"] == AskEnd.SAID and isinstance(issuer, str) and isinstance(claims, dict):
             seconds = self._auth.introspection_seconds.get(issuer, 0)
             return self._verifier.introspected(token, issuer, claims, now=now, seconds=seconds)
-        if answer["state"] != State.REFUSED:
+        if answer["state"] != AskEnd.REFUSED:
             return NOT_ASKED
         if len(self._inactive) >= _MOST_INACTIVE:
             self._inactive.clear()
@@ -244,15 +244,15 @@ class Tokens:
         if not bound.jkt:
             return known
         urls = {self._auth.resource, self._origin + kong.request.get_path()}
-        shown = self._proofs.check(headers, bound.jkt, proof.Request(http_method, urls, token), now=self._wall())
+        shown = self._proofs.check(headers, bound.jkt, proof.ProofTarget(http_method, urls, token), now=self._wall())
         if isinstance(shown, Denied):
             return shown
         question = {"ask": Ask.PROOF, "proof": shown.id, "until": shown.until}
         # Two who bring one proof at once must not share an answer: one of them is the second.
         state = self._sidecar.ask(kong, question, secrets.token_bytes(16))["state"]
-        if state == State.REFUSED:
+        if state == AskEnd.REFUSED:
             return proof.USED
-        return known if state == State.SAID else NOT_KEPT
+        return known if state == AskEnd.SAID else NOT_KEPT
 
     def _verify(self, token: str) -> KnownToken | Denied | KeysMissing:
         found = self._verifier.verify(token, self._file.keys, now=self._wall())

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from mcp_core.auth.asks import Ask, State
-from mcp_core.auth.upstream import RETRY_SECONDS, GivenTokens, Grant, Kind
+from mcp_core.auth.asks import Ask, AskEnd
+from mcp_core.auth.upstream import RETRY_SECONDS, GivenTokens, Grant, GrantKind
 from mcp_core.outcome import FORBIDDEN, UNAVAILABLE, Reject, RejectKind, RequestId
 from mcp_core.principal import NOBODY, Principal
 from mcp_core.reasons import Reason
@@ -43,7 +43,7 @@ class UpstreamTokens:
 
         `brought` is the agent's token, and the Unix time until which it holds.
         """
-        now, exchange = self._wall(), self._grant.kind is Kind.EXCHANGE
+        now, exchange = self._wall(), self._grant.kind is GrantKind.EXCHANGE
         key = self._grant.key(principal() if exchange else NOBODY)
         given = self._given.get(key, now=now)
         if given is not None and now < given.renew:
@@ -55,9 +55,9 @@ class UpstreamTokens:
             question["subject"] = brought[0] if brought else ""
         answer = self._sidecar.ask(kong, question, key)
         latest = brought[1] if brought and exchange else math.inf
-        if answer["state"] == State.SAID and (token := self._given.put(key, answer, now=now, latest=latest)):
+        if answer["state"] == AskEnd.SAID and (token := self._given.put(key, answer, now=now, latest=latest)):
             return f"Bearer {token}"
-        if answer["state"] == State.REFUSED:
+        if answer["state"] == AskEnd.REFUSED:
             self._given.drop(key)
             return Reject(FORBIDDEN, _REFUSED, Reason.SERVER_TOKEN_REFUSED, id=id_, status=403, kind=RejectKind.POLICY)
         if given is not None:

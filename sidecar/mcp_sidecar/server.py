@@ -30,7 +30,7 @@ STOP_SECONDS: Final = 5
 """After this, whatever still runs is cut off: answering.GRACE_SECONDS and time to write the last events."""
 
 
-class Server(uvicorn.Server):
+class SidecarServer(uvicorn.Server):
     """Uvicorn, which tells the application that it stops, and whose process then ends with status 0."""
 
     def __init__(self, config: uvicorn.Config, stopping: anyio.Event) -> None:
@@ -73,7 +73,7 @@ def listen(settings: Settings) -> socket.socket:
     return socket.create_server((settings.listen_host, settings.listen_port), family=family, backlog=BACKLOG)
 
 
-def create_server(settings: Settings) -> Server:
+def create_server(settings: Settings) -> SidecarServer:
     """Return a server that was not started."""
     stopping = anyio.Event()
     config = uvicorn.Config(
@@ -89,7 +89,7 @@ def create_server(settings: Settings) -> Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    return Server(config, stopping)
+    return SidecarServer(config, stopping)
 
 
 def serve(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from mcp_core.surface import filter_text
 _POLICY = Policy.from_config({"tools": {"allow": ["read_*", "search_*"], "deny": ["read_secret*"]}})
 _VIEW = _POLICY.view(NOBODY)
 _CALLER = decide.Caller(_VIEW)
-_GUARD = decide.Guard(_POLICY)
+_GUARD = decide.GuardTerms(_POLICY)
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
@@ -114,7 +114,7 @@ _LISTEN_HEADERS = {key: value for key, value in CALL_HEADERS.items() if key != "
 _OPEN = Policy.from_config(
     {"tools": {"allow": ["*"]}, "resources": {"allow": ["*"], "deny": ["file:///priv/*", "note://x*y*z*", "*.key"]}}
 )
-_OPEN_GUARD, _OPEN_CALLER = decide.Guard(_OPEN), decide.Caller(_OPEN.view(NOBODY))
+_OPEN_GUARD, _OPEN_CALLER = decide.GuardTerms(_OPEN), decide.Caller(_OPEN.view(NOBODY))
 
 
 def _listing(uris):

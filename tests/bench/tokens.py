@@ -15,7 +15,7 @@ from mcp_core import decide
 from mcp_core.auth import config, keysets
 from mcp_core.auth.cache import TokenCache
 from mcp_core.auth.judge import Binding, Verified
-from mcp_core.auth.proof import Proof, Proofs, Request
+from mcp_core.auth.proof import Proof, Proofs, ProofTarget
 from mcp_core.auth.revoked import Revocable, Revoked, Word, digest_of
 from mcp_core.auth.upstream import GivenTokens
 from mcp_core.auth.verify import Verifier
@@ -41,7 +41,7 @@ def _known(kit, rounds):
     one = Verifier(auth.issuers, skew=auth.skew, cache=TokenCache(b"s" * 32), purpose=auth.fingerprint)
     revoked = Revoked(Word(digest_of(Revocable.SUBJECT, str(number)), 1, 2**40) for number in range(_LIVE))
     policy = Policy.from_config({"tools": {"allow": ["read_*", "search_*"], "deny": ["read_secret*"]}})
-    guard, caller, body = decide.Guard(policy), decide.Caller(policy.view(NOBODY)), call(KIB)
+    guard, caller, body = decide.GuardTerms(policy), decide.Caller(policy.view(NOBODY)), call(KIB)
     token = kit.token()
 
     def verified():
@@ -59,7 +59,7 @@ def _known(kit, rounds):
 def _proved(kit, rounds):
     """A proof by ES256, of which each is verified once, beside PyJWT's decode of the same text with its key at hand."""
     token, proofs, public = bound(kit), Proofs((b"k" * 32,)), private_keys()[KEY].public_key()
-    shown, request = proof(kit, token), Request("POST", {kit.resource}, token)
+    shown, request = proof(kit, token), ProofTarget("POST", {kit.resource}, token)
 
     def checked():
         assert isinstance(proofs.check({"dpop": shown}, thumbprint(), request, now=kit.now), Proof)

@@ -13,7 +13,7 @@ import httpx
 
 from e2e.harness import JSON_HEADERS, modern
 from kong_mcp.dev import DevSettings, run_dev
-from kong_mcp.servers import Server, parse_server
+from kong_mcp.servers import DevServer, parse_server
 from servers.launch import Replica
 
 MEMBERS = 20
@@ -50,8 +50,8 @@ def run(*, quick):
         members = [replace(parse_server(f"{name}={replica.url}"), policy=OPEN, acted=True) for name in names]
         members.append(replace(parse_server(f"inspected={replica.url}"), policy=INSPECTED))
         desks = [
-            Server("all", "http", "/mcp", (), OPEN, virtual=True, members=tuple(names)),
-            Server("one", "http", "/mcp", (), OPEN, virtual=True, members=("member-0",)),
+            DevServer("all", "http", "/mcp", (), OPEN, virtual=True, members=tuple(names)),
+            DevServer("one", "http", "/mcp", (), OPEN, virtual=True, members=("member-0",)),
         ]
         dev = stack.enter_context(run_dev(DevSettings([*members, *desks], kind, port=0)))
         client = stack.enter_context(httpx.Client(headers=JSON_HEADERS, timeout=60, trust_env=False))

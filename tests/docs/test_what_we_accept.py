@@ -10,7 +10,7 @@ from docs.accepted_cases import ANSWERS, ENCODINGS, EVENTS, HEADERS, MESSAGES, T
 from fuzz import typescript
 from mcp_core import allowance, counts, headers, loosejson
 from mcp_core.answer import Judge
-from mcp_core.decide import Caller, Guard, decide_post
+from mcp_core.decide import Caller, GuardTerms, decide_post
 from mcp_core.heads import TABLE, Fate, kind_of
 from mcp_core.jsonrpc import MAX_METHOD, SAFE_INTEGER, Limits
 from mcp_core.methods import Era
@@ -53,7 +53,7 @@ def of_request(sent, body):
     """Return what becomes of an agent's request, and the text of a refusal."""
     refusal = headers.check(sent)
     if refusal is None:
-        refusal = decide_post(Guard(OPEN), Caller(OPEN.view(NOBODY)), sent, body)
+        refusal = decide_post(GuardTerms(OPEN), Caller(OPEN.view(NOBODY)), sent, body)
     if not isinstance(refusal, Reject):
         return TAKEN
     if refusal.http_status() == 202:

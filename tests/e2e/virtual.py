@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from e2e.harness import CONSUMERS, Running
 from kong_mcp.dev import DevSettings, run_dev
-from kong_mcp.servers import Server, parse_server
+from kong_mcp.servers import DevServer, parse_server
 from servers.launch import RECORDING, Replica
 
 OPEN = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 
 
 def virtual(name, members, **policy):
-    return Server(name, "http", "/mcp", (), {**OPEN, **policy}, virtual=True, members=tuple(members))
+    return DevServer(name, "http", "/mcp", (), {**OPEN, **policy}, virtual=True, members=tuple(members))
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ def guard(limits=DEFAULT_LIMITS, closed=_closed):
 
     `closed` is asked about every item that a request names.
     """
-    settings = decide.Guard(POLICY, limits=limits)
+    settings = decide.GuardTerms(POLICY, limits=limits)
     caller = decide.Caller(VIEW, open_task=_open_task, closed=closed)
 
     def run(given):

@@ -38,7 +38,7 @@ POLICY = Policy.from_config(
     }
 )
 VIEW = POLICY.view(NOBODY)
-GUARD = decide.Guard(POLICY)
+GUARD = decide.GuardTerms(POLICY)
 CALLER = decide.Caller(VIEW, open_task=lambda token: Task(token, "") if token.startswith("ok") else None)
 
 # What a server acts on: key of params -> the keys below it that matter, or () where all of it does.

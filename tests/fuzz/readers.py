@@ -16,7 +16,7 @@ from mcp_core.jsonrpc import Notification, NotStrictError, Response
 from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
 from mcp_core.surface import filter_text
-from mcp_sidecar.lane.filtering import Filter, Sight, Tally
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Tally
 from mcp_sidecar.lane.old_transport import OldStream
 from mcp_sidecar.lane.streams import EventStream
 
@@ -171,7 +171,7 @@ def _run(coroutine):
 
 def filter_stream(chunks, announce=None):
     """Return the bytes that the sidecar writes for the chunks of a server's stream, up to where it would end it."""
-    sight = Sight(Tally(VIEW))
+    sight = AnswerView(Tally(VIEW))
     stream = (
         EventStream(FILTER, sight, max_event=MAX_EVENT)
         if announce is None

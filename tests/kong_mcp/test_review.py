@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from kong_mcp.cli import main
 from kong_mcp.review_command import keys
-from kong_mcp.review_screen import Ask, ReviewScreen
+from kong_mcp.review_screen import NextStep, ReviewScreen
 from mcp_core.pins.states import Drift, FirstUse, Rules, State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.sightings import Sighting
@@ -87,13 +87,13 @@ def test_texts_of_servers_are_ascii_on_every_screen_and_never_markup(path):
 def test_marks_decide_nothing_and_can_be_taken_back(path):
     see(path, tools(3))
     screen = opened(path)
-    assert screen.press(["a"]) is Ask.NOTHING
-    assert screen.press(["r"]) is Ask.NOTHING
+    assert screen.press(["a"]) is NextStep.NOTHING
+    assert screen.press(["r"]) is NextStep.NOTHING
     assert screen.told() == "1 to approve, 1 to reject"
     screen.press(["up"])
     screen.press(["s"])
     assert [(one.seen.id.name, one.state) for one in screen.decisions()] == [("tool_000", State.APPROVED)]
-    assert screen.press(["w"]) is Ask.WRITE
+    assert screen.press(["w"]) is NextStep.WRITE
     assert Store(str(path)).standing(ItemId("travel", ItemKind.TOOL, "tool_000")).state == "quarantined"
 
 
@@ -101,8 +101,8 @@ def test_marks_decide_nothing_and_can_be_taken_back(path):
 def test_a_paste_decides_nothing(path):
     see(path, tools(3))
     screen = opened(path)
-    assert screen.press(keys("aaw")) is Ask.NOTHING
-    assert screen.press(keys("qq")) is Ask.NOTHING
+    assert screen.press(keys("aaw")) is NextStep.NOTHING
+    assert screen.press(keys("qq")) is NextStep.NOTHING
     assert screen.marks == {}
     screen.press(keys("jj"))
     assert screen.at == 2
@@ -140,10 +140,10 @@ def test_marks_are_not_left_by_one_key(path):
     see(path, tools(2))
     screen = opened(path)
     screen.press(["a"])
-    assert screen.press(["q"]) is Ask.NOTHING
-    assert screen.press(["j"]) is Ask.NOTHING
-    assert screen.press(["q"]) is Ask.NOTHING
-    assert screen.press(["q"]) is Ask.QUIT
+    assert screen.press(["q"]) is NextStep.NOTHING
+    assert screen.press(["j"]) is NextStep.NOTHING
+    assert screen.press(["q"]) is NextStep.NOTHING
+    assert screen.press(["q"]) is NextStep.QUIT
 
 
 @pytest.mark.requirement("FLOW-005")

@@ -2,17 +2,17 @@
 
 import pytest
 
-from kong_mcp.servers import Server, ServerError, parse_server
+from kong_mcp.servers import DevServer, ServerSpecError, parse_server
 
 
 @pytest.mark.parametrize(
     ("text", "server"),
     [
-        ("files=http://127.0.0.1:9001/mcp", Server("files", "http", "/mcp", ("127.0.0.1:9001",))),
-        ("a=http://h:1/x/y,http://h:2/x/y", Server("a", "http", "/x/y", ("h:1", "h:2"))),
-        ("a=https://files.example/mcp", Server("a", "https", "/mcp", ("files.example:443",))),
-        ("a=http://files.example", Server("a", "http", "/", ("files.example:80",))),
-        ("a=http://[::1]:9001/mcp", Server("a", "http", "/mcp", ("[::1]:9001",))),
+        ("files=http://127.0.0.1:9001/mcp", DevServer("files", "http", "/mcp", ("127.0.0.1:9001",))),
+        ("a=http://h:1/x/y,http://h:2/x/y", DevServer("a", "http", "/x/y", ("h:1", "h:2"))),
+        ("a=https://files.example/mcp", DevServer("a", "https", "/mcp", ("files.example:443",))),
+        ("a=http://files.example", DevServer("a", "http", "/", ("files.example:80",))),
+        ("a=http://[::1]:9001/mcp", DevServer("a", "http", "/mcp", ("[::1]:9001",))),
     ],
 )
 def test_a_server_is_read(text, server):
@@ -40,6 +40,6 @@ def test_a_server_is_read(text, server):
     ],
 )
 def test_what_cannot_be_used_is_explained(text, explanation):
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(ServerSpecError) as caught:
         parse_server(text)
     assert explanation in str(caught.value)

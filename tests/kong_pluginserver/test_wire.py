@@ -84,7 +84,7 @@ def test_no_bytes_make_a_reader_raise_anything_but_malformed(data):
 @given(st.integers(0, 2**31 - 1), TEXT, st.integers(0, 2**62))
 def test_calls_are_read_as_protobuf_writes_them(instance, phase, sequence):
     data = M["RpcCall"](sequence=sequence, event={"instance_id": instance, "event_name": phase}).SerializeToString()
-    assert rpc.parse_call(data) == rpc.Call(sequence, rpc.EVENT, instance, phase)
+    assert rpc.parse_call(data) == rpc.RpcCall(sequence, rpc.EVENT, instance, phase)
     swapped = data[data.index(b"\xa2\x02") :] + data[: data.index(b"\xa2\x02")] if sequence < 128 else data
     assert rpc.parse_call(swapped).name == phase, "the order of fields is the sender's choice"
 

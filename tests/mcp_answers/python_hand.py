@@ -11,7 +11,7 @@ from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.surface import filter_text, unreadable
-from mcp_sidecar.lane.filtering import Filter, Sight, Tally
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Tally
 from mcp_sidecar.lane.streams import EventStream
 
 EVERYTHING = View({kind: Access(("*",)) for kind in Kind})
@@ -41,7 +41,7 @@ def python_streams(asked, chunks):
 
     async def run():
         judge = judge_of(asked)
-        stream = EventStream(Filter(), Sight(Tally(EVERYTHING), judge=judge), max_event=8 * 1024 * 1024)
+        stream = EventStream(Filter(), AnswerView(Tally(EVERYTHING), judge=judge), max_event=8 * 1024 * 1024)
         out = b""
         batches = [stream.decode(chunk) for chunk in chunks]
         for event in [*(one for batch in batches for one in batch), *stream.end()]:

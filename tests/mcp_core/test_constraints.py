@@ -6,7 +6,7 @@ import pytest
 from core_cases import legacy, request, text
 
 from mcp_core.constraints import ConstraintError, read_config
-from mcp_core.decide import Admitted, Caller, Guard, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import Kind, Lane
 from mcp_core.outcome import Reject
 from mcp_core.policy import Access, Policy, View
@@ -19,7 +19,7 @@ ALL = [STAGE, AMOUNT, TO, NOTE]
 
 
 def call(tool, arguments, *, constraints=ALL, enforce=True, batch=False):
-    guard = Guard(Policy({}), enforce=enforce, constraints=read_config(constraints))
+    guard = GuardTerms(Policy({}), enforce=enforce, constraints=read_config(constraints))
     message = request("tools/call", {"name": tool, "arguments": arguments})
     headers = legacy("2025-03-26")
     caller = Caller(View({Kind.TOOL: Access(("*",))}), held=True)

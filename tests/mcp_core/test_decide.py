@@ -4,7 +4,7 @@ import pytest
 from core_cases import KNOWS_TASKS, LEGACY, META, MODERN, call, legacy, modern, modern_body, note, request, text
 
 from mcp_core.answer import ServerMessages
-from mcp_core.decide import Admitted, Caller, Guard, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import METHODS, SKILL_METHODS, TASK_METHODS, Era, Kind, Lane, ServerKind
 from mcp_core.outcome import Reject
 from mcp_core.policy import Policy
@@ -20,8 +20,8 @@ POLICY = Policy.from_config(
         "methods": {"allow": ["x/*", "notifications/x"]},
     }
 )
-ENFORCE = Guard(POLICY)
-MONITOR = Guard(POLICY, enforce=False)
+ENFORCE = GuardTerms(POLICY)
+MONITOR = GuardTerms(POLICY, enforce=False)
 SESSION = Session("notes", NOBODY, "up", "a1", 0)
 TASK = Task("up", "a1")
 # method -> the key that names its item
@@ -181,9 +181,9 @@ def test_where_nothing_holds_answers_to_their_questions_everything_is_inspected(
 def test_what_the_call_lane_does_not_judge_is_inspected():
     batch = text([request("ping"), request("ping", id_=2)])
     assert decide(legacy("2025-03-26"), batch).lane is Lane.INSPECT
-    named = Guard(POLICY, server_messages=ServerMessages(methods=frozenset({"acme/x"})))
+    named = GuardTerms(POLICY, server_messages=ServerMessages(methods=frozenset({"acme/x"})))
     assert decide(legacy(), text(call("open")), named).lane is Lane.INSPECT
-    silent = Guard(POLICY, server_messages=ServerMessages(kinds=frozenset({ServerKind.PROGRESS})))
+    silent = GuardTerms(POLICY, server_messages=ServerMessages(kinds=frozenset({ServerKind.PROGRESS})))
     assert decide(legacy(), text(call("open")), silent).lane is Lane.CALL
     assert ask(Era.MODERN, "tools/call", {"name": "open"}, silent).lane is Lane.INSPECT
 
@@ -228,7 +228,7 @@ def test_an_unknown_notification_is_refused_and_a_named_one_passes(version):
 @pytest.mark.requirement("POL-008")
 @pytest.mark.parametrize("method", ["resources/subscribe", "initialize", "ping", "logging/setLevel"])
 def test_a_policy_cannot_bring_a_method_into_an_era_that_dropped_it(method):
-    guard = Guard(Policy.from_config({"methods": {"allow": ["*"]}, "resources": {"allow": ["*"]}}))
+    guard = GuardTerms(Policy.from_config({"methods": {"allow": ["*"]}, "resources": {"allow": ["*"]}}))
     refusal = ask(Era.MODERN, method, guard=guard)
     assert isinstance(refusal, Reject)
     assert refusal.code == -32601
@@ -358,11 +358,11 @@ def test_names_that_fit_no_header_are_refused_in_monitor_mode_too(era):
 def test_no_variant_of_a_known_method_passes_as_one_that_the_policy_names(era, method):
     policy = Policy.from_config({"methods": {"allow": ["*"]}})
     for params in ({"name": "hidden"}, {}):
-        refusal = ask(era, method, params, Guard(policy))
+        refusal = ask(era, method, params, GuardTerms(policy))
         assert isinstance(refusal, Reject)
         assert refusal.code in (-32601, -32020)
-    assert isinstance(ask(era, "tasks/list", {}, Guard(policy)), Admitted)
-    assert isinstance(ask(era, "vendor/search", {}, Guard(policy)), Admitted)
+    assert isinstance(ask(era, "tasks/list", {}, GuardTerms(policy)), Admitted)
+    assert isinstance(ask(era, "vendor/search", {}, GuardTerms(policy)), Admitted)
 
 
 @pytest.mark.requirement("ENV-006")

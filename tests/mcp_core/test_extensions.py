@@ -10,7 +10,7 @@ import pytest
 from core_cases import legacy, modern, modern_body, request, text
 
 from mcp_core import loosejson, methods
-from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_endpoint_post, decide_post
 from mcp_core.extensions import kind_of, skills_above
 from mcp_core.methods import Kind, Lane
 from mcp_core.outcome import Reject
@@ -203,7 +203,7 @@ ALL = {"resources": [["*"], []], "skills": [["skill://*"], []], "apps": [["*"], 
 
 
 def decided(method, params, access, decide=decide_post, version="2025-11-25", *, batch=False):
-    guard, seen = Guard(Policy({})), view(**access)
+    guard, seen = GuardTerms(Policy({})), view(**access)
     message = request(method, params)
     return decide(guard, Caller(seen, held=True), legacy(version), text([message] if batch else message))
 
@@ -247,7 +247,7 @@ def test_methods_of_skills_exist_where_the_policy_names_skills(method):
     admitted = decided(method, params, ALL)
     assert isinstance(admitted, Admitted)
     assert admitted.lane is Lane.INSPECT
-    both = decide_post(Guard(Policy({})), Caller(view(**ALL)), modern(method), modern_body(method, params))
+    both = decide_post(GuardTerms(Policy({})), Caller(view(**ALL)), modern(method), modern_body(method, params))
     assert isinstance(both, Admitted)
 
 

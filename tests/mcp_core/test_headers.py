@@ -280,7 +280,7 @@ def test_a_stream_with_a_body_a_method_or_a_foreign_session_is_refused(headers, 
 
 @pytest.mark.requirement("HTTP-007")
 def test_a_wrong_media_type_is_refused_before_anything_is_parsed():
-    guard = decide.Guard(policy.Policy.from_config({}), limits=Limits(body=1))
+    guard = decide.GuardTerms(policy.Policy.from_config({}), limits=Limits(body=1))
     refusal = decide.decide_post(guard, decide.Caller(policy.View({})), {}, PLAIN)
     assert isinstance(refusal, Reject)
     assert refusal.http_status() == 415

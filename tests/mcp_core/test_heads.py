@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_core.heads import TABLE, Fate, Kind, kind_of, row_of
+from mcp_core.heads import TABLE, BodyKind, Fate, kind_of, row_of
 from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST
 
 READ = [
@@ -39,8 +39,8 @@ OTHER = [
 @pytest.mark.requirement("HEAD-002")
 @pytest.mark.parametrize("value", READ)
 def test_a_type_is_read_however_its_parameters_are_written(value):
-    assert kind_of(value) is Kind.JSON
-    assert kind_of(value.lower().replace("application/json", "text/event-stream")) is Kind.STREAM
+    assert kind_of(value) is BodyKind.JSON
+    assert kind_of(value.lower().replace("application/json", "text/event-stream")) is BodyKind.STREAM
 
 
 @pytest.mark.requirement("HEAD-002")
@@ -53,7 +53,7 @@ def test_another_type_or_charset_is_neither_json_nor_a_stream(value):
 
 @pytest.mark.requirement("HEAD-002")
 def test_a_long_type_is_read_in_one_go():
-    assert kind_of("application/json" + ";" * 60_000) is Kind.JSON
+    assert kind_of("application/json" + ";" * 60_000) is BodyKind.JSON
     assert kind_of("application/json" + "; a=" * 15_000 + "\x00") is None
 
 

@@ -29,7 +29,7 @@ def nothing_passes(body):
 
 
 def decided(body, headers=BATCHING):
-    return decide.decide_post(decide.Guard(EVERYTHING), decide.Caller(OPEN_VIEW), headers, body)
+    return decide.decide_post(decide.GuardTerms(EVERYTHING), decide.Caller(OPEN_VIEW), headers, body)
 
 
 @pytest.mark.requirement("RPC-001")

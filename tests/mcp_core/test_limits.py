@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mcp_core import counts, decide, jsonrpc
 from mcp_core.counts import MOST_MEMBERS
-from mcp_core.decide import Admitted, Caller, Guard
+from mcp_core.decide import Admitted, Caller, GuardTerms
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Limits, NotStrictError
 from mcp_core.outcome import Reject
 from mcp_core.policy import Policy
@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 
 def decided(body, headers, *, limits=DEFAULT_LIMITS, enforce=True, open_task=decide._opens_nothing):
     caller = Caller(POLICY.view(NOBODY), open_task=open_task)
-    return decide.decide_post(Guard(POLICY, enforce=enforce, limits=limits), caller, headers, body)
+    return decide.decide_post(GuardTerms(POLICY, enforce=enforce, limits=limits), caller, headers, body)
 
 
 def listen(uris, *, tasks=None, **more):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from core_cases import KNOWS_TASKS, META, call, legacy, modern, modern_body, note, request, text
 
-from mcp_core.decide import MOST_FORGIVEN, Admitted, Caller, Guard, decide_post
+from mcp_core.decide import MOST_FORGIVEN, Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import Kind, Lane
 from mcp_core.outcome import Reject, RejectKind
 from mcp_core.params import read_config
@@ -20,7 +20,9 @@ POLICY = Policy.from_config(
         "methods": {"allow": ["x/*"]},
     }
 )
-MONITOR = Guard(POLICY, enforce=False, param_headers=read_config([{"tool": "evil", "header": "A", "argument": ["a"]}]))
+MONITOR = GuardTerms(
+    POLICY, enforce=False, param_headers=read_config([{"tool": "evil", "header": "A", "argument": ["a"]}])
+)
 APPROVED = {"open", "evil", "note://open", "note://evil", "note://bad"}
 """What pins know and left open; all else is closed."""
 

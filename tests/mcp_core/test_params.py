@@ -4,7 +4,7 @@ import pytest
 from core_cases import META, call, legacy, modern, text
 
 from mcp_core import params
-from mcp_core.decide import Admitted, Caller, Guard, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
 from mcp_core.params import ParamHeader, ParamHeaderError, read_config
@@ -16,7 +16,7 @@ CONFIG = [
     {"tool": "sql", "header": "Deep", "argument": ["options", "depth"]},
 ]
 POLICY = Policy.from_config({"tools": {"allow": ["*"]}})
-GUARD = Guard(POLICY, param_headers=read_config(CONFIG))
+GUARD = GuardTerms(POLICY, param_headers=read_config(CONFIG))
 
 
 def decide(arguments, headers, tool="sql", era=Era.MODERN):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core import record
-from mcp_core.decide import Caller, Guard, decide_post, decide_stream
+from mcp_core.decide import Caller, GuardTerms, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import FORBIDDEN, Reject, RejectKind
 from mcp_core.policy import Access, Policy
@@ -25,7 +25,7 @@ SESSION = Session("files", NOBODY, "their-session", "a", 0)
 def decided(name, *, enforce=True, headers=HEADERS):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name}}
     caller = Caller(POLICY.view(NOBODY), lambda _token: SESSION, held=True)
-    return decide_post(Guard(POLICY, enforce=enforce), caller, headers, json.dumps(body).encode())
+    return decide_post(GuardTerms(POLICY, enforce=enforce), caller, headers, json.dumps(body).encode())
 
 
 @pytest.mark.requirement("GUARD-103")

@@ -9,7 +9,7 @@ from core_cases import legacy, request, text
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mcp_core.decide import Admitted, Caller, Guard, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import Kind
 from mcp_core.outcome import RejectKind
 from mcp_core.policy import MAX_NAME, Cause, Policy
@@ -92,7 +92,7 @@ def decided(config, principal, kind, name):
     policy = Policy.from_config(config)
     method, param = ASKED[kind]
     body = text(request(method, {param: name}))
-    return decide_post(Guard(policy), Caller(policy.view(principal), held=True), legacy(), body)
+    return decide_post(GuardTerms(policy), Caller(policy.view(principal), held=True), legacy(), body)
 
 
 def list_of(config, path):

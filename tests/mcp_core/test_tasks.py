@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mcp_core import tasks
-from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_endpoint_post, decide_post
 from mcp_core.methods import META_RELATED_TASK, TASKS_EXTENSION, Lane
 from mcp_core.outcome import Reject
 from mcp_core.policy import Policy
@@ -30,7 +30,7 @@ FOREIGN = [BOBS, ELSEWHERE, OWN[:-2], OWN + "A", "up-1", "", "caf\xe9", None, 7,
 
 
 def decide(headers, message, decide=decide_post):
-    return decide(Guard(POLICY), CALLER, headers, text(message))
+    return decide(GuardTerms(POLICY), CALLER, headers, text(message))
 
 
 def related(token):
@@ -91,7 +91,9 @@ def test_a_modern_agent_that_does_not_declare_tasks_is_told_so_whatever_the_task
 @pytest.mark.requirement("TASK-002")
 def test_monitor_mode_opens_no_foreign_task():
     message = request("tasks/get", {"taskId": BOBS})
-    assert isinstance(decide_post(Guard(POLICY, enforce=False), CALLER, legacy("2025-11-25"), text(message)), Reject)
+    assert isinstance(
+        decide_post(GuardTerms(POLICY, enforce=False), CALLER, legacy("2025-11-25"), text(message)), Reject
+    )
 
 
 @pytest.mark.requirement("TASK-002")

@@ -8,7 +8,7 @@ import pytest
 from core_cases import LEGACY, META, MODERN, call, legacy, modern, note, request, text
 
 from mcp_core import envelope, question
-from mcp_core.decide import Admitted, Caller, Guard, decide_endpoint_post, decide_post, decide_stream
+from mcp_core.decide import Admitted, Caller, GuardTerms, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.jsonrpc import DEFAULT_LIMITS, Batch, Notification, Request, Response, parse
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
@@ -17,7 +17,7 @@ from mcp_core.principal import NOBODY
 from mcp_core.seal import Session
 
 POLICY = Policy.from_config({"tools": {"allow": ["open"]}, "methods": {"allow": ["notifications/mine"]}})
-GUARD = Guard(POLICY)
+GUARD = GuardTerms(POLICY)
 SESSION = Session("notes", NOBODY, "up", "a1", 0)
 INITIALIZE = request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
 

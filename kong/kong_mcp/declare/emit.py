@@ -10,7 +10,7 @@ import yaml
 
 from kong_devkit.render_text import PlainDumper
 from kong_mcp.declare.entities import LEGEND
-from kong_mcp.declare.render import FORMAT, State
+from kong_mcp.declare.render import FORMAT, DeckState
 
 _VARIABLE: Final = re.compile(r'\$\{\{ env "(DECK_[A-Za-z0-9_]+)" \}\}')
 _FIRST: Final = ("name", "username", "target", "id", "tags")
@@ -34,13 +34,13 @@ def yaml_text(value: Any) -> str:
     )
 
 
-def state_text(state: State) -> str:
+def state_text(state: DeckState) -> str:
     """Return the text of a state. The same state gives the same bytes."""
     body = "".join(_body(state))
     return "".join(f"# {line}".rstrip() + "\n" for line in _header(state, variables(body))) + body
 
 
-def _header(state: State, needed: list[str]) -> Iterator[str]:
+def _header(state: DeckState, needed: list[str]) -> Iterator[str]:
     yield "decK state of MCP servers, written by `kong-mcp deck render`. Change the server files, then render again."
     yield ""
     yield from LEGEND.splitlines()
@@ -50,7 +50,7 @@ def _header(state: State, needed: list[str]) -> Iterator[str]:
         yield f"decK fills in, from the environment: {', '.join(needed)}."
 
 
-def _body(state: State) -> Iterator[str]:
+def _body(state: DeckState) -> Iterator[str]:
     info: Record = {"select_tags": [state.tag]}
     if state.defaults:
         info["defaults"] = state.defaults
@@ -68,7 +68,7 @@ def _body(state: State) -> Iterator[str]:
             yield yaml_text([_ordered(entity)])
 
 
-def _comment(state: State, kind: str, name: str, indent: str) -> str:
+def _comment(state: DeckState, kind: str, name: str, indent: str) -> str:
     about = state.about.get((kind, name))
     return f"{indent}# {about}\n" if about else ""
 

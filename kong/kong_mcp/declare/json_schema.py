@@ -37,6 +37,8 @@ def _of(field: dict[str, Any]) -> dict[str, Any]:
     schema = _BY_TYPE[field["type"]](field)
     if "short" in field:  # a word alone stands for the record with it
         schema = {"anyOf": [_of(fields_of(field)[field["short"]]), schema]}
+    if "or" in field:  # a mapping in its place
+        schema = {"anyOf": [schema, _of(field["or"])]}
     # Kong writes an empty default where a list may be left out: nothing to tell a person.
     kept = {name: field[name] for name in _KEPT if name in field and field[name] not in ([], None)}
     return {**kept, **schema}

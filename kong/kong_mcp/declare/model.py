@@ -3,7 +3,8 @@
 What the guard is configured with comes from the guard's own schema, so a new field of it is at once a field of files.
 Beyond Kong's language a field may have `pattern` (a regular expression of Python and ECMA-262 that the whole text must
 match), `say` (what to write instead), `refuse` (patterns with sentences of their own, which do not show the value),
-`examples`, the type `any` (what decK takes), and `short` on a record: the field that a single word stands for.
+`examples`, the type `any` (what decK takes), `short` on a record: the field that a single word stands for, and `or`:
+the record that a mapping in its place is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kong_mcp.declare.short_forms import TOKENS, TRUST
 from kong_mcp.policy_file import GIVEN
 from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.schema import GUARD_SCHEMA
@@ -184,12 +186,15 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
         "auth": {
             "type": "array",
             "elements": {**PLUGIN, "short": "name"},
+            "or": TOKENS,
             "default": ["key-auth"],
             "description": "Kong's plugins that say who calls, each by its name alone or as decK writes it. All of "
-            "them must be satisfied. An empty list asks nobody who they are. With `oauth` none is needed.",
-            "examples": [["key-auth"], ["jwt"]],
+            "them must be satisfied. An empty list asks nobody who they are. With `oauth` none is needed. "
+            "Or a mapping: `oauth` in short, for the tokens of one issuer.",
+            "examples": [["key-auth"], ["jwt"], {"issuer": "https://idp.example.com"}],
         }
     },
+    {"trust": TRUST},
     {
         "tls": {
             "type": "record",

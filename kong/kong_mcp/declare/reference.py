@@ -28,6 +28,8 @@ def _rows(record: dict[str, Any], before: str) -> Iterator[tuple[str, str, str, 
         inner = field.get("elements", field)
         if inner["type"] == "record" and "short" not in inner:  # auth takes what plugins take
             yield from _rows(inner, f"{where}[]." if "elements" in field else f"{where}.")
+        if "or" in field:
+            yield from _rows(field["or"], f"{where}.")
 
 
 def _takes(field: dict[str, Any]) -> str:
@@ -36,6 +38,8 @@ def _takes(field: dict[str, Any]) -> str:
         return " or ".join(f"`{word}`" for word in field["one_of"])
     if kind == "integer":
         return "{:,} to {:,}".format(*field["between"]) if "between" in field else "whole number"
+    if "or" in field:
+        return f"{_takes({name: one for name, one in field.items() if name != 'or'})}, or a mapping"
     if kind in {"array", "set"}:
         return f"list of {'mappings' if field['elements']['type'] == 'record' else _takes(field['elements'])}"
     if kind == "map":

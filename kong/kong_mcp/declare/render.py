@@ -31,7 +31,7 @@ class SharedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DeckState:
     """A decK state in parts. `about` is what is said above an entity, by kind and name."""
 
     tag: str
@@ -57,13 +57,13 @@ def template() -> str:
     return (deck_folder() / "template.yaml").read_text(encoding="utf-8")
 
 
-def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) -> State:
+def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) -> DeckState:
     """Return the state of servers that fit each other, and of what they share, sorted by name.
 
     Raises:
         SharedError: a shared file is not decK state of format 3.0.
     """
-    state = State(tag)
+    state = DeckState(tag)
     for path in shared:
         document = _read_shared(path)
         state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
@@ -81,7 +81,7 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str) ->
     return state
 
 
-def _take(state: State, document: Record, tags: Sequence[str]) -> None:
+def _take(state: DeckState, document: Record, tags: Sequence[str]) -> None:
     state.plugin_configs.update(document.pop("_plugin_configs", {}))
     for kind, found in document.items():
         state.sections.setdefault(kind, []).extend(entities.tagged(one, tags) if tags else one for one in found)

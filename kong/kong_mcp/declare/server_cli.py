@@ -17,7 +17,7 @@ from kong_mcp.declare.new_file import schema_for, server_text
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.render import entity_problems, template
 from kong_mcp.declare.server_file import ServerFile, read_text
-from mcp_core.pins.states import Pinning
+from mcp_core.pins.states import Pinning, Trust
 
 paths_argument: Final = click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILE..."
@@ -52,6 +52,11 @@ def server() -> None:
 @click.option("--resource", "resources", multiple=True, metavar="GLOB", help="Resources that agents may see and read.")
 @click.option("--pins", type=click.Choice([one.value for one in Pinning]), help="Whether items must be approved.")
 @click.option(
+    "--trust",
+    type=click.Choice([one.value for one in Trust]),
+    help="Whose server it is: of a foreign one everything waits for a person, of a known one changes do.",
+)
+@click.option(
     "--dir",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -75,7 +80,7 @@ def add(name: str, urls: tuple[str, ...], folder: Path, **options: Any) -> None:
         "resources": {"allow": list(options["resources"])},
     }
     values = {
-        **{field: options[field] for field in ("title", "description", "owner", "path")},
+        **{field: options[field] for field in ("title", "description", "owner", "path", "trust")},
         **{field: {word: globs for word, globs in one.items() if globs} for field, one in access.items()},
         "name": name,
         "replicas": list(urls),

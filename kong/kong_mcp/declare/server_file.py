@@ -13,18 +13,20 @@ from kong_mcp.declare import nodes, secrets
 from kong_mcp.declare.model import AUTH, RENAMED, SERVER_FILE, of_guard
 from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
+from kong_mcp.declare.short_forms import ShortFormError, expand
 from kong_mcp.declare.values import line_of, read
-from kong_mcp.servers import Server, ServerError, server_of
+from kong_mcp.servers import DevServer, ServerSpecError, server_of
 from mcp_core.endpoint import announced_path, takes_messages
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_kong.settings import SettingsError, check_config
 
 _OF_GUARD: Final = re.compile(r"config\.(?P<where>[A-Za-z0-9_.\[\]]+?)(?:\.\*)?: (?P<text>.*)", re.DOTALL)
 _TLS_ONLY: Final = "https"
+_SHORT: Final = {"oauth": "auth", "pins": "trust"}
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
 _OF_MEMBERS: Final = (
     *("replicas", "tls", "health", "timeouts", "pins", "scan", "results", "arguments", "constraints", "repeat"),
-    *("upstream_token", "param_headers", "skills", "apps", "methods"),
+    *("upstream_token", "trust", "param_headers", "skills", "apps", "methods"),
 )
 """Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
 _OF_VIRTUAL: Final = ("prefix", "budget")
@@ -37,7 +39,7 @@ class ServerFile:
     file: str
     node: nodes.Mapping
     values: dict[str, Any]
-    server: Server
+    server: DevServer
 
     @property
     def name(self) -> str:
@@ -60,8 +62,9 @@ class ServerFile:
         return self.server.policy or {}
 
     def line(self, where: str) -> int:
-        """Return the line of a field."""
-        return line_of(self.node, where)
+        """Return the line of a field, that of the short form where it stands for the field."""
+        top = re.split(r"[.\[]", where, maxsplit=1)[0]
+        return line_of(self.node, where if self.node.find(top) else _SHORT.get(top, where))
 
     def problem(self, where: str, text: str, *, warning: bool = False) -> Problem:
         """Return a problem with a field."""
@@ -103,13 +106,15 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
     values = read(SERVER_FILE, node, "", report)
     if found:
         return None, sorted(found)
-    policy = of_guard(values)
     try:
+        values = expand(values)
         if "servers" in values:
-            server = Server(values["name"], "http", "/mcp", (), policy, virtual=True)
+            server = DevServer(values["name"], "http", "/mcp", (), of_guard(values), virtual=True)
         else:
-            server = replace(server_of(values["name"], values["replicas"]), policy=policy)
-    except ServerError as error:
+            server = replace(server_of(values["name"], values["replicas"]), policy=of_guard(values))
+    except ShortFormError as error:
+        return None, [Problem(file, line_of(node, error.field), error.field, str(error))]
+    except ServerSpecError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
     mine = ServerFile(file, node, values, replace(server, path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))

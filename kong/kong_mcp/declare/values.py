@@ -24,6 +24,8 @@ def read(field: dict[str, Any], node: Node, where: str, report: Report) -> Any:
     """Return the value that a node holds, without defaults; None where a problem was reported for the whole of it."""
     if isinstance(node, Scalar) and "short" in field:
         node = Mapping(((Scalar(field["short"], "str", node.line), node),), node.line)
+    if isinstance(node, Mapping) and "or" in field:
+        field = field["or"]
     return _READERS[field["type"]](field, node, where, report)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kong_mcp.doctor import kong, services
-from kong_mcp.doctor.finding import Finding, fail
+from kong_mcp.doctor.finding import CheckResult, fail
 from kong_mcp.doctor.place import PlaceError, read_place
 from kong_mcp.doctor.places import places_of, tell
 
@@ -34,7 +34,9 @@ def doctor(
     tell(_findings(conf, guard_env, sidecar_env, admin, files), as_json=as_json)
 
 
-def _findings(conf: Path, guard: Path, sidecar: Path, admin: str | None, files: tuple[Path, ...]) -> Iterator[Finding]:
+def _findings(
+    conf: Path, guard: Path, sidecar: Path, admin: str | None, files: tuple[Path, ...]
+) -> Iterator[CheckResult]:
     yield services.who_runs()
     yield kong.check_release(os.environ)
     try:

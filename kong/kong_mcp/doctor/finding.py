@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The name of a check, what it saw, and, unless all is well, what to do."""
 
     check: str
@@ -24,16 +24,16 @@ class Finding:
     mend: str = ""
 
 
-def ok(check: str, seen: str) -> Finding:
+def ok(check: str, seen: str) -> CheckResult:
     """Return that all is well."""
-    return Finding(check, Level.OK, seen)
+    return CheckResult(check, Level.OK, seen)
 
 
-def warn(check: str, seen: str, mend: str) -> Finding:
+def warn(check: str, seen: str, mend: str) -> CheckResult:
     """Return what works, but should be otherwise."""
-    return Finding(check, Level.WARN, seen, mend)
+    return CheckResult(check, Level.WARN, seen, mend)
 
 
-def fail(check: str, seen: str, mend: str) -> Finding:
+def fail(check: str, seen: str, mend: str) -> CheckResult:
     """Return what must be mended."""
-    return Finding(check, Level.FAIL, seen, mend)
+    return CheckResult(check, Level.FAIL, seen, mend)

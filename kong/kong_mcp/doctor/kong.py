@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from kong_devkit.errors import ConfigError
 from kong_devkit.kongconf import decode_dump
-from kong_mcp.doctor.finding import Finding, fail, ok, warn
-from kong_mcp.doctor.place import Place, as_user
+from kong_mcp.doctor.finding import CheckResult, fail, ok, warn
+from kong_mcp.doctor.place import Installation, as_user
 from kong_mcp.share import plugins_folder
 from kong_pluginserver import description, loader
 from kong_pluginserver.probe import ask_for_schema
@@ -33,7 +33,7 @@ _HOLES: Final = {
 }
 
 
-def check_release(environment: Mapping[str, str]) -> Finding:
+def check_release(environment: Mapping[str, str]) -> CheckResult:
     """Say which Kong is on the PATH, and what is known of it."""
     program = shutil.which("kong", path=environment.get("PATH"))
     if program is None:
@@ -47,7 +47,7 @@ def check_release(environment: Mapping[str, str]) -> Finding:
     return judge_release(done.stdout + done.stderr)
 
 
-def judge_release(said: str) -> Finding:
+def judge_release(said: str) -> CheckResult:
     """Judge what `kong version` prints."""
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
     if found is None:
@@ -63,7 +63,7 @@ def judge_release(said: str) -> Finding:
     return ok("kong", seen)
 
 
-def check_plugins(place: Place, conf: Path) -> Finding:
+def check_plugins(place: Installation, conf: Path) -> CheckResult:
     """Say whether Kong loads the guard."""
     names = [one.strip().lower() for one in place.kong.get("pluginserver_names", "").split(",")]
     if not place.kong:
@@ -89,7 +89,7 @@ def check_plugins(place: Place, conf: Path) -> Finding:
     return ok("kong.conf", f"{GUARD} and mcp-answers are loaded")
 
 
-def check_start(place: Place) -> Finding:
+def check_start(place: Installation) -> CheckResult:
     """Say what a start command of Kong's does."""
     check = "start command"
     if place.start is None:
@@ -126,7 +126,7 @@ def _may_run(program: str) -> None:
         os.stat(interpreter)  # noqa: PTH116 - as above
 
 
-def check_description(place: Place) -> tuple[Finding, str | None]:
+def check_description(place: Installation) -> tuple[CheckResult, str | None]:
     """Run the query command; say whether what Kong is told is this release's. Return its mark too."""
     check, mend = "description", "kong-mcp unpack /opt/kong-mcp, then restart Kong"
     if place.query is None:
@@ -150,7 +150,7 @@ def check_description(place: Place) -> tuple[Finding, str | None]:
     return ok(check, "what Kong is told is this release's"), mark
 
 
-def check_socket(place: Place, mark: str | None) -> Iterator[Finding]:
+def check_socket(place: Installation, mark: str | None) -> Iterator[CheckResult]:
     """Say whether nginx's user reaches a plugin server at the socket, and whether it is the described one."""
     check, path, user = "socket", place.socket, place.nginx_user()
     start = "start the plugin server (systemctl start mcp-pluginserver), and see its log"
@@ -185,7 +185,7 @@ def _connect(path: Path) -> None:
         asking.connect(str(path))
 
 
-def _served(check: str, path: Path, mark: str | None) -> Finding:
+def _served(check: str, path: Path, mark: str | None) -> CheckResult:
     try:
         schema = ask_for_schema(path, GUARD, SECONDS)
     except TimeoutError:

@@ -33,7 +33,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Installation:
     """Kong's settings by name, as Kong takes them: its environment before its file. The rest are environments."""
 
     kong: Mapping[str, str]
@@ -73,7 +73,7 @@ class Place:
             return _user(pwd.getpwnam("nobody"))
 
 
-def read_place(conf: Path, guard: Path, sidecar: Path, environment: Mapping[str, str]) -> Place:
+def read_place(conf: Path, guard: Path, sidecar: Path, environment: Mapping[str, str]) -> Installation:
     """Read kong.conf, and the environment files of the services; one that is not there is the environment itself.
 
     Raises:
@@ -84,7 +84,7 @@ def read_place(conf: Path, guard: Path, sidecar: Path, environment: Mapping[str,
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise PlaceError(f"{conf}: {error}") from None
     own = {name[5:].lower(): value for name, value in environment.items() if name.startswith("KONG_")}
-    return Place({**values, **own}, read_environment(guard, environment), read_environment(sidecar, environment))
+    return Installation({**values, **own}, read_environment(guard, environment), read_environment(sidecar, environment))
 
 
 def read_environment(path: Path, environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kong_mcp.doctor.finding import Finding, Level
+from kong_mcp.doctor.finding import CheckResult, Level
 
 _FILE = click.Path(path_type=Path)
 
@@ -41,7 +41,7 @@ def places_of(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def tell(findings: Iterable[Finding], *, as_json: bool) -> None:
+def tell(findings: Iterable[CheckResult], *, as_json: bool) -> None:
     """Print findings as they come, or as one JSON document; end with status 1 if one is a failure."""
     told = []
     for finding in findings:

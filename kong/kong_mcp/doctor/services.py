@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from kong_mcp.doctor.finding import Finding, fail, ok, warn
-from kong_mcp.doctor.place import Place
+from kong_mcp.doctor.finding import CheckResult, fail, ok, warn
+from kong_mcp.doctor.place import Installation
 from kong_mcp.share import deck_folder
 from mcp_core.seal import KeyRingError, parse_keys
 from mcp_kong.settings import KEYS_VARIABLE
@@ -31,7 +31,7 @@ _CLOCK_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """Status, body and Date header of an answer."""
 
     status: int
@@ -39,19 +39,19 @@ class Answer:
     date: str | None
 
 
-def get(url: str) -> Answer | str:
+def get(url: str) -> ServiceAnswer | str:
     """Ask with a GET; return the answer, whatever its status, or why there is none."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=_SECONDS) as answer:
-            return Answer(answer.status, answer.read(1 << 20), answer.headers["Date"])
+            return ServiceAnswer(answer.status, answer.read(1 << 20), answer.headers["Date"])
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read(1 << 20), error.headers["Date"])
+            return ServiceAnswer(error.code, error.read(1 << 20), error.headers["Date"])
     except (OSError, http.client.HTTPException, ValueError) as error:
         return str(getattr(error, "reason", error))
 
 
-def check_keys(place: Place) -> Finding:
+def check_keys(place: Installation) -> CheckResult:
     """Hold the keys of guard and sidecar to each other. None is ever told."""
     rings = []
     for name, environment in (("guard", place.guard), ("sidecar", place.sidecar)):
@@ -67,7 +67,7 @@ def check_keys(place: Place) -> Finding:
     return ok("keys", f"guard and sidecar share their keys ({len(guard)} and {len(sidecar)})")
 
 
-def check_key_files(*paths: Path) -> Finding:
+def check_key_files(*paths: Path) -> CheckResult:
     """Say whether others may read the files that hold keys."""
     open_ones = [str(path) for path in paths if path.is_file() and path.stat().st_mode & 0o007]
     if open_ones:
@@ -75,7 +75,7 @@ def check_key_files(*paths: Path) -> Finding:
     return ok("key files", "nobody else may read them")
 
 
-def check_sidecar(place: Place) -> list[Finding]:
+def check_sidecar(place: Installation) -> list[CheckResult]:
     """Say whether the sidecar is alive, and whether it is ready."""
     url = f"http://{place.sidecar.get(LISTEN) or _LISTEN_DEFAULT}"
     live = get(f"{url}/livez")
@@ -101,7 +101,7 @@ def check_sidecar(place: Place) -> list[Finding]:
     return [ok("sidecar", f"it is alive and ready at {url}")]
 
 
-def check_clock(place: Place) -> Finding:
+def check_clock(place: Installation) -> CheckResult:
     """Compare this clock with Kong's, by the Date of its answers: what guard and sidecar sign is short-lived."""
     urls = [url for name in ("status_listen", "admin_listen", "proxy_listen") if (url := listener(place, name))]
     for url in urls:
@@ -116,7 +116,7 @@ def check_clock(place: Place) -> Finding:
     return warn("clock", "Kong answers nowhere, so its clock was not compared", "start Kong")
 
 
-def listener(place: Place, name: str) -> str | None:
+def listener(place: Installation, name: str) -> str | None:
     """Return the URL of the first plain listener of a kong.conf key, None if it is off."""
     defaults = {"proxy_listen": "127.0.0.1:8000", "admin_listen": "127.0.0.1:8001"}
     for one in place.kong.get(name, defaults.get(name, "off")).split(","):
@@ -126,7 +126,7 @@ def listener(place: Place, name: str) -> str | None:
     return None
 
 
-def check_admin(place: Place, given: str | None) -> Finding:
+def check_admin(place: Installation, given: str | None) -> CheckResult:
     """Say whether decK can reach the Admin API, and whether the Kong that runs has the guard."""
     url = given or listener(place, "admin_listen")
     if url is None:
@@ -146,7 +146,7 @@ def check_admin(place: Place, given: str | None) -> Finding:
     return ok("admin", f"Kong {told.get('version')} answers at {url}, and has mcp-guard")
 
 
-def check_deck(files: Sequence[Path], environment: Mapping[str, str]) -> Finding:
+def check_deck(files: Sequence[Path], environment: Mapping[str, str]) -> CheckResult:
     """Render the decK files, and hold them to the ruleset."""
     program = shutil.which("deck", path=environment.get("PATH"))
     if not files:
@@ -177,7 +177,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def who_runs() -> Finding:
+def who_runs() -> CheckResult:
     """Say whether this can see what nginx's user sees."""
     if os.geteuid() == 0:
         return ok("doctor", "it runs as root, and tries what must work for nginx's user as that user")

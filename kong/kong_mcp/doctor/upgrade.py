@@ -16,8 +16,8 @@ import click
 
 from kong_devkit.kongconf import parse
 from kong_mcp.doctor import kong, services
-from kong_mcp.doctor.finding import Finding, fail, ok, warn
-from kong_mcp.doctor.place import Place, PlaceError, read_place
+from kong_mcp.doctor.finding import CheckResult, fail, ok, warn
+from kong_mcp.doctor.place import Installation, PlaceError, read_place
 from kong_mcp.doctor.places import places_of, tell
 from kong_mcp.share import kong_folder
 
@@ -52,7 +52,7 @@ def upgrade_check(conf: Path, guard_env: Path, sidecar_env: Path, files: tuple[P
     tell(_findings(conf, guard_env, sidecar_env, files), as_json=as_json)
 
 
-def _findings(conf: Path, guard: Path, sidecar: Path, files: Sequence[Path]) -> Iterator[Finding]:
+def _findings(conf: Path, guard: Path, sidecar: Path, files: Sequence[Path]) -> Iterator[CheckResult]:
     yield services.who_runs()
     try:
         place = read_place(conf, guard, sidecar, os.environ)
@@ -68,7 +68,7 @@ def _findings(conf: Path, guard: Path, sidecar: Path, files: Sequence[Path]) -> 
     yield check_old_deck(files)
 
 
-def check_store(where: str | None) -> Finding:
+def check_store(where: str | None) -> CheckResult:
     """Say whether this release reads the store: an SQLite file is looked into, a database's URL is not.
 
     The number of its schema is Alembic's (table alembic_version); this release's are the names of its migrations.
@@ -115,7 +115,7 @@ def _migrations() -> Path:
     return Path(package or "").parent / "store" / "migrations" / "versions"
 
 
-def check_variables(place: Place) -> Finding:
+def check_variables(place: Installation) -> CheckResult:
     """Say whether this release's sidecar takes the variables that it is given."""
     check, mend = "sidecar's variables", "correct the sidecar's environment file"
     try:
@@ -129,7 +129,7 @@ def check_variables(place: Place) -> Finding:
     return ok(check, "this release takes them all")
 
 
-def check_conf(place: Place) -> Finding:
+def check_conf(place: Installation) -> CheckResult:
     """Say which settings of this release's kong.conf are missing in what Kong is given."""
     shipped = parse((kong_folder() / "kong.conf").read_text(encoding="utf-8"))
     missing = [name for name in _MUST_HAVE if not place.kong.get(name)]
@@ -139,7 +139,7 @@ def check_conf(place: Place) -> Finding:
     return ok("settings of Kong", "kong.conf has what this release added")
 
 
-def check_old_deck(files: Sequence[Path]) -> Finding:
+def check_old_deck(files: Sequence[Path]) -> CheckResult:
     """Say whether decK files hold what older releases put there."""
     check = "decK files"
     if not files:

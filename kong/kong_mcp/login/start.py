@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from kong_mcp.processes import Child
 from kong_mcp.reaper import Reaper
-from kong_mcp.servers import Server
+from kong_mcp.servers import DevServer
 
 MODULES_VARIABLE: Final = "KONG_MCP_NODE_MODULES"
 _SCRIPT: Final = Path(__file__).with_name("provider.mjs")
@@ -85,7 +85,7 @@ def provider(port: int, scopes: tuple[str, ...] = (SCOPE, MORE_SCOPE)) -> Iterat
             child.stop()
 
 
-def guarded(values: Mapping[str, Any], server: Server, issuer: str, port: int) -> Mapping[str, Any]:
+def guarded(values: Mapping[str, Any], server: DevServer, issuer: str, port: int) -> Mapping[str, Any]:
     """Return a server's policy with the section `auth` for this issuer, unless it has one of its own."""
     if values.get("auth"):
         return values

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kong_mcp.declare.model import of_guard
 from kong_mcp.policies.documents import Document, PolicySourceError, Step, read_document, steps
 from kong_mcp.policy_file import GIVEN, OPEN_POLICY
-from mcp_core.decide import Guard
+from mcp_core.decide import GuardTerms
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import UNKNOWN, Principal, consumer
 from mcp_kong.proofs import GROUP_TAG
@@ -52,7 +52,7 @@ class ServerPolicy:
     origins: tuple[Origin, ...]
 
     @cached_property
-    def guard(self) -> Guard:
+    def guard(self) -> GuardTerms:
         """The configuration as the guard reads it. Raises PolicySourceError with the line that cannot be used."""
         try:
             return check_config(self.config)

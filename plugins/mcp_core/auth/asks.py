@@ -38,7 +38,7 @@ class Ask(StrEnum):
     """A token for a server, by `grant`; see upstream.Grant. The answer has `token` and `until`."""
 
 
-class State(StrEnum):
+class AskEnd(StrEnum):
     """How a question ended: the member `state` of an answer."""
 
     SAID = "said"

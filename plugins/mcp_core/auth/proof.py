@@ -88,7 +88,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ProofTarget:
     """What a proof must be for: the method, any of these URLs without query and fragment, and the access token."""
 
     method: str
@@ -112,7 +112,7 @@ class Proofs:
         """Return a nonce that is good from now on (section 8)."""
         return self._signer.sign(str(int(now)).encode())
 
-    def check(self, headers: Headers, jkt: str, request: Request, *, now: float) -> Proof | Denied:
+    def check(self, headers: Headers, jkt: str, request: ProofTarget, *, now: float) -> Proof | Denied:
         """Return the proof of a request whose token is bound to the key with the thumbprint `jkt`.
 
         `now` is a Unix time in seconds.
@@ -170,7 +170,7 @@ def _header(text: str) -> tuple[keysets.Key, str] | Denied:
     return BAD_KEY if isinstance(key, str) or algorithm not in key.algorithms else (key, algorithm)
 
 
-def _judge(claims: dict[str, Any], request: Request, now: float, seconds: int) -> Denied | None:
+def _judge(claims: dict[str, Any], request: ProofTarget, now: float, seconds: int) -> Denied | None:
     jti, made, url = claims.get("jti"), claims.get("iat"), claims.get("htu")
     if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_ID:
         return NO_ID

@@ -24,7 +24,7 @@ _EARLY: Final = 0.75
 _KEYS: Final = {"grant", "issuer", "resource", "audience", "scopes", "actor"}
 
 
-class Kind(StrEnum):
+class GrantKind(StrEnum):
     """How the token is got."""
 
     EXCHANGE = "exchange"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 class Grant:
     """What is asked of an issuer for one server. With `actor` an exchange names the gateway as who acts."""
 
-    kind: Kind
+    kind: GrantKind
     issuer: str
     resource: str = ""
     audience: str = ""
@@ -59,7 +59,7 @@ class Grant:
         Two tokens of one subject may have other scopes, come by another client, or through another actor.
         """
         said: list[Any] = [self.to_values()]
-        if self.kind is Kind.EXCHANGE:
+        if self.kind is GrantKind.EXCHANGE:
             said += [principal.kind, principal.issuer, principal.id, principal.client, sorted(principal.scopes)]
             said += [principal.via, sorted(principal.groups)]
         return hashlib.sha256(json.dumps(said).encode()).digest()
@@ -75,7 +75,7 @@ def read(value: Any) -> Grant | None:
     section = known_object(value, _KEYS, where)
     if not any(section.values()):
         return None
-    kinds = [one.value for one in Kind]
+    kinds = [one.value for one in GrantKind]
     if section.get("grant") not in kinds:
         raise AuthError(f"{where}.grant: write one of {', '.join(kinds)}")
     issuer, resource, audience = (section.get(name) or "" for name in ("issuer", "resource", "audience"))
@@ -87,8 +87,8 @@ def read(value: Any) -> Grant | None:
         raise AuthError(
             f"{where}: say whom the token is for, by resource (a URL) or audience: it is to open nothing else"
         )
-    kind, actor = Kind(section["grant"]), flag(section, "actor", where)
-    if actor and kind is not Kind.EXCHANGE:
+    kind, actor = GrantKind(section["grant"]), flag(section, "actor", where)
+    if actor and kind is not GrantKind.EXCHANGE:
         raise AuthError(f"{where}.actor: who acts is said in an exchange alone")
     return Grant(kind, issuer, resource, audience, scope_words(section, "scopes", where), actor)
 

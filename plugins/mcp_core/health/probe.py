@@ -53,7 +53,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ProbeRequest:
     """One HTTP request of a probe, to the replica's endpoint. A GET is for the first event of a stream."""
 
     http_method: str
@@ -62,7 +62,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ProbeAnswer:
     """What came of it: `failed` is a word where nothing whole came, else the rest holds.
 
     `text` is the first response of a JSON body or an event stream ("" for none), `event` the type of a GET's first
@@ -94,7 +94,7 @@ class Acquaintance:
         self.session, self.introduced, self.asks = None, False, 0
 
 
-Probe = Generator[Ask, Said, Sign]
+Probe = Generator[ProbeRequest, ProbeAnswer, Sign]
 
 
 def probe(known: Acquaintance) -> Probe:
@@ -116,11 +116,11 @@ def _probe(known: Acquaintance) -> Probe:
     return (yield from _legacy(known))
 
 
-def leave(known: Acquaintance) -> Ask | None:
+def leave(known: Acquaintance) -> ProbeRequest | None:
     """Return the request that ends the prober's session, or None where it has none."""
     if known.session is None:
         return None
-    ask = Ask("DELETE", _headers(known))
+    ask = ProbeRequest("DELETE", _headers(known))
     known.forget()
     return ask
 
@@ -134,9 +134,9 @@ def is_response(text: str) -> bool:
     return not isinstance(value, dict) or "method" not in value
 
 
-def _discover(known: Acquaintance) -> Generator[Ask, Said, Sign | None]:
+def _discover(known: Acquaintance) -> Generator[ProbeRequest, ProbeAnswer, Sign | None]:
     """Ask as the modern era does. None: whoever answers may still be of an older one."""
-    said = yield Ask("POST", _headers(known, methods.DISCOVER), _request(known, methods.DISCOVER, {}))
+    said = yield ProbeRequest("POST", _headers(known, methods.DISCOVER), _request(known, methods.DISCOVER, {}))
     if (finding := _of_status(said)) is not None:
         return finding
     if said.event == endpoint.EVENT:
@@ -165,7 +165,7 @@ def _legacy(known: Acquaintance) -> Probe:
         "capabilities": {},
         "clientInfo": {"name": ID, "version": known.release},
     }
-    said = yield Ask("POST", _headers(known, methods.INITIALIZE), _request(known, methods.INITIALIZE, hello))
+    said = yield ProbeRequest("POST", _headers(known, methods.INITIALIZE), _request(known, methods.INITIALIZE, hello))
     if (finding := _of_status(said)) is not None:
         return finding
     answer = _read(said)
@@ -179,7 +179,7 @@ def _legacy(known: Acquaintance) -> Probe:
     spoken = answer.result.get("protocolVersion")
     known.version = spoken if spoken in methods.LEGACY_VERSIONS else known.version
     told = {"jsonrpc": "2.0", "method": methods.INITIALIZED}
-    said = yield Ask("POST", _headers(known), json.dumps(told).encode())
+    said = yield ProbeRequest("POST", _headers(known), json.dumps(told).encode())
     if said.failed:
         return Sign(well=False, word=said.failed)
     capabilities = answer.result.get("capabilities")
@@ -188,14 +188,14 @@ def _legacy(known: Acquaintance) -> Probe:
     return _of_answer(said)
 
 
-def _more(known: Acquaintance, method: str) -> Ask:
+def _more(known: Acquaintance, method: str) -> ProbeRequest:
     known.asks += 1
-    return Ask("POST", _headers(known), _request(known, method, {}))
+    return ProbeRequest("POST", _headers(known), _request(known, method, {}))
 
 
 def _stream(known: Acquaintance) -> Probe:
     """Open the stream of 2024-11-05, whose first event names the endpoint."""
-    said = yield Ask("GET", {"accept": "text/event-stream"})
+    said = yield ProbeRequest("GET", {"accept": "text/event-stream"})
     if (finding := _of_status(said)) is not None:
         return finding
     if said.event != endpoint.EVENT:
@@ -204,7 +204,7 @@ def _stream(known: Acquaintance) -> Probe:
     return Sign(well=True, word="ok")
 
 
-def _of_status(said: Said) -> Sign | None:
+def _of_status(said: ProbeAnswer) -> Sign | None:
     """Return what the status alone says, or None where the rest of the answer is to be read."""
     if said.failed:
         return Sign(well=False, word=said.failed)
@@ -219,7 +219,7 @@ def _of_status(said: Said) -> Sign | None:
     return None
 
 
-def _of_answer(said: Said) -> Sign:
+def _of_answer(said: ProbeAnswer) -> Sign:
     """Return what an answer in a session says."""
     if (finding := _of_status(said)) is not None:
         return finding
@@ -236,7 +236,7 @@ def _of_answer(said: Said) -> Sign:
     return Sign(well=True, word="ok")
 
 
-def _read(said: Said) -> Response | Sign:
+def _read(said: ProbeAnswer) -> Response | Sign:
     """Return the answer, or the finding that there is none to the question: it is read as strictly as agents' are."""
     if said.large:
         return Sign(well=True, word="ok")

@@ -6,10 +6,10 @@ from typing import Final
 
 from mcp_core.scan import changes_rules, files_rules, hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
-from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.rule import Combination, ScanRule
 from mcp_core.scan.rules import RULES
 
-ALL: Final[tuple[Rule | Combination, ...]] = (
+ALL: Final[tuple[ScanRule | Combination, ...]] = (
     *RULES,
     *hidden.RULES,
     *names.RULES,

@@ -10,11 +10,11 @@ from mcp_core.scan import changes_rules
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Report, Severity
-from mcp_core.scan.items import Field, Item, ItemKind, fields, name_of, path_text
-from mcp_core.scan.reader import Sight
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.items import Item, ItemKind, TextField, fields, name_of, path_text
+from mcp_core.scan.reader import ItemReading
+from mcp_core.scan.rule import ScanRule
 
-See: TypeAlias = Callable[[ItemKind, Item, Container[str]], Sight]
+See: TypeAlias = Callable[[ItemKind, Item, Container[str]], ItemReading]
 
 _STRONG: Final = frozenset(
     {
@@ -52,7 +52,7 @@ def grade(config: ScanConfig, see: See, kind: ItemKind, before: Item, after: Ite
     return Report.of(found)
 
 
-def _signals(config: ScanConfig, old: Sight, new: Sight) -> Iterator[Finding]:
+def _signals(config: ScanConfig, old: ItemReading, new: ItemReading) -> Iterator[Finding]:
     fresh = (new.ids - old.ids) & _STRONG
     if len(fresh) >= 2 and (severity := config.severity(changes_rules.NEW_SIGNALS)):
         rule = changes_rules.NEW_SIGNALS
@@ -61,7 +61,7 @@ def _signals(config: ScanConfig, old: Sight, new: Sight) -> Iterator[Finding]:
 
 def _differences(config: ScanConfig, kind: ItemKind, name: str, before: Item, after: Item) -> Iterator[Finding]:
     texts = Counter((one.path, one.text) for one in fields(before))
-    changed: list[Field] = [one for one in fields(after) if not texts[one.path, one.text]]
+    changed: list[TextField] = [one for one in fields(after) if not texts[one.path, one.text]]
     for one in changed[:8]:
         yield from _finding(config, changes_rules.TEXT, path_text(kind, name, one.path), one.text)
     if not changed:
@@ -77,7 +77,7 @@ def _annotations(item: Item) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _finding(config: ScanConfig, rule: Rule, path: str, text: str) -> Iterator[Finding]:
+def _finding(config: ScanConfig, rule: ScanRule, path: str, text: str) -> Iterator[Finding]:
     severity: Severity | None = config.severity(rule)
     if severity is not None:
         yield Finding(rule.id, rule.family, severity, path, excerpt(text), rule.message)

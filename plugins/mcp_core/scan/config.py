@@ -22,7 +22,7 @@ from mcp_core.scan.catalog import FAMILIES, RULE_IDS
 from mcp_core.scan.finding import Severity
 from mcp_core.scan.linear import LinearError, check_linear
 from mcp_core.scan.phrases import PhraseError, compile_phrase
-from mcp_core.scan.rule import Combination, Pattern, Rule
+from mcp_core.scan.rule import Combination, Pattern, ScanRule
 
 OFF: Final = "off"
 _LEVELS: Final = (OFF, *(severity.value for severity in Severity))
@@ -47,7 +47,7 @@ class ScanConfig:
 
     families: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
-    patterns: tuple[Rule, ...] = ()
+    patterns: tuple[ScanRule, ...] = ()
     companions: tuple[str, ...] = ()
 
     @classmethod
@@ -71,14 +71,14 @@ class ScanConfig:
         rules = _levels(config.get("rules"), "rules", RULE_IDS | {rule.id for rule in own})
         return cls(families, rules, own, _companions(config.get("companions") or ()))
 
-    def severity(self, rule: Rule | Combination) -> Severity | None:
+    def severity(self, rule: ScanRule | Combination) -> Severity | None:
         """Return what a rule weighs under this configuration; None where it is off, or a weak signal."""
         level = self.rules.get(rule.id) or self.families.get(rule.family)
         if level is None or (rule.severity is None and level != OFF):
             return rule.severity
         return None if level == OFF else Severity(level)
 
-    def is_off(self, rule: Rule | Combination) -> bool:
+    def is_off(self, rule: ScanRule | Combination) -> bool:
         """Return whether a rule is switched off, as a signal of combinations too."""
         return (self.rules.get(rule.id) or self.families.get(rule.family)) == OFF
 
@@ -103,7 +103,7 @@ def _levels(value: Any, where: str, known: frozenset[str] | set[str]) -> dict[st
     return {name: OFF if level is False else level for name, level in value.items()}
 
 
-def _pattern(value: Any, where: str) -> Rule:
+def _pattern(value: Any, where: str) -> ScanRule:
     if not isinstance(value, Mapping):
         raise ScanConfigError(f"{where}: write an object with {', '.join(sorted(_PATTERN_FIELDS))}")
     if unknown := set(value) - _PATTERN_FIELDS:
@@ -132,4 +132,4 @@ def _pattern(value: Any, where: str) -> Rule:
         patterns = () if regex is None else (Pattern(check_linear(regex)),)
     except LinearError as error:
         raise ScanConfigError(f"{where}.regex: {error}") from None
-    return Rule(id_, Severity(severity), message, tuple(phrases), patterns)
+    return ScanRule(id_, Severity(severity), message, tuple(phrases), patterns)

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
-from mcp_core.scan.rule import Combination, Rule
+from mcp_core.scan.rule import Combination, ScanRule
 from mcp_core.scan.text import Reading
 from mcp_core.scan.trial import Expression, Hit, Trial, scripts, sign_of
 
@@ -31,7 +31,7 @@ class Engine:
     """The rules of one scope, ready to be tried. `weighs` says which of them are reported by themselves."""
 
     def __init__(
-        self, rules: Iterable[Rule], combinations: Sequence[Combination], weighs: Container[str] = frozenset()
+        self, rules: Iterable[ScanRule], combinations: Sequence[Combination], weighs: Container[str] = frozenset()
     ) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
@@ -128,7 +128,7 @@ class Engine:
     def _combined(self, trials: Sequence[Trial], marks: Sequence[Hit]) -> list[Hit]:
         by_trait: dict[str, list[Trial]] = {}
         held: dict[str, list[Hit]] = {}
-        marked = [mark for mark in marks if isinstance(mark.rule, Rule) and not mark.guarded]
+        marked = [mark for mark in marks if isinstance(mark.rule, ScanRule) and not mark.guarded]
         there = 0
         for trial in trials:
             if trial.one.trait:
@@ -141,7 +141,7 @@ class Engine:
             hits = held.get(trait)
             if hits is None:
                 hits = [hit for trial in by_trait.get(trait, ()) for hit in trial.unguarded]
-                hits += [mark for mark in marked if isinstance(mark.rule, Rule) and mark.rule.trait == trait]
+                hits += [mark for mark in marked if isinstance(mark.rule, ScanRule) and mark.rule.trait == trait]
                 held[trait] = hits
             return hits
 
@@ -158,7 +158,7 @@ class Engine:
         return found
 
     def _trait(self, mark: Hit) -> int:
-        return self._traits.get(mark.rule.trait, 0) if isinstance(mark.rule, Rule) else 0
+        return self._traits.get(mark.rule.trait, 0) if isinstance(mark.rule, ScanRule) else 0
 
     def _feasible(self, there: int) -> list[Combination]:
         """Return the combinations all of whose groups have a trait among these."""

@@ -20,7 +20,7 @@ from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.files_rules import GRANTS, HIDDEN, OPEN_CSP, REMOTE_CODE, RUNS, SECRETS, SENDS_OUT, UNREAD
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.items import ItemKind, path_text
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.rule import ScanRule
 
 MOST: Final = 262_144
 """Characters of one file that are taken apart. More is read as it stands, and is a finding."""
@@ -93,7 +93,7 @@ class _Page(HTMLParser):
         self.seen: list[str] = []
         self.unseen: list[str] = []
         self.code: list[str] = []
-        self.found: list[tuple[Rule, str]] = []
+        self.found: list[tuple[ScanRule, str]] = []
         self._open: list[_Tag] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -207,7 +207,7 @@ def _read(text: str) -> _Page:
     return page
 
 
-def _find(uri: str, content: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+def _find(uri: str, content: Mapping[str, Any]) -> Iterator[tuple[ScanRule, str]]:
     text = content.get("text")
     kind = str(content.get("mimeType", "")).lower()
     yield from _csp(content)
@@ -235,13 +235,13 @@ def _find(uri: str, content: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
         yield from _matches((GRANTS, _GRANT), text=front[1])
 
 
-def _matches(*looked: tuple[Rule, re.Pattern[str]], text: str) -> Iterator[tuple[Rule, str]]:
+def _matches(*looked: tuple[ScanRule, re.Pattern[str]], text: str) -> Iterator[tuple[ScanRule, str]]:
     for rule, pattern in looked:
         if found := pattern.search(text):
             yield rule, text[found.start() :]
 
 
-def _csp(content: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+def _csp(content: Mapping[str, Any]) -> Iterator[tuple[ScanRule, str]]:
     """Find domains that are any domain (ext-apps, McpUiResourceCsp)."""
     meta = content.get("_meta")
     ui = meta.get("ui") if isinstance(meta, Mapping) else None

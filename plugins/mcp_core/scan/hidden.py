@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mcp_core.scan.characters import latin_look
-from mcp_core.scan.rule import BLOCK, FLAG, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, ScanRule
 
 Span: TypeAlias = tuple[int, int]
 
@@ -56,7 +56,7 @@ _LOOKED_FOR: Final = re.compile(
 class Check:
     """A rule about characters, and the function that finds the places it holds at."""
 
-    rule: Rule
+    rule: ScanRule
     spans: Callable[[str], Iterator[Span]]
 
 
@@ -134,14 +134,14 @@ def _mixed(text: str) -> Iterator[Span]:
             yield found.span()
 
 
-PADDING: Final = Rule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise")
+PADDING: Final = ScanRule("hidden.padding", FLAG, "It pushes text out of sight with blank space.", trait="disguise")
 _PAD: Final = 50
 _BLANK: Final = " " * 60
 _PADDED: Final = re.compile(r"\n[ \t\r\n]{24}")
 
 CHECKS: Final = (
     Check(
-        Rule(
+        ScanRule(
             "hidden.tag-characters",
             BLOCK,
             "It holds invisible tag characters, which spell text that only a model reads.",
@@ -149,25 +149,31 @@ CHECKS: Final = (
         _tags,
     ),
     Check(
-        Rule(
+        ScanRule(
             "hidden.variation-selectors",
             BLOCK,
             "It holds variation selectors that select nothing: they can carry text.",
         ),
         _selectors,
     ),
-    Check(Rule("hidden.zero-width", BLOCK, "It holds zero-width characters where no script needs them."), _zero_width),
-    Check(Rule("hidden.bidi", BLOCK, "It holds controls that show text in another order than it is read."), _overrides),
     Check(
-        Rule("hidden.terminal", BLOCK, "It holds terminal control sequences, which can hide or rewrite what is shown."),
+        ScanRule("hidden.zero-width", BLOCK, "It holds zero-width characters where no script needs them."), _zero_width
+    ),
+    Check(
+        ScanRule("hidden.bidi", BLOCK, "It holds controls that show text in another order than it is read."), _overrides
+    ),
+    Check(
+        ScanRule(
+            "hidden.terminal", BLOCK, "It holds terminal control sequences, which can hide or rewrite what is shown."
+        ),
         _all(_TERMINAL),
     ),
-    Check(Rule("hidden.control", BLOCK, "It holds control characters."), _all(_CONTROL)),
-    Check(Rule("hidden.filler", BLOCK, "It holds letters that show nothing."), _all(_FILLER)),
-    Check(Rule("hidden.soft-hyphens", BLOCK, "It is cut up by soft hyphens, which nobody sees."), _many(_SOFT, 3)),
-    Check(Rule("hidden.combining-marks", BLOCK, "Its letters are covered with combining marks."), _marks),
+    Check(ScanRule("hidden.control", BLOCK, "It holds control characters."), _all(_CONTROL)),
+    Check(ScanRule("hidden.filler", BLOCK, "It holds letters that show nothing."), _all(_FILLER)),
+    Check(ScanRule("hidden.soft-hyphens", BLOCK, "It is cut up by soft hyphens, which nobody sees."), _many(_SOFT, 3)),
+    Check(ScanRule("hidden.combining-marks", BLOCK, "Its letters are covered with combining marks."), _marks),
     Check(
-        Rule(
+        ScanRule(
             "hidden.styled-letters",
             BLOCK,
             "It is written in mathematical or enclosed letters, which filters do not read.",
@@ -175,10 +181,10 @@ CHECKS: Final = (
         _many(_STYLED, 12),
     ),
     Check(
-        Rule("hidden.fullwidth-letters", FLAG, "It is written in fullwidth Latin letters.", trait="disguise"),
+        ScanRule("hidden.fullwidth-letters", FLAG, "It is written in fullwidth Latin letters.", trait="disguise"),
         _many(_FULLWIDTH, 3),
     ),
-    Check(Rule("hidden.mixed-script", BLOCK, "It holds words whose letters are of two alphabets."), _mixed),
+    Check(ScanRule("hidden.mixed-script", BLOCK, "It holds words whose letters are of two alphabets."), _mixed),
     Check(PADDING, _all(_PADDING)),
 )
 

@@ -13,10 +13,10 @@ from mcp_core.scan.excerpt import escaped, excerpt
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.items import Item, ItemKind, name_of, path_text
 from mcp_core.scan.names import snake
-from mcp_core.scan.reader import Sight
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.reader import ItemReading
+from mcp_core.scan.rule import ScanRule
 
-See: TypeAlias = Callable[[ItemKind, Item, Container[str]], Sight]
+See: TypeAlias = Callable[[ItemKind, Item, Container[str]], ItemReading]
 
 MOST_ALIKE: Final = 50_000
 """Tools of one server whose names are compared by what they look like: no server can use up the memory for all."""
@@ -215,7 +215,7 @@ def _is_telling(name: str) -> bool:
 
 
 def _foreign(
-    config: ScanConfig, sight: Sight, siblings: Container[str], is_foreign: Callable[[str], bool]
+    config: ScanConfig, sight: ItemReading, siblings: Container[str], is_foreign: Callable[[str], bool]
 ) -> Iterator[Finding]:
     for number, field in enumerate(sight.fields):
         for found in _TOKEN.finditer(field.text):
@@ -237,7 +237,7 @@ def _collisions(config: ScanConfig, name: str, others: set[str], alike: set[str]
     return found
 
 
-def _finding(config: ScanConfig, rule: Rule, path: str, shown: str, also: str) -> Iterator[Finding]:
+def _finding(config: ScanConfig, rule: ScanRule, path: str, shown: str, also: str) -> Iterator[Finding]:
     severity = config.severity(rule)
     if severity is not None:
         yield Finding(rule.id, rule.family, severity, path, shown, rule.message + also)

@@ -53,7 +53,7 @@ Path: TypeAlias = "tuple[Path, str | int] | None"
 """The way to a field, innermost step first: most paths are never printed, so none is written out before it is."""
 
 
-class Field(NamedTuple):
+class TextField(NamedTuple):
     """One string of an item. `key` is the member it stands under, or is the name of."""
 
     path: Path
@@ -105,18 +105,18 @@ def _quoted(text: str) -> str:
     )
 
 
-def fields(item: Any) -> Iterator[Field]:
+def fields(item: Any) -> Iterator[TextField]:
     """Yield every string of an item in the order in which a reader of its JSON meets them, keys before values."""
     stack: list[tuple[Path, str, Any]] = [(None, "", item)]
     while stack:
         path, key, value = stack.pop()
         if isinstance(value, str):
             if value and not (key in _PLAIN_KEYS and len(value) < 30 and value.isascii() and value.isalpha()):
-                yield Field(path, value, Role.NAME if key in _NAME_KEYS else Role.PROSE, key)
+                yield TextField(path, value, Role.NAME if key in _NAME_KEYS else Role.PROSE, key)
         elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
             for name in value:
                 if name not in _KEYWORDS:
-                    yield Field((path, name), name, Role.NAME, name)
+                    yield TextField((path, name), name, Role.NAME, name)
             stack.extend(((path, name), name, value[name]) for name in reversed(value))
         elif isinstance(value, list | tuple):
             stack.extend(((path, number), key, value[number]) for number in range(len(value) - 1, -1, -1))

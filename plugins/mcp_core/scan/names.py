@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mcp_core.scan.items import Field, Role
-from mcp_core.scan.rule import BLOCK, FLAG, Rule
+from mcp_core.scan.items import Role, TextField
+from mcp_core.scan.rule import BLOCK, FLAG, ScanRule
 
-SENTENCE: Final = Rule("names.sentence", BLOCK, "A name is long enough to be a sentence to the model.")
-HARVEST: Final = Rule(
+SENTENCE: Final = ScanRule("names.sentence", BLOCK, "A name is long enough to be a sentence to the model.")
+HARVEST: Final = ScanRule(
     "names.context-harvest", FLAG, "A parameter asks the model for its conversation, its instructions or its reasoning."
 )
-SECRET_FILE: Final = Rule(
+SECRET_FILE: Final = ScanRule(
     "names.secret-file", BLOCK, "A parameter's name spells out a file of secrets, which the model is to fill in."
 )
 RULES: Final = (SENTENCE, HARVEST, SECRET_FILE)
@@ -46,12 +46,12 @@ _FILED: Final = re.compile(
 _CONTENT: Final = re.compile(r"(?:^|_)(?:contents?|dump|dumped|raw|text_of|content_of|base64)(?:_|$)")
 
 
-def is_plain(field: Field) -> bool:
+def is_plain(field: TextField) -> bool:
     """Return whether a field is a short name: nothing that could be read as a sentence."""
     return field.role is Role.NAME and len(field.text) < _SHORT and field.text.isascii() and field.text.isidentifier()
 
 
-def spelled_out(field: Field) -> str:
+def spelled_out(field: TextField) -> str:
     """Return what a reader makes of a field: readFile in prose as read_file, and long names as words."""
     if field.role is Role.PROSE:
         return snake(field.text)
@@ -89,7 +89,7 @@ def _spells_a_file(name: str) -> bool:
     return _FILE.search(words) is not None or (_FILED.search(words) is not None and _CONTENT.search(words) is not None)
 
 
-def findings(read: Sequence[Field]) -> list[tuple[Rule, int]]:
+def findings(read: Sequence[TextField]) -> list[tuple[ScanRule, int]]:
     """Return which rules hold for which of the fields, by their number."""
     found = []
     for number, field in enumerate(read):

@@ -16,8 +16,8 @@ from mcp_core.scan.encoded import Decoded, decoded
 from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
-from mcp_core.scan.items import Field, ItemKind, path_text
-from mcp_core.scan.rule import FLAG, Combination, Rule
+from mcp_core.scan.items import ItemKind, TextField, path_text
+from mcp_core.scan.rule import FLAG, Combination, ScanRule
 from mcp_core.scan.rules import RULES
 from mcp_core.scan.text import FIELD, PLACEHOLDERS, Reading
 from mcp_core.scan.trial import Hit
@@ -30,12 +30,12 @@ MOST_FINDINGS: Final = 200
 
 
 @dataclass
-class Sight:
+class ItemReading:
     """What was seen of one item: hits with the readings they are in, and findings made of them."""
 
     kind: ItemKind
     name: str
-    fields: Sequence[Field]
+    fields: Sequence[TextField]
     findings: list[Finding] = field(default_factory=list)
     noted: set[tuple[str, str, Severity]] = field(default_factory=set)
     """Rules and places of the findings: each pair is one finding, however often a rule holds there."""
@@ -62,17 +62,19 @@ class Reader:
             rule for rule in (*RULES, *config.patterns) if rule.scope in (scope, "both") and not config.is_off(rule)
         ]
         together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
-        both: list[Rule | Combination] = [*rules, *together]
+        both: list[ScanRule | Combination] = [*rules, *together]
         self._severities = {rule.id: severity for rule in both if (severity := config.severity(rule)) is not None}
         self._engine = Engine(rules, together, self._severities)
         self._is_result = scope == "result"
         self._checks = [check for check in hidden.CHECKS if not config.is_off(check.rule)]
 
-    def read(self, kind: ItemKind, name: str, fields: Iterable[Field], own: Container[str] = frozenset()) -> Sight:
+    def read(
+        self, kind: ItemKind, name: str, fields: Iterable[TextField], own: Container[str] = frozenset()
+    ) -> ItemReading:
         """Return what the rules see. `own` are names that are the item's own, not those of other tools."""
         kept, whole = _within(fields)
         read = [one for one in kept if not names.is_plain(one)]
-        sight = Sight(kind, name, read)
+        sight = ItemReading(kind, name, read)
         if not whole:
             self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
@@ -88,7 +90,7 @@ class Reader:
         self._encoded(sight, read, own)
         return sight
 
-    def _hidden(self, sight: Sight, read: Sequence[Field]) -> Iterator[Hit]:
+    def _hidden(self, sight: ItemReading, read: Sequence[TextField]) -> Iterator[Hit]:
         for number, one in enumerate(read):
             text = hidden.in_result(one.text) if self._is_result else one.text
             for check in hidden.checks_for(text, self._checks):
@@ -98,13 +100,13 @@ class Reader:
                     self._note(sight, check.rule, number, excerpt(text, *span), guarded=light)
                     yield Hit(check.rule, number, 0, 0)
 
-    def _is_light(self, rule: Rule, text: str) -> bool:
+    def _is_light(self, rule: ScanRule, text: str) -> bool:
         """Return whether a result may hold such characters for an honest reason, and nobody set what they weigh."""
         if rule.id in self._config.rules or rule.family in self._config.families:
             return False
         return rule.id not in hidden.IN_RESULTS or not hidden.IN_RESULTS[rule.id](text)
 
-    def _encoded(self, sight: Sight, read: Sequence[Field], own: Container[str]) -> None:
+    def _encoded(self, sight: ItemReading, read: Sequence[TextField], own: Container[str]) -> None:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
         joined = FIELD.join(one.text for one in read)
@@ -120,7 +122,7 @@ class Reader:
             elif not _is_whole(piece):
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
 
-    def _note_hit(self, sight: Sight, hit: Hit, reading: Reading) -> None:
+    def _note_hit(self, sight: ItemReading, hit: Hit, reading: Reading) -> None:
         severity = self._severities.get(hit.rule.id)
         if severity is None or (hit.rule.id, sight.path(hit.field), FLAG if hit.guarded else severity) in sight.noted:
             return  # A weak signal, or known: what it would show costs more than what it adds.
@@ -136,8 +138,8 @@ class Reader:
 
     def _note(
         self,
-        sight: Sight,
-        rule: Rule | Combination,
+        sight: ItemReading,
+        rule: ScanRule | Combination,
         number: int,
         shown: str = "",
         *,
@@ -152,7 +154,7 @@ class Reader:
         sight.noted.add((rule.id, path, severity))
         sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
 
-    def _new(self, sight: Sight, rule: Rule | Combination, path: str, *, guarded: bool) -> Severity | None:
+    def _new(self, sight: ItemReading, rule: ScanRule | Combination, path: str, *, guarded: bool) -> Severity | None:
         """Return what a finding would weigh, or None where the rule is off, or this is noted already."""
         severity = self._config.severity(rule)
         if severity is None or len(sight.findings) >= MOST_FINDINGS:
@@ -176,12 +178,12 @@ def _weighs(hit: Hit) -> bool:
     return hit.rule.severity is Severity.BLOCK and not hit.guarded
 
 
-def _within(fields: Iterable[Field]) -> tuple[list[Field], bool]:
+def _within(fields: Iterable[TextField]) -> tuple[list[TextField], bool]:
     """Return the fields up to LONGEST characters, and whether those are all."""
     kept, left = [], LONGEST
     for one in fields:
         if len(one.text) > left:
-            kept.append(Field(one.path, one.text[:left], one.role, one.key))
+            kept.append(TextField(one.path, one.text[:left], one.role, one.key))
             return kept, False
         left -= len(one.text) + 1
         kept.append(one)
@@ -190,7 +192,7 @@ def _within(fields: Iterable[Field]) -> tuple[list[Field], bool]:
     return kept, True
 
 
-def _ends(read: Sequence[Field]) -> list[int]:
+def _ends(read: Sequence[TextField]) -> list[int]:
     ends, at = [], 0
     for one in read:
         at += len(one.text) + 1

@@ -11,7 +11,7 @@ FLAG = Severity.FLAG
 BLOCK = Severity.BLOCK
 
 
-class Guard(Enum):
+class Weakening(Enum):
     """What right before a match takes its force away."""
 
     NONE = 0
@@ -37,7 +37,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ScanRule:
     """A rule about words. It holds where any of its phrases or expressions does.
 
     `severity` None says that it is a weak signal: it is reported only as part of a combination, under the `trait` that
@@ -57,7 +57,7 @@ class Rule:
     trait: str = ""
     scope: str = "both"
     names: bool = False
-    guard: Guard = Guard.NONE
+    guard: Weakening = Weakening.NONE
     steers: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
 

@@ -10,8 +10,8 @@ from mcp_core.scan import changes, files, inventory, structure
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.inventory import Either, ToolNames
-from mcp_core.scan.items import Field, Item, ItemKind, Role, fields, name_of
-from mcp_core.scan.reader import Reader, Sight
+from mcp_core.scan.items import Item, ItemKind, Role, TextField, fields, name_of
+from mcp_core.scan.reader import ItemReading, Reader
 
 Surface: TypeAlias = Mapping[str, Any]
 """A server's surface: `tools`, `prompts`, `resources`, `resourceTemplates` (lists of items) and `instructions` (text),
@@ -69,7 +69,7 @@ class Scanner:
 
     def scan_result(self, *texts: str) -> Report:
         """Return what the rules find in the texts of a result, each of which is read for itself."""
-        read = [Field(None, text, Role.PROSE, "text") for text in texts]
+        read = [TextField(None, text, Role.PROSE, "text") for text in texts]
         return Report.of(self._results.read(ItemKind.RESULT, "", read).findings)
 
     def unread(self) -> Report:
@@ -80,7 +80,7 @@ class Scanner:
             return Report()
         return Report((Finding(rule.id, rule.family, severity, ItemKind.RESULT.value, "", rule.message),))
 
-    def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> Sight:
+    def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> ItemReading:
         read = list(fields(item))
         own = Either(_Own(read), siblings)
         return self._surfaces.read(kind, name_of(kind, item), read, own)
@@ -97,7 +97,7 @@ def _prose(surface: Surface) -> Surface:
 class _Own:
     """The names of an item's own fields, gathered when the first name is asked for: few items name anything."""
 
-    def __init__(self, read: list[Field]) -> None:
+    def __init__(self, read: list[TextField]) -> None:
         self._read = read
 
     @cached_property

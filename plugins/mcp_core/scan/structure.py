@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, ScanRule
 
-ENCODED_STEERS: Final = Rule("encoded.steers", BLOCK, "Decoded, it steers the model")
-ENCODED_SENTENCE: Final = Rule("encoded.sentence", FLAG, "It holds a sentence that is encoded")
-TOO_LONG: Final = Rule("size.unread", BLOCK, "It holds more text than is read, so nobody knows what it says.")
-UNREAD_REST: Final = Rule("size.unread-rest", BLOCK, "It is longer than what is read of one answer.", scope="result")
-COLLISION: Final = Rule("inventory.name-collision", FLAG, "A tool of another server has the same name")
-LOOKALIKE: Final = Rule("inventory.look-alike-name", FLAG, "A tool of another server has a name that looks the same")
-SHADOW: Final = Rule(
+ENCODED_STEERS: Final = ScanRule("encoded.steers", BLOCK, "Decoded, it steers the model")
+ENCODED_SENTENCE: Final = ScanRule("encoded.sentence", FLAG, "It holds a sentence that is encoded")
+TOO_LONG: Final = ScanRule("size.unread", BLOCK, "It holds more text than is read, so nobody knows what it says.")
+UNREAD_REST: Final = ScanRule(
+    "size.unread-rest", BLOCK, "It is longer than what is read of one answer.", scope="result"
+)
+COLLISION: Final = ScanRule("inventory.name-collision", FLAG, "A tool of another server has the same name")
+LOOKALIKE: Final = ScanRule(
+    "inventory.look-alike-name", FLAG, "A tool of another server has a name that looks the same"
+)
+SHADOW: Final = ScanRule(
     "inventory.shadowing", BLOCK, "It has the name of another server's tool and text that steers the model towards it"
 )
-FOREIGN: Final = Rule("inventory.foreign-tool", FLAG, "It names a tool of another server")
-FOREIGN_STEERED: Final = Rule(
+FOREIGN: Final = ScanRule("inventory.foreign-tool", FLAG, "It names a tool of another server")
+FOREIGN_STEERED: Final = ScanRule(
     "inventory.foreign-tool-steered", BLOCK, "It says how a tool of another server is to be used"
 )
 

@@ -10,7 +10,7 @@ from re import _parser  # type: ignore[attr-defined]  # the one that knows how l
 from typing import Final, NamedTuple
 
 from mcp_core.scan.lexicon import DATA, VERBS
-from mcp_core.scan.rule import Combination, Guard, Pattern, Rule
+from mcp_core.scan.rule import Combination, Pattern, ScanRule, Weakening
 from mcp_core.scan.text import FIELD, Reading
 
 MOST: Final = 12
@@ -29,9 +29,9 @@ def _guard(*words_and_gaps: tuple[str, int]) -> re.Pattern[str]:
 
 
 _GUARDS: Final = {
-    Guard.SPOKEN_OF: _guard((_SPOKEN_OF, 8)),
-    Guard.DENIED: _guard((_SPOKEN_OF, 4), (_NEGATIONS, 2)),
-    Guard.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
+    Weakening.SPOKEN_OF: _guard((_SPOKEN_OF, 8)),
+    Weakening.DENIED: _guard((_SPOKEN_OF, 4), (_NEGATIONS, 2)),
+    Weakening.NEGATED: _guard((_SPOKEN_OF, 4), (f"{_NEGATIONS}|cannot|unless|isnt", 5)),
 }
 _APART: Final = re.compile(r"[^\w.\x00]+")
 _WORD: Final = re.compile(r"\w+")
@@ -50,7 +50,7 @@ _MARGIN: Final = 16
 class Hit(NamedTuple):
     """A rule that holds: the field's number, and start and end in that view of the reading."""
 
-    rule: Rule | Combination
+    rule: ScanRule | Combination
     field: int
     start: int
     end: int
@@ -61,7 +61,7 @@ class Hit(NamedTuple):
 class Expression:
     """A pattern, compiled when it is first tried: most never are, and compiling all takes a third of a second."""
 
-    def __init__(self, rule: Rule, text: str, needed: int, pattern: Pattern | None = None) -> None:
+    def __init__(self, rule: ScanRule, text: str, needed: int, pattern: Pattern | None = None) -> None:
         self.rule = rule
         self.text = text
         self.needed = needed

@@ -17,7 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mcp_core.auth.asks import LARGEST, Ask, Asks, State
+from mcp_core.auth.asks import LARGEST, Ask, AskEnd, Asks
 from mcp_core.seal import NONCE_BYTES
 from mcp_sidecar.auth.metrics import IssuerMetrics
 
@@ -87,7 +87,7 @@ class AskSocket:
 
     async def _answer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         asked = values.get("ask")
-        answer: dict[str, Any] = {"state": State.UNAVAILABLE}
+        answer: dict[str, Any] = {"state": AskEnd.UNAVAILABLE}
         if asked in list(Ask) and (answerer := self._answerers.get(Ask(str(asked)))) is not None:
             with anyio.move_on_after(WAIT_SECONDS):
                 answer = await answerer(values)

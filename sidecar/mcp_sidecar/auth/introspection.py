@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from mcp_core.auth.asks import State
+from mcp_core.auth.asks import AskEnd
 from mcp_sidecar.auth.fetch import FetchError
 from mcp_sidecar.auth.provider import Providers
 
@@ -31,18 +31,18 @@ class Introspector:
         """
         issuers, token = values.get("issuers"), values.get("token")
         if not isinstance(issuers, list) or not isinstance(token, str) or len(issuers) > _MOST:
-            return {"state": State.UNAVAILABLE, "why": "the question names no issuers and token"}
-        state = State.REFUSED
+            return {"state": AskEnd.UNAVAILABLE, "why": "the question names no issuers and token"}
+        state = AskEnd.REFUSED
         for issuer in issuers:
             try:
                 claims = await self._ask(issuer, token)
             except FetchError as error:
                 self._tell(issuer, str(error))
-                state = State.UNAVAILABLE
+                state = AskEnd.UNAVAILABLE
                 continue
             self._tell(issuer, "")
             if claims is not None:
-                return {"state": State.SAID, "issuer": issuer, "claims": claims}
+                return {"state": AskEnd.SAID, "issuer": issuer, "claims": claims}
         return {"state": state}
 
     async def _ask(self, issuer: str, token: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mcp_core.auth.asks import State
+from mcp_core.auth.asks import AskEnd
 
 MOST: Final = 500_000
 """Proofs that are remembered; beyond, none is taken until some have had their time."""
@@ -33,16 +33,16 @@ class UsedProofs:
         """Answer a question of the kind asks.Ask.PROOF."""
         proof, until, now = values.get("proof"), values.get("until"), self._clock()
         if not isinstance(proof, str) or len(proof) != 64 or not isinstance(until, int) or until > now + _LATEST:
-            return {"state": State.UNAVAILABLE, "why": "the question names no proof and time"}
+            return {"state": AskEnd.UNAVAILABLE, "why": "the question names no proof and time"}
         digest = bytes.fromhex(proof)
         if self._used.get(digest, 0.0) >= now or until < now:
-            return {"state": State.REFUSED}
+            return {"state": AskEnd.REFUSED}
         if len(self._used) >= self._most or now >= self._next:
             self._forget(now)
         if len(self._used) >= self._most:
-            return {"state": State.UNAVAILABLE, "why": "too many proofs are in use"}
+            return {"state": AskEnd.UNAVAILABLE, "why": "too many proofs are in use"}
         self._used[digest] = until
-        return {"state": State.SAID}
+        return {"state": AskEnd.SAID}
 
     def _forget(self, now: float) -> None:
         self._used = {digest: until for digest, until in self._used.items() if until >= now}

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import structlog
 
-from mcp_core.auth.asks import State
+from mcp_core.auth.asks import AskEnd
 from mcp_core.auth.bearer import MAX_TOKEN
-from mcp_core.auth.upstream import Kind
+from mcp_core.auth.upstream import GrantKind
 from mcp_sidecar.auth.fetch import FetchError
 from mcp_sidecar.auth.provider import Providers
 
@@ -39,14 +39,14 @@ class ServerTokens:
         issuer = str(values.get("issuer"))
         try:
             fields = _target(values)
-            if values.get("grant") == Kind.EXCHANGE:
+            if values.get("grant") == GrantKind.EXCHANGE:
                 fields |= await self._exchange(values, issuer)
             else:
-                fields["grant_type"] = Kind.CLIENT_CREDENTIALS.value
+                fields["grant_type"] = GrantKind.CLIENT_CREDENTIALS.value
             return await self._ask(issuer, fields)
         except FetchError as error:
             structlog.get_logger().warning("no token for a server", issuer=issuer, problem=str(error))
-            return {"state": State.UNAVAILABLE}
+            return {"state": AskEnd.UNAVAILABLE}
 
     async def _exchange(self, values: Mapping[str, Any], issuer: str) -> dict[str, str]:
         """RFC 8693, section 2.1. The chain of actors in the agent's token is the issuer's to keep (section 4.1)."""
@@ -60,8 +60,8 @@ class ServerTokens:
             "requested_token_type": _ACCESS_TOKEN,
         }
         if values.get("actor"):
-            own = await self._ask(issuer, {"grant_type": Kind.CLIENT_CREDENTIALS.value})
-            if own["state"] != State.SAID:
+            own = await self._ask(issuer, {"grant_type": GrantKind.CLIENT_CREDENTIALS.value})
+            if own["state"] != AskEnd.SAID:
                 raise FetchError("the issuer gives the gateway no token of its own, to be named as who acts")
             fields |= {"actor_token": own["token"], "actor_token_type": _ACCESS_TOKEN}
         return fields
@@ -74,7 +74,7 @@ class ServerTokens:
         if status != 200:
             error = str(said.get("error", ""))[:64]
             if status in (400, 403) and error and error not in _OURS:
-                return {"state": State.REFUSED, "why": error}
+                return {"state": AskEnd.REFUSED, "why": error}
             raise FetchError(f"its {_ENDPOINT} answers with status {status} {error!a}")
         token, kind, seconds = said.get("access_token"), said.get("token_type"), said.get("expires_in", UNSAID_SECONDS)
         if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN or not token.isascii() or " " in token:
@@ -85,7 +85,7 @@ class ServerTokens:
             raise FetchError(f"its {_ENDPOINT} gives a token that is no access token")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds <= 0:
             raise FetchError(f"its {_ENDPOINT} gives a token with no time ahead")
-        return {"state": State.SAID, "token": token, "seconds": min(float(seconds), _MOST_SECONDS)}
+        return {"state": AskEnd.SAID, "token": token, "seconds": min(float(seconds), _MOST_SECONDS)}
 
 
 def _target(values: Mapping[str, Any]) -> dict[str, str]:

@@ -15,9 +15,9 @@ import anyio
 from yarl import URL
 
 from mcp_core import endpoint, methods
-from mcp_core.heads import Kind, kind_of
+from mcp_core.heads import BodyKind, kind_of
 from mcp_core.health import probe as core
-from mcp_core.health.probe import MAX_ANSWER, Acquaintance, Ask, Said, Sign
+from mcp_core.health.probe import MAX_ANSWER, Acquaintance, ProbeAnswer, ProbeRequest, Sign
 from mcp_core.health.rotation import TIMEOUT
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_sidecar.upstream.bodies import chunks, read
@@ -28,7 +28,7 @@ AT_ONCE: Final = 16
 _LEAVE_SECONDS: Final = 1.0
 
 
-class Asker:
+class ProbeAsker:
     """Probes replicas. Belongs to one event loop, and is closed by aclose."""
 
     def __init__(self, release: str) -> None:
@@ -75,7 +75,7 @@ class Asker:
             finding: Sign = end.value
             return finding
 
-    async def _ask(self, url: str, ask: Ask) -> Said:
+    async def _ask(self, url: str, ask: ProbeRequest) -> ProbeAnswer:
         try:
             async with self._session().request(
                 ask.http_method,
@@ -86,11 +86,11 @@ class Asker:
             ) as answer:
                 return await _said(ask, answer)
         except aiohttp.ClientConnectorError as error:
-            return Said(status=401) if _wants_certificate(error) else Said(failed="refused")
+            return ProbeAnswer(status=401) if _wants_certificate(error) else ProbeAnswer(failed="refused")
         except (aiohttp.ClientError, OSError) as error:
-            return Said(status=401) if _wants_certificate(error) else Said(failed="reset")
+            return ProbeAnswer(status=401) if _wants_certificate(error) else ProbeAnswer(failed="reset")
         except (EncodingError, StreamTooLargeError, ValueError):
-            return Said(failed="not-mcp")
+            return ProbeAnswer(failed="not-mcp")
 
     def _session(self) -> aiohttp.ClientSession:
         if self._client is None:
@@ -106,13 +106,13 @@ class Asker:
         return self._client
 
 
-async def _said(ask: Ask, answer: aiohttp.ClientResponse) -> Said:
+async def _said(ask: ProbeRequest, answer: aiohttp.ClientResponse) -> ProbeAnswer:
     session, status = answer.headers.get(methods.SESSION_HEADER), answer.status
-    said = Said(status, session=session, wait=_seconds(answer.headers.get("retry-after", "")))
+    said = ProbeAnswer(status, session=session, wait=_seconds(answer.headers.get("retry-after", "")))
     if status >= 500 or ask.http_method == "DELETE":
         return said
     kind = kind_of(answer.headers.get("content-type", ""))
-    if kind is Kind.STREAM:
+    if kind is BodyKind.STREAM:
         text, event, large = await _first(ask, answer)
     elif ask.http_method == "GET":
         return said
@@ -123,10 +123,10 @@ async def _said(ask: Ask, answer: aiohttp.ClientResponse) -> Said:
             "",
             body is None and kind is not None,
         )
-    return Said(status, text, event, session, said.wait, large)
+    return ProbeAnswer(status, text, event, session, said.wait, large)
 
 
-async def _first(ask: Ask, answer: aiohttp.ClientResponse) -> tuple[str, str, bool]:
+async def _first(ask: ProbeRequest, answer: aiohttp.ClientResponse) -> tuple[str, str, bool]:
     """Return the answer in a stream, or the type of its first event where that is all that tells.
 
     Some servers of 2024-11-05 open their stream for a POST too.

@@ -15,7 +15,7 @@ import structlog
 
 from mcp_sidecar.health.kong_admin import AdminError, KongAdmin, ToProbe
 from mcp_sidecar.health.metrics import HealthMetrics
-from mcp_sidecar.health.replicas import Replica, Verdict
+from mcp_sidecar.health.replicas import Replica, ReplicaStanding
 
 RENEW_SECONDS: Final = 2.0
 FIND_SECONDS: Final = 5.0
@@ -35,7 +35,7 @@ class Marks:
         self._found_at = float("-inf")
         self.found = ToProbe(frozenset(), {})
 
-    def want(self, verdicts: Mapping[Replica, Verdict]) -> None:
+    def want(self, verdicts: Mapping[Replica, ReplicaStanding]) -> None:
         """Have Kong know these verdicts from now on."""
         wanted = frozenset(one for one, verdict in verdicts.items() if not verdict.inside)
         if wanted != self._wanted:

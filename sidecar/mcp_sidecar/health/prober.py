@@ -13,20 +13,20 @@ from anyio.abc import TaskGroup
 
 from mcp_core.health.probe import Acquaintance, Sign
 from mcp_core.health.rotation import INTERVAL, Rotation, pause
-from mcp_sidecar.health.asking import Asker
+from mcp_sidecar.health.asking import ProbeAsker
 from mcp_sidecar.health.metrics import HealthMetrics
-from mcp_sidecar.health.replicas import Replica, Verdict
+from mcp_sidecar.health.replicas import Replica, ReplicaStanding
 
 _RANDOM: Final = secrets.SystemRandom()
 
-Changed = Callable[[Replica, Verdict, bool], None]
+Changed = Callable[[Replica, ReplicaStanding, bool], None]
 """Hears of each finding: the replica, the verdict now, and whether it went in or out by it."""
 
 
 class Prober:
     """Probes those replicas that it was given last. `changed` hears of every finding."""
 
-    def __init__(self, asker: Asker, metrics: HealthMetrics, changed: Changed) -> None:
+    def __init__(self, asker: ProbeAsker, metrics: HealthMetrics, changed: Changed) -> None:
         self._asker = asker
         self._metrics = metrics
         self._changed = changed
@@ -34,11 +34,11 @@ class Prober:
         self._rotations: dict[Replica, Rotation] = {}
         self._many: dict[str, int] = {}
 
-    def verdicts(self) -> dict[Replica, Verdict]:
+    def verdicts(self) -> dict[Replica, ReplicaStanding]:
         """Return what is thought of the replicas that are probed now."""
-        return {one: Verdict(held.inside, held.word) for one, held in self._rotations.items()}
+        return {one: ReplicaStanding(held.inside, held.word) for one, held in self._rotations.items()}
 
-    def watch(self, replicas: frozenset[Replica], known: Mapping[Replica, Verdict], tasks: TaskGroup) -> None:
+    def watch(self, replicas: frozenset[Replica], known: Mapping[Replica, ReplicaStanding], tasks: TaskGroup) -> None:
         """Probe exactly these from now on. `known` is what another sidecar thought of them."""
         for gone in self._running.keys() - replicas:
             self._running.pop(gone).cancel()
@@ -47,7 +47,7 @@ class Prober:
             server: sum(one.server == server for one in replicas) for server in {one.server for one in replicas}
         }
         for new in replicas - self._running.keys():
-            thought = known.get(new, Verdict(inside=True, word=""))
+            thought = known.get(new, ReplicaStanding(inside=True, word=""))
             scope = self._running[new] = anyio.CancelScope()
             self._rotations[new] = Rotation(inside=thought.inside, word=thought.word)
             tasks.start_soon(self._watch, new, self._rotations[new], scope)
@@ -75,7 +75,7 @@ class Prober:
                         replica=replica.target,
                         why=finding.word,
                     )
-                self._changed(replica, Verdict(rotation.inside, rotation.word), moved)
+                self._changed(replica, ReplicaStanding(rotation.inside, rotation.word), moved)
                 await anyio.sleep(pause(rotation, finding, self._many.get(replica.server, 1), _RANDOM.random()))
         with anyio.CancelScope(shield=True):
             await self._asker.leave(replica.url, known)

@@ -22,7 +22,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplicaStanding:
     """What is thought of a replica: whether it is in rotation, and the word of its last probe."""
 
     inside: bool

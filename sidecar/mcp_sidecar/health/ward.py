@@ -18,13 +18,13 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from mcp_sidecar.health.asking import Asker
+from mcp_sidecar.health.asking import ProbeAsker
 from mcp_sidecar.health.breakers import Breakers, ToldFile
 from mcp_sidecar.health.kong_admin import KongAdmin
 from mcp_sidecar.health.marks import Marks
 from mcp_sidecar.health.metrics import HealthMetrics
 from mcp_sidecar.health.prober import Prober
-from mcp_sidecar.health.replicas import Replica, Verdict, of_settings
+from mcp_sidecar.health.replicas import Replica, ReplicaStanding, of_settings
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.leases import Tenure
@@ -48,11 +48,11 @@ class Ward:
         self._named = of_settings(health.replicas)
         file = None if health.file is None else ToldFile(health.file, settings.keys, release)
         self.breakers = Breakers(health.limits, metrics, file)
-        self._asker = Asker(release)
+        self._asker = ProbeAsker(release)
         self._prober = Prober(self._asker, metrics, self._found)
         self._marks = [Marks(KongAdmin(url, health.admin_token), metrics) for url in health.admin]
         self._holder = secrets.token_hex(16)
-        self._verdicts: dict[Replica, Verdict] = {}
+        self._verdicts: dict[Replica, ReplicaStanding] = {}
         self._changed = anyio.Event()
         self._told: tuple[str, float] = "", float("-inf")
         self._leads = False
@@ -134,7 +134,7 @@ class Ward:
             except StoreError:
                 return
 
-    def _found(self, replica: Replica, verdict: Verdict, moved: bool) -> None:  # noqa: FBT001 - the prober's callback
+    def _found(self, replica: Replica, verdict: ReplicaStanding, moved: bool) -> None:  # noqa: FBT001 - the prober's callback
         """Take a finding of our own prober."""
         self._verdicts[replica] = verdict
         mine = [held for one, held in self._verdicts.items() if one.server == replica.server]
@@ -143,7 +143,7 @@ class Ward:
         if moved:
             self._changed.set()
 
-    def _take(self, verdicts: dict[Replica, Verdict]) -> None:
+    def _take(self, verdicts: dict[Replica, ReplicaStanding]) -> None:
         """Take what another sidecar found."""
         before, self._verdicts = self._verdicts, verdicts
         many, well = (
@@ -155,7 +155,7 @@ class Ward:
             self.breakers.probed(server, replicas=count, well=well[server], back=well[server] > had[server])
 
 
-def _read(told: str, replicas: frozenset[Replica]) -> dict[Replica, Verdict]:
+def _read(told: str, replicas: frozenset[Replica]) -> dict[Replica, ReplicaStanding]:
     """Return what another sidecar told of replicas that are known here. What it says otherwise means nothing."""
     try:
         said = json.loads(told) if told else {}
@@ -163,7 +163,7 @@ def _read(told: str, replicas: frozenset[Replica]) -> dict[Replica, Verdict]:
         return {}
     by_key: Mapping[str, Replica] = {one.key: one for one in replicas}
     return {
-        by_key[key]: Verdict(inside=bool(value[0]), word=str(value[1]))
+        by_key[key]: ReplicaStanding(inside=bool(value[0]), word=str(value[1]))
         for key, value in said.items()
         if key in by_key and isinstance(value, list) and len(value) == 2
     }

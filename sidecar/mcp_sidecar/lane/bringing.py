@@ -18,11 +18,11 @@ from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.surface import ANY_QUESTION, unreadable
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.fetched import Began, Failed, Said, Whole
-from mcp_sidecar.lane.filtering import Filtered, Sight
+from mcp_sidecar.lane.filtering import AnswerView, Filtered
 from mcp_sidecar.lane.lasting import may_stay
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.streams import EventStream, events
-from mcp_sidecar.upstream.answers import JSON_TYPE, STREAM_TYPE, Head, Shape, read_error, read_head
+from mcp_sidecar.upstream.answers import JSON_TYPE, STREAM_TYPE, AnswerHead, BodyShape, read_error, read_head
 from mcp_sidecar.upstream.bodies import read, read_beginning, target, words
 from mcp_sidecar.upstream.encodings import EncodingError
 
@@ -30,7 +30,9 @@ from mcp_sidecar.upstream.encodings import EncodingError
 class Bringing:
     """Reads one answer of `target`. `stay` is called where the rest of it may take as long as it likes."""
 
-    def __init__(self, parts: Parts, target: Target, sight: Sight, account: Account, stay: Callable[[], None]) -> None:
+    def __init__(
+        self, parts: Parts, target: Target, sight: AnswerView, account: Account, stay: Callable[[], None]
+    ) -> None:
         self._parts = parts
         self._target = target
         self._claims = account.claims
@@ -44,7 +46,7 @@ class Bringing:
         self._account.answered = 200 <= response.status < 300
         head = read_head(response)
         session = self._session(head)
-        if head.shape is not Shape.STREAM or isinstance(session, Reject) or self._says_nothing():
+        if head.shape is not BodyShape.STREAM or isinstance(session, Reject) or self._says_nothing():
             return await self._one(head, session, response)
         headers = {"cache-control": "no-cache", **head.headers, **session}
         headers |= {"content-type": STREAM_TYPE, "x-accel-buffering": "no"}
@@ -58,21 +60,21 @@ class Bringing:
         return self._account.answered and self._claims.http_method != "GET" and not asks
 
     async def _one(
-        self, head: Head, session: Mapping[str, str] | Reject, response: aiohttp.ClientResponse
+        self, head: AnswerHead, session: Mapping[str, str] | Reject, response: aiohttp.ClientResponse
     ) -> Whole | Failed:
         """Return the only part of an answer that is no stream, or may not be one."""
         if self._says_nothing():
             posted = self._claims.http_method == "POST" and response.status != 204
             return self._pass(replace(head, status=202 if posted else head.status), b"")
-        if head.shape is Shape.REPLACED:
+        if head.shape is BodyShape.REPLACED:
             return self._replace(head, response, await read_beginning(response))
         if isinstance(session, Reject):
             return self._account.withhold(session, "session")
-        if self._judge.question.asked and head.shape in (Shape.UNREAD, Shape.EMPTY) and head.status < 400:
+        if self._judge.question.asked and head.shape in (BodyShape.UNREAD, BodyShape.EMPTY) and head.status < 400:
             return self._account.withhold(unreadable("an answer without content"), "empty")
         return await self._whole(replace(head, headers={**head.headers, **session}), response)
 
-    def _session(self, head: Head) -> Mapping[str, str] | Reject:
+    def _session(self, head: AnswerHead) -> Mapping[str, str] | Reject:
         if head.refusal is not None:
             return {}
         sealed = self._parts.sessions.seal(self._claims, self._target, head.sessions, now=time.time())
@@ -81,16 +83,16 @@ class Bringing:
         # Decks of 0.1 take the first off every answer and call the second so.
         return {} if sealed is None else dict.fromkeys((methods.SESSION_HEADER, methods.GATEWAY_SESSION_HEADER), sealed)
 
-    async def _whole(self, head: Head, response: aiohttp.ClientResponse) -> Whole | Failed:
-        if head.shape is Shape.UNREAD:
+    async def _whole(self, head: AnswerHead, response: aiohttp.ClientResponse) -> Whole | Failed:
+        if head.shape is BodyShape.UNREAD:
             return self._pass(head, b"")
         try:
             body = await read(response, self._parts.settings.max_answer)
         except EncodingError as broken:
             return self._account.withhold(unreadable(str(broken)), "encoding")
-        if head.shape is Shape.ERROR:
+        if head.shape is BodyShape.ERROR:
             error = read_error(head, body or b"", self._claims.id)
-            if isinstance(error, Head):
+            if isinstance(error, AnswerHead):
                 return self._replace(error, response, body or b"")
             return await self._json(head, error, replace(self._sight, judge=Judge(ANY_QUESTION)))
         if body is None:
@@ -99,19 +101,19 @@ class Bringing:
             )
         return await self._json(head, body, self._sight)
 
-    def _replace(self, head: Head, response: aiohttp.ClientResponse, body: bytes) -> Failed:
+    def _replace(self, head: AnswerHead, response: aiohttp.ClientResponse, body: bytes) -> Failed:
         """Put the gateway's error in the place of an answer; the operator is told what the server said."""
         refusal = head.refusal or unreadable("nothing that passes")
         told: dict[str, str | int] = {"status": head.status, "said": words(response, body), "do": head.do}
         if where := target(response):
             told["points_to"] = where
-        if head.shape is not Shape.ERROR:
+        if head.shape is not BodyShape.ERROR:
             return self._account.withhold(refusal, head.reason, told)
         self._account.tell("server refused", refusal, head.reason, told)
         outcome = "unavailable" if refusal.code == UNAVAILABLE else "replaced"
         return self._account.fail(replace(refusal, headers=dict(head.headers)), outcome)
 
-    async def _json(self, head: Head, body: bytes, sight: Sight) -> Whole | Failed:
+    async def _json(self, head: AnswerHead, body: bytes, sight: AnswerView) -> Whole | Failed:
         filtered = await self._parts.filter(body, sight)
         if isinstance(filtered, Reject):
             return self._account.withhold(filtered, "text")
@@ -121,7 +123,7 @@ class Bringing:
             return self._account.withhold(unreadable("an answer that does not say what was asked"), "silence")
         return self._pass(head, filtered.text)
 
-    def _pass(self, head: Head, body: bytes) -> Whole:
+    def _pass(self, head: AnswerHead, body: bytes) -> Whole:
         self._account.passed()
         # From here on only the agent can be slow, and that is its own affair.
         self._stay()

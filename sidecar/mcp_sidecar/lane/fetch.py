@@ -26,7 +26,7 @@ from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched
 from mcp_sidecar.lane.files import files_of
-from mcp_sidecar.lane.filtering import Sight
+from mcp_sidecar.lane.filtering import AnswerView
 from mcp_sidecar.lane.lasting import may_last, works
 from mcp_sidecar.lane.old_transport import refused_on_stream
 from mcp_sidecar.lane.parts import Parts
@@ -62,7 +62,7 @@ class Fetch:
         self._target = call.target
         terms, server = call.claims.terms, call.target.server
         self._judge = Judge(call.claims.question, terms.server_messages)
-        self._sight = Sight(
+        self._sight = AnswerView(
             call.view,
             server,
             terms.enforce,

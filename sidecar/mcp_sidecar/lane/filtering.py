@@ -14,7 +14,7 @@ from mcp_core.answer import Judge
 from mcp_core.methods import Kind
 from mcp_core.outcome import Reject
 from mcp_core.policy import View
-from mcp_core.results import Found
+from mcp_core.results import ResultFindings
 from mcp_core.sse import Event
 from mcp_core.surface import ANY_QUESTION, Revise, filter_text, keep
 from mcp_sidecar.lane.fairness import FairQueue, Turn
@@ -58,7 +58,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class AnswerView:
     """How one caller sees an answer: what fits its question, what is hidden, or only counted where not `enforce`."""
 
     view: Tally
@@ -81,7 +81,7 @@ class Filtered:
 
     text: bytes
     hidden: Counter[Kind]
-    found: tuple[Found, ...] = ()
+    found: tuple[ResultFindings, ...] = ()
     event: Event | None = None
 
     @property
@@ -98,7 +98,7 @@ class _Lane:
         self._admitted = anyio.CapacityLimiter(most)
         self._one: dict[str, anyio.Lock] = {}
 
-    async def filter(self, text: bytes, sight: Sight) -> Filtered | Reject:
+    async def filter(self, text: bytes, sight: AnswerView) -> Filtered | Reject:
         # A server's next text waits here, so that it takes no thread from another server's.
         one = self._one.setdefault(sight.server, anyio.Lock())
         async with one, self._admitted, self._queue.turn(sight.server) as turn:
@@ -106,7 +106,7 @@ class _Lane:
             limiter = anyio.CapacityLimiter(1)
             return await anyio.to_thread.run_sync(self._work, text, sight, turn, limiter=limiter)
 
-    def _work(self, text: bytes, sight: Sight, turn: Turn) -> Filtered | Reject:
+    def _work(self, text: bytes, sight: AnswerView, turn: Turn) -> Filtered | Reject:
         def pause() -> None:
             anyio.from_thread.check_cancelled()
             if self._queue.is_waited_for:
@@ -131,7 +131,7 @@ class Filter:
         """Return whether a long text waits for its turn."""
         return self._turns.is_waited_for
 
-    async def __call__(self, text: bytes, sight: Sight) -> Filtered | Reject:
+    async def __call__(self, text: bytes, sight: AnswerView) -> Filtered | Reject:
         """Return the text as the caller may see it, or why nobody may see it."""
         filtered = await self._once(text, sight)
         if sight.pins is None or isinstance(filtered, Reject) or not await sight.pins.learn():
@@ -140,7 +140,7 @@ class Filter:
         sight.pins.count()
         return filtered
 
-    async def _once(self, text: bytes, sight: Sight) -> Filtered | Reject:
+    async def _once(self, text: bytes, sight: AnswerView) -> Filtered | Reject:
         scans = sight.results is not None or sight.beside is not None
         if len(text) < (SCANNED_BYTES if scans else THREAD_BYTES):
             return _filter(text, sight)
@@ -148,7 +148,7 @@ class Filter:
         return await lane.filter(text, sight)
 
 
-def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
+def _filter(text: bytes, sight: AnswerView) -> Filtered | Reject:
     view, scans = sight.view, [one for one in (sight.results, sight.beside) if one is not None]
     view.hidden = Counter()
     for one in scans:
@@ -159,7 +159,7 @@ def _filter(text: bytes, sight: Sight) -> Filtered | Reject:
     return Filtered(passed, view.hidden, tuple(found for one in scans for found in one.found))
 
 
-def _revise(sight: Sight) -> Revise:
+def _revise(sight: AnswerView) -> Revise:
     """Return what changes a message. What is scanned is what the server sent, but for items that are not open."""
 
     def revise(message: dict[str, Any]) -> bool:

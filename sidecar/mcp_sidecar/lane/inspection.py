@@ -24,7 +24,7 @@ from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, Reject, RequestId,
 from mcp_core.pins.canonical import canonical
 from mcp_core.pins.states import Pinning
 from mcp_core.reasons import Reason
-from mcp_core.results import Found
+from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.lane.schemas import Schemas, Usable
@@ -58,7 +58,7 @@ class Results:
         self._scanner = scanner
         self._asked = asked
         self._block = block
-        self.found: list[Found] = []
+        self.found: list[ResultFindings] = []
         self._pause: Callable[[], None] | None = None
 
     @contextmanager
@@ -93,7 +93,7 @@ class Beside:
     def __init__(self, settings: str, *, enforce: bool) -> None:
         self._settings = settings
         self._enforce = enforce
-        self.found: list[Found] = []
+        self.found: list[ResultFindings] = []
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Read what stands beside the items of a message, and take out what is to be. Returns whether it changed."""
@@ -101,7 +101,7 @@ class Beside:
         if governed is None:
             return False
         rules, changed = governed
-        self.found.append(Found(tuple(sorted(rules)), withheld=changed, where="beside"))
+        self.found.append(ResultFindings(tuple(sorted(rules)), withheld=changed, where="beside"))
         return changed
 
     def _scan(self, value: Mapping[str, Any]) -> Report:
@@ -134,7 +134,7 @@ class Inspector:
             return None
         return Beside(canonical(terms.scan), enforce=results is Mode.BLOCK or pins is Pinning.ENFORCE)
 
-    def tell(self, claims: Claims, server: str, found: Sequence[Found], trace: str | None) -> None:
+    def tell(self, claims: Claims, server: str, found: Sequence[ResultFindings], trace: str | None) -> None:
         """Count and write down what was found in answers."""
         for one in found:
             self._tell(claims, server, one.where, one.rules, "withheld" if one.withheld else "flagged", trace)

@@ -26,7 +26,7 @@ from mcp_core.outcome import Reject
 from mcp_core.seal import ENDPOINT_PURPOSE, NONCE_BYTES, REFUSAL_PURPOSE, Sealer, SessionSealer
 from mcp_core.sse import Event
 from mcp_core.surface import Revise, unreadable
-from mcp_sidecar.lane.filtering import Filter, Filtered, Sight
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Filtered
 from mcp_sidecar.lane.sessions import opened
 from mcp_sidecar.lane.streams import EventStream
 from mcp_sidecar.lane.tasks import Sending
@@ -41,7 +41,7 @@ Announce = Callable[[str], str | None]
 class OldStream(EventStream):
     """The events of a GET's stream, of which one may name the server's message endpoint."""
 
-    def __init__(self, filter_: Filter, sight: Sight, *, max_event: int, announce: Announce) -> None:
+    def __init__(self, filter_: Filter, sight: AnswerView, *, max_event: int, announce: Announce) -> None:
         super().__init__(filter_, sight, max_event=max_event)
         self._announce = announce
 
@@ -66,7 +66,9 @@ class OldTransport:
         self._endpoints = SessionSealer(keys, AESGCM, InvalidTag, ENDPOINT_PURPOSE)
         self._refusals = Sealer(keys, AESGCM, InvalidTag, REFUSAL_PURPOSE, (_SAID,))
 
-    def stream(self, claims: Claims, target: Target, filter_: Filter, sight: Sight, *, max_event: int) -> OldStream:
+    def stream(
+        self, claims: Claims, target: Target, filter_: Filter, sight: AnswerView, *, max_event: int
+    ) -> OldStream:
         """Return how a stream is read that may be of this transport: one whose claims say what to announce."""
         revise = partial(self._revise, claims, target, sight.revise)
         announce = partial(self._announced, claims, target)

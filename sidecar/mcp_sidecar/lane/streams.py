@@ -13,7 +13,7 @@ import aiohttp
 from mcp_core.outcome import Reject
 from mcp_core.sse import Decoder, Event, StreamTooLargeError, one_line
 from mcp_core.surface import unreadable
-from mcp_sidecar.lane.filtering import Filter, Filtered, Sight
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Filtered
 from mcp_sidecar.upstream.bodies import chunks
 from mcp_sidecar.upstream.encodings import EncodingError
 
@@ -27,7 +27,7 @@ class EventStream:
     `resumable` says whether the server gave the agent what it needs to come back for the rest.
     """
 
-    def __init__(self, filter_: Filter, sight: Sight, *, max_event: int) -> None:
+    def __init__(self, filter_: Filter, sight: AnswerView, *, max_event: int) -> None:
         self._filter = filter_
         self._sight = sight
         self._decoder = Decoder(max_event)

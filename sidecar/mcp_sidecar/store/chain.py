@@ -18,7 +18,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from mcp_core.pins.canonical import canonical, digest
-from mcp_sidecar.store.tables import Entry, Head, Version
+from mcp_sidecar.store.tables import ChainHead, Entry, Version
 
 GENESIS: Final = "0" * 64
 """What the first entry holds as the hash before it."""
@@ -62,12 +62,12 @@ class Draft:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def lock_head(session: Session) -> Head:
+def lock_head(session: Session) -> ChainHead:
     """Return the head row, which no other writer gets before this transaction ends."""
-    return session.execute(select(Head).where(Head.id == 1).with_for_update()).scalar_one()
+    return session.execute(select(ChainHead).where(ChainHead.id == 1).with_for_update()).scalar_one()
 
 
-def append(session: Session, head: Head, drafts: Sequence[Draft]) -> None:
+def append(session: Session, head: ChainHead, drafts: Sequence[Draft]) -> None:
     """Add entries behind the head, and move it."""
     rows = []
     for draft in drafts:
@@ -142,7 +142,7 @@ def _broken(entry: Entry, seq: int, previous: str) -> str | None:
 
 
 def _end_problem(session: Session, count: int, last: str, anchor: tuple[int, str] | None) -> str | None:
-    head = session.get(Head, 1)
+    head = session.get(ChainHead, 1)
     if head is None:
         return "the head row is missing"
     if head.seq > count:

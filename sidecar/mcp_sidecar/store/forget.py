@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from mcp_core.pins.states import OPEN, State
 from mcp_sidecar.store.chain import FORGOTTEN, SELF, Draft, append
 from mcp_sidecar.store.rows import REVIEWED, Row, Rows, touch_items
-from mcp_sidecar.store.tables import Head, Known, Version
+from mcp_sidecar.store.tables import ChainHead, Known, Version
 
 MOST_OF_ITEM: Final = 100
 """Versions of one item that are kept although nobody decided on them."""
@@ -48,7 +48,7 @@ def forgettable(versions: Mapping[str, Row]) -> list[str]:
     return [seen for seen in by_age if seen not in kept and versions[seen].reason != REVIEWED]
 
 
-def forget_old(session: Session, head: Head, known: Known, item: str, versions: dict[str, Row], now: int) -> None:
+def forget_old(session: Session, head: ChainHead, known: Known, item: str, versions: dict[str, Row], now: int) -> None:
     """Forget the oldest versions of an item, down to KEPT_OF_ITEM that nobody decided on."""
     surplus = undecided(versions) - KEPT_OF_ITEM
     digests = forgettable(versions)[: max(0, surplus)]
@@ -58,7 +58,7 @@ def forget_old(session: Session, head: Head, known: Known, item: str, versions: 
         del versions[seen]
 
 
-def make_room(session: Session, head: Head, known: Known, kept: Collection[str], now: int) -> None:
+def make_room(session: Session, head: ChainHead, known: Known, kept: Collection[str], now: int) -> None:
     """Forget the oldest versions of a server's items, but for those of `kept` (by their keys)."""
     rows: Rows = defaultdict(dict)
     columns = Version.item, Version.digest, Version.state, Version.reason, Version.last_seen
@@ -76,7 +76,7 @@ def make_room(session: Session, head: Head, known: Known, kept: Collection[str],
 
 def _forget(
     session: Session,
-    head: Head,
+    head: ChainHead,
     known: Known,
     item: str,
     digests: Sequence[str],

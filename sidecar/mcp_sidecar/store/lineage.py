@@ -19,7 +19,7 @@ from mcp_core.scan import ItemKind
 from mcp_sidecar.store.chain import ACCEPTED, GENESIS, SEEN, Draft, append, lock_head
 from mcp_sidecar.store.observe import News
 from mcp_sidecar.store.rows import CLOSED_BEFORE, batches, item_key, read_rows
-from mcp_sidecar.store.tables import Entry, Head, Version
+from mcp_sidecar.store.tables import ChainHead, Entry, Version
 
 Anchor: TypeAlias = tuple[int, str]
 """The number of an entry, and its hash."""
@@ -65,7 +65,7 @@ def accept(session: Session, anchor: Anchor, *, reviewer: str, why: str, now: in
 
 def close(session: Session, items: Iterable[ItemName], now: int) -> list[News]:
     """Close items that were closed by a store that this one replaces, and return what was closed."""
-    head: Head = lock_head(session)
+    head: ChainHead = lock_head(session)
     names = {item_key(*name): name for name in items}
     rows = read_rows(session, names)
     news = []

@@ -29,7 +29,7 @@ from mcp_sidecar.store.sightings import (
     trust_of,
     weighty,
 )
-from mcp_sidecar.store.tables import Head, Known, Version
+from mcp_sidecar.store.tables import ChainHead, Known, Version
 
 TOUCH_MS: Final = 60_000
 """How old the date of a version must be before it is written anew: not every list is worth a write."""
@@ -194,7 +194,7 @@ class Observation:
             head.generation = generation
         return Written([*news, *often], [self._seen[key] for key in self._grades if key not in grades])
 
-    def _fitting(self, session: Session, head: Head, known: Known) -> Grades:
+    def _fitting(self, session: Session, head: ChainHead, known: Known) -> Grades:
         """Make room in the store for what is new, and return the grades of those versions for which there is some."""
         sizes = {key: self._seen[key].size for key in self._grades}
         versions, size = known.versions + len(sizes), known.size + sum(sizes.values())
@@ -209,7 +209,7 @@ class Observation:
         return grades
 
     def _changes_often(
-        self, session: Session, head: Head, known: Known, rows: Rows, new: Collection[Key]
+        self, session: Session, head: ChainHead, known: Known, rows: Rows, new: Collection[Key]
     ) -> list[News]:
         """Forget old versions of items that have too many, and tell of items that change often."""
         news = []

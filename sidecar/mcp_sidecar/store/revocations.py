@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mcp_core.auth.revoked import Word
 from mcp_sidecar.store.chain import Draft, append, lock_head
-from mcp_sidecar.store.tables import Entry, Head
+from mcp_sidecar.store.tables import ChainHead, Entry
 
 REVOKED: Final = "revoked"
 RESTORED: Final = "restored"
@@ -30,7 +30,7 @@ def write(session: Session, word: Word, *, kind: str, name: str, issuer: str, re
 
 def read(session: Session, since: int) -> tuple[int, list[Word]]:
     """Return the words behind an entry of the chain by its number, and the number of the last entry."""
-    last = session.execute(select(Head.seq)).scalar_one()
+    last = session.execute(select(ChainHead.seq)).scalar_one()
     if last == since:
         return last, []
     query = select(Entry).where(Entry.seq > since, Entry.seq <= last, Entry.action.in_((REVOKED, RESTORED)))

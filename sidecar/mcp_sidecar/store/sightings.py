@@ -16,7 +16,7 @@ from mcp_core.pins.canonical import canonical, digest_of
 from mcp_core.pins.states import Trust
 from mcp_core.scan import Finding, ItemKind, Report, ScanConfig, ScanConfigError, Scanner, Severity, ToolNames
 from mcp_core.scan.structure import COLLISION
-from mcp_sidecar.store.tables import Head, Known, Version
+from mcp_sidecar.store.tables import ChainHead, Known, Version
 
 AS_SHIPPED: Final = "{}"
 """The settings of a server whose guards say nothing of them, as canonical JSON: whose it is, and the scanner's."""
@@ -102,7 +102,7 @@ class Tools:
 
     def catch_up(self, session: Session) -> None:
         """Read the names that were written since they were last read."""
-        generation = session.execute(select(Head.generation)).scalar_one()
+        generation = session.execute(select(ChainHead.generation)).scalar_one()
         new = (Version.kind == ItemKind.TOOL.value, Version.generation > self._generation)
         by_server: defaultdict[str, set[str]] = defaultdict(set)
         for server, name in session.execute(select(Version.server, Version.name).where(*new)):

@@ -33,7 +33,7 @@ from mcp_sidecar.store.migrate import check_schema, upgrade
 from mcp_sidecar.store.observe import NOTHING_AROUND, Around, News, Observation, Written
 from mcp_sidecar.store.rows import REVIEWED, item_key
 from mcp_sidecar.store.sightings import Sighting, Tools, new_server
-from mcp_sidecar.store.tables import Entry, Head, Known, Version
+from mcp_sidecar.store.tables import ChainHead, Entry, Known, Version
 from mcp_sidecar.store.values import Changes, DecidedMeanwhileError, ItemId, Seen, Standing, UnknownItemError
 
 SETTLE: Final = 300.0
@@ -85,12 +85,12 @@ class Store:
     def generation(self) -> int:
         """Return a number that grows with every change that guards must know."""
         with reading(self._engine) as session:
-            return session.execute(select(Head.generation)).scalar_one()
+            return session.execute(select(ChainHead.generation)).scalar_one()
 
     def head(self) -> str:
         """Return the anchor of the chain as it is now: SEQ:HASH."""
         with reading(self._engine) as session:
-            seq, last = session.execute(select(Head.seq, Head.hash)).one()
+            seq, last = session.execute(select(ChainHead.seq, ChainHead.hash)).one()
             return f"{seq}:{last}"
 
     def changes(self, since: int = -1, head: Anchor | None = None) -> Changes:
@@ -105,7 +105,7 @@ class Store:
         if is_file(self._url) and (self._mark is None or file_mark(self._url) != self._mark):
             raise StoreGoneError(f"the file of the store, {self._url.database}, was taken away or replaced")
         with reading(self._engine) as session:
-            row = session.execute(select(Head)).scalar_one()
+            row = session.execute(select(ChainHead)).scalar_one()
             changes = Changes(row.generation, (row.seq, row.hash))
             if head is not None and not goes_through(session, head):
                 changes = replace(changes, follows=False, accepted=is_accepted(session, head))

@@ -60,7 +60,7 @@ class Version(Base):
     __table_args__ = (Index("version_by_server", "server"), Index("version_by_generation", "generation"))
 
 
-class Head(Base):
+class ChainHead(Base):
     """The one row (id 1) that writers lock: where the chain ends, and how often what guards must know has changed."""
 
     __tablename__ = "head"

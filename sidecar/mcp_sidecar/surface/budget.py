@@ -33,7 +33,7 @@ class Bucket:
         self._left -= cost
 
 
-class Budget:
+class VersionBudget:
     """What one server may have written down."""
 
     def __init__(self, now: float) -> None:

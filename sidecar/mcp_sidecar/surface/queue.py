@@ -19,7 +19,7 @@ from mcp_sidecar.surface import review
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingVersion:
     """One version that waits. All texts are ASCII: `does`, `differs` and `found` are one line each.
 
     `fields` are the members that differ from the open version, none where the item is new.
@@ -44,18 +44,18 @@ class Decision:
     labels: tuple[str, ...] | None = None
 
 
-def waiting(store: Store, server: str | None) -> list[Waiting]:
+def waiting(store: Store, server: str | None) -> list[WaitingVersion]:
     """Return what waits, of one server or of all: what was found something in first, then by server and name."""
     rows = [_row(store, seen) for seen in review.waiting(store, server)]
     return sorted(rows, key=lambda row: not row.found)
 
 
-def _row(store: Store, seen: Seen) -> Waiting:
+def _row(store: Store, seen: Seen) -> WaitingVersion:
     _, item, findings = store.content(seen.id, seen.digest)
     opened = [one for one in store.standing(seen.id).versions if one.state in OPEN and one.digest != seen.digest]
     before = store.content(seen.id, opened[0].digest)[1] if opened else {}
     fields = changed_fields(field_digests(before), item) if opened else ()
-    return Waiting(
+    return WaitingVersion(
         seen,
         summary(seen.id.kind, item),
         effects_of(seen.id.kind, item),

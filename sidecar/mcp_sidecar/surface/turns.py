@@ -14,7 +14,7 @@ import anyio
 
 from mcp_core.scan import ItemKind, siblings_of
 from mcp_sidecar.store.sightings import Sighting
-from mcp_sidecar.surface.budget import Budget
+from mcp_sidecar.surface.budget import VersionBudget
 
 SLICE: Final = 100
 """Versions in one slice: some 50 ms of scanning and 10 ms of writing, if they are of a usual size."""
@@ -35,7 +35,7 @@ def key_of(one: Sighting) -> Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingSighting:
     """A sighting that waits, and since when (monotonic seconds)."""
 
     seen: Sighting
@@ -47,7 +47,7 @@ class Slice:
     """What is written down next of one server. `scan` are settings of the scanner to take over first."""
 
     server: str
-    waiting: Sequence[Waiting]
+    waiting: Sequence[WaitingSighting]
     siblings: frozenset[str]
     scan: str | None = None
 
@@ -69,10 +69,10 @@ class Ticket:
 class _Line:
     """What waits of one server: versions of known items, then new items, then dates of what is known."""
 
-    budget: Budget
-    changes: dict[Key, Waiting] = field(default_factory=dict)
-    news: dict[Key, Waiting] = field(default_factory=dict)
-    dates: dict[Key, Waiting] = field(default_factory=dict)
+    budget: VersionBudget
+    changes: dict[Key, WaitingSighting] = field(default_factory=dict)
+    news: dict[Key, WaitingSighting] = field(default_factory=dict)
+    dates: dict[Key, WaitingSighting] = field(default_factory=dict)
     siblings: set[str] = field(default_factory=set)
     scan: str | None = None
     heard: bool = False
@@ -104,7 +104,7 @@ class Turns:
         """Add what an answer brought; returns who waits for it, and what the server's budget leaves out."""
         line = self._lines.get(server)
         if line is None:
-            line = self._lines[server] = _Line(Budget(now))
+            line = self._lines[server] = _Line(VersionBudget(now))
         left_out = []
         keys = []
         for to, sightings in ((line.changes, changes), (line.news, news)):
@@ -113,10 +113,10 @@ class Turns:
                 if key not in to and not self._fits(line, one, now):
                     left_out.append(one)
                     continue
-                self._put(to, key, Waiting(one, now))
+                self._put(to, key, WaitingSighting(one, now))
                 keys.append(key)
         for one in dates:
-            line.dates[key_of(one)] = Waiting(one, now)
+            line.dates[key_of(one)] = WaitingSighting(one, now)
         line.siblings |= siblings_of(one.name for one in (*changes, *news) if one.kind is ItemKind.TOOL)
         line.scan = scan if scan is not None else line.scan
         line.heard = True
@@ -131,7 +131,7 @@ class Turns:
             return None
         server = self._turns.popleft()
         line = self._lines[server]
-        chosen: list[Waiting] = []
+        chosen: list[WaitingSighting] = []
         size = 0
         for waiting in (line.changes, line.news):
             while waiting and len(chosen) < SLICE and (not chosen or size < SLICE_SIZE):
@@ -198,7 +198,7 @@ class Turns:
     def _fits(self, line: _Line, one: Sighting, now: float) -> bool:
         return self._size + one.size <= MOST_SIZE and line.budget.take(one.size, now)
 
-    def _put(self, to: dict[Key, Waiting], key: Key, one: Waiting) -> None:
+    def _put(self, to: dict[Key, WaitingSighting], key: Key, one: WaitingSighting) -> None:
         if key not in to:
             to[key] = one
             self._size += one.seen.size

@@ -13,7 +13,7 @@ import aiohttp
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
-from mcp_core.heads import Fate, Kind, kind_of, row_of
+from mcp_core.heads import BodyKind, Fate, kind_of, row_of
 from mcp_core.jsonrpc import NotStrictError, Response
 from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject, RequestId
 from mcp_core.question import Asked
@@ -21,8 +21,8 @@ from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS, unreadable
 from mcp_sidecar.upstream.encodings import is_known
 
-JSON_TYPE: Final = Kind.JSON.value
-STREAM_TYPE: Final = Kind.STREAM.value
+JSON_TYPE: Final = BodyKind.JSON.value
+STREAM_TYPE: Final = BodyKind.STREAM.value
 
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
@@ -35,7 +35,7 @@ _CLOSED: Final = (
 _NO_ROUTE: Final = "no Route matched with those values"
 
 
-class Shape(Enum):
+class BodyShape(Enum):
     """How the body of an answer is read."""
 
     STREAM = "event stream"
@@ -47,7 +47,7 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class AnswerHead:
     """The head of an answer: `headers` are those that pass, `sessions` Mcp-Session-Id's values.
 
     `refusal` is what an agent gets in place of the answer, or of the body of an error that is no JSON-RPC; `reason` a
@@ -55,7 +55,7 @@ class Head:
     """
 
     status: int
-    shape: Shape
+    shape: BodyShape
     headers: dict[str, str]
     sessions: tuple[str, ...] = ()
     refusal: Reject | None = None
@@ -63,37 +63,37 @@ class Head:
     do: str = ""
 
 
-def read_head(response: aiohttp.ClientResponse) -> Head:
+def read_head(response: aiohttp.ClientResponse) -> AnswerHead:
     """Read status and headers of a server's answer."""
     status = response.status
     fields: dict[str, str | list[str]] = {name.lower(): response.headers.getall(name) for name in response.headers}
     fields = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
     row = row_of(status, challenged="www-authenticate" in fields)
     sessions = tuple(response.headers.getall(methods.SESSION_HEADER, ()))
-    head = Head(status, Shape.UNREAD, _passed(fields), sessions)
+    head = AnswerHead(status, BodyShape.UNREAD, _passed(fields), sessions)
     if row.fate in (Fate.ERROR, Fate.REPLACED):
-        shape = Shape.ERROR if row.fate is Fate.ERROR else Shape.REPLACED
+        shape = BodyShape.ERROR if row.fate is Fate.ERROR else BodyShape.REPLACED
         head = replace(head, shape=shape, refusal=row.refusal(status), reason=row.reason, do=row.do)
-    if head.shape is not Shape.REPLACED and not is_known(http.single(fields, "content-encoding") or ""):
+    if head.shape is not BodyShape.REPLACED and not is_known(http.single(fields, "content-encoding") or ""):
         return _replaced(head, "a Content-Encoding that was not asked for", Reason.ENCODING, _DO_NOT_ENCODE)
     if row.fate is not Fate.READ or http.single(fields, "content-length") == "0":
         return head
     return _with_shape(head, fields)
 
 
-def _with_shape(head: Head, fields: http.Headers) -> Head:
+def _with_shape(head: AnswerHead, fields: http.Headers) -> AnswerHead:
     said = http.single(fields, "content-type")
     if said is None:
-        return replace(head, shape=Shape.EMPTY)
+        return replace(head, shape=BodyShape.EMPTY)
     kind = kind_of(said)
     if kind is None:
         why = "a Content-Type that is neither JSON nor an event stream, in UTF-8"
         return _replaced(head, why, Reason.CONTENT_TYPE, _NO_MCP)
-    return replace(head, shape=Shape.STREAM if kind is Kind.STREAM else Shape.JSON)
+    return replace(head, shape=BodyShape.STREAM if kind is BodyKind.STREAM else BodyShape.JSON)
 
 
-def _replaced(head: Head, why: str, reason: Reason, do: str) -> Head:
-    return replace(head, shape=Shape.REPLACED, refusal=unreadable(why), reason=reason, do=do)
+def _replaced(head: AnswerHead, why: str, reason: Reason, do: str) -> AnswerHead:
+    return replace(head, shape=BodyShape.REPLACED, refusal=unreadable(why), reason=reason, do=do)
 
 
 def _passed(fields: http.Headers) -> dict[str, str]:
@@ -114,7 +114,7 @@ def _private(cache: str) -> bool:
     return not directives & {"public", "s-maxage"} and bool(directives & {"private", "no-store", "no-cache"})
 
 
-def read_error(head: Head, body: bytes, id_: RequestId | None) -> bytes | Head:
+def read_error(head: AnswerHead, body: bytes, id_: RequestId | None) -> bytes | AnswerHead:
     """Return the body of a 4xx or 5xx that is one JSON-RPC error, with the id of what was asked.
 
     Where it is none, return the head with what replaces it. The status says what it answers, whatever its id was.

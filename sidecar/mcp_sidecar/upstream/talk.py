@@ -24,7 +24,7 @@ from mcp_core.policy import Access, View
 from mcp_core.question import Question
 from mcp_core.sse import Decoder, StreamTooLargeError
 from mcp_core.surface import filter_text
-from mcp_sidecar.upstream.answers import Head, Shape, read_head
+from mcp_sidecar.upstream.answers import AnswerHead, BodyShape, read_head
 from mcp_sidecar.upstream.bodies import THREAD_BYTES, chunks, read
 from mcp_sidecar.upstream.encodings import EncodingError
 from mcp_sidecar.upstream.internal_route import UpstreamError
@@ -92,7 +92,7 @@ class Talk:
         if listen is None:
             return False
         async with self._send(listen) as (head, response):
-            if head.shape is not Shape.STREAM:
+            if head.shape is not BodyShape.STREAM:
                 return False
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
@@ -120,7 +120,7 @@ class Talk:
     async def _result(self, outgoing: Outgoing) -> Result | None:
         """Return the result of a request, or None where the server refused it, or none is expected."""
         async with self._send(outgoing) as (head, response):
-            if outgoing.id is None or head.shape not in (Shape.JSON, Shape.STREAM):
+            if outgoing.id is None or head.shape not in (BodyShape.JSON, BodyShape.STREAM):
                 if outgoing.id is not None:
                     self.refusals.append(head.status)
                 return None
@@ -136,7 +136,7 @@ class Talk:
         raise TalkError("broken")
 
     @asynccontextmanager
-    async def _send(self, outgoing: Outgoing) -> AsyncIterator[tuple[Head, aiohttp.ClientResponse]]:
+    async def _send(self, outgoing: Outgoing) -> AsyncIterator[tuple[AnswerHead, aiohttp.ClientResponse]]:
         talk, headers = self._talk, dict[str, str | list[str]](outgoing.headers)
         target = Target(self._server, talk.era, self._affinity, talk.session, address=self._address)
         try:
@@ -147,10 +147,10 @@ class Talk:
         except UpstreamError as error:
             raise TalkError(error.outcome) from error
 
-    async def _texts(self, head: Head, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    async def _texts(self, head: AnswerHead, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """Yield the JSON texts of an answer, each as soon as it is whole."""
         try:
-            if head.shape is Shape.JSON:
+            if head.shape is BodyShape.JSON:
                 body = await read(response, self._max)
                 if body is None:
                     raise TalkError("too-large")

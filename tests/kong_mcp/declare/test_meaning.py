@@ -26,6 +26,34 @@ def problems(more, good=GOOD):
     return [str(one) for one in read_text((good + more).encode(), "f.yaml")[1]]
 
 
+@pytest.mark.requirement("FILE-240")
+def test_trust_in_one_word_is_always_enforced():
+    for word in ("own", "known", "foreign"):
+        one, found = read_text(f"{GOOD}trust: {word}\n".encode(), "f.yaml")
+        assert found == []
+        assert one.guard["pins"] == {"mode": "enforce", "trust": word}
+    both, found = read_text(f"{GOOD}trust: foreign\npins: {{mode: enforce}}\n".encode(), "f.yaml")
+    assert found == []
+    assert both.guard == {"pins": {"mode": "enforce", "trust": "foreign"}}
+
+
+@pytest.mark.requirement("FILE-241")
+def test_an_issuer_in_a_line_is_the_same_as_oauth_in_many():
+    short = """auth: {issuer: "https://i.example", resource: "https://g.example/w", audiences: [w],
+      groups_claim: [roles], required: [mcp],
+      scopes: {mail.write: ["send_*", post]}, denial: challenge}"""
+    long = """oauth:
+      resource: https://g.example/w
+      issuers: [{issuer: "https://i.example", audiences: [w], groups_claim: [roles]}]
+      required_scopes: [mcp]
+      scope_rules: [{scopes: [mail.write], tools: ["send_*", post]}]
+      denial: challenge"""
+    (one, found), (other, _) = (read_text(f"{GOOD}{text}\n".encode(), "f.yaml") for text in (short, long))
+    assert found == []
+    assert one.guard == other.guard
+    assert "auth" not in one.values
+
+
 @pytest.mark.requirement("FILE-001")
 @pytest.mark.parametrize(
     ("more", "where", "explanation"),
@@ -55,6 +83,28 @@ def problems(more, good=GOOD):
         ("health: {interval: 5}", "3: health.interval", "found no path beside it"),
         ("health: {checks: false, path: /ok}", "3: health.path", "beside checks: false"),
         ("health: {checks: false, probes: true}", "3: health.probes", "beside checks: false"),
+        ("trust: foreign\npins: {mode: off}", "3: trust", "beside pins.mode: off; remove one"),
+        ("trust: foreign\npins: {mode: monitor}", "3: trust", "beside pins.mode: monitor"),
+        ("trust: foreign\npins: {trust: own}", "3: trust", "beside pins.trust: own"),
+        ("trust: friendly", "3: trust", "write one of foreign, known, own"),
+        (
+            "auth: {issuer: 'https://i.example', resource: 'https://g.example/w'}\noauth: {}",
+            "3: auth",
+            "write one or the other",
+        ),
+        ("auth: {resource: 'https://g.example/w'}", "3: auth", "found no issuer; write issuer: https://"),
+        ("auth: {issuer: 'https://i.example'}", "3: auth", "found no resource; write resource: https://"),
+        ("auth: {issuer: i.example, resource: 'https://g.example/w'}", "3: auth.issuer", "write the issuer as its"),
+        (
+            "auth: {issuer: 'https://i.example', resource: 'https://g.example/w', scope: {a: [b]}}",
+            "3: auth",
+            "did you mean scopes?",
+        ),
+        (
+            "auth: {issuer: 'https://i.example', resource: 'https://g.example/w', scopes: {'a b': [c]}}",
+            "3: oauth.scope_rules",
+            "scope",
+        ),
     ],
 )
 def test_fields_that_do_not_go_together_are_said(more, where, explanation):

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from mcp_core.auth import bearer
 from mcp_core.auth.denied import Denied
 from mcp_core.auth.judge import Binding
-from mcp_core.auth.proof import NONCE_SECONDS, Proof, Proofs, Request, holds_certificate
+from mcp_core.auth.proof import NONCE_SECONDS, Proof, Proofs, ProofTarget, holds_certificate
 from tokens.kit import Kit, b64, private_keys
 from tokens.proofs import KEY, ROWS, bound, proof, thumbprint
 
@@ -24,7 +24,7 @@ OF_THE_TOKEN = ("token-bearer", "token-scheme")
 
 def check(values, token, *, proofs=None, now=KIT.now, method="POST", url=KIT.resource):
     headers = {} if not values else {"dpop": values[0] if len(values) == 1 else values}
-    return (proofs or Proofs(RING)).check(headers, thumbprint(), Request(method, {url}, token), now=now)
+    return (proofs or Proofs(RING)).check(headers, thumbprint(), ProofTarget(method, {url}, token), now=now)
 
 
 @pytest.mark.requirement("AUTH-104")

@@ -4,17 +4,28 @@ import json
 
 import pytest
 
-from mcp_core.health.probe import ID, SESSION_ASKS, Acquaintance, Ask, Said, Sign, Way, is_response, leave, probe
+from mcp_core.health.probe import (
+    ID,
+    SESSION_ASKS,
+    Acquaintance,
+    ProbeAnswer,
+    ProbeRequest,
+    Sign,
+    Way,
+    is_response,
+    leave,
+    probe,
+)
 
 pytestmark = pytest.mark.requirement("HEALTH-001")
 
 
 def result(value, id_=ID, status=200, **more):
-    return Said(status, json.dumps({"jsonrpc": "2.0", "id": id_, "result": value}), **more)
+    return ProbeAnswer(status, json.dumps({"jsonrpc": "2.0", "id": id_, "result": value}), **more)
 
 
 def error(code, status=200, id_=ID):
-    return Said(status, json.dumps({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": "no"}}))
+    return ProbeAnswer(status, json.dumps({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": "no"}}))
 
 
 HELLO = result({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {}}, session="s1")
@@ -35,30 +46,34 @@ def run(known, *answers):
 
 WELL = [
     ("modern", [result({"serverInfo": {}})], "ok"),
-    ("legacy with a list", [NO_METHOD, HELLO, Said(202), result({"tools": []})], "ok"),
-    ("legacy that says 400 to what it does not know", [Said(400), HELLO, Said(202), result({"tools": []})], "ok"),
-    ("the transport of 2024-11-05", [Said(405), Said(404), Said(200, event="endpoint")], "ok"),
-    ("behind OAuth", [Said(401)], "asks-who"),
-    ("behind a policy", [Said(403)], "asks-who"),
-    ("legacy behind OAuth in its session", [NO_METHOD, HELLO, Said(202), Said(401)], "asks-who"),
-    ("longer than is read", [Said(200, large=True)], "ok"),
-    ("legacy without that list", [NO_METHOD, HELLO, Said(202), NO_METHOD], "ok"),
+    ("legacy with a list", [NO_METHOD, HELLO, ProbeAnswer(202), result({"tools": []})], "ok"),
+    (
+        "legacy that says 400 to what it does not know",
+        [ProbeAnswer(400), HELLO, ProbeAnswer(202), result({"tools": []})],
+        "ok",
+    ),
+    ("the transport of 2024-11-05", [ProbeAnswer(405), ProbeAnswer(404), ProbeAnswer(200, event="endpoint")], "ok"),
+    ("behind OAuth", [ProbeAnswer(401)], "asks-who"),
+    ("behind a policy", [ProbeAnswer(403)], "asks-who"),
+    ("legacy behind OAuth in its session", [NO_METHOD, HELLO, ProbeAnswer(202), ProbeAnswer(401)], "asks-who"),
+    ("longer than is read", [ProbeAnswer(200, large=True)], "ok"),
+    ("legacy without that list", [NO_METHOD, HELLO, ProbeAnswer(202), NO_METHOD], "ok"),
 ]
 ILL = [
-    ("takes no connection", [Said(failed="refused")], "refused"),
-    ("breaks off", [Said(failed="reset")], "reset"),
-    ("fails", [Said(500)], "status-5xx"),
-    ("is a web page", [Said(200, "<html>")], "not-mcp"),
-    ("says nothing", [Said(200)], "not-mcp"),
-    ("is elsewhere", [Said(308)], "redirect"),
+    ("takes no connection", [ProbeAnswer(failed="refused")], "refused"),
+    ("breaks off", [ProbeAnswer(failed="reset")], "reset"),
+    ("fails", [ProbeAnswer(500)], "status-5xx"),
+    ("is a web page", [ProbeAnswer(200, "<html>")], "not-mcp"),
+    ("says nothing", [ProbeAnswer(200)], "not-mcp"),
+    ("is elsewhere", [ProbeAnswer(308)], "redirect"),
     ("answers another's id", [result({}, id_="7")], "other-id"),
     ("answers another's id, legacy", [NO_METHOD, result({}, id_=1)], "other-id"),
     ("answers everything with an error", [error(-32603), error(-32603)], "errors"),
-    ("answers everything but hello with an error", [NO_METHOD, HELLO, Said(202), error(-32603)], "errors"),
-    ("has no such path", [Said(404), Said(404), Said(404)], "not-mcp"),
-    ("streams something else", [Said(405), Said(405), Said(200, event="message")], "not-mcp"),
-    ("asks in place of an answer", [Said(200, '{"jsonrpc":"2.0","id":1,"method":"ping"}')], "not-mcp"),
-    ("repeats a key", [Said(200, '{"jsonrpc":"2.0","id":"kong-mcp-probe","result":{},"result":{}}')], "not-mcp"),
+    ("answers everything but hello with an error", [NO_METHOD, HELLO, ProbeAnswer(202), error(-32603)], "errors"),
+    ("has no such path", [ProbeAnswer(404), ProbeAnswer(404), ProbeAnswer(404)], "not-mcp"),
+    ("streams something else", [ProbeAnswer(405), ProbeAnswer(405), ProbeAnswer(200, event="message")], "not-mcp"),
+    ("asks in place of an answer", [ProbeAnswer(200, '{"jsonrpc":"2.0","id":1,"method":"ping"}')], "not-mcp"),
+    ("repeats a key", [ProbeAnswer(200, '{"jsonrpc":"2.0","id":"kong-mcp-probe","result":{},"result":{}}')], "not-mcp"),
 ]
 
 
@@ -77,15 +92,15 @@ def test_what_does_not_speak_mcp_is_ill(answers, word):
 
 
 def test_who_is_asked_too_much_is_well_and_left_alone_for_a_while():
-    assert run(Acquaintance(), Said(429, wait=30.0))[0] == Sign(well=True, word="busy", wait=30.0)
-    assert run(Acquaintance(), Said(503, wait=7.0))[0] == Sign(well=False, word="status-5xx", wait=7.0)
+    assert run(Acquaintance(), ProbeAnswer(429, wait=30.0))[0] == Sign(well=True, word="busy", wait=30.0)
+    assert run(Acquaintance(), ProbeAnswer(503, wait=7.0))[0] == Sign(well=False, word="status-5xx", wait=7.0)
 
 
 def test_a_probe_costs_one_request_once_the_replica_is_known():
     modern, legacy = Acquaintance(), Acquaintance()
     assert run(modern, result({}))[1] == [("POST", "server/discover")]
     assert run(modern, result({}))[1] == [("POST", "server/discover")]
-    first = run(legacy, NO_METHOD, HELLO, Said(202), result({"tools": []}))[1]
+    first = run(legacy, NO_METHOD, HELLO, ProbeAnswer(202), result({"tools": []}))[1]
     assert [method for _, method in first] == [
         "server/discover",
         "initialize",
@@ -98,20 +113,20 @@ def test_a_probe_costs_one_request_once_the_replica_is_known():
 
 def test_a_session_that_is_gone_is_opened_anew():
     known = Acquaintance()
-    run(known, NO_METHOD, HELLO, Said(202), result({}))
-    finding, asked = run(known, Said(404), HELLO, Said(202), result({}))
+    run(known, NO_METHOD, HELLO, ProbeAnswer(202), result({}))
+    finding, asked = run(known, ProbeAnswer(404), HELLO, ProbeAnswer(202), result({}))
     assert finding.well
     assert [method for _, method in asked] == ["ping", "initialize", "notifications/initialized", "tools/list"]
 
 
 def test_the_prober_ends_its_session():
     known = Acquaintance()
-    run(known, NO_METHOD, HELLO, Said(202), result({}))
+    run(known, NO_METHOD, HELLO, ProbeAnswer(202), result({}))
     for _ in range(SESSION_ASKS - 1):
         run(known, result({}))
     assert known.asks == SESSION_ASKS
     ask = leave(known)
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, ProbeRequest)
     assert (ask.http_method, ask.headers["mcp-session-id"]) == ("DELETE", "s1")
     assert leave(known) is None
 

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prometheus_client import CollectorRegistry
 
-from mcp_core.auth.asks import LARGEST, Ask, Asks, State
+from mcp_core.auth.asks import LARGEST, Ask, AskEnd, Asks
 from mcp_sidecar.auth.asking import AskSocket
 from mcp_sidecar.auth.metrics import IssuerMetrics
 from mcp_sidecar.auth.proofs import UsedProofs
@@ -79,11 +79,11 @@ def proof(name="a", until=60):
 @pytest.mark.requirement("AUTH-105")
 async def test_a_proof_is_said_once_and_refused_from_then_on(path):
     states = [(await ask(path, proof()))["state"] for _ in range(3)]
-    assert states == [State.SAID, State.REFUSED, State.REFUSED]
-    assert (await ask(path, proof("b")))["state"] == State.SAID
-    assert (await ask(path, proof("c", until=-1)))["state"] == State.REFUSED
-    assert (await ask(path, proof("d", until=10**6)))["state"] == State.UNAVAILABLE
-    assert (await ask(path, proof() | {"proof": 7}))["state"] == State.UNAVAILABLE
+    assert states == [AskEnd.SAID, AskEnd.REFUSED, AskEnd.REFUSED]
+    assert (await ask(path, proof("b")))["state"] == AskEnd.SAID
+    assert (await ask(path, proof("c", until=-1)))["state"] == AskEnd.REFUSED
+    assert (await ask(path, proof("d", until=10**6)))["state"] == AskEnd.UNAVAILABLE
+    assert (await ask(path, proof() | {"proof": 7}))["state"] == AskEnd.UNAVAILABLE
 
 
 @pytest.mark.requirement("AUTH-105")
@@ -115,12 +115,12 @@ async def test_where_there_is_no_room_no_proof_is_taken_and_old_ones_make_room()
 async def test_what_no_guard_asked_is_not_answered_and_others_are(path, data):
     assert await send(path, data) == b""
     assert await ask(path, proof(), ring=(b"z" * 32,)) is None
-    assert (await ask(path, proof()))["state"] == State.SAID
+    assert (await ask(path, proof()))["state"] == AskEnd.SAID
 
 
 @pytest.mark.requirement("AUTH-101")
 async def test_a_question_that_fails_is_no_answer_and_harms_no_other(path, capsys):
     assert await ask(path, {"ask": Ask.TOKEN}) is None
-    assert (await ask(path, {"ask": "new in a later release"}))["state"] == State.UNAVAILABLE
-    assert (await ask(path, proof()))["state"] == State.SAID
+    assert (await ask(path, {"ask": "new in a later release"}))["state"] == AskEnd.UNAVAILABLE
+    assert (await ask(path, proof()))["state"] == AskEnd.SAID
     assert "secret-token" not in "".join(capsys.readouterr())

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from mcp_core.health.probe import ID, Sign, Way
-from mcp_sidecar.health.asking import Asker
+from mcp_sidecar.health.asking import ProbeAsker
 from servers.hostile_server import HostileServer, head
 from servers.launch import FEATURES, Replica
 from servers.legacy_server import legacy_server
@@ -58,7 +58,7 @@ SERVERS = {
 
 
 async def probe(url, count=1):
-    asker = Asker("1.0")
+    asker = ProbeAsker("1.0")
     known = asker.meet()
     try:
         findings = [await asker.probe(url, known) for _ in range(count)]

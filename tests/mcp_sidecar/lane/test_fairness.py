@@ -13,7 +13,7 @@ from mcp_core import results
 from mcp_core.policy import Access, View
 from mcp_core.scan import Report
 from mcp_sidecar.lane.fairness import FairQueue
-from mcp_sidecar.lane.filtering import Filter, Filtered, Sight, Tally
+from mcp_sidecar.lane.filtering import AnswerView, Filter, Filtered, Tally
 from mcp_sidecar.lane.inspection import Results
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("RES-008")]
@@ -101,7 +101,7 @@ def answer(text):
 
 
 def sight(server, scanner):
-    return Sight(Tally(VIEW), server, results=Results(scanner, "tools/call", block=True))
+    return AnswerView(Tally(VIEW), server, results=Results(scanner, "tools/call", block=True))
 
 
 async def test_a_short_answer_does_not_wait_for_long_ones_of_others_nor_of_its_own_server():

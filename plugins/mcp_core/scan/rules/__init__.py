@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.rule import ScanRule
 from mcp_core.scan.rules import (
     arguments,
     authority,
@@ -24,7 +24,7 @@ from mcp_core.scan.rules import (
     tongues,
 )
 
-RULES: Final[tuple[Rule, ...]] = (
+RULES: Final[tuple[ScanRule, ...]] = (
     *secrecy.RULES,
     *override.RULES,
     *authority.RULES,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "arguments.appended-to-all",
         BLOCK,
         "It asks for something to be added to every message, command or call.",
@@ -74,7 +74,7 @@ RULES: Final = (
             ),
         ),
     ),
-    Rule(
+    ScanRule(
         "arguments.replaced",
         BLOCK,
         "It asks for an argument of another call to be replaced.",
@@ -119,9 +119,9 @@ RULES: Final = (
                 "overridden ~1 with|by|to"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "arguments.users-value-changed",
         BLOCK,
         "It has another value used than the one that the user gave.",
@@ -144,9 +144,9 @@ RULES: Final = (
                 "supplied|asked|asks|requested|named|specified|wanted|wants|said"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "arguments.other-tools-value",
         BLOCK,
         "It prescribes what another tool is always called with.",
@@ -163,9 +163,9 @@ RULES: Final = (
             ),
         ),
         names=True,
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "arguments.redirected",
         None,
         "It speaks of another value than the one that was asked for.",
@@ -183,7 +183,7 @@ RULES: Final = (
         ),
         trait="redirected",
     ),
-    Rule(
+    ScanRule(
         "arguments.literal",
         None,
         "It prescribes a value for an argument.",
@@ -201,14 +201,14 @@ RULES: Final = (
         ),
         trait="literal",
     ),
-    Rule(
+    ScanRule(
         "arguments.appended",
         None,
         "It asks for something to be added.",
         phrases=("ADD ~6 to|into|in|before|after|at", "PUT ~9 log|audit|payload|suffix|prefix|header", "log ~6 to"),
         trait="add",
     ),
-    Rule(
+    ScanRule(
         "arguments.tampering",
         None,
         "It speaks of changing or moving what passes through other calls.",
@@ -218,14 +218,14 @@ RULES: Final = (
         ),
         trait="tampering",
     ),
-    Rule(
+    ScanRule(
         "arguments.obliged",
         None,
         "It makes a duty of something.",
         phrases=("OBLIGED",),
         trait="obliged",
     ),
-    Rule(
+    ScanRule(
         "arguments.private-data-moved",
         BLOCK,
         "It has private data moved elsewhere as part of something else.",
@@ -253,6 +253,6 @@ RULES: Final = (
                 "percent|times|before|and|up"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
 )

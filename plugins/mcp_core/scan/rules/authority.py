@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.rule import ScanRule
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "authority.claim",
         None,
         "It claims that somebody in charge asks for it.",
@@ -46,7 +46,7 @@ RULES: Final = (
         ),
         trait="authority",
     ),
-    Rule(
+    ScanRule(
         "authority.emphasis",
         None,
         "It presses the reader.",
@@ -58,7 +58,7 @@ RULES: Final = (
         ),
         trait="emphasis",
     ),
-    Rule(
+    ScanRule(
         "authority.speaks-to-model",
         None,
         "It speaks to the model.",
@@ -83,7 +83,7 @@ RULES: Final = (
         ),
         trait="model",
     ),
-    Rule(
+    ScanRule(
         "authority.standing-order",
         None,
         "It wants to hold for the whole session or for every call.",

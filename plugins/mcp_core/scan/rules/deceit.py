@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Rule
+from mcp_core.scan.rule import BLOCK, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "deceit.false-report",
         BLOCK,
         "It asks the model to report something whether or not it is true.",
@@ -33,9 +33,9 @@ RULES: Final = (
                 "results|price|value|values|answer|output|data|amount|error"
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "deceit.advertising",
         BLOCK,
         "It puts advertising or an address into the model's answers.",
@@ -62,9 +62,9 @@ RULES: Final = (
                 "destination? ~2 behind|under|as|in|within"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "deceit.secret-requested",
         BLOCK,
         "It asks the model to get a secret out of its user.",
@@ -90,6 +90,6 @@ RULES: Final = (
                 "conversation|server|client|connection|tab"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
 )

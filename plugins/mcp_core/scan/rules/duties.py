@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
 _ACTS: Final = (
     "call|invoke|run|execute|use|access|visit|contact|query|ping|fetch|download|install|update|modify|edit|change|"
@@ -21,7 +21,7 @@ _REASONS: Final = (
 )
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "duties.act",
         None,
         "It makes an act beside its own task a duty.",
@@ -40,9 +40,9 @@ RULES: Final = (
         ),
         trait="duty",
         scope="surface",
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "duties.mandatory",
         None,
         "It says that what it asks is mandatory for all requests.",
@@ -63,7 +63,7 @@ RULES: Final = (
         trait="mandatory",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.dictated",
         None,
         "It dictates words that somebody is to be told.",
@@ -80,9 +80,9 @@ RULES: Final = (
         ),
         trait="dictated",
         scope="surface",
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "duties.sensitive-command",
         BLOCK,
         "It asks for a command to be run that reads or sends what is secret.",
@@ -92,10 +92,10 @@ RULES: Final = (
                 "strings|xxd|type|get|gc|printf|nl|tac|grep|curl|zip|gzip|rsync|openssl ~3 xsensitive"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.news-of-a-tool",
         None,
         "It brings news of another tool: that it changed, is broken or was replaced.",
@@ -114,7 +114,7 @@ RULES: Final = (
         trait="news",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.retired",
         None,
         "It says that a tool is out of use, and gives a reason that is not the tool's own.",
@@ -135,7 +135,7 @@ RULES: Final = (
         trait="news",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.instead-quoted",
         None,
         "It sends the model to something that it names in quotes.",
@@ -150,7 +150,7 @@ RULES: Final = (
         trait="instead",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.instead",
         None,
         "It sends the model to another tool.",
@@ -164,7 +164,7 @@ RULES: Final = (
         trait="instead",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.behind-the-back",
         None,
         "It changes what was asked for, by itself.",
@@ -183,7 +183,7 @@ RULES: Final = (
         trait="behind",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.fetched",
         None,
         "It has something fetched from an address that it names.",
@@ -194,7 +194,7 @@ RULES: Final = (
         trait="fetched",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.obeyed",
         None,
         "It has carried out whatever was fetched.",
@@ -213,7 +213,7 @@ RULES: Final = (
         trait="obeyed",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.everything",
         None,
         "It speaks of all of somebody's data.",
@@ -228,7 +228,7 @@ RULES: Final = (
         trait="everything",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.against-the-user",
         None,
         "It puts a value in the place of what the user gave.",
@@ -255,7 +255,7 @@ RULES: Final = (
         trait="against",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.literal-value",
         None,
         "It holds a value, written out.",
@@ -274,7 +274,7 @@ RULES: Final = (
         trait="written-out",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.call-written-out",
         None,
         "It writes out a call of another tool, with what it is called with.",
@@ -292,7 +292,7 @@ RULES: Final = (
         trait="written-call",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.afterwards",
         None,
         "It has another tool called once it is done.",
@@ -307,13 +307,13 @@ RULES: Final = (
         trait="afterwards",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "duties.context-handed",
         BLOCK,
         "It has what was said in the conversation handed to another tool.",
         phrases=("SEND|HANDOVER|hand ~5 CONTEXT ~6 to|into|through|via ~2 NAME",),
         names=True,
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
         scope="surface",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 _HOSTILE: Final = (
     "attacker",
@@ -23,7 +23,7 @@ _HOSTILE: Final = (
 _HOSTILE_HINT: Final = "xurl|xhost|xmail|attacker*|evil*|malicious*|exfil*|hacker*"
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "exfiltration.secret-sent",
         BLOCK,
         "It asks for secrets to be sent somewhere.",
@@ -115,9 +115,9 @@ RULES: Final = (
                 "contents|copy|value|values|data ~3 to ~3 ELSEWHERE"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "exfiltration.context-asked",
         BLOCK,
         "It asks the model to hand over its conversation, its instructions or secrets as an argument.",
@@ -143,9 +143,9 @@ RULES: Final = (
                 "metadata|query|context|body|param"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "exfiltration.context-handed-over",
         BLOCK,
         "It wants the conversation, the model's instructions or its tools written into an argument.",
@@ -202,9 +202,9 @@ RULES: Final = (
                 "~2 its|your|own|the ~1 own? ~1 configuration|instructions|prompt|settings|keys|tools|system|memory"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "exfiltration.private-handed-over",
         BLOCK,
         "It has private files or data fetched with other tools and handed over.",
@@ -256,9 +256,9 @@ RULES: Final = (
                 "read|forward|upload|collect|post|delete"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "exfiltration.sensitive-read",
         None,
         "It asks for a sensitive file or secret to be read.",
@@ -279,7 +279,7 @@ RULES: Final = (
         ),
         trait="sensitive",
     ),
-    Rule(
+    ScanRule(
         "exfiltration.destination",
         None,
         "It sends something to an address.",
@@ -294,7 +294,7 @@ RULES: Final = (
         ),
         trait="destination",
     ),
-    Rule(
+    ScanRule(
         "exfiltration.attacker",
         BLOCK,
         "It names a destination that calls itself an attacker's.",
@@ -313,7 +313,7 @@ RULES: Final = (
         ),
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "exfiltration.image-link",
         BLOCK,
         "It builds a link or image whose address carries data away.",
@@ -326,7 +326,7 @@ RULES: Final = (
             Pattern(r"<img[^>\x00]{0,160}onerror", ("<img",)),
         ),
     ),
-    Rule(
+    ScanRule(
         "exfiltration.capture-site",
         FLAG,
         "It names a service that collects requests or shortens addresses.",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "languages.override",
         BLOCK,
         "It asks the model, in another language than English, to disregard its instructions.",
@@ -97,9 +97,9 @@ RULES: Final = (
             Pattern(r"(?:ละเว้น|เพิกเฉย|ลืม|ไม่ต้องสนใจ)[^\n\x00]{0,30}(?:คำสั่ง|คำแนะนำ|กฎ)", composed=True),
             Pattern(r"(?:αγνόησε|αγνοήστε|ξέχνα|ξεχάστε)[^.\n\x00]{0,30}(?:οδηγίες|εντολές|κανόνες)", composed=True),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "languages.secrecy",
         BLOCK,
         "It asks the model, in another language than English, to keep something from the user.",
@@ -162,7 +162,7 @@ RULES: Final = (
             Pattern(r"(?:उपयोगकर्ता|यूज़र|यूजर)[^।\n\x00]{0,20}(?:न\s{1,3}बता|मत\s{1,3}बता|सूचित\s{1,3}न)", composed=True),
         ),
     ),
-    Rule(
+    ScanRule(
         "languages.precondition",
         BLOCK,
         "It asks, in another language than English, for secrets to be read or sent before the tool is used.",

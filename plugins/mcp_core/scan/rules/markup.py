@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "markup.role-token",
         BLOCK,
         "It holds control tokens of a chat format.",
@@ -49,9 +49,9 @@ RULES: Final = (
                 ("tool_", "function_", "antml", "thinking", "system_prompt", "system-prompt"),
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "markup.pseudo-tag",
         BLOCK,
         "It sets text off in tags that pretend to be the system's.",
@@ -84,9 +84,9 @@ RULES: Final = (
             ),
         ),
         trait="tag",
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "markup.hidden",
         FLAG,
         "It holds markup that a renderer does not show.",
@@ -132,7 +132,7 @@ RULES: Final = (
         ),
         trait="hidden-markup",
     ),
-    Rule(
+    ScanRule(
         "markup.active",
         FLAG,
         "It holds an address that a client might open or run.",

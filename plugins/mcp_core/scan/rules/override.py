@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 _TITLE: Final = (
     r"[ _-](?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
@@ -18,7 +18,7 @@ _OFFICE: Final = (
 )
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "override.earlier-instructions",
         BLOCK,
         "It asks the model to disregard the instructions that it has.",
@@ -79,9 +79,9 @@ RULES: Final = (
             ),
             "here|these|following are|is ~2 your new|updated|real|revised instructions|rules|task|orders|directive",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "override.user",
         BLOCK,
         "It claims to stand above what the user says.",
@@ -166,7 +166,7 @@ RULES: Final = (
         ),
         trait="override",
     ),
-    Rule(
+    ScanRule(
         "override.persona",
         BLOCK,
         "It gives the model another role or frees it from its rules.",
@@ -214,9 +214,9 @@ RULES: Final = (
             ),
         ),
         patterns=(Pattern(r"\bact as:\s", ("act as:",), "act"),),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "override.protections",
         BLOCK,
         "It asks for protections to be skipped.",
@@ -257,17 +257,17 @@ RULES: Final = (
                 "instruction|instructions|input|directive|directives"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "override.weak-protections",
         FLAG,
         "It speaks of skipping checks or confirmations.",
         phrases=("DISABLE ~2 PROTECTION",),
         trait="override",
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "override.authoritative-output",
         BLOCK,
         "It declares what a tool returns to be instructions for the model.",
@@ -313,9 +313,9 @@ RULES: Final = (
             ),
             "directives|instructions that|which override|supersede|replace|take",
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "override.authority-wording",
         FLAG,
         "It speaks in the name of the system rather than of the tool.",
@@ -338,7 +338,7 @@ RULES: Final = (
         ),
         trait="authority",
     ),
-    Rule(
+    ScanRule(
         "override.to-the-model",
         FLAG,
         "It addresses the model in so many words.",

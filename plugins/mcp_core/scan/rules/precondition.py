@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import Rule
+from mcp_core.scan.rule import ScanRule
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "precondition.before",
         None,
         "It asks for a step before something else may happen.",
@@ -62,7 +62,7 @@ RULES: Final = (
         ),
         trait="precondition",
     ),
-    Rule(
+    ScanRule(
         "precondition.whenever",
         None,
         "It asks for a step whenever another thing happens.",
@@ -91,7 +91,7 @@ RULES: Final = (
         ),
         trait="precondition",
     ),
-    Rule(
+    ScanRule(
         "precondition.named-tool",
         None,
         "It hooks on to the use of another tool that it names.",
@@ -124,7 +124,7 @@ RULES: Final = (
         names=True,
         trait="named-tool",
     ),
-    Rule(
+    ScanRule(
         "precondition.other-tool",
         None,
         "It names another tool to call.",
@@ -136,7 +136,7 @@ RULES: Final = (
         names=True,
         trait="other-tool",
     ),
-    Rule(
+    ScanRule(
         "precondition.other-tools-effect",
         None,
         "It says what another tool's call is to do, or to be given.",
@@ -162,7 +162,7 @@ RULES: Final = (
         names=True,
         trait="tool-effect",
     ),
-    Rule(
+    ScanRule(
         "precondition.other-operation",
         None,
         "It hooks on to other operations.",
@@ -197,7 +197,7 @@ RULES: Final = (
         ),
         trait="operation",
     ),
-    Rule(
+    ScanRule(
         "precondition.justified",
         None,
         "It gives a reason for what it asks.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "pressure.threat",
         BLOCK,
         "It threatens with harm if it is not obeyed.",
@@ -38,9 +38,9 @@ RULES: Final = (
                 "work|files|money|data|job ~3 if|unless|otherwise|when ~2 you|this|not|it"
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "pressure.permission-claimed",
         BLOCK,
         "It claims that somebody in charge of the model has allowed something.",
@@ -77,9 +77,9 @@ RULES: Final = (
             ),
             "by order|decree|command of ~3 administrator|operator|system|management|security|owner|platform",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "pressure.duty-to-this-tool",
         BLOCK,
         "It makes a duty of handing things to this tool, in the name of a policy or law.",
@@ -95,9 +95,9 @@ RULES: Final = (
             ),
             "POLICIES ~3 REQUIRES ~2 that? ~1 MODEL ~4 SEND|disclose|reveal|log|record|read|call|run|invoke",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "pressure.new-task",
         BLOCK,
         "It gives the model a task of its own.",
@@ -139,9 +139,9 @@ RULES: Final = (
                 "llm|llms|ai|claude|chatgpt|gpt|assistant|model",
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "pressure.outlasting",
         BLOCK,
         "It wants its orders to outlast the call or the conversation.",
@@ -178,9 +178,9 @@ RULES: Final = (
                 "system|copilot|xsensitive ~1 md|file|prompt|instructions|so|xsensitive"
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "pressure.until-trusted",
         BLOCK,
         "It is to behave differently once it is trusted.",
@@ -203,6 +203,6 @@ RULES: Final = (
                 "carry|continue|include|proceed|go"
             ),
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "results.new-task",
         BLOCK,
         "It gives the model a task of its own.",
@@ -156,7 +156,7 @@ RULES: Final = (
             ),
             "use|call|invoke|run NAME ~2 to ~1 send|forward|email|transfer|delete|upload|share|post|export|grant",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
         patterns=(
             Pattern(
                 r"(?:^|\n)\s{0,8}todo\s{0,2}:\s{0,3}(?:please\s{1,3}|kindly\s{1,3})?(?:send|email|e-mail|forward|transfer|give|delete|share|upload|invite|visit|click|post|buy|pay|grant|reply|refund)\b",
@@ -166,7 +166,7 @@ RULES: Final = (
         ),
         scope="result",
     ),
-    Rule(
+    ScanRule(
         "results.act",
         None,
         "It asks for an action.",
@@ -189,7 +189,7 @@ RULES: Final = (
         trait="act",
         scope="result",
     ),
-    Rule(
+    ScanRule(
         "results.persona",
         FLAG,
         "It plays at another role for the model.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "secrecy.from-user",
         BLOCK,
         "It asks the model to keep something from the user.",
@@ -95,9 +95,9 @@ RULES: Final = (
             ),
             "invisible|transparent|undetectable|unnoticeable to ~2 user|users|human|operator",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "secrecy.left-out",
         BLOCK,
         "It asks the model to leave something that it did out of what it tells.",
@@ -137,9 +137,9 @@ RULES: Final = (
             ),
             "keep ~2 USER ~2 unaware|ignorant|uninformed|oblivious|dark",
         ),
-        guard=Guard.SPOKEN_OF,
+        guard=Weakening.SPOKEN_OF,
     ),
-    Rule(
+    ScanRule(
         "secrecy.without-knowledge",
         BLOCK,
         "It asks for something to be done without the user's knowledge.",
@@ -155,9 +155,9 @@ RULES: Final = (
                 "them|anyone"
             ),
         ),
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "secrecy.silent-action",
         BLOCK,
         "It asks for something to be done silently.",
@@ -172,9 +172,9 @@ RULES: Final = (
                 "record*"
             ),
         ),
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "secrecy.covert",
         None,
         "It speaks of acting unseen.",
@@ -193,9 +193,9 @@ RULES: Final = (
             "no ~1 notification|confirmation|prompt|approval",
         ),
         trait="covert",
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "secrecy.no-consent",
         BLOCK,
         "It asks the model to act without asking its user.",
@@ -280,9 +280,9 @@ RULES: Final = (
             ),
         ),
         trait="covert",
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
-    Rule(
+    ScanRule(
         "secrecy.confirmation-skipped",
         FLAG,
         "It speaks of skipping confirmations.",
@@ -294,6 +294,6 @@ RULES: Final = (
             "without ~2 confirmation|approval|consent",
         ),
         trait="covert",
-        guard=Guard.NEGATED,
+        guard=Weakening.NEGATED,
     ),
 )

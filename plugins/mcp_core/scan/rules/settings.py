@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "settings.loosened",
         BLOCK,
         "It asks for safety settings of the client or the machine to be loosened.",
@@ -45,9 +45,9 @@ RULES: Final = (
                 "set|enable|turn|switch|change|add|flip|put|activate",
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "settings.door-opened",
         BLOCK,
         "It opens the machine or publishes what is secret.",
@@ -73,6 +73,6 @@ RULES: Final = (
                 "pip|pip3|npm|uv|yarn",
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
 )

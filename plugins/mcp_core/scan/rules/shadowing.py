@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "shadowing.replaces-tool",
         BLOCK,
         "It tells the model that this tool replaces another one.",
@@ -67,9 +67,9 @@ RULES: Final = (
         ),
         trait="replace",
         scope="surface",
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "shadowing.hooks-itself-in",
         BLOCK,
         "It wants to be called with what passes through other tools.",
@@ -93,9 +93,9 @@ RULES: Final = (
                 "after ~1 each|every|any ~1 reply|answer|message|response|tool|call"
             ),
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "shadowing.chosen-over-others",
         BLOCK,
         "It wants to be chosen whatever else there is.",
@@ -120,9 +120,9 @@ RULES: Final = (
             ),
         ),
         scope="surface",
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "shadowing.dissuades",
         None,
         "It speaks against using a tool that it names.",
@@ -134,7 +134,7 @@ RULES: Final = (
         trait="dissuade",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "shadowing.offers-itself",
         None,
         "It offers itself for every occasion.",
@@ -148,7 +148,7 @@ RULES: Final = (
         trait="self",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "shadowing.disparages",
         None,
         "It says that something is broken, hostile or wrong.",
@@ -166,7 +166,7 @@ RULES: Final = (
         trait="disparage",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "shadowing.steers-other-tool",
         None,
         "It says how another tool is to be used.",
@@ -191,7 +191,7 @@ RULES: Final = (
         trait="steer",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "shadowing.preference",
         FLAG,
         "It advertises itself to the model over other tools.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_core.scan.rule import BLOCK, FLAG, Guard, Pattern, Rule
+from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 RULES: Final = (
-    Rule(
+    ScanRule(
         "shell.pipeline",
         BLOCK,
         "It holds a shell command that downloads and runs, or sends out, something.",
@@ -85,7 +85,7 @@ RULES: Final = (
         trait="shell",
         scope="surface",
     ),
-    Rule(
+    ScanRule(
         "shell.destruction",
         BLOCK,
         "It makes destroying data or switching off protections part of another step.",
@@ -112,9 +112,9 @@ RULES: Final = (
             ),
             "remove|delete|erase|wipe|drop ~1 all ~3 with|by|using ~3 NAME",
         ),
-        guard=Guard.DENIED,
+        guard=Weakening.DENIED,
     ),
-    Rule(
+    ScanRule(
         "shell.command",
         None,
         "It holds a shell command.",
@@ -134,7 +134,7 @@ RULES: Final = (
         ),
         trait="shell",
     ),
-    Rule(
+    ScanRule(
         "shell.hijack",
         FLAG,
         "It speaks of changing what a shell or interpreter runs.",
