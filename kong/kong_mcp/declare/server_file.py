@@ -30,7 +30,7 @@ _SHORT: Final = {"oauth": "auth", "pins": "trust"}
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
 _OF_MEMBERS: Final = (
     *("replicas", "tls", "health", "timeouts", "pins", "scan", "results", "arguments", "constraints", "repeat"),
-    *("upstream_token", "query", "lists", "param_headers", "skills", "apps", "methods"),
+    *("upstream_token", "query", "lists", "trust", "param_headers", "skills", "apps", "methods"),
 )
 """Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
 _OF_VIRTUAL: Final = ("prefix", "budget")
@@ -118,14 +118,12 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         return None, sorted(found)
     try:
         values = expand(values)
+        if "servers" in values:
+            server = DevServer(values["name"], "http", "/mcp", (), of_guard(values), virtual=True)
+        else:
+            server = replace(server_of(values["name"], values["replicas"]), policy=of_guard(values))
     except ShortFormError as error:
         return None, [Problem(file, line_of(node, error.field), error.field, str(error))]
-    policy = of_guard(values)
-    try:
-        if "servers" in values:
-            server = DevServer(values["name"], "http", "/mcp", (), policy, virtual=True)
-        else:
-            server = replace(server_of(values["name"], values["replicas"]), policy=policy)
     except ServerSpecError as error:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
     mine = ServerFile(file, node, values, replace(server, path_of_agents=values.get("path")))
