@@ -171,6 +171,13 @@ INITIALIZE: Final = "initialize"
 INITIALIZED: Final = "notifications/initialized"
 DISCOVER: Final = "server/discover"
 PING: Final = "ping"
+SET_LOG_LEVEL: Final = "logging/setLevel"
+SUBSCRIBE: Final = "resources/subscribe"
+UNSUBSCRIBE: Final = "resources/unsubscribe"
+CANCELLED: Final = "notifications/cancelled"
+TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
+RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
 LISTEN: Final = "subscriptions/listen"
 LISTEN_URIS: Final = "resourceSubscriptions"
 """The key of params.notifications that names resources (2026-07-28, basic/patterns/subscriptions)."""
@@ -208,10 +215,10 @@ METHODS: Final = {
         Method("resources/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method("resources/templates/list", Lane.INSPECT, _BOTH, repeatable=True),
         Method(READ_RESOURCE, Lane.CALL, _BOTH, Kind.RESOURCE, "uri"),
-        Method("resources/subscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
-        Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
+        Method(SUBSCRIBE, Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
+        Method(UNSUBSCRIBE, Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
-        Method("logging/setLevel", Lane.CALL, _LEGACY),
+        Method(SET_LOG_LEVEL, Lane.CALL, _LEGACY),
         Method(LIST_SKILLS, Lane.INSPECT, _BOTH, repeatable=True),
         Method(GET_SKILL, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),
         Method(READ_DIRECTORY, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),
@@ -222,7 +229,7 @@ METHODS: Final = {
         Method("tasks/update", Lane.INSPECT, _MODERN, param=TASK_ID),
         Method("tasks/cancel", Lane.INSPECT, _BOTH, param=TASK_ID),
         Method(INITIALIZED, Lane.CALL, _LEGACY, notification=True),
-        Method("notifications/cancelled", Lane.CALL, _BOTH, notification=True),
+        Method(CANCELLED, Lane.CALL, _BOTH, notification=True),
         Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/roots/list_changed", Lane.CALL, _LEGACY, notification=True),
         Method("notifications/tasks/status", Lane.CALL, _LEGACY, notification=True),
@@ -253,9 +260,9 @@ LIST_METHODS: Final = (
 
 LIST_CHANGED: Final = frozenset(
     {
-        "notifications/tools/list_changed",
-        "notifications/prompts/list_changed",
-        "notifications/resources/list_changed",
+        TOOLS_CHANGED,
+        PROMPTS_CHANGED,
+        RESOURCES_CHANGED,
     }
 )
 """What a server says when one of its lists changed (all revisions, server/tools and others)."""
@@ -323,7 +330,7 @@ SERVER_METHODS: Final = {
         *(ServerMethod(name, ServerKind.LIST_CHANGED, modern=_ON_LISTEN) for name in sorted(LIST_CHANGED)),
         ServerMethod(LISTEN_ACKNOWLEDGED, ServerKind.LIST_CHANGED, legacy=False, modern=_ON_LISTEN),
         ServerMethod(RESOURCE_UPDATED, ServerKind.RESOURCE_UPDATED, modern=_ON_LISTEN),
-        ServerMethod("notifications/cancelled", ServerKind.CANCELLED, modern=_ON_LISTEN),
+        ServerMethod(CANCELLED, ServerKind.CANCELLED, modern=_ON_LISTEN),
         ServerMethod(PING, ServerKind.PING, request=True),
         ServerMethod(SAMPLING, ServerKind.SAMPLING, request=True),
         ServerMethod(ELICITATION, ServerKind.ELICITATION, request=True),

@@ -63,12 +63,12 @@ class Browser:
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
         self.signer = PageSigner(keys)
         self.principal = principal
-        self.late = late
+        self.later = -late
 
     def word(self, method, url, body=b""):
         parts = urlsplit(url)
         page = Page(method, parts.path, parts.query, body)
-        return self.signer.sign(page, self.principal, now=time.time() - self.late)
+        return self.signer.sign(page, self.principal, now=time.time() + self.later)
 
     async def get(self, path, *, signed=None, **query):
         url = f"{PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")

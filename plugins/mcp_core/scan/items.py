@@ -53,7 +53,7 @@ NAMED_BY: Final = {
 """Kind -> the field that identifies an item of a list."""
 
 
-class Role(StrEnum):
+class TextRole(StrEnum):
     """What a string is to the item: prose is read as it stands, names are first taken apart into words."""
 
     PROSE = "prose"
@@ -69,7 +69,7 @@ class TextField(NamedTuple):
 
     path: Path
     text: str
-    role: Role
+    role: TextRole
     key: str
 
 
@@ -123,11 +123,11 @@ def fields(item: Any) -> Iterator[TextField]:
         path, key, value = stack.pop()
         if isinstance(value, str):
             if value and not (key in _PLAIN_KEYS and len(value) < 30 and value.isascii() and value.isalpha()):
-                yield TextField(path, value, Role.NAME if key in _NAME_KEYS else Role.PROSE, key)
+                yield TextField(path, value, TextRole.NAME if key in _NAME_KEYS else TextRole.PROSE, key)
         elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
             for name in value:
                 if name not in _KEYWORDS:
-                    yield TextField((path, name), name, Role.NAME, name)
+                    yield TextField((path, name), name, TextRole.NAME, name)
             stack.extend(((path, name), name, value[name]) for name in reversed(value))
         elif isinstance(value, list | tuple):
             stack.extend(((path, number), key, value[number]) for number in range(len(value) - 1, -1, -1))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mcp_core.scan.items import Role, TextField
+from mcp_core.scan.items import TextField, TextRole
 from mcp_core.scan.rule import BLOCK, FLAG, ScanRule
 
 SENTENCE: Final = ScanRule("names.sentence", BLOCK, "A name is long enough to be a sentence to the model.")
@@ -48,12 +48,14 @@ _CONTENT: Final = re.compile(r"(?:^|_)(?:contents?|dump|dumped|raw|text_of|conte
 
 def is_plain(field: TextField) -> bool:
     """Return whether a field is a short name: nothing that could be read as a sentence."""
-    return field.role is Role.NAME and len(field.text) < _SHORT and field.text.isascii() and field.text.isidentifier()
+    return (
+        field.role is TextRole.NAME and len(field.text) < _SHORT and field.text.isascii() and field.text.isidentifier()
+    )
 
 
 def spelled_out(field: TextField) -> str:
     """Return what a reader makes of a field: readFile in prose as read_file, and long names as words."""
-    if field.role is Role.PROSE:
+    if field.role is TextRole.PROSE:
         return snake(field.text)
     if len(field.text) < _SHORT or "/" in field.text:
         return field.text
@@ -93,7 +95,7 @@ def findings(read: Sequence[TextField]) -> list[tuple[ScanRule, int]]:
     """Return which rules hold for which of the fields, by their number."""
     found = []
     for number, field in enumerate(read):
-        if field.role is not Role.NAME:
+        if field.role is not TextRole.NAME:
             continue
         if len(field.text) > 40 and "/" not in field.text and len(_PARTS.sub(" ", field.text).split()) >= WORDS:
             found.append((SENTENCE, number))

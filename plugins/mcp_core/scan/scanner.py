@@ -10,7 +10,7 @@ from mcp_core.scan import changes, files, inventory, structure
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.inventory import Either, ToolNames
-from mcp_core.scan.items import Item, ItemKind, Role, TextField, fields, name_of
+from mcp_core.scan.items import Item, ItemKind, TextField, TextRole, fields, name_of
 from mcp_core.scan.reader import ItemReading, Reader
 
 Surface: TypeAlias = Mapping[str, Any]
@@ -69,7 +69,7 @@ class Scanner:
 
     def scan_result(self, *texts: str) -> Report:
         """Return what the rules find in the texts of a result, each of which is read for itself."""
-        read = [TextField(None, text, Role.PROSE, "text") for text in texts]
+        read = [TextField(None, text, TextRole.PROSE, "text") for text in texts]
         return Report.of(self._results.read(ItemKind.RESULT, "", read).findings)
 
     def unread(self) -> Report:
@@ -102,7 +102,7 @@ class _Own:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return inventory.siblings_of(one.text for one in self._read[:_OWN_KEYS] if one.role is Role.NAME)
+        return inventory.siblings_of(one.text for one in self._read[:_OWN_KEYS] if one.role is TextRole.NAME)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

@@ -26,7 +26,7 @@ _MOST_INDEXES: Final = 32
 _MOST_PREPARED: Final = 20_000
 
 
-class Finder:
+class MemberFinder:
     """Finds tools. What was made ready of a tool is shared by all who may see it; each has an index of its own."""
 
     def __init__(self) -> None:

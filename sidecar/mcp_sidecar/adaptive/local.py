@@ -15,8 +15,8 @@ from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUN
 from mcp_core.reasons import Reason
 from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive import own_tools
-from mcp_sidecar.adaptive.finding import Finder, describe, misfit
-from mcp_sidecar.adaptive.inventory import Inventory, Offer
+from mcp_sidecar.adaptive.finding import MemberFinder, describe, misfit
+from mcp_sidecar.adaptive.inventory import Inventory, MemberOffer
 
 PAGE: Final = 500
 """Items of one page of a list."""
@@ -43,7 +43,7 @@ class Route:
 class Local:
     """One virtual server as one caller has it."""
 
-    def __init__(self, name: str, claims: Claims, virtual: Virtual, finder: Finder, inventory: Inventory) -> None:
+    def __init__(self, name: str, claims: Claims, virtual: Virtual, finder: MemberFinder, inventory: Inventory) -> None:
         self._name = name
         self._claims = claims
         self._virtual = virtual
@@ -157,7 +157,7 @@ class Local:
         offer = self.inventory.templates.get(uri) or self.inventory.resources.get(uri)
         return Route(offer.member, params) if offer else self._unknown(Kind.RESOURCE, uri)
 
-    def _renamed(self, offer: Offer, params: Mapping[str, Any], used: str | None) -> Route:
+    def _renamed(self, offer: MemberOffer, params: Mapping[str, Any], used: str | None) -> Route:
         return Route(offer.member, {**params, "name": offer.name}, used)
 
     def _unknown(self, kind: Kind, name: str) -> Reject:

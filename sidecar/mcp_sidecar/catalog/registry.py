@@ -32,7 +32,7 @@ MOST_LISTS: Final = 4
 """Viewers whose encoded servers are kept: a server takes 1 to 2 KB for each."""
 
 
-class QueryError(ValueError):
+class RegistryQueryError(ValueError):
     """A question that cannot be answered; the message says what to write instead."""
 
 
@@ -54,7 +54,7 @@ class RegistryQuery:
         deleted = read_flag(given, "include_deleted")
         for name, most in (("search", MOST_SEARCH), ("version", 255), ("cursor", MOST_CURSOR)):
             if len(given.get(name, "")) > most:
-                raise QueryError(f"{name}: write {most} characters at most")
+                raise RegistryQueryError(f"{name}: write {most} characters at most")
         return cls(
             given.get("cursor", ""),
             _limit(given.get("limit")),
@@ -69,7 +69,7 @@ def read_flag(given: Mapping[str, str], name: str) -> bool | None:
     """Read true or false; None where it is not there. Raises QueryError."""
     text = given.get(name)
     if text not in (None, "true", "false"):
-        raise QueryError(f"{name}: write true or false")
+        raise RegistryQueryError(f"{name}: write true or false")
     return None if text is None else text == "true"
 
 
@@ -77,7 +77,7 @@ def _limit(text: str | None) -> int:
     if text is None:
         return PAGE
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise QueryError(f"limit: write a number from 1; more than {MOST_PAGE} is {MOST_PAGE}")
+        raise RegistryQueryError(f"limit: write a number from 1; more than {MOST_PAGE} is {MOST_PAGE}")
     return min(int(text), MOST_PAGE)
 
 
@@ -88,7 +88,7 @@ def _time(text: str) -> int:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None or "t" not in text.lower():
-        raise QueryError("updated_since: write a time as RFC 3339 has it, such as 2026-08-07T13:15:04Z")
+        raise RegistryQueryError("updated_since: write a time as RFC 3339 has it, such as 2026-08-07T13:15:04Z")
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
@@ -223,6 +223,6 @@ def write_cursor(key: tuple[str, str]) -> str:
 def read_cursor(text: str) -> tuple[str, str]:
     """Return the row that a cursor is behind. Raises QueryError."""
     if CURSOR.fullmatch(text) is None:
-        raise QueryError("cursor: write the nextCursor of an answer, as it was")
+        raise RegistryQueryError("cursor: write the nextCursor of an answer, as it was")
     name, _, version = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode(errors="replace").partition("\n")
     return name, version

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.registry import QueryError, RegistryQuery, ServerRegistry, read_flag
+from mcp_sidecar.catalog.registry import RegistryQuery, RegistryQueryError, ServerRegistry, read_flag
 from mcp_sidecar.catalog.server_json import card
 from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.surface.viewers import ANYBODY, Viewer, Viewers
@@ -66,7 +66,7 @@ class RegistryApi:
                 return Response(status_code=204, headers={**HEADERS, "Access-Control-Max-Age": "600"})
             try:
                 body = find(request, self._viewers.who(request) or ANYBODY)
-            except QueryError as error:
+            except RegistryQueryError as error:
                 return JSONResponse({"error": str(error)}, 400, HEADERS)
             if body is None:
                 return JSONResponse({"error": missing}, 404, HEADERS)
@@ -98,5 +98,5 @@ def _query(request: Request) -> dict[str, str]:
     """Return the query's parameters. Raises QueryError for one that stands there twice: who is to say which counts?"""
     given = request.query_params.multi_items()
     if len({name for name, _ in given}) != len(given):
-        raise QueryError("write each parameter once")
+        raise RegistryQueryError("write each parameter once")
     return dict(given)

@@ -48,7 +48,7 @@ class Cancels:
         if not asked or only is None or call.claims.method == methods.INITIALIZE:
             return
         params = {"requestId": only.id, "reason": _REASONS[why]}
-        body = json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).encode()
+        body = json.dumps({"jsonrpc": "2.0", "method": methods.CANCELLED, "params": params}).encode()
         headers = {name: value for name, value in call.headers.items() if not of_one_request(name)}
         headers |= {"content-type": "application/json", methods.VERSION_HEADER: call.claims.question.version}
         nothing = Question(Era.LEGACY, call.claims.question.version, Place.POST)

@@ -22,7 +22,7 @@ from mcp_sidecar.lane.fairness import FairQueue, Turn
 from mcp_sidecar.lane.files import Directory, Files, NoReads
 from mcp_sidecar.lane.inspection import Beside, Results
 from mcp_sidecar.lane.pinning import Pins
-from mcp_sidecar.lane.screening import Screen
+from mcp_sidecar.lane.screening import ListScreen
 from mcp_sidecar.upstream.bodies import THREAD_BYTES
 
 SCANNED_BYTES: Final = 4 * 1024
@@ -71,7 +71,7 @@ class AnswerView:
     files: Files | Directory | NoReads | None = None
     results: Results | None = None
     beside: Beside | None = None
-    lists: Screen | None = None
+    lists: ListScreen | None = None
     judge: Judge = field(default_factory=lambda: Judge(ANY_QUESTION))
 
 

@@ -29,7 +29,7 @@ from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credential
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.terms import Terms
 from mcp_sidecar.lane.schemas import Schemas, Usable
-from mcp_sidecar.lane.screening import Readings, Screen, screen_of
+from mcp_sidecar.lane.screening import ListScreen, Readings, screen_of
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.store.sightings import AS_SHIPPED, scanner_of
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -130,7 +130,7 @@ class Inspector:
             return None
         return Results(scanner_of(canonical(claims.terms.scan)), claims.method, block=mode is Mode.BLOCK)
 
-    def lists(self, terms: Terms) -> Screen | None:
+    def lists(self, terms: Terms) -> ListScreen | None:
         """Return how the items of lists are read, or None where they are not, or pins hold what is found."""
         return screen_of(terms, self._readings)
 

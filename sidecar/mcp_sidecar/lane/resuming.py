@@ -42,8 +42,6 @@ AT_ONCE: Final = 16
 SECONDS: Final = 10.0
 """How long opening one again may take, from its turn on."""
 
-_SUBSCRIBE: Final = "resources/subscribe"
-_UNSUBSCRIBE: Final = "resources/unsubscribe"
 _CODES: Final = (-32000, -32001, -32600)
 _WORDS: Final = ("session", "not initialized")
 _DONE: Final = "resumed"
@@ -144,11 +142,11 @@ class Resumer:
         if claims.http_method == "DELETE":
             self._lives.pop(_key(call), None)
             return
-        if claims.method not in (_SUBSCRIBE, _UNSUBSCRIBE):
+        if claims.method not in (methods.SUBSCRIBE, methods.UNSUBSCRIBE):
             return
         uri = (_params(call) or {}).get("uri")
         life = self._life(call)
-        if claims.method == _UNSUBSCRIBE:
+        if claims.method == methods.UNSUBSCRIBE:
             life.uris.pop(str(uri), None)
         elif isinstance(uri, str) and len(uri) <= MAX_URI and len(life.uris) < MOST_URIS:
             life.uris[uri] = None
@@ -204,7 +202,7 @@ class Resumer:
                 return _OTHER
             for uri in life.uris:
                 if call.claims.terms.view.allows(Kind.RESOURCE, uri):
-                    await talk.ask(_ask(_SUBSCRIBE, {"uri": uri}))
+                    await talk.ask(_ask(methods.SUBSCRIBE, {"uri": uri}))
         except TalkError as error:
             return error.outcome
         life.session, life.affinity, life.missed = session, affinity, _changes(said)

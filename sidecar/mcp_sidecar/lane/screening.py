@@ -57,7 +57,7 @@ class Readings:
         return found
 
 
-class Screen:
+class ListScreen:
     """How the items of the answers to one request are read. `found` is about the last text.
 
     `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
@@ -153,9 +153,9 @@ class Screen:
         return self._readings.of(self._settings, Sighting.of(kind, name, item), around, read)
 
 
-def screen_of(terms: Terms, readings: Readings) -> Screen | None:
+def screen_of(terms: Terms, readings: Readings) -> ListScreen | None:
     """Return how lists are read for a caller, or None where they are not, or pins hold what was found."""
     mode = terms.inspection.lists
     if mode is Mode.OFF or terms.pins is Pinning.ENFORCE:
         return None
-    return Screen(canonical(terms.scan), readings, block=mode is Mode.BLOCK and terms.enforce)
+    return ListScreen(canonical(terms.scan), readings, block=mode is Mode.BLOCK and terms.enforce)

@@ -34,7 +34,7 @@ _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
 _T = TypeVar("_T")
 
 
-class Way(Protocol):
+class WayToServer(Protocol):
     """How a server is reached: Upstream, or what acts there for a principal."""
 
     def send(
@@ -83,7 +83,13 @@ class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
     def __init__(
-        self, way: Way, server: str, address: Address | None, *, max_answer: int, speaks_for: SpeaksFor | None = None
+        self,
+        way: WayToServer,
+        server: str,
+        address: Address | None,
+        *,
+        max_answer: int,
+        speaks_for: SpeaksFor | None = None,
     ) -> None:
         self._speaks_for = speaks_for or SpeaksFor()
         self._upstream = way
