@@ -207,7 +207,6 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_pin_environment(folder, settings) | _catalog_environment(folder, settings, port),
             **_auth_environment(folder, settings),
         }
-        environment |= portal_environment(folder, port) if settings.listed else {}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -272,6 +271,7 @@ def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict
         STORE_VARIABLE: settings.store or str(folder / STORE_FILE),
         SERVERS_FILE_VARIABLE: str(file),
         PUBLIC_URL_VARIABLE: f"http://127.0.0.1:{port}",
+        **portal_environment(folder, port),
     }
 
 
