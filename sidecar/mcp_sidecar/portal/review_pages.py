@@ -88,6 +88,7 @@ class ReviewPages:
                 lambda store: queue.decide(store, made, reviewer=visitor.shown, why=why)
             )
             await self._surfaces.refresh()
+            await self._catalog.refresh()
         if conflicts:
             return await self._shown(asked, conflict=conflicts[0], why=why, status=409)
         server = row[0].seen.id.server

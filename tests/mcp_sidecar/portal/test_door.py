@@ -62,7 +62,7 @@ async def test_nobody_comes_in_beside_kong(house):
             answer = await browser.get(path, signed=word)
             assert answer.status_code == 403, path
             assert "through the gateway alone" in answer.text
-    late = house.browser(late=100)
+    late = house.browser(shift=-100)
     late.client.cookies = browser.client.cookies
     assert (await late.get("/")).status_code == 403
 
