@@ -28,7 +28,7 @@ pytestmark = [
 ]
 SECONDS = 60_000
 DESKTOP, PHONE = {"width": 1180, "height": 760}, {"width": 390, "height": 844}
-PICTURE = {"width": 980, "height": 600}
+PICTURE = {"width": 980, "height": 520}
 PAGES = {
     "servers": "/",
     "server": "/servers/notes",
