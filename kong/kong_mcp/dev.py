@@ -206,7 +206,6 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **_auth_environment(folder, settings),
             **_collector_environment(folder, settings, token),
         }
-        environment |= portal_environment(folder, port) if settings.listed else {}
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
@@ -301,6 +300,7 @@ def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict
         STORE_VARIABLE: settings.store or str(folder / STORE_FILE),
         SERVERS_FILE_VARIABLE: str(file),
         PUBLIC_URL_VARIABLE: f"http://127.0.0.1:{port}",
+        **portal_environment(folder, port),
     }
 
 

@@ -59,16 +59,16 @@ class House:
 class Browser:
     """A browser, and Kong before the portal, which signs what it sends on for the principal that Kong knows."""
 
-    def __init__(self, app, keys=KEYS, principal=NOBODY, late=0.0):
+    def __init__(self, app, keys=KEYS, principal=NOBODY, shift=0.0):
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
         self.signer = PageSigner(keys)
         self.principal = principal
-        self.later = -late
+        self.shift = shift
 
     def word(self, method, url, body=b""):
         parts = urlsplit(url)
         page = Page(method, parts.path, parts.query, body)
-        return self.signer.sign(page, self.principal, now=time.time() + self.later)
+        return self.signer.sign(page, self.principal, now=time.time() + self.shift)
 
     async def get(self, path, *, signed=None, **query):
         url = f"{PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")

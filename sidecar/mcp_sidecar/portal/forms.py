@@ -20,7 +20,7 @@ _MOST_CHOICES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """One argument. `input` is text, long, number, boolean, choice or json; `key` is what the form calls it."""
 
     key: str
@@ -45,7 +45,7 @@ class Filled:
 
 def fields(
     schema: Any, given: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
-) -> list[Field]:
+) -> list[FormField]:
     """Return the fields of a tool's input schema, with what was filled in and what is wrong with it."""
     given, problems = given or {}, problems or {}
     root, _ = resolved(schema, schema)
@@ -59,7 +59,7 @@ def fields(
         key, part = f"a{number}", resolved(one, schema)[0]
         description = part.get("description")
         found.append(
-            Field(
+            FormField(
                 key,
                 str(name),
                 plain(str(name), 120),
@@ -105,7 +105,7 @@ def _name(schema: Any, key: str) -> str:
     return next((field.name for field in fields(schema) if field.key == key), "")
 
 
-def _value(field: Field, text: str) -> Any:
+def _value(field: FormField, text: str) -> Any:
     if field.input == "number":
         try:
             return int(text) if field.kind == "integer" else json.loads(text.strip(), parse_constant=_no_number)

@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[_T]):
+class ListPage(Generic[_T]):
     """One page of a list. `first` and `last` count from 1; `before` and `after` are links, None at the ends."""
 
     rows: Sequence[_T]
@@ -47,13 +47,13 @@ class Order(Generic[_T]):
     number: bool = False
 
 
-def listed(rows: Sequence[_T], path: str, query: Mapping[str, str], size: int = PAGE) -> Listed[_T]:
+def listed(rows: Sequence[_T], path: str, query: Mapping[str, str], size: int = PAGE) -> ListPage[_T]:
     """Return the page that a query asks for; one that is not there is the nearest."""
     most = max(0, (len(rows) - 1) // size)
     number = min(most, max(0, _number(query.get("page", "1")) - 1))
     begin = number * size
     some = rows[begin : begin + size]
-    return Listed(
+    return ListPage(
         some,
         len(rows),
         begin + 1 if some else 0,

@@ -14,7 +14,7 @@ from mcp_core.pins.effects import Effect, Effects
 from mcp_sidecar.portal.listing import link
 from mcp_sidecar.portal.settings import PREFIX
 from mcp_sidecar.portal.shown import plain, value
-from mcp_sidecar.portal.visitors import Asked, PageError
+from mcp_sidecar.portal.visitors import PageAsked, PageError
 from mcp_sidecar.surface.viewers import Permission
 
 FOLDER: Final = Path(__file__).parent
@@ -53,7 +53,7 @@ class Paper:
         self._templates.globals.update(home=f"{PREFIX}/", base=PREFIX, link=link)
         self._templates.filters.update(date=date, day=day, plain=plain, value=value, reach=reach)
 
-    def page(self, asked: Asked | None, template: str, *, status: int = 200, **values: Any) -> Response:
+    def page(self, asked: PageAsked | None, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page for whoever asked; None where that is not known."""
         visitor = asked.visitor if asked is not None else None
         text = self._templates.get_template(template).render(
@@ -64,7 +64,7 @@ class Paper:
         )
         return Response(text, status, HEADERS, "text/html")
 
-    def error(self, error: PageError, asked: Asked | None = None) -> Response:
+    def error(self, error: PageError, asked: PageAsked | None = None) -> Response:
         """Return the page of an error."""
         return self.page(asked, "error.html", status=error.status, title=error.title, advice=error.advice, here="")
 

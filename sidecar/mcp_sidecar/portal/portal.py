@@ -19,17 +19,17 @@ from mcp_sidecar.portal.provider import Provider
 from mcp_sidecar.portal.request_pages import RequestPages
 from mcp_sidecar.portal.review_pages import ReviewPages
 from mcp_sidecar.portal.server_pages import ServerPages
-from mcp_sidecar.portal.sessions import Sessions
+from mcp_sidecar.portal.sessions import PortalSessions
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from mcp_sidecar.portal.sign_in import SignIn
 from mcp_sidecar.portal.tool_pages import ToolPages
 from mcp_sidecar.portal.try_pages import TryPages
-from mcp_sidecar.portal.trying import Way
-from mcp_sidecar.portal.visitors import Asked, PageError, Reception, not_found
+from mcp_sidecar.portal.trying import KongWay
+from mcp_sidecar.portal.visitors import PageAsked, PageError, Reception, not_found
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.surfaces import Surfaces
 
-PageMaker = Callable[[Asked], Awaitable[Response]]
+PageMaker = Callable[[PageAsked], Awaitable[Response]]
 _STATIC: Final = {"portal.css": "text/css", "portal.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _KEPT: Final = {**HEADERS, "Cache-Control": "public, max-age=300"}
 
@@ -48,14 +48,14 @@ class Portal:
         networks: Sequence[Network] = (),
     ) -> None:
         self._paper = paper = Paper()
-        sessions, url = Sessions(keys), settings.url or ""
+        sessions, url = PortalSessions(keys), settings.url or ""
         self._reception = Reception(settings, keys, sessions)
         provider = Provider(settings.login, keys, url, networks) if settings.login is not None else None
         self._sign_in = SignIn(settings, sessions, self._reception, provider, paper)
         self._servers = ServerPages(settings, catalog, surfaces, paper)
         self.finder = Finder(catalog)
         self._tools = ToolPages(catalog, self.finder, paper)
-        self._tries = TryPages(Way(kong_url, url), self._servers, paper)
+        self._tries = TryPages(KongWay(kong_url, url), self._servers, paper)
         self._requests = RequestPages(paper)
         self._reviews = ReviewPages(catalog, surfaces, paper) if surfaces is not None else None
 
@@ -93,7 +93,7 @@ class Portal:
 
     def _guarded(self, get: PageMaker | None, post: PageMaker | None) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            asked: Asked | None = None
+            asked: PageAsked | None = None
             try:
                 asked = await self._reception.read(request)
                 make = post if request.method == "POST" else get
@@ -111,7 +111,7 @@ class Portal:
 
         return answer
 
-    def _refused(self, error: PageError, asked: Asked | None) -> Response:
+    def _refused(self, error: PageError, asked: PageAsked | None) -> Response:
         """Return an error's page. Who is not signed in and opens a page is shown where to sign in."""
         if error.status == 401 and asked is not None and asked.request.method != "POST":
             path, query = asked.request.url.path, asked.request.url.query
@@ -119,16 +119,16 @@ class Portal:
         return self._paper.error(error, asked)
 
 
-async def _nothing(asked: Asked) -> Response:
+async def _nothing(asked: PageAsked) -> Response:
     asked.need()
     raise not_found()
 
 
-async def _home(_asked: Asked) -> Response:
+async def _home(_asked: PageAsked) -> Response:
     return away(f"{PREFIX}/")
 
 
-async def _static(asked: Asked) -> Response:
+async def _static(asked: PageAsked) -> Response:
     name = asked.request.path_params["name"]
     if name not in _STATIC:
         raise not_found()

@@ -38,7 +38,7 @@ class SignInError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPerson:
     """Who signed in, and the access token with which their agents call, where there is one."""
 
     shown: str
@@ -76,7 +76,7 @@ class Provider:
         sealed = self._sealer.encrypt(json.dumps(kept).encode()).decode()
         return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}", sealed
 
-    async def end(self, cookie: str, query: Mapping[str, str]) -> tuple[Known, str]:
+    async def end(self, cookie: str, query: Mapping[str, str]) -> tuple[KnownPerson, str]:
         """Return who came back, and where they wanted to go. Raises SignInError."""
         try:
             kept = json.loads(self._sealer.decrypt(cookie.encode("ascii", "replace"), ttl=SECONDS))
@@ -157,11 +157,11 @@ class Provider:
         return claims
 
 
-def _known(issuer: str, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> Known:
+def _known(issuer: str, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> KnownPerson:
     groups = claims.get("groups")
     named = frozenset(one for one in groups if isinstance(one, str)) if isinstance(groups, list) else frozenset()
     scopes = frozenset(str(tokens.get("scope", "")).split())
     access = tokens.get("access_token")
     credential = {"authorization": f"Bearer {access}"} if isinstance(access, str) and access.isascii() else {}
     name = claims.get("name") or claims.get("preferred_username") or claims.get("email") or claims["sub"]
-    return Known(str(name)[:80], Principal(TOKEN, str(claims["sub"]), issuer, named, scopes), credential)
+    return KnownPerson(str(name)[:80], Principal(TOKEN, str(claims["sub"]), issuer, named, scopes), credential)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from mcp_sidecar.portal.paper import Paper
-from mcp_sidecar.portal.visitors import Asked
+from mcp_sidecar.portal.visitors import PageAsked
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ASKED: Final = (
@@ -29,12 +29,12 @@ class RequestPages:
     def __init__(self, paper: Paper) -> None:
         self._paper = paper
 
-    async def form(self, asked: Asked) -> Response:
+    async def form(self, asked: PageAsked) -> Response:
         """Return the form."""
         asked.need()
         return self._page(asked, {})
 
-    async def prepare(self, asked: Asked) -> Response:
+    async def prepare(self, asked: PageAsked) -> Response:
         """Return the command of what was filled in."""
         asked.need()
         given = {name: " ".join(asked.form.get(name, "").split()) for name, *_ in _ASKED}
@@ -43,7 +43,7 @@ class RequestPages:
 
     def _page(
         self,
-        asked: Asked,
+        asked: PageAsked,
         problems: Mapping[str, str],
         given: Mapping[str, str] | None = None,
         status: int = 200,

@@ -22,7 +22,7 @@ from mcp_sidecar.portal import difference, listing, schema_view
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX
 from mcp_sidecar.portal.shown import PART, shown
-from mcp_sidecar.portal.visitors import Asked, not_found
+from mcp_sidecar.portal.visitors import PageAsked, not_found
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
@@ -45,7 +45,7 @@ class ReviewPages:
         self._surfaces = surfaces
         self._paper = paper
 
-    async def waiting(self, asked: Asked) -> Response:
+    async def waiting(self, asked: PageAsked) -> Response:
         """Return what waits."""
         visitor = asked.need_permission(Permission.DECIDE)
         words = listing.words(asked.query)
@@ -63,12 +63,12 @@ class ReviewPages:
             asked, "review.html", title="Review", here="review", list=list_, rows=rows, kinds=KIND_WORDS
         )
 
-    async def item(self, asked: Asked) -> Response:
+    async def item(self, asked: PageAsked) -> Response:
         """Return a version as its reviewer must see it."""
         asked.need_permission(Permission.DECIDE)
         return await self._shown(asked)
 
-    async def decide(self, asked: Asked) -> Response:
+    async def decide(self, asked: PageAsked) -> Response:
         """Write a decision down, and return the version as it stands then."""
         visitor, form = asked.need_permission(Permission.DECIDE), asked.form
         why, decision = form.get("why", "").strip(), form.get("decision")
@@ -89,13 +89,14 @@ class ReviewPages:
                 lambda store: queue.decide(store, made, reviewer=visitor.shown, why=why)
             )
             await self._surfaces.refresh()
+            await self._catalog.refresh()
         if conflicts:
             return await self._shown(asked, conflict=conflicts[0], why=why, status=409)
         server = row[0].seen.id.server
         structlog.get_logger().info("decision", reviewer=visitor.shown, server=server, state=decision, by="portal")
         return await self._shown(asked, done=f"Written down: {decision}. Guards know it now.")
 
-    async def _shown(self, asked: Asked, *, status: int = 200, why: str = "", **said: str) -> Response:
+    async def _shown(self, asked: PageAsked, *, status: int = 200, why: str = "", **said: str) -> Response:
         row, content, findings, history = await self._find(asked)
         before = await self._surfaces.ask(lambda store: diff(store, row.seen.id, row.seen.digest).before)
         lines: difference.Lines = []
@@ -130,7 +131,7 @@ class ReviewPages:
             **{"conflict": "", "problem": "", "done": "", **said},
         )
 
-    async def _find(self, asked: Asked) -> tuple[WaitingVersion, dict[str, Any], list[dict[str, str]], list[Entry]]:
+    async def _find(self, asked: PageAsked) -> tuple[WaitingVersion, dict[str, Any], list[dict[str, str]], list[Entry]]:
         """Return the version that a query names. Raises PageError."""
         query = asked.query
         digest = query.get("digest", "")

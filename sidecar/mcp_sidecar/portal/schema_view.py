@@ -30,7 +30,7 @@ _RULES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SchemaRow:
     """One property: `kind` says what it may be, `rules` are (what it is called, its value)."""
 
     depth: int
@@ -45,13 +45,13 @@ class Row:
 class Table:
     """The rows of a schema; `cut` says that there are more than are shown."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SchemaRow, ...]
     cut: bool = False
 
 
 def table(schema: Any, findings: tuple[Mapping[str, Any], ...] = ()) -> Table:
     """Return the properties of a schema in the order in which it names them."""
-    rows: list[Row] = []
+    rows: list[SchemaRow] = []
     for row in _rows(schema, schema, 0, (), findings):
         if len(rows) == MOST_ROWS:
             return Table(tuple(rows), cut=True)
@@ -61,7 +61,7 @@ def table(schema: Any, findings: tuple[Mapping[str, Any], ...] = ()) -> Table:
 
 def _rows(
     schema: Any, root: Any, depth: int, way: tuple[int, ...], findings: tuple[Mapping[str, Any], ...]
-) -> Iterator[Row]:
+) -> Iterator[SchemaRow]:
     schema, _ = resolved(schema, root)
     if depth >= DEEPEST or id(schema) in way:
         return
@@ -72,7 +72,7 @@ def _rows(
     for name, given in properties.items() if isinstance(properties, Mapping) else ():
         one, recurs = resolved(given, root)
         recurs = recurs or id(one) in way
-        yield Row(
+        yield SchemaRow(
             depth,
             plain(str(name), 120),
             plain(kind_of(one, root) + (", as above" if recurs else "")),

@@ -21,7 +21,7 @@ from mcp_sidecar.portal.listing import Column, Order
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from mcp_sidecar.portal.shown import PART, shown
-from mcp_sidecar.portal.visitors import Asked, Visitor, not_found
+from mcp_sidecar.portal.visitors import PageAsked, Visitor, not_found
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
 from mcp_sidecar.surface.review import item_kind
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -56,7 +56,7 @@ class ServerPages:
         self._surfaces = surfaces
         self._paper = paper
 
-    async def servers(self, asked: Asked) -> Response:
+    async def servers(self, asked: PageAsked) -> Response:
         """Return the list of servers."""
         visitor, query = asked.need(), asked.query
         entries = self._catalog.entries(visitor.viewer)
@@ -67,7 +67,7 @@ class ServerPages:
             asked, "servers.html", title="Servers", here="servers", list=list_, columns=heads, any=bool(entries)
         )
 
-    async def server(self, asked: Asked) -> Response:
+    async def server(self, asked: PageAsked) -> Response:
         """Return a server's page."""
         visitor, query = asked.need(), asked.query
         one = self.entry(asked)
@@ -103,7 +103,7 @@ class ServerPages:
             plot=_plot(one),
         )
 
-    async def item(self, asked: Asked) -> Response:
+    async def item(self, asked: PageAsked) -> Response:
         """Return the page of a tool, or of another item."""
         one, item, said, findings = await self.read_item(asked)
         text = _says(said)
@@ -132,7 +132,7 @@ class ServerPages:
             cut=max(0, len(whole) - PART),
         )
 
-    async def versions(self, asked: Asked) -> Response:
+    async def versions(self, asked: PageAsked) -> Response:
         """Return the versions of a server over time."""
         one = self.entry(asked)
         path = f"{PREFIX}/servers/{one.name}/versions"
@@ -141,7 +141,7 @@ class ServerPages:
             asked, "versions.html", title="Versions", here="servers", one=one, list=list_, kinds=KIND_WORDS
         )
 
-    async def change(self, asked: Asked) -> Response:
+    async def change(self, asked: PageAsked) -> Response:
         """Return how a version of an item differs from another, or from nothing."""
         one, item = self.entry(asked), self.find(asked)
         known = {seen.digest for seen in await self._versions(one, item)}
@@ -163,14 +163,14 @@ class ServerPages:
             members=members,
         )
 
-    def entry(self, asked: Asked) -> CatalogEntry:
+    def entry(self, asked: PageAsked) -> CatalogEntry:
         """Return the server that a path names."""
         found = self._catalog.entry(asked.need().viewer, asked.request.path_params["server"])
         if found is None:
             raise not_found()
         return found
 
-    def find(self, asked: Asked, kind: ItemKind | None = None) -> CatalogItem:
+    def find(self, asked: PageAsked, kind: ItemKind | None = None) -> CatalogItem:
         """Return the item that a query names."""
         try:
             kind = kind or item_kind(asked.query.get("kind", ""))
@@ -182,7 +182,7 @@ class ServerPages:
         return found
 
     async def read_item(
-        self, asked: Asked, kind: ItemKind | None = None
+        self, asked: PageAsked, kind: ItemKind | None = None
     ) -> tuple[CatalogEntry, CatalogItem, dict[str, Any], list[dict[str, str]]]:
         """Return the item that a query names, with what it says and what was found in it."""
         one, item = self.entry(asked), self.find(asked, kind)

@@ -42,7 +42,7 @@ class SignedIn:
     role: str | None = None
 
 
-class Sessions:
+class PortalSessions:
     """Makes, reads and ends sessions, and makes what their forms are known by."""
 
     def __init__(self, keys: Sequence[bytes], seconds: float = SECONDS) -> None:

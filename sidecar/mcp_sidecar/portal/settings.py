@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from mcp_core.principal import Principal
 from mcp_sidecar.auth.secret import WANTED, Secret
-from mcp_sidecar.surface.viewers import Role
+from mcp_sidecar.surface.viewers import ViewerRole
 
 PREFIX: Final = "/portal"
 """Where Kong's route leads (deck/portal.yaml)."""
@@ -36,7 +36,7 @@ class PortalSettings:
     """
 
     url: str | None = None
-    roles: Mapping[str, Role] = field(default_factory=dict)
+    roles: Mapping[str, ViewerRole] = field(default_factory=dict)
     links: str | None = None
     login: LoginProvider | None = None
 
@@ -53,12 +53,14 @@ class PortalSettings:
             return "MCP_SIDECAR_PORTAL_LOGIN: write https, as MCP_SIDECAR_PORTAL_URL does"
         return None
 
-    def role_of(self, principal: Principal) -> Role:
+    def role_of(self, principal: Principal) -> ViewerRole:
         """Return the highest role of somebody, by name and by groups. Nobody is a group by what they are called."""
         name = principal.name or ""
         named = ["" if name.startswith(_GROUP) else name, *(f"{_GROUP}{group}" for group in principal.groups)]
         return max(
-            (self.roles[name] for name in named if name in self.roles), default=Role.VIEWER, key=list(Role).index
+            (self.roles[name] for name in named if name in self.roles),
+            default=ViewerRole.VIEWER,
+            key=list(ViewerRole).index,
         )
 
 
@@ -72,15 +74,15 @@ def _url(text: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
-def _roles(text: str) -> dict[str, Role]:
+def _roles(text: str) -> dict[str, ViewerRole]:
     roles = {}
     for part in text.split(","):
         name, equals, role = part.strip().rpartition("=")
-        if not equals or not name or role not in list(Role) or name in roles:
+        if not equals or not name or role not in list(ViewerRole) or name in roles:
             raise ValueError(
-                f"write NAME=ROLE or group:NAME=ROLE with commas, each name once; a role is {', '.join(Role)}"
+                f"write NAME=ROLE or group:NAME=ROLE with commas, each name once; a role is {', '.join(ViewerRole)}"
             )
-        roles[name] = Role(role)
+        roles[name] = ViewerRole(role)
     return roles
 
 

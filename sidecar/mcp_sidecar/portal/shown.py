@@ -28,7 +28,7 @@ _MARK: Final = re.compile(
 _LATIN: Final = re.compile(r"[A-Za-z]")
 
 
-class Sort(StrEnum):
+class PieceSort(StrEnum):
     """What a piece of text is."""
 
     PLAIN = "plain"
@@ -45,7 +45,7 @@ class Piece:
     """A piece of text. `note` says what its characters are, `found` what a rule says of this place."""
 
     text: str
-    sort: Sort = Sort.PLAIN
+    sort: PieceSort = PieceSort.PLAIN
     note: str = ""
     found: str = ""
     block: bool = False
@@ -99,7 +99,9 @@ def _json(given: Any) -> str:
 
 
 def _over(piece: Piece, note: str, *, block: bool) -> Piece:
-    return replace(piece, sort=Sort.FOUND if piece.sort is Sort.PLAIN else piece.sort, found=note, block=block)
+    return replace(
+        piece, sort=PieceSort.FOUND if piece.sort is PieceSort.PLAIN else piece.sort, found=note, block=block
+    )
 
 
 def _marked(text: str) -> Iterator[Piece]:
@@ -135,19 +137,19 @@ def _lookalike(word: str) -> Piece:
     foreign = dict.fromkeys(one for one in word if ord(one) > 0x24F and latin_look(one))
     names = ", ".join(_name(one) for one in list(foreign)[:_MOST_NAMED])
     return Piece(
-        word, Sort.LOOKALIKE, f"Not {escaped(read_as)!r}: {names}{', ...' if len(foreign) > _MOST_NAMED else ''}"
+        word, PieceSort.LOOKALIKE, f"Not {escaped(read_as)!r}: {names}{', ...' if len(foreign) > _MOST_NAMED else ''}"
     )
 
 
 def _hidden(run: str) -> Piece:
     if len(run) == 1:
-        return Piece(f"U+{ord(run):04X}", Sort.HIDDEN, _name(run))
+        return Piece(f"U+{ord(run):04X}", PieceSort.HIDDEN, _name(run))
     read_as = "".join(chr(ord(one) - 0xE0000) for one in run if 0xE0020 <= ord(one) <= 0xE007E)
     says = f" that say {escaped(read_as)[:300]!r}" if read_as else ""
     different = list(dict.fromkeys(run))
     names = ", ".join(_name(one) for one in different[:_MOST_NAMED])
     more = ", ..." if len(different) > _MOST_NAMED else ""
-    return Piece(f"{len(run)} hidden characters{says}", Sort.HIDDEN, f"{names}{more}")
+    return Piece(f"{len(run)} hidden characters{says}", PieceSort.HIDDEN, f"{names}{more}")
 
 
 def _name(one: str) -> str:

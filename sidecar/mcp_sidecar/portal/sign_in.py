@@ -10,9 +10,9 @@ from mcp_sidecar.portal import links
 from mcp_sidecar.portal.paper import Paper, away
 from mcp_sidecar.portal.provider import SECONDS as SIGN_IN_SECONDS
 from mcp_sidecar.portal.provider import Provider, SignInError
-from mcp_sidecar.portal.sessions import SECONDS, Sessions
+from mcp_sidecar.portal.sessions import SECONDS, PortalSessions
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
-from mcp_sidecar.portal.visitors import Asked, Reception, local, not_found
+from mcp_sidecar.portal.visitors import PageAsked, Reception, local, not_found
 
 
 class SignIn:
@@ -21,7 +21,7 @@ class SignIn:
     def __init__(
         self,
         settings: PortalSettings,
-        sessions: Sessions,
+        sessions: PortalSessions,
         reception: Reception,
         provider: Provider | None,
         paper: Paper,
@@ -32,11 +32,11 @@ class SignIn:
         self._provider = provider
         self._paper = paper
 
-    async def page(self, asked: Asked) -> Response:
+    async def page(self, asked: PageAsked) -> Response:
         """Return the page that says how to sign in."""
         return self._page(asked, "")
 
-    def _page(self, asked: Asked, reason: str, status: int = 200) -> Response:
+    def _page(self, asked: PageAsked, reason: str, status: int = 200) -> Response:
         return self._paper.page(
             asked,
             "sign_in.html",
@@ -48,12 +48,12 @@ class SignIn:
             next=local(asked.query.get("next", "")),
         )
 
-    async def link(self, asked: Asked) -> Response:
+    async def link(self, asked: PageAsked) -> Response:
         """Return the page of a one-time link. It uses nothing up: programs that look at links use GET."""
         token, next_ = asked.query.get("link", ""), local(asked.query.get("next", ""))
         return self._paper.page(asked, "enter.html", title="Sign in", here="", token=token[:200], next=next_)
 
-    async def enter(self, asked: Asked) -> Response:
+    async def enter(self, asked: PageAsked) -> Response:
         """Sign somebody in by a link, and use it up."""
         guest = links.use(self._settings.links, asked.form.get("link", "")) if self._settings.links else None
         if guest is None:
@@ -65,7 +65,7 @@ class SignIn:
         self._keep(answer, self._sessions.begin(principal, guest.shown, guest.credential, guest.role))
         return answer
 
-    async def login(self, asked: Asked) -> Response:
+    async def login(self, asked: PageAsked) -> Response:
         """Send somebody to their organisation's login."""
         if self._provider is None:
             raise not_found()
@@ -77,7 +77,7 @@ class SignIn:
         self._set(answer, f"{self._cookie}-login", kept, SIGN_IN_SECONDS)
         return answer
 
-    async def callback(self, asked: Asked) -> Response:
+    async def callback(self, asked: PageAsked) -> Response:
         """Sign in whoever comes back from the login."""
         if self._provider is None:
             raise not_found()
@@ -91,7 +91,7 @@ class SignIn:
         self._keep(answer, self._sessions.begin(known.principal, known.shown, known.credential))
         return answer
 
-    async def leave(self, asked: Asked) -> Response:
+    async def leave(self, asked: PageAsked) -> Response:
         """End a session."""
         visitor = asked.need()
         if visitor.session is not None:

@@ -14,7 +14,7 @@ from mcp_sidecar.portal.finding import Finder, Row, Usable
 from mcp_sidecar.portal.listing import Column
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX
-from mcp_sidecar.portal.visitors import Asked
+from mcp_sidecar.portal.visitors import PageAsked
 from mcp_sidecar.surface.viewers import Viewer
 
 _PATH: Final = f"{PREFIX}/tools"
@@ -33,7 +33,7 @@ class ToolPages:
         self._paper = paper
         self._kept: dict[Viewer, Usable] = {}
 
-    async def tools(self, asked: Asked) -> Response:
+    async def tools(self, asked: PageAsked) -> Response:
         """Return the tools that somebody may use."""
         visitor, query = asked.need(), asked.query
         usable = self._usable(visitor.viewer)

@@ -17,8 +17,8 @@ from mcp_sidecar.portal.forms import Filled
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.server_pages import ServerPages
 from mcp_sidecar.portal.shown import Text, shown
-from mcp_sidecar.portal.trying import RefusedError, Way
-from mcp_sidecar.portal.visitors import Asked, PageError, not_found
+from mcp_sidecar.portal.trying import KongWay, RefusedError
+from mcp_sidecar.portal.visitors import PageAsked, PageError, not_found
 
 _MOST_TEXTS: Final = 20
 _NOTHING: Final = Text(())
@@ -28,7 +28,7 @@ _OF_KONG: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolAnswer:
     """What a call came to, as a page shows it."""
 
     title: str
@@ -40,16 +40,16 @@ class Answer:
 class TryPages:
     """Makes the pages on which tools are tried."""
 
-    def __init__(self, way: Way, servers: ServerPages, paper: Paper) -> None:
+    def __init__(self, way: KongWay, servers: ServerPages, paper: Paper) -> None:
         self._way = way
         self._servers = servers
         self._paper = paper
 
-    async def form(self, asked: Asked) -> Response:
+    async def form(self, asked: PageAsked) -> Response:
         """Return the form of a tool."""
         return await self._page(asked, {}, None)
 
-    async def call(self, asked: Asked) -> Response:
+    async def call(self, asked: PageAsked) -> Response:
         """Call a tool with what a form holds."""
         visitor = asked.need()
         one, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)
@@ -63,21 +63,21 @@ class TryPages:
             asked, {}, await self._answer(one.record.path, visitor.session.credential, item.name, filled)
         )
 
-    async def _answer(self, path: str, credential: Mapping[str, str], tool: str, filled: Filled) -> Answer:
+    async def _answer(self, path: str, credential: Mapping[str, str], tool: str, filled: Filled) -> ToolAnswer:
         try:
             result = await trying.call(self._way, path, credential, tool, filled.arguments)
         except RefusedError as error:
-            return Answer("It was refused, or failed.", failed=True, texts=(shown(str(error)),))
+            return ToolAnswer("It was refused, or failed.", failed=True, texts=(shown(str(error)),))
         content = result.get("content")
         parts = content if isinstance(content, list) else []
         texts = [one["text"] for one in parts if isinstance(one, dict) and isinstance(one.get("text"), str)]
         failed = result.get("isError") is True
         title = "The tool answered, and says that it failed." if failed else "The tool answered."
         whole = json.dumps(result, indent=2, ensure_ascii=False)
-        return Answer(title, failed, tuple(map(shown, texts[:_MOST_TEXTS])), shown(whole))
+        return ToolAnswer(title, failed, tuple(map(shown, texts[:_MOST_TEXTS])), shown(whole))
 
     async def _page(
-        self, asked: Asked, problems: Mapping[str, str], answer: Answer | None, status: int = 200
+        self, asked: PageAsked, problems: Mapping[str, str], answer: ToolAnswer | None, status: int = 200
     ) -> Response:
         asked.need()
         one, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)

@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class KongWay:
     """Where the gateway's Kong is, and what it knows itself as: a host name that its guards take."""
 
     kong_url: str
@@ -45,7 +45,7 @@ class Way:
 
 
 async def call(
-    way: Way, path: str, credential: Mapping[str, str], tool: str, arguments: Mapping[str, Any]
+    way: KongWay, path: str, credential: Mapping[str, str], tool: str, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Call a tool of the server at a path of the gateway, and return its result. Raises RefusedError."""
     host = urlsplit(way.public_url).netloc

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from mcp_core import methods
 from mcp_core.page_word import MAX_BODY, Page, PageSigner
 from mcp_core.principal import NOBODY, Principal
-from mcp_sidecar.portal.sessions import Sessions, SignedIn
+from mcp_sidecar.portal.sessions import PortalSessions, SignedIn
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
-from mcp_sidecar.surface.viewers import MAY, Permission, Role, Viewer
+from mcp_sidecar.surface.viewers import MAY, Permission, Viewer, ViewerRole
 
 BODY_SECONDS: Final = 30.0
 FORM: Final = "application/x-www-form-urlencoded"
@@ -49,7 +49,7 @@ class Visitor:
 
     principal: Principal
     shown: str
-    role: Role
+    role: ViewerRole
     session: SignedIn | None
     form_token: str
 
@@ -64,7 +64,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageAsked:
     """One request that Kong signed: who Kong says it is, and what was sent with it, each name once but for lists."""
 
     request: Request
@@ -90,13 +90,13 @@ class Asked:
 class Reception:
     """Reads requests, and refuses those that did not come by Kong or that another site's page made."""
 
-    def __init__(self, settings: PortalSettings, keys: Sequence[bytes], sessions: Sessions) -> None:
+    def __init__(self, settings: PortalSettings, keys: Sequence[bytes], sessions: PortalSessions) -> None:
         self._settings = settings
         self._signer = PageSigner(keys)
         self._sessions = sessions
         self.cookie = "__Secure-portal" if settings.is_secure else "portal"
 
-    async def read(self, request: Request) -> Asked:
+    async def read(self, request: Request) -> PageAsked:
         """Return the request. Raises PageError."""
         body = await _body(request) if request.method == "POST" else b""
         scope = request.scope
@@ -109,7 +109,7 @@ class Reception:
             )
         visitor = self._visitor(request, said)
         form = self._form(request, body, visitor) if request.method == "POST" else {}
-        return Asked(request, said, visitor, _fields(page.query), form)
+        return PageAsked(request, said, visitor, _fields(page.query), form)
 
     def _visitor(self, request: Request, said: Principal) -> Visitor | None:
         if said is not NOBODY:
@@ -143,11 +143,11 @@ class Reception:
         return form
 
 
-def _role(word: str) -> Role:
+def _role(word: str) -> ViewerRole:
     try:
-        return Role(word)
+        return ViewerRole(word)
     except ValueError:
-        return Role.VIEWER
+        return ViewerRole.VIEWER
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ class Permission(StrEnum):
     """Approve and reject."""
 
 
-class Role(StrEnum):
+class ViewerRole(StrEnum):
     """What somebody is, from the least to the most."""
 
     VIEWER = "viewer"
@@ -54,10 +54,10 @@ ANYBODY: Final = Viewer("", frozenset())
 
 READER: Final = frozenset({Permission.READ})
 REVIEWER: Final = frozenset(Permission)
-MAY: Final[Mapping[Role, frozenset[Permission]]] = {
-    Role.VIEWER: frozenset(),
-    Role.REVIEWER: REVIEWER,
-    Role.ADMINISTRATOR: REVIEWER,
+MAY: Final[Mapping[ViewerRole, frozenset[Permission]]] = {
+    ViewerRole.VIEWER: frozenset(),
+    ViewerRole.REVIEWER: REVIEWER,
+    ViewerRole.ADMINISTRATOR: REVIEWER,
 }
 """What a role may do with every server. Owners see all of their own (`Viewer.owns`)."""
 

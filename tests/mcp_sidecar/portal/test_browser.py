@@ -28,6 +28,7 @@ pytestmark = [
 ]
 SECONDS = 60_000
 DESKTOP, PHONE = {"width": 1180, "height": 760}, {"width": 390, "height": 844}
+PICTURE = {"width": 980, "height": 520}
 PAGES = {
     "servers": "/",
     "server": "/servers/notes",
@@ -142,8 +143,8 @@ def test_a_reviewer_rejects_a_poisoned_tool(chromium, gateway):
 def test_nothing_keeps_anybody_out_and_no_page_is_wider_than_its_window(chromium, gateway, colors, size):
     with opened(chromium, gateway, color_scheme=colors) as page:
         wait_for(page, "/review", "read_note")
-        page.set_viewport_size(DESKTOP if size == "desktop" else PHONE)
         for name, path in PAGES.items():
+            page.set_viewport_size(DESKTOP if size == "desktop" else PHONE)
             go(page, path)
             found = Axe().run(page).response["violations"]
             serious = [
@@ -155,6 +156,7 @@ def test_nothing_keeps_anybody_out_and_no_page_is_wider_than_its_window(chromium
             width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert width <= 0, (name, width)
             if SHOTS and (size, colors) in (("desktop", "light"), ("phone", "dark")):
+                page.set_viewport_size(PICTURE if size == "desktop" else PHONE)
                 page.screenshot(path=str(Path(SHOTS) / f"{name}-{size}-{colors}.png"))
 
 

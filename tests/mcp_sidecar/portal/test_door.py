@@ -7,10 +7,10 @@ import pytest
 from mcp_core.page_word import MAX_BODY, Page, PageSigner
 from mcp_core.principal import NOBODY, consumer
 from mcp_sidecar.portal.paper import HEADERS
-from mcp_sidecar.portal.sessions import Sessions
+from mcp_sidecar.portal.sessions import PortalSessions
 from mcp_sidecar.portal.settings import PortalSettings
 from mcp_sidecar.portal.visitors import local
-from mcp_sidecar.surface.viewers import Role
+from mcp_sidecar.surface.viewers import ViewerRole
 from servers.catalog_stand import READ, server
 from servers.portal_house import KEYS, URL, House
 
@@ -62,7 +62,7 @@ async def test_nobody_comes_in_beside_kong(house):
             answer = await browser.get(path, signed=word)
             assert answer.status_code == 403, path
             assert "through the gateway alone" in answer.text
-    late = house.browser(late=100)
+    late = house.browser(shift=-100)
     late.client.cookies = browser.client.cookies
     assert (await late.get("/")).status_code == 403
 
@@ -132,8 +132,8 @@ async def test_no_session_is_put_under_somebody_and_one_that_ended_is_worth_noth
         "",
         "x",
         first[:-4],
-        Sessions([b"x" * 32]).begin(NOBODY, "eve"),
-        Sessions(KEYS, seconds=-1).begin(NOBODY, "")[::-1],
+        PortalSessions([b"x" * 32]).begin(NOBODY, "eve"),
+        PortalSessions(KEYS, seconds=-1).begin(NOBODY, "")[::-1],
     ):
         other = house.browser()
         other.client.cookies.set("portal", forged, path="/portal")
@@ -142,7 +142,7 @@ async def test_no_session_is_put_under_somebody_and_one_that_ended_is_worth_noth
 
 @pytest.mark.requirement("WEB-003")
 def test_a_session_expires():
-    sessions = Sessions(KEYS, seconds=60)
+    sessions = PortalSessions(KEYS, seconds=60)
     cookie = sessions.begin(NOBODY, "ada")
     assert sessions.read(cookie).shown == "ada"
     sessions._seconds = -1
@@ -249,9 +249,9 @@ async def test_whom_kong_knows_is_signed_in_and_no_cookie_says_otherwise(house):
 
 @pytest.mark.requirement("WEB-008")
 def test_roles_are_by_name_and_by_group_and_the_highest_counts():
-    settings = PortalSettings(url=URL, roles={"ada": Role.REVIEWER, "group:ops": Role.ADMINISTRATOR})
-    assert settings.role_of(consumer("ada")) is Role.REVIEWER
-    assert settings.role_of(consumer("ada", ["ops"])) is Role.ADMINISTRATOR
-    assert settings.role_of(consumer("group:ops")) is Role.VIEWER
-    assert settings.role_of(consumer("bob", ["ada"])) is Role.VIEWER
-    assert settings.role_of(NOBODY) is Role.VIEWER
+    settings = PortalSettings(url=URL, roles={"ada": ViewerRole.REVIEWER, "group:ops": ViewerRole.ADMINISTRATOR})
+    assert settings.role_of(consumer("ada")) is ViewerRole.REVIEWER
+    assert settings.role_of(consumer("ada", ["ops"])) is ViewerRole.ADMINISTRATOR
+    assert settings.role_of(consumer("group:ops")) is ViewerRole.VIEWER
+    assert settings.role_of(consumer("bob", ["ada"])) is ViewerRole.VIEWER
+    assert settings.role_of(NOBODY) is ViewerRole.VIEWER

@@ -7,7 +7,7 @@ import pytest
 from mcp_core import one_time
 from mcp_sidecar.portal import connect, difference, forms, schema_view
 from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings
-from mcp_sidecar.portal.shown import PART, Sort, plain, shown
+from mcp_sidecar.portal.shown import PART, PieceSort, plain, shown
 
 SCHEMA = {
     "type": "object",
@@ -123,7 +123,7 @@ def test_every_character_of_a_text_is_on_one_of_its_pages():
 def test_no_character_that_shows_nothing_reaches_a_page(hidden):
     for pieces in (shown(f"a{hidden}b{hidden * 3}").pieces, plain(f"a{hidden}b")):
         assert not any(hidden in piece.text for piece in pieces)
-        assert any(piece.sort is Sort.HIDDEN for piece in pieces)
+        assert any(piece.sort is PieceSort.HIDDEN for piece in pieces)
 
 
 @pytest.mark.requirement("WEB-022")
