@@ -44,6 +44,14 @@ OF_HEALTH = {
 }
 
 
+OF_PORTAL = {
+    "MCP_SIDECAR_PORTAL_URL": "https://gateway.example",
+    "MCP_SIDECAR_PORTAL_ROLES": "ada=reviewer,group:ops=administrator",
+    "MCP_SIDECAR_PORTAL_LOGIN": "https://idp.example portal file:/run/secrets/portal",
+    "MCP_SIDECAR_PORTAL_LINKS": "/var/lib/kong-mcp/links",
+}
+
+
 def problems(**environment):
     with pytest.raises(SettingsError) as caught:
         read_settings(environment)
@@ -88,6 +96,7 @@ def test_every_setting_can_be_set(tmp_path):
         "KONG_MCP_POLICIES": "/var/lib/kong-mcp-policies",
         **OF_TOKENS,
         **OF_HEALTH,
+        **OF_PORTAL,
     }
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
