@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from mcp_core import query
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-RESERVED: Final = frozenset({"internal", "internal-stream", "sidecar"})
-"""Names whose services or upstreams deck/shared.yaml has already."""
+RESERVED: Final = frozenset({"internal", "internal-stream", "portal", "sidecar"})
+"""Names whose services or upstreams deck/shared.yaml and deck/portal.yaml have already."""
 _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 

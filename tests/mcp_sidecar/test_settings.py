@@ -70,6 +70,14 @@ OF_CATALOG = {
 }
 
 
+OF_PORTAL = {
+    "MCP_SIDECAR_PORTAL_URL": "https://gateway.example",
+    "MCP_SIDECAR_PORTAL_ROLES": "ada=reviewer,group:ops=administrator",
+    "MCP_SIDECAR_PORTAL_LOGIN": "https://idp.example portal file:/run/secrets/portal",
+    "MCP_SIDECAR_PORTAL_LINKS": "/var/lib/kong-mcp/links",
+}
+
+
 def problems(**environment):
     with pytest.raises(SettingsError) as caught:
         read_settings(environment)
@@ -123,6 +131,7 @@ def whole(listed):
         **OF_HEALTH,
         **OF_TELEMETRY,
         **OF_CATALOG,
+        **OF_PORTAL,
     }
 
 

@@ -131,7 +131,7 @@ def entity_problems(folder: Folder) -> list[Problem]:
     shape = list(entities.names(yaml.load(template(), Loader=_LOADER)))  # noqa: S506 - a SafeLoader
     taken: dict[tuple[str, str], str] = {}
     found = []
-    for path in shared_files(answers=True):
+    for path in shared_files(answers=True, portal=True):
         for key in entities.names(_read_shared(path)):
             taken[key] = "deck/shared.yaml"
     seen = set()
