@@ -171,6 +171,7 @@ INITIALIZE: Final = "initialize"
 INITIALIZED: Final = "notifications/initialized"
 DISCOVER: Final = "server/discover"
 PING: Final = "ping"
+SET_LEVEL: Final = "logging/setLevel"
 LISTEN: Final = "subscriptions/listen"
 LISTEN_URIS: Final = "resourceSubscriptions"
 """The key of params.notifications that names resources (2026-07-28, basic/patterns/subscriptions)."""
@@ -211,7 +212,7 @@ METHODS: Final = {
         Method("resources/subscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method("resources/unsubscribe", Lane.CALL, _LEGACY, Kind.RESOURCE, "uri"),
         Method(COMPLETE, Lane.CALL, _BOTH),
-        Method("logging/setLevel", Lane.CALL, _LEGACY),
+        Method(SET_LEVEL, Lane.CALL, _LEGACY),
         Method(LIST_SKILLS, Lane.INSPECT, _BOTH, repeatable=True),
         Method(GET_SKILL, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),
         Method(READ_DIRECTORY, Lane.INSPECT, _BOTH, Kind.RESOURCE, "uri", repeatable=True),

@@ -23,15 +23,12 @@ from mcp_sidecar.upstream.talk import Talk, TalkError
 
 POLL_SECONDS: Final = 30.0
 """How often a member is looked at that cannot say that it changed, or does not answer."""
-_LISTS: Final = {
-    "tools": "notifications/tools/list_changed",
-    "prompts": "notifications/prompts/list_changed",
-    "resources": "notifications/resources/list_changed",
-}
+_LISTS: Final = {method.split("/")[1]: method for method in sorted(methods.LIST_CHANGED)}
+"""Each list -> what says that it changed."""
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class Changes:
+class ChangeStream:
     """One stream. `take` returns the inventory, anew with True; `talk` the conversation that is open with a member."""
 
     def __init__(

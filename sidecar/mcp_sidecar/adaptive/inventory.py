@@ -16,7 +16,7 @@ from mcp_core.pins.templates import Template
 from mcp_core.policy import View
 from mcp_core.principal import Principal
 from mcp_core.virtual import OWN_TOOLS, Virtual
-from mcp_sidecar.adaptive.warm import REFUSED, Listed, Warm
+from mcp_sidecar.adaptive.warm import REFUSED, MemberLists, Warm
 
 AT_ONCE: Final = 32
 """Members that are asked at the same time for one caller."""
@@ -27,7 +27,7 @@ MOST_INSTRUCTIONS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class MemberItem:
     """One item: whose it is, how it is called there, and what is listed of it here."""
 
     member: str
@@ -39,10 +39,10 @@ class Offer:
 class Inventory:
     """Items by the name, or the URI, under which they are offered. `left_out` says which members are not, and why."""
 
-    tools: Mapping[str, Offer]
-    prompts: Mapping[str, Offer]
-    resources: Mapping[str, Offer]
-    templates: Mapping[str, Offer]
+    tools: Mapping[str, MemberItem]
+    prompts: Mapping[str, MemberItem]
+    resources: Mapping[str, MemberItem]
+    templates: Mapping[str, MemberItem]
     instructions: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +60,9 @@ class Inventories:
 
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
-        self._made: OrderedDict[tuple[str, Principal, View], tuple[list[Listed], Virtual, Inventory]] = OrderedDict()
+        self._made: OrderedDict[tuple[str, Principal, View], tuple[list[MemberLists], Virtual, Inventory]] = (
+            OrderedDict()
+        )
 
     async def take(self, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None) -> Inventory:
         """Return what there is for whoever asks now; what was asked for before `since` (monotonic) is too old.
@@ -83,8 +85,8 @@ class Inventories:
         return inventory
 
 
-async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[Listed]:
-    found: dict[str, Listed] = {}
+async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberLists]:
+    found: dict[str, MemberLists] = {}
     limit = anyio.CapacityLimiter(AT_ONCE)
 
     async def ask(member: str) -> None:
@@ -97,7 +99,7 @@ async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: flo
     return [found[member] for member in virtual.members]
 
 
-def merge(listed: Sequence[Listed], virtual: Virtual, view: View) -> Inventory:
+def merge(listed: Sequence[MemberLists], virtual: Virtual, view: View) -> Inventory:
     """Return the items of all members, as far as the virtual server's own policy lets them be seen."""
     tools = _named(listed, "tools", virtual, OWN_TOOLS)
     prompts = _named(listed, "prompts", virtual, ())
@@ -116,14 +118,14 @@ def merge(listed: Sequence[Listed], virtual: Virtual, view: View) -> Inventory:
     )
 
 
-def _items(listed: Sequence[Listed], key: str, named: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+def _items(listed: Sequence[MemberLists], key: str, named: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
     for one in listed:
         for item in one.items.get(key, ()):
             if isinstance(item, dict) and isinstance(item.get(named), str):
                 yield one.member, item[named], item
 
 
-def _named(listed: Sequence[Listed], key: str, virtual: Virtual, reserved: Iterable[str]) -> dict[str, Offer]:
+def _named(listed: Sequence[MemberLists], key: str, virtual: Virtual, reserved: Iterable[str]) -> dict[str, MemberItem]:
     own: dict[Own, Mapping[str, Any]] = {}
     for member, name, item in _items(listed, key, "name"):
         own.setdefault((member, name), item)
@@ -131,15 +133,15 @@ def _named(listed: Sequence[Listed], key: str, virtual: Virtual, reserved: Itera
     # In the order in which members and their items come.
     place = {item: name for name, item in called.items()}
     return {
-        place[one]: Offer(*one, item if one[1] == place[one] else {**item, "name": place[one]})
+        place[one]: MemberItem(*one, item if one[1] == place[one] else {**item, "name": place[one]})
         for one, item in own.items()
         if one in place
     }
 
 
-def _by(listed: Sequence[Listed], key: str, named: str) -> dict[str, Offer]:
+def _by(listed: Sequence[MemberLists], key: str, named: str) -> dict[str, MemberItem]:
     """Return items that cannot be renamed, by URI or template: of two that have the same, the first member's counts."""
-    found: dict[str, Offer] = {}
+    found: dict[str, MemberItem] = {}
     for member, uri, item in _items(listed, key, named):
-        found.setdefault(uri, Offer(member, uri, item))
+        found.setdefault(uri, MemberItem(member, uri, item))
     return found

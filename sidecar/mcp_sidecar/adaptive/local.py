@@ -16,7 +16,7 @@ from mcp_core.reasons import Reason
 from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive import own_tools
 from mcp_sidecar.adaptive.finding import Finder, describe, misfit
-from mcp_sidecar.adaptive.inventory import Inventory, Offer
+from mcp_sidecar.adaptive.inventory import Inventory, MemberItem
 
 PAGE: Final = 500
 """Items of one page of a list."""
@@ -157,7 +157,7 @@ class Local:
         offer = self.inventory.templates.get(uri) or self.inventory.resources.get(uri)
         return Route(offer.member, params) if offer else self._unknown(Kind.RESOURCE, uri)
 
-    def _renamed(self, offer: Offer, params: Mapping[str, Any], used: str | None) -> Route:
+    def _renamed(self, offer: MemberItem, params: Mapping[str, Any], used: str | None) -> Route:
         return Route(offer.member, {**params, "name": offer.name}, used)
 
     def _unknown(self, kind: Kind, name: str) -> Reject:

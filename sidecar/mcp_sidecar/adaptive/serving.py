@@ -24,7 +24,7 @@ from mcp_core.principal import Principal
 from mcp_core.reasons import Reason
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.virtual import Virtual
-from mcp_sidecar.adaptive.changes import Changes
+from mcp_sidecar.adaptive.changes import ChangeStream
 from mcp_sidecar.adaptive.finding import Finder
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local
@@ -123,7 +123,7 @@ class Serving:
     ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         if method == methods.LISTEN:
             return self._stream()
-        if method in (methods.PING, "logging/setLevel"):
+        if method in (methods.PING, methods.SET_LEVEL):
             return self._result({})
         if method == methods.INITIALIZE:
             return await self._initialize(params)
@@ -204,13 +204,13 @@ class Serving:
         message = {"jsonrpc": "2.0", "id": self.claims.id, "result": said}
         return 200, {"content-type": JSON_TYPE, "cache-control": "private, no-store"}, dumped(message)
 
-    def _stream(self) -> Changes:
-        async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
+    def _stream(self) -> ChangeStream:
+        async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of ChangeStream
             return await self.take(anew=anew)
 
         principal = self.claims.principal
         talk = partial(self._talk, principal)
-        return Changes(self.claims, self.virtual.members, take, talk)
+        return ChangeStream(self.claims, self.virtual.members, take, talk)
 
     async def _talk(self, principal: Principal, member: str) -> Any:
         return await self._all.warm.talk(self.name, member, principal)

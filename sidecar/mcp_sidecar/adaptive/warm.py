@@ -38,7 +38,7 @@ _FAILURES: Final = frozenset({INTERNAL_ERROR, outcome.UNAVAILABLE, 429, *range(5
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class MemberLists:
     """What one member lists: key of the result -> items. `failed` is a word for why there is nothing."""
 
     member: str
@@ -54,11 +54,11 @@ class _Kept:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     talk: Talk | None = None
     introduction: Mapping[str, Any] = field(default_factory=dict)
-    listed: Listed | None = None
+    listed: MemberLists | None = None
     until: float = 0.0
     asked: float = 0.0
 
-    def fresh(self, now: float, since: float | None) -> Listed | None:
+    def fresh(self, now: float, since: float | None) -> MemberLists | None:
         """Return what was listed where that is good enough."""
         good = self.listed is not None and now < self.until and (since is None or self.asked >= since)
         return self.listed if good else None
@@ -72,13 +72,15 @@ class Warm:
         self._max = max_answer
         self._kept: OrderedDict[tuple[str, str, Principal], _Kept] = OrderedDict()
 
-    def known(self, by: str, members: Sequence[str], principal: Principal, since: float | None) -> list[Listed] | None:
+    def known(
+        self, by: str, members: Sequence[str], principal: Principal, since: float | None
+    ) -> list[MemberLists] | None:
         """Return what all members list, None where one of them must be asked. Otherwise as `listed`."""
         now = time.monotonic()
         found = [self._of(by, member, principal).fresh(now, since) for member in members]
         return None if None in found else [one for one in found if one is not None]
 
-    async def listed(self, by: str, member: str, principal: Principal, *, since: float | None = None) -> Listed:
+    async def listed(self, by: str, member: str, principal: Principal, *, since: float | None = None) -> MemberLists:
         """Return what a member lists for a principal; what was asked for before `since` (monotonic) is too old."""
         kept = self._of(by, member, principal)
         async with kept.lock:
@@ -106,7 +108,7 @@ class Warm:
             self._kept.popitem(last=False)
         return kept
 
-    async def _ask(self, kept: _Kept, by: str, member: str, principal: Principal) -> Listed:
+    async def _ask(self, kept: _Kept, by: str, member: str, principal: Principal) -> MemberLists:
         failed = "timeout"
         with anyio.move_on_after(MEMBER_SECONDS):
             for fresh in (kept.talk is None, True):
@@ -117,9 +119,9 @@ class Warm:
                     if fresh:
                         break
         kept.talk = None
-        return Listed(member, failed=failed)
+        return MemberLists(member, failed=failed)
 
-    async def _read(self, kept: _Kept, by: str, member: str, principal: Principal, *, fresh: bool) -> Listed:
+    async def _read(self, kept: _Kept, by: str, member: str, principal: Principal, *, fresh: bool) -> MemberLists:
         if fresh or kept.talk is None:
             way = ActingWay(self._upstream, by, principal)
             talk = Talk(way, member, None, max_answer=self._max)
@@ -134,4 +136,4 @@ class Warm:
         if not _FAILURES.isdisjoint(kept.talk.refusals):
             raise TalkError(UNAVAILABLE)
         said = kept.introduction.get("instructions")
-        return Listed(member, lists.items, said if isinstance(said, str) else "")
+        return MemberLists(member, lists.items, said if isinstance(said, str) else "")

@@ -33,7 +33,7 @@ _EVERYTHING: Final = View({kind: Access(("*",)) for kind in methods.Kind})
 _T = TypeVar("_T")
 
 
-class Way(Protocol):
+class WayToServers(Protocol):
     """How a server is reached: Upstream, or what acts there for a principal."""
 
     def send(
@@ -53,7 +53,7 @@ class TalkError(Exception):
 class Talk:
     """One conversation. It keeps to one replica. Every method raises TalkError where no answer can be read."""
 
-    def __init__(self, way: Way, server: str, address: Address | None, *, max_answer: int) -> None:
+    def __init__(self, way: WayToServers, server: str, address: Address | None, *, max_answer: int) -> None:
         self._upstream = way
         self._server = server
         self._address = address
