@@ -22,7 +22,7 @@ from mcp_sidecar.upstream.answers import STREAM_TYPE
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
 POLL_SECONDS: Final = 30.0
-"""How often a member is looked at that cannot say that it changed, or does not answer."""
+"""How often a member is looked at that says of no change."""
 _LISTS: Final = {method.split("/")[1]: method for method in sorted(methods.LIST_CHANGED)}
 """Each list -> what says that it changed."""
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -61,15 +61,19 @@ class ChangeStream:
 
     async def _watch(self, member: str, changed: MemoryObjectSendStream[str]) -> None:
         while True:
-            told = False
-            try:
-                talk = await self._talk(member)
-                told = talk is not None and await talk.changed()
-            except TalkError:
-                pass
-            if not told:
-                await anyio.sleep(POLL_SECONDS)
+            # Some members tell it to the session alone in which it happened, so what they say is not all that is heard.
+            with anyio.move_on_after(POLL_SECONDS):
+                if not await self._told(member):
+                    await anyio.sleep_forever()
             await changed.send(member)
+
+    async def _told(self, member: str) -> bool:
+        """Wait until a member says that it changed. False where it cannot."""
+        try:
+            talk = await self._talk(member)
+            return talk is not None and await talk.changed()
+        except TalkError:
+            return False
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
         yield Began(200, _HEADERS)
