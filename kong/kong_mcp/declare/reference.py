@@ -50,6 +50,8 @@ def _takes(field: dict[str, Any]) -> str:
 def _default(field: dict[str, Any]) -> str:
     if field.get("required") and "default" not in field:
         return "**must be there**"
+    if "required_unless" in field:
+        return f"**must be there**, or `{field['required_unless']}`"
     default = field.get("default")
     if default is None or default == []:
         return ""

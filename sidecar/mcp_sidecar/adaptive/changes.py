@@ -64,15 +64,19 @@ class MemberChanges:
 
     async def _watch(self, member: str, changed: MemoryObjectSendStream[str]) -> None:
         while True:
-            told = False
-            try:
-                talk = await self._talk(member)
-                told = talk is not None and await talk.changed()
-            except TalkError:
-                pass
-            if not told:
-                await anyio.sleep(POLL_SECONDS)
+            # Some members tell it to the session alone in which it happened, so what they say is not all that is heard.
+            with anyio.move_on_after(POLL_SECONDS):
+                if not await self._told(member):
+                    await anyio.sleep_forever()
             await changed.send(member)
+
+    async def _told(self, member: str) -> bool:
+        """Wait until a member says that it changed. False where it cannot."""
+        try:
+            talk = await self._talk(member)
+            return talk is not None and await talk.changed()
+        except TalkError:
+            return False
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
         yield Began(200, _HEADERS)
