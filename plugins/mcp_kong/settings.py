@@ -351,4 +351,6 @@ def _limits(value: Mapping[str, Any] | None) -> Limits:
     known = {field.name for field in fields(Limits)}
     if unknown := set(value) - known:
         raise SettingsError(f"config.limits.{min(map(str, unknown))}: not known; write {', '.join(sorted(known))}")
-    return replace(DEFAULT_LIMITS, **{name: _whole(one, f"limits.{name}") for name, one in value.items() if one})
+    return replace(
+        DEFAULT_LIMITS, **{name: _whole(one, f"limits.{name}") for name, one in value.items() if one is not None}
+    )

@@ -119,8 +119,6 @@ def whole(listed):
         "MCP_SIDECAR_READERS": f"eve={'e' * 32}",
         "MCP_SIDECAR_WEBHOOK_URL": "https://alerts.example/mcp",
         "MCP_SIDECAR_WEBHOOK_SECRET": "s" * 32,
-        "MCP_SIDECAR_KEEP_ALIVE": "5",
-        "MCP_SIDECAR_SLOW_READER": "20",
         "MCP_SIDECAR_WEBHOOK_SHAPE": "slack",
         "MCP_SIDECAR_MAIL_SERVER": "smtps://gateway@mail.example:465",
         "MCP_SIDECAR_MAIL_FROM": "gateway@example.com",
@@ -148,7 +146,7 @@ def test_every_setting_can_be_set(tmp_path):
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
-    assert (settings.keep_alive, settings.slow_reader) == (5, 20)
+    assert (settings.keep_alive, settings.slow_reader) == (20, 30.5)
 
 
 def test_every_setting_of_pins_can_be_set(tmp_path):

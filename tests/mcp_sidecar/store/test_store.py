@@ -13,6 +13,7 @@ from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.engine import StoreError, open_engine, store_url
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.tables import Base
+from mcp_sidecar.store.usage import UsageRow
 from mcp_sidecar.store.values import UnknownItemError
 from mcp_sidecar.surface.memory import Memory
 
@@ -34,6 +35,7 @@ def test_the_migrations_make_the_tables_that_the_code_uses(empty_address):
     Store(empty_address, migrate=True).close()
     engine = open_engine(store_url(empty_address))
     with engine.connect() as connection:
+        assert UsageRow.__tablename__ in Base.metadata.tables
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
 
