@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Engine, LargeBinary, String, Text, delete, event, func, select
+from sqlalchemy import BigInteger, Engine, Index, LargeBinary, String, Text, delete, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -39,10 +39,11 @@ class UsageRow(Base):
     """Sums of one key. `key` is a digest of all that tells rows apart."""
 
     __tablename__ = "usage"
+    __table_args__ = (Index("usage_by_hour", "hour"),)
 
     key: Mapped[str] = mapped_column(String(32), primary_key=True)
     hours: Mapped[int] = mapped_column(BigInteger)
-    hour: Mapped[int] = mapped_column(BigInteger, index=True)
+    hour: Mapped[int] = mapped_column(BigInteger)
     collector: Mapped[str] = mapped_column(Text)
     server: Mapped[str] = mapped_column(Text)
     method: Mapped[str] = mapped_column(Text)
@@ -82,9 +83,10 @@ class Delivery(Base):
     """One batch of records that was taken: `ids` are those of its requests, a line each. `at` is Unix milliseconds."""
 
     __tablename__ = "delivery"
+    __table_args__ = (Index("delivery_by_time", "at"),)
 
     key: Mapped[str] = mapped_column(String(32), primary_key=True)
-    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    at: Mapped[int] = mapped_column(BigInteger)
     ids: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -103,16 +103,22 @@ def test_instructions_are_read_too(guard, kong, words):
 
 
 @pytest.mark.requirement("SURF-102")
-def test_a_version_is_read_once(guard, kong, words, monkeypatch):
-    tool, read = HONEST["tools"] | {"name": "read_once"}, []
+def test_a_version_is_read_once(monkeypatch):
+    good, bad = HONEST["tools"], poisoned("tools") | {"description": STEERS}
+    read = []
     scan = Scanner.scan_item
     monkeypatch.setattr(
-        Scanner, "scan_item", lambda self, kind, item, *more: read.append(item) or scan(self, kind, item, *more)
+        Scanner, "scan_item", lambda self, kind, item, *more: read.append(item["name"]) or scan(self, kind, item, *more)
     )
+    readings = screening.Readings()
     for _ in range(3):
-        kong.answers(words.json_answer(listing("tools", tool)))
-        assert asked(guard, "tools") == [tool]
-    assert [one for one in read if "inputSchema" in one] == [tool]
+        message = {"result": {"tools": [good, bad]}}
+        assert screening.ListScreen("{}", readings, block=True).revise(message)
+        assert message["result"]["tools"] == [good]
+    assert read == ["good", "bad"]
+    changed = good | {"description": "Return the time of a town."}
+    screening.ListScreen("{}", readings, block=True).revise({"result": {"tools": [changed, bad]}})
+    assert read == ["good", "bad", "good"]
 
 
 @pytest.mark.requirement("SURF-102")
