@@ -71,8 +71,9 @@ class Record:
 
     `method` is what Mcp-Method says (None for the GET and DELETE of a session), `name` the item, `principal` what logs
     call it (None where it is nobody, or where nothing depended on it), `session` what hash_session gave. `refused` says
-    why the request, or its answer, went no further, `forgiven` all that monitor mode let pass (of which to_json tells the first
-    MOST_TOLD), and `refusals` how often this caller was refused within a minute. `trace` is the traceparent of the span that it belongs to.
+    why the request, or its answer, went no further, `forgiven` all that monitor mode let pass (to_json tells the first
+    MOST_TOLD of it), and `refusals` how often this caller was refused within a minute. `trace` is the traceparent of
+    the span that it belongs to.
     """
 
     hop: Hop

@@ -55,11 +55,10 @@ async def test_no_head_is_signed_over_lines_that_the_store_did_not_take(collecto
 
 @pytest.mark.requirement("AUD-101")
 async def test_a_roll_up_waits_for_the_delivery_that_is_under_way(collector, tmp_path):
-    async with anyio.create_task_group() as tasks:
-        async with collector._turn:
-            tasks.start_soon(collector._tended, False)  # noqa: FBT003 - start_soon takes no names
-            with anyio.fail_after(60):
-                while not collector._turn.statistics().tasks_waiting:
-                    await anyio.lowlevel.checkpoint()
-            assert (await collector._take([asked(1)])).status_code == 200
+    async with anyio.create_task_group() as tasks, collector._turn:
+        tasks.start_soon(collector._tended, False)
+        with anyio.fail_after(60):
+            while not collector._turn.statistics().tasks_waiting:
+                await anyio.lowlevel.checkpoint()
+        assert (await collector._take([asked(1)])).status_code == 200
     assert verify(tmp_path / "audit", PUBLIC).last.seq == 1
