@@ -26,6 +26,9 @@ KEY: Final = "mcp"
 MOST_TEXT: Final = 256
 """Characters of a text that are kept: names are the agent's, and may be as long as a header."""
 
+MOST_TOLD: Final = 10
+"""What monitor mode forgave of one request is told so often: 200 records have to fit into one of Kong's deliveries."""
+
 
 class Hop(StrEnum):
     """Who saw it."""
@@ -54,6 +57,10 @@ class RefusedBecause:
         cause, detail = refusal.cause and str(refusal.cause), refusal.detail or None
         return cls(refusal.reason, detail, refusal.kind, refusal.code, refusal.method, refusal.name, cause)
 
+    def cut(self) -> RefusedBecause:
+        """Return it with texts as short as `to_json` writes them."""
+        return _read_refused(_known(self))
+
 
 _NOTHING: Final = RefusedBecause()
 
@@ -64,8 +71,9 @@ class Record:
 
     `method` is what Mcp-Method says (None for the GET and DELETE of a session), `name` the item, `principal` what logs
     call it (None where it is nobody, or where nothing depended on it), `session` what hash_session gave. `refused` says
-    why the request, or its answer, went no further, `forgiven` all that monitor mode let pass, and `refusals` how often
-    this caller was refused within a minute. `trace` is the traceparent of the span that it belongs to.
+    why the request, or its answer, went no further, `forgiven` all that monitor mode let pass (to_json tells the first
+    MOST_TOLD of it), and `refusals` how often this caller was refused within a minute. `trace` is the traceparent of
+    the span that it belongs to.
     """
 
     hop: Hop
@@ -91,7 +99,7 @@ class Record:
         """Return it as JSON values, flat and without what is not known: Kong's serializer takes no nulls."""
         own = _known(self, but=("refused", "forgiven"))
         told = {"format": FORMAT, **_known(self.refused), **own}
-        return {**told, "forgiven": [_known(one) for one in self.forgiven]} if self.forgiven else told
+        return {**told, "forgiven": [_known(one) for one in self.forgiven[:MOST_TOLD]]} if self.forgiven else told
 
     @classmethod
     def from_json(cls, value: Any) -> Record | None:

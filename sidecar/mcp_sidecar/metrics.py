@@ -88,7 +88,8 @@ class Metrics:
         self.issuers = IssuerMetrics(self._registry)
         self.health = HealthMetrics(self._registry)
         told = telemetry or TelemetrySettings()
-        self.telemetry = TelemetryMetrics(self._registry, told.tool_labels, told.principal_labels)
+        hears = bool(told.collector_token)
+        self.telemetry = TelemetryMetrics(self._registry, told.tool_labels, told.principal_labels, hears=hears)
         self.lane = LaneMetrics(self._registry)
 
     def count(self, record: Record) -> None:

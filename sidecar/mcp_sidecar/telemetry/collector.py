@@ -1,7 +1,8 @@
 """Where Kong's http-log delivers: a batch is taken whole, once, and only answered when it is written down.
 
-Kong holds what it could not deliver and sends the same batch again. So 503 loses nothing while Kong has room, and an
-answer of 200 says that the batch will be counted, also if this process ends in the next moment.
+Kong holds what it could not deliver and sends the same batch again, before all that came later. So 503 loses nothing
+while Kong has room, and an answer of 200 says that the batch will be counted, also if this process ends in the next
+moment. What could never be taken is answered 200 too, counted by why and logged: else it would keep all others waiting.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Collector:
             self._store.close()
 
     async def answer(self, request: Request) -> Response:
-        """Take one delivery: 200 when it is written down, 503 when Kong shall send it again."""
+        """Take one delivery: 200 when it is written down or never can be, 503 when Kong shall send it again."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         token = given.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
         if not hmac.compare_digest(token, self._settings.collector_token):
@@ -96,14 +97,14 @@ class Collector:
         except ClientDisconnect:
             return self._refuse("cut-off", 400, "The delivery broke off.")
         if body is None:
-            return self._refuse("too-large", 413, f"A delivery has {MAX_BODY} bytes at most.")
+            return self._drop("too-large", f"A delivery has {MAX_BODY} bytes at most.")
         try:
             records = load(body, _LIMITS).value
         except NotStrictError as error:
-            return self._refuse("not-json", 400, f"The delivery cannot be read: {error}.")
+            return self._drop("not-json", f"The delivery cannot be read: {error}.")
         records = records if isinstance(records, list) else [records]
         if len(records) > MOST_RECORDS:
-            return self._refuse("too-large", 413, f"A delivery has {MOST_RECORDS} records at most.")
+            return self._drop("too-large", f"A delivery has {MOST_RECORDS} records at most.")
         if not self._ready:
             return self._refuse("store", 503, "The store cannot be used yet.")
         if self._waiting >= WAITING:
@@ -176,6 +177,11 @@ class Collector:
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
+    def _drop(self, word: str, text: str) -> Response:
+        """Let go of what Kong would send again in vain for an hour."""
+        structlog.get_logger().error("delivery lost", result=word, why=text)
+        return self._refuse(word, 200, text)
+
     def _refuse(self, word: str, status: int, text: str) -> Response:
         self._metrics.deliveries[word] += 1
         return JSONResponse({"error": text}, status)
@@ -191,7 +197,12 @@ class Collector:
         while True:
             await anyio.sleep(_EVERY_SECONDS)
             known = time.monotonic() - started > KEPT_SECONDS
-            await self._tried(lambda known=known: self._roll_up(forget=known))  # type: ignore[misc]
+            await self._tended(known)
+
+    async def _tended(self, forget: bool) -> None:  # noqa: FBT001 - a task group starts it
+        """Roll up between deliveries: a head that is signed says what the store has acknowledged, and no more."""
+        async with self._turn:
+            await self._tried(lambda: self._roll_up(forget=forget))
 
     async def _tried(self, work: Callable[[], None]) -> bool:
         try:
@@ -225,21 +236,23 @@ class Collector:
             return
         now = time.time_ns() // 1_000_000
         self._store.roll_up(now // HOUR_MS, self._settings.usage_hours, self._settings.usage_days)
-        if self._auditor is not None:
+        if self._auditor is not None and not self._unsettled:
             self._auditor.tend(now)
         if forget:
             self._store.forget_deliveries(now - KEPT_SECONDS * 1000)
 
 
 async def _body(request: Request) -> bytes | None:
-    """Return the body, or None where it is larger than may be."""
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY:
-        return None
-    pieces, size = [], 0
+    """Return the body, or None where it is larger than may be.
+
+    That is read to its end too, and not kept: Kong, cut off while it sends, would take it for not delivered.
+    """
+    pieces: list[bytes] = []
+    size = 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MAX_BODY:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
+        if size <= MAX_BODY:
+            pieces.append(piece)
+        else:
+            pieces.clear()
+    return b"".join(pieces) if size <= MAX_BODY else None

@@ -7,7 +7,7 @@ from typing import Final
 
 from mcp_core.methods import Lane
 from mcp_core.reasons import Ending
-from mcp_core.record import Record
+from mcp_core.record import Record, RefusedBecause
 from mcp_core.telemetry.visit import Visit
 
 MOST: Final = 20_000
@@ -15,28 +15,30 @@ MOST: Final = 20_000
 
 
 class Heard:
-    """Records by Kong's request id."""
+    """How requests ended, by Kong's request id. Of `most` requests: of none where nobody will ask."""
 
-    def __init__(self) -> None:
-        self._records: dict[str, Record] = {}
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[str, tuple[Ending, RefusedBecause]] = {}
 
     def put(self, request: str | None, record: Record) -> None:
         """Keep how a request ended here."""
-        if request is None:
+        if request is None or not self._most:
             return
-        self._records[request] = record
-        if len(self._records) > MOST:
-            del self._records[next(iter(self._records))]
+        self._kept[request] = record.outcome, record.refused.cut()
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
 
     def joined(self, visit: Visit) -> Visit:
         """Return what happened as both hops saw it: the guard let it pass, and the sidecar knows what came back."""
         if visit.record.lane is not Lane.INSPECT:
             return visit
-        said = self._records.get(visit.id)
+        said = self._kept.get(visit.id)
         if said is None or visit.record.outcome is not Ending.PASSED:
             return visit
-        return replace(visit, record=replace(visit.record, outcome=said.outcome, refused=said.refused))
+        outcome, refused = said
+        return replace(visit, record=replace(visit.record, outcome=outcome, refused=refused))
 
     def forget(self, request: str) -> None:
         """Drop what is counted."""
-        self._records.pop(request, None)
+        self._kept.pop(request, None)

@@ -20,7 +20,7 @@ from prometheus_client.samples import Exemplar
 from mcp_core.methods import METHODS, Kind
 from mcp_core.telemetry.tally import BOUNDS, BUCKETS, OTHER, Counted, Names, UsageKey
 from mcp_core.telemetry.visit import Visit
-from mcp_sidecar.telemetry.heard import Heard
+from mcp_sidecar.telemetry.heard import MOST, Heard
 
 _LES: Final = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
 _MICRO: Final = 1_000_000
@@ -43,9 +43,12 @@ class _Ending(NamedTuple):
 
 
 class TelemetryMetrics(Registered):
-    """All metrics that are made of Kong's records. What is counted of names that found no place is `other`'s."""
+    """All metrics that are made of Kong's records, which come where it `hears`.
 
-    def __init__(self, registry: CollectorRegistry, tools: int, principals: int) -> None:
+    What is counted of names that found no place is `other`'s.
+    """
+
+    def __init__(self, registry: CollectorRegistry, tools: int, principals: int, *, hears: bool) -> None:
         self._names = Names(tools, principals)
         self._operations: dict[_Operation, Counted] = {}
         self._exemplars: dict[_Operation, list[Exemplar | None]] = {}
@@ -56,7 +59,7 @@ class TelemetryMetrics(Registered):
         self.deliveries: Multiset[str] = Multiset()
         self.spans: Multiset[str] = Multiset()
         self.last = 0.0
-        self.heard = Heard()
+        self.heard = Heard(MOST if hears else 0)
         registry.register(self)
 
     def restore(self, totals: Mapping[UsageKey, Counted]) -> None:

@@ -11,11 +11,15 @@ import urllib.request
 
 import pytest
 
+from mcp_core.decide import MOST_FORGIVEN
+from mcp_core.reasons import Ending, Reason
+from mcp_core.record import Hop, Record, RefusedBecause
 from mcp_core.telemetry.chain import link
 from mcp_sidecar.store.usage import UsageStore
 from mcp_sidecar.telemetry.audit import pseudonym
 from mcp_sidecar.telemetry.audit_log import AuditLog, lines_of, signing_key
 from mcp_sidecar.telemetry.audit_reading import verify
+from mcp_sidecar.telemetry.collector import MAX_BODY
 from servers.kong_records import SAID, logged
 
 TOKEN = "collector-token-0123456789abcdef"
@@ -123,37 +127,46 @@ def test_a_collector_that_is_killed_goes_on_where_it_was(collecting, words):
     assert collecting.metric("mcp_server_operation_duration_seconds_count", gen_ai_tool_name="good") == 15
 
 
-@pytest.mark.requirement("TEL-002")
+@pytest.mark.requirement("TEL-101")
 @pytest.mark.parametrize(
-    ("body", "status", "result"),
+    ("body", "result"),
     [
-        (b"", 400, "not-json"),
-        (b'[{"request":{"id":"aa"', 400, "not-json"),
-        (b"[" * 10_000, 400, "not-json"),
-        (b'{"a":1}{"b":2}', 400, "not-json"),
-        (b"[" + b"0," * 20_000 + b"0]", 413, "too-large"),
+        (b"", "not-json"),
+        (b'[{"request":{"id":"aa"', "not-json"),
+        (b"[" * 10_000, "not-json"),
+        (b'{"a":1}{"b":2}', "not-json"),
+        (b"[" + b"0," * 20_000 + b"0]", "too-large"),
+        (b'["' + b"0" * MAX_BODY + b'"]', "too-large"),
     ],
 )
-def test_what_is_no_delivery_is_refused_and_counted(collecting, body, status, result):
-    assert collecting.deliver(body) == status
+def test_what_can_never_be_taken_is_counted_and_kong_does_not_hold_it(collecting, body, result):
+    assert collecting.deliver(body) == 200
     assert collecting.metric("mcp_collector_deliveries_total", result=result) == 1
     assert collecting.deliver([record(1)]) == 200
 
 
-@pytest.mark.requirement("TEL-002")
-@pytest.mark.parametrize("framing", [{"Content-Length": "10000000"}, {"Transfer-Encoding": "chunked"}])
-def test_ten_megabytes_are_refused_before_they_are_read(collecting, words, framing):
+@pytest.mark.requirement("TEL-101")
+def test_ten_megabytes_in_chunks_are_read_to_their_end_and_counted(collecting):
     connection = http.client.HTTPConnection("127.0.0.1", collecting.sidecar.port, timeout=60)
-    with contextlib.closing(connection), contextlib.suppress(OSError):
+    with contextlib.closing(connection):
         connection.putrequest("POST", "/collector")
-        for name, value in {"Authorization": f"Bearer {TOKEN}", **framing}.items():
+        for name, value in {"Authorization": f"Bearer {TOKEN}", "Transfer-Encoding": "chunked"}.items():
             connection.putheader(name, value)
         connection.endheaders()
-        for _ in range(100 if "Content-Length" not in framing else 0):
+        for _ in range(100):
             connection.send(b"186A0\r\n" + b"x" * 100_000 + b"\r\n")
-        assert connection.getresponse().status == 413
-    words.until(lambda: collecting.metric("mcp_collector_deliveries_total", result="too-large") == 1)
+        connection.send(b"0\r\n\r\n")
+        assert connection.getresponse().status == 200
+    assert collecting.metric("mcp_collector_deliveries_total", result="too-large") == 1
     assert collecting.deliver([record(1)]) == 200
+
+
+@pytest.mark.requirement("TEL-101")
+def test_records_with_all_that_monitor_mode_forgives_fit_into_one_delivery(collecting):
+    forgiven = tuple(RefusedBecause(Reason.DENIED_ITEM, name="\0" * 256) for _ in range(MOST_FORGIVEN))
+    said = Record(Hop.GUARD, Ending.WOULD_REFUSE, "notes", "subscriptions/listen", forgiven=forgiven).to_json()
+    assert collecting.deliver([record(number, **said) for number in range(200)]) == 200
+    assert collecting.metric("mcp_collector_records_total", result="taken") == 200
 
 
 @pytest.mark.requirement("TEL-002")
