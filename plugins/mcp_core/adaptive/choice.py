@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcp_core.token_count import tokens
@@ -15,7 +15,17 @@ def mode_of(items: Mapping[str, Mapping[str, Any]], budget: ListBudget | None) -
         return BudgetMode.FULL
     if budget.mode is not BudgetMode.AUTO:
         return budget.mode
-    return BudgetMode.FULL if tokens(items.values()) <= budget.tokens else BudgetMode.SEARCH
+    return BudgetMode.FULL if _fits(items.values(), budget.tokens) else BudgetMode.SEARCH
+
+
+def _fits(items: Iterable[Mapping[str, Any]], most: int) -> bool:
+    """Return whether a list of these takes no more than so many tokens; no more are counted than it takes to tell."""
+    left = most
+    for item in items:
+        left -= tokens([item])
+        if left < 0:
+            return False
+    return True
 
 
 def fitting(items: Mapping[str, Mapping[str, Any]], budget: ListBudget, used: Mapping[str, int]) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -14,10 +15,15 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp_core import methods
 from mcp_core.claims import Claims
 from mcp_core.outcome import Reject
+from mcp_core.principal import Principal
+from mcp_core.reasons import Ending
 from mcp_core.sse import Event
 from mcp_sidecar.adaptive.inventory import Inventory
 from mcp_sidecar.adaptive.relay import dumped
+from mcp_sidecar.lane.cutting import CUT_OFF
+from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said
+from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.upstream.answers import STREAM_TYPE
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
@@ -31,6 +37,44 @@ _LISTS: Final = {
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
+class Watches:
+    """Who waits for members to say that they changed: one request for all streams of a principal."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str, Principal], _Watch] = {}
+
+    async def told(self, key: tuple[str, str, Principal], ask: Callable[[], Awaitable[bool]]) -> bool:
+        """Return what `ask` comes to, which is asked once for all who wait; whoever waits goes on for one who left."""
+        while (other := self._open.get(key)) is not None:
+            await other.over.wait()
+            if other.told is not None:
+                return other.told
+        mine = self._open[key] = _Watch()
+        try:
+            mine.told = await ask()
+            return mine.told
+        finally:
+            del self._open[key]
+            mine.over.set()
+
+
+class _Watch:
+    """One request that waits. `told` is None until it came to something, and for ever where it was given up."""
+
+    def __init__(self) -> None:
+        self.over = anyio.Event()
+        self.told: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlace:
+    """Where a stream stands: whose places it takes, for which virtual server, and the watches that streams share."""
+
+    parts: Parts
+    server: str
+    watches: Watches
+
+
 class MemberChanges:
     """One stream. `take` returns the inventory, anew with True; `talk` the conversation that is open with a member."""
 
@@ -40,7 +84,10 @@ class MemberChanges:
         members: tuple[str, ...],
         take: Callable[[bool], Awaitable[Inventory]],
         talk: Callable[[str], Awaitable[Talk | None]],
+        place: StreamPlace,
     ) -> None:
+        """`place` is what the stream takes of this sidecar while it is open."""
+        self._place = place
         self._claims = claims
         self._members = members
         self._take = take
@@ -53,14 +100,31 @@ class MemberChanges:
 
     @asynccontextmanager
     async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
-        """Give the parts of the stream as they come."""
-        send, receive = anyio.create_memory_object_stream[str](16)
-        async with anyio.create_task_group() as tasks, send, receive:
-            for member in self._members:
-                tasks.start_soon(self._watch, member, send)
-            async with aclosing(self._said(receive)) as parts:
-                yield parts
-            tasks.cancel_scope.cancel()
+        """Give the parts of the stream as they come.
+
+        Raises:
+            LateError: who asked was cut off.
+        """
+        place, claims = self._place, self._claims
+        caller = claims.principal.name and claims.principal.seal_key
+        with (
+            place.parts.shares.take(place.server, caller, lasting=True) as refusal,
+            place.parts.cuts.watch(claims.cuts) as watched,
+            watched.scope,
+        ):
+            send, receive = anyio.create_memory_object_stream[str](16)
+            async with anyio.create_task_group() as tasks, send, receive:
+                if refusal is None:
+                    for member in self._members:
+                        tasks.start_soon(self._watch, member, send)
+                async with aclosing(self._said(receive) if refusal is None else self._refused(refusal)) as parts:
+                    yield parts
+                tasks.cancel_scope.cancel()
+        if watched.scope.cancelled_caught:
+            raise LateError(Failed(CUT_OFF, Ending.CUT_OFF))
+
+    async def _refused(self, refusal: Reject) -> AsyncGenerator[Fetched]:
+        yield self.fail(refusal, Ending.LIMITED)
 
     async def _watch(self, member: str, changed: MemoryObjectSendStream[str]) -> None:
         while True:
@@ -72,11 +136,15 @@ class MemberChanges:
 
     async def _told(self, member: str) -> bool:
         """Wait until a member says that it changed. False where it cannot."""
-        try:
-            talk = await self._talk(member)
-            return talk is not None and await talk.changed()
-        except TalkError:
-            return False
+
+        async def ask() -> bool:
+            try:
+                talk = await self._talk(member)
+                return talk is not None and await talk.changed()
+            except TalkError:
+                return False
+
+        return await self._place.watches.told((self._place.server, member, self._claims.principal), ask)
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
         yield Began(200, _HEADERS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import anyio.to_thread
 
@@ -26,6 +26,10 @@ _MOST_INDEXES: Final = 32
 _MOST_PREPARED: Final = 20_000
 
 
+_Args = TypeVarTuple("_Args")
+_Result = TypeVar("_Result")
+
+
 class MemberFinder:
     """Finds tools. What was made ready of a tool is shared by all who may see it; each has an index of its own."""
 
@@ -33,6 +37,11 @@ class MemberFinder:
         self._prepared: OrderedDict[SearchItem, Prepared] = OrderedDict()
         self._indexes: OrderedDict[tuple[SearchItem, ...], Index] = OrderedDict()
         self._thread = anyio.CapacityLimiter(1)
+        self._threads = anyio.CapacityLimiter(4)
+
+    async def apart(self, work: Callable[[Unpack[_Args]], _Result], *of: *_Args) -> _Result:
+        """Do work in a thread that may take long: the event loop is every server's."""
+        return await anyio.to_thread.run_sync(work, *of, limiter=self._threads)
 
     async def find(self, inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of find_tools."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 
+from mcp_core.adaptive.choice import mode_of
 from mcp_core.adaptive.naming import Own, names
 from mcp_core.claims import Claims
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.policy import View
 from mcp_core.principal import Principal
-from mcp_core.virtual import OWN_TOOLS, Virtual
+from mcp_core.virtual import OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive.warm import REFUSED, MemberList, Warm
 
+THREADS: Final = 2
+"""Inventories that are put together at the same time."""
 AT_ONCE: Final = 32
 """Members that are asked at the same time for one caller."""
 MOST_MADE: Final = 1_000
@@ -45,6 +49,13 @@ class Inventory:
     templates: Mapping[str, MemberOffer]
     instructions: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    mode: BudgetMode = BudgetMode.FULL
+    """What the list of tools holds."""
+
+    @property
+    def listed_tools(self) -> dict[str, Mapping[str, Any]]:
+        """Return what is listed of each tool, by name."""
+        return {name: one.item for name, one in self.tools.items()}
 
     def of_uri(self, uri: str) -> str | None:
         """Return the member that has a resource, or whose template stands for it; None where nobody does."""
@@ -60,6 +71,7 @@ class Inventories:
 
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
+        self._threads = anyio.CapacityLimiter(THREADS)
         self._made: OrderedDict[tuple[str, Principal, View], tuple[list[MemberList], Virtual, Inventory]] = (
             OrderedDict()
         )
@@ -77,12 +89,18 @@ class Inventories:
         same = made is not None and made[1] == virtual and len(made[0]) == len(listed)
         if made is not None and same and all(one is other for one, other in zip(made[0], listed, strict=True)):
             return made[2]
-        inventory = merge(listed, virtual, claims.terms.view)
+        # Some thousand items take seconds, which are not the other servers'.
+        inventory = await anyio.to_thread.run_sync(_make, listed, virtual, claims.terms.view, limiter=self._threads)
         self._made[key] = (listed, virtual, inventory)
         self._made.move_to_end(key)
         if len(self._made) > MOST_MADE:
             self._made.popitem(last=False)
         return inventory
+
+
+def _make(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Inventory:
+    inventory = merge(listed, virtual, view)
+    return replace(inventory, mode=mode_of(inventory.listed_tools, virtual.budget))
 
 
 async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberList]:

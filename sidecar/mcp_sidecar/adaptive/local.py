@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from mcp_core import methods
-from mcp_core.adaptive.choice import fitting, mode_of
+from mcp_core.adaptive.choice import fitting
 from mcp_core.claims import Claims
 from mcp_core.methods import Era, Kind
 from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Reject, params_status
@@ -50,15 +50,6 @@ class Local:
         self._finder = finder
         self.inventory = inventory
 
-    @property
-    def _items(self) -> dict[str, Mapping[str, Any]]:
-        return {name: one.item for name, one in self.inventory.tools.items()}
-
-    @property
-    def mode(self) -> BudgetMode:
-        """What the list of tools holds."""
-        return mode_of(self._items, self._virtual.budget)
-
     def introduction(self) -> dict[str, Any]:
         """Return what the virtual server says of itself."""
         said: dict[str, Any] = {
@@ -95,7 +86,7 @@ class Local:
         return [one.item for one in lists[key].values()]
 
     def _tools(self, used: Mapping[str, int]) -> list[Mapping[str, Any]]:
-        items, budget, mode = self._items, self._virtual.budget, self.mode
+        items, budget, mode = self.inventory.listed_tools, self._virtual.budget, self.inventory.mode
         if mode is BudgetMode.SEARCH and budget is not None:
             pinned = [items[name] for name in budget.pinned if name in items]
             return [*own_tools.tools(self._members()), *pinned]
@@ -127,7 +118,7 @@ class Local:
     async def _call(self, name: str, params: Mapping[str, Any]) -> Route | dict[str, Any] | Reject:
         arguments = params.get("arguments")
         arguments = {} if arguments is None else arguments
-        if self.mode is not BudgetMode.FULL and name in OWN_TOOLS:
+        if self.inventory.mode is not BudgetMode.FULL and name in OWN_TOOLS:
             if not isinstance(arguments, dict):
                 return self._bad("params.arguments is an object.", Reason.ARGUMENTS)
             if name == FIND:
@@ -139,7 +130,9 @@ class Local:
             offer = self.inventory.tools.get(name)
             if offer is None:
                 return self._unknown(Kind.TOOL, name)
-            if (wrong := misfit(offer.item, inner)) is not None:
+            # What a schema and its arguments may cost is for no event loop.
+            wrong = await self._finder.apart(misfit, offer.item, inner)
+            if wrong is not None:
                 return wrong
             return self._renamed(offer, {**params, "arguments": inner}, name)
         offer = self.inventory.tools.get(name)

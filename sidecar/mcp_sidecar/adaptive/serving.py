@@ -21,10 +21,10 @@ from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
 from mcp_core.outcome import INVALID_REQUEST, Reject
 from mcp_core.principal import Principal
-from mcp_core.reasons import Reason
+from mcp_core.reasons import Ending, Reason
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.virtual import Virtual
-from mcp_sidecar.adaptive.changes import MemberChanges
+from mcp_sidecar.adaptive.changes import MemberChanges, StreamPlace, Watches
 from mcp_sidecar.adaptive.finding import MemberFinder
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local
@@ -34,7 +34,7 @@ from mcp_sidecar.adaptive.warm import Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.parts import Parts
-from mcp_sidecar.lane.reply import Reply
+from mcp_sidecar.lane.reply import Reply, SlowReaderError
 from mcp_sidecar.logs import Line, asked
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.answers import JSON_TYPE
@@ -59,6 +59,7 @@ class VirtualServers:
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
         self.inventories = Inventories(self.warm)
         self.finder = MemberFinder()
+        self.watches = Watches()
         self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
 
     def used(self, by: str, principal: Principal) -> Counter[str]:
@@ -83,7 +84,11 @@ class VirtualServers:
             await reply.whole(*answer)
         else:
             alive = KeepAlive(self.parts.settings.keep_alive, self.parts.metrics.lane.kept_alive.inc)
-            await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
+            try:
+                await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
+            except* SlowReaderError:
+                line.outcome = Ending.CANCELLED
+                self.parts.metrics.lane.slow_readers.inc()
 
 
 class Serving:
@@ -133,7 +138,8 @@ class Serving:
         for listed, key, _ in methods.LIST_METHODS:
             if method == listed:
                 used = self._all.used(self.name, self.claims.principal)
-                page = local.page(key, params.get("cursor"), used)
+                # To choose what fits a budget, every item is counted.
+                page = await self._all.finder.apart(local.page, key, params.get("cursor"), used)
                 return page if isinstance(page, Reject) else self._result(page, cached=True)
         route = await local.route(method, params)
         if isinstance(route, Reject) and route.reason is Reason.DENIED_ITEM:
@@ -210,7 +216,8 @@ class Serving:
 
         principal = self.claims.principal
         talk = partial(self._talk, principal)
-        return MemberChanges(self.claims, self.virtual.members, take, talk)
+        place = StreamPlace(self._all.parts, self.name, self._all.watches)
+        return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:
         return await self._all.warm.talk(self.name, member, principal)

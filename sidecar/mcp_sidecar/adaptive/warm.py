@@ -29,6 +29,12 @@ AGAIN_SECONDS: Final = 3.0
 """How long a member that failed is left out before it is asked again."""
 MOST: Final = 5_000
 """Members, each for one principal, that are kept."""
+LIST_BYTES: Final = 16 * 1024 * 1024
+"""Bytes that all lists of one member may take for one principal: it is left out where they are more."""
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""Bytes, as they were sent, of all lists that are kept; what was asked for longest ago goes first."""
+IDLE_SECONDS: Final = 300.0
+"""How long a member is kept that nobody asks for."""
 REFUSED: Final = "refused"
 """The member does not know the principal, or does not let it in: nobody is told of such a member."""
 UNAVAILABLE: Final = "unavailable"
@@ -57,6 +63,9 @@ class _Kept:
     listed: MemberList | None = None
     until: float = 0.0
     asked: float = 0.0
+    size: int = 0
+    wanted: float = 0.0
+    gone: bool = False
 
     def fresh(self, now: float, since: float | None) -> MemberList | None:
         """Return what was listed where that is good enough."""
@@ -71,6 +80,7 @@ class Warm:
         self._upstream = upstream
         self._max = max_answer
         self._kept: OrderedDict[tuple[str, str, Principal], _Kept] = OrderedDict()
+        self._size = 0
 
     def known(
         self, by: str, members: Sequence[str], principal: Principal, since: float | None
@@ -88,6 +98,10 @@ class Warm:
             if (known := kept.fresh(now, since)) is not None:
                 return known
             kept.listed, kept.asked = await self._ask(kept, by, member, principal), now
+            size = 0 if kept.talk is None else LIST_BYTES - (kept.talk.left or 0)
+            if not kept.gone:
+                self._size += size - kept.size
+            kept.size = size
             kept.until = time.monotonic() + (FRESH_SECONDS if kept.listed.failed is None else AGAIN_SECONDS)
             return kept.listed
 
@@ -102,10 +116,16 @@ class Warm:
 
     def _of(self, by: str, member: str, principal: Principal) -> _Kept:
         key = (by, member, principal)
-        kept = self._kept.setdefault(key, _Kept())
+        kept, now = self._kept.setdefault(key, _Kept()), time.monotonic()
+        kept.wanted = now
         self._kept.move_to_end(key)
-        if len(self._kept) > MOST:
+        while len(self._kept) > 1:
+            oldest = next(iter(self._kept.values()))
+            if len(self._kept) <= MOST and self._size <= MOST_BYTES and oldest.wanted > now - IDLE_SECONDS:
+                break
             self._kept.popitem(last=False)
+            self._size -= oldest.size
+            oldest.gone = True
         return kept
 
     async def _ask(self, kept: _Kept, by: str, member: str, principal: Principal) -> MemberList:
@@ -132,6 +152,7 @@ class Warm:
                 raise TalkError(REFUSED if shut else UNAVAILABLE) from error
             kept.talk = talk
         kept.talk.refusals.clear()
+        kept.talk.left = LIST_BYTES
         lists = await kept.talk.ask(read_lists(kept.introduction))
         if not _FAILURES.isdisjoint(kept.talk.refusals):
             raise TalkError(UNAVAILABLE)

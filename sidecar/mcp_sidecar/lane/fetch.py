@@ -159,10 +159,14 @@ class Fetch:
         opens, hello = self._opens, recorded(self._call)
         bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, opens, hello)
         first = await bringing.begin(response)
-        if self._resumed < TIMES and says_lost(self._target, self._claims, first) and await self._resume():
-            self._anew = True
-            self._wait()
-            return
+        # Once is enough: a server that says the same in the session just opened means something else.
+        if says_lost(self._target, self._claims, first):
+            if self._lost is not None and self._resumed:
+                self._parts.resumer.undo(self._call, self._lost, self._target)
+            elif await self._resume():
+                self._anew = True
+                self._wait()
+                return
         self._begun = True
         if not self._reopened:
             yield first

@@ -9,6 +9,7 @@ for a session that it does not know, and whoever gets it initializes again); spe
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -43,7 +44,11 @@ SECONDS: Final = 10.0
 """How long opening one again may take, from its turn on."""
 
 _CODES: Final = (-32000, -32001, -32600)
-_WORDS: Final = ("session", "not initialized")
+_WORDS: Final = re.compile(
+    r"(bad request: )?(no valid session id( provided)?|server not initialized|session not found"
+    r"|(missing|invalid|invalid or missing|missing or invalid|unknown) session id)[.!]?"
+)
+"""The whole of what they say, in lower case: a tool's own error may speak of sessions too."""
 _DONE: Final = "resumed"
 _SLOW: Final = "timeout"
 _OTHER: Final = "other-version"
@@ -106,7 +111,7 @@ def says_lost(target: Target, claims: Claims, said: Fetched) -> bool:
     error = value.get("error") if isinstance(value, dict) else None
     if not isinstance(error, dict) or error.get("code") not in _CODES:
         return False
-    return any(words in str(error.get("message")).lower() for words in _WORDS)
+    return _WORDS.fullmatch(str(error.get("message")).strip().lower()) is not None
 
 
 class Resumer:

@@ -21,7 +21,7 @@ from mcp_sidecar.catalog.catalog import Catalog
 from mcp_sidecar.portal import difference, listing, schema_view
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX
-from mcp_sidecar.portal.shown import PART, shown
+from mcp_sidecar.portal.shown import PART, part_of, shown
 from mcp_sidecar.portal.visitors import PageAsked, not_found
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
@@ -86,14 +86,14 @@ class ReviewPages:
         # Whoever is told of a decision finds it made, also where the reviewer did not wait.
         with anyio.CancelScope(shield=True):
             _, conflicts = await self._surfaces.ask(
-                lambda store: queue.decide(store, made, reviewer=visitor.shown, why=why)
+                lambda store: queue.decide(store, made, reviewer=visitor.answerable, why=why)
             )
             await self._surfaces.refresh()
             await self._catalog.refresh()
         if conflicts:
             return await self._shown(asked, conflict=conflicts[0], why=why, status=409)
         server = row[0].seen.id.server
-        structlog.get_logger().info("decision", reviewer=visitor.shown, server=server, state=decision, by="portal")
+        structlog.get_logger().info("decision", reviewer=visitor.answerable, server=server, state=decision, by="portal")
         return await self._shown(asked, done=f"Written down: {decision}. Guards know it now.")
 
     async def _shown(self, asked: PageAsked, *, status: int = 200, why: str = "", **said: str) -> Response:
@@ -118,7 +118,9 @@ class ReviewPages:
             row=row,
             state="open" if row.seen.state is State.APPROVED else row.seen.state.value,
             text=shown(
-                description if isinstance(description, str) else "", findings, int(part) if part.isdecimal() else 0
+                description if isinstance(description, str) else "",
+                findings,
+                part_of(part),
             ),
             findings=findings,
             lines=lines,

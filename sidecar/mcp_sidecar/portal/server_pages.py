@@ -20,7 +20,7 @@ from mcp_sidecar.portal import connect, difference, listing, schema_view
 from mcp_sidecar.portal.listing import Column, Order
 from mcp_sidecar.portal.paper import Paper
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
-from mcp_sidecar.portal.shown import PART, shown
+from mcp_sidecar.portal.shown import PART, part_of, shown
 from mcp_sidecar.portal.visitors import PageAsked, Visitor, not_found
 from mcp_sidecar.store.values import ItemId, Seen, UnknownItemError
 from mcp_sidecar.surface.review import item_kind
@@ -90,7 +90,7 @@ class ServerPages:
             title=one.title[:80],
             here="servers",
             one=one,
-            text=shown(one.record.description, part=_part(query)),
+            text=shown(one.record.description, part=part_of(query.get("part", "0"))),
             list=list_,
             columns=heads,
             says={name: _says(item) for name, (item, _) in contents.items()},
@@ -120,7 +120,7 @@ class ServerPages:
             item=item,
             kind=KIND_WORDS[item.kind],
             said_title=said.get("title") if isinstance(said.get("title"), str) else "",
-            text=shown(text, found, _part(asked.query)),
+            text=shown(text, found, part_of(asked.query.get("part", "0"))),
             findings=findings,
             tries=is_tool and item.usable,
             waits=(item.waiting or (item.shown if item.state == State.QUARANTINED else None)) if one.manages else None,
@@ -234,11 +234,6 @@ def _says(item: Mapping[str, Any]) -> str:
         if isinstance(text := item.get(member), str) and text:
             return text
     return ""
-
-
-def _part(query: Mapping[str, str]) -> int:
-    text = query.get("part", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def _plot(one: CatalogEntry) -> list[int]:

@@ -193,3 +193,8 @@ def _written(text: str) -> tuple[str, Sequence[int]]:
         pieces.append(shown_as)
         starts += [place] * len(shown_as)
     return "".join(pieces), starts
+
+
+def part_of(text: str) -> int:
+    """Return the number of a part of a long text, 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0

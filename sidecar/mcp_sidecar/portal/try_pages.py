@@ -58,7 +58,7 @@ class TryPages:
             return await self._page(asked, filled.problems, None, 422)
         if visitor.session is None:
             raise PageError(409, "This tool cannot be tried here", _OF_KONG)
-        structlog.get_logger().info("portal call", who=visitor.shown, server=one.name, tool=item.name[:100])
+        structlog.get_logger().info("portal call", who=visitor.answerable, server=one.name, tool=item.name[:100])
         return await self._page(
             asked, {}, await self._answer(one.record.path, visitor.session.credential, item.name, filled)
         )

@@ -58,6 +58,11 @@ class Visitor:
         """Return them as the table of permissions knows them."""
         return Viewer(self.principal.name or self.shown, MAY[self.role], self.principal)
 
+    @property
+    def answerable(self) -> str:
+        """Return by what name they answer for what they do: one that people give themselves only where it is all."""
+        return self.principal.name or self.shown
+
     def may(self, permission: Permission) -> bool:
         """Return whether they may do something with every server."""
         return permission in MAY[self.role]

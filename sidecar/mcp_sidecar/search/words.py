@@ -17,7 +17,8 @@ _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 """One part of a name in ASCII: the beginning of HTTPServer, user, Name, URL."""
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, and halves of characters that no encoder takes."""
-_BETWEEN: Final = re.compile(r"[.?!;\n]+\s*|,?\s+(?:and|then|also|as well as|while)\s+", re.IGNORECASE)
+_BLANKS: Final = re.compile(r"\s+")
+_BETWEEN: Final = re.compile(r"[.?!;\n]+ ?|,? (?:and|then|also|as well as|while) ", re.IGNORECASE)
 """What divides the parts of a query."""
 MOST_CLAUSES: Final = 6
 _LONGEST: Final = 40
@@ -64,7 +65,9 @@ def terms(text: str) -> list[str]:
 
 def clauses(query: str) -> list[str]:
     """Return the parts of a query that each ask for something: sentences, and what stands between "and" and "then"."""
-    return [one for one in _BETWEEN.split(query) if terms(one)][:MOST_CLAUSES]
+    # Runs of blanks first: many of them would be tried from each of their places.
+    plain = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", query)
+    return [one for one in _BETWEEN.split(plain) if terms(one)][:MOST_CLAUSES]
 
 
 @lru_cache(maxsize=50_000)

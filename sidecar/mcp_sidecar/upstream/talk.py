@@ -100,6 +100,8 @@ class Talk:
         self._affinity = secrets.token_hex(8)
         self.refusals: list[Any] = []
         """How requests were refused, in order: by the code of a JSON-RPC error, or by an HTTP status without one."""
+        self.left: int | None = None
+        """Bytes of messages that may still be read, where there is a limit; TalkError beyond it."""
         self._talk = Conversation("kong-mcp-sidecar", version("kong-mcp"))
 
     async def open(self) -> Mapping[str, Any]:
@@ -206,17 +208,26 @@ class Talk:
                 body = await read(response, self._max)
                 if body is None:
                     raise TalkError("too-large")
+                self._count(len(body))
                 yield body
                 return
             decoder = Decoder(self._max)
             async with aclosing(chunks(response)) as pieces:
                 async for chunk in pieces:
+                    self._count(len(chunk))
                     for event in decoder.feed(chunk):
                         if event.data:
                             yield event.data.encode()
                     await anyio.lowlevel.checkpoint()
         except (StreamTooLargeError, EncodingError):
             raise TalkError("unreadable") from None
+
+    def _count(self, size: int) -> None:
+        if self.left is None:
+            return
+        self.left -= size
+        if self.left < 0:
+            raise TalkError("too-large")
 
     async def _message(self, text: bytes) -> jsonrpc.Message:
         """Read one message; a long one in a thread, for the event loop is everybody's."""

@@ -50,6 +50,7 @@ end
 function Internal:access()
   local said = errand()
   if not said then
+    kong.service.request.clear_header("Mcp-Gateway-Target") -- an expired word is a good one to whoever reads logs
     kong.log.set_serialize_value("mcp", { format = 1, hop = "internal", outcome = "unsigned", reason = "unsigned" })
     return kong.response.error(404, "no Route matched with those values")
   end
