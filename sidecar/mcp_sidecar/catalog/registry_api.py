@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -42,6 +43,21 @@ HEADERS: Final = {
 _Find = Callable[[Request, Viewer], bytes | None]
 
 
+class _Anything(Convertor[str]):
+    """A name with whatever stands in it, so that every path of these endpoints is answered as its document says."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("any", _Anything())
+
+
 class RegistryApi:
     """The endpoints."""
 
@@ -55,8 +71,8 @@ class RegistryApi:
         """Return the routes of the API."""
         return [
             self._route(SERVERS, self._list, ""),
-            self._route(SERVERS + "/{name:path}/versions", self._versions, SERVER_NOT_FOUND),
-            self._route(SERVERS + "/{name:path}/versions/{version}", self._version, VERSION_NOT_FOUND),
+            self._route(SERVERS + "/{name:any}/versions", self._versions, SERVER_NOT_FOUND),
+            self._route(SERVERS + "/{name:any}/versions/{version}", self._version, VERSION_NOT_FOUND),
             self._route(CARDS + "/{name}", self._card, SERVER_NOT_FOUND, CARD_TYPE),
         ]
 

@@ -290,7 +290,7 @@ class Visits(Looker):
         self.asked = -math.inf
         surfaces = SimpleNamespace(servers=["files"], asked=lambda _server: self.asked)
         listed = ListedServers(None, dict.fromkeys(servers))
-        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None, listed)
+        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None, listed, None)
         self.visits = 0
 
     async def _target(self, server):
