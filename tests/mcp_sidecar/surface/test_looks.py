@@ -282,6 +282,10 @@ def test_a_look_scans_by_the_settings_that_a_guard_signed_last(scripted, look, w
     assert store.standing(ItemId("files", ItemKind.TOOL, "read")).open
 
 
+async def no_credential(_server, _config):
+    return None
+
+
 class Visits(Looker):
     """A looker whose visits end as is said, and are counted."""
 
@@ -290,7 +294,7 @@ class Visits(Looker):
         self.asked = -math.inf
         surfaces = SimpleNamespace(servers=["files"], asked=lambda _server: self.asked)
         listed = ListedServers(None, dict.fromkeys(servers))
-        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None, listed, None)
+        super().__init__(SimpleNamespace(pins=pins, max_answer=1), surfaces, None, None, listed, no_credential)
         self.visits = 0
 
     async def _target(self, server):
