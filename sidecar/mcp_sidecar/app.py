@@ -16,6 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_core.auth import wanted
+from mcp_core.auth.revoked import Revocable, digest_of
+from mcp_core.principal import Principal
 from mcp_sidecar.adaptive.serving import VirtualServers
 from mcp_sidecar.auth.guards import answer_guards
 from mcp_sidecar.auth.keeper import IssuerKeeper
@@ -28,6 +30,7 @@ from mcp_sidecar.catalog.entry import ServerHealth
 from mcp_sidecar.catalog.registry_api import RegistryApi
 from mcp_sidecar.health.ward import Ward
 from mcp_sidecar.lane.callers import Callers
+from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.lane.inspect_lane import InspectLane
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.policies import PolicyReader
@@ -78,7 +81,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     issuers = _issuer_keeper(settings, metrics)
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
     catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
-    portal = _portal(settings, catalog, curator.surfaces)
+    portal = _portal(settings, catalog, curator.surfaces, parts.cuts)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -133,7 +136,10 @@ def _collecting(collector: Collector, settings: Settings) -> AbstractAsyncContex
     return collector.running() if settings.telemetry.collector_token else nullcontext()
 
 
-def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> Portal | None:
+def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None, cuts: Cuts) -> Portal | None:
+    def is_cut_off(principal: Principal) -> bool:
+        return cuts.holds(digest_of(Revocable.SUBJECT, principal.id, principal.issuer))
+
     if settings.portal.url is None:
         return None
     networks = settings.auth.issuer_networks
@@ -144,6 +150,7 @@ def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None) -> 
         catalog=catalog,
         surfaces=surfaces,
         networks=networks,
+        is_cut_off=is_cut_off,
     )
 
 

@@ -30,12 +30,14 @@ class House:
         self.links.mkdir()
         values = {"url": URL, "links": str(self.links), **settings}
         self.kong_url = values.pop("kong_url", "http://127.0.0.1:1")
+        self.cut_off = set()
         portal = Portal(
             PortalSettings(**values),
             KEYS,
             kong_url=self.kong_url,
             catalog=self.stand.catalog,
             surfaces=self.stand.surfaces,
+            is_cut_off=lambda one: one.id in self.cut_off,
         )
         self.finder = portal.finder
         self.app = Starlette(routes=portal.routes())

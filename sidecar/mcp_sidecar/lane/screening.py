@@ -6,6 +6,7 @@ as long as it is remembered, so a list that an agent asks for again costs a dige
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -158,4 +159,5 @@ def screen_of(terms: Terms, readings: Readings) -> ListScreen | None:
     mode = terms.inspection.lists
     if mode is Mode.OFF or terms.pins is Pinning.ENFORCE:
         return None
-    return ListScreen(canonical(terms.scan), readings, block=mode is Mode.BLOCK and terms.enforce)
+    # Kept with each reading: one text for all of them.
+    return ListScreen(sys.intern(canonical(terms.scan)), readings, block=mode is Mode.BLOCK and terms.enforce)

@@ -25,7 +25,7 @@ from mcp_sidecar.portal.sign_in import SignIn
 from mcp_sidecar.portal.tool_pages import ToolPages
 from mcp_sidecar.portal.try_pages import TryPages
 from mcp_sidecar.portal.trying import KongWay
-from mcp_sidecar.portal.visitors import PageAsked, PageError, Reception, not_found
+from mcp_sidecar.portal.visitors import IsCutOff, PageAsked, PageError, Reception, not_found
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.surfaces import Surfaces
 
@@ -46,10 +46,11 @@ class Portal:
         catalog: Catalog,
         surfaces: Surfaces | None,
         networks: Sequence[Network] = (),
+        is_cut_off: IsCutOff = lambda _principal: False,
     ) -> None:
         self._paper = paper = Paper()
         sessions, url = PortalSessions(keys), settings.url or ""
-        self._reception = Reception(settings, keys, sessions)
+        self._reception = Reception(settings, keys, sessions, is_cut_off)
         provider = Provider(settings.login, keys, url, networks) if settings.login is not None else None
         self._sign_in = SignIn(settings, sessions, self._reception, provider, paper)
         self._servers = ServerPages(settings, catalog, surfaces, paper)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import anyio
@@ -19,6 +19,8 @@ from mcp_sidecar.portal.sessions import PortalSessions, SignedIn
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from mcp_sidecar.surface.viewers import MAY, Permission, Viewer, ViewerRole
 
+IsCutOff: TypeAlias = Callable[[Principal], bool]
+"""Says whether somebody was cut off (kong-mcp revoke) since they signed in."""
 BODY_SECONDS: Final = 30.0
 FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 2000
@@ -95,7 +97,10 @@ class PageAsked:
 class Reception:
     """Reads requests, and refuses those that did not come by Kong or that another site's page made."""
 
-    def __init__(self, settings: PortalSettings, keys: Sequence[bytes], sessions: PortalSessions) -> None:
+    def __init__(
+        self, settings: PortalSettings, keys: Sequence[bytes], sessions: PortalSessions, is_cut_off: IsCutOff
+    ) -> None:
+        self._is_cut_off = is_cut_off
         self._settings = settings
         self._signer = PageSigner(keys)
         self._sessions = sessions
@@ -122,7 +127,7 @@ class Reception:
             kept = SignedIn(said.seal_key, said, said.name or "")
             return self._known(said, said.name or "", None, self._sessions.form_token(kept))
         session = self._sessions.read(request.cookies.get(self.cookie, ""))
-        if session is None:
+        if session is None or self._is_cut_off(session.principal):
             return None
         return self._known(session.principal, session.shown, session, self._sessions.form_token(session))
 

@@ -140,6 +140,17 @@ async def test_no_session_is_put_under_somebody_and_one_that_ended_is_worth_noth
         assert (await other.get("/")).status_code == 303
 
 
+@pytest.mark.anyio
+@pytest.mark.requirement("WEB-031")
+async def test_who_is_cut_off_is_signed_in_no_more(house):
+    browser = await house.signed_in(consumer="rita")
+    assert (await browser.get("/")).status_code == 200
+    house.cut_off.add("rita")
+    assert (await browser.get("/")).status_code == 303
+    house.cut_off.clear()
+    assert (await browser.get("/")).status_code == 200
+
+
 @pytest.mark.requirement("WEB-003")
 def test_a_session_expires():
     sessions = PortalSessions(KEYS, seconds=60)
