@@ -224,18 +224,21 @@ class Catalog:
         return kept[1]
 
     def _entry_of(self, viewer: Viewer, table: _Table, record: McpServer) -> CatalogEntry | None:
-        policy = table.policies.get(record.name) or self._policy(record)
+        # Where a removed one is asked for, the table has what is known without its declaration: nothing.
+        same = record is table.records.get(record.name)
+        policy = table.policies[record.name] if same else self._policy(record)
         view = policy.view(viewer.principal)
         manages = Permission.READ in viewer.may or viewer.owns(record.owner)
         if not manages and not any(view.names(kind) for kind in Kind):
             return None
-        at = table.changed.get(record.name) or table.removed[record.name][1]
+        at = table.changed[record.name] if same else table.removed[record.name][1]
         return CatalogEntry(record, view, self._known.of, self._health, manages=manages, changed_at=at)
 
     def removed(self, viewer: Viewer) -> Sequence[CatalogEntry]:
         """Return the servers that were listed since the start and are no more, as far as somebody might see them."""
-        table = self._table
-        gone = (record for _, (record, _) in sorted(table.removed.items()) if record.name not in table.records)
+        table, shown = self._table, self._list(viewer)
+        # The store may know one yet, of which nobody but managers is told.
+        gone = (record for _, (record, _) in sorted(table.removed.items()) if record.name not in shown)
         return tuple(one for record in gone if (one := self._entry_of(viewer, table, record)) is not None)
 
 
