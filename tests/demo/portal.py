@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 
+from servers.launch import wait_for
+
 _FILE = """\
 name: files
 title: Files of the company
@@ -16,6 +18,10 @@ owner: team-files
 replicas: [{url}]
 tools: {{allow: ["*"]}}
 """
+
+
+def _titles(page):
+    return re.findall(r'<td class="name"><a[^>]*>([^<]+)</a>', page)
 
 
 def show(folder, url, say):
@@ -30,7 +36,9 @@ def show(folder, url, say):
             origin, _, secret = link.partition("/portal/enter?link=")
             with httpx.Client(base_url=origin, trust_env=False, timeout=60, follow_redirects=True) as person:
                 page = person.post("/portal/enter", data={"link": secret}).text
-            titles = re.findall(r'<td class="name"><a[^>]*>([^<]+)</a>', page)
+                # The sidecar reads the list of servers within a second or two of its start.
+                wait_for(lambda: _titles(page) or _titles(person.get("/portal/").text), lambda: page)
+                titles = _titles(person.get("/portal/").text)
             say(f"   person     signed in once by it, and sees: {', '.join(titles)}")
             if titles != ["Files of the company"]:
                 raise SystemExit("the portal does not show the server")

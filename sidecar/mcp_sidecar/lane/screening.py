@@ -29,6 +29,8 @@ REMEMBERED: Final = 50_000
 _NAMED: Final = 5
 """How many of the items that were found are named."""
 _NAME: Final = 64
+_TELLS: Final = "override"
+"""What an honest server's instructions do too: they tell a model how to work. It is only told of them."""
 _INSTRUCTIONS: Final = ItemKind.INSTRUCTIONS.value
 _SPELLINGS: Final = Keys.of({_INSTRUCTIONS})
 
@@ -148,7 +150,10 @@ class ListScreen:
 
         def read() -> _Found:
             findings = weighty(self._scanner.scan_item(kind, item, siblings - {name}).findings)
-            blocking = tuple(sorted({one.rule for one in findings if one.severity is Severity.BLOCK}))
+            bad = [one for one in findings if one.severity is Severity.BLOCK]
+            if kind is ItemKind.INSTRUCTIONS:
+                bad = [one for one in bad if one.family != _TELLS]
+            blocking = tuple(sorted({one.rule for one in bad}))
             return (blocking, True) if blocking else (tuple(sorted({one.rule for one in findings})), False)
 
         return self._readings.of(self._settings, Sighting.of(kind, name, item), around, read)
