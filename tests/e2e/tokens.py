@@ -59,10 +59,14 @@ def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=Non
             kit.resource = resource
         keys = dev.folder / "issuer-keys"
         wait_for(keys.exists, lambda: (dev.folder / "sidecar.log").read_text()[-2000:])
-        if kit is not None:
-            # Guards read the file anew every now and then: until then they know no key, and say 503.
-            good = {"Authorization": f"Bearer {kit.token()}"}
-            wait_for(lambda: httpx.post(resource, content=b"{}", headers=good).status_code != 503, lambda: "no keys")
+        # Guards read the file anew every now and then: until then they know no key, and say 503 to whatever token.
+        token = {"Authorization": f"Bearer {(kit or Kit(issuer=issuer)).token()}"}
+
+        def known():
+            # Several workers, each with a look of its own.
+            return all(httpx.post(resource, content=b"{}", headers=token).status_code != 503 for _ in range(12))
+
+        wait_for(known, lambda: "no keys")
         yield TokenGateway(dev, replica, kit, provider)
 
 
