@@ -42,6 +42,9 @@ def test_a_stream_takes_one_place_of_its_caller_and_gives_it_back(desk, call, li
                 assert isinstance(await anext(first), Began)
                 async with stream(all_, asked, line).answer() as second:
                     parts = [part async for part in second]
+                # It is one of those that may last: what ends by itself has places left.
+                with all_.parts.shares.take("desk", asked.claims.principal.seal_key, lasting=False) as short:
+                    assert short is None
                 async with stream(all_, call(LISTEN, principal="bob", **LISTENS), line).answer() as other:
                     assert isinstance(await anext(other), Began)
                 assert all_.parts.shares.open == 1
