@@ -28,22 +28,28 @@ def _fits(items: Iterable[Mapping[str, Any]], most: int) -> bool:
     return True
 
 
-def fitting(items: Mapping[str, Mapping[str, Any]], budget: ListBudget, used: Mapping[str, int]) -> list[str]:
-    """Return the names of the tools that fit a budget, in the order of the list.
+def costs_of(items: Mapping[str, Mapping[str, Any]], budget: ListBudget | None) -> dict[str, int]:
+    """Return the tokens of each tool, by name; none where no list is chosen by them. Every tool is read for it."""
+    if budget is None or budget.mode is not BudgetMode.FILTERED:
+        return {}
+    return {name: tokens([item]) for name, item in items.items()}
+
+
+def fitting(costs: Mapping[str, int], budget: ListBudget, used: Mapping[str, int]) -> list[str]:
+    """Return the names of the tools that fit a budget, in the order of the list. `costs` holds the tokens of each.
 
     The pinned ones come first, then those that were called most, then the others as they stand; one that is too long
     is passed over.
     """
-    place = {name: at for at, name in enumerate(items)}
+    place = {name: at for at, name in enumerate(costs)}
     pinned = {name: at for at, name in enumerate(budget.pinned)}
 
     def rank(name: str) -> tuple[int, int, int]:
         return pinned.get(name, len(pinned)), -used.get(name, 0), place[name]
 
     left, kept = budget.tokens, []
-    for name in sorted(items, key=rank):
-        cost = tokens([items[name]])
-        if cost <= left:
-            left -= cost
+    for name in sorted(costs, key=rank):
+        if costs[name] <= left:
+            left -= costs[name]
             kept.append(name)
     return sorted(kept, key=place.__getitem__)

@@ -24,11 +24,16 @@ from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said
 from mcp_sidecar.lane.parts import Parts
+from mcp_sidecar.lane.repeating import as_heard
+from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.answers import STREAM_TYPE
+from mcp_sidecar.upstream.shares import PLACES
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
 POLL_SECONDS: Final = 30.0
 """How often a member is looked at that cannot say that it changed, or does not answer."""
+MOST_WATCHES: Final = PLACES // 8
+"""Members, each for one principal of one virtual server, that are listened to at once: each takes a place of all."""
 _LISTS: Final = {
     "tools": methods.TOOLS_CHANGED,
     "prompts": methods.PROMPTS_CHANGED,
@@ -44,11 +49,16 @@ class Watches:
         self._open: dict[tuple[str, str, Principal], _Watch] = {}
 
     async def told(self, key: tuple[str, str, Principal], ask: Callable[[], Awaitable[bool]]) -> bool:
-        """Return what `ask` comes to, which is asked once for all who wait; whoever waits goes on for one who left."""
+        """Return what `ask` comes to, which is asked once for all who wait; whoever waits goes on for one who left.
+
+        False, and nothing is asked, where too many are listened to: those members are looked at every now and then.
+        """
         while (other := self._open.get(key)) is not None:
             await other.over.wait()
             if other.told is not None:
                 return other.told
+        if len(self._open) >= MOST_WATCHES:
+            return False
         mine = self._open[key] = _Watch()
         try:
             mine.told = await ask()
@@ -68,11 +78,12 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlace:
-    """Where a stream stands: whose places it takes, for which virtual server, and the watches that streams share."""
+    """Where a stream stands: whose places it takes, for which server, what streams share, and its log line."""
 
     parts: Parts
     server: str
     watches: Watches
+    line: Line
 
 
 class MemberChanges:
@@ -95,8 +106,9 @@ class MemberChanges:
         self.heard: Callable[[], bool] | None = None
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
-        """Return that the stream ends."""
-        return Failed(refusal, outcome)
+        """Note that the stream ends, and return why."""
+        self._place.line.end(outcome, refusal)
+        return Failed(as_heard(refusal, self._claims), outcome)
 
     @asynccontextmanager
     async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
@@ -121,7 +133,7 @@ class MemberChanges:
                     yield parts
                 tasks.cancel_scope.cancel()
         if watched.scope.cancelled_caught:
-            raise LateError(Failed(CUT_OFF, Ending.CUT_OFF))
+            raise LateError(self.fail(CUT_OFF, Ending.CUT_OFF))
 
     async def _refused(self, refusal: Reject) -> AsyncGenerator[Fetched]:
         yield self.fail(refusal, Ending.LIMITED)

@@ -6,12 +6,13 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
-
-import anyio.to_thread
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from mcp_core.arguments import ArgumentSchema, Unusable
+from mcp_core.principal import Principal
 from mcp_core.scan import ItemKind
 from mcp_core.virtual import CALL, DESCRIBE
+from mcp_sidecar.adaptive.caller_turns import CallerTurns
 from mcp_sidecar.adaptive.inventory import Inventory
 from mcp_sidecar.adaptive.own_tools import MOST_FOUND
 from mcp_sidecar.lane.patterns import compile_pattern
@@ -36,31 +37,42 @@ class MemberFinder:
     def __init__(self) -> None:
         self._prepared: OrderedDict[SearchItem, Prepared] = OrderedDict()
         self._indexes: OrderedDict[tuple[SearchItem, ...], Index] = OrderedDict()
-        self._thread = anyio.CapacityLimiter(1)
-        self._threads = anyio.CapacityLimiter(4)
+        self._known: WeakKeyDictionary[Inventory, ReferenceType[Index]] = WeakKeyDictionary()
+        # What is kept here is for one thread.
+        self._finds = CallerTurns(1)
+        self._others = CallerTurns(4)
 
-    async def apart(self, work: Callable[[Unpack[_Args]], _Result], *of: *_Args) -> _Result:
+    async def apart(self, caller: Principal, work: Callable[[Unpack[_Args]], _Result], *of: *_Args) -> _Result:
         """Do work in a thread that may take long: the event loop is every server's."""
-        return await anyio.to_thread.run_sync(work, *of, limiter=self._threads)
+        return await self._others.run(caller.seal_key, work, *of)
 
-    async def find(self, inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def find(self, caller: Principal, inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of find_tools."""
         query, limit = arguments.get("query"), arguments.get("limit", 5)
         if not isinstance(query, str):
             return failed("query is a string: what you want to do, in a few words.")
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST_FOUND:
             return failed(f"limit is a whole number from 1 to {MOST_FOUND}.")
-        return await anyio.to_thread.run_sync(self._find, inventory, query, limit, limiter=self._thread)
+        return await self._finds.run(caller.seal_key, self._find, inventory, query, limit)
 
     def _find(self, inventory: Inventory, query: str, limit: int) -> dict[str, Any]:
-        items = tuple(search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in inventory.tools.items())
-        found = self._index(items).find(query, limit, lambda _key: True)
+        found = self._index_of(inventory).find(query, limit, lambda _key: True)
         listed = [{"name": one.key[2], "description": _short(inventory.tools[one.key[2]].item)} for one in found.items]
         said: dict[str, Any] = {"tools": listed}
         if found.fallback and listed:
             said["note"] = "Nothing fits these words: these are the first of all tools. Try other words."
         said["next"] = f"Read one with {DESCRIBE}, call it with {CALL}."
         return text(json.dumps(said, ensure_ascii=False))
+
+    def _index_of(self, inventory: Inventory) -> Index:
+        """Return the index of an inventory, whose texts are read once."""
+        known = self._known.get(inventory)
+        index = None if known is None else known()
+        if index is None:
+            tools = inventory.tools.items()
+            index = self._index(tuple(search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in tools))
+            self._known[inventory] = ref(index)
+        return index
 
     def _index(self, items: tuple[SearchItem, ...]) -> Index:
         known = self._indexes.get(items)

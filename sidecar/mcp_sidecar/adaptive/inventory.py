@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
-from mcp_core.adaptive.choice import mode_of
+from mcp_core.adaptive.choice import costs_of, mode_of
 from mcp_core.adaptive.naming import Own, names
 from mcp_core.claims import Claims
 from mcp_core.methods import Kind
@@ -18,7 +19,7 @@ from mcp_core.pins.templates import Template
 from mcp_core.policy import View
 from mcp_core.principal import Principal
 from mcp_core.virtual import OWN_TOOLS, BudgetMode, Virtual
-from mcp_sidecar.adaptive.warm import REFUSED, MemberList, Warm
+from mcp_sidecar.adaptive.warm import IDLE_SECONDS, MOST_BYTES, REFUSED, MemberList, Warm
 
 THREADS: Final = 2
 """Inventories that are put together at the same time."""
@@ -39,9 +40,12 @@ class MemberOffer:
     item: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Inventory:
-    """Items by the name, or the URI, under which they are offered. `left_out` says which members are not, and why."""
+    """Items by the name, or the URI, under which they are offered. `left_out` says which members are not, and why.
+
+    It is equal to itself alone.
+    """
 
     tools: Mapping[str, MemberOffer]
     prompts: Mapping[str, MemberOffer]
@@ -51,6 +55,8 @@ class Inventory:
     left_out: Mapping[str, str] = field(default_factory=dict)
     mode: BudgetMode = BudgetMode.FULL
     """What the list of tools holds."""
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """Tokens of each tool, where a list is chosen by them."""
 
     @property
     def listed_tools(self) -> dict[str, Mapping[str, Any]]:
@@ -58,12 +64,35 @@ class Inventory:
         return {name: one.item for name, one in self.tools.items()}
 
     def of_uri(self, uri: str) -> str | None:
-        """Return the member that has a resource, or whose template stands for it; None where nobody does."""
+        """Return the member that has a resource, or whose template stands for it; None where nobody does.
+
+        Of several templates the one counts that begins with the longest text of its own: one that stands for
+        everything takes nothing from the others. Of equals it is the first member's.
+        """
         offer = self.resources.get(uri)
         if offer is not None:
             return offer.member
-        found = (one.member for text, one in self.templates.items() if Template(text).matches(uri))
-        return next(found, None)
+        found = [(text, one.member) for text, one in self.templates.items() if Template(text).matches(uri)]
+        return max(found, key=lambda one: len(one[0].partition("{")[0]))[1] if found else None
+
+
+@dataclass(slots=True)
+class _Made:
+    """What was put together for one caller, of which lists; nothing yet where `inventory` is None."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    listed: Sequence[MemberList] = ()
+    virtual: Virtual | None = None
+    inventory: Inventory | None = None
+    size: int = 0
+    wanted: float = 0.0
+    gone: bool = False
+
+    def known(self, listed: Sequence[MemberList], virtual: Virtual) -> Inventory | None:
+        """Return what was put together of exactly these lists."""
+        same = self.virtual == virtual and len(self.listed) == len(listed)
+        same = same and all(one is other for one, other in zip(self.listed, listed, strict=True))
+        return self.inventory if same else None
 
 
 class Inventories:
@@ -72,9 +101,8 @@ class Inventories:
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
         self._threads = anyio.CapacityLimiter(THREADS)
-        self._made: OrderedDict[tuple[str, Principal, View], tuple[list[MemberList], Virtual, Inventory]] = (
-            OrderedDict()
-        )
+        self._made: OrderedDict[tuple[str, Principal, View], _Made] = OrderedDict()
+        self._size = 0
 
     async def take(self, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None) -> Inventory:
         """Return what there is for whoever asks now; what was asked for before `since` (monotonic) is too old.
@@ -85,22 +113,41 @@ class Inventories:
         listed = self._warm.known(by, virtual.members, principal, since)
         if listed is None:
             listed = await _ask(self._warm, by, claims, virtual, since)
-        made = self._made.get(key)
-        same = made is not None and made[1] == virtual and len(made[0]) == len(listed)
-        if made is not None and same and all(one is other for one, other in zip(made[0], listed, strict=True)):
-            return made[2]
-        # Some thousand items take seconds, which are not the other servers'.
-        inventory = await anyio.to_thread.run_sync(_make, listed, virtual, claims.terms.view, limiter=self._threads)
-        self._made[key] = (listed, virtual, inventory)
+        made = self._of(key)
+        # One at a time for each caller: all that wait want the same.
+        async with made.lock:
+            if (known := made.known(listed, virtual)) is not None:
+                return known
+            # Some thousand items take seconds, which are not the other servers'.
+            made.inventory = inventory = await anyio.to_thread.run_sync(
+                _make, listed, virtual, claims.terms.view, limiter=self._threads
+            )
+            made.listed, made.virtual = listed, virtual
+            size = sum(one.size for one in listed)
+            if not made.gone:
+                self._size += size - made.size
+            made.size = size
+            return inventory
+
+    def _of(self, key: tuple[str, Principal, View]) -> _Made:
+        """Return what was put together for a caller, and forget what is too much, or too old, of the others'."""
+        made, now = self._made.setdefault(key, _Made()), time.monotonic()
+        made.wanted = now
         self._made.move_to_end(key)
-        if len(self._made) > MOST_MADE:
+        while len(self._made) > 1:
+            oldest = next(iter(self._made.values()))
+            if len(self._made) <= MOST_MADE and self._size <= MOST_BYTES and oldest.wanted > now - IDLE_SECONDS:
+                break
             self._made.popitem(last=False)
-        return inventory
+            self._size -= oldest.size
+            oldest.gone = True
+        return made
 
 
 def _make(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Inventory:
     inventory = merge(listed, virtual, view)
-    return replace(inventory, mode=mode_of(inventory.listed_tools, virtual.budget))
+    items, budget = inventory.listed_tools, virtual.budget
+    return replace(inventory, mode=mode_of(items, budget), costs=costs_of(items, budget))
 
 
 async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberList]:

@@ -91,7 +91,7 @@ class Local:
             pinned = [items[name] for name in budget.pinned if name in items]
             return [*own_tools.tools(self._members()), *pinned]
         if mode is BudgetMode.FILTERED and budget is not None:
-            return [items[name] for name in fitting(items, budget, used)]
+            return [items[name] for name in fitting(self.inventory.costs, budget, used)]
         return list(items.values())
 
     def _members(self) -> list[str]:
@@ -122,7 +122,7 @@ class Local:
             if not isinstance(arguments, dict):
                 return self._bad("params.arguments is an object.", Reason.ARGUMENTS)
             if name == FIND:
-                return await self._finder.find(self.inventory, arguments)
+                return await self._finder.find(self._claims.principal, self.inventory, arguments)
             if name == DESCRIBE:
                 return describe(self.inventory, arguments)
             name = str(arguments.get("name"))
@@ -131,7 +131,7 @@ class Local:
             if offer is None:
                 return self._unknown(Kind.TOOL, name)
             # What a schema and its arguments may cost is for no event loop.
-            wrong = await self._finder.apart(misfit, offer.item, inner)
+            wrong = await self._finder.apart(self._claims.principal, misfit, offer.item, inner)
             if wrong is not None:
                 return wrong
             return self._renamed(offer, {**params, "arguments": inner}, name)

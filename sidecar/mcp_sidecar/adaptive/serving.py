@@ -75,8 +75,14 @@ class VirtualServers:
         """Answer an agent."""
         line.asked = asked(call.claims, call.target, call.headers)
         line.outcome = "passed"
-        one = Serving(self, call, virtual, line)
-        answer = await one.answer()
+        try:
+            await self._answer(call, virtual, reply, line, receive)
+        except* SlowReaderError:
+            line.outcome = Ending.CANCELLED
+            self.parts.metrics.lane.slow_readers.inc()
+
+    async def _answer(self, call: Call, virtual: Virtual, reply: Reply, line: Line, receive: Receive) -> None:
+        answer = await Serving(self, call, virtual, line).answer()
         if isinstance(answer, Reject):
             line.end("refused", answer)
             await reply.refuse(replace(answer, id=call.claims.id) if call.claims.id is not None else answer)
@@ -84,11 +90,7 @@ class VirtualServers:
             await reply.whole(*answer)
         else:
             alive = KeepAlive(self.parts.settings.keep_alive, self.parts.metrics.lane.kept_alive.inc)
-            try:
-                await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
-            except* SlowReaderError:
-                line.outcome = Ending.CANCELLED
-                self.parts.metrics.lane.slow_readers.inc()
+            await Answering(answer, call.claims.http_method, reply, line, self.parts.stopping, alive).run(receive)
 
 
 class Serving:
@@ -138,8 +140,7 @@ class Serving:
         for listed, key, _ in methods.LIST_METHODS:
             if method == listed:
                 used = self._all.used(self.name, self.claims.principal)
-                # To choose what fits a budget, every item is counted.
-                page = await self._all.finder.apart(local.page, key, params.get("cursor"), used)
+                page = local.page(key, params.get("cursor"), used)
                 return page if isinstance(page, Reject) else self._result(page, cached=True)
         route = await local.route(method, params)
         if isinstance(route, Reject) and route.reason is Reason.DENIED_ITEM:
@@ -216,7 +217,7 @@ class Serving:
 
         principal = self.claims.principal
         talk = partial(self._talk, principal)
-        place = StreamPlace(self._all.parts, self.name, self._all.watches)
+        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:

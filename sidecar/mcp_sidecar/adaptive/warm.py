@@ -51,6 +51,8 @@ class MemberList:
     items: Mapping[str, list[Any]] = field(default_factory=dict)
     instructions: str = ""
     failed: str | None = None
+    size: int = 0
+    """Bytes of these lists, as they were sent."""
 
 
 @dataclass(slots=True)
@@ -98,10 +100,9 @@ class Warm:
             if (known := kept.fresh(now, since)) is not None:
                 return known
             kept.listed, kept.asked = await self._ask(kept, by, member, principal), now
-            size = 0 if kept.talk is None else LIST_BYTES - (kept.talk.left or 0)
             if not kept.gone:
-                self._size += size - kept.size
-            kept.size = size
+                self._size += kept.listed.size - kept.size
+            kept.size = kept.listed.size
             kept.until = time.monotonic() + (FRESH_SECONDS if kept.listed.failed is None else AGAIN_SECONDS)
             return kept.listed
 
@@ -157,4 +158,5 @@ class Warm:
         if not _FAILURES.isdisjoint(kept.talk.refusals):
             raise TalkError(UNAVAILABLE)
         said = kept.introduction.get("instructions")
-        return MemberList(member, lists.items, said if isinstance(said, str) else "")
+        size = LIST_BYTES - (kept.talk.left or 0)
+        return MemberList(member, lists.items, said if isinstance(said, str) else "", size=size)
