@@ -5,8 +5,7 @@ Nothing of a result's text, and nothing of an argument's value, is in a log, a m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, Report, ScanConfigError, Scanner, credentials
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.terms import Terms
+from mcp_sidecar.lane.pausing import Pausing
 from mcp_sidecar.lane.schemas import Schemas, Usable
 from mcp_sidecar.lane.screening import ListScreen, Readings, screen_of
 from mcp_sidecar.metrics import Metrics
@@ -53,7 +53,7 @@ class _Problem:
     message: str
 
 
-class Results:
+class Results(Pausing):
     """How the answers to one request are scanned. Texts come one after the other: `found` is about the last one."""
 
     def __init__(self, scanner: Scanner, asked: str, *, block: bool) -> None:
@@ -61,16 +61,6 @@ class Results:
         self._asked = asked
         self._block = block
         self.found: list[ResultFindings] = []
-        self._pause: Callable[[], None] | None = None
-
-    @contextmanager
-    def pausing(self, pause: Callable[[], None]) -> Iterator[None]:
-        """Have something called before each piece of a text is read: it may let others go first, and may raise."""
-        self._pause = pause
-        try:
-            yield
-        finally:
-            self._pause = None
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Scan a message, and withhold what is to be. Returns whether it was changed."""
@@ -81,8 +71,7 @@ class Results:
         return found.withheld
 
     def _scan(self, texts: Sequence[str]) -> Report:
-        if self._pause is not None:
-            self._pause()
+        self._rest()
         return self._scanner.scan_result(*texts)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from mcp_core.pins.states import Pinning
 from mcp_core.results import ResultFindings
 from mcp_core.scan import ItemKind, ScanConfigError, Severity
 from mcp_core.terms import Terms
+from mcp_sidecar.lane.pausing import Pausing
 from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting, scanner_of, weighty
 
 REMEMBERED: Final = 50_000
@@ -60,7 +60,7 @@ class Readings:
         return found
 
 
-class ListScreen:
+class ListScreen(Pausing):
     """How the items of the answers to one request are read. `found` is about the last text.
 
     `settings` are the scanner's, as canonical JSON. Those that only another release knows leave the scanner as shipped.
@@ -75,16 +75,6 @@ class ListScreen:
         self._readings = readings
         self._block = block
         self.found: list[ResultFindings] = []
-        self._pause: Callable[[], None] | None = None
-
-    @contextmanager
-    def pausing(self, pause: Callable[[], None]) -> Iterator[None]:
-        """Have something called before each item is read: it may let others go first, and may raise."""
-        self._pause = pause
-        try:
-            yield
-        finally:
-            self._pause = None
 
     def revise(self, message: dict[str, Any]) -> bool:
         """Take out of a message what must not be shown, and return whether anything was taken out."""
@@ -145,8 +135,7 @@ class ListScreen:
     def _read(
         self, kind: ItemKind, name: str, item: dict[str, Any], siblings: frozenset[str] = frozenset(), around: str = ""
     ) -> _Found:
-        if self._pause is not None:
-            self._pause()
+        self._rest()
 
         def read() -> _Found:
             findings = weighty(self._scanner.scan_item(kind, item, siblings - {name}).findings)
