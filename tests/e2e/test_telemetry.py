@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -159,10 +160,16 @@ class Sidecar:
         os.kill(self._child.pid, signal.SIGKILL)
         self._child.stop()
 
+    def _listens(self):
+        address = ("127.0.0.1", int(self._environment["MCP_SIDECAR_LISTEN"].rpartition(":")[2]))
+        with contextlib.suppress(OSError), socket.create_connection(address):
+            return True
+
     @contextlib.contextmanager
     def again(self):
         child = Child("sidecar", self._command, self._environment, self._child.log)
         try:
+            wait_for(self._listens, lambda: Path(self._child.log).read_text()[-2000:])
             yield
         finally:
             child.stop()

@@ -77,12 +77,17 @@ class FakeKong:
     """
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.play: Callable[[Request, socket.socket], bool | None] = lambda _request, _connection: None
+        self.play: Callable[[Request, socket.socket], bool | None]
+        self.forget()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+
+    def forget(self) -> None:
+        """Know no request, and close every connection without an answer: no test is to meet another one's play."""
+        self.requests: list[Request] = []
+        self.play = lambda _request, _connection: None
 
     def answers(self, answer: bytes) -> None:
         """Answer every request with these bytes, and close."""
@@ -355,7 +360,7 @@ def _fake_kong() -> Iterator[FakeKong]:
 
 @pytest.fixture
 def kong(_fake_kong: FakeKong) -> FakeKong:
-    _fake_kong.requests.clear()
+    _fake_kong.forget()
     return _fake_kong
 
 
