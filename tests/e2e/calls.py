@@ -9,20 +9,25 @@ from servers.launch import wait_for
 
 
 class Calls:
-    """A context in which agents call. `verdicts`, as calls ended: passed, refused, or what it was."""
+    """A context in which agents call. `verdicts`, as calls ended: passed, refused, or what it was.
+
+    `of_agents` has the same for each agent, in the order in which it called.
+    """
 
     THREADS = 4
 
     def __init__(self, url, tool, headers):
         self.url, self.tool, self.headers = url, tool, JSON_HEADERS | headers
         self.verdicts = []
+        self.of_agents = [[] for _ in range(self.THREADS)]
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(self.THREADS)]
+        self._threads = [threading.Thread(target=self._call, args=(own,)) for own in self.of_agents]
 
-    def _call(self):
+    def _call(self, own):
         with httpx.Client(headers=self.headers, timeout=30, trust_env=False) as client:
             while not self._done.is_set():
-                self.verdicts.append(verdict(client, self.url, self.tool))
+                own.append(verdict(client, self.url, self.tool))
+                self.verdicts.append(own[-1])
 
     def wait_for_more(self, number, what=None):
         """Wait until so many more calls have ended, of one verdict or of any."""

@@ -13,6 +13,7 @@ from mcp import MCPError
 
 from demo.login import Person, connected
 from kong_mcp.login import start
+from kong_mcp.servers import DevServer
 from node import tools
 from servers.launch import Replica
 
@@ -114,7 +115,7 @@ def test_keys_and_logins_exclude_each_other():
 
 @pytest.mark.requirement("LOGIN-006")
 def test_a_server_that_knows_its_issuers_keeps_them():
-    server = start.Server("a", "http", "/mcp", ("127.0.0.1:9",))
+    server = DevServer("a", "http", "/mcp", ("127.0.0.1:9",))
     own = {"tools": {}, "auth": {"issuers": [{"issuer": "https://idp.example"}]}}
     assert start.guarded(own, server, "http://127.0.0.1:1", 8000) is own
     made = start.guarded({"tools": {}}, server, "http://127.0.0.1:1", 8000)["auth"]

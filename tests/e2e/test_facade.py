@@ -5,8 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from demo.login import connected
-from e2e.issuer import Browser
+from demo.login import Person, connected
 from e2e.test_typescript_logins import LINES, log_in
 from e2e.tokens import token_gateway
 from node import tools
@@ -37,11 +36,10 @@ def gateway(kind, provider):
 
 
 def test_the_python_client_logs_in_and_steps_up(gateway, provider):
-    browser, since = Browser(), len(provider.asked)
-    browser.pages = []
+    person, since = Person("ann"), len(provider.asked)
 
     async def work():
-        async with connected(gateway.url, browser) as client:
+        async with connected(gateway.url, person) as client:
             calls = ("good", {"text": "x"}), ("report", {"steps": 1})
             return [await client.call_tool(name, arguments) for name, arguments in calls]
 
@@ -51,7 +49,7 @@ def test_the_python_client_logs_in_and_steps_up(gateway, provider):
     asked = provider.asked[since:]
     assert [path for path, _ in asked] == ["/authorize", "/token"] * 2
     assert not [said for _, said in asked if "resource" in said]
-    assert [said["resource"] for said in browser.asked] == [[gateway.url]] * 2
+    assert [said["resource"] for said in person.asked] == [[gateway.url]] * 2
     assert PREFIX + "notes:write" in asked[2][1]["scope"].split()
 
 

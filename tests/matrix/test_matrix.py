@@ -10,6 +10,7 @@ import pytest
 
 from e2e.harness import CONSUMERS
 from kong_mcp.dev import DevSettings, run_dev
+from kong_mcp.policy_file import OPEN_POLICY
 from kong_mcp.servers import parse_server
 from matrix.clients import CLIENTS, INSPECTOR, SHORT, look
 from matrix.differences import differences
@@ -22,6 +23,8 @@ NAMES = [
     for name, kind in SERVERS.items()
     if (kind.short if WANTED is None else WANTED == "all" or name in WANTED.split(","))
 ]
+POLICY = {**OPEN_POLICY, "apps": {"allow": ["ui://*"]}}
+"""Pages of apps are kept from agents, and from what servers say of themselves, unless the policy names them."""
 KEY = {"apikey": CONSUMERS[0].key}
 pytestmark = [
     pytest.mark.long,
@@ -41,7 +44,7 @@ def urls():
 def gateway(kind, urls):
     """Run one gateway before all of them, and give where they are behind it."""
     servers = [parse_server(f"{name}={url}") for name, url in urls.items()]
-    with run_dev(DevSettings(servers, kind, port=0, consumers=CONSUMERS)) as running:
+    with run_dev(DevSettings(servers, kind, port=0, policy=POLICY, consumers=CONSUMERS)) as running:
         yield {name: running.url(name) for name in urls}
 
 
