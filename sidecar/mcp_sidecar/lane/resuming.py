@@ -21,6 +21,8 @@ from mcp_core import jsonrpc, methods
 from mcp_core.claims import Claims, Target
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Kind
+from mcp_core.reasons import Ending
+from mcp_core.repeat import says_nobody_is_there
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetched import Fetched, Whole
@@ -53,6 +55,8 @@ _DONE: Final = "resumed"
 _SLOW: Final = "timeout"
 _OTHER: Final = "other-version"
 _NONE: Final = "no-session"
+_GOING: Final = (Ending.UNAVAILABLE, Ending.BROKEN)
+"""How it ends where the replica that was asked goes just then; which of them is asked next is another draw."""
 
 
 @dataclass(slots=True)
@@ -167,7 +171,7 @@ class Resumer:
             async with self._turns.setdefault(lost.server, anyio.CapacityLimiter(AT_ONCE)):
                 outcome = _SLOW
                 with anyio.move_on_after(SECONDS):
-                    outcome = await self._open(call, lost, life)
+                    outcome = await self._open_somewhere(call, lost, life)
             self._count.labels(lost.server, outcome).inc()
             if outcome != _DONE:
                 return None
@@ -190,6 +194,16 @@ class Resumer:
             self._lives.popitem(last=False)
         return life
 
+    async def _open_somewhere(self, call: Call, lost: Target, life: Life) -> str:
+        """Open the session, and once more where its new replica was going, too: introducing oneself may be repeated."""
+        tries = self._upstream.begin(lost.server)
+        while (outcome := await self._open(call, lost, life)) in _GOING:
+            wait = tries.again("session-lost")
+            if wait is None:
+                break
+            await anyio.sleep(wait)
+        return outcome
+
     async def _open(self, call: Call, lost: Target, life: Life) -> str:
         """Open the session, subscribe again, and put down where it is. Returns a word for how that went."""
         if lost.address is None or lost.hello is None:
@@ -209,7 +223,8 @@ class Resumer:
                 if call.claims.terms.view.allows(Kind.RESOURCE, uri):
                     await talk.ask(_ask(methods.SUBSCRIBE, {"uri": uri}))
         except TalkError as error:
-            return error.outcome
+            nobody = talk.refusals and says_nobody_is_there(talk.refusals[-1], retry_after=False)
+            return Ending.UNAVAILABLE if nobody else error.outcome
         life.session, life.affinity, life.missed = session, affinity, _changes(said)
         return _DONE
 

@@ -125,6 +125,22 @@ def test_a_lost_session_is_opened_again_and_what_was_asked_is_asked_there_once(g
 
 
 @pytest.mark.requirement("LIVE-102")
+@pytest.mark.parametrize("going", [b"", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"])
+@pytest.mark.parametrize(("times", "status"), [(2, 200), (9, 404)])
+def test_where_the_next_replica_goes_too_another_one_is_asked(guard, replicas, kong, going, times, status):
+    played, left = kong.play, [going] * times
+
+    def play(request, connection):
+        if b"initialize" in request.body and left:
+            return connection.sendall(left.pop())
+        return played(request, connection)
+
+    kong.play = play
+    assert guard.ask(**replicas.session).status == status
+    assert 0 < times - len(left) < 9
+
+
+@pytest.mark.requirement("LIVE-102")
 def test_without_the_policy_or_the_record_agents_hear_404_as_ever(guard, replicas):
     assert guard.ask(session=replicas.first).status == 404
     assert replicas.seen == [("tools/list", replicas.first)]
