@@ -55,6 +55,11 @@ class TwoSidecars(OwnKong):
         program.start()
         wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=90)
 
+    def both_are_healthy(self):
+        """Return whether Kong, which may still know the one that was restarted as gone, sends requests to both."""
+        said = httpx.get(f"{self.admin_url}/upstreams/mcp-sidecar/health", trust_env=False).json()
+        return [one["health"] for one in said["data"]] == ["HEALTHY"] * 2
+
     def close(self):
         super().close()
         self.second.stop()
@@ -104,6 +109,7 @@ def roll(replica, *, agents, more):
         def restart(program, start):
             program.stop()
             start()
+            wait_for(node.both_are_healthy, lambda: str(every), seconds=60)
 
         steps = {
             "before": lambda: None,

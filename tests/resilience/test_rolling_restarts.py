@@ -10,6 +10,7 @@ from servers.launch import replicas
 pytestmark = [
     pytest.mark.long,
     pytest.mark.slow,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(not shutil.which("kong"), reason="there is no kong on the PATH"),
 ]
 
