@@ -21,7 +21,7 @@ from mcp_core.answer import Judge
 from mcp_core.claims import Target
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
-from mcp_core.repeat import Tries
+from mcp_core.repeat import Tries, may_repeat
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
@@ -159,14 +159,10 @@ class Fetch:
         opens, hello = self._opens, recorded(self._call)
         bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, opens, hello)
         first = await bringing.begin(response)
-        # Once is enough: a server that says the same in the session just opened means something else.
-        if says_lost(self._target, self._claims, first):
-            if self._lost is not None and self._resumed:
-                self._parts.resumer.undo(self._call, self._lost, self._target)
-            elif await self._resume():
-                self._anew = True
-                self._wait()
-                return
+        if says_lost(self._target, self._claims, first) and await self._asks_anew():
+            self._anew = True
+            self._wait()
+            return
         self._begun = True
         if not self._reopened:
             yield first
@@ -238,6 +234,22 @@ class Fetch:
             self._parts.resumer.undo(self._call, self._lost, self._target)
             return False
         return lost
+
+    async def _asks_anew(self) -> bool:
+        """Open a session again that was lost by 400's words, and return whether what was asked is asked there.
+
+        Only what may be asked twice is: whoever asked something else hears the 400, and finds the session open.
+        """
+        # Once is enough: a server that says the same in the session just opened means something else.
+        if self._lost is not None and self._resumed:
+            self._parts.resumer.undo(self._call, self._lost, self._target)
+            return False
+        if not await self._resume():
+            return False
+        if may_repeat(self._claims.question, self._claims.http_method):
+            return True
+        self._parts.resumer.doubt(self._call)
+        return False
 
     async def _resume(self) -> bool:
         """Have the session opened again on another replica. Returns whether it was."""
