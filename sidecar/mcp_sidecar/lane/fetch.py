@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -88,6 +88,8 @@ class Fetch:
         self._reopened = False
         self._anew = False
         self._lost: Target | None = None
+        self.told: Mapping[str, str] = {}
+        """The headers of the answer that counts, once there is one."""
         self.heard: Callable[[], bool] | None = None
         """Says whether whoever asks has passed some of the answer on; until then it may begin anew, at another replica.
 
@@ -158,6 +160,7 @@ class Fetch:
         sight = replace(self._sight, revise=revise)
         opens, hello = self._opens, recorded(self._call)
         bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, opens, hello)
+        self.told = response.headers
         first = await bringing.begin(response)
         if says_lost(self._target, self._claims, first) and await self._asks_anew():
             self._anew = True
