@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_core.pins.states import Pinning
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.chain import DECIDED
 from mcp_sidecar.store.sightings import Sighting
@@ -282,17 +283,25 @@ async def test_what_somebody_may_not_see_is_as_what_does_not_exist(house):
 
 @pytest.mark.anyio
 @pytest.mark.requirement("WEB-301")
-async def test_a_decision_is_signed_with_the_subject_and_not_with_a_name_that_people_choose(house):
+@pytest.mark.parametrize(
+    ("subject", "signed"),
+    [
+        ("u9", "u9 of https://login.example"),
+        ("u" * 300, Principal(TOKEN, "u" * 300, "https://login.example").seal_key),
+    ],
+    ids=["as it is", "longer than the store takes"],
+)
+async def test_a_decision_is_signed_with_the_subject_and_not_with_a_name_that_people_choose(house, subject, signed):
     house.stand.list(server("notes"))
     house.stand.see("notes", POISON)
     await house.stand.catalog.refresh()
-    eve = house.of_the_login("u9", "rita", "reviewer")
+    eve = house.of_the_login(subject, "rita", "reviewer")
     digest = Sighting.of(ItemKind.TOOL, "poison", POISON).digest
     path = f"/review/item?server=notes&kind=tool&item=poison&digest={digest}"
     shown = dict(re.findall(r'<input type="hidden" name="(state|reason)" value="([^"]*)">', (await eve.get(path)).text))
     assert (await eve.post(path, decision="rejected", why="x", **shown)).status_code == 200
     history = await house.stand.surfaces.ask(lambda store: store.history(ItemId("notes", ItemKind.TOOL, "poison")))
-    assert [one.actor for one in history if one.action == DECIDED] == ["u9 of https://login.example"]
+    assert [one.actor for one in history if one.action == DECIDED] == [signed]
 
 
 @pytest.mark.anyio
