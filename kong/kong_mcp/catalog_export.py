@@ -25,7 +25,9 @@ def exported(kind: str, entries: Sequence[CatalogEntry], settings: CatalogSettin
         return {"chat.mcp.access": "registry", "chat.mcp.gallery.serviceUrl": f"{settings.public_url}/registry"}
     if kind == "mcp-json":
         return _mcp_json(entries, settings)
-    return {"servers": [response(one, settings) for one in entries], "metadata": {"count": len(entries)}}
+    names = {one.name for one in entries}
+    told = [response(one, settings, one.record.successor if one.record.successor in names else "") for one in entries]
+    return {"servers": told, "metadata": {"count": len(entries)}}
 
 
 def _mcp_json(entries: Sequence[CatalogEntry], settings: CatalogSettings) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Guard:
         tokens = settings.tokens
         word = tokens.wanted(asked.headers, refusal, settings.keys) if tokens else None
         if word is None or not kong.service.set_upstream(settings.sidecar):
-            self._refuse(asked, refusal)
+            self._refuse(asked, refusal, stranger=True)
             return
         self._record(asked, refusal)
         self._send_to_sidecar(
@@ -296,17 +296,20 @@ class Guard:
         told = record.of_decision(decision, self._settings.server, name, refusals, trace)
         asked.kong.log.set_serialize_value(record.KEY, told.to_json())
 
-    def _refuse(self, asked: Incoming, refusal: Reject) -> None:
+    def _refuse(self, asked: Incoming, refusal: Reject, *, stranger: bool = False) -> None:
         """End the request with a refusal."""
-        self._end(asked, self._counted(asked, refusal))
+        self._end(asked, self._counted(asked, refusal), stranger=stranger)
 
-    def _end(self, asked: Incoming, refusal: Reject) -> None:
+    def _end(self, asked: Incoming, refusal: Reject, *, stranger: bool = False) -> None:
         # Kong's log plugins read the agent's headers afterwards.
         if changes := parts.cleared(self._taken_off(asked)):
             asked.kong.service.request.set_headers(changes)
         body = refusal.body().decode()
         kind = {"Content-Type": "application/json"} if body else {}
-        asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers})
+        # On the sidecar's way to a member, whoever has its word is the sidecar.
+        to_sidecar = self._acting is not None and not stranger
+        told = {methods.REFUSED_HEADER: f"{refusal.code} {refusal.reason}"} if to_sidecar else {}
+        asked.kong.response.exit(refusal.http_status(), body, {**kind, **refusal.headers, **told})
 
     def _tell_on_stream(self, asked: Incoming, refusal: Reject, messages: Session) -> None:
         """Let the sidecar bring a refusal to the stream on which its sender waits; the server hears a ping at most."""

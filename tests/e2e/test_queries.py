@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import time
 
+import httpx
 import pytest
 import yaml
 
@@ -12,6 +14,8 @@ from e2e.test_sessions import initialize
 from kong_mcp import dev
 from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import ServerSpecError, parse_server
+from mcp_core.errand import Address, Errand, ErrandSigner
+from mcp_core.seal import parse_keys
 from servers.launch import Replica, wait_for
 
 SECRET = "0f-the server/&=1"
@@ -59,6 +63,23 @@ def everything(running, suffix=""):
         )
     assert [one.status_code for one in said] == [200] * len(said)
     return said
+
+
+@pytest.mark.skipif("kong" not in KINDS, reason="no Kong on the PATH, whose log plugins are looked at")
+@pytest.mark.requirement("ROUTE-301")
+def test_a_word_that_came_too_late_is_in_no_record_of_kongs(tmp_path):
+    with asked_with_a_query("kong", tmp_path) as running:
+        late = Errand(Address("mcp-notes", "http", "/mcp", QUERY), "POST /notes", "a1", int(time.time()) - 1)
+        said = ErrandSigner(parse_keys(running.dev.settings.keys)).sign(late)
+        headers = {"Host": "mcp-internal", "Mcp-Gateway-Target": said, "X-Last": "yes"}
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            answer = client.post(f"http://127.0.0.1:{running.dev.port}/notes", json=call("good"), headers=headers)
+        assert answer.status_code == 404
+        written = tmp_path / "records"
+        wait_for(lambda: written.exists() and "x-last" in written.read_text(), lambda: "no record")
+        records = written.read_text()
+        assert said not in records
+        assert "mcp-gateway-target" not in records
 
 
 @pytest.mark.parametrize("kind", KINDS)

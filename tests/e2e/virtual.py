@@ -16,8 +16,11 @@ def virtual(name, members, **policy):
 
 
 @contextlib.contextmanager
-def start(kind, members, virtuals, *, down=(), consumers=CONSUMERS, scripts=None):
-    """Run members (name -> policy), and virtual servers over them. Those in `down` are not started."""
+def start(kind, members, virtuals, *, down=(), consumers=CONSUMERS, scripts=None, **further):
+    """Run members (name -> policy), and virtual servers over them. Those in `down` are not started.
+
+    `further` are settings of DevSettings.
+    """
     with contextlib.ExitStack() as stack:
         replicas, servers = {}, []
         for name, policy in members.items():
@@ -27,5 +30,5 @@ def start(kind, members, virtuals, *, down=(), consumers=CONSUMERS, scripts=None
                 replicas[name][0].kill()
             parsed = parse_server(f"{name}={replicas[name][0].url}")
             servers.append(replace(parsed, policy=policy, acted=True))
-        settings = DevSettings([*servers, *virtuals], kind, port=0, consumers=consumers)
+        settings = DevSettings([*servers, *virtuals], kind, port=0, consumers=consumers, **further)
         yield Running(stack.enter_context(run_dev(settings)), replicas)

@@ -136,6 +136,18 @@ def test_who_is_not_known_to_the_member_gets_nothing(who):
     assert dict(side.arguments("log.set_serialize_value"))["mcp"]["reason"] == "principal-unknown"
 
 
+@pytest.mark.requirement("VIRT-301")
+def test_the_sidecar_hears_why_a_member_refused_what_it_asked_and_nobody_else_does():
+    refused, told = ask(word(body("bad")), body("bad")).exit[2], "Mcp-Gateway-Refused"
+    refused = {name.lower(): value for name, value in refused.items()}
+    assert refused[told.lower()] == "-32602 denied-item"
+    side = KongSide(body("bad"), LEGACY, route=ROUTE, consumer=ANN)
+    Guard(CONFIG).access(side.pdk)
+    assert side.exit[0] == 200
+    for stranger in (side, ask(None), ask(word(principal=NOBODY)), ask(tampered())):
+        assert told.lower() not in {name.lower() for name in stranger.exit[2]}
+
+
 @pytest.mark.requirement("VIRT-002")
 def test_a_member_that_asks_nobody_who_they_are_is_told_of_nobody():
     rules = {"rules": [{"consumers": ["ann"], "tools": {"allow": ["bad"]}}], "deputies": "for-anyone"}

@@ -76,6 +76,14 @@ def test_everything_else_is_an_unknown_route(said, line):
     assert json.loads(body) == {"message": "no Route matched with those values", "request_id": "r-1"}
 
 
+@pytest.mark.requirement("ROUTE-301")
+def test_a_word_that_is_refused_is_in_no_header_that_log_plugins_write_down():
+    expired = Errand(Address("notes-replicas", "http", "/mcp", "key=secret"), "POST /notes", "a1", int(time.time()) - 1)
+    side = access(ErrandSigner([KEY]).sign(expired))
+    assert side.exit[0] == 404
+    assert "mcp-gateway-target" not in side.next_hop
+
+
 @pytest.mark.requirement("ROUTE-002")
 @pytest.mark.parametrize("keys", ["", "c2hvcnQ="])
 def test_without_keys_it_does_not_start(keys, monkeypatch):

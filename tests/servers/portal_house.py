@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 
 from mcp_core import one_time
 from mcp_core.page_word import Page, PageSigner
-from mcp_core.principal import NOBODY
+from mcp_core.principal import NOBODY, TOKEN, Principal
 from mcp_sidecar.portal.portal import Portal
+from mcp_sidecar.portal.sessions import PortalSessions
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
 from servers.catalog_stand import Stand
 
@@ -55,6 +56,13 @@ class House:
         browser = self.browser()
         answer = await browser.post("/enter", link=self.link(**who))
         assert answer.status_code == 303, answer.text
+        return browser
+
+    def of_the_login(self, subject, shown, role, issuer="https://login.example"):
+        """Return the browser of somebody whom a provider vouched for."""
+        browser = self.browser()
+        principal = Principal(TOKEN, subject, issuer)
+        browser.client.cookies.set("portal", PortalSessions(KEYS).begin(principal, shown, role=role), path="/portal")
         return browser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from mcp_core.methods import Era, Kind
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
-from mcp_core.reasons import Reason
+from mcp_core.reasons import Ending, Reason
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.terms import Terms
 from mcp_sidecar.lane.callers import Call
@@ -31,6 +32,8 @@ from mcp_sidecar.upstream.talk import TalkError
 EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
 """The member's own guard has decided: nothing is hidden here a second time."""
 _GONE: Final = 404
+_REFUSED: Final = re.compile(r"(-[0-9]{5}) ([a-z0-9-]+)")
+_REASONS: Final = frozenset(one.value for one in Reason)
 _MODERN_META: Final = (
     methods.META_VERSION,
     methods.META_CAPABILITIES,
@@ -95,10 +98,20 @@ class Relay:
                     gone = first and isinstance(part, Whole) and part.status == _GONE and spoken.session is not None
                     if gone and not anew:
                         break
+                    if first:
+                        self._account_for(self._fetch.told.get(methods.REFUSED_HEADER))
                     first = False
                     yield self._changed(part, spoken)
                 else:
                     return
+
+    def _account_for(self, word: str | None) -> None:
+        """Take down that the member's guard refused, which tells agents an error as of any server."""
+        said = _REFUSED.fullmatch(word or "")
+        if said is None or said[2] not in _REASONS:
+            return
+        refusal = Reject(int(said[1]), "", Reason(said[2]), detail=f"member {self._member}")
+        self._line.end(Ending.LIMITED if refusal.reason is Reason.TOO_MANY else Ending.REFUSED, refusal)
 
     def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
         if isinstance(part, Whole) and part.text:

@@ -95,7 +95,7 @@ def _time(text: str) -> int:
 class _Row:
     """One version of one server, and its JSON, which is made when it is first told."""
 
-    __slots__ = ("_encoded", "_make", "_stamp", "deleted", "entry", "haystack", "key", "of", "updated_at")
+    __slots__ = ("_encoded", "_make", "_stamp", "deleted", "entry", "haystack", "key", "of", "successor", "updated_at")
 
     def __init__(
         self, entry: CatalogEntry, name: str, version: str, make: Callable[[], dict[str, Any]], *, deleted: bool
@@ -104,6 +104,7 @@ class _Row:
         self.of = entry.stamp[:2]
         self.key = (name, version)
         self.deleted = deleted
+        self.successor = ""
         self.updated_at = entry.updated_at
         self.haystack = f"{name}\n{entry.title}\n{' '.join(entry.record.tags)}".casefold()
         self._make = make
@@ -182,20 +183,26 @@ class ServerRegistry:
             last = {} if kept is None else kept.by_key
             if kept is None and len(self._lists) >= MOST_LISTS:
                 self._lists.pop(next(iter(self._lists)))
-            rows = [self._row(entry, last) for entry in self._catalog.entries(viewer)]
+            rows = [self._row(viewer, entry, last) for entry in self._catalog.entries(viewer)]
             today = sorted(rows, key=lambda row: row.key)
             present = {row.key for row in today}
             gone = [row for row in self._gone(viewer) if row.key not in present]
             kept = self._lists[viewer] = _List(revision, today, sorted([*today, *gone], key=lambda row: row.key))
         return kept
 
-    def _row(self, entry: CatalogEntry, last: Mapping[tuple[str, str], _Row]) -> _Row:
+    def _row(self, viewer: Viewer, entry: CatalogEntry, last: Mapping[tuple[str, str], _Row]) -> _Row:
         name = registry_name(self._settings, entry.name)
         version = entry.version
         before = last.get((name, version))
-        if before is not None and before.entry is entry and before.of == entry.stamp[:2] and not before.deleted:
+        successor = entry.record.successor
+        if successor and self._catalog.entry(viewer, successor) is None:
+            successor = ""
+        same = before is not None and before.entry is entry and before.of == entry.stamp[:2] and not before.deleted
+        if before is not None and same and before.successor == successor:
             return before
-        return _Row(entry, name, version, partial(response, entry, self._settings), deleted=False)
+        row = _Row(entry, name, version, partial(response, entry, self._settings, successor), deleted=False)
+        row.successor = successor
+        return row
 
     def _gone(self, viewer: Viewer) -> Iterator[_Row]:
         """Yield what no client can reach any more: servers that were taken away, and what servers offered before."""

@@ -77,8 +77,8 @@ def _provided(entry: CatalogEntry) -> dict[str, Any]:
     return {word: value for word, value in said.items() if value}
 
 
-def response(entry: CatalogEntry, settings: CatalogSettings) -> dict[str, Any]:
-    """Return what the registry answers of a server's version of today."""
+def response(entry: CatalogEntry, settings: CatalogSettings, successor: str) -> dict[str, Any]:
+    """Return what the registry answers of a server's version of today; `successor` is "" where there is none to see."""
     record = entry.record
     deprecated = record.life_cycle is LifeCycle.DEPRECATED
     official: dict[str, Any] = {
@@ -88,8 +88,8 @@ def response(entry: CatalogEntry, settings: CatalogSettings) -> dict[str, Any]:
         "updatedAt": moment(entry.updated_at),
         "isLatest": True,
     }
-    if deprecated and record.successor:
-        official["statusMessage"] = cut(f"Use {registry_name(settings, record.successor)}", MOST_MESSAGE)
+    if deprecated and successor:
+        official["statusMessage"] = cut(f"Use {registry_name(settings, successor)}", MOST_MESSAGE)
     return {"server": server_json(entry, settings, entry.version), "_meta": {OFFICIAL: official, TRUST: trust(entry)}}
 
 

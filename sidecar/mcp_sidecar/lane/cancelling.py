@@ -22,6 +22,7 @@ from mcp_core.reasons import Reason
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.resuming import of_one_request
 from mcp_sidecar.upstream.internal_route import Upstream, UpstreamError
+from mcp_sidecar.upstream.shares import Shares
 
 SECONDS: Final = 2.0
 """How long telling a server may take: whoever waits for it has left, or is told to."""
@@ -35,14 +36,18 @@ def late(seconds: int) -> Reject:
 
 
 class Cancels:
-    """Tells servers what nobody waits for. `count` counts it."""
+    """Tells servers what nobody waits for. `count` counts it, and each telling holds a place of `shares`."""
 
-    def __init__(self, upstream: Upstream, count: Counter) -> None:
+    def __init__(self, upstream: Upstream, count: Counter, shares: Shares) -> None:
         self._upstream = upstream
         self._count = count
+        self._shares = shares
 
     async def tell(self, call: Call, target: Target, why: str) -> None:
-        """Tell the server of a legacy session that a request in it is cancelled. That it cannot be told is no error."""
+        """Tell the server of a legacy session that a request in it is cancelled. That it cannot be told is no error.
+
+        Where its caller has no place left, nothing is told, and the work goes on as it would without this.
+        """
         only = call.claims.question.only
         asked = target.era is Era.LEGACY and target.session is not None and only is not None
         if not asked or only is None or call.claims.method == methods.INITIALIZE:
@@ -52,7 +57,13 @@ class Cancels:
         headers = {name: value for name, value in call.headers.items() if not of_one_request(name)}
         headers |= {"content-type": "application/json", methods.VERSION_HEADER: call.claims.question.version}
         nothing = Question(Era.LEGACY, call.claims.question.version, Place.POST)
-        with anyio.move_on_after(SECONDS, shield=True):
+        caller = call.claims.principal.name and call.claims.principal.seal_key
+        with (
+            self._shares.take(target.server, caller, lasting=False) as refusal,
+            anyio.move_on_after(SECONDS, shield=True),
+        ):
+            if refusal is not None:
+                return
             try:
                 async with self._upstream.send(target, nothing, "POST", headers, body, call.claims.terms.hide):
                     self._count.labels(target.server, why).inc()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -21,7 +21,7 @@ from mcp_core.answer import Judge
 from mcp_core.claims import Target
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
-from mcp_core.repeat import Tries
+from mcp_core.repeat import Tries, may_repeat
 from mcp_sidecar.lane.account import Account
 from mcp_sidecar.lane.bringing import Bringing
 from mcp_sidecar.lane.callers import Call
@@ -88,6 +88,8 @@ class Fetch:
         self._reopened = False
         self._anew = False
         self._lost: Target | None = None
+        self.told: Mapping[str, str] = {}
+        """The headers of the answer that counts, once there is one."""
         self.heard: Callable[[], bool] | None = None
         """Says whether whoever asks has passed some of the answer on; until then it may begin anew, at another replica.
 
@@ -158,15 +160,12 @@ class Fetch:
         sight = replace(self._sight, revise=revise)
         opens, hello = self._opens, recorded(self._call)
         bringing = Bringing(self._parts, self._target, sight, self._account, self._stay, opens, hello)
+        self.told = response.headers
         first = await bringing.begin(response)
-        # Once is enough: a server that says the same in the session just opened means something else.
-        if says_lost(self._target, self._claims, first):
-            if self._lost is not None and self._resumed:
-                self._parts.resumer.undo(self._call, self._lost, self._target)
-            elif await self._resume():
-                self._anew = True
-                self._wait()
-                return
+        if says_lost(self._target, self._claims, first) and await self._asks_anew():
+            self._anew = True
+            self._wait()
+            return
         self._begun = True
         if not self._reopened:
             yield first
@@ -238,6 +237,22 @@ class Fetch:
             self._parts.resumer.undo(self._call, self._lost, self._target)
             return False
         return lost
+
+    async def _asks_anew(self) -> bool:
+        """Open a session again that was lost by 400's words, and return whether what was asked is asked there.
+
+        Only what may be asked twice is: whoever asked something else hears the 400, and finds the session open.
+        """
+        # Once is enough: a server that says the same in the session just opened means something else.
+        if self._lost is not None and self._resumed:
+            self._parts.resumer.undo(self._call, self._lost, self._target)
+            return False
+        if not await self._resume():
+            return False
+        if may_repeat(self._claims.question, self._claims.http_method):
+            return True
+        self._parts.resumer.doubt(self._call)
+        return False
 
     async def _resume(self) -> bool:
         """Have the session opened again on another replica. Returns whether it was."""

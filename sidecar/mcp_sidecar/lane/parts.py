@@ -57,6 +57,7 @@ class Parts:
         alerts: Alerts,
     ) -> Self:
         """Return the parts, of which those that belong to the lane alone are made here."""
+        shares = Shares(settings.open_per_caller, settings.open_per_server, metrics.lane.taken)
         return cls(
             settings,
             upstream,
@@ -69,9 +70,9 @@ class Parts:
             stopping,
             surfaces,
             alerts,
-            Shares(settings.open_per_caller, settings.open_per_server, metrics.lane.taken),
+            shares,
             Hints(surfaces),
             Cuts(),
             Resumer(upstream, metrics.lane.resumed, settings.max_answer),
-            Cancels(upstream, metrics.lane.cancelled),
+            Cancels(upstream, metrics.lane.cancelled, shares),
         )

@@ -104,7 +104,7 @@ def says_lost(target: Target, claims: Claims, said: Fetched) -> bool:
     """Return whether the first part of an answer says the same in the way of many servers: with 400, and in words.
 
     The examples of the official SDKs do (code -32000 or -32600, "No valid session ID provided", "Server not
-    initialized"). They say so before they read the message.
+    initialized"), before they run anything. That another server did not, no sentence proves.
     """
     if not isinstance(said, Whole) or said.status != 400 or not is_lost(target, claims.http_method, claims.method, 404):
         return False
@@ -179,10 +179,14 @@ class Resumer:
 
     def undo(self, call: Call, before: Target, opened: Target) -> None:
         """Take back that a session was lost: a request was answered with 404 in the one that was opened, too."""
+        self.doubt(call)
         life = self._life(call)
-        life.vain[call.claims.http_method] += 1
         if (life.session, life.affinity) == (opened.session, opened.affinity):
             life.session, life.affinity, life.missed = before.session, before.affinity, ()
+
+    def doubt(self, call: Call) -> None:
+        """Take down that a session was opened, and that nothing yet shows that this was the remedy."""
+        self._life(call).vain[call.claims.http_method] += 1
 
     def _life(self, call: Call) -> Life:
         key = _key(call)

@@ -9,8 +9,8 @@ from typing import Final
 from mcp_core import one_time
 from mcp_core.one_time import OneTime
 
-SECONDS: Final = 24 * 3600
-"""How long a link that nobody used is good for."""
+SECONDS: Final = 15 * 60
+"""How long a link that nobody used is good for: its secret stands in a URL, and so in histories and logs of access."""
 
 
 def use(folder: str, secret: str) -> OneTime | None:

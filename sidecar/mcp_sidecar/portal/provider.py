@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import anyio
 import jwt
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -29,6 +30,10 @@ from mcp_sidecar.portal.settings import PREFIX, LoginProvider
 
 SECONDS: Final = 600
 """How long a sign-in may take, from the first page to the way back."""
+DESCRIPTION_KEPT: Final = 60.0
+"""Seconds for which the provider is not asked again how it describes itself: whoever is not signed in may begin."""
+FAILURE_KEPT: Final = 5.0
+"""Seconds for which it is not asked again where that failed."""
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 _LEEWAY: Final = 30
 
@@ -55,6 +60,9 @@ class Provider:
         self._networks = networks
         sealing = [base64.urlsafe_b64encode(derive(key, "kong-mcp portal sign-in")) for key in keys]
         self._sealer = MultiFernet([Fernet(key) for key in sealing])
+        self.clock = time.monotonic
+        self._described: tuple[float, Mapping[str, Any] | SignInError] | None = None
+        self._describing = anyio.Lock()
 
     async def begin(self, next_: str) -> tuple[str, str]:
         """Return where the browser is sent, and what its cookie holds until it comes back. Raises SignInError."""
@@ -94,6 +102,22 @@ class Provider:
         return _known(self._login.issuer, claims, tokens), kept["next"]
 
     async def _metadata(self) -> Mapping[str, Any]:
+        """Return how the provider describes itself, asked once in a while. Raises SignInError, for as long."""
+        async with self._describing:
+            if self._described is None or self._described[0] <= self.clock():
+                said: Mapping[str, Any] | SignInError
+                try:
+                    said = await self._ask_metadata()
+                except SignInError as error:
+                    said = error
+                kept = FAILURE_KEPT if isinstance(said, SignInError) else DESCRIPTION_KEPT
+                self._described = (self.clock() + kept, said)
+            said = self._described[1]
+        if isinstance(said, SignInError):
+            raise SignInError(*said.args)
+        return said
+
+    async def _ask_metadata(self) -> Mapping[str, Any]:
         said = await self._document(f"{self._login.issuer.rstrip('/')}/.well-known/openid-configuration")
         needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if said.get("issuer") != self._login.issuer or not all(isinstance(said.get(name), str) for name in needed):

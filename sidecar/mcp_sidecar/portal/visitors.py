@@ -17,6 +17,7 @@ from mcp_core.page_word import MAX_BODY, Page, PageSigner
 from mcp_core.principal import NOBODY, Principal
 from mcp_sidecar.portal.sessions import PortalSessions, SignedIn
 from mcp_sidecar.portal.settings import PREFIX, PortalSettings
+from mcp_sidecar.store.tables import SERVER as MAX_ACTOR
 from mcp_sidecar.surface.viewers import MAY, Permission, Viewer, ViewerRole
 
 IsCutOff: TypeAlias = Callable[[Principal], bool]
@@ -62,8 +63,12 @@ class Visitor:
 
     @property
     def answerable(self) -> str:
-        """Return by what name they answer for what they do: one that people give themselves only where it is all."""
-        return self.principal.name or self.shown
+        """Return by what name they answer for what they do: one that people give themselves only where it is all.
+
+        One that is longer than the store takes is told by its digest.
+        """
+        name = self.principal.name or self.shown
+        return name if len(name) <= MAX_ACTOR else self.principal.seal_key
 
     def may(self, permission: Permission) -> bool:
         """Return whether they may do something with every server."""

@@ -18,7 +18,7 @@ _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, and halves of characters that no encoder takes."""
 _BLANKS: Final = re.compile(r"\s+")
-_BETWEEN: Final = re.compile(r"[.?!;\n]+ ?|,? (?:and|then|also|as well as|while) ", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"[.?!;\n]+ ?|,? (?:and|then|also|as well as|while)[ \n]", re.IGNORECASE)
 """What divides the parts of a query."""
 MOST_CLAUSES: Final = 6
 _LONGEST: Final = 40

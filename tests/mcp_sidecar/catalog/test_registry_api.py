@@ -282,6 +282,26 @@ def test_a_server_card_has_the_same_facts_and_says_that_it_is_one(told):
     assert told.sidecar.get("/registry/cards/hers").status == 404
 
 
+@pytest.mark.requirement("REG-301")
+def test_a_successor_is_named_only_to_who_may_see_it(told):
+    old = server("notes", life_cycle=LifeCycle.DEPRECATED, successor="secret-notes")
+    told.run(old, server("secret-notes", policy=HERS))
+
+    def advice(*, reads):
+        official = told.get("/com.example.mcp%2Fnotes/versions/latest", reads=reads).json["_meta"]
+        return official["io.modelcontextprotocol.registry/official"].get("statusMessage")
+
+    assert advice(reads=True) == "Use com.example.mcp/secret-notes"
+    assert "secret-notes" not in told.names_of()
+    assert advice(reads=False) is None
+    told.list(old, server("secret-notes"))
+    told.until(lambda: "secret-notes" in told.names_of())
+    assert advice(reads=False) == "Use com.example.mcp/secret-notes"
+    told.list(old, server("secret-notes", policy=HERS))
+    told.until(lambda: "secret-notes" not in told.names_of())
+    assert advice(reads=False) is None
+
+
 @pytest.mark.slow
 @pytest.mark.requirement("REG-009")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["as described", "otherwise"])

@@ -3,8 +3,18 @@
 import contextlib
 import json
 import threading
+from types import SimpleNamespace
 
+import anyio
 import pytest
+from prometheus_client import Counter
+
+from mcp_core.claims import Target
+from mcp_core.methods import Era, Place
+from mcp_core.principal import consumer
+from mcp_core.question import Asked, Question
+from mcp_sidecar.lane.cancelling import Cancels
+from mcp_sidecar.upstream.shares import Shares
 
 CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x"}}'
 STARTED = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"started"}}\n\n'
@@ -122,3 +132,40 @@ def test_an_agent_that_does_not_read_is_cut_off(start, kong, words):
     with contextlib.closing(guard.open(CALL, **GET, **SESSION)):
         assert guard.line()["outcome"] == "cancelled"
     assert counted(guard, words, "mcp_sidecar_slow_readers_total") == 1
+
+
+class Deaf:
+    """A way to a server that takes what it is told, and does not answer while `over` is not set."""
+
+    def __init__(self):
+        self.told, self.over = 0, anyio.Event()
+
+    @contextlib.asynccontextmanager
+    async def send(self, *_):
+        self.told += 1
+        await self.over.wait()
+        yield
+
+
+@pytest.mark.requirement("LIVE-302")
+def test_telling_a_server_that_work_is_cancelled_holds_a_place_of_the_caller():
+    """Else whoever leaves again and again takes the places of all."""
+    asked = Question(Era.LEGACY, "2025-11-25", Place.POST, (Asked(7, "tools/call"),))
+    claims = SimpleNamespace(
+        question=asked, method="tools/call", principal=consumer("ann"), terms=SimpleNamespace(hide=None)
+    )
+    call, target = SimpleNamespace(claims=claims, headers={}), Target("files", Era.LEGACY, "a1", session="up-1")
+
+    async def leave_thrice():
+        way, shares = Deaf(), Shares(of_caller=1, of_server=10)
+        cancels = Cancels(way, Counter("cancelled", "Counts", ["server", "why"], registry=None), shares)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancels.tell, call, target, "left")
+            await anyio.wait_all_tasks_blocked()
+            assert shares.open == 1
+            for _ in range(2):
+                await cancels.tell(call, target, "left")
+            way.over.set()
+        assert (way.told, shares.open) == (1, 0)
+
+    anyio.run(leave_thrice)

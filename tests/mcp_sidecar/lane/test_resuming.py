@@ -94,15 +94,16 @@ def test_an_initialize_that_is_too_long_for_a_header_is_not_recorded(guard, open
 
 @pytest.mark.requirement("LIVE-102")
 @pytest.mark.parametrize(
-    "lost",
+    ("lost", "method"),
     [
-        (404, -32600, "Session not found"),
-        (404, -32001, "Session has been terminated"),
-        (400, -32000, "Bad Request: No valid session ID provided"),
-        (400, -32000, "Bad Request: Server not initialized"),
+        ((404, -32600, "Session not found"), "tools/list"),
+        ((404, -32600, "Session not found"), "tools/call"),
+        ((404, -32001, "Session has been terminated"), "tools/list"),
+        ((404, -32001, "Session has been terminated"), "tools/call"),
+        ((400, -32000, "Bad Request: No valid session ID provided"), "tools/list"),
+        ((400, -32000, "Bad Request: Server not initialized"), "tools/list"),
     ],
 )
-@pytest.mark.parametrize("method", ["tools/list", "tools/call"])
 def test_a_lost_session_is_opened_again_and_what_was_asked_is_asked_there_once(guard, replicas, words, lost, method):
     replicas.lost = lost
     body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": {"name": "x"}}).encode()
@@ -152,6 +153,8 @@ def test_without_the_policy_or_the_record_agents_hear_404_as_ever(guard, replica
     [
         (400, -32602, "session_id is missing"),
         (400, -32000, "No"),
+        (400, -32000, "payment session expired"),
+        (400, -32000, "the session not found was yours"),
         (500, -32000, "no session"),
         (403, -32000, "session"),
     ],
@@ -160,6 +163,31 @@ def test_what_says_something_else_loses_no_session(guard, replicas, said):
     replicas.lost = said
     guard.ask(**replicas.session)
     assert replicas.seen == [("tools/list", replicas.first)]
+
+
+CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x"}}'
+NO_SESSION = (400, -32000, "Bad Request: No valid session ID provided")
+
+
+@pytest.mark.requirement("LIVE-301")
+def test_a_call_that_400_answers_finds_its_session_open_and_is_not_repeated(guard, replicas):
+    replicas.lost = NO_SESSION
+    assert guard.ask(CALL, method="tools/call", **replicas.session).status == 400
+    assert guard.ask(CALL, method="tools/call", **replicas.session).status == 200
+    assert [one for one in replicas.seen if one[0] == "tools/call"] == [
+        ("tools/call", replicas.first),
+        ("tools/call", "new-1"),
+    ]
+
+
+@pytest.mark.requirement("LIVE-301")
+@pytest.mark.parametrize("method", ["tools/call", "tools/list"])
+def test_where_every_answer_is_that_400_no_more_sessions_are_opened(guard, replicas, method):
+    replicas.lost, replicas.refuses = NO_SESSION, (method,)
+    body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": {"name": "x"}}).encode()
+    for _ in range(6):
+        assert guard.ask(body, method=method, **replicas.session).status == 400
+    assert replicas.opened <= 4
 
 
 @pytest.mark.requirement("LIVE-102")

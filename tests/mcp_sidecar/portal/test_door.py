@@ -1,9 +1,11 @@
 """Who comes in: by Kong alone, once by a link, never by another site's form, and out again for good."""
 
+import os
 import re
 
 import pytest
 
+from mcp_core import one_time
 from mcp_core.page_word import MAX_BODY, Page, PageSigner
 from mcp_core.principal import NOBODY, consumer
 from mcp_sidecar.portal.paper import HEADERS
@@ -102,6 +104,17 @@ async def test_a_link_signs_in_once_and_looking_at_it_uses_nothing_up(house):
     assert "was used" in again.text
     for guess in ("", "x", "../links", "a" * 500):
         assert (await house.browser().post("/enter", link=guess, token="")).status_code == 403
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("WEB-303")
+async def test_a_link_that_nobody_used_for_a_quarter_of_an_hour_signs_nobody_in(house):
+    for age, status in ((16, 403), (14, 303)):
+        secret = house.link()
+        file = house.links / one_time.file_name(secret)
+        then = file.stat().st_mtime - age * 60
+        os.utime(file, (then, then))
+        assert (await house.browser().post("/enter", link=secret, token="")).status_code == status
 
 
 @pytest.mark.anyio

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from mcp_core.pins.states import Pinning
+from mcp_core.principal import TOKEN, Principal
 from mcp_core.scan import ItemKind
+from mcp_sidecar.store.chain import DECIDED
 from mcp_sidecar.store.sightings import Sighting
+from mcp_sidecar.store.values import ItemId
 from servers.catalog_stand import ERASE, POISON, READ, REVIEWS, server
 from servers.portal_house import text_of
 
@@ -276,6 +279,41 @@ async def test_what_somebody_may_not_see_is_as_what_does_not_exist(house):
         for path in ("/", "/tools", "/tools?q=what+gives+orders", "/?sort=-tools"):
             rows = (await browser.get(path)).text.split("<tbody>")[-1]
             assert [word for word in words if word in rows] == [], path
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("WEB-301")
+@pytest.mark.parametrize(
+    ("subject", "signed"),
+    [
+        ("u9", "u9 of https://login.example"),
+        ("u" * 300, Principal(TOKEN, "u" * 300, "https://login.example").seal_key),
+    ],
+    ids=["as it is", "longer than the store takes"],
+)
+async def test_a_decision_is_signed_with_the_subject_and_not_with_a_name_that_people_choose(house, subject, signed):
+    house.stand.list(server("notes"))
+    house.stand.see("notes", POISON)
+    await house.stand.catalog.refresh()
+    eve = house.of_the_login(subject, "rita", "reviewer")
+    digest = Sighting.of(ItemKind.TOOL, "poison", POISON).digest
+    path = f"/review/item?server=notes&kind=tool&item=poison&digest={digest}"
+    shown = dict(re.findall(r'<input type="hidden" name="(state|reason)" value="([^"]*)">', (await eve.get(path)).text))
+    assert (await eve.post(path, decision="rejected", why="x", **shown)).status_code == 200
+    history = await house.stand.surfaces.ask(lambda store: store.history(ItemId("notes", ItemKind.TOOL, "poison")))
+    assert [one.actor for one in history if one.action == DECIDED] == [signed]
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("WEB-304")
+@pytest.mark.parametrize("part", ["9" * 5000, "-1", "\N{SUPERSCRIPT TWO}", "x"])
+async def test_no_part_of_a_text_that_somebody_asks_for_breaks_the_page_of_a_review(house, part):
+    house.stand.list(server("notes"))
+    house.stand.see("notes", POISON)
+    await house.stand.catalog.refresh()
+    rita = await house.signed_in()
+    digest = Sighting.of(ItemKind.TOOL, "poison", POISON).digest
+    await text_of(rita, "/review/item", server="notes", kind="tool", item="poison", digest=digest, part=part)
 
 
 @pytest.mark.anyio

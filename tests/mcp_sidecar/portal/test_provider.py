@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -29,12 +31,13 @@ class Login:
 
     def __init__(self):
         self.claims, self.key, self.headers, self.asked = {}, KEY, {"kid": "a"}, {}
-        self.issuer_said = None
+        self.issuer_said, self.described = None, 0
         login = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 base = login.issuer
+                login.described += self.path != "/jwks"
                 public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": "a"}
                 said = {
                     "issuer": login.issuer_said or base,
@@ -176,6 +179,30 @@ async def test_an_answer_to_another_browser_or_of_another_provider_signs_nobody_
     ):
         with pytest.raises(SignInError):
             await provider.end(given, query)
+
+
+@pytest.mark.anyio
+async def test_a_provider_that_describes_itself_as_another_one_signs_nobody_in(login, provider):
     login.issuer_said = "https://evil.example"
     with pytest.raises(SignInError):
         await provider.begin("/portal/")
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("WEB-305")
+@pytest.mark.parametrize("said", [None, "https://evil.example"])
+async def test_however_many_begin_to_sign_in_the_provider_is_asked_once_a_minute(login, provider, said):
+    login.issuer_said, now = said, [0.0]
+    provider.clock = lambda: now[0]
+
+    async def begin():
+        with contextlib.nullcontext() if said is None else pytest.raises(SignInError):
+            await provider.begin("/portal/")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(begin)
+    assert login.described == 1
+    now[0] = 61.0
+    await begin()
+    assert login.described == 2

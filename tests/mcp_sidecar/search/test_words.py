@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_sidecar.search.words import split, stem, terms
+from mcp_sidecar.search.words import clauses, split, stem, terms
 
 
 @pytest.mark.requirement("FIND-004")
@@ -55,3 +55,23 @@ def test_scripts_without_spaces_are_taken_by_pairs():
 @given(st.text())
 def test_any_text_has_words(text):
     assert all(one for one in terms(text))
+
+
+@pytest.mark.requirement("FIND-301")
+@pytest.mark.parametrize(
+    ("query", "parts"),
+    [
+        ("find a file and  then\tsend it", ["find a file", "then send it"]),
+        ("find a file ,\u00a0also\nsend mail. Read notes", ["find a file", "send mail", "Read notes"]),
+        ("find sand; read  notes", ["find sand", "read notes"]),
+    ],
+)
+def test_a_query_is_divided_however_its_blanks_are_written(query, parts):
+    assert [one.strip() for one in clauses(query)] == parts
+
+
+@pytest.mark.requirement("FIND-301")
+@pytest.mark.parametrize("blank", [" ", "\t", " \n", ", ", "\u3000"])
+def test_however_long_a_run_of_blanks_is_it_is_read_once(blank):
+    """Read once from each of its places, this many would take the time of hours."""
+    assert len(clauses("a file" + blank * 500_000 + "x")) in (1, 2)
