@@ -9,7 +9,7 @@ import socket
 from time import monotonic
 from typing import Final
 
-from kong_pluginserver import control, log
+from kong_pluginserver import control, log, whole
 from kong_pluginserver.bodies import body_reader
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.hub import Hub
@@ -38,8 +38,10 @@ class Worker:
         self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
         self._logged: set[tuple[str, str]] = set()
         self._instances = Instances(plugins, control.SupervisorLink(ask))
-        kong = build(self._hub, body_reader(settings.max_body))
-        self._service = Service(plugins, self._instances, kong, settings.deadline)
+        read_body = body_reader(settings.max_body)
+        kong = build(self._hub, read_body)
+        carried = whole.build(self._hub, read_body, kong.local_socket)
+        self._service = Service(plugins, self._instances, kong, carried, settings.deadline)
         self._next_beat = 0.0
         self._asked_to_drain = self._draining = False
         self._drain_until = 0.0

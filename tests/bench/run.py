@@ -21,7 +21,7 @@ BENCHMARKS = (
     "fleet",
     "shares",
 )
-APART = ("auth", "telemetry", "catalog", "virtual", "portal")
+APART = ("short", "auth", "telemetry", "catalog", "virtual", "portal")
 """Benchmarks with a target of their own."""
 
 
