@@ -17,11 +17,12 @@ BENCHMARKS = (
     "policies",
     "pluginserver",
     "gateway",
+    "short",
     "answers",
     "fleet",
     "shares",
 )
-APART = ("short", "auth", "telemetry", "catalog", "virtual", "portal")
+APART = ("auth", "telemetry", "catalog", "virtual", "portal")
 """Benchmarks with a target of their own."""
 
 
