@@ -237,6 +237,16 @@ class Connection(Waiter):
         if sent != len(data):
             self._send_rest(memoryview(data)[sent:])
 
+    def send_or_close(self, data: bytes) -> None:
+        """Send all of `data` now, from the hub too, or else let nothing follow what of it was sent."""
+        try:
+            if self._send(data) == len(data):
+                return
+        except OSError:
+            pass
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def _send_rest(self, rest: memoryview) -> None:
         self._hub.want_write(self, wanted=True)
         received: list[bytes] = []

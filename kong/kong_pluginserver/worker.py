@@ -99,6 +99,7 @@ class Worker:
         tried again, on an instance that is started anew; but a start that finds none fails its request. Therefore all
         other connections are served meanwhile, starts too.
         """
+        self._service.send_verdicts()
         now = monotonic()
         last = self._half_closed
         if last is not None and self._hub.connections.get(last.fd) is last and now < last.deadline:
@@ -121,6 +122,7 @@ class Worker:
                     log.line("error", "between_events_failed", plugin=name, **cause)
 
     def _on_tick(self, now: float) -> None:
+        self._service.send_verdicts()
         if self._asked_to_drain:
             self._drain()
         if now >= self._next_beat:
@@ -133,6 +135,7 @@ class Worker:
             self._hub.stopped = not left or now >= self._drain_until
 
     def _on_batch(self) -> None:
+        self._service.send_verdicts()
         if self._draining:
             self._half_close_next()
         ended = self._service.ended
