@@ -69,7 +69,8 @@ class DevSettings:
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
     has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
     counts usage in the store. `listed` are the records of server files: with them the sidecar knows every server before
-    an agent comes, clients find those servers at the registry, and people in the portal.
+    an agent comes, clients find those servers at the registry, and people in the portal. `short` has Kong ask the guard
+    in one frame, where mcp-answers runs.
     """
 
     servers: Sequence[DevServer]
@@ -85,6 +86,7 @@ class DevSettings:
     probes: bool = False
     collector: bool = False
     listed: Sequence[McpServer] = ()
+    short: bool = False
 
     @property
     def runs_answers(self) -> bool:
@@ -221,7 +223,9 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         reaper.watch(sidecar.pid)
         stack.callback(sidecar.stop)
-        gateway_settings = GatewaySettings(folder, state, port, settings.runs_answers, settings.workers, admin=admin)
+        gateway_settings = GatewaySettings(
+            folder, state, port, settings.runs_answers, settings.workers, admin=admin, short=settings.short
+        )
         gateway = start_gateway(settings.gateway, gateway_settings, environment)
         reaper.watch(gateway.pid)
         stack.callback(gateway.stop)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kong_mcp.processes import Child
-from kong_mcp.share import lua_folder, plugins_folder, program
+from kong_mcp.share import lua_folder, plugins_folder, program, short_folder
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -45,7 +45,7 @@ class GatewaySettings:
     """What a gateway is started with. `workers` is the number of plugin server processes.
 
     `admin` is the port of its Admin API, which is off without one. `answers` says whether it loads mcp-answers, which
-    takes a Kong that runs Lua, and mcp-internal in Lua with it.
+    takes a Kong that runs Lua, and mcp-internal in Lua with it; `short`, whether mcp-guard is asked in one frame then.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class GatewaySettings:
     workers: int = 2
     nginx_workers: int = 1
     admin: int | None = None
+    short: bool = False
 
 
 def choose_gateway(wanted: str | None) -> str:
@@ -103,7 +104,8 @@ def kong_conf(settings: GatewaySettings) -> str:
     }
     if settings.answers:
         values["plugins"] = "bundled,mcp-guard,mcp-internal,mcp-answers"
-        values["lua_package_path"] = f"{lua_folder()}/?.lua;;"
+        short = f"{short_folder()}/?.lua;" if settings.short else ""
+        values["lua_package_path"] = f"{short}{lua_folder()}/?.lua;;"
     else:
         values["pluginserver_names"] = "mcp-guard,mcp-internal"
         values["pluginserver_mcp_internal_socket"] = socket

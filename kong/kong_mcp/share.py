@@ -21,6 +21,11 @@ def lua_folder() -> Path:
     return plugins_folder() / "lua"
 
 
+def short_folder() -> Path:
+    """Return the folder that lua_package_path must name too where mcp-guard is to be asked in the short way."""
+    return lua_folder() / "short"
+
+
 def deck_folder() -> Path:
     """Return the folder with the decK files."""
     return _folder("deck", "shared.yaml")

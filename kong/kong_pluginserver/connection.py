@@ -11,12 +11,15 @@ import contextlib
 import socket
 import sys
 from time import monotonic
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, PeerVanished, Stop
 from kong_pluginserver.hub import Hub, Waiter
 from kong_pluginserver.ledger import Ledger, PendingReply
 from kong_pluginserver.states import ConnectionState, Step, after
+
+if TYPE_CHECKING:
+    from kong_pluginserver.whole import WholeEvent
 
 _CHUNK: Final = 65536
 # A member of an enum takes longer to find than a global, and these are needed for every PDK call.
@@ -37,6 +40,7 @@ class Connection(Waiter):
         ledger: the PDK calls that are not sent or not answered yet.
         can_exit: the phase of this event allows kong.response.exit.
         unawaited: methods that the phase does not wait for, though Kong might say no.
+        whole: the event, where it came in one frame: then there are no PDK calls.
     """
 
     __slots__ = (
@@ -54,6 +58,7 @@ class Connection(Waiter):
         "state",
         "token",
         "unawaited",
+        "whole",
     )
 
     def __init__(self, hub: Hub[Connection], peer: socket.socket, token: int, largest: int, upload: float) -> None:
@@ -64,6 +69,7 @@ class Connection(Waiter):
         self.ledger = Ledger()
         self.unawaited: frozenset[str] = frozenset()
         self.can_exit = True
+        self.whole: WholeEvent | None = None
         self._stop: Stop | None = None
         self._hub = hub
         self._socket = peer
@@ -230,6 +236,16 @@ class Connection(Waiter):
             raise PeerVanished from None
         if sent != len(data):
             self._send_rest(memoryview(data)[sent:])
+
+    def send_or_close(self, data: bytes) -> None:
+        """Send all of `data` now, from the hub too, or else let nothing follow what of it was sent."""
+        try:
+            if self._send(data) == len(data):
+                return
+        except OSError:
+            pass
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _send_rest(self, rest: memoryview) -> None:
         self._hub.want_write(self, wanted=True)

@@ -12,6 +12,7 @@
         NotText                     text that is not UTF-8: it is the client's, in a header, path or query
       OutOfStep                     a reply cannot belong to its call, so no reply on this connection can be trusted
       BodyUnreadable                Kong keeps the request body in a file that cannot be read
+      NotCarried                    an event in one frame (whole) holds nothing of what the plugin asked for
 
 `Stop` is no Exception, so that a plugin's `except Exception` cannot turn a refusal into a pass.
 """
@@ -73,3 +74,7 @@ class OutOfStep(Stop):
 
 class BodyUnreadable(Stop):
     """The file that holds the request body cannot be read."""
+
+
+class NotCarried(Stop):
+    """The frame of an event does not hold what its plugin asked for."""

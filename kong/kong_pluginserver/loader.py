@@ -30,6 +30,7 @@ from typing import Any, Final
 from kong_pluginserver import call_hints, description
 from kong_pluginserver.errors import PluginServerError, UnfitError
 from kong_pluginserver.pdk import exit_frames
+from kong_pluginserver.whole import exit_members
 
 PHASES: Final = ("certificate", "rewrite", "access", "response", "preread", "log")
 _SHORTEST_DESCRIPTION: Final = 10
@@ -42,6 +43,18 @@ _REFUSAL: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal as Kong gets it for an event of its own (`frames`), and in a verdict (`members`), see whole."""
+
+    frames: bytes
+    members: list[Any]
+
+
+def _ready(status: int, headers: dict[str, str], body: bytes) -> Refusal:
+    return Refusal(exit_frames(status, body, headers), exit_members(status, body, headers))
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedPlugin:
     """One loaded plugin file; refusals and what is to be prefetched in each phase are ready to send."""
 
@@ -51,8 +64,8 @@ class LoadedPlugin:
     priority: int
     schema: list[dict[str, Any]]
     phases: tuple[str, ...]
-    refusal: bytes
-    unreadable: bytes
+    refusal: Refusal
+    unreadable: Refusal
     prefetch: dict[str, tuple[bytes, ...]]
     unawaited: frozenset[str]
     between_events: Callable[[], Any] | None = None
@@ -73,7 +86,7 @@ class LoadedPlugin:
         }
 
 
-DEFAULT_REFUSAL: Final = exit_frames(_REFUSAL[0], _REFUSAL[2], _REFUSAL[1])
+DEFAULT_REFUSAL: Final = _ready(*_REFUSAL)
 
 
 def load_all(directory: Path) -> dict[str, LoadedPlugin]:
@@ -203,7 +216,7 @@ def _check_descriptions(node: Any, where: str) -> None:
                 _check_descriptions(value, f"{where}.{key}")
 
 
-def _refusal(module: ModuleType, name: str, default: bytes) -> bytes:
+def _refusal(module: ModuleType, name: str, default: Refusal) -> Refusal:
     given = getattr(module, name, None)
     if given is None:
         return default
@@ -211,5 +224,8 @@ def _refusal(module: ModuleType, name: str, default: bytes) -> bytes:
         case (int(status), dict(headers), bytes(body)) if 400 <= status <= 599 and all(
             isinstance(name, str) and isinstance(value, str) for name, value in headers.items()
         ):
-            return exit_frames(status, body, headers)
-    raise UnfitError(f"`{name}` must be (status from 400 to 599, dict of header names and values, body as bytes)")
+            try:
+                return _ready(status, headers, body)
+            except UnicodeDecodeError:
+                pass
+    raise UnfitError(f"`{name}` must be (status from 400 to 599, dict of header names and values, text as bytes)")

@@ -73,12 +73,14 @@ def _authenticate(consumer: dict[str, Any] | None, credential: dict[str, Any] | 
     return wire.encode(AUTHENTICATE, {"consumer": consumer, "credential": credential})
 
 
-def exit_arguments(status: int, body: Any = None, headers: dict[str, Any] | None = None) -> bytes:
-    """Return the arguments of kong.response.exit: text and bytes are sent as they are, anything else as JSON.
+def exit_parts(
+    status: int, body: Any = None, headers: dict[str, Any] | None = None
+) -> tuple[int, str | bytes | bytearray | None, dict[str, Any]]:
+    """Return status, body and headers of an answer: text and bytes as they are, anything else as JSON.
 
     Raises:
         PDKError: the status is none that Kong would send.
-        TypeError: the body is no JSON, or a header has a type that Kong does not know.
+        TypeError: the body is no JSON.
     """
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
         raise PDKError("the status of kong.response.exit must be an integer from 100 to 599")
@@ -87,6 +89,17 @@ def exit_arguments(status: int, body: Any = None, headers: dict[str, Any] | None
         body = json.dumps(body, separators=(",", ":"))
         if not any(name.lower() in {"content-type", "content_type"} for name in sent):
             sent["Content-Type"] = "application/json; charset=utf-8"
+    return status, body, sent
+
+
+def exit_arguments(status: int, body: Any = None, headers: dict[str, Any] | None = None) -> bytes:
+    """Return the arguments of kong.response.exit, see exit_parts.
+
+    Raises:
+        PDKError: the status is none that Kong would send.
+        TypeError: the body is no JSON, or a header has a type that Kong does not know.
+    """
+    status, body, sent = exit_parts(status, body, headers)
     out = wire.integer(1, status)
     if body:
         out += wire.chunk(2, wire.as_bytes(body))
@@ -242,3 +255,5 @@ CONFIRMED: Final = frozenset(path for path, (_, read) in METHODS.items() if read
 """The methods that Kong confirms with true."""
 READING: Final = frozenset(METHODS) - SILENT - CONFIRMED - {EXIT, "kong.nginx.set_ctx"}
 """The methods that ask Kong something and change nothing."""
+MAYBE: Final = frozenset(path for path, (_, read) in METHODS.items() if read is _maybe_text)
+"""The methods that give text or, for an empty one, None."""

@@ -93,8 +93,8 @@ def build(hub: Hub[Connection], read_body: Reader) -> Namespace:
                     call = _uploaded(read_body)
             method = _method(running, path, send, call)
         method.__name__ = method.__qualname__ = path
-        _add(kong, path, method)
-    _add(kong, "kong.local_socket.ask", Asker(hub).ask)
+        add_method(kong, path, method)
+    add_method(kong, "kong.local_socket.ask", Asker(hub).ask)
     return kong
 
 
@@ -173,7 +173,8 @@ def _exit(running: Callable[[], Any]) -> Callable[..., NoReturn]:
     return leave
 
 
-def _add(kong: Namespace, path: str, method: Callable[..., Any]) -> None:
+def add_method(kong: Namespace, path: str, method: Callable[..., Any]) -> None:
+    """Put a method into the tree of a PDK, at its dotted name."""
     *parents, name = path.split(".")[1:]
     at = kong
     for depth, parent in enumerate(parents):

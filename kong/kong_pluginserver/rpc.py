@@ -19,11 +19,16 @@ START: Final = 33
 STATUS: Final = 34
 CLOSE: Final = 35
 EVENT: Final = 36
-_COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT})
+WHOLE: Final = 40
+"""No command of Kong's, see whole."""
+_COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT, WHOLE})
 
 
 class RpcCall(NamedTuple):
-    """One RpcCall: the sequence number to echo, which command, and its fields where it has them."""
+    """One RpcCall: the sequence number to echo, which command, and its fields where it has them.
+
+    `config` is that of an instance to be started, and all of an event that comes in one frame.
+    """
 
     sequence: int
     command: int
@@ -47,6 +52,8 @@ def parse_call(data: bytes) -> RpcCall:
             sequence = wire.signed(value)
     if not command:
         raise MalformedFrame("a call without a known command")
+    if command == WHOLE:
+        return RpcCall(sequence, command, config=body)
     if command == START:
         # Not remembered below: configurations can hold secrets.
         fields = dict(wire.scan(body))

@@ -229,5 +229,5 @@ class Supervisor:
 
 def _common_refusal(plugins: dict[str, LoadedPlugin]) -> bytes:
     # Which plugin an event was for is known only to the worker that is gone.
-    refusals = {plugin.refusal for plugin in plugins.values()}
-    return refusals.pop() if len(refusals) == 1 else DEFAULT_REFUSAL
+    refusals = {plugin.refusal.frames for plugin in plugins.values()}
+    return refusals.pop() if len(refusals) == 1 else DEFAULT_REFUSAL.frames

@@ -9,7 +9,7 @@ import socket
 from time import monotonic
 from typing import Final
 
-from kong_pluginserver import control, log
+from kong_pluginserver import control, log, whole
 from kong_pluginserver.bodies import body_reader
 from kong_pluginserver.connection import Connection
 from kong_pluginserver.hub import Hub
@@ -38,8 +38,10 @@ class Worker:
         self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
         self._logged: set[tuple[str, str]] = set()
         self._instances = Instances(plugins, control.SupervisorLink(ask))
-        kong = build(self._hub, body_reader(settings.max_body))
-        self._service = Service(plugins, self._instances, kong, settings.deadline)
+        read_body = body_reader(settings.max_body)
+        kong = build(self._hub, read_body)
+        carried = whole.build(self._hub, read_body, kong.local_socket)
+        self._service = Service(plugins, self._instances, kong, carried, settings.deadline)
         self._next_beat = 0.0
         self._asked_to_drain = self._draining = False
         self._drain_until = 0.0
@@ -97,6 +99,7 @@ class Worker:
         tried again, on an instance that is started anew; but a start that finds none fails its request. Therefore all
         other connections are served meanwhile, starts too.
         """
+        self._service.send_verdicts()
         now = monotonic()
         last = self._half_closed
         if last is not None and self._hub.connections.get(last.fd) is last and now < last.deadline:
@@ -119,6 +122,7 @@ class Worker:
                     log.line("error", "between_events_failed", plugin=name, **cause)
 
     def _on_tick(self, now: float) -> None:
+        self._service.send_verdicts()
         if self._asked_to_drain:
             self._drain()
         if now >= self._next_beat:
@@ -131,6 +135,7 @@ class Worker:
             self._hub.stopped = not left or now >= self._drain_until
 
     def _on_batch(self) -> None:
+        self._service.send_verdicts()
         if self._draining:
             self._half_close_next()
         ended = self._service.ended

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "policies",
     "pluginserver",
     "gateway",
+    "short",
     "answers",
     "fleet",
     "shares",

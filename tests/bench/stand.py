@@ -57,14 +57,24 @@ def start_server(stack, name):
 
 
 def start_stand(
-    stack, kind, folder, urls, tools, *, change=None, environment=None, opened=None, sidecar_environment=None
+    stack,
+    kind,
+    folder,
+    urls,
+    tools,
+    *,
+    change=None,
+    environment=None,
+    opened=None,
+    sidecar_environment=None,
+    short=False,
 ):
     """Start a gateway with a guarded route for each server, and a plain and a keyed one for each that is `opened`.
 
     Returns the gateway, its port, and the process ids of all that works for a call: gateway and sidecar.
 
     `change` may change the document that Kong gets; `environment` is added to that of Kong, `sidecar_environment` to
-    the sidecar's.
+    the sidecar's. `short` has Kong ask the guard in one frame.
     """
     servers = [parse_server(f"{name}={url}") for name, url in urls.items()]
     port, sidecar_port = free_port(), free_port()
@@ -81,7 +91,7 @@ def start_stand(
         document["services"] += _open_routes(name)
     state.write_text(yaml.dump(document, Dumper=_DUMPER))
     sidecar = _start_sidecar(stack, port, sidecar_port, sidecar_environment or {})
-    settings = GatewaySettings(folder, state, port, answers)
+    settings = GatewaySettings(folder, state, port, answers, short=short)
     gateway = start_gateway(kind, settings, {**os.environ, "KONG_MCP_KEYS": KEYS, **(environment or {})})
     stack.callback(gateway.stop)
     first = next(iter(urls))

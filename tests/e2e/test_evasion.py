@@ -78,7 +78,7 @@ def initialize(gateway, who, server):
     return session.encode()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions(gateway):
     """What stands in place of the placeholders of the table."""
     found = {

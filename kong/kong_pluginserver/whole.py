@@ -1,0 +1,252 @@
+"""An event in one frame: what the plugin will ask comes with it, and what it changes goes back with its verdict.
+
+No part of Kong's protocol: a caller in Lua on this machine speaks it, on the same socket (mcp-guard by the short way,
+see spec/decisions/295). A plugin knows no difference: its `kong` answers from the frame. What the frame does not hold
+ends the event with the word that it must be asked in the long way, as Kong's own event.
+
+The frame is an RpcCall whose field 40 is, in this order:
+
+    1 instance id, 2 phase
+    3 name of a PDK method that reads, with a space and its argument where it has one; behind each of these
+      4 what it gives, as text, or 5 the same as JSON
+    6 the request body, or 7 the file that it is in, or 8 why there is none
+
+The answer is one frame of JSON: {"format": 1, "sequence": that of the call, "do": [[method, argument...], ...]}, with
+`exit` ([status, body, headers]) where that ends the request; or `ask` in place of `do`: "long" where the event must be
+asked in the long way, "start" where nobody knows the instance. Whatever else comes, or nothing, is no verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from threading import get_ident
+from typing import Any, Final
+
+from kong_pluginserver import wire
+from kong_pluginserver.connection import Connection
+from kong_pluginserver.errors import DeadlineExceeded, Exited, MalformedFrame, NotCarried, PDKError, Stop
+from kong_pluginserver.hub import Hub
+from kong_pluginserver.methods import EXIT, MAYBE, METHODS, exit_parts
+from kong_pluginserver.pdk import Namespace, add_method
+
+FORMAT: Final = 1
+WRITES: Final = frozenset(
+    {
+        "kong.client.authenticate",
+        "kong.ctx.shared.set",
+        "kong.log.set_serialize_value",
+        "kong.service.request.set_headers",
+        "kong.service.request.set_path",
+        "kong.service.request.set_raw_body",
+        "kong.service.request.set_raw_query",
+        "kong.service.request.set_scheme",
+        "kong.service.set_upstream",
+    }
+)
+"""The changes that whoever speaks this can make; the plugin is not told whether Kong made them."""
+ASK_LONG: Final = {"ask": "long"}
+START_ANEW: Final = {"ask": "start"}
+_BODY: Final = "kong.request.get_raw_body"
+
+
+class WholeEvent:
+    """One event: what it brought, and what came of it so far.
+
+    Attributes:
+        instance_id: of the plugin.
+        phase: to be run.
+        body: the field of get_raw_body's reply as Kong sends it; empty where the frame says nothing of a body.
+        steps: the changes, in their order.
+    """
+
+    __slots__ = ("_ended", "_reads", "_stop", "body", "instance_id", "phase", "steps")
+
+    def __init__(self, data: bytes) -> None:
+        """Read a frame. What was carried is looked at when it is asked for: others' bytes harm nobody.
+
+        Raises:
+            MalformedFrame: it is none.
+        """
+        self.instance_id, self.phase, self.body = 0, "", b""
+        self.steps: list[list[Any]] = []
+        self._reads: dict[bytes, tuple[int, bytes]] = {}
+        self._ended: list[Any] | None = None
+        self._stop: Stop | None = None
+        name = b""
+        for number, value in wire.scan(data):
+            if number == 3:
+                name = wire.raw(value)
+            elif number in (4, 5):
+                self._reads[name] = number, wire.raw(value)
+            elif number == 1:
+                self.instance_id = wire.signed(value)
+            elif number == 2:
+                self.phase = wire.text(value)
+            elif number in (6, 7, 8):
+                self.body = wire.chunk(number - 5, wire.raw(value))
+
+    def read(self, name: str) -> Any:
+        """Return what was carried under a name.
+
+        Raises:
+            NotCarried: nothing was.
+            NotText: it is not UTF-8.
+        """
+        try:
+            kind, data = self._reads[name.encode()]
+        except KeyError:
+            raise self.stopped(NotCarried(name)) from None
+        try:
+            text = wire.text(data)
+            return json.loads(text) if kind == 5 else text
+        except Stop as stop:
+            raise self.stopped(stop) from None
+        except ValueError:
+            raise self.stopped(MalformedFrame("no JSON where it belongs")) from None
+
+    def stopped(self, stop: Stop) -> Stop:
+        """Remember why the event is over, for a plugin may swallow it; returns what is to be raised."""
+        self._stop = self._stop or stop
+        return self._stop
+
+    def end(self, status: int, body: Any, headers: Mapping[str, Any] | None) -> Stop:
+        """End the request with an answer; returns what is to be raised."""
+        self._ended = exit_members(status, body, headers)
+        return self.stopped(Exited())
+
+    def check(self) -> None:
+        """Look whether the event is over, before a step of the plugin and once it has returned.
+
+        Raises:
+            Stop: why it is.
+        """
+        if self._stop is not None:
+            raise self._stop
+
+    def verdict(self) -> dict[str, Any]:
+        """Return what came of the event."""
+        said: dict[str, Any] = {"do": self.steps}
+        return said if self._ended is None else {**said, "exit": self._ended}
+
+
+def exit_members(status: int, body: Any, headers: Mapping[str, Any] | None) -> list[Any]:
+    """Return the answer that ends a request, as a verdict has it.
+
+    Raises:
+        PDKError: the status is none that Kong would send.
+        TypeError: the body is no JSON, or a header has a type that Kong does not know.
+        UnicodeDecodeError: the body is no text.
+    """
+    code, said, named = exit_parts(status, body, dict(headers or {}))
+    text = said.decode() if isinstance(said, (bytes, bytearray)) else said or ""
+    return [code, text, _plain(named)]
+
+
+def answer(sequence: int, said: Mapping[str, Any]) -> bytes:
+    """Return the frame that answers a call.
+
+    Raises:
+        TypeError: there is something in it that JSON does not have.
+        UnicodeEncodeError: there is a text in it that is none.
+    """
+    told = {"format": FORMAT, "sequence": sequence, **said}
+    return wire.frame(json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+
+
+def build(hub: Hub[Connection], read_body: Callable[[bytes], Any], local_socket: Namespace) -> Namespace:
+    """Return the PDK that answers from the event that `hub` is running.
+
+    Args:
+        hub: knows that event.
+        read_body: reads get_raw_body's reply.
+        local_socket: the part of the PDK that is not Kong's.
+    """
+    kong = Namespace("kong")
+    thread = get_ident()
+
+    def running() -> WholeEvent:
+        connection = hub.current
+        if connection is None or connection.whole is None or get_ident() != thread:
+            raise PDKError("the PDK can only be called in a phase, on the thread that runs it")
+        if connection.expired:
+            raise connection.whole.stopped(DeadlineExceeded())
+        connection.whole.check()
+        return connection.whole
+
+    for path in METHODS:
+        if path == EXIT:
+            method: Callable[..., Any] = _exit(running)
+        elif path == _BODY:
+            method = _body(running, read_body)
+        else:
+            method = _changing(running, path) if path in WRITES else _reading(running, path)
+        method.__name__ = method.__qualname__ = path
+        add_method(kong, path, method)
+    kong.__dict__["local_socket"] = local_socket
+    return kong
+
+
+def _reading(running: Callable[[], WholeEvent], path: str) -> Callable[..., Any]:
+    maybe = path in MAYBE
+
+    def method(*args: Any) -> Any:
+        event = running()
+        found = event.read(path if not args else " ".join([path, *map(str, args)]))
+        return None if found == "" and maybe else found
+
+    return method
+
+
+def _body(running: Callable[[], WholeEvent], read_body: Callable[[bytes], Any]) -> Callable[[], Any]:
+    def method() -> Any:
+        event = running()
+        if not event.body:
+            raise event.stopped(NotCarried(_BODY))
+        try:
+            return read_body(event.body)
+        except Stop as stop:
+            raise event.stopped(stop) from None
+
+    return method
+
+
+def _changing(running: Callable[[], WholeEvent], path: str) -> Callable[..., Any]:
+    send = METHODS[path][0]
+
+    def method(*args: Any) -> Any:
+        event = running()
+        send(*args)  # as the long way does, which takes the same arguments or none
+        event.steps.append([path, *map(_plain, args)])
+        return True if path == "kong.service.set_upstream" else None
+
+    return method
+
+
+def _exit(running: Callable[[], WholeEvent]) -> Callable[..., Any]:
+    def leave(status: int, body: Any = None, headers: Mapping[str, Any] | None = None) -> Any:
+        event = running()
+        raise event.end(status, body, headers)
+
+    return leave
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as Lua gets it by Kong's protocol, which has neither nil nor false in a table.
+
+    Raises:
+        PDKError: it is no value of JSON.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in _known(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode()
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise PDKError(f"Kong has no value of type {type(value).__name__}")
+
+
+def _known(value: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    return ((name, one) for name, one in value.items() if one is not None and one is not False)

@@ -1,0 +1,62 @@
+"""What the short way to the guard saves: the same tools/call on two real Kongs, of which one asks in one frame.
+
+Both have a route with key-auth alone, and what is guarded is compared with that of the same Kong, round by round in
+turn, so that what the machine does meanwhile weighs on both alike. The server behind them costs nothing.
+"""
+
+import shutil
+import statistics
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.measure import processors_of
+from bench.stand import measure, medians, start_server, start_stand
+
+KEYED, GUARDED = "/keyed/instant", "/instant/mcp"
+WAYS = {"PDK way": False, "short way": True}
+
+
+def run(*, quick):
+    """Measure, where there is a real Kong; elsewhere there is no short way."""
+    if shutil.which("kong") is None:
+        return []
+    seconds, rounds = (5, 2) if quick else (5, 5)
+    with ExitStack() as stack:
+        urls = {"instant": start_server(stack, "instant_server.py")}
+        stands = {}
+        for way, short in WAYS.items():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
+            gateway, port, _ = start_stand(stack, "kong", folder, urls, ["good"], short=short)
+            stands[way] = gateway.pid, port
+            for path in (KEYED, GUARDED):
+                measure(port, path, 16, 1)
+        found = {way: [] for way in WAYS}
+        for _ in range(rounds):
+            for way, (pid, port) in stands.items():
+                found[way].append(_round(pid, port, seconds))
+    return [row for way in WAYS for row in _rows(way, found[way])]
+
+
+def _round(pid, port, seconds):
+    """Return the ratios of guarded to key-auth of one Kong: calls a second, processor time of a call, and median."""
+    rates, costs = [], []
+    for path in (KEYED, GUARDED):
+        before = processors_of(pid)
+        rates.append(measure(port, path, 16, seconds)["rate"])
+        costs.append((processors_of(pid) - before) / (rates[-1] * seconds))
+    keyed, guarded = medians([(port, KEYED), (port, GUARDED)], seconds)
+    return rates[1] / rates[0], costs[1] / costs[0], guarded / keyed
+
+
+def _rows(way, rounds):
+    rate, cost, median = (statistics.median(values) for values in zip(*rounds, strict=True))
+    names = {
+        f"{way}: guarded / key-auth throughput, 16 connections": rate,
+        f"{way}: guarded / key-auth processor time a call": cost,
+        f"{way}: guarded / key-auth median, 1 connection": median,
+    }
+    return [
+        {"name": name, "value": round(value, 3), "unit": "ratio", "bar": None, "holds": None}
+        for name, value in names.items()
+    ]

@@ -1,0 +1,213 @@
+"""Events that come in one frame: what is carried is read, what is changed goes back, and all else is no verdict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kongside import Link, frame, until
+
+PLUGIN = """
+import json, time
+version = "1.0.0"
+priority = 10
+Schema = []
+refusal = (503, {"X-Refused-By": "plugin"}, b"refused")
+unreadable = (400, {"X-Refused-By": "plugin"}, b"no text")
+
+def swallow(work):
+    try:
+        work()
+    except BaseException:
+        pass
+
+class Plugin:
+    def __init__(self, config):
+        self.do = config["do"]
+
+    def access(self, kong):
+        exec(self.do, {**globals(), 'kong': kong})
+
+    log = access
+"""
+
+
+def number(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(key, value):
+    return number(key << 3 | 2) + number(len(value)) + value
+
+
+def request(instance, *, phase="access", text=(), values=(), body=None, path=None, unreadable=None):
+    """Return the frame of an event: `text` and `values` are what is carried, by the names of PDK methods."""
+    out = b"\x08" + number(instance) + field(2, phase.encode())
+    for name, value in dict(text).items():
+        out += field(3, name.encode()) + field(4, value if isinstance(value, bytes) else value.encode())
+    for name, value in dict(values).items():
+        out += field(3, name.encode()) + field(5, json.dumps(value).encode())
+    for key, value in ((6, body), (7, path), (8, unreadable)):
+        out += field(key, value) if value is not None else b""
+    return out
+
+
+def ask(link, data):
+    """Send an event and return its verdict, None where the connection closes instead."""
+    link.sequence += 1
+    link.socket.sendall(frame(b"\x08" + number(link.sequence) + field(40, data)))
+    said = link.read_frame()
+    if said is None:
+        return None
+    verdict = json.loads(said)
+    assert (verdict.pop("format"), verdict.pop("sequence")) == (1, link.sequence)
+    return verdict
+
+
+@pytest.fixture
+def server(serve):
+    return serve({"odd.py": PLUGIN}, "--workers", "1", "--deadline", "1")
+
+
+@pytest.fixture
+def verdict(server):
+    """Return what runs a plugin's lines in one event, and gives the verdict."""
+    with Link(server.path) as link:
+        yield lambda do, **carried: ask(link, request(link.start("odd", {"do": do}), **carried))
+
+
+@pytest.mark.requirement("FAST-001")
+def test_what_is_carried_is_read_and_what_is_changed_goes_back_in_its_order(verdict):
+    said = verdict(
+        "kong.ctx.shared.set('got', [kong.request.get_path(), kong.client.get_consumer()['username'], "
+        "kong.request.get_raw_body().decode(), kong.ctx.shared.get('k'), kong.nginx.get_var('none')])\n"
+        "assert kong.service.set_upstream('replicas') is True\n"
+        "kong.service.request.set_headers({'a': 'b', 'gone': [], 'many': ['1', '2']})\n"
+        "kong.log.set_serialize_value('mcp', {'x': 1, 'nothing': None, 'never': False})",
+        text={"kong.request.get_path": "/caf\xe9", "kong.ctx.shared.get k": "v", "kong.nginx.get_var none": ""},
+        values={"kong.client.get_consumer": {"username": "ann"}},
+        body=b"{}",
+    )
+    assert said == {
+        "do": [
+            ["kong.ctx.shared.set", "got", ["/caf\xe9", "ann", "{}", "v", None]],
+            ["kong.service.set_upstream", "replicas"],
+            ["kong.service.request.set_headers", {"a": "b", "gone": [], "many": ["1", "2"]}],
+            ["kong.log.set_serialize_value", "mcp", {"x": 1}],
+        ]
+    }
+
+
+@pytest.mark.requirement("FAST-001")
+def test_an_answer_ends_the_request_and_nothing_follows_it(verdict):
+    said = verdict("swallow(lambda: kong.response.exit(403, 'no', {'A': 'b'}))\nkong.service.set_upstream('replicas')")
+    assert said == {"do": [], "exit": [403, "no", {"A": "b"}]}
+
+
+@pytest.mark.requirement("FAST-001")
+def test_a_body_that_kong_keeps_in_a_file_is_read_there(verdict, tmp_path):
+    file = tmp_path / "body"
+    file.write_bytes(b"x" * 200_000)
+    assert verdict("kong.ctx.shared.set('n', len(kong.request.get_raw_body()))", path=str(file).encode()) == {
+        "do": [["kong.ctx.shared.set", "n", 200_000]]
+    }
+
+
+REFUSED = {"do": [], "exit": [503, "refused", {"X-Refused-By": "plugin"}]}
+NO_TEXT = {"do": [], "exit": [400, "no text", {"X-Refused-By": "plugin"}]}
+OPEN = "\nkong.service.set_upstream('replicas')"
+FAILS = {
+    "it raises": ("kong.service.set_upstream('replicas'); raise ValueError", {}, REFUSED),
+    "it ends": ("raise SystemExit", {}, REFUSED),
+    "it takes too long": ("swallow(lambda: time.sleep(9))" + OPEN, {}, REFUSED),
+    "no text": ("kong.request.get_path()" + OPEN, {"text": {"kong.request.get_path": b"\xff"}}, NO_TEXT),
+    "no text, swallowed": (
+        "swallow(kong.request.get_path)" + OPEN,
+        {"text": {"kong.request.get_path": b"\xff"}},
+        NO_TEXT,
+    ),
+    "a body that nobody can read": ("swallow(kong.request.get_raw_body)" + OPEN, {"unreadable": b"x"}, REFUSED),
+    "a body in no file": ("kong.request.get_raw_body()" + OPEN, {"path": b"/nowhere/at/all"}, REFUSED),
+    "a body beside the way": ("kong.request.get_raw_body()" + OPEN, {"path": b"body"}, REFUSED),
+    "a status that is none": ("kong.response.exit(99)", {}, REFUSED),
+    "half a surrogate": ("kong.ctx.shared.set('k', '\\ud800')", {}, REFUSED),
+    "a value that is none": ("kong.ctx.shared.set('k', {'a': object()})", {}, REFUSED),
+    "no number": ("kong.ctx.shared.set('k', float('nan'))", {}, REFUSED),
+    "bytes that are no text": ("kong.ctx.shared.set('k', b'\\xff')", {}, REFUSED),
+}
+
+
+@pytest.mark.requirement("FAST-002")
+@pytest.mark.parametrize("name", FAILS)
+def test_a_plugin_that_fails_refuses(verdict, name):
+    do, carried, said = FAILS[name]
+    assert verdict(do, **carried) == said
+
+
+LONG = {
+    "a header": "kong.request.get_headers(100)",
+    "another key": "kong.ctx.shared.get('other')",
+    "a consumer": "kong.client.load_consumer('x', True)",
+    "a body": "kong.request.get_raw_body()",
+    "a change that is not made so": "kong.service.set_target('127.0.0.1', 1)",
+}
+
+
+@pytest.mark.requirement("FAST-003")
+@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("form", ["{}", "swallow(lambda: {})"])
+def test_what_is_not_carried_is_asked_in_the_long_way(verdict, name, form):
+    do = "kong.service.set_upstream('replicas')\n" + form.format(LONG[name]) + OPEN
+    assert verdict(do, text={"kong.ctx.shared.get k": "v"}) == {"ask": "long"}
+
+
+@pytest.mark.requirement("FAST-002")
+@pytest.mark.parametrize("instance", [0, 5, 2**31])
+def test_an_instance_that_nobody_knows_is_to_be_started(server, instance):
+    with Link(server.path) as link:
+        assert ask(link, request(instance)) == {"ask": "start"}
+
+
+@pytest.mark.requirement("FAST-002")
+@pytest.mark.parametrize("data", [b"\x08", b"\x0b", b"\x12\x7fx", b"\x0a\x01x", field(2, b"\xff")])
+def test_what_is_no_event_gets_no_verdict(server, data):
+    with Link(server.path) as link:
+        assert ask(link, data) is None
+    with Link(server.path) as link:
+        assert link.start("odd", {"do": "pass"})
+
+
+@pytest.mark.requirement("FAST-002")
+def test_a_phase_that_the_plugin_has_not_is_refused(server):
+    with Link(server.path) as link:
+        assert ask(link, request(link.start("odd", {"do": "pass"}), phase="rewrite"))["exit"][0] == 503
+
+
+@pytest.mark.requirement("FAST-001")
+def test_both_ways_are_asked_on_one_connection_and_know_one_instance(server):
+    with Link(server.path) as link:
+        instance = link.start("odd", {"do": "kong.ctx.shared.set('k', kong.request.get_path())"})
+        for _ in range(3):
+            assert ask(link, request(instance, text={"kong.request.get_path": "/a"}))["do"][0][2] == "/a"
+            outcome = link.event(instance, pdk={"kong.request.get_path": b"\x0a\x02/b"})
+            assert (outcome.kind, [name for name, _ in outcome.calls][-1]) == ("passed", "kong.ctx.shared.set")
+
+
+@pytest.mark.requirement("FAST-002")
+def test_half_a_frame_holds_up_nobody_else(server):
+    with Link(server.path) as half, Link(server.path) as whole:
+        instance = whole.start("odd", {"do": "pass"})
+        half.socket.sendall(frame(b"\x08\x01" + field(40, request(instance)))[:9])
+        assert ask(whole, request(instance)) == {"do": []}
+
+
+@pytest.mark.requirement("FAST-002")
+def test_what_failed_is_logged_with_its_phase(server):
+    with Link(server.path) as link:
+        ask(link, request(link.start("odd", {"do": "raise ValueError"})))
+    (record,) = until(lambda: server.logged("event_refused"))
+    assert (record["plugin"], record["phase"]) == ("odd", "access")
