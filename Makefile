@@ -114,8 +114,8 @@ mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its te
 portal-screenshots: $(READY) ## Make the pictures of docs/portal.md anew (needs chromium on the PATH)
 	@PORTAL_SCREENSHOTS=$(abspath docs/portal) $(BIN)/python -m pytest tests/mcp_sidecar/portal/test_browser.py -k nothing_keeps
 
-chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
-	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)
+chaos: $(READY) ## Break servers, and a node's own parts, and write what agents saw to build/chaos.json (QUICK=1; PART=shape CALLS=100000)
+	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick) $(if $(CALLS),--calls $(CALLS)) $(PART)
 
 $(SITE): docs/site/requirements.lock
 	@test -x build/docs-python/bin/python || $(PYTHON) -m venv build/docs-python

@@ -123,9 +123,11 @@ def check_variables(place: Installation) -> CheckResult:
     except ModuleNotFoundError:
         return warn(check, "not looked at: the sidecar is not installed here", "pip install 'kong-mcp[sidecar]'")
     try:
-        settings.read_settings(place.sidecar)
+        read = settings.read_settings(place.sidecar)
     except ValueError as error:
         return fail(check, "; ".join(str(error).splitlines()), mend)
+    if read.warnings:
+        return warn(check, "; ".join(read.warnings), mend)
     return ok(check, "this release takes them all")
 
 
