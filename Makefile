@@ -139,8 +139,8 @@ eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table,
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
 	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
 
-release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; all into build/release
-	@$(BIN)/python tests/ship/make_release.py
+release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; PYTHON_IMAGE, KONG_IMAGE by digest pin images
+	@PYTHON_IMAGE="$(PYTHON_IMAGE)" KONG_IMAGE="$(KONG_IMAGE)" $(BIN)/python tests/ship/make_release.py
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
