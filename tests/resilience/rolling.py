@@ -62,7 +62,7 @@ class TwoSidecars(OwnKong):
 
     def _start(self, program, port):
         program.start()
-        wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=90)
+        wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=300)
 
     def close(self):
         super().close()
