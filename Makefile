@@ -114,8 +114,8 @@ mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its te
 portal-screenshots: $(READY) ## Make the pictures of docs/portal.md anew (needs chromium on the PATH)
 	@PORTAL_SCREENSHOTS=$(abspath docs/portal) $(BIN)/python -m pytest tests/mcp_sidecar/portal/test_browser.py -k nothing_keeps
 
-chaos: $(READY) ## Break servers in every way and write what agents saw to build/chaos.json (QUICK=1 in a few minutes)
-	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick)
+chaos: $(READY) ## Break servers, and a node's own parts, and write what agents saw to build/chaos.json (QUICK=1; PART=shape CALLS=100000)
+	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick) $(if $(CALLS),--calls $(CALLS)) $(PART)
 
 $(SITE): docs/site/requirements.lock
 	@test -x build/docs-python/bin/python || $(PYTHON) -m venv build/docs-python
@@ -139,8 +139,8 @@ eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table,
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
 	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
 
-release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; all into build/release
-	@$(BIN)/python tests/ship/make_release.py
+release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; PYTHON_IMAGE, KONG_IMAGE by digest pin images
+	@PYTHON_IMAGE="$(PYTHON_IMAGE)" KONG_IMAGE="$(KONG_IMAGE)" $(BIN)/python tests/ship/make_release.py
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \

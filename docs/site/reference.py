@@ -37,7 +37,6 @@ MEANINGS: Final = {
     "MCP_SIDECAR_OPEN_PER_SERVER": "Requests to one server that may be open at once; then 503.",
     "MCP_SIDECAR_KEEP_ALIVE": "Seconds of silence after which an event stream to an agent gets a comment.",
     "MCP_SIDECAR_SLOW_READER": "Seconds that an agent may leave what is written to it unread; then it is cut off.",
-    "MCP_SIDECAR_PORTAL_URL": "The gateway's address, without a path. Without it there is no portal.",
     "MCP_SIDECAR_PORTAL_ROLES": "Roles of people: `NAME=ROLE` or `group:NAME=ROLE`; viewer, reviewer or administrator.",
     "MCP_SIDECAR_PORTAL_LOGIN": "People's OpenID provider: `ISSUER CLIENT-ID SECRET`, SECRET as `env:NAME` or a file.",
     "MCP_SIDECAR_PORTAL_LINKS": "Folder of one-time links by which people sign in; `kong-mcp dev` makes some.",
@@ -89,8 +88,8 @@ MEANINGS: Final = {
     "MCP_SIDECAR_MAIL_FROM": "The sender's address.",
     "MCP_SIDECAR_MAIL_TO": "The receivers' addresses, commas between them.",
     "MCP_SIDECAR_MAIL_PASSWORD": "The password of the mail server's user.",
-    "MCP_SIDECAR_PUBLIC_URL": "Where agents reach the gateway, `https://mcp.example.com`: the registry tells clients. "
-    "Without it there is no registry.",
+    "MCP_SIDECAR_PUBLIC_URL": "Where agents and people reach the gateway, `https://mcp.example.com`, as registry and "
+    "portal tell them. Without it there is neither; with a path there is no portal.",
     "MCP_SIDECAR_REGISTRY_NAMESPACE": "What stands before the slash in servers' names in the registry; without it the "
     "labels of the URL's host in reverse.",
 }

@@ -304,7 +304,7 @@ def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict
         STORE_VARIABLE: settings.store or str(folder / STORE_FILE),
         SERVERS_FILE_VARIABLE: str(file),
         PUBLIC_URL_VARIABLE: f"http://127.0.0.1:{port}",
-        **portal_environment(folder, port),
+        **portal_environment(folder),
     }
 
 

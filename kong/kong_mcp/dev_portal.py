@@ -12,7 +12,6 @@ from kong_mcp.state import Consumer
 from mcp_core import one_time
 from mcp_core.one_time import OneTime
 
-URL_VARIABLE: Final = "MCP_SIDECAR_PORTAL_URL"
 LINKS_VARIABLE: Final = "MCP_SIDECAR_PORTAL_LINKS"
 SHARED: Final = "portal.yaml"
 """The decK file with the portal's route."""
@@ -28,9 +27,9 @@ class PortalLink:
     url: str
 
 
-def portal_environment(folder: Path, port: int) -> dict[str, str]:
-    """Return what the sidecar must be told."""
-    return {URL_VARIABLE: f"http://127.0.0.1:{port}", LINKS_VARIABLE: str(folder / "links")}
+def portal_environment(folder: Path) -> dict[str, str]:
+    """Return what the sidecar must be told beside the gateway's address."""
+    return {LINKS_VARIABLE: str(folder / "links")}
 
 
 def portal_links(folder: Path, port: int, consumers: Sequence[Consumer]) -> list[PortalLink]:

@@ -18,6 +18,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
+from kong_pluginserver import log
 from kong_pluginserver.errors import PluginServerError
 
 _LONGEST_PATH: Final = 107
@@ -53,6 +54,8 @@ class Listener:
         if self.passed_on:
             return
         gid = None if group is None else _gid(group)
+        if _is_served(path):
+            log.line("warning", "socket_taken_over", socket=str(path), other="a server answers there, and goes on")
         try:
             self._identity = self._bind(path, gid)
         except OSError as error:
@@ -101,6 +104,14 @@ class Listener:
     def close(self) -> None:
         """Stop listening."""
         self.socket.close()
+
+
+def _is_served(path: Path) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        asking.connect(str(path))
+        return True
+    return False
 
 
 def _gid(group: str) -> int:

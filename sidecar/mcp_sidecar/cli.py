@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import click
+import structlog
 
 from mcp_sidecar import logs
 from mcp_sidecar.server import serve as run_server
@@ -84,10 +85,14 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_AUDIT_DAYS       days of it                       365
   MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
 
+Where agents and people reach the gateway, which portal and registry tell them. Without it there is neither.
+
+\b
+  MCP_SIDECAR_PUBLIC_URL         https://mcp.example.com; with a path there is no portal
+
 The portal (docs/portal.md): pages for people, reached through Kong's route of deck/portal.yaml.
 
 \b
-  MCP_SIDECAR_PORTAL_URL       the gateway's address, without a path   there is no portal
   MCP_SIDECAR_PORTAL_ROLES     NAME=ROLE or group:NAME=ROLE, commas; viewer, reviewer or administrator
   MCP_SIDECAR_PORTAL_LOGIN     ISSUER CLIENT-ID SECRET; SECRET is env:NAME or file:/PATH
   MCP_SIDECAR_PORTAL_LINKS     folder of one-time links
@@ -95,7 +100,6 @@ The portal (docs/portal.md): pages for people, reached through Kong's route of d
 The registry (docs/registry.md), which tells clients which servers there are:
 
 \b
-  MCP_SIDECAR_PUBLIC_URL         where agents reach the gateway   there is no registry
   MCP_SIDECAR_REGISTRY_NAMESPACE what is before the slash of servers' names: com.example.mcp
 
 Access tokens (docs/authentication.md) need their issuers' keys; KONG_MCP_ISSUER_KEYS is the file in which the guards of
@@ -124,6 +128,8 @@ def serve() -> None:
     """Serve until SIGTERM. Log lines are JSON on stderr; one says where it listens."""
     settings = _settings()
     logs.configure(settings.log_level)
+    for warning in settings.warnings:
+        structlog.get_logger().warning(warning)
     try:
         run_server(settings)
     except OSError as error:
@@ -150,6 +156,8 @@ def migrate() -> None:
 def check() -> None:
     """Check the settings and print those that are not secret."""
     settings = _settings()
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"listens on {settings.listen_host}:{settings.listen_port}")
     click.echo(f"reaches servers by {settings.kong_url} with host {settings.internal_host}")
     click.echo(f"has {len(settings.keys)} key(s)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from importlib.metadata import version
 from typing import Final
 
 import anyio
@@ -67,7 +68,8 @@ class Operations:
             warnings["store"] = _STORE
         if self._issuers is not None:
             warnings |= {f"issuer {issuer}": problem for issuer, problem in self._issuers.problems().items()}
-        told = {"ready": not problems, "problems": problems, **({"warnings": warnings} if warnings else {})}
+        told = {"ready": not problems, "release": version("kong-mcp"), "problems": problems}
+        told |= {"warnings": warnings} if warnings else {}
         return JSONResponse(told, 503 if problems else 200)
 
     async def metrics(self, request: Request) -> Response:

@@ -14,8 +14,10 @@ from typing import Final
 import anyio
 import structlog
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_sidecar.app import create_apps
+from mcp_sidecar.lane.answering import GRACE_SECONDS
 from mcp_sidecar.settings import Settings
 
 BACKLOG: Final = 2048
@@ -28,6 +30,22 @@ With Python's own 5 ms, an event of another stream waits for several turns of 5 
 """
 STOP_SECONDS: Final = 5
 """After this, whatever still runs is cut off: answering.GRACE_SECONDS and time to write the last events."""
+_QUIET_SECONDS: Final = 0.1
+
+
+def last_answers(app: ASGIApp, stopping: anyio.Event) -> ASGIApp:
+    """Return the application, whose answers end their connections once it stops (RFC 9112, section 9.6)."""
+
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        async def tells(message: Message) -> None:
+            if message["type"] == "http.response.start" and stopping.is_set():
+                others = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"connection"]
+                message = {**message, "headers": [*others, (b"connection", b"close")]}
+            await send(message)
+
+        await app(scope, receive, tells if scope["type"] == "http" else send)
+
+    return answers
 
 
 class SidecarServer(uvicorn.Server):
@@ -46,8 +64,23 @@ class SidecarServer(uvicorn.Server):
             structlog.get_logger().info(f"mcp-sidecar listening on {shown}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop to listen and let the requests end."""
+        """Stop to listen, answer what still comes on connections that Kong keeps, and let the requests end.
+
+        Uvicorn alone closes idle connections at once: what Kong has just written into one is lost, and a POST that was
+        written is never sent again.
+        """
         self._stopping.set()
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        loop, seen = asyncio.get_running_loop(), -1
+        until = loop.time() + GRACE_SECONDS
+        while self.server_state.connections and loop.time() < until:
+            if not self.server_state.tasks and seen == self.server_state.total_requests:
+                break
+            seen = self.server_state.total_requests
+            await asyncio.sleep(_QUIET_SECONDS)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -77,7 +110,7 @@ def create_server(settings: Settings, review_port: int | None = None) -> Sidecar
     """Return a server that was not started. The review API has a port of its own, or, for None, the lane's."""
     stopping = anyio.Event()
     config = uvicorn.Config(
-        create_apps(settings, stopping).at(review_port),
+        last_answers(create_apps(settings, stopping).at(review_port), stopping),
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from mcp_core.seal import parse_keys
 from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.catalog.settings import CATALOG_VARIABLES, CatalogSettings
 from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
-from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings
+from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings, page_address
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
 from mcp_sidecar.telemetry.settings import TELEMETRY_VARIABLES, TelemetrySettings
 from mcp_sidecar.upstream.shares import PLACES
@@ -30,6 +30,7 @@ MOST_REPEATS: Final = 2
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _MIB: Final = 1024 * 1024
+_Part = TypeVar("_Part")
 
 
 class SettingsError(ValueError):
@@ -68,6 +69,8 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     portal: PortalSettings = field(default_factory=PortalSettings)
     catalog: CatalogSettings = field(default_factory=CatalogSettings)
+    warnings: tuple[str, ...] = ()
+    """What works, and should be written otherwise, one sentence each."""
 
     @property
     def kong_address(self) -> tuple[str, int]:
@@ -83,7 +86,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         SettingsError: naming every variable that cannot be used.
     """
     problems: list[str] = []
-    values: dict[str, object] = {}
+    environment, warnings = _by_new_names(environment, problems)
+    values: dict[str, object] = {"warnings": warnings}
 
     def read(variable: str, name: str, parse: Callable[[str], object]) -> None:
         text = environment.get(variable)
@@ -105,22 +109,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(variable, VARIABLES, n=1, cutoff=0.5)
             hint = _GONE.get(variable) or (f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}")
             problems.append(f"{variable} is not a setting: {hint}")
-    pin_names = {name for name, _ in PIN_VARIABLES.values()}
-    pins = PinSettings(**{name: values.pop(name) for name in pin_names & values.keys()})  # type: ignore[arg-type]  # as below
-    auth_names = {name for name, _ in AUTH_VARIABLES.values()}
-    auth = AuthSettings(**{name: values.pop(name) for name in auth_names & values.keys()})  # type: ignore[arg-type]  # as below
-    health_names = {name for name, _ in HEALTH_VARIABLES.values()}
-    health = HealthSettings(**{name: values.pop(name) for name in health_names & values.keys()})  # type: ignore[arg-type]  # as below
-    told_names = {name for name, _ in TELEMETRY_VARIABLES.values()}
-    told = TelemetrySettings(**{name: values.pop(name) for name in told_names & values.keys()})  # type: ignore[arg-type]  # as below
-    catalog_names = {name for name, _ in CATALOG_VARIABLES.values()}
-    catalog = CatalogSettings(**{name: values.pop(name) for name in catalog_names & values.keys()})  # type: ignore[arg-type]  # as below
-    portal_names = {name for name, _ in PORTAL_VARIABLES.values()}
-    portal = PortalSettings(**{name: values.pop(name) for name in portal_names & values.keys()})  # type: ignore[arg-type]  # as below
+    pins, auth = _part(PinSettings, PIN_VARIABLES, values), _part(AuthSettings, AUTH_VARIABLES, values)
+    health, told = (
+        _part(HealthSettings, HEALTH_VARIABLES, values),
+        _part(TelemetrySettings, TELEMETRY_VARIABLES, values),
+    )
+    catalog = _part(CatalogSettings, CATALOG_VARIABLES, values)
+    portal = replace(_part(PortalSettings, PORTAL_VARIABLES, values), url=page_address(catalog.public_url))
     wrong = (pins.problem(), auth.problem(), told.problem(pins.store), portal.problem())
     problems += [problem for problem in wrong if problem is not None]
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError([*problems, *warnings])
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
@@ -128,6 +127,28 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if (problem := _review_problem(settings)) is not None:
         raise SettingsError([problem])
     return settings
+
+
+def _part(kind: Callable[..., _Part], variables: Mapping[str, tuple[str, object]], values: dict[str, object]) -> _Part:
+    """Take the fields of one part out of `values`; each parser gives its field's type."""
+    names = {name for name, _ in variables.values()} & values.keys()
+    return kind(**{name: values.pop(name) for name in names})
+
+
+def _by_new_names(environment: Mapping[str, str], problems: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the environment with old names as the new ones, and what is to be said of those that are there.
+
+    Adds to `problems` where both are set, and say different things.
+    """
+    known, warnings = dict(environment), []
+    for old, new in _RENAMED.items():
+        if old not in known:
+            continue
+        value = known.pop(old)
+        if known.setdefault(new, value).rstrip("/") != value.rstrip("/"):
+            problems.append(f"{old} is an old name of {new}, and says another thing: take {old} away")
+        warnings.append(f"{old} is an old name of {new}: write {new}")
+    return known, tuple(warnings)
 
 
 def _review_problem(settings: Settings) -> str | None:
@@ -259,6 +280,8 @@ _GONE: Final = {
     f"{PREFIX}INTERNAL_KEY": "take it away; Kong's plugin mcp-internal knows the sidecar by KONG_MCP_KEYS. "
     "Sync this release's deck/shared.yaml, and give what reads /metrics MCP_SIDECAR_METRICS_TOKEN",
 }
+_RENAMED: Final = {f"{PREFIX}PORTAL_URL": f"{PREFIX}PUBLIC_URL"}
+"""Old name -> the name that means the same now."""
 _REQUIRED: Final = {
     KEYS_VARIABLE: "give the guard's ring of keys (base64, comma between them; `openssl rand -base64 32`)",
 }

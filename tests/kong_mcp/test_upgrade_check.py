@@ -110,6 +110,12 @@ def test_an_installation_of_0_1_is_told_of_all_that_would_refuse(site):
     assert "DECK_MCP_INTERNAL_KEY" in told["decK files"]["seen"]
 
 
+def test_a_variable_that_has_another_name_now_is_a_warning(site):
+    site.sidecar["MCP_SIDECAR_PORTAL_URL"] = "https://gateway.example"
+    told = site.ask()["sidecar's variables"]
+    assert (told["level"], "write MCP_SIDECAR_PUBLIC_URL" in told["seen"]) == ("warn", True)
+
+
 @pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
 def test_a_store_of_each_older_schema_is_to_be_copied_first(site, schema):
     site.sidecar["MCP_SIDECAR_STORE"] = str(site.store)

@@ -2,12 +2,16 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 
 import pytest
+
+from servers.launch import wait_for
 
 
 @pytest.mark.requirement("SIDE-010")
@@ -170,3 +174,35 @@ def test_a_request_that_is_nearly_done_may_finish_after_sigterm(start, kong, wor
         go.set()
         assert connection.getresponse().status == 200
     assert guard.sidecar.process.wait(10) == 0
+
+
+@pytest.mark.requirement("SHIP-302")
+def test_what_comes_on_a_kept_connection_while_it_stops_is_answered_and_ends_the_connection(start, kong, words):
+    guard = start()
+    asked, go = threading.Event(), threading.Event()
+
+    def waits(_request, connection):
+        asked.set()
+        go.wait(30)
+        connection.sendall(words.json_answer(words.result("a")))
+
+    def listens():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", guard.sidecar.port), 1):
+            return True
+        return False
+
+    kong.play = waits
+    kept = http.client.HTTPConnection("127.0.0.1", guard.sidecar.port, timeout=30)
+    with contextlib.closing(kept), contextlib.closing(guard.open()) as running:
+        kept.request("GET", "/livez")
+        before = kept.getresponse()
+        assert (before.status, before.getheader("connection"), before.read() != b"") == (200, None, True)
+        assert asked.wait(30)
+        os.kill(guard.sidecar.process.pid, 15)
+        wait_for(lambda: not listens(), lambda: "it still listens", seconds=60)
+        kept.request("GET", "/livez")
+        last = kept.getresponse()
+        assert (last.status, last.getheader("connection"), last.read() != b"") == (200, "close", True)
+        go.set()
+        assert running.getresponse().status == 200
+    assert guard.sidecar.process.wait(30) == 0

@@ -1,6 +1,7 @@
 """What operators see: health, metrics and logs; and what nobody sees: secrets."""
 
 import socket
+from importlib.metadata import version
 
 import pytest
 
@@ -11,7 +12,7 @@ def test_a_process_that_runs_is_alive(sidecar):
 
 def test_a_sidecar_that_reaches_kong_is_ready(sidecar):
     answer = sidecar.get("/readyz")
-    assert (answer.status, answer.json) == (200, {"ready": True, "problems": {}})
+    assert (answer.status, answer.json) == (200, {"ready": True, "release": version("kong-mcp"), "problems": {}})
 
 
 @pytest.mark.requirement("SIDE-015")

@@ -71,7 +71,6 @@ OF_CATALOG = {
 
 
 OF_PORTAL = {
-    "MCP_SIDECAR_PORTAL_URL": "https://gateway.example",
     "MCP_SIDECAR_PORTAL_ROLES": "ada=reviewer,group:ops=administrator",
     "MCP_SIDECAR_PORTAL_LOGIN": "https://idp.example portal file:/run/secrets/portal",
     "MCP_SIDECAR_PORTAL_LINKS": "/var/lib/kong-mcp/links",
@@ -146,6 +145,7 @@ def test_every_setting_can_be_set(tmp_path):
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
+    assert (settings.portal.url, settings.warnings) == ("https://mcp.example.com", ())
     assert (settings.keep_alive, settings.slow_reader) == (20, 30.5)
 
 

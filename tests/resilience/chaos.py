@@ -1,6 +1,6 @@
 """What agents see of a bad day: faults, deaths at every byte, a neighbour that hangs. Writes build/chaos.json.
 
-python tests/resilience/chaos.py [--quick] [--gateway kong|devkit] [NAME ...]
+python tests/resilience/chaos.py [--quick] [--gateway kong|devkit] [--calls NUMBER] [NAME ...]
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from kong_mcp.gateway import choose_gateway
 from node.tools import node
 from resilience.conftest import OPEN, gateway
 from resilience.living import live
+from resilience.shape import break_shape, refused
 from resilience.timeline import timeline
 from servers.launch import wait_for
 from servers.moody_server import MoodyServer, ask, call
@@ -63,7 +64,7 @@ class Caller:
         self._thread.join(10)
 
 
-def faults(kind, *, quick):
+def faults(kind, *, quick, **_):
     """One of two replicas falls ill in each way, and is well again."""
     calm, ill = (5, 14) if quick else (15, 40)
     with contextlib.ExitStack() as stack:
@@ -104,7 +105,7 @@ def _share(seen, since, until):
     return sum(who is None for who in those) / len(those) if those else 0.0
 
 
-def deaths(kind, *, quick):
+def deaths(kind, *, quick, **_):
     """Replicas are killed at every byte of an answer; what may be repeated is, and nothing runs twice."""
     policy = {**OPEN, "pins": {"mode": "enforce"}, "repeat": {"calls": "hinted"}}
     calls, every = (400, 20) if quick else (10_000, 40)
@@ -144,7 +145,7 @@ def deaths(kind, *, quick):
     ]
 
 
-def neighbours(kind, *, quick):
+def neighbours(kind, *, quick, **_):
     """One of ten servers hangs: what the others' agents feel. It hangs by turns, for the machine has other work too."""
     seconds, turns = (8, 1) if quick else (10, 6)
     with contextlib.ExitStack() as stack:
@@ -181,7 +182,7 @@ def neighbours(kind, *, quick):
     ]
 
 
-def sessions(kind, *, quick):
+def sessions(kind, *, quick, **_):
     """Official clients hold sessions over three replicas, of which one after the other is restarted."""
     python, typescript, every, rounds = (20, 10, 0, 1) if quick else (700, 300, 10, 2)
     typescript = typescript if node() else 0
@@ -207,24 +208,51 @@ def sessions(kind, *, quick):
     ]
 
 
+def shape(kind, *, quick, calls):
+    """A real Kong's neighbours, plugin server and sidecars, are killed, frozen, restarted and rolled."""
+    rows, calls = [], 1_000 if quick else calls // 2
+    for who, kept in (("systemd", True), ("containers", False)) if kind == "kong" else ():
+        table, graceful, unguarded = break_shape(kept=kept, calls=calls)
+        total = sum(came.total() for kinds in table.values() for came in kinds.values())
+        opened = sum(came["open"] for kinds in table.values() for came in kinds.values())
+        name = f"stock image, as {who}"
+        rows += [
+            row(f"{name}: requests past the guard, of {total} calls in {len(table)} steps", unguarded, "calls", 0),
+            row(f"{name}: answers with what the policy denies", opened, "calls", 0),
+        ]
+        lost = [
+            (kinds[one].total() - kinds[one]["ok"])
+            for step, kinds in table.items()
+            if step in graceful
+            for one in ("calls", "lists")
+        ]
+        rows.append(row(f"{name}: calls and lists refused in {len(graceful)} graceful steps", sum(lost), "calls", 0))
+        for step, kinds in table.items():
+            if step not in graceful:
+                shares = {one: refused(kinds[one]) for one in ("calls", "lists")}
+                rows += [row(f"{name}, {step}: share of {one} refused", share, "of 1") for one, share in shares.items()]
+    return rows
+
+
 def _draw(name, title, lines, marks):
     BUILD.mkdir(exist_ok=True)
     (BUILD / f"chaos-{name}.svg").write_text(timeline(title, lines, marks))
 
 
-PARTS = {"faults": faults, "deaths": deaths, "neighbours": neighbours, "sessions": sessions}
+PARTS = {"faults": faults, "deaths": deaths, "neighbours": neighbours, "sessions": sessions, "shape": shape}
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Short runs: the figures are rough, and bars are reported, not enforced.")
 @click.option("--gateway", "kind", type=click.Choice(("kong", "devkit")), help="Default: kong where it is on the PATH.")
+@click.option("--calls", type=click.IntRange(100), default=100_000, help="Calls of the part `shape`.")
 @click.argument("names", nargs=-1, type=click.Choice(list(PARTS)))
-def main(quick, kind, names):
+def main(quick, kind, calls, names):
     """Break servers, and write down what agents saw."""
     kind, rows = choose_gateway(kind), []
     for name in names or PARTS:
         click.echo(f"{name} on {kind} ...", err=True)
-        rows += PARTS[name](kind, quick=quick)
+        rows += PARTS[name](kind, quick=quick, calls=calls)
         BUILD.mkdir(exist_ok=True)
         (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
     width = max(len(one["name"]) for one in rows)

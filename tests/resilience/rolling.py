@@ -18,25 +18,34 @@ AGENT = {"apikey": "agents-key-0123456789"}
 
 
 class TwoSidecars(OwnKong):
-    """A node whose upstream mcp-sidecar has two targets. The plugin server's socket is kept by somebody else."""
+    """A node whose upstream mcp-sidecar has two targets. With `passing` somebody else keeps the plugin server's socket.
 
-    def __init__(self, replica):
-        super().__init__(passing=True)
+    `tools` are those that the policy allows.
+    """
+
+    def __init__(self, replica, *, passing=True, tools='["*"]'):
+        super().__init__(passing=passing)
+        self.replica, self.tools = replica, tools
         self.second_port = free_port()
         environment = self.environment | {"MCP_SIDECAR_LISTEN": f"127.0.0.1:{self.second_port}"}
         self.second = Program([BIN / "mcp-sidecar", "serve"], self.folder / "second.log", environment)
-        template = (DECK / "template.yaml").read_text(encoding="utf-8").replace("NAME", "notes")
+        self.url = f"http://127.0.0.1:{self.port}/notes/mcp"
+        self.load_deck(DECK)
+
+    def load_deck(self, deck):
+        """Render the decK files of a release for this node."""
+        template = (deck / "template.yaml").read_text(encoding="utf-8").replace("NAME", "notes")
         server, agents = self.folder / "notes.yaml", self.folder / "agents.yaml"
-        server.write_text(template.replace("HOST:PORT", f"127.0.0.1:{replica.port}"))
+        template = template.replace("HOST:PORT", f"127.0.0.1:{self.replica.port}").replace('["*"]', self.tools)
+        server.write_text(template)
         agent = {"username": "agent", "keyauth_credentials": [{"key": AGENT["apikey"]}]}
         agents.write_text(yaml.safe_dump({"_format_version": "3.0", "consumers": [agent]}))
-        self.load(DECK / "shared.yaml", DECK / "answers.yaml", server, agents)
+        self.load(deck / "shared.yaml", deck / "answers.yaml", server, agents)
         state = yaml.safe_load(self.state.read_text())
         (upstream,) = (one for one in state["upstreams"] if one["name"] == "mcp-sidecar")
         upstream["targets"].append({**upstream["targets"][0], "target": f"127.0.0.1:{self.second_port}"})
         upstream["targets"][1].pop("id", None)
         self.state.write_text(yaml.safe_dump(state))
-        self.url = f"http://127.0.0.1:{self.port}/notes/mcp"
 
     def start(self):
         self.start_plugin_server()
@@ -53,7 +62,7 @@ class TwoSidecars(OwnKong):
 
     def _start(self, program, port):
         program.start()
-        wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=90)
+        wait_for(lambda: self.get(f"http://127.0.0.1:{port}/livez") == 200, program.log.read_text, seconds=300)
 
     def both_are_healthy(self):
         """Return whether Kong, which may still know the one that was restarted as gone, sends requests to both."""
@@ -68,23 +77,30 @@ class TwoSidecars(OwnKong):
 class Asker:
     """Asks one thing again and again; `seen` counts what came, by the step that is going on."""
 
-    def __init__(self, url, asked, pause):
+    def __init__(self, url, asked, pause, *, timeout=20, never=None, **headers):
+        """`never` is a text that no answer may hold: one that does is seen as "open"."""
         self.step, self.seen, self._over = "before", {}, threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(url, asked, pause), daemon=True)
+        arguments = (url, asked, pause, timeout, never, headers)
+        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
         self._thread.start()
 
-    def _run(self, url, asked, pause):
-        with httpx.Client(headers=JSON_HEADERS | AGENT, timeout=20, trust_env=False) as client:
+    def _run(self, url, asked, pause, timeout, never, headers):
+        with httpx.Client(headers=JSON_HEADERS | AGENT | headers, timeout=timeout, trust_env=False) as client:
             while not self._over.wait(pause):
                 came = self.seen.setdefault(self.step, Counter())
                 try:
                     answer = client.post(url, **asked)
-                    came["ok" if answer.status_code == 200 and '"result"' in answer.text else answer.status_code] += 1
+                    is_open = never is not None and never in answer.text
+                    good = answer.status_code == 200 and '"result"' in answer.text
+                    came["open" if is_open else "ok" if good else answer.status_code] += 1
                 except httpx.HTTPError as error:
                     came[type(error).__name__] += 1
 
     def total(self):
         return sum(came["ok"] for came in self.seen.values())
+
+    def ended(self):
+        return sum(came.total() for came in self.seen.values())
 
     def stop(self):
         self._over.set()

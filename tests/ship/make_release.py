@@ -1,6 +1,7 @@
 """make release: build wheel and sdist twice, refuse if they differ, install the wheel, and list what it brings along.
 
-build/release gets the wheel, the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS.
+build/release gets the wheel, the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS; with PYTHON_IMAGE and
+KONG_IMAGE by digest also the Dockerfile and compose.yaml that name them so.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from ship.images import UnpinnedImageError, pinned
 from ship.parts import EXTRAS, PROJECT, ROOT, Part, parts
 
 VERSION = PROJECT["version"]
@@ -129,13 +131,19 @@ def tried(wheel: Path) -> None:
 
 def main() -> None:
     """Make build/release of what is committed."""
+    try:
+        images = pinned(os.environ)
+    except UnpinnedImageError as error:
+        raise SystemExit(str(error)) from None
+    if not images:
+        click.echo("no image files: PYTHON_IMAGE and KONG_IMAGE are not given by digest", err=True)
     if run("git", "-C", ROOT, "status", "--porcelain").strip():
         click.echo("what is not committed is not in the release", err=True)
     commit = run("git", "-C", ROOT, "rev-parse", "HEAD").strip()
     epoch = run("git", "-C", ROOT, "log", "-1", "--format=%ct", commit).strip()
     target = ROOT / "build" / "release"
     shutil.rmtree(target, ignore_errors=True)
-    files = built_twice(commit, epoch)
+    files = built_twice(commit, epoch) | images
     found, required = parts(*EXTRAS), set(parts())
     files["sbom.json"] = (json.dumps(sbom(found, required, epoch), indent=2) + "\n").encode()
     files["LICENCES.md"] = licences(found, required).encode()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from kong_mcp.doctor import kong, services
+from kong_mcp.doctor import kong, machine, services
 from kong_mcp.doctor.finding import CheckResult, fail
 from kong_mcp.doctor.place import PlaceError, read_place
 from kong_mcp.doctor.places import places_of, tell
+from kong_mcp.doctor.store import check_store
 
 _FILE = click.Path(path_type=Path)
 
@@ -49,8 +50,11 @@ def _findings(
     described, mark = kong.check_description(place)
     yield described
     yield from kong.check_socket(place, mark)
+    yield machine.check_servers(place)
+    yield machine.check_folders(place)
     yield services.check_keys(place)
     yield services.check_key_files(guard, sidecar)
+    yield check_store(place.sidecar.get("MCP_SIDECAR_STORE"))
     yield from services.check_sidecar(place)
     yield services.check_clock(place)
     yield services.check_admin(place, admin)

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,7 +78,7 @@ def check_key_files(*paths: Path) -> CheckResult:
 
 def check_sidecar(place: Installation) -> list[CheckResult]:
     """Say whether the sidecar is alive, and whether it is ready."""
-    url = f"http://{place.sidecar.get(LISTEN) or _LISTEN_DEFAULT}"
+    url = _sidecar_url(place)
     live = get(f"{url}/livez")
     if isinstance(live, str) or live.status != 200:
         why = live if isinstance(live, str) else f"HTTP {live.status}"
@@ -96,24 +97,44 @@ def check_sidecar(place: Installation) -> list[CheckResult]:
                 "see its log, and mend what it names",
             )
         ]
+    if told.get("release", own := version("kong-mcp")) != own:
+        return [
+            warn("sidecar", f"it is of release {told['release']}, and this is {own}", "restart it with this release")
+        ]
     if warnings:
         return [warn("sidecar", f"it is ready, with warnings: {warnings}", "see its log")]
     return [ok("sidecar", f"it is alive and ready at {url}")]
 
 
 def check_clock(place: Installation) -> CheckResult:
-    """Compare this clock with Kong's, by the Date of its answers: what guard and sidecar sign is short-lived."""
-    urls = [url for name in ("status_listen", "admin_listen", "proxy_listen") if (url := listener(place, name))]
-    for url in urls:
-        answer = get(url)
-        date = None if isinstance(answer, str) else email.utils.parsedate_to_datetime(answer.date or "Thu, 01 Jan 1970")
-        if date is None:
-            continue
-        apart = abs(time.time() - date.timestamp())
-        if apart > _CLOCK_SECONDS:
-            return fail("clock", f"Kong's clock and this one are {apart:.0f} s apart", "have both machines follow NTP")
-        return ok("clock", "Kong's clock and this one agree")
-    return warn("clock", "Kong answers nowhere, so its clock was not compared", "start Kong")
+    """Compare this clock with Kong's and the sidecar's, by the Date of their answers: what they sign is short-lived."""
+    kong = [url for name in ("status_listen", "admin_listen", "proxy_listen") if (url := listener(place, name))]
+    agree = []
+    for who, urls in (("Kong", kong), ("the sidecar", [f"{_sidecar_url(place)}/livez"])):
+        apart = next((seconds for url in urls if (seconds := _apart(url)) is not None), None)
+        if apart is not None and apart > _CLOCK_SECONDS:
+            return fail(
+                "clock", f"the clocks of {who} and this are {apart:.0f} s apart", "have all machines follow NTP"
+            )
+        agree += [who] if apart is not None else []
+    if "Kong" not in agree:
+        return warn("clock", "Kong answers nowhere, so its clock was not compared", "start Kong")
+    return ok("clock", f"the clocks of {' and '.join(agree)} agree with this one")
+
+
+def _apart(url: str) -> float | None:
+    """Return by how many seconds the clock of what answers there differs, None if nothing says."""
+    answer = get(url)
+    if isinstance(answer, str) or answer.date is None:
+        return None
+    try:
+        return abs(time.time() - email.utils.parsedate_to_datetime(answer.date).timestamp())
+    except ValueError:
+        return None
+
+
+def _sidecar_url(place: Installation) -> str:
+    return f"http://{place.sidecar.get(LISTEN) or _LISTEN_DEFAULT}"
 
 
 def listener(place: Installation, name: str) -> str | None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -19,6 +15,7 @@ from kong_mcp.doctor import kong, services
 from kong_mcp.doctor.finding import CheckResult, fail, ok, warn
 from kong_mcp.doctor.place import Installation, PlaceError, read_place
 from kong_mcp.doctor.places import places_of, tell
+from kong_mcp.doctor.store import check_store
 from kong_mcp.share import kong_folder
 
 _MUST_HAVE: Final = ("lua_package_path", "nginx_proxy_proxy_ignore_headers")
@@ -28,9 +25,6 @@ _GONE: Final = {
     "group: mcp-internal": "the ACL group of the sidecar's API key of 0.1",
 }
 """Texts of decK files of older releases."""
-_BEFORE: Final = (
-    "copy it while no sidecar runs; the sidecar brings it up to date at its start, and an older one cannot read it then"
-)
 
 
 @click.command("upgrade-check")
@@ -68,53 +62,6 @@ def _findings(conf: Path, guard: Path, sidecar: Path, files: Sequence[Path]) -> 
     yield check_old_deck(files)
 
 
-def check_store(where: str | None) -> CheckResult:
-    """Say whether this release reads the store: an SQLite file is looked into, a database's URL is not.
-
-    The number of its schema is Alembic's (table alembic_version); this release's are the names of its migrations.
-    """
-    check = "store"
-    if not where:
-        return ok(check, "MCP_SIDECAR_STORE names none")
-    if "://" in where:
-        return warn(check, "a database is not looked into", f"pg_dump it: {_BEFORE.partition('; ')[2]}")
-    if not Path(where).exists():
-        return ok(check, f"there is no {where} yet")
-    try:
-        found = _schema(Path(where))
-    except (OSError, sqlite3.Error) as error:
-        return fail(check, f"{where} cannot be read as a store: {error}", "name the store, or take its backup")
-    known = sorted(path.name[1:5] for path in _migrations().glob("v[0-9]*.py"))
-    schema = found or "none"
-    if schema not in known:
-        return fail(
-            check, f"{where} was written by a later release (schema {schema})", "install that release, or take a backup"
-        )
-    if schema != known[-1]:
-        return warn(check, f"{where} has schema {schema}, this release has {known[-1]}", _BEFORE)
-    return ok(check, f"{where} has this release's schema, {schema}")
-
-
-def _schema(store: Path) -> str | None:
-    """Return the number that a copy of the store has: even a reader makes files beside one, as root ones of root's.
-
-    Raises:
-        OSError, sqlite3.Error: it cannot be copied, or is no store.
-    """
-    with tempfile.TemporaryDirectory(prefix="kong-mcp-") as folder:
-        for path in (store, store.with_name(f"{store.name}-wal")):
-            if path.exists():
-                shutil.copyfile(path, Path(folder) / path.name)
-        with closing(sqlite3.connect(Path(folder) / store.name)) as connection:
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(found[0]) if found else None
-
-
-def _migrations() -> Path:
-    package = import_module("mcp_sidecar").__file__
-    return Path(package or "").parent / "store" / "migrations" / "versions"
-
-
 def check_variables(place: Installation) -> CheckResult:
     """Say whether this release's sidecar takes the variables that it is given."""
     check, mend = "sidecar's variables", "correct the sidecar's environment file"
@@ -123,9 +70,11 @@ def check_variables(place: Installation) -> CheckResult:
     except ModuleNotFoundError:
         return warn(check, "not looked at: the sidecar is not installed here", "pip install 'kong-mcp[sidecar]'")
     try:
-        settings.read_settings(place.sidecar)
+        read = settings.read_settings(place.sidecar)
     except ValueError as error:
         return fail(check, "; ".join(str(error).splitlines()), mend)
+    if read.warnings:
+        return warn(check, "; ".join(read.warnings), mend)
     return ok(check, "this release takes them all")
 
 

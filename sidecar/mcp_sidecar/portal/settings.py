@@ -48,9 +48,9 @@ class PortalSettings:
     def problem(self) -> str | None:
         """Return what is missing where one setting needs another."""
         if self.url is None and (self.roles or self.links or self.login):
-            return "MCP_SIDECAR_PORTAL_URL is not set: without the address of the gateway there is no portal"
+            return "MCP_SIDECAR_PUBLIC_URL is not set, or has a path: without the gateway's address there is no portal"
         if self.login is not None and self.login.issuer.startswith("http:") and self.is_secure:
-            return "MCP_SIDECAR_PORTAL_LOGIN: write https, as MCP_SIDECAR_PORTAL_URL does"
+            return "MCP_SIDECAR_PORTAL_LOGIN: write https, as MCP_SIDECAR_PUBLIC_URL does"
         return None
 
     def role_of(self, principal: Principal) -> ViewerRole:
@@ -64,14 +64,11 @@ class PortalSettings:
         )
 
 
-def _url(text: str) -> str:
-    wanted = "write where people find the gateway, https://gateway.example.com say, without a path"
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc or not text.isascii():
-        raise ValueError(wanted)
-    if url.path not in ("", "/") or url.query or url.fragment or re.search(r"[\s;,\"']", text):
-        raise ValueError(wanted)
-    return f"{url.scheme}://{url.netloc}"
+def page_address(public_url: str | None) -> str | None:
+    """Return where people find the portal: MCP_SIDECAR_PUBLIC_URL, None where that is not set, or has a path."""
+    url = urlsplit(public_url or "")
+    bad = url.path not in ("", "/") or re.search(r"[;,']", url.netloc)
+    return None if public_url is None or bad else f"{url.scheme}://{url.netloc}"
 
 
 def _roles(text: str) -> dict[str, ViewerRole]:
@@ -100,7 +97,6 @@ def _login(text: str) -> LoginProvider:
 
 
 PORTAL_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
-    "MCP_SIDECAR_PORTAL_URL": ("url", _url),
     "MCP_SIDECAR_PORTAL_ROLES": ("roles", _roles),
     "MCP_SIDECAR_PORTAL_LINKS": ("links", _folder),
     "MCP_SIDECAR_PORTAL_LOGIN": ("login", _login),

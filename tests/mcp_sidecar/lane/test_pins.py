@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from importlib.metadata import version
 
 import msgspec
 import pytest
@@ -270,7 +271,7 @@ def test_settings_of_another_release_hide_what_is_new(node):
 def test_a_store_that_fails_is_a_warning_once_it_was_read(node, words):
     one = node()
     assert one.tools(TOOL) == ["read"]
-    assert one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}}
+    assert one.guard.sidecar.get("/readyz").json == {"ready": True, "release": version("kong-mcp"), "problems": {}}
     with contextlib.closing(sqlite3.connect(one.address)) as database:
         database.execute("ALTER TABLE head RENAME TO gone")
         words.until(lambda: "warnings" in one.guard.sidecar.get("/readyz").json)
@@ -279,7 +280,9 @@ def test_a_store_that_fails_is_a_warning_once_it_was_read(node, words):
         assert one.address not in answer.body.decode()
         assert one.tools(TOOL, TOOL | {"name": "write"}) == ["read"]
         database.execute("ALTER TABLE gone RENAME TO head")
-    words.until(lambda: one.guard.sidecar.get("/readyz").json == {"ready": True, "problems": {}})
+    words.until(
+        lambda: one.guard.sidecar.get("/readyz").json == {"ready": True, "release": version("kong-mcp"), "problems": {}}
+    )
 
 
 @pytest.mark.requirement("SIDE-036")

@@ -172,10 +172,6 @@ def test_a_links_file_that_cannot_be_read_lets_nobody_in():
 @pytest.mark.parametrize(
     ("variable", "texts"),
     [
-        (
-            "MCP_SIDECAR_PORTAL_URL",
-            ["", "gateway", "ftp://a", "https://a/b", "https://u@a", "https://a?b", "https://a;b", "https://a b"],
-        ),
         ("MCP_SIDECAR_PORTAL_ROLES", ["", "ada", "ada=king", "ada=viewer,ada=reviewer", "=viewer"]),
         (
             "MCP_SIDECAR_PORTAL_LOGIN",
@@ -195,4 +191,4 @@ def test_a_setting_that_cannot_be_used_says_what_to_write(variable, texts):
     for text in texts:
         with pytest.raises(ValueError, match="write"):
             PORTAL_VARIABLES[variable][1](text)
-    assert "MCP_SIDECAR_PORTAL_URL" in (PortalSettings(links="/x").problem() or "")
+    assert "MCP_SIDECAR_PUBLIC_URL" in (PortalSettings(links="/x").problem() or "")
