@@ -65,11 +65,20 @@ class Reading:
     texts: tuple[str, ...]
 
     @cached_property
+    def _joined(self) -> str:
+        return FIELD.join(self.texts)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the texts hold nothing but ASCII without controls."""
+        joined = self._joined
+        return joined.isascii() and len(joined.encode().translate(None, _NO_CONTROLS)) == len(self.texts) - 1
+
+    @cached_property
     def code(self) -> str:
         """The visible characters."""
-        joined = FIELD.join(self.texts)
-        if joined.isascii() and len(joined.encode().translate(None, _NO_CONTROLS)) == len(self.texts) - 1:
-            return joined.lower()
+        if self.is_plain:
+            return self._joined.lower()
         return FIELD.join(map(folded, self.texts))
 
     @cached_property
@@ -96,6 +105,11 @@ class Reading:
         if "_" in text and _SNAKE.search(text):
             words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
         return f" {' '.join(words)} "
+
+    @cached_property
+    def unique(self) -> set[str]:
+        """The words, each once."""
+        return set(self.words.split())
 
     @cached_property
     def sentences(self) -> list[tuple[int, int]]:

@@ -76,6 +76,7 @@ RULES: Final = (
                     "state|say|tell|announce|display|show|mention|print|deliver|inform|present|reply|respond|"
                     "answer|append|include|add|end|begin|start"
                 ),
+                probe=r"[\"'`](?:(?<=\")[^\"\n\x00]{30}|(?<=')[^'\n\x00]{30}|(?<=`)[^`\n\x00]{30})",
             ),
         ),
         trait="dictated",
@@ -282,6 +283,7 @@ RULES: Final = (
             Pattern(
                 r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+){1,6}\([^()\n\x00]{0,80}=[^()\n\x00]{1,160}\)",
                 ("(",),
+                probe=r"_[a-z0-9]+\([^()\n\x00]{0,80}=",
             ),
         ),
         phrases=(
