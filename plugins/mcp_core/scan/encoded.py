@@ -7,7 +7,8 @@ import binascii
 import codecs
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeAlias
@@ -101,7 +102,7 @@ _COMMON: Final = frozenset(
 )
 
 
-def decoded(text: str, depth: int = DEPTH, words: Set[str] | None = None) -> Iterator[Decoded]:
+def decoded(text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None) -> Iterator[Decoded]:
     """Yield every piece of a text that decodes to words, and what those decode to in turn.
 
     `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
@@ -119,13 +120,14 @@ def decoded(text: str, depth: int = DEPTH, words: Set[str] | None = None) -> Ite
             return
 
 
-def _pieces(text: str, known: Set[str] | None = None) -> Iterator[Decoded]:
+def _pieces(text: str, known: AbstractSet[str] | None = None) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
         for found in islice(_found(pattern, text, data), MOST):
             plain = decode(found[0][:LONGEST])
             if plain:
                 yield Decoded(how, found.start(), found.end(), plain)
+    before = ""
     for how, pattern, least, decode in _wholes_in(data):
         first = pattern.search(text)
         if first is None:
@@ -134,8 +136,9 @@ def _pieces(text: str, known: Set[str] | None = None) -> Iterator[Decoded]:
         if len(places) >= least:
             part = text if len(text) <= SHORT else _around(text[:LONGEST], places)
             plain = decode(part)
-            if plain != part:
+            if plain not in (part, before):  # where nothing is written with a 1, both readings of leetspeak are one
                 yield Decoded(how, first.start(), len(text), plain)
+            before = plain
     if known is not None and len(known & _ROT13_WORDS) < _TELLING > len(known & _REVERSED_WORDS):
         return
     words = set(text.lower().split())
@@ -160,10 +163,10 @@ def _wholes_in(data: bytes) -> Iterator[_Whole]:
     for sign, encoding in _SIGNED:
         if sign in data:
             yield encoding
-    kinds = data.translate(_KINDS, _REST)
-    if _SINGLE.search(kinds):
+    rest = b"" if data.isascii() else _REST
+    if _SINGLE.search(data.translate(_KINDS, rest)):
         yield _LETTER_SPACING
-    kinds = data.translate(_LEET_KINDS, _REST)
+    kinds = data.translate(_LEET_KINDS, rest)
     if b"ada" in kinds or b"sdaa" in kinds:
         yield from _LEETSPEAK
 
