@@ -14,6 +14,7 @@ from kong_mcp.cli import main as kong_mcp
 from mcp_sidecar.auth.settings import AuthSettings
 from mcp_sidecar.catalog.settings import CatalogSettings
 from mcp_sidecar.health.settings import HealthSettings
+from mcp_sidecar.second.settings import SecondReaderSettings
 from mcp_sidecar.settings import KEYS_VARIABLE, VARIABLES, Settings
 from mcp_sidecar.surface.pin_settings import PinSettings
 from mcp_sidecar.telemetry.settings import TelemetrySettings
@@ -52,6 +53,12 @@ MEANINGS: Final = {
     "MCP_SIDECAR_SERVERS_FILE": "All servers, as `kong-mcp deck render --servers-out` writes them; read anew.",
     "MCP_SIDECAR_REVIEWERS": "Who may use the review API: `NAME=TOKEN`, separated by commas.",
     "MCP_SIDECAR_READERS": "Who may read in the review API, and decide nothing: `NAME=TOKEN`, separated by commas.",
+    "MCP_SIDECAR_SECOND_READER_URL": "Where a model of yours reads what is new (`.../v1/chat/completions`). Without it "
+    "nobody is asked.",
+    "MCP_SIDECAR_SECOND_READER_MODEL": "The model's name at that URL.",
+    "MCP_SIDECAR_SECOND_READER_KEY": "The bearer token for that URL.",
+    "MCP_SIDECAR_SECOND_READER_TIMEOUT": "Seconds that one question may take.",
+    "MCP_SIDECAR_SECOND_READER_DAILY": "Questions in 24 hours at most; what is new after them is read later.",
     "MCP_SIDECAR_WEBHOOK_URL": "Where news is sent: new and changed items, withheld answers.",
     "MCP_SIDECAR_WEBHOOK_SECRET": "What the webhook's body is signed with (HMAC-SHA256).",
     "KONG_MCP_ISSUER_KEYS": "The file in which this node's guards read issuers' keys; the plugin server has it too.",
@@ -118,7 +125,15 @@ def commands_page() -> str:
 def defaults() -> dict[str, Any]:
     """Return the default of each field that a variable sets."""
     found: dict[str, Any] = {}
-    for kind in (Settings, PinSettings, AuthSettings, HealthSettings, TelemetrySettings, CatalogSettings):
+    for kind in (
+        Settings,
+        PinSettings,
+        AuthSettings,
+        HealthSettings,
+        TelemetrySettings,
+        CatalogSettings,
+        SecondReaderSettings,
+    ):
         for field in fields(kind):
             found[field.name] = None if field.default is MISSING else field.default
     return found | {"listen": f"{Settings.listen_host}:{Settings.listen_port}"}

@@ -37,6 +37,7 @@ from mcp_sidecar.lane.policies import PolicyReader
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.operations import Operations
 from mcp_sidecar.portal.portal import Portal
+from mcp_sidecar.second.reader import SecondReader
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
@@ -92,11 +93,11 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
                     file = RevokedFile(revoked, settings.keys, version("kong-mcp"))
-                    pins = settings.pins
-                    keeper = RevocationKeeper(file, pins.store, pins.refresh_interval, parts.cuts.hear)
-                    tasks.start_soon(keeper.run)
+                    store, pause = settings.pins.store, settings.pins.refresh_interval
+                    tasks.start_soon(RevocationKeeper(file, store, pause, parts.cuts.hear).run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
+                tasks.start_soon(_read_on, settings, curator, metrics)
                 tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
                 if portal is not None:
                     tasks.start_soon(portal.finder.follow)
@@ -130,6 +131,12 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         lifespan=lifespan,
     )
     return Applications(lane, review)
+
+
+async def _read_on(settings: Settings, curator: Curator, metrics: Metrics) -> None:
+    """Have the second reader read, where there is one."""
+    if curator.surfaces is not None and settings.second.second_url is not None:
+        await SecondReader(settings.second, curator.surfaces, curator.alerts, metrics.second).run()
 
 
 def _collecting(collector: Collector, settings: Settings) -> AbstractAsyncContextManager[None]:

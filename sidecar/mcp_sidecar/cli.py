@@ -58,6 +58,14 @@ what is approved.
   MCP_SIDECAR_MAIL_SERVER      where they are mailed, smtp://HOST:PORT or smtps://USER@HOST:PORT
   MCP_SIDECAR_MAIL_FROM        the sender; MCP_SIDECAR_MAIL_TO: the receivers; MCP_SIDECAR_MAIL_PASSWORD: the user's
 
+A second reader (docs/second-reader.md): a model of yours reads what is new, and may close it.
+
+\b
+  MCP_SIDECAR_SECOND_READER_URL      where completions are asked for   nobody is asked
+  MCP_SIDECAR_SECOND_READER_MODEL    the model's name there; MCP_SIDECAR_SECOND_READER_KEY: the bearer token
+  MCP_SIDECAR_SECOND_READER_TIMEOUT  seconds of a question             30
+  MCP_SIDECAR_SECOND_READER_DAILY    questions in 24 hours             500
+
 Health (docs/availability.md): probes of replicas, and breakers; KONG_MCP_HEALTH is the file by which the guards of this
 node know which servers are not to be asked now.
 

@@ -32,6 +32,12 @@ def method_label(method: str) -> str:
     return method if method in _KNOWN else "other"
 
 
+def second_readings(registry: CollectorRegistry) -> Counter:
+    """Return what is counted of the second reader."""
+    text = "Questions to the second reader, by its word or why there is none."
+    return Counter("mcp_sidecar_second_readings", text, ("outcome",), registry=registry)
+
+
 class Metrics:
     """One process's metrics, in a registry of their own."""
 
@@ -84,6 +90,7 @@ class Metrics:
             ("server", "rule", "action"),
             registry=self._registry,
         )
+        self.second = second_readings(self._registry)
         self.pins = PinMetrics(self._registry)
         self.issuers = IssuerMetrics(self._registry)
         self.health = HealthMetrics(self._registry)

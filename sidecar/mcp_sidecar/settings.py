@@ -14,6 +14,7 @@ from mcp_sidecar.auth.settings import AUTH_VARIABLES, AuthSettings
 from mcp_sidecar.catalog.settings import CATALOG_VARIABLES, CatalogSettings
 from mcp_sidecar.health.settings import HEALTH_VARIABLES, HealthSettings
 from mcp_sidecar.portal.settings import PORTAL_VARIABLES, PortalSettings, page_address
+from mcp_sidecar.second.settings import SECOND_VARIABLES, SecondReaderSettings
 from mcp_sidecar.surface.pin_settings import PIN_VARIABLES, PinSettings
 from mcp_sidecar.telemetry.settings import TELEMETRY_VARIABLES, TelemetrySettings
 from mcp_sidecar.upstream.shares import PLACES
@@ -69,6 +70,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     portal: PortalSettings = field(default_factory=PortalSettings)
     catalog: CatalogSettings = field(default_factory=CatalogSettings)
+    second: SecondReaderSettings = field(default_factory=SecondReaderSettings)
     warnings: tuple[str, ...] = ()
     """What works, and should be written otherwise, one sentence each."""
 
@@ -116,14 +118,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
     catalog = _part(CatalogSettings, CATALOG_VARIABLES, values)
     portal = replace(_part(PortalSettings, PORTAL_VARIABLES, values), url=page_address(catalog.public_url))
-    wrong = (pins.problem(), auth.problem(), told.problem(pins.store), portal.problem())
+    second = _part(SecondReaderSettings, SECOND_VARIABLES, values)
+    wrong = (pins.problem(), auth.problem(), told.problem(pins.store), portal.problem(), second.problem(pins.store))
     problems += [problem for problem in wrong if problem is not None]
     if problems:
         raise SettingsError([*problems, *warnings])
     listen = values.pop("listen", None)
     if isinstance(listen, tuple):
         values["listen_host"], values["listen_port"] = listen
-    settings = Settings(**values, pins=pins, auth=auth, health=health, telemetry=told, catalog=catalog, portal=portal)  # type: ignore[arg-type]  # each parser gives its field's type
+    rooms = {"pins": pins, "auth": auth, "health": health, "telemetry": told, "catalog": catalog, "portal": portal}
+    settings = Settings(**values, **rooms, second=second)  # type: ignore[arg-type]  # each parser gives its field's type
     if (problem := _review_problem(settings)) is not None:
         raise SettingsError([problem])
     return settings
@@ -273,6 +277,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     **TELEMETRY_VARIABLES,
     **PORTAL_VARIABLES,
     **CATALOG_VARIABLES,
+    **SECOND_VARIABLES,
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
 

@@ -70,6 +70,15 @@ OF_CATALOG = {
 }
 
 
+OF_SECOND = {
+    "MCP_SIDECAR_SECOND_READER_URL": "http://127.0.0.1:11434/v1/chat/completions",
+    "MCP_SIDECAR_SECOND_READER_MODEL": "qwen3:8b",
+    "MCP_SIDECAR_SECOND_READER_KEY": "k" * 24,
+    "MCP_SIDECAR_SECOND_READER_TIMEOUT": "5",
+    "MCP_SIDECAR_SECOND_READER_DAILY": "50",
+}
+
+
 OF_PORTAL = {
     "MCP_SIDECAR_PORTAL_ROLES": "ada=reviewer,group:ops=administrator",
     "MCP_SIDECAR_PORTAL_LOGIN": "https://idp.example portal file:/run/secrets/portal",
@@ -129,6 +138,7 @@ def whole(listed):
         **OF_TELEMETRY,
         **OF_CATALOG,
         **OF_PORTAL,
+        **OF_SECOND,
     }
 
 

@@ -8,6 +8,7 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeAlias
@@ -69,6 +70,8 @@ _ROT13_WORDS: Final = frozenset(
 _REVERSED_WORDS: Final = frozenset(
     ("eht", "dna", "uoy", "resu", "elif", "siht", "tsum", "erofeb", "daer", "dnes", "fo", "rof")
 )
+_TELLING: Final = 2
+"""Such words from which a text may be written so."""
 _LEET_WORD: Final = re.compile(r"[013457@$!|](?:(?<=[a-zA-Z].)(?=[a-zA-Z])|(?<=\s.)(?=[a-zA-Z]{2}))")
 _SINGLE: Final = re.compile(rb"sas{1,3}as{1,3}as{1,3}as")
 _KINDS: Final = (
@@ -86,18 +89,6 @@ _LEET_KINDS: Final = (
     )
     + b"s" * 128
 )
-
-
-def _may_be_leet(data: bytes) -> bool:
-    kinds = data.translate(_LEET_KINDS, _REST)
-    return b"ada" in kinds or b"sdaa" in kinds
-
-
-_GATES: Final[dict[re.Pattern[str], Callable[[bytes], object]]] = {
-    _SINGLES: lambda data: _SINGLE.search(data.translate(_KINDS, _REST)),
-    _LEET_WORD: _may_be_leet,
-}
-"""Expression -> what tells of its UTF-8, at a tenth of the cost, whether there may be a match."""
 _BREAKS: Final = re.compile(r"[\s\x00]")
 _LETTERS: Final = re.compile(r"[^\W\d_]+| +")
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
@@ -111,10 +102,13 @@ _COMMON: Final = frozenset(
 )
 
 
-def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
-    """Yield every piece of a text that decodes to words, and what those decode to in turn."""
+def decoded(text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None) -> Iterator[Decoded]:
+    """Yield every piece of a text that decodes to words, and what those decode to in turn.
+
+    `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
+    """
     number = 0
-    for piece in _pieces(text):
+    for piece in _pieces(text, words):
         if not (piece.text and _is_text(piece.text)):
             continue
         yield Decoded(piece.how, piece.start, piece.end, piece.text, _is_sentence(piece.text))
@@ -126,16 +120,15 @@ def decoded(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
             return
 
 
-def _pieces(text: str) -> Iterator[Decoded]:
+def _pieces(text: str, known: AbstractSet[str] | None = None) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
         for found in islice(_found(pattern, text, data), MOST):
             plain = decode(found[0][:LONGEST])
             if plain:
                 yield Decoded(how, found.start(), found.end(), plain)
-    for how, pattern, least, decode in _WHOLES:
-        if pattern in _GATES and not _GATES[pattern](data):
-            continue
+    before = ""
+    for how, pattern, least, decode in _wholes_in(data):
         first = pattern.search(text)
         if first is None:
             continue
@@ -143,12 +136,15 @@ def _pieces(text: str) -> Iterator[Decoded]:
         if len(places) >= least:
             part = text if len(text) <= SHORT else _around(text[:LONGEST], places)
             plain = decode(part)
-            if plain != part:
+            if plain not in (part, before):  # where nothing is written with a 1, both readings of leetspeak are one
                 yield Decoded(how, first.start(), len(text), plain)
+            before = plain
+    if known is not None and len(known & _ROT13_WORDS) < _TELLING > len(known & _REVERSED_WORDS):
+        return
     words = set(text.lower().split())
-    if len(words & _ROT13_WORDS) >= 2:
+    if len(words & _ROT13_WORDS) >= _TELLING:
         yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
-    if len(words & _REVERSED_WORDS) >= 2:
+    if len(words & _REVERSED_WORDS) >= _TELLING:
         yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
 
 
@@ -160,6 +156,19 @@ def _runs_in(data: bytes) -> Iterator[_Run]:
         yield from _NUMBERS
     if b".- " in data or b"-. " in data:
         yield "morse", _MORSE, _morse
+
+
+def _wholes_in(data: bytes) -> Iterator[_Whole]:
+    """Yield what a whole text may be written in, as far as its signs and the order of its characters tell."""
+    for sign, encoding in _SIGNED:
+        if sign in data:
+            yield encoding
+    rest = b"" if data.isascii() else _REST
+    if _SINGLE.search(data.translate(_KINDS, rest)):
+        yield _LETTER_SPACING
+    kinds = data.translate(_LEET_KINDS, rest)
+    if b"ada" in kinds or b"sdaa" in kinds:
+        yield from _LEETSPEAK
 
 
 def _around(text: str, places: Sequence[int]) -> str:
@@ -291,14 +300,18 @@ _NUMBERS: Final[tuple[_Run, ...]] = (
 )
 """How runs of characters are encoded, and how to undo it."""
 
-_WHOLES: Final[tuple[tuple[str, re.Pattern[str], int, Callable[[str], str]], ...]] = (
-    ("percent encoding", _PERCENT, 3, unquote),
-    ("character entities", _ENTITY, 2, html.unescape),
-    ("escapes", _ESCAPE, 4, _escapes),
-    ("letter spacing", _SINGLES, 1, _closed_up),
+_Whole: TypeAlias = tuple[str, re.Pattern[str], int, Callable[[str], str]]
+_SIGNED: Final[tuple[tuple[bytes, _Whole], ...]] = (
+    (b"%", ("percent encoding", _PERCENT, 3, unquote)),
+    (b"&", ("character entities", _ENTITY, 2, html.unescape)),
+    (b"\\", ("escapes", _ESCAPE, 4, _escapes)),
+)
+_LETTER_SPACING: Final[_Whole] = ("letter spacing", _SINGLES, 1, _closed_up)
+_LEETSPEAK: Final[tuple[_Whole, ...]] = (
     ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
     ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
 )
+"""What whole texts are written in: how, where, from how many places on, and how to undo it."""
 
 
 def _is_text(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
@@ -96,15 +96,17 @@ class Engine:
         Without `weak` only those weak signals are looked for, and returned, on which a combination may depend.
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
-        words = set(reading.words.split())
-        present = self._bits(words)
+        known = self._bits_of(reading.unique)
+        present = 0
+        for bits in known.values():
+            present |= bits
         phrases: Sequence[Expression] = self._fit(present)
         in_code = self._in_code(reading, present, own)
         if not weak:
             traits = self._useful(phrases, in_code, marks)
             phrases = [one for one in phrases if one.weighs or one.trait & traits]
             in_code = [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits]
-        trials = [Trial(one, reading, own, at) for one, at in self._places(reading, words, phrases)]
+        trials = [Trial(one, reading, own, at) for one, at in self._places(reading, known, phrases)]
         trials += in_code
         if not trials:
             return []
@@ -171,7 +173,7 @@ class Engine:
         return known
 
     def _places(
-        self, reading: Reading, unique: set[str], phrases: Sequence[Expression]
+        self, reading: Reading, known: Mapping[str, int], phrases: Sequence[Expression]
     ) -> list[tuple[Expression, list[tuple[int, int]]]]:
         """Return the phrases all of whose parts have a word in one sentence, with those sentences."""
         if not phrases:
@@ -179,9 +181,7 @@ class Engine:
         needed = 0
         for one in phrases:
             needed |= one.needed
-        known = self._seen.get
-        bits_of = {word: bits & needed for word in unique if (bits := known(word)) and bits & needed}
-        bits_of |= {word: bits for word in unique if len(word) > LONG and (bits := self._bits((word,)) & needed)}
+        bits_of = {word: bits & needed for word, bits in known.items() if bits & needed}
         asked = frozenset(phrases)
         words, places = reading.words, dict[Expression, list[tuple[int, int]]]()
         for start, end in reading.sentences:
@@ -212,8 +212,9 @@ class Engine:
         self._fitting[bits] = known = tuple(fitting)
         return known
 
-    def _bits(self, words: Iterable[str]) -> int:
-        bits = 0
+    def _bits_of(self, words: Iterable[str]) -> dict[str, int]:
+        """Return the bits of those of the words that have any. What is kept between texts decides over none of them."""
+        found = {}
         seen = self._seen
         for word in words:
             one = seen.get(word)
@@ -221,13 +222,13 @@ class Engine:
                 one = self._words.get(word, 0) | self._stems.get(word[:STEM], 0)
                 if "_" in word:
                     one |= self._words.get(NAME, 0)
-                if len(seen) >= SEEN:
-                    seen.clear()
                 if len(word) <= LONG:
+                    if len(seen) >= SEEN:
+                        seen.clear()
                     seen[word] = one
             if one:
-                bits |= one
-        return bits
+                found[word] = one
+        return found
 
     def _in_code(self, reading: Reading, present: int, own: Container[str]) -> list[Trial]:
         code = reading.code
@@ -239,7 +240,11 @@ class Engine:
             patterns = self._by_signs[signs] = [
                 one for one in self._patterns if not one.hints or any(sign_of(hint) in signs for hint in one.hints)
             ]
-        trials = [Trial(one, reading, own) for one in patterns if present & one.needed == one.needed]
+        trials = [
+            Trial(one, reading, own)
+            for one in patterns
+            if present & one.needed == one.needed and (not one.hints or one.is_hinted_in(code))
+        ]
         if self._composed and not code.isascii():
             there = scripts(reading.composed)
             trials += [

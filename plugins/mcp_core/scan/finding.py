@@ -60,7 +60,8 @@ class Report:
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Report:
         """Return the report of these findings: each once, in an order that depends on nothing but themselves."""
-        return cls(tuple(sorted(set(findings))))
+        every = set(findings)
+        return cls(tuple(sorted(every)) if every else ())
 
     @property
     def verdict(self) -> Verdict:

@@ -128,6 +128,14 @@ def fields(item: Any) -> Iterator[TextField]:
             for name in value:
                 if name not in _KEYWORDS:
                     yield TextField((path, name), name, TextRole.NAME, name)
-            stack.extend(((path, name), name, value[name]) for name in reversed(value))
+            stack += [((path, name), name, one) for name, one in reversed([*value.items()]) if type(one) not in _SILENT]
         elif isinstance(value, list | tuple):
-            stack.extend(((path, number), key, value[number]) for number in range(len(value) - 1, -1, -1))
+            stack += [
+                ((path, number), key, value[number])
+                for number in range(len(value) - 1, -1, -1)
+                if type(value[number]) not in _SILENT
+            ]
+
+
+_SILENT: Final = frozenset({bool, int, float, type(None)})
+"""Types of what holds no string: asking whether they are mappings costs more than all the rest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from mcp_core.scan.items import TextField, TextRole
@@ -23,6 +24,7 @@ WORDS: Final = 10
 
 _SHORT: Final = 24
 _LONG_NAME: Final = 200
+_KEPT_NAME: Final = 40
 _PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL: Final = re.compile(r"\b([a-z]{3,24})((?:[A-Z][a-z0-9]{1,24}){1,6})\b")
 _HUMP: Final = re.compile(r"[A-Z](?<=[a-z].)")
@@ -97,10 +99,22 @@ def findings(read: Sequence[TextField]) -> list[tuple[ScanRule, int]]:
     for number, field in enumerate(read):
         if field.role is not TextRole.NAME:
             continue
-        if len(field.text) > 40 and "/" not in field.text and len(_PARTS.sub(" ", field.text).split()) >= WORDS:
+        text = field.text
+        if len(text) > 40 and "/" not in text and len(_PARTS.sub(" ", text).split()) >= WORDS:
             found.append((SENTENCE, number))
-        elif field.key == field.text and _HARVEST.fullmatch(field.text):
-            found.append((HARVEST, number))
-        elif field.key == field.text and len(field.text) <= _LONG_NAME and _spells_a_file(field.text):
-            found.append((SECRET_FILE, number))
+        elif field.key == text:
+            rule = _rule_of(text) if len(text) <= _KEPT_NAME else _told(text)
+            if rule:
+                found.append((rule, number))
     return found
+
+
+def _told(name: str) -> ScanRule | None:
+    """Return which rule holds for the name of a parameter, or of another key."""
+    if _HARVEST.fullmatch(name):
+        return HARVEST
+    return SECRET_FILE if len(name) <= _LONG_NAME and _spells_a_file(name) else None
+
+
+_rule_of = lru_cache(maxsize=4096)(_told)
+"""The same, remembered: servers call their parameters by the same few names."""

@@ -87,7 +87,7 @@ class Reader:
         sight.look_for_ids = lambda: (hit.rule.id for hit in self._engine.hits(reading, marks, own))
         for hit in self._engine.hits(reading, marks, own, weak=False):
             self._note_hit(sight, hit, reading)
-        self._encoded(sight, read, own)
+        self._encoded(sight, read, own, reading)
         return sight
 
     def _hidden(self, sight: ItemReading, read: Sequence[TextField]) -> Iterator[Hit]:
@@ -106,12 +106,12 @@ class Reader:
             return False
         return rule.id not in hidden.IN_RESULTS or not hidden.IN_RESULTS[rule.id](text)
 
-    def _encoded(self, sight: ItemReading, read: Sequence[TextField], own: Container[str]) -> None:
+    def _encoded(self, sight: ItemReading, read: Sequence[TextField], own: Container[str], reading: Reading) -> None:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
         joined = FIELD.join(one.text for one in read)
         ends = None
-        for piece in decoded(joined):
+        for piece in decoded(joined, words=reading.unique if reading.is_plain else None):
             hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]
             if not hits and not piece.sentence:
                 continue
@@ -180,8 +180,11 @@ def _weighs(hit: Hit) -> bool:
 
 def _within(fields: Iterable[TextField]) -> tuple[list[TextField], bool]:
     """Return the fields up to LONGEST characters, and whether those are all."""
+    every = list(fields)
+    if sum([len(one.text) for one in every]) + len(every) < LONGEST:
+        return every, True
     kept, left = [], LONGEST
-    for one in fields:
+    for one in every:
         if len(one.text) > left:
             kept.append(TextField(one.path, one.text[:left], one.role, one.key))
             return kept, False

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from mcp_core.scan.characters import composed, folded
 
+_T = TypeVar("_T")
 FIELD: Final = "\x00"
 """Separates the fields of a text; it is a control character, so no visible text contains it."""
 
@@ -58,26 +59,48 @@ PLACEHOLDERS: Final = frozenset({"xurl", "xmail", "xhost", "xsensitive"})
 """Words of `Reading.words` that stand for addresses and paths."""
 
 
+class Once(Generic[_T]):
+    """A property that is worked out when it is first asked for: `cached_property` without its lock, twice as fast."""
+
+    def __init__(self, work: Callable[[Any], _T]) -> None:
+        self._work = work
+        self._name = work.__name__
+
+    def __get__(self, owner: Any, _: type) -> _T:
+        """Return the value, and keep it where Python looks before it asks here."""
+        value = owner.__dict__[self._name] = self._work(owner)
+        return value
+
+
 @dataclass(frozen=True)
 class Reading:
     """One reading of one or more fields: as they are, or as something decoded from them."""
 
     texts: tuple[str, ...]
 
-    @cached_property
+    @Once
+    def _joined(self) -> str:
+        return FIELD.join(self.texts)
+
+    @Once
+    def is_plain(self) -> bool:
+        """Whether the texts hold nothing but ASCII without controls."""
+        joined = self._joined
+        return joined.isascii() and len(joined.encode().translate(None, _NO_CONTROLS)) == len(self.texts) - 1
+
+    @Once
     def code(self) -> str:
         """The visible characters."""
-        joined = FIELD.join(self.texts)
-        if joined.isascii() and len(joined.encode().translate(None, _NO_CONTROLS)) == len(self.texts) - 1:
-            return joined.lower()
+        if self.is_plain:
+            return self._joined.lower()
         return FIELD.join(map(folded, self.texts))
 
-    @cached_property
+    @Once
     def composed(self) -> str:
         """The visible characters with their accents and scripts, for languages other than English."""
         return FIELD.join(map(composed, self.texts))
 
-    @cached_property
+    @Once
     def words(self) -> str:
         """The words."""
         text = self.code
@@ -91,13 +114,18 @@ class Reading:
         text = _SENTENCE.sub(_END, text)
         if "'" in text or "`" in text:
             text = _APOSTROPHE.sub("", text)
-        text = text.translate(_SPACES) if text.isascii() else _apart(text)
+        text = _apart(text)
         words = text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()
         if "_" in text and _SNAKE.search(text):
             words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
         return f" {' '.join(words)} "
 
-    @cached_property
+    @Once
+    def unique(self) -> set[str]:
+        """The words, each once."""
+        return set(self.words.split())
+
+    @Once
     def sentences(self) -> list[tuple[int, int]]:
         """Where each sentence of `words` begins and ends, the space before and after it included."""
         words, places, at = self.words, [], 0
@@ -109,7 +137,7 @@ class Reading:
             places.append((at, len(words)))
         return places
 
-    @cached_property
+    @Once
     def _word_fields(self) -> list[int]:
         return _separators(self.words)
 
@@ -120,6 +148,8 @@ class Reading:
 
 def _apart(text: str) -> str:
     """Return the text with a blank for each character that is of no word."""
+    if text.isascii():
+        return text.encode().translate(_BLANKS).decode()
     text = text.encode("utf-8", "surrogatepass").translate(_BLANKS).decode("utf-8", "surrogatepass")
     others = [one for one in set(text) if one > "\x7f" and not one.isalnum()]
     if len(others) > _FEW:

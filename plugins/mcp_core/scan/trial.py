@@ -101,6 +101,13 @@ class Expression:
         """Characters that a match has at most."""
         return int(_parser.parse(self.text).getwidth()[1])
 
+    def is_hinted_in(self, text: str) -> bool:
+        """Return whether a text holds one of the hints."""
+        for hint in self.hints:  # noqa: SIM110 - a generator costs as much as some of these
+            if hint in text:
+                return True
+        return False
+
     def places(self, text: str) -> Iterator[re.Match[str]]:
         """Yield what `compiled.finditer(text)` does, and look only around the hints of a long text.
 
@@ -165,12 +172,6 @@ class Trial:
         if self._places:
             return _phrase_hits(self.one, self._reading, self._places, self._own)
         text: str = getattr(self._reading, self._view)
-        for hint in self.one.hints:
-            if hint in text:
-                break
-        else:
-            if self.one.hints:
-                return ()
         return _matches(self.one, text, self._view, self._own)
 
     @property

@@ -15,7 +15,7 @@ from mcp_core.auth.revoked import Word
 from mcp_core.errand import Address
 from mcp_core.pins.states import OPEN, Rules, Sight, State, is_open
 from mcp_core.scan import ItemKind
-from mcp_sidecar.store import chain, leases, lineage, rescan, revocations
+from mcp_sidecar.store import chain, leases, lineage, rescan, revocations, second
 from mcp_sidecar.store.chain import DECIDED, EFFECTS, Audit, Draft, append, lock_head
 from mcp_sidecar.store.engine import (
     StoreError,
@@ -73,6 +73,25 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def words(self, after: int) -> tuple[int, dict[str, tuple[second.Opinion, str]]]:
+        """Return what the second reader said behind an entry of the chain; see second.words."""
+        with reading(self._engine) as session:
+            return second.words(session, after)
+
+    def asked_since(self, at: int) -> int:
+        """Return how often the second reader said something since a time (Unix milliseconds)."""
+        with reading(self._engine) as session:
+            return second.asked_since(session, at)
+
+    def unread(self, behind: second.Place, most: int) -> list[second.Unread]:
+        """Return versions for the second reader, at most so many; see second.unread."""
+        with reading(self._engine) as session:
+            return second.unread(session, behind, most)
+
+    def say(self, one: second.Unread, word: second.Opinion, said: str, *, known: bool, now: int) -> News | None:
+        """Write down what the second reader says of a version, and return what that closes; see second.say."""
+        return write(self._engine, partial(second.say, one=one, word=word, said=said, known=known, now=now))
 
     def take_lease(self, name: str, holder: str, now: int, lasts: int, told: str | None) -> Tenure:
         """Take or renew a lease, as leases.take has it."""

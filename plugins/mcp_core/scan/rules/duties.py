@@ -76,6 +76,7 @@ RULES: Final = (
                     "state|say|tell|announce|display|show|mention|print|deliver|inform|present|reply|respond|"
                     "answer|append|include|add|end|begin|start"
                 ),
+                probe=r"[\"'`](?:(?<=\")[^\"\n\x00]{30}|(?<=')[^'\n\x00]{30}|(?<=`)[^`\n\x00]{30})",
             ),
         ),
         trait="dictated",
@@ -262,7 +263,7 @@ RULES: Final = (
         patterns=(
             Pattern(
                 r"'[^'\n\x00]{3,60}'|\"[^\"\n\x00]{3,60}\"|`[^`\n\x00]{3,60}`|\b[a-z]{2}\d{2}[a-z0-9]{8,30}\b|id\s\d|\b\w{1,40}=(?:true|false|\d)|\b\d[\d-]{6,}\b|/etc/|~/|\b[\w.+-]{1,40}@[\w-]{1,40}\.",
-                ("'", '"', "`", "/etc/", "~/", "@", *"0123456789"),
+                ("'", '"', "`", "/etc/", "~/", "@", "=true", "=false", *"0123456789"),
                 gate=(
                     "regardless|irrespective|independent|independently|whatever|whichever|matter|ignore|ignoring|"
                     "disregard|disregarding|discard|override|overriding|even|instead|place|lieu|replace|replaced|"
@@ -282,6 +283,7 @@ RULES: Final = (
             Pattern(
                 r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+){1,6}\([^()\n\x00]{0,80}=[^()\n\x00]{1,160}\)",
                 ("(",),
+                probe=r"_[a-z0-9]+\([^()\n\x00]{0,80}=",
             ),
         ),
         phrases=(

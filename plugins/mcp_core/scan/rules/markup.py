@@ -23,7 +23,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"<(?:start|end)_of_turn>",
-                ("_of_turn",),
+                ("<start_of", "<end_of"),
             ),
             Pattern(
                 r"(?:^|[\n\x00])\s{0,4}(?:#{2,6}\s{0,3}|\*\*)?(?:human|assistant|"
@@ -46,7 +46,7 @@ RULES: Final = (
             Pattern(
                 r"</?(?:tool_result|function_results?|function_calls?|antml[:\w]{0,20}|tool_response|tool_output|"
                 r"tool_use|thinking|system_prompt|system-prompt)>",
-                ("tool_", "function_", "antml", "thinking", "system_prompt", "system-prompt"),
+                ("</", "<tool_", "<function_", "<antml", "<thinking", "<system"),
             ),
         ),
         guard=Weakening.SPOKEN_OF,

@@ -9,7 +9,7 @@ from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 _TITLE: Final = (
     r"[ _-](?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
     r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
-    r"\s{0,2}(?:\([^()\n]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:"
+    r"\s{0,2}(?:\([^()\n\x00]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:"
 )
 _OFFICE: Final = (
     "system|global|persistent|standing|session|internal|hidden|security|admin|administrator|role|metadata|"
@@ -331,7 +331,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"[\[(<#*][\[(<#*]{0,2}\s{0,2}(?:system|hidden|internal|background|assistant|admin|directive|instruction|override|"
-                r"policy|sys|inst|ai)\b[^\])>\n]{0,40}[\])>*#]\s{0,2}:?",
+                r"policy|sys|inst|ai)\b[^\])>\n\x00]{0,40}[\])>*#]\s{0,2}:?",
                 gate=_OFFICE,
             ),
             Pattern(r"(?:^|[\n\x00.!])\s{0,8}system:\s", ("system:",), "system"),
