@@ -69,7 +69,8 @@ class DevSettings:
     they take the inspect lane. `probes` has the sidecar probe replicas as MCP speaks, and guards hear of it. `records`
     has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
     counts usage in the store. `listed` are the records of server files: with them the sidecar knows every server before
-    an agent comes, clients find those servers at the registry, and people in the portal.
+    an agent comes, clients find those servers at the registry, and people in the portal. `local` are server files of
+    local servers, whose programs run at `local_port`.
     """
 
     servers: Sequence[DevServer]
@@ -85,6 +86,8 @@ class DevSettings:
     probes: bool = False
     collector: bool = False
     listed: Sequence[McpServer] = ()
+    local: Sequence[Path] = ()
+    local_port: int = 0
 
     @property
     def runs_answers(self) -> bool:
@@ -209,6 +212,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
+        _start_local(settings, folder, reaper, stack)
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],
@@ -233,6 +237,17 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _start_local(settings: DevSettings, folder: Path, reaper: Reaper, stack: contextlib.ExitStack) -> None:
+    """Run the process of local servers, where there are any, and wait until it can be reached."""
+    if not settings.local:
+        return
+    command = [program("kong-mcp"), "stdio", "serve", *map(str, settings.local), "--port", str(settings.local_port)]
+    running = Child("local servers", command, os.environ, folder / "local.log")
+    reaper.watch(running.pid)
+    stack.callback(running.stop)
+    running.wait_until(lambda: _status(f"http://127.0.0.1:{settings.local_port}/healthz") == 200, START_SECONDS)
 
 
 def _local(port: int) -> dict[str, Any]:
