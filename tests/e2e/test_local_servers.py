@@ -36,15 +36,23 @@ async def used(url):
         return listed, said
 
 
+async def call(url, tool):
+    """Return what a call of one tool brings."""
+    async with Client(url) as client:
+        return (await client.call_tool(tool, {"text": "x"})).content[0].text
+
+
 @pytest.mark.requirement("STDIO-013")
 def test_policies_hold_for_local_servers_behind_the_gateway(kind, tmp_path):
     server_file(tmp_path, "own", "auth: []\ntools: {allow: [good, exit]}")
     server_file(tmp_path, "together", "  process: shared\nauth: []\ntools: {allow: [good, exit]}")
+    (tmp_path / "desk.yaml").write_text("name: desk\nservers: [own, together]\nauth: []\n")
     command = [*COMMAND, "--servers", str(tmp_path), "--gateway", kind, "--port", "0"]
     environment = {**os.environ, "A_SECRET": "of the gateway"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as dev:
         try:
-            urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(2))
+            urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(3))
+            as_one = anyio.run(call, urls.pop("desk"), "together_good")
             found = {name: anyio.run(used, url) for name, url in urls.items()}
             with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
                 assert client.post(urls["own"], content=b"{").status_code == 400
@@ -52,6 +60,7 @@ def test_policies_hold_for_local_servers_behind_the_gateway(kind, tmp_path):
             dev.send_signal(signal.SIGTERM)
             _, told = dev.communicate(timeout=60)
     assert dev.returncode == 0, told
+    assert as_one.startswith("good: x")
     assert set(found) == {"own", "together"}
     for listed, said in found.values():
         assert listed == {"good"}

@@ -36,6 +36,8 @@ from mcp_sidecar.stdio.sessions import StdioSession, StdioSessions
 SWEEP_SECONDS: Final = 15.0
 STREAM_AFTER: Final = 10.0
 """Seconds without a message after which an answer becomes a stream, whose comments keep the connection."""
+_LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024)
+"""As much as guards can be told to let through: theirs are the limits that hold."""
 _COMMENT: Final = b": waiting\n\n"
 _SSE: Final = {"cache-control": "no-store", "content-type": "text/event-stream"}
 
@@ -84,7 +86,7 @@ class StdioApp:
 
     async def _post(self, sessions: StdioSessions, request: Request) -> Response:
         try:
-            message = jsonrpc.parse(await request.body())
+            message = jsonrpc.parse(await _body(request), _LIMITS)
         except ClientDisconnect:
             return Response(status_code=400)
         if isinstance(message, Reject):
@@ -108,6 +110,17 @@ class StdioApp:
         with contextlib.suppress(ProgramGoneError):
             await sessions.tell(session, message)
         return Response(status_code=ACCEPTED)
+
+
+async def _body(request: Request) -> bytes:
+    """Return a request's body, of one that is too long only so much that it is seen to be. Raises ClientDisconnect."""
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > _LIMITS.body:
+            break
+    return b"".join(parts)
 
 
 async def _answer(asked: WaitingRequest) -> Response:

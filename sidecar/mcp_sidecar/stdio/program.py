@@ -31,6 +31,8 @@ CHUNK: Final = 64 * 1024
 WRITE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
 """Until a program whose standard input was closed is told to end; keep.py gives it as long again, then kills."""
+KILL_SECONDS: Final = 10.0
+"""Until keep.py itself is killed, where it did not end."""
 MOST_QUEUED: Final = 1000
 """Messages that wait for one agent; what comes beyond is dropped, and an answer is always kept."""
 _LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024, keys=500_000, values=2_000_000)
@@ -198,7 +200,12 @@ class StdioProgram:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*self._tasks)
+        _, left = await asyncio.wait(self._tasks, timeout=KILL_SECONDS)
+        if left:  # the program keeps keep.py from its work, or what it left behind holds its streams open
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            for task in left:
+                task.cancel()
 
     def _end(self, why: str) -> None:
         """Let nothing wait any more."""

@@ -158,7 +158,7 @@ class StdioSessions:
             self.wait.failed()
             raise ProgramGoneError(f"the local program cannot be run: {error.strerror}") from None
         try:
-            asked = await program.ask(request, None, min(START_SECONDS, self.server.limits.answer))
+            asked = await program.ask(request, None, START_SECONDS)
             answer = await asked.answer()
         except BaseException:
             self.wait.failed()

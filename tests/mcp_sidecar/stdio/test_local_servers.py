@@ -150,6 +150,7 @@ def test_of_a_shared_program_sessions_hear_only_what_is_for_all(tmp_path):
         ("exit", "ended with status 3", "the local program ended"),
         ("long", "answer has 10485", "a line was too long and is passed over"),
         ("hang", "did not answer within 5 seconds", "the local program did not answer in time"),
+        ("deaf", "did not answer within 5 seconds", "the local program did not answer in time"),
         ("fork", "took more than its limits allow", "standard error"),
         ("neither", "neither result nor error", None),
     ],
@@ -271,6 +272,7 @@ def test_what_comes_not_from_the_gateway_is_refused(tmp_path):
         assert local.post(question("tools/list")).status_code == 404
         assert local.post(question("tools/list"), "x" * 32).status_code == 404
         assert local.client.post(local.url(), content=b'{"a": 1, "a": 2}').status_code == 400
+        assert local.client.post(local.url(), content=b" " * (17 << 20)).status_code == 413
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.2", local.port), 5)  # it listens on 127.0.0.1 and nowhere else
 
