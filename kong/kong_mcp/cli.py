@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.local import local_of
 from kong_mcp.declare.records import record_of
 from kong_mcp.declare.server_cli import good, server
 from kong_mcp.declare.server_file import ServerFile
@@ -171,7 +172,8 @@ def dev(  # noqa: PLR0913 - one for each option
     _check_watch(quiet=quiet, watch=watch)
     if login and consumers:
         raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
-    declared = _of_files(files)
+    local_port = free_port()
+    declared = [_placed(one, local_port) for one in _of_files(files)]
     named, servers = servers, (*servers, *(one.server for one in declared))
     _refuse_twins(servers)
     _end_on_signals()
@@ -190,6 +192,8 @@ def dev(  # noqa: PLR0913 - one for each option
             records=not quiet,
             collector=True,
             listed=listed,
+            local=[Path(one.file) for one in declared if local_of(one.values) is not None],
+            local_port=local_port,
         )
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
@@ -269,6 +273,13 @@ def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:
         if left := sorted(LEFT_OUT & one.values.keys()):
             click.echo(f"{one.name}: a local gateway leaves out {', '.join(left)}", err=True)
     return folder.servers
+
+
+def _placed(one: ServerFile, port: int) -> ServerFile:
+    """Return a server file, with its program at this port where it is a local server's."""
+    if local_of(one.values) is None:
+        return one
+    return replace(one, server=replace(one.server, targets=(f"127.0.0.1:{port}",)))
 
 
 def _refuse_twins(servers: tuple[DevServer, ...]) -> None:

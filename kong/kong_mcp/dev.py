@@ -70,7 +70,8 @@ class DevSettings:
     has the gateway write down every request, for who watches it. `collector` has it tell the sidecar's collector, which
     counts usage in the store. `listed` are the records of server files: with them the sidecar knows every server before
     an agent comes, clients find those servers at the registry, and people in the portal. `short` has Kong ask the guard
-    in one frame, where mcp-answers runs.
+    in one frame, where mcp-answers runs. `local` are server files of local servers, whose programs run at
+    `local_port`.
     """
 
     servers: Sequence[DevServer]
@@ -87,6 +88,8 @@ class DevSettings:
     collector: bool = False
     listed: Sequence[McpServer] = ()
     short: bool = False
+    local: Sequence[Path] = ()
+    local_port: int = 0
 
     @property
     def runs_answers(self) -> bool:
@@ -211,6 +214,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         admin = free_port() if settings.probes else None
         if admin is not None:
             environment |= {HEALTH_VARIABLE: str(folder / "health"), ADMIN_VARIABLE: f"http://127.0.0.1:{admin}"}
+        _start_local(settings, folder, reaper, stack)
         sidecar = Child(
             "sidecar",
             [program("mcp-sidecar"), "serve"],
@@ -237,6 +241,17 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
         )
         sidecar.wait_until(lambda: _status(f"http://127.0.0.1:{sidecar_port}/readyz") == 200, START_SECONDS)
         yield running
+
+
+def _start_local(settings: DevSettings, folder: Path, reaper: Reaper, stack: contextlib.ExitStack) -> None:
+    """Run the process of local servers, where there are any, and wait until it can be reached."""
+    if not settings.local:
+        return
+    command = [program("kong-mcp"), "stdio", "serve", *map(str, settings.local), "--port", str(settings.local_port)]
+    running = Child("local servers", command, os.environ, folder / "local.log")
+    reaper.watch(running.pid)
+    stack.callback(running.stop)
+    running.wait_until(lambda: _status(f"http://127.0.0.1:{settings.local_port}/healthz") == 200, START_SECONDS)
 
 
 def _local(port: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kong_mcp.declare.local import LOCAL
 from kong_mcp.declare.short_forms import TOKENS, TRUST
 from kong_mcp.policy_file import GIVEN
 from mcp_core.servers import LifeCycle
@@ -177,6 +178,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "len_min": 1,
             "elements": {
                 "type": "string",
+                "or": LOCAL,
                 "pattern": _REPLICA,
                 "say": "write http://HOST:PORT/PATH or https://HOST:PORT/PATH",
                 "refuse": [
@@ -185,7 +187,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                 ],
             },
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
-            "the one that replicas are asked for.",
+            "the one that replicas are asked for. Or a mapping: the program of a local server (docs/local-servers.md).",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
         }
     },

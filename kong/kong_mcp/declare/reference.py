@@ -28,6 +28,8 @@ def _rows(record: dict[str, Any], before: str) -> Iterator[tuple[str, str, str, 
         inner = field.get("elements", field)
         if inner["type"] == "record" and "short" not in inner:  # auth takes what plugins take
             yield from _rows(inner, f"{where}[]." if "elements" in field else f"{where}.")
+        if "or" in inner and inner is not field:  # a mapping among the words of a list
+            yield from _rows(inner["or"], f"{where}[].")
         if "or" in field:
             yield from _rows(field["or"], f"{where}.")
 

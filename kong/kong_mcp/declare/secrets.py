@@ -67,7 +67,7 @@ def _sentence(where: str, plugin: str | None, text: str) -> str | None:
         if is_secret(where.removeprefix("query."), text):
             return "found a secret in plain text; write {vault://VAULT/NAME}, alone: " + '"{vault://env/weather-key}"'
         return None
-    if where.startswith("replicas[") and {"@", "?"} & set(text):
+    if re.fullmatch(r"replicas\[\d+\]", where) and {"@", "?"} & set(text):
         return None  # the model says what to do instead, and shows nothing of it either
     if credentials.find({"text": _VARIABLE.sub("", text)}):
         return f"found what looks like a credential in plain text; {INSTEAD}"

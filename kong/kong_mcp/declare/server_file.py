@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kong_mcp.declare import nodes, secrets
+from kong_mcp.declare.local import local_of, url_of
+from kong_mcp.declare.local import problems as local_problems
 from kong_mcp.declare.model import AUTH, RENAMED, SERVER_FILE, of_guard
 from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
@@ -121,7 +123,9 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         if "servers" in values:
             server = DevServer(values["name"], "http", "/mcp", (), of_guard(values), virtual=True)
         else:
-            server = replace(server_of(values["name"], values["replicas"]), policy=of_guard(values))
+            local = local_of(values)
+            urls = values["replicas"] if local is None else [url_of(values["name"], local)]
+            server = replace(server_of(values["name"], urls), policy=of_guard(values))
     except ShortFormError as error:
         return None, [Problem(file, line_of(node, error.field), error.field, str(error))]
     except ServerSpecError as error:
@@ -135,6 +139,7 @@ def _meaning(mine: ServerFile) -> list[Problem]:
     """Return what is wrong with fields that are well-formed each."""
     held = (_virtual, _guard, _paths, _plugins, _credentials, _life)
     found = [problem for one in held for problem in one(mine)]
+    found += [mine.problem(where, text) for where, text in local_problems(mine.values)]
     return found if mine.server.virtual else [*found, *_tls(mine), *_health(mine)]
 
 

@@ -1,0 +1,43 @@
+"""`kong-mcp stdio`: run the local servers of server files, beside Kong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from kong_mcp.declare.local import NoSecretError, local_of, stdio_servers
+from kong_mcp.declare.server_cli import good, paths_argument
+from mcp_core.stdio import DEFAULT_PORT
+from mcp_sidecar.stdio.serving import serve as run
+
+
+@click.group()
+def stdio() -> None:
+    """Run programs that speak MCP on their standard streams as servers behind Kong."""
+
+
+@stdio.command()
+@paths_argument
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen here alone, whatever the files say.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def serve(paths: tuple[Path, ...], port: int | None, log_level: str) -> None:
+    """Offer the local servers of DIR to Kong, on loopback, until SIGTERM (docs/local-servers.md).
+
+    It runs beside Kong, in the same network: what it offers asks nobody who they are. Programs find in their
+    environment what their files say and nothing else; secrets are read from this command's environment.
+
+    \b
+    kong-mcp stdio serve deck/servers
+    """  # noqa: D301 - click's \b keeps the example's line
+    files = [one for one in good(paths).servers if local_of(one.values) is not None]
+    if not files:
+        raise click.ClickException("there is no local server in these files; write replicas: [{command: [...]}]")
+    ports = {(local_of(one.values) or {}).get("port", DEFAULT_PORT) for one in files} if port is None else {port}
+    try:
+        run(stdio_servers(files, os.environ), sorted(ports), log_level)
+    except NoSecretError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {sorted(ports)}: {error.strerror}; write another port") from None

@@ -1,0 +1,60 @@
+"""The process of local servers: beside the sidecar, so that no program keeps the lane waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+
+import structlog
+import uvicorn
+
+from mcp_core.stdio import StdioServer
+from mcp_sidecar import logs
+from mcp_sidecar.stdio.app import StdioApp
+
+STOP_SECONDS = 3
+
+
+class StdioHttp(uvicorn.Server):
+    """Uvicorn, which ends with status 0 at SIGTERM, and says where it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, and say where."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            structlog.get_logger().info(f"local servers at 127.0.0.1:{listener.getsockname()[1]}")
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; the signal is not raised anew at the end."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+
+def serve(servers: Sequence[StdioServer], ports: Sequence[int], level: str = "info") -> None:
+    """Serve on loopback until SIGTERM or SIGINT. Raises OSError where a port cannot be taken."""
+    logs.configure(level)
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]
+        config = uvicorn.Config(
+            StdioApp(servers).asgi,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        StdioHttp(config).run(sockets=sockets)

@@ -1,0 +1,287 @@
+"""Sessions of one local server: a program for each, or one program that all share (decisions/270)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from mcp_core import jsonrpc, methods
+from mcp_core.outcome import METHOD_NOT_FOUND
+from mcp_core.stdio import StdioServer
+from mcp_sidecar.stdio.program import JsonObject, ProgramGoneError, StdioProgram, WaitingRequest, error_of
+
+START_SECONDS: Final = 60.0
+"""Until a program has answered `initialize`."""
+LONGEST_WAIT: Final = 60.0
+_MOST_HELD: Final = 100
+_NOT_SHARED: Final = frozenset({methods.SET_LOG_LEVEL})
+"""What one session would change for all."""
+
+
+class RestartWait:
+    """How long a program that does not start is left alone: 1 s, then twice as long each time, 60 s at most."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._failures = 0
+        self._until = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that are left."""
+        return max(0.0, self._until - self._now())
+
+    def failed(self) -> None:
+        """Note that it did not start."""
+        self._until = self._now() + min(LONGEST_WAIT, 2.0**self._failures)
+        self._failures = min(self._failures + 1, 6)
+
+    def started(self) -> None:
+        """Note that it did."""
+        self._failures, self._until = 0, 0.0
+
+
+class StdioSession:
+    """One agent's session. `stream` is the queue of its GET stream while it has one; None in it ends the stream."""
+
+    def __init__(self, program: StdioProgram | None) -> None:
+        self.id = secrets.token_urlsafe(24)
+        self.program = program
+        self.used = time.monotonic()
+        self.subscribed: set[str] = set()
+        self.requested: set[Any] = set()
+        self.held: deque[JsonObject] = deque(maxlen=_MOST_HELD)
+        self.stream: asyncio.Queue[JsonObject | None] | None = None
+
+    def push(self, message: JsonObject) -> None:
+        """Have the agent hear something that answers nothing it asked."""
+        if self.stream is not None and self.stream.qsize() < _MOST_HELD:
+            self.stream.put_nowait(message)
+        elif self.stream is None:
+            self.held.append(message)
+
+    def listen(self) -> asyncio.Queue[JsonObject | None]:
+        """Return what the agent's GET stream is to carry; an earlier stream of it ends."""
+        self.hang_up()
+        self.stream = asyncio.Queue()
+        while self.held:
+            self.stream.put_nowait(self.held.popleft())
+        return self.stream
+
+    def hang_up(self) -> None:
+        """End the GET stream."""
+        if self.stream is not None:
+            self.stream.put_nowait(None)
+            self.stream = None
+
+    def hear(self, message: JsonObject) -> None:
+        """Take what a program that has this session alone says of its own accord."""
+        program = self.program
+        if program is None:
+            return
+        waiting: WaitingRequest | None = next(reversed(program.waiting.values()), None)
+        if "id" in message:
+            if waiting is None and self.stream is None:
+                program.later(_answer(program, error_of(message["id"], "No agent listens.", METHOD_NOT_FOUND)))
+                return
+            if len(self.requested) < _MOST_HELD and isinstance(message["id"], str | int):
+                self.requested.add(message["id"])
+        if self.stream is not None and "id" not in message:
+            self.push(message)
+        elif waiting is not None:
+            waiting.add(message)
+        else:
+            self.push(message)
+
+
+class StdioSessions:
+    """All sessions of one local server."""
+
+    def __init__(self, server: StdioServer) -> None:
+        self.server = server
+        self.wait = RestartWait()
+        self._sessions: dict[str, StdioSession] = {}
+        self._opening = 0
+        self._shared: StdioProgram | None = None
+        self._said: JsonObject = {}
+        self._lock = asyncio.Lock()
+
+    def find(self, id_: str) -> StdioSession | None:
+        """Return a session that can be used; one whose program has ended is none."""
+        session = self._sessions.get(id_)
+        if session is not None and session.program is not None and not session.program.running:
+            self._forget(session)
+            return None
+        if session is not None:
+            session.used = time.monotonic()
+        return session
+
+    async def open(self, request: jsonrpc.Request) -> tuple[StdioSession | None, JsonObject]:
+        """Begin a session with an agent's `initialize`; return it, None where there is none, and the answer."""
+        self._sweep()
+        if len(self._sessions) + self._opening >= self.server.limits.sessions:
+            text = f"{self.server.name}: {self.server.limits.sessions} sessions are open, and no more may be."
+            return None, error_of(request.id, text)
+        self._opening += 1
+        try:
+            if self.server.shared:
+                await self._ready()
+                session, answer = StdioSession(None), {"jsonrpc": "2.0", "id": request.id, "result": self._said}
+            else:
+                session = StdioSession(None)
+                session.program, answer = await self._start(request, session.hear)
+        except ProgramGoneError as error:
+            return None, error_of(request.id, f"{self.server.name}: {error}.")
+        finally:
+            self._opening -= 1
+        if "result" not in answer:
+            return None, answer
+        self._sessions[session.id] = session
+        return session, answer
+
+    async def _start(
+        self, request: jsonrpc.Request, unasked: Callable[[JsonObject], None]
+    ) -> tuple[StdioProgram, JsonObject]:
+        """Run a program and initialize it. One that does not take that is ended. Raises ProgramGoneError."""
+        if (left := self.wait.seconds) > 0:
+            raise ProgramGoneError(
+                f"the local program did not start, and is started anew in {left:.0f} s at the earliest"
+            )
+        program = StdioProgram(self.server, unasked)
+        try:
+            await program.start()
+        except OSError as error:
+            self.wait.failed()
+            raise ProgramGoneError(f"the local program cannot be run: {error.strerror}") from None
+        try:
+            asked = await program.ask(request, None, START_SECONDS)
+            answer = await asked.answer()
+        except BaseException:
+            self.wait.failed()
+            await asyncio.shield(program.stop())
+            raise
+        if "result" in answer:
+            self.wait.started()
+        else:
+            self.wait.failed()
+            await program.stop()
+        return program, answer
+
+    async def _ready(self) -> StdioProgram:
+        """Return the shared program, started anew where it ended. Raises ProgramGoneError."""
+        async with self._lock:
+            if self._shared is not None and self._shared.running:
+                return self._shared
+            client = {"name": "kong-mcp", "version": "1"}
+            params = {"protocolVersion": methods.LEGACY_VERSIONS[-1], "capabilities": {}, "clientInfo": client}
+            program, answer = await self._start(jsonrpc.Request(0, methods.INITIALIZE, params), self._hear_shared)
+            if "result" not in answer:
+                error = answer.get("error")
+                raise ProgramGoneError(str(error.get("message") if isinstance(error, dict) else error).rstrip("."))
+            await program.tell({"jsonrpc": "2.0", "method": methods.INITIALIZED})
+            self._said, self._shared = answer["result"], program
+            for uri in sorted({uri for one in self._sessions.values() for uri in one.subscribed}):
+                await program.ask(jsonrpc.Request(0, methods.SUBSCRIBE, {"uri": uri}), None, START_SECONDS)
+            return program
+
+    async def ask(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest:
+        """Send an agent's request. Raises ProgramGoneError."""
+        if session.program is None:
+            if (own := self._of_many(session, request)) is not None:
+                return own
+            program = await self._ready()
+        else:
+            program = session.program
+        return await program.ask(request, session, self.server.limits.answer)
+
+    def _of_many(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest | None:
+        """Return what answers a request that does not reach a shared program, and note subscriptions."""
+        answer: JsonObject | None = None
+        uri = request.params.get("uri")
+        if request.method in _NOT_SHARED:
+            answer = error_of(request.id, "The local program is shared by all sessions.", METHOD_NOT_FOUND)
+        elif request.method == methods.SUBSCRIBE and isinstance(uri, str):
+            session.subscribed.add(uri)
+        elif request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
+            session.subscribed.discard(uri)
+            if any(uri in one.subscribed for one in self._sessions.values()):
+                answer = {"jsonrpc": "2.0", "id": request.id, "result": {}}
+        if answer is None:
+            return None
+        asked = WaitingRequest(request.id, None, session, asyncio.Queue())
+        asked.end(answer)
+        return asked
+
+    async def tell(self, session: StdioSession, message: jsonrpc.Notification | jsonrpc.Response) -> None:
+        """Send an agent's notification, or its answer to what a program asked. Raises ProgramGoneError."""
+        program = session.program or self._shared
+        if program is None:
+            return
+        if isinstance(message, jsonrpc.Notification):
+            if message.method == methods.CANCELLED:
+                await program.cancel_of(session, message.params.get("requestId"), "the agent cancelled it")
+            elif session.program is not None:
+                await program.tell({"jsonrpc": "2.0", "method": message.method, "params": message.params})
+        elif message.id in session.requested:
+            session.requested.discard(message.id)
+            outcome = {"result": message.result} if message.error is None else {"error": message.error}
+            await program.tell({"jsonrpc": "2.0", "id": message.id, **outcome})
+
+    def _hear_shared(self, message: JsonObject) -> None:
+        """Take what a shared program says of its own accord: only what is for everybody, or was subscribed to."""
+        method, params = message["method"], message.get("params")
+        if "id" in message:
+            if self._shared is not None:
+                answer = {"jsonrpc": "2.0", "id": message["id"], "result": {}}
+                refusal = error_of(message["id"], "The local program is shared by all sessions.", METHOD_NOT_FOUND)
+                self._shared.later(_answer(self._shared, answer if method == methods.PING else refusal))
+            return
+        for session in self._sessions.values():
+            uri = params.get("uri") if isinstance(params, dict) else None
+            if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and uri in session.subscribed):
+                session.push(message)
+
+    async def close(self, session: StdioSession) -> None:
+        """End a session, and its program where it has one of its own."""
+        self._forget(session)
+        if session.program is not None:
+            await session.program.stop("the session was ended")
+
+    async def close_all(self) -> None:
+        """End everything."""
+        programs = [one.program for one in self._sessions.values() if one.program is not None]
+        for session in list(self._sessions.values()):
+            self._forget(session)
+        programs += [self._shared] if self._shared is not None else []
+        await asyncio.gather(*(one.stop("the gateway's local servers are stopped") for one in programs))
+
+    async def close_idle(self) -> None:
+        """End sessions that nobody uses."""
+        self._sweep()
+        oldest = time.monotonic() - self.server.limits.idle
+        for session in list(self._sessions.values()):
+            busy = session.program is not None and session.program.waiting
+            if session.used < oldest and session.stream is None and not busy:
+                await self.close(session)
+
+    def _sweep(self) -> None:
+        for session in list(self._sessions.values()):
+            if session.program is not None and not session.program.running:
+                self._forget(session)
+
+    def _forget(self, session: StdioSession) -> None:
+        session.hang_up()
+        self._sessions.pop(session.id, None)
+
+
+async def _answer(program: StdioProgram, message: JsonObject) -> None:
+    """Answer what a program asked, if it still is there."""
+    if program.running:
+        try:
+            await program.tell(message)
+        except ProgramGoneError:
+            return

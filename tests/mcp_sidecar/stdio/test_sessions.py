@@ -1,0 +1,72 @@
+"""Sessions of a local server over time, and lines of a program as they are cut."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_core.jsonrpc import Request
+from mcp_core.stdio import ProcessLimits, StdioServer
+from mcp_sidecar.stdio.lines import LineCutter, TooLongLine
+from mcp_sidecar.stdio.sessions import RestartWait, StdioSessions
+
+PROGRAM = Path(__file__).parents[2] / "servers" / "stdio_server.py"
+
+
+@pytest.mark.requirement("STDIO-007")
+def test_a_program_that_does_not_start_is_left_alone_longer_each_time_up_to_a_minute():
+    now = [0.0]
+    wait = RestartWait(lambda: now[0])
+    assert wait.seconds == 0
+    found = []
+    for _ in range(9):
+        wait.failed()
+        found.append(wait.seconds)
+        now[0] += wait.seconds
+    assert found == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    wait.started()
+    wait.failed()
+    assert wait.seconds == 1
+
+
+@pytest.mark.requirement("STDIO-001")
+def test_a_session_that_nobody_uses_ends_with_its_program_and_others_stay():
+    async def play():
+        server = StdioServer("local", (sys.executable, str(PROGRAM)), limits=ProcessLimits(idle=0))
+        sessions = StdioSessions(server)
+        first = Request(1, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
+        idle, _ = await sessions.open(first)
+        listening, _ = await sessions.open(first)
+        listening.listen()
+        try:
+            await sessions.close_idle()
+            assert sessions.find(idle.id) is None
+            assert not idle.program.running
+            assert sessions.find(listening.id) is listening
+            await sessions.close(listening)
+            assert sessions.find(listening.id) is None
+        finally:
+            await sessions.close_all()
+
+    anyio.run(play)
+
+
+@pytest.mark.requirement("STDIO-003")
+@given(st.lists(st.binary(max_size=40).filter(lambda one: b"\n" not in one and b"\r" not in one)), st.integers(1, 30))
+def test_lines_are_the_same_however_their_bytes_come_and_none_is_held_beyond_its_bound(lines, step):
+    sent = b"".join(one + b"\n" for one in lines)
+    cutter = LineCutter(most=20, ends=4)
+    found = [one for at in range(0, len(sent), step) for one in cutter.feed(sent[at : at + step])]
+    assert len(found) == len(lines)
+    for line, cut in zip(lines, found, strict=True):
+        if len(line) > 20:
+            assert isinstance(cut, TooLongLine)
+            assert cut.size == len(line)
+            assert len(cut.ends) <= 8 + step
+            assert cut.ends.startswith(line[:4])
+            assert cut.ends.endswith(line[-4:])
+        else:
+            assert cut == line
