@@ -275,8 +275,10 @@ def _authorise_item(message: Message, name: object, kind: Kind, read: Envelope, 
         closed, whose = (Reason.DENIED_ITEM, ""), RejectKind.POLICY
     (reason, detail), shown = closed, name[:_SHOWN]
     code, text, data = INVALID_PARAMS, f"Unknown {_SINGULAR[kind]}: {shown}", None
-    if kind is Kind.RESOURCE and read.era is Era.LEGACY and not extends:
-        code, text, data, status = RESOURCE_NOT_FOUND, "Resource not found", {"uri": shown}, 0
+    if kind is Kind.RESOURCE and not extends:
+        data = {"uri": shown}
+        if read.era is Era.LEGACY:
+            code, text, status = RESOURCE_NOT_FOUND, "Resource not found", 0
     refusal = Reject(code, text, reason, id=id_, status=status, data=data, kind=whose, name=shown)
     return replace(refusal, cause=cause, detail=detail)
 

@@ -93,6 +93,7 @@ META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 META_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
+META_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 META_RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 """Names the task that a message belongs to (2025-11-25, basic/utilities/tasks), in params or in a result."""
 

@@ -7,8 +7,9 @@ Source: 2026-07-28/basic/transports/streamable-http (custom headers from tool pa
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,8 @@ from mcp_core.outcome import HEADER_MISMATCH, Reject
 from mcp_core.reasons import Reason
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_DEEPEST: Final = 5
+"""Objects within objects whose properties are looked at for headers."""
 _NUMBER: Final = re.compile(r"-?[0-9]{1,32}(?:\.[0-9]{1,32})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
@@ -80,6 +83,30 @@ def check(known: Sequence[ParamHeader], headers: http.Headers, call: Request, *,
             text = f"Header mismatch: {one.header} does not say what the argument {'.'.join(one.path)} says."
             return Reject(HEADER_MISMATCH, text, Reason.PARAM_MISMATCH, id=call.id)
     return None
+
+
+def repeating(schema: Any, arguments: Any) -> dict[str, str]:
+    """Return the headers that a client sends with these arguments of a tool, by its input schema (`x-mcp-header`).
+
+    A header that a schema asks for twice, or whose name is no token, is left out: the server refuses what it needs.
+    """
+    found: dict[str, str] = {}
+    for header, value in _repeated(schema, arguments, _DEEPEST):
+        name = PARAM_HEADER_PREFIX + header.lower()
+        if _TOKEN.fullmatch(header) is not None and name not in found:
+            found[name] = http.encode_value(value)
+    return found
+
+
+def _repeated(schema: Any, arguments: Any, deepest: int) -> Iterator[tuple[str, str]]:
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    if not deepest or not isinstance(properties, Mapping) or not isinstance(arguments, Mapping):
+        return
+    for key, one in properties.items():
+        value, header = arguments.get(key), one.get("x-mcp-header") if isinstance(one, Mapping) else None
+        if isinstance(header, str) and isinstance(value, str | bool | int):
+            yield header, value if isinstance(value, str) else json.dumps(value)
+        yield from _repeated(one, value, deepest - 1)
 
 
 def _agrees(said: str | None, value: Any) -> bool:

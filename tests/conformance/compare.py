@@ -62,6 +62,14 @@ def once(scenarios, left_out):
     return found
 
 
+def without(scenarios, ids):
+    """Return scenarios without the checks that have one of these ids."""
+    return {
+        name: replace(one, checks=tuple(check for check in one.checks if check.id not in ids))
+        for name, one in scenarios.items()
+    }
+
+
 def count(scenarios):
     return sum(one.count() for one in scenarios.values())
 

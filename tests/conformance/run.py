@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -13,11 +13,11 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from conformance import authorization, suite
-from conformance.compare import count, differences, failures, passed
+from conformance.compare import count, differences, failures, passed, without
 from conformance.lane import PATHS, Forwarder
 from e2e.harness import KINDS
 from kong_mcp.dev import DevSettings, free_port, run_dev
-from kong_mcp.servers import parse_server
+from kong_mcp.servers import DevServer, parse_server
 from node.tools import MISSING
 from servers.launch import wait_for_port
 
@@ -34,14 +34,30 @@ COMPLETE = {
     ("auth", "2025-11-25"): 181,
     ("auth", "2026-07-28"): 293,
     ("tasks", "2026-07-28"): 44,
+    ("virtual", "2025-06-18"): 56,
+    ("virtual", "2025-11-25"): 83,
+    ("virtual", "2026-07-28"): 152,
 }
 """How many checks of the pinned suite pass without a gateway: with fewer, the comparison would leave something out."""
+
+MEMBER = "member"
+OPEN = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
+VIRTUAL = DevServer("many", "http", "/mcp", (), OPEN, virtual=True, members=(MEMBER,))
+"""One server over another: the suite's tools keep their names on it."""
 
 NOT_COMPARED = {
     **authorization.NOT_COMPARED,
     "sep-2640-": "scenarios for skills want a server with skills: tests/e2e/test_skills_conformance.py runs them",
 }
 """How the names of scenarios begin that are not run -> why."""
+
+QUICK = ("tools-call-simple-text", "tools-call-with-progress", "server-sse-polling", "server-stateless")
+"""Scenarios of the leg virtual for --quick."""
+
+NOT_OF_VIRTUAL = {
+    "server-sse-streams-functional": "it is judged where lists come as streams; a virtual server sends its own as JSON",
+}
+"""Checks that are not compared on a virtual server -> why."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +95,11 @@ def gateway_around(kind, server_url):
         target = Path(folder) / "target"
         with Forwarder(target) as forwarder:
             servers = [parse_server(f"server={server_url}")]
+            servers += [replace(parse_server(f"{MEMBER}={server_url}"), acted=True), VIRTUAL]
             servers += [parse_server(f"{name}=http://127.0.0.1:{forwarder.port}{path}") for name, path in PATHS.items()]
             with run_dev(DevSettings(servers, kind, port=0)) as dev:
                 urls = {path: dev.url(name) for name, path in PATHS.items()}
-                yield dev.url("server"), json.dumps({"target": str(target), "urls": urls})
+                yield dev.url("server"), dev.url(VIRTUAL.name), json.dumps({"target": str(target), "urls": urls})
 
 
 def judge(leg, way, revision, who, names=None):
@@ -90,6 +107,8 @@ def judge(leg, way, revision, who, names=None):
     some = f", {len(names)} of it" if names else ""
     click.echo(f"{who}: {leg} leg at {revision}{some} ...", err=True)
     folder = _RESULTS / who / f"{leg}-{revision}{'-some' if names else ''}"
+    if leg == "virtual":
+        return without(suite.judge_server(way, revision, folder, names), NOT_OF_VIRTUAL)
     if leg == "server":
         return suite.judge_server(way, revision, folder, names)
     names = names or [one for one in suite.scenarios(leg, revision) if not one.startswith(tuple(NOT_COMPARED))]
@@ -144,29 +163,31 @@ def main(kinds, revisions, legs, quick):
     kinds = kinds or (["devkit"] if quick else KINDS)
     rows = []
     with conformance_server() as url:
-        straight = {"server": url, "client": None, "auth": None, "tasks": url}
+        straight = {"server": url, "client": None, "auth": None, "tasks": url, "virtual": url}
         plan = [
             (leg, revision)
             for revision in revisions or suite.REVISIONS
             for leg in legs or suite.LEGS
             if (leg, revision) in COMPLETE
         ]
-        some = {"auth": authorization.QUICK} if quick else {}
+        some = {"auth": authorization.QUICK, "virtual": QUICK} if quick else {}
         direct = {
             (leg, revision): judge(leg, straight[leg], revision, "direct", _these(leg, revision, some))
             for leg, revision in plan
         }
         for kind in kinds:
-            with gateway_around(kind, url) as (behind, lane):
-                through = {"server": behind, "client": lane, "auth": kind, "tasks": behind}
+            with gateway_around(kind, url) as (behind, many, lane):
+                through = {"server": behind, "client": lane, "auth": kind, "tasks": behind, "virtual": many}
                 for leg, revision in plan:
                     ways = {"direct": straight[leg], kind: through[leg]}
                     rows.append(compare(leg, revision, ways, direct[leg, revision], whole=leg not in some))
     show(rows)
+    for check, reason in NOT_OF_VIRTUAL.items():
+        click.echo(f"Left out of the leg virtual: {check}: {reason}.")
     for beginning, reason in NOT_COMPARED.items():
         click.echo(f"Left out: {beginning}*: {reason}.")
     if quick:
-        click.echo("Left out with --quick: a real Kong, and most of the scenarios auth/*.")
+        click.echo("Left out with --quick: a real Kong, and most of the scenarios auth/* and of the leg virtual.")
     if any(row.lines for row in rows):
         raise SystemExit(1)
 

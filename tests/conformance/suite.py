@@ -14,8 +14,9 @@ from node import tools
 
 PACKAGE = "@modelcontextprotocol/conformance"
 REVISIONS = ("2025-06-18", "2025-11-25", "2026-07-28")
-LEGS = ("server", "client", "auth", "tasks")
-"""What is judged: a server, an agent, how an agent logs in, or a server with the tasks extension, of no revision."""
+LEGS = ("server", "client", "auth", "tasks", "virtual")
+"""What is judged: a server, an agent, how an agent logs in, a server with the tasks extension, of no revision, or a
+virtual server over a server."""
 
 # One scenario takes a second or two; a machine that has other work to do may need much longer.
 _SCENARIO_SECONDS = 120
@@ -32,7 +33,7 @@ def present():
 
 def scenarios(leg, revision):
     """Return the names of the scenarios of one leg that the suite has for a revision."""
-    asked = {"auth": "client", "tasks": "server"}.get(leg, leg)
+    asked = {"auth": "client", "tasks": "server", "virtual": "server"}.get(leg, leg)
     selection = [f"--{asked}"] if leg == "tasks" else [f"--{asked}", "--spec-version", revision]
     listed = _run(["list", *selection], subprocess.PIPE, os.environ)
     names = _LISTED.findall(listed.stdout)

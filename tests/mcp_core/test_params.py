@@ -7,7 +7,7 @@ from mcp_core import params
 from mcp_core.decide import Admitted, Caller, GuardTerms, decide_post
 from mcp_core.methods import Era
 from mcp_core.outcome import Reject
-from mcp_core.params import ParamHeader, ParamHeaderError, read_config
+from mcp_core.params import ParamHeader, ParamHeaderError, read_config, repeating
 from mcp_core.policy import Policy
 from mcp_core.principal import NOBODY
 
@@ -119,3 +119,33 @@ def test_an_entry_that_cannot_be_used_is_named(entry, where):
     with pytest.raises(ParamHeaderError) as error:
         params.read_config([entry])
     assert str(error.value).startswith(where)
+
+
+REGION = {"type": "string", "x-mcp-header": "Region"}
+
+
+@pytest.mark.requirement("VIRT-403")
+@pytest.mark.parametrize(
+    ("properties", "arguments", "headers"),
+    [
+        ({"region": REGION}, {"region": "eu"}, {"mcp-param-region": "eu"}),
+        ({"region": REGION}, {"region": "K\u00f6ln"}, {"mcp-param-region": "=?base64?S8O2bG4=?="}),
+        ({"region": REGION}, {}, {}),
+        ({"region": REGION}, {"region": None}, {}),
+        ({"region": REGION}, {"region": ["eu"]}, {}),
+        (
+            {"n": {"x-mcp-header": "N"}, "b": {"x-mcp-header": "B"}},
+            {"n": 7, "b": True},
+            {"mcp-param-n": "7", "mcp-param-b": "true"},
+        ),
+        ({"at": {"properties": {"region": REGION}}}, {"at": {"region": "eu"}}, {"mcp-param-region": "eu"}),
+        ({"a": REGION, "b": REGION}, {"a": "first", "b": "second"}, {"mcp-param-region": "first"}),
+        ({"region": {"x-mcp-header": "a\r\nhost: b"}}, {"region": "eu"}, {}),
+        ({"region": {"x-mcp-header": 7}}, {"region": "eu"}, {}),
+        ({"region": REGION}, {"region": "a\r\nhost: b"}, {"mcp-param-region": "=?base64?YQ0KaG9zdDogYg==?="}),
+        ("nonsense", {"region": "eu"}, {}),
+    ],
+)
+def test_headers_that_repeat_arguments_are_those_that_a_schema_asks_for(properties, arguments, headers):
+    assert repeating({"properties": properties}, arguments) == headers
+    assert repeating({"properties": properties}, "text") == {}

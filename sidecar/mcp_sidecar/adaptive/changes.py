@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from mcp_core import methods
 from mcp_core.claims import Claims
+from mcp_core.conversation import read_message
+from mcp_core.jsonrpc import Notification
 from mcp_core.outcome import Reject
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending
 from mcp_core.sse import Event
 from mcp_sidecar.adaptive.inventory import Inventory
 from mcp_sidecar.adaptive.relay import dumped
+from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetch import LateError
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said
@@ -30,6 +34,10 @@ from mcp_sidecar.upstream.answers import STREAM_TYPE
 from mcp_sidecar.upstream.shares import PLACES
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
+LISTEN_SECONDS: Final = 3.0
+"""How long a stream waits, before it says that it listens, until its members do."""
+AGAIN_SECONDS: Final = 5.0
+"""How long after a member's stream of updates broke off it is opened again."""
 POLL_SECONDS: Final = 30.0
 """How often a member is looked at that cannot say that it changed, or does not answer."""
 MOST_WATCHES: Final = PLACES // 8
@@ -42,48 +50,81 @@ _LISTS: Final = {
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
+Hear: TypeAlias = Callable[[str | None], None]
+"""Takes what a member tells: None once it would tell that a list changed, then in what words (the method) it does."""
+
+
 class Watches:
-    """Who waits for members to say that they changed: one request for all streams of a principal."""
+    """Who hears that members changed: one request for all streams of a principal."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str, Principal], _Watch] = {}
 
-    async def told(self, key: tuple[str, str, Principal], ask: Callable[[], Awaitable[bool]]) -> bool:
-        """Return what `ask` comes to, which is asked once for all who wait; whoever waits goes on for one who left.
+    async def hear(self, key: tuple[str, str, Principal], ask: Callable[[Hear], Awaitable[None]], hear: Hear) -> None:
+        """Hear what a member tells until it tells no more: it is asked once for all, also when one of them leaves.
 
-        False, and nothing is asked, where too many are listened to: those members are looked at every now and then.
+        Nothing is asked where too many are listened to: those members are looked at every now and then.
         """
         while (other := self._open.get(key)) is not None:
-            await other.over.wait()
-            if other.told is not None:
-                return other.told
+            with other.heard_by(hear):
+                await other.over.wait()
+            if other.ended:
+                return
         if len(self._open) >= MOST_WATCHES:
-            return False
+            return
         mine = self._open[key] = _Watch()
         try:
-            mine.told = await ask()
-            return mine.told
+            with mine.heard_by(hear):
+                await ask(mine.tell)
+            mine.ended = True
         finally:
             del self._open[key]
             mine.over.set()
 
 
 class _Watch:
-    """One request that waits. `told` is None until it came to something, and for ever where it was given up."""
+    """One request that waits. `ended` says that the member tells no more, not that whoever asked has left."""
 
     def __init__(self) -> None:
         self.over = anyio.Event()
-        self.told: bool | None = None
+        self.ended = False
+        self._listens = False
+        self._hearers: list[Hear] = []
+
+    @contextmanager
+    def heard_by(self, hear: Hear) -> Iterator[None]:
+        """Tell one more as long as it waits."""
+        self._hearers.append(hear)
+        if self._listens:
+            hear(None)
+        try:
+            yield
+        finally:
+            self._hearers.remove(hear)
+
+    def tell(self, said: str | None) -> None:
+        """Tell all who wait."""
+        self._listens = True
+        for hear in self._hearers:
+            hear(said)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlace:
-    """Where a stream stands: whose places it takes, for which server, what streams share, and its log line."""
+    """Where a stream stands: whose places it takes, for which server, what streams share, and its log line.
+
+    `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until the agent has
+    subscribed to resources of a member, and returns what fetches the stream that tells of them, None where none does.
+    `stale` drops what a member listed before.
+    """
 
     parts: Parts
     server: str
     watches: Watches
     line: Line
+    wanted: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(methods.LISTEN_CHANGES, True))
+    updates: Callable[[str], Awaitable[Fetching | None]] | None = None
+    stale: Callable[[str], None] = lambda _member: None
 
 
 class MemberChanges:
@@ -103,6 +144,14 @@ class MemberChanges:
         self._members = members
         self._take = take
         self._talk = talk
+        self._deaf = {(member, False) for member in members}
+        if place.updates is not None and claims.http_method == "POST":
+            self._deaf |= {(member, True) for member in members}
+        self._all_listen = anyio.Event()
+        self._told = set[str]()
+        self._news = anyio.Event()
+        if not members:
+            self._all_listen.set()
         self.heard: Callable[[], bool] | None = None
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
@@ -124,11 +173,14 @@ class MemberChanges:
             place.parts.cuts.watch(claims.cuts) as watched,
             watched.scope,
         ):
-            send, receive = anyio.create_memory_object_stream[str](16)
+            send, receive = anyio.create_memory_object_stream[str | bytes | None](16)
             async with anyio.create_task_group() as tasks, send, receive:
                 if refusal is None:
+                    tasks.start_soon(self._tell, send)
                     for member in self._members:
-                        tasks.start_soon(self._watch, member, send)
+                        tasks.start_soon(self._watch, member)
+                        if place.updates is not None:
+                            tasks.start_soon(self._update, member, place.updates, send)
                 async with aclosing(self._said(receive) if refusal is None else self._refused(refusal)) as parts:
                     yield parts
                 tasks.cancel_scope.cancel()
@@ -138,37 +190,95 @@ class MemberChanges:
     async def _refused(self, refusal: Reject) -> AsyncGenerator[Fetched]:
         yield self.fail(refusal, Ending.LIMITED)
 
-    async def _watch(self, member: str, changed: MemoryObjectSendStream[str]) -> None:
+    async def _watch(self, member: str) -> None:
+        """Hear what a member tells; one that tells nothing is asked to every now and then."""
+
+        async def ask(tell: Hear) -> None:
+            try:
+                talk = await self._talk(member)
+                if talk is None:
+                    return
+                async with aclosing(talk.changes()) as changes:
+                    async for said in changes:
+                        if said is not None:
+                            self._place.stale(member)
+                        tell(said)
+            except TalkError:
+                return
+
+        key = (self._place.server, member, self._claims.principal)
+        while True:
+            await self._place.watches.hear(key, ask, partial(self._hear, member))
+            self._hear(member, None)
+            await anyio.sleep(POLL_SECONDS)
+
+    def _listens(self, member: str, *, updates: bool) -> None:
+        """Note that a member would tell of its lists, or of resources, or never will."""
+        self._deaf.discard((member, updates))
+        if not self._deaf:
+            self._all_listen.set()
+
+    def _hear(self, member: str, said: str | None) -> None:
+        self._listens(member, updates=False)
+        if said is not None:
+            self._told.add(said)
+            self._news.set()
+
+    async def _tell(self, changed: MemoryObjectSendStream[str | bytes | None]) -> None:
+        """Hand on what members told: the same of many, or many times, is one."""
         while True:
             # Some members tell it to the session alone in which it happened, so what they say is not all that is heard.
             with anyio.move_on_after(POLL_SECONDS):
-                if not await self._told(member):
-                    await anyio.sleep_forever()
-            await changed.send(member)
+                await self._news.wait()
+            self._news, told, self._told = anyio.Event(), self._told, set()
+            for said in sorted(told) if told else (None,):
+                await changed.send(said)
 
-    async def _told(self, member: str) -> bool:
-        """Wait until a member says that it changed. False where it cannot."""
-
-        async def ask() -> bool:
+    async def _update(
+        self,
+        member: str,
+        updates: Callable[[str], Awaitable[Fetching | None]],
+        told: MemoryObjectSendStream[str | bytes | None],
+    ) -> None:
+        """Pass on what a member tells of the resources to which the agent subscribed, for as long as it can."""
+        while (fetching := await updates(member)) is not None:
             try:
-                talk = await self._talk(member)
-                return talk is not None and await talk.changed()
-            except TalkError:
-                return False
+                async with fetching.answer() as parts:
+                    async for part in parts:
+                        if not isinstance(part, Began):
+                            self._listens(member, updates=True)
+                        if isinstance(part, Said) and self._is_update(part.text):
+                            await told.send(part.text)
+            except LateError:
+                pass
+            await anyio.sleep(AGAIN_SECONDS)
+        self._listens(member, updates=True)
 
-        return await self._place.watches.told((self._place.server, member, self._claims.principal), ask)
+    def _is_update(self, text: bytes) -> bool:
+        """Return whether a message tells of a resource that the caller may see here, too."""
+        message = read_message(text) if text else None
+        if not isinstance(message, Notification) or message.method != methods.RESOURCE_UPDATED:
+            return False
+        uri = message.params.get("uri")
+        return isinstance(uri, str) and self._claims.terms.view.allows(methods.Kind.RESOURCE, uri)
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
         yield Began(200, _HEADERS)
-        if self._claims.http_method == "POST":
-            wanted = dict.fromkeys(methods.LISTEN_CHANGES, True)
-            yield self._event(methods.LISTEN_ACKNOWLEDGED, {"notifications": wanted})
         before = _digests(await self._take(False))
+        with anyio.move_on_after(LISTEN_SECONDS):
+            await self._all_listen.wait()
+        wanted = self._place.wanted
+        if self._claims.http_method == "POST":
+            yield self._event(methods.LISTEN_ACKNOWLEDGED, {"notifications": dict(wanted)})
         yield Said(b"", Event(comment=True))
-        async for _member in changed:
+        async for told in changed:
+            if isinstance(told, bytes):
+                yield Said(told, Event(data=told.decode()))
+                continue
             after = _digests(await self._take(True))
             for list_, method in _LISTS.items():
-                if after[list_] != before[list_]:
+                # What a member tells is told on, as by any server: it may have changed twice since.
+                if wanted.get(f"{list_}ListChanged") and (told == method or after[list_] != before[list_]):
                     yield self._event(method, {})
             before = after
 

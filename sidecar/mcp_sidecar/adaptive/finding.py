@@ -16,14 +16,18 @@ from mcp_sidecar.adaptive.caller_turns import CallerTurns
 from mcp_sidecar.adaptive.inventory import Inventory
 from mcp_sidecar.adaptive.own_tools import MOST_FOUND
 from mcp_sidecar.lane.patterns import compile_pattern
+from mcp_sidecar.search.embedding import Embedder
 from mcp_sidecar.search.index import Index, Prepared, prepare
 from mcp_sidecar.search.items import SearchItem, search_item
+from mcp_sidecar.search.models import quick_embedder
 
 SHORT: Final = 300
 """Characters of a description that find_tools shows."""
 LONGEST_SCHEMA: Final = 4_000
 """Characters of a schema that stand in an error."""
-_MOST_INDEXES: Final = 32
+MOST_INDEXES: Final = 32
+MOST_INDEXED: Final = 20_000
+"""Items of all indexes together but the last one's: each takes some 12 KB."""
 _MOST_PREPARED: Final = 20_000
 
 
@@ -34,7 +38,9 @@ _Result = TypeVar("_Result")
 class MemberFinder:
     """Finds tools. What was made ready of a tool is shared by all who may see it; each has an index of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, embedder: Callable[[], Embedder | None] = quick_embedder) -> None:
+        """`embedder` returns the model of the search, None for words alone. It is called in a thread."""
+        self._embedder = embedder
         self._prepared: OrderedDict[SearchItem, Prepared] = OrderedDict()
         self._indexes: OrderedDict[tuple[SearchItem, ...], Index] = OrderedDict()
         self._known: WeakKeyDictionary[Inventory, ReferenceType[Index]] = WeakKeyDictionary()
@@ -77,15 +83,18 @@ class MemberFinder:
     def _index(self, items: tuple[SearchItem, ...]) -> Index:
         known = self._indexes.get(items)
         if known is None:
-            new = [one for one in items if one not in self._prepared]
-            self._prepared.update((one.item, one) for one in prepare(new, None))
-            known = self._indexes[items] = Index([self._prepared[one] for one in items])
-            while len(self._indexes) > _MOST_INDEXES:
+            new, embedder = [one for one in items if one not in self._prepared], self._embedder()
+            self._prepared.update((one.item, one) for one in prepare(new, embedder))
+            known = self._indexes[items] = Index([self._prepared[one] for one in items], embedder)
+            while len(self._indexes) > 1 and (len(self._indexes) > MOST_INDEXES or self._indexed() > MOST_INDEXED):
                 self._indexes.popitem(last=False)
             while len(self._prepared) > max(_MOST_PREPARED, len(items)):
                 self._prepared.popitem(last=False)
         self._indexes.move_to_end(items)
         return known
+
+    def _indexed(self) -> int:
+        return sum(len(items) for items in self._indexes)
 
 
 def describe(inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, Any]:

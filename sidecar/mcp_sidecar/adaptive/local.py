@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from mcp_core.adaptive.choice import fitting
 from mcp_core.claims import Claims
 from mcp_core.methods import Era, Kind
 from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Reject, params_status
+from mcp_core.params import repeating
 from mcp_core.reasons import Reason
 from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
 from mcp_sidecar.adaptive import own_tools
@@ -26,18 +27,27 @@ _SHOWN: Final = 256
 _CAPABILITIES: Final = {
     "tools": {"listChanged": True},
     "prompts": {"listChanged": True},
-    "resources": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
     "completions": {},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which member is asked, with which params; `used` is the tool that is called, by its name here."""
+    """Which member is asked, with which params; `used` is the tool that is called, by its name here.
+
+    `repeated` are the headers Mcp-Param-* of what is asked where the agent's own say nothing of it.
+    """
 
     member: str
     params: Mapping[str, Any]
     used: str | None = None
+    repeated: Mapping[str, str] | None = None
+
+
+def server_info(name: str) -> dict[str, str]:
+    """Return what a virtual server of this name says that it is (Implementation)."""
+    return {"name": name, "version": version("kong-mcp")}
 
 
 class Local:
@@ -54,7 +64,7 @@ class Local:
         """Return what the virtual server says of itself."""
         said: dict[str, Any] = {
             "capabilities": _CAPABILITIES,
-            "serverInfo": {"name": self._name, "version": version("kong-mcp")},
+            "serverInfo": server_info(self._name),
         }
         if self.inventory.instructions:
             said["instructions"] = self.inventory.instructions
@@ -107,7 +117,7 @@ class Local:
         if method == methods.GET_PROMPT:
             offer = self.inventory.prompts.get(str(name))
             return self._renamed(offer, params, None) if offer else self._unknown(Kind.PROMPT, str(name))
-        if method == methods.READ_RESOURCE:
+        if method in (methods.READ_RESOURCE, methods.SUBSCRIBE, methods.UNSUBSCRIBE):
             member = self.inventory.of_uri(str(uri))
             return Route(member, params) if member else self._unknown(Kind.RESOURCE, str(uri))
         if method == methods.COMPLETE:
@@ -134,9 +144,15 @@ class Local:
             wrong = await self._finder.apart(self._claims.principal, misfit, offer.item, inner)
             if wrong is not None:
                 return wrong
-            return self._renamed(offer, {**params, "arguments": inner}, name)
+            route = self._renamed(offer, {**params, "arguments": inner}, name)
+            return replace(route, repeated=repeating(offer.item.get("inputSchema"), inner))
         offer = self.inventory.tools.get(name)
-        return self._renamed(offer, params, name) if offer else self._unknown(Kind.TOOL, name)
+        if offer is None:
+            return self._unknown(Kind.TOOL, name)
+        route = self._renamed(offer, params, name)
+        if self._claims.question.era is Era.MODERN:
+            return route
+        return replace(route, repeated=repeating(offer.item.get("inputSchema"), arguments))
 
     def _complete(self, params: Mapping[str, Any]) -> Route | Reject:
         ref = params.get("ref")
@@ -159,7 +175,8 @@ class Local:
         if kind is Kind.RESOURCE and era is Era.LEGACY:
             return Reject(RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown)
         text = f"Unknown {kind.value.removesuffix('s')}: {shown}"
-        return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), name=shown)
+        data = {"uri": shown} if kind is Kind.RESOURCE else None
+        return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), data=data, name=shown)
 
     def _bad(self, text: str, reason: Reason) -> Reject:
         return Reject(INVALID_PARAMS, text, reason, status=params_status(self._claims.question.era))

@@ -58,7 +58,17 @@ Speak: TypeAlias = Callable[[bool], Awaitable[Spoken]]
 class Relay:
     """Fetches the answer of one member. It is what Answering takes in the place of a Fetch."""
 
-    def __init__(self, parts: Parts, call: Call, line: Line, member: str, message: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        call: Call,
+        line: Line,
+        member: str,
+        message: Mapping[str, Any],
+        repeated: Mapping[str, str] | None = None,
+    ) -> None:
+        """`repeated` are headers that repeat arguments; None where the agent's own do."""
+        self._repeated = repeated
         self._parts = parts
         self._call = call
         self._line = line
@@ -89,7 +99,7 @@ class Relay:
             except TalkError as error:
                 yield self.fail(_unavailable(self._member, error.outcome), "unavailable")
                 return
-            call = member_call(self._call, self._member, self._message, spoken)
+            call = member_call(self._call, self._member, self._message, spoken, self._repeated)
             self._fetch = Fetch(self._parts, call, self._line)
             self._fetch.heard = self.heard
             async with self._fetch.answer() as fetched:
@@ -116,9 +126,15 @@ class Relay:
     def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
         if isinstance(part, Whole) and part.text:
             return replace(part, text=self._text(part.text, spoken))
-        if isinstance(part, Said) and part.text:
+        if isinstance(part, Said):
+            event = part.event
+            if event.id:
+                # Whoever lost its connection comes back with it: it says whose stream it was.
+                event = replace(event, id=f"{self._member}/{event.id}")
+            if not part.text:
+                return Said(part.text, event)
             text = self._text(part.text, spoken)
-            return Said(text, replace(part.event, data=text.decode()))
+            return Said(text, replace(event, data=text.decode()))
         return part
 
     def _text(self, text: bytes, spoken: Spoken) -> bytes:
@@ -163,8 +179,10 @@ def answered(id_: Any, members: tuple[str, ...]) -> tuple[str, Any] | None:
     return (member, value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
-def member_call(call: Call, member: str, message: Mapping[str, Any], spoken: Spoken) -> Call:
-    """Return the request that a member gets, and what its answer is held to."""
+def member_call(
+    call: Call, member: str, message: Mapping[str, Any], spoken: Spoken, repeated: Mapping[str, str] | None = None
+) -> Call:
+    """Return the request that a member gets, and what its answer is held to. `repeated` is as Relay has it."""
     claims, method = call.claims, str(message.get("method", ""))
     if spoken.era is not call.target.era:
         message = _in_era(message, spoken)
@@ -175,6 +193,8 @@ def member_call(call: Call, member: str, message: Mapping[str, Any], spoken: Spo
     headers[methods.VERSION_HEADER] = spoken.version
     if spoken.era is Era.MODERN:
         headers |= _modern_headers(message, method)
+        own = {name: one for name, one in call.headers.items() if name.startswith(methods.PARAM_HEADER_PREFIX)}
+        headers |= own if repeated is None else dict(repeated)
     terms = Terms(EVERYTHING, server_messages=claims.terms.server_messages, hide=claims.terms.hide)
     question = Question(spoken.era, spoken.version, claims.question.place, asked)
     said = replace(claims, terms=terms, question=question, method=method or methods.RESPONSE_METHOD)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from starlette.types import Receive
 
+from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
 from mcp_core.claims import Claims
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era
-from mcp_core.outcome import INVALID_REQUEST, Reject
+from mcp_core.outcome import INVALID_REQUEST, SESSION_NOT_FOUND, Reject
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
 from mcp_core.surface import ANSWER_LIMITS
@@ -27,7 +28,7 @@ from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.changes import MemberChanges, StreamPlace, Watches
 from mcp_sidecar.adaptive.finding import MemberFinder
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
-from mcp_sidecar.adaptive.local import Local
+from mcp_sidecar.adaptive.local import Local, server_info
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
 from mcp_sidecar.adaptive.warm import Warm
@@ -44,6 +45,7 @@ from mcp_sidecar.upstream.talk import TalkError
 ANEW_SECONDS: Final = 2.0
 """How old lists may be before they are asked for anew for a name that is not in them: who invents names asks nobody."""
 _MOST_COUNTED: Final = 10_000
+_ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
     INVALID_REQUEST, "A virtual server takes one message at a time: send them one by one.", Reason.BATCH
 )
@@ -109,10 +111,12 @@ class Serving:
     async def answer(self) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         """Return the answer: a refusal, one that is whole, or what fetches it."""
         session = self._call.target.session
+        if session is not None and self._all.sessions.has_ended(session):
+            return Reject(SESSION_NOT_FOUND, "Session not found: initialize again.", Reason.SESSION, status=404)
         if self.claims.http_method == "DELETE":
             return self._ended(session)
         if self.claims.http_method == "GET":
-            return self._stream() if session is not None else _no_stream()
+            return self._stream_of(session) if session is not None else _no_stream()
         try:
             message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
         except NotStrictError:
@@ -129,7 +133,8 @@ class Serving:
         self, message: Mapping[str, Any], method: str, params: Mapping[str, Any]
     ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         if method == methods.LISTEN:
-            return self._stream()
+            wanted = params.get("notifications")
+            return await self._listen(wanted if isinstance(wanted, dict) else {})
         if method in (methods.PING, methods.SET_LOG_LEVEL):
             return self._result({})
         if method == methods.INITIALIZE:
@@ -151,17 +156,19 @@ class Serving:
             return route
         if isinstance(route, dict):
             return self._result(route)
+        if method == methods.SUBSCRIBE and self._call.target.session is not None:
+            self._all.sessions.subscribes(self._call.target.session, route.member)
         if route.used is not None:
             self._all.used(self.name, self.claims.principal)[route.used] += 1
-        return self._relay(route.member, {**message, "params": route.params})
+        return self._relay(route.member, {**message, "params": route.params}, route.repeated)
 
     async def take(self, *, anew: bool = False) -> Inventory:
         """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
         since = time.monotonic() - ANEW_SECONDS if anew else None
         return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since)
 
-    def _relay(self, member: str, message: Mapping[str, Any]) -> Relay:
-        relay = Relay(self._parts, self._call, self._line, member, message)
+    def _relay(self, member: str, message: Mapping[str, Any], repeated: Mapping[str, str] | None = None) -> Relay:
+        relay = Relay(self._parts, self._call, self._line, member, message, repeated)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
@@ -206,18 +213,68 @@ class Serving:
         said = dict(result)
         if self._call.target.era is Era.MODERN:
             said["resultType"] = "complete"
+            said["_meta"] = {**said.get("_meta", {}), methods.META_SERVER_INFO: server_info(self.name)}
             if cached:
                 said |= {"ttlMs": 0, "cacheScope": "private"}
         message = {"jsonrpc": "2.0", "id": self.claims.id, "result": said}
         return 200, {"content-type": JSON_TYPE, "cache-control": "private, no-store"}, dumped(message)
 
-    def _stream(self) -> MemberChanges:
+    def _stream_of(self, session: str) -> MemberChanges | Relay:
+        """Return the stream of a session, or the rest of a member's where the agent lost its connection."""
+        last = http.single(self._call.headers, methods.LAST_EVENT_HEADER)
+        headers = {name: one for name, one in self._call.headers.items() if name != methods.LAST_EVENT_HEADER}
+        self._call = replace(self._call, headers=headers)
+        member, slash, own = (last or "").partition("/")
+        if not slash or member not in self.virtual.members or self._all.sessions.known(session, member) is None:
+
+            async def updates(member: str) -> Relay:
+                await self._all.sessions.subscribed(session, member)
+                return self._beside(member, {})
+
+            return self._stream(updates=updates)
+        self._call = replace(self._call, headers={**headers, methods.LAST_EVENT_HEADER: own})
+        return self._relay(member, {})
+
+    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges:
+        """Return the stream that tells what an agent of the modern era wants to be told."""
+        told: dict[str, Any] = {one: True for one in methods.LISTEN_CHANGES if wanted.get(one) is True}
+        uris, principal = wanted.get(methods.LISTEN_URIS), self.claims.principal
+        inventory, by_member = await self.take(), dict[str, list[str]]()
+        for uri in uris if isinstance(uris, list) else ():
+            member = inventory.of_uri(uri) if isinstance(uri, str) else None
+            talk = None if member is None else await self._all.warm.talk(self.name, member, principal)
+            if member is not None and talk is not None and talk.spoken[0] is Era.MODERN:
+                by_member.setdefault(member, []).append(uri)
+        if by_member:
+            told[methods.LISTEN_URIS] = [uri for several in by_member.values() for uri in several]
+
+        async def updates(member: str) -> Relay | None:
+            if member not in by_member:
+                return None
+            message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
+            params = {**message["params"], "notifications": {methods.LISTEN_URIS: by_member[member]}}
+            return self._beside(member, {**message, "params": params})
+
+        return self._stream(told, updates)
+
+    def _beside(self, member: str, message: Mapping[str, Any]) -> Relay:
+        """Return what fetches a stream of a member for one that is made here: the log line is that one's alone."""
+        relay = Relay(self._parts, self._call, Line(time.monotonic()), member, message)
+        return relay.speaking(partial(self._speak, member))
+
+    def _stream(
+        self, wanted: Mapping[str, Any] = _ALL_CHANGES, updates: Callable[[str], Awaitable[Relay | None]] | None = None
+    ) -> MemberChanges:
         async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
             return await self.take(anew=anew)
 
         principal = self.claims.principal
         talk = partial(self._talk, principal)
-        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line)
+
+        def stale(member: str) -> None:
+            self._all.warm.forget(self.name, member, principal)
+
+        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:

@@ -6,6 +6,7 @@ open sessions with members for it. They are opened when something is asked of a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections import OrderedDict
@@ -24,6 +25,8 @@ MOST: Final = 20_000
 """Sessions with members that are kept; one that is gone from here is opened anew."""
 LONGEST: Final = 3_000
 """Characters of a session id, before it is sealed."""
+MOST_ENDED: Final = 20_000
+"""Sessions of agents that are known to have ended."""
 OPEN_SECONDS: Final = 10.0
 _VERSION: Final = methods.LEGACY_VERSIONS[-1]
 
@@ -63,6 +66,7 @@ class _Kept:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     opened: bool = False
     session: str | None = None
+    subscribed: anyio.Event = field(default_factory=anyio.Event)
 
 
 class MemberSessions:
@@ -71,6 +75,7 @@ class MemberSessions:
     def __init__(self, *, max_answer: int) -> None:
         self._max = max_answer
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def known(self, session: str, member: str) -> str | None:
         """Return the session with a member that is open, None where none is."""
@@ -83,10 +88,7 @@ class MemberSessions:
         Raises:
             TalkError: the member could not be talked with, or does not take the agent's era.
         """
-        kept = self._kept.setdefault((session, member), _Kept())
-        self._kept.move_to_end((session, member))
-        if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        kept = self._of(session, member)
         async with kept.lock:
             if not kept.opened or anew:
                 said = read_id(session)
@@ -99,11 +101,37 @@ class MemberSessions:
                     raise TalkError("timeout")
             return kept.session
 
+    def subscribes(self, session: str, member: str) -> None:
+        """Note that an agent subscribes to a resource of a member."""
+        self._of(session, member).subscribed.set()
+
+    async def subscribed(self, session: str, member: str) -> None:
+        """Wait until an agent has subscribed to a resource of a member."""
+        await self._of(session, member).subscribed.wait()
+
+    def _of(self, session: str, member: str) -> _Kept:
+        kept = self._kept.setdefault((session, member), _Kept())
+        self._kept.move_to_end((session, member))
+        if len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return kept
+
+    def has_ended(self, session: str) -> bool:
+        """Return whether an agent ended its session, as far as this sidecar was told."""
+        return _mark(session) in self._ended
+
     def forget(self, session: str, members: tuple[str, ...]) -> dict[str, str]:
-        """Forget an agent's session. Returns the sessions with members that stood behind it."""
+        """End an agent's session. Returns the sessions with members that stood behind it."""
+        self._ended[_mark(session)] = None
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
         found = {}
         for member in members:
             kept = self._kept.pop((session, member), None)
             if kept is not None and kept.session is not None:
                 found[member] = kept.session
         return found
+
+
+def _mark(session: str) -> bytes:
+    return hashlib.sha256(session.encode()).digest()

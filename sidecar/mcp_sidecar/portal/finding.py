@@ -15,7 +15,7 @@ from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
 from mcp_sidecar.search.embedding import Embedder
 from mcp_sidecar.search.index import Index, IndexView, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
-from mcp_sidecar.search.models import installed_embedders
+from mcp_sidecar.search.models import quick_embedder
 from mcp_sidecar.search.shelf import Shelf
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.viewers import READER, Viewer
@@ -23,11 +23,6 @@ from mcp_sidecar.surface.viewers import READER, Viewer
 PAUSE: Final = 2.0
 """Seconds between two looks at whether the catalog changed: an index takes a tenth of a millisecond an item."""
 _EVERYBODY: Final = Viewer("the index", READER)
-
-
-def _quick() -> Embedder | None:
-    """Return the model that reads an item in a tenth of a millisecond; the other one takes some of them."""
-    return next(installed_embedders(), None)
 
 
 Row: TypeAlias = tuple[CatalogEntry, CatalogItem]
@@ -46,7 +41,7 @@ class Usable:
 class Finder:
     """Keeps the index equal to the catalog. What is not there yet is found by name until it is."""
 
-    def __init__(self, catalog: Catalog, embedder: Callable[[], Embedder | None] = _quick) -> None:
+    def __init__(self, catalog: Catalog, embedder: Callable[[], Embedder | None] = quick_embedder) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._shelf: Shelf | None = None

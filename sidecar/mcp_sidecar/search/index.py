@@ -126,7 +126,8 @@ class Index:
             tuple(key for key, kept in zip(self.keys, mask, strict=True) if kept),
             self._postings.among(mask),
             self._embedder,
-            None if self._vectors is None else self._vectors[:, mask],
+            # Who may see everything needs no copy.
+            self._vectors if self._vectors is None or mask.all() else self._vectors[:, mask],
             self._recipe,
         )
         with self._lock:

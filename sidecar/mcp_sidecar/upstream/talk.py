@@ -140,18 +140,32 @@ class Talk:
 
     async def changed(self) -> bool:
         """Wait until the server says that one of its lists changed. False where it ends, or cannot, tell so."""
+        async with aclosing(self.changes()) as changes:
+            async for said in changes:
+                if said is not None:
+                    return True
+        return False
+
+    async def changes(self) -> AsyncGenerator[str | None]:
+        """Yield None once the server would tell that a list changed, then in what words it does (the method).
+
+        It ends where the server ends, or cannot, tell so.
+        """
         listen = self._talk.listen()
         if listen is None:
-            return False
+            return
         async with self._send(listen) as (head, response):
             if head.shape is not BodyShape.STREAM:
-                return False
+                return
+            if self._talk.era is methods.Era.LEGACY:
+                yield None
             async with aclosing(self._texts(head, response)) as texts:
                 async for text in texts:
                     said = await self._message(text)
+                    if isinstance(said, Notification) and said.method == methods.LISTEN_ACKNOWLEDGED:
+                        yield None
                     if isinstance(said, Notification) and said.method in methods.LIST_CHANGED:
-                        return True
-        return False
+                        yield said.method
 
     async def close(self) -> None:
         """End the session, where there is one. A server may refuse that."""

@@ -18,6 +18,7 @@ LISTEN = b'{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{}}'
 PING = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
 LISTENS = {"method": "subscriptions/listen", "era": "modern", "version": "2026-07-28"}
 KEY = ("desk", "weather", None)
+CHANGED = "notifications/tools/list_changed"
 
 
 async def take(_anew):
@@ -75,41 +76,44 @@ def test_a_stream_ends_when_whoever_asked_is_cut_off(desk, call, line):
 
 
 class Member:
-    """What is asked once for all, until it tells."""
+    """What is asked once for all, and tells until it ends."""
 
     def __init__(self):
         self.asked = 0
-        self.tells = anyio.Event()
+        self.ends = anyio.Event()
 
-    async def ask(self):
+    async def ask(self, tell):
         self.asked += 1
-        await self.tells.wait()
-        return True
+        self.tell = tell
+        tell(None)
+        await self.ends.wait()
 
 
 @pytest.mark.requirement("VIRT-103")
 def test_all_streams_of_a_principal_share_one_request_to_a_member_which_outlives_whoever_began_it():
     async def work():
-        watches, member, told = Watches(), Member(), []
-
-        async def wait():
-            told.append(await watches.told(KEY, member.ask))
-
+        watches, member, heard = Watches(), Member(), [[] for _ in range(4)]
         async with anyio.create_task_group() as tasks:
             async with anyio.create_task_group() as first:
-                first.start_soon(wait)
+                first.start_soon(watches.hear, KEY, member.ask, heard[0].append)
                 await anyio.wait_all_tasks_blocked()
-                for _ in range(3):
-                    tasks.start_soon(wait)
+                for one in heard[1:]:
+                    tasks.start_soon(watches.hear, KEY, member.ask, one.append)
                 await anyio.wait_all_tasks_blocked()
+                member.tell(CHANGED)
                 assert member.asked == 1
+                assert heard == [[None, CHANGED]] * 4
                 first.cancel_scope.cancel()
             await anyio.wait_all_tasks_blocked()
             assert member.asked == 2
-            member.tells.set()
-        return told
+            member.tell(CHANGED)
+            member.tell(CHANGED)
+            member.ends.set()
+        return heard
 
-    assert anyio.run(work) == [True] * 3
+    first, *others = anyio.run(work)
+    assert first == [None, CHANGED]
+    assert others == [[None, CHANGED, None, CHANGED, CHANGED]] * 3
 
 
 @pytest.mark.requirement("VIRT-103")
@@ -117,15 +121,16 @@ def test_no_more_members_are_listened_to_than_leave_places_for_others(monkeypatc
     monkeypatch.setattr(changes, "MOST_WATCHES", 1)
 
     async def work():
-        watches, first, second = Watches(), Member(), Member()
+        watches, first, second, heard = Watches(), Member(), Member(), []
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watches.told, KEY, first.ask)
+            tasks.start_soon(watches.hear, KEY, first.ask, [].append)
             await anyio.wait_all_tasks_blocked()
-            assert await watches.told(("desk", "news", None), second.ask) is False
-            assert second.asked == 0
-            first.tells.set()
-        second.tells.set()
-        assert await watches.told(("desk", "news", None), second.ask) is True
+            await watches.hear(("desk", "news", None), second.ask, heard.append)
+            assert (second.asked, heard) == (0, [])
+            first.ends.set()
+        second.ends.set()
+        await watches.hear(("desk", "news", None), second.ask, heard.append)
+        assert (second.asked, heard) == (1, [None])
 
     anyio.run(work)
 
