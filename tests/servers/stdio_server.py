@@ -164,7 +164,9 @@ def main():
         note(method)
         if options.slow and method == "initialize":
             continue
-        if method == "initialize":
+        if method == "initialize" and "clientInfo" not in message["params"]:
+            say({"jsonrpc": "2.0", "id": id_, "error": {"code": -32602, "message": "no clientInfo"}})
+        elif method == "initialize":
             info = {"name": "local", "version": "1"}
             version = message["params"]["protocolVersion"]
             say(

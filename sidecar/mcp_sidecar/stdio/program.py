@@ -56,6 +56,7 @@ class WaitingRequest:
     messages: asyncio.Queue[JsonObject]
     timer: asyncio.TimerHandle | None = None
     ended: bool = False
+    expired: bool = False
 
     def end(self, message: JsonObject) -> None:
         """Give the answer, which is the last message."""
@@ -149,6 +150,7 @@ class StdioProgram:
         if (asked := self.waiting.get(number)) is not None:
             text = f"{self.server.name}: the local program did not answer within {seconds:g} seconds."
             self._notes.say("the local program did not answer in time", seconds=seconds)
+            asked.expired = True
             asked.end(error_of(asked.id, text))
             self.later(self.cancel(number, "it took too long"))
 

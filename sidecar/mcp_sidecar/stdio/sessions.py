@@ -167,7 +167,8 @@ class StdioSessions:
         if "result" in answer:
             self.wait.started()
         else:
-            self.wait.failed()
+            if asked.expired or not program.running:  # what it refuses is the agent's matter, and nobody else's
+                self.wait.failed()
             await program.stop()
         return program, answer
 

@@ -223,6 +223,14 @@ def test_a_program_that_does_not_start_is_left_alone_for_a_while(tmp_path):
 
 
 @pytest.mark.requirement("STDIO-007")
+def test_an_agent_whose_initialize_is_refused_keeps_nobody_else_out(tmp_path):
+    with served(tmp_path, server_file()) as local:
+        refused = local.post(question("initialize", protocolVersion="2025-11-25", capabilities={}))
+        assert refused.json()["error"]["message"] == "no clientInfo"
+        assert "good: x" in local.call(local.open(), "good").text
+
+
+@pytest.mark.requirement("STDIO-007")
 def test_a_command_that_is_not_there_is_said(tmp_path):
     with served(tmp_path, 'name: local\nreplicas: [{command: ["no-such-program"]}]\n') as local:
         assert "was not found" in local.post(question("initialize", **PARAMS)).json()["error"]["message"]
