@@ -135,6 +135,11 @@ def _replayed(calls):
 
 
 def _logged_read(number, now):
-    said = {**SAID, "method": "resources/read", "name": f"note://{number % 10}/{number}", "principal": f"c{number % 50}"}
+    said = {
+        **SAID,
+        "method": "resources/read",
+        "name": f"note://{number % 10}/{number}",
+        "principal": f"c{number % 50}",
+    }
     value = logged(said=said, request={"id": f"{number:032x}"}, started_at=now)
     return event(read(value, now)[0], "0", str)

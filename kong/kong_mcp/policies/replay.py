@@ -29,6 +29,10 @@ from mcp_core.telemetry.tally import OTHER
 
 _REFUSED: Final = frozenset({Ending.REFUSED, Ending.LIMITED, Ending.UNSIGNED})
 _BY_POLICY: Final = frozenset({Reason.DENIED_ITEM, Reason.DENIED_METHOD})
+BY_VIEW: Final = frozenset(
+    {methods.CALL, methods.GET_PROMPT, methods.READ_RESOURCE, methods.SUBSCRIBE, methods.UNSUBSCRIBE}
+)
+"""Methods of which the caller's view alone decides: a hundredth of the work of a whole request."""
 _IN_THE_BODY: Final = frozenset({methods.COMPLETE, methods.LISTEN, methods.BATCH_METHOD, methods.RESPONSE_METHOD})
 _SUBJECT: Final = re.compile(r"(.*) of (https?://\S+)", re.DOTALL)
 """How Principal.name writes the subject of a token with its issuer."""
@@ -100,15 +104,20 @@ class _State:
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
-        self._decided: dict[tuple[str, int, Wanted], Reject | None] = {}
+        self._decided: dict[tuple[int, Wanted], Reason | None] = {}
 
-    def refusal(self, server: str, who: Principal, asked: Wanted) -> Reject | None:
+    def refusal(self, server: str, who: Principal, asked: Wanted) -> Reason | None:
         """Return why a call would be refused; None where it would pass. The server is one of this state's."""
         policy = self.policy(server)
-        key = server, id(policy.guard.policy.view(who)), asked  # a policy keeps its views
+        view = policy.guard.policy.view(who)
+        key = id(view), asked  # a policy keeps its views
         if key not in self._decided:
-            decision = decided(policy, who, asked, server)
-            self._decided[key] = decision if isinstance(decision, Reject) else None
+            if asked.kind is not None and asked.name is not None and asked.method in BY_VIEW:
+                allowed = not policy.guard.enforce or view.allows(asked.kind, asked.name)
+                self._decided[key] = None if allowed else Reason.DENIED_ITEM
+            else:
+                decision = decided(policy, who, asked, server)
+                self._decided[key] = decision.reason if isinstance(decision, Reject) else None
         return self._decided[key]
 
     def policy(self, server: str) -> ServerPolicy:
@@ -189,10 +198,10 @@ def _judge(
 
 
 def _left_to_arguments(
-    server: str, asked: Wanted, refusals: Sequence[Reject | None], now: _State, then: _State | None
+    server: str, asked: Wanted, refusals: Sequence[Reason | None], now: _State, then: _State | None
 ) -> bool:
     """Return whether the policy lets it come to the arguments of a call, and does not treat them as it did then."""
-    if any(one is not None and one.reason not in _BY_POLICY for one in refusals):
+    if any(one is not None and one not in _BY_POLICY for one in refusals):
         return True
     policy = now.policy(server)
     if asked.method != methods.CALL or not policy.guard.enforce or None not in refusals:

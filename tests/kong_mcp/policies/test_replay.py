@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from kong_mcp.cli import main
+from kong_mcp.policies.asking import Wanted, decided
 from kong_mcp.policies.documents import Document
-from kong_mcp.policies.replay import LeftOut, RecordedCall, ReplayWord, replay
-from kong_mcp.policies.source import Policies, ServerPolicy
+from kong_mcp.policies.replay import BY_VIEW, LeftOut, RecordedCall, ReplayWord, replay
+from kong_mcp.policies.source import Policies, ServerPolicy, principal
+from mcp_core.methods import METHODS
+from mcp_core.outcome import Reject
 from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.tally import Counted, UsageKey
 from mcp_core.telemetry.visit import read
@@ -148,6 +151,38 @@ def test_a_subject_is_one_of_its_issuer():
     assert words(call("read", ""), config) == [ReplayWord.MAY_LOSE]
 
 
+NAMES = (
+    "read",
+    "pay",
+    "READ",
+    " read",
+    "p\u202eay",
+    "note://a",
+    "note://a/../b",
+    "note://%61",
+    "skill://s/SKILL.md",
+    "ui://app",
+)
+
+
+@pytest.mark.requirement("REPLAY-001")
+@pytest.mark.parametrize("method", sorted(BY_VIEW))
+@pytest.mark.parametrize(
+    "more", [{}, {"mode": "monitor"}, {"resources": {"allow": ["note:*"], "deny": ["note://b"]}}, OPEN]
+)
+def test_the_short_way_decides_as_the_guard_does(method, more):
+    policies = state({**FINANCE, "resources": {"allow": ["*"]}, "skills": {"allow": ["skill:*"]}, **more})
+    for name in NAMES:
+        for groups in ((), ("finance",)):
+            who, asked = principal("ada", groups), Wanted(method, METHODS[method].kind, name)
+            whole = decided(policies.of("notes"), who, asked, "notes")
+            short = replay(
+                {call(name, "ada", method=method): 1}, Policies(policies.servers, None, {"ada": frozenset(groups)})
+            )
+            assert short.judged == 1
+            assert short.has(ReplayWord.LOST) is isinstance(whole, Reject), (name, groups, whole)
+
+
 NEW = """\
 tools: {allow: ["list"]}
 """
@@ -163,9 +198,9 @@ def run(tmp_path, monkeypatch):
         ("|x`", "bob\x1b[2J", "passed", "", 2),
         ("list", "ada", "refused", "denied-item", 5),
     ]
-    for number, (name, principal, outcome, reason, calls) in enumerate(counts):
+    for number, (name, caller, outcome, reason, calls) in enumerate(counts):
         for hour in (HOUR, HOUR - 400):
-            key = UsageKey(hour, "notes", "tools/call", name, principal, "modern", "call", outcome, reason, "")
+            key = UsageKey(hour, "notes", "tools/call", name, caller, "modern", "call", outcome, reason, "")
             store.take("node", UsageBatch([f"{number}-{hour}"], 0, {key: Counted(calls)}))
     store.close()
 
