@@ -248,7 +248,7 @@ def _callers(call: RecordedCall, now: _State, then: _State | None) -> Iterator[P
 
 def _could_be(name: str, rules: Sequence[Rule], consumers: Mapping[str, frozenset[str]]) -> Iterator[Principal]:
     if name in ("", OTHER) or _PSEUDONYM.fullmatch(name):
-        bases, most = _anybody(rules), 1
+        bases, most = _anybody(rules), 2
     elif (subject := _SUBJECT.fullmatch(name)) is not None:
         # Two traits are enough: one that allows, and one that denies (or allowed then, and allows now).
         bases, most = [Principal(TOKEN, subject[1], subject[2])], 2

@@ -128,7 +128,8 @@ def test_the_policy_that_was_in_force_tells_who_called():
     assert words(call("pay"), state(NO_FINANCE), state(FINANCE)) == [ReplayWord.LOST]
     # Two groups: one that let the call pass, and one that is denied now.
     deny = {**FINANCE, "rules": [*FINANCE["rules"], {"groups": ["intern"], "tools": {"deny": ["pay"]}}]}
-    assert words(call("pay"), state(deny), state(FINANCE)) == [ReplayWord.MAY_LOSE]
+    for name in ("ada", ANN, ""):
+        assert words(call("pay", name), state(deny), state(FINANCE)) == [ReplayWord.MAY_LOSE]
     # A policy that cannot have been in force says nothing.
     assert words(call("pay"), state(FINANCE), state({"tools": {"allow": ["read"]}})) == [ReplayWord.MAY_LOSE]
 
