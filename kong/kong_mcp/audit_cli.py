@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from kong_mcp.spans import Span
 from kong_mcp.surface_cli import audit, verify_store
-from kong_mcp.usage_cli import Span
 from mcp_core.scan.excerpt import escaped
 from mcp_core.seal import parse_keys
 from mcp_sidecar.telemetry.audit import pseudonym

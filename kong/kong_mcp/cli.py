@@ -30,6 +30,7 @@ from kong_mcp.lazy import LazyGroup
 from kong_mcp.login.start import CHANGING, NoProviderError, guarded, provider
 from kong_mcp.policies.commands import policy as policy_group
 from kong_mcp.policies.documents import PolicySourceError
+from kong_mcp.policies.replay_command import replay_command
 from kong_mcp.policies.source import OPEN, Policies, read_policies
 from kong_mcp.policy_file import OPEN_POLICY, PolicyFileError, read_policy
 from kong_mcp.processes import ChildFailedError
@@ -98,6 +99,7 @@ server.add_command(request)
 main.add_command(server)
 main.add_command(unpack)
 main.add_command(upgrade_check)
+policy_group.add_command(replay_command)
 main.add_command(policy_group)
 
 

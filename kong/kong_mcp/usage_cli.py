@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from kong_mcp.spans import Span
 from mcp_core.scan import ItemKind
 from mcp_core.scan.excerpt import escaped
 from mcp_core.telemetry import usage as questions
@@ -23,25 +23,9 @@ from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.usage import UsageStore
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_UNITS: Final = {"h": 1, "d": 24, "w": 168}
 _COLUMNS: Final = {"tool": "name", "item": "name", "error": "error", "hour": "hour"}
 """What --by calls a member of the key that has another name there."""
 BY: Final = ("server", "tool", "principal", "method", "outcome", "reason", "error", "era", "lane", "hour")
-
-
-class Span(click.ParamType[int]):
-    """A span of time, in hours."""
-
-    name = "7d"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the hours of 24h, 7d or 2w."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value)
-        if match is None:
-            self.fail("write hours, days or weeks: 24h, 7d, 2w", param, ctx)
-        return int(match[1]) * _UNITS[match[2]]
 
 
 def _options(command: _F) -> _F:

@@ -13,18 +13,29 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
+from click.testing import CliRunner
 
 from bench.measure import processors_of
 from bench.stand import measure, start_stand
+from kong_mcp.cli import main
 from kong_mcp.share import deck_folder
+from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.tally import Names, fold
 from mcp_core.telemetry.visit import read
 from mcp_sidecar.store.usage import UsageStore
-from servers.kong_records import NOW, logged
+from mcp_sidecar.telemetry.audit_log import SEGMENT_LINES, AuditLog, signing_key
+from servers.kong_records import NOW, SAID, logged
 from servers.launch import Replica
 
 _TOKEN = "bench-collector-token-0123456789"
 _RECORDS = 200
+_PART = 1000
+_POLICY = """\
+resources: {allow: ["note://*"], deny: ["note://7/*"]}
+rules:
+  - {groups: [finance], tools: {allow: ["invoice_*"]}}
+  - {groups: [staff, legal], resources: {allow: ["file://*"]}}
+"""
 
 
 def _row(name, value, unit, bar=None, holds=None):
@@ -57,7 +68,7 @@ def run(*, quick):
         )
         rows = _compare(kind, port, seconds, rounds, pids)
         rows.append(_counted(store))
-    return [*rows, _collect()]
+    return [*rows, _collect(), *_replayed(10_000 if quick else 100_000), _searched(quick=quick)]
 
 
 def _compare(kind, port, seconds, rounds, pids):
@@ -101,3 +112,65 @@ def _collect():
         return (time.process_time() - began) / _RECORDS
 
     return _row("collector: reading and counting a record (this machine)", min(once() for _ in range(20)) * 1e6, "µs")
+
+
+def _replayed(calls):
+    """Return how long `kong-mcp policy replay` takes for calls of an audit log, each with an item of its own."""
+    with tempfile.TemporaryDirectory(prefix="kong-mcp-") as name:
+        folder = Path(name)
+        (folder / "new.yaml").write_text(_POLICY)
+        log = AuditLog(folder / "audit", signing_key(b"k" * 32))
+        now = time.time_ns() // 1_000_000
+        for first in range(0, calls, _PART):
+            log.append([_logged_read(number, now) for number in range(first, first + _PART)])
+        arguments = ["policy", "replay", "--policy", f"{folder}/new.yaml", "--log", f"{folder}/audit", "--json"]
+        began = time.monotonic()
+        ended = CliRunner().invoke(main, arguments)
+        took = time.monotonic() - began
+    told = json.loads(ended.stdout)
+    if told["judged"] != calls or sum(one["calls"] for one in told["changes"]) != calls // 10:
+        raise RuntimeError(f"the calls were not replayed: {ended.output[-500:]}")
+    bar = ("<= 60", took <= 60) if calls == 100_000 else ()
+    return [_row(f"policy replay: {calls:,} different calls of an audit log", took, "s", *bar)]
+
+
+def _logged_read(number, now):
+    said = {
+        **SAID,
+        "method": "resources/read",
+        "name": f"note://{number % 10}/{number}",
+        "principal": f"c{number % 50}",
+    }
+    value = logged(said=said, request={"id": f"{number:032x}"}, started_at=now)
+    return event(read(value, now)[0], "0", str)
+
+
+def _searched(*, quick):
+    """Return how long `kong-mcp audit search` takes for one line of ten million, by its request's id.
+
+    One segment stands for all that do not hold it, under 200 names: of these only the indexes are read.
+    """
+    lines, segments = (1000 if quick else SEGMENT_LINES), 200
+    with tempfile.TemporaryDirectory(prefix="kong-mcp-") as name:
+        folder = Path(name)
+        now = time.time_ns() // 1_000_000
+        logs = {one: AuditLog(folder / one, signing_key(b"k" * 32), lines) for one in ("audit", "wanted")}
+        for number, log in enumerate(logs.values()):
+            for first in range(number * 10**9, number * 10**9 + lines, _PART):
+                log.append([_logged_read(one, now) for one in range(first, first + _PART)])
+            log.append([_logged_read(10**12, now)])  # the next segment: the first one is full, and gets its index
+            log.sign(now)
+        for number in range(1, segments):
+            source = "wanted" if number == segments // 2 else "audit"
+            for suffix in ("jsonl", "index"):
+                found = folder / f"audit/audit-{number * lines + 1:012}.{suffix}"
+                found.unlink(missing_ok=True)
+                found.hardlink_to(folder / source / f"audit-{1:012}.{suffix}")
+        wanted = f"{10**9 + lines // 2:032x}"
+        began = time.monotonic()
+        ended = CliRunner().invoke(main, ["audit", "search", "--log", f"{folder}/audit", "--request", wanted])
+        took = time.monotonic() - began
+    if ended.output.count(wanted) != 1:
+        raise RuntimeError(f"the line was not found once: {ended.output[-500:]}")
+    bar = () if quick else ("<= 10", took <= 10)
+    return _row(f"audit search: one of {lines * segments:,} lines by its request", took, "s", *bar)

@@ -23,7 +23,7 @@ from kong_mcp.policies.surfaces import NOTHING_KNOWN, KnownSurfaces, read_lists,
 from mcp_core.scan.excerpt import escaped
 
 DECK_SERVERS: Final = Path("deck/servers")
-_PATH: Final = click.Path(path_type=Path)
+PATH: Final = click.Path(path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -36,7 +36,7 @@ class PolicyCommandError(click.ClickException):
 def _surface_options(command: _F) -> _F:
     """Give a command the options that say what servers offer."""
     options = (
-        click.option("--lock", type=_PATH, help="A lock file: what servers offer, and that it is approved."),
+        click.option("--lock", type=PATH, help="A lock file: what servers offer, and that it is approved."),
         click.option("--store", metavar="ADDRESS", help="A store: a file of SQLite, or a postgresql:// URL."),
         click.option(
             "--surface",
@@ -78,7 +78,7 @@ def policy() -> None:
 @click.option(
     "--policy",
     "paths",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     help="A policy file of `kong-mcp dev`, server files, decK files or rendered state, or a folder of them; several "
     f"are one state. Default: {DECK_SERVERS}.",
@@ -190,7 +190,7 @@ def _print(explained: Explanation, notes: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Have no cycles looked for: reading makes millions of values, and looking through them takes most of the time."""
     was = gc.isenabled()
     gc.disable()
@@ -202,9 +202,9 @@ def _uncollected() -> Iterator[None]:
 
 
 @policy.command("diff")
-@click.argument("old", type=_PATH)
-@click.argument("new", type=_PATH)
-@click.option("--with", "shared", type=_PATH, multiple=True, help="Files of both states: decK with consumers, say.")
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@click.option("--with", "shared", type=PATH, multiple=True, help="Files of both states: decK with consumers, say.")
 @_surface_options
 @click.option("--json", "output", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "output", flag_value="markdown", help="Print tables for a pull request.")
@@ -239,7 +239,7 @@ def diff_command(
     Exit status: 0 without a difference, 1 with one (--fail-on), 2 where something given cannot be used.
     """  # noqa: D301 - click's \b keeps the examples' lines
     try:
-        with _uncollected():
+        with uncollected():
             before, after = read_policies([old, *shared]), read_policies([new, *shared])
             servers = {*before.servers, *after.servers}
             known = known_surfaces(lock, store, lists, *(servers if len(servers) == 1 else ()))

@@ -33,7 +33,8 @@ def _item_json(one: ItemChange) -> dict[str, Any]:
     return {"server": one.server, "kind": one.kind, "name": one.name, "who": list(one.who), "by": one.by}
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a name escaped, and not too long for a line."""
     fit = escaped(text)
     return fit if len(fit) <= _NAME else f"{fit[:_NAME]}..."
 
@@ -68,17 +69,17 @@ def summary(found: Comparison) -> str:
 def lines(found: Comparison) -> Iterator[str]:
     """Yield the table as lines of plain text, columns aligned."""
     rows = [
-        (_SIGN[one.direction], one.server, one.kind, _cut(one.name), _who(one.who), escaped(one.by))
+        (_SIGN[one.direction], one.server, one.kind, cut(one.name), _who(one.who), escaped(one.by))
         for one in found.items
     ]
-    yield from _aligned(rows)
+    yield from aligned(rows)
     beyond = [
-        (_SIGN[one.direction], one.server, _what(one), _cut(one.value), _who(one.who), escaped(one.at), _reach(one))
+        (_SIGN[one.direction], one.server, _what(one), cut(one.value), _who(one.who), escaped(one.at), _reach(one))
         for one in found.globs
     ]
     if beyond:
         yield "beyond what is known:"
-        yield from _aligned(beyond)
+        yield from aligned(beyond)
     yield from (f"{sign} {text}" for sign, text in _others(found))
     yield summary(found)
 
@@ -93,7 +94,8 @@ def _others(found: Comparison) -> Iterator[tuple[str, str]]:
         yield from ((sign, f"{word} {escaped(name)}") for name in names)
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -106,43 +108,46 @@ def markdown(found: Comparison) -> Iterator[str]:
     yield f"{summary(found)}."
     for title, direction in (("Gained", "gain"), ("Lost", "loss")):
         rows = [
-            (_code(one.server), one.kind, _code(_cut(one.name)), _plain(_who(one.who)), _code(escaped(one.by)))
+            (code(one.server), one.kind, code(cut(one.name)), plain(_who(one.who)), code(escaped(one.by)))
             for one in found.items
             if one.direction == direction
         ]
-        yield from _table(title, ("server", "kind", "name", "who", "by"), rows)
+        yield from table(title, ("server", "kind", "name", "who", "by"), rows)
     beyond = [
         (
             _SIGN[one.direction],
-            _code(one.server),
-            f"{_what(one)} {_code(_cut(one.value))}",
-            _plain(_who(one.who)),
-            _code(escaped(one.at)),
+            code(one.server),
+            f"{_what(one)} {code(cut(one.value))}",
+            plain(_who(one.who)),
+            code(escaped(one.at)),
             _reach(one),
         )
         for one in found.globs
     ]
-    yield from _table("Beyond what is known", ("", "server", "what", "who", "at", "stands for"), beyond)
-    others = [(sign, _plain(text)) for sign, text in _others(found)]
-    yield from _table("Servers and consumers", ("", "which"), others)
+    yield from table("Beyond what is known", ("", "server", "what", "who", "at", "stands for"), beyond)
+    others = [(sign, plain(text)) for sign, text in _others(found)]
+    yield from table("Servers and consumers", ("", "which"), others)
 
 
-def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def table(
+    title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], command: str = "kong-mcp policy diff"
+) -> Iterator[str]:
+    """Yield a table of Markdown with a title, nothing without rows; `command` has them all where they are too many."""
     if not rows:
         return
     yield from ("", f"#### {title}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}")
     yield from (f"| {' | '.join(row)} |" for row in rows[:MOST_ROWS])
     if len(rows) > MOST_ROWS:
         yield ""
-        yield f"and {len(rows) - MOST_ROWS} more: `kong-mcp policy diff --json` has all."
+        yield f"and {len(rows) - MOST_ROWS} more: `{command} --json` has all."
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text in which nothing is markup: a name in it may be anybody's."""
     return "".join(f"\\{one}" if one in "\\`*_{}[]()<>#+-.!|~@&" else one for one in text)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return a text as a code span, which ends at no backtick of its own and in no cell of a table."""
     if not text:
         return ""

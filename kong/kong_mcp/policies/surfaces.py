@@ -64,7 +64,7 @@ NOTHING_KNOWN: Final = KnownSurfaces()
 
 def read_lock(path: Path) -> KnownSurfaces:
     """Read a lock file. Raises PolicySourceError."""
-    lockfile = _sidecar("surface.lockfile")
+    lockfile = sidecar_module("surface.lockfile")
     try:
         locked = lockfile.load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -76,7 +76,7 @@ def read_lock(path: Path) -> KnownSurfaces:
 
 def read_store(address: str) -> KnownSurfaces:
     """Read what a store saw. Raises PolicySourceError."""
-    store_room, engine = _sidecar("store.store"), _sidecar("store.engine")
+    store_room, engine = sidecar_module("store.store"), sidecar_module("store.engine")
     try:
         store = store_room.Store(address)
         try:
@@ -88,7 +88,8 @@ def read_store(address: str) -> KnownSurfaces:
     return KnownSurfaces(_by_server((one.id, one.state) for one in standings), states=True, source=address)
 
 
-def _sidecar(name: str) -> Any:
+def sidecar_module(name: str) -> Any:
+    """Return a module of the sidecar. Raises PolicySourceError where its packages are not installed."""
     from importlib import import_module  # noqa: PLC0415 - only lock files and stores need the sidecar's packages
 
     try:
