@@ -33,7 +33,6 @@ from kong_pluginserver.pdk import Namespace, add_method
 FORMAT: Final = 1
 WRITES: Final = frozenset(
     {
-        "kong.client.authenticate",
         "kong.ctx.shared.set",
         "kong.log.set_serialize_value",
         "kong.service.request.set_headers",
@@ -232,7 +231,7 @@ def _exit(running: Callable[[], WholeEvent]) -> Callable[..., Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as Lua gets it by Kong's protocol, which has neither nil nor false in a table.
+    """Return a value as Lua gets it by Kong's protocol, which has neither nil nor false in a table; nil stands nowhere.
 
     Raises:
         PDKError: it is no value of JSON.
@@ -243,9 +242,9 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode()
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, (str, int, float)):
         return value
-    raise PDKError(f"Kong has no value of type {type(value).__name__}")
+    raise PDKError(f"a verdict has no value of type {type(value).__name__}")
 
 
 def _known(value: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:

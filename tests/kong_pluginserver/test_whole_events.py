@@ -84,7 +84,7 @@ def verdict(server):
 def test_what_is_carried_is_read_and_what_is_changed_goes_back_in_its_order(verdict):
     said = verdict(
         "kong.ctx.shared.set('got', [kong.request.get_path(), kong.client.get_consumer()['username'], "
-        "kong.request.get_raw_body().decode(), kong.ctx.shared.get('k'), kong.nginx.get_var('none')])\n"
+        "kong.request.get_raw_body().decode(), kong.ctx.shared.get('k'), kong.nginx.get_var('none') is None])\n"
         "assert kong.service.set_upstream('replicas') is True\n"
         "kong.service.request.set_headers({'a': 'b', 'gone': [], 'many': ['1', '2']})\n"
         "kong.log.set_serialize_value('mcp', {'x': 1, 'nothing': None, 'never': False})",
@@ -94,7 +94,7 @@ def test_what_is_carried_is_read_and_what_is_changed_goes_back_in_its_order(verd
     )
     assert said == {
         "do": [
-            ["kong.ctx.shared.set", "got", ["/caf\xe9", "ann", "{}", "v", None]],
+            ["kong.ctx.shared.set", "got", ["/caf\xe9", "ann", "{}", "v", True]],
             ["kong.service.set_upstream", "replicas"],
             ["kong.service.request.set_headers", {"a": "b", "gone": [], "many": ["1", "2"]}],
             ["kong.log.set_serialize_value", "mcp", {"x": 1}],
@@ -136,6 +136,8 @@ FAILS = {
     "a status that is none": ("kong.response.exit(99)", {}, REFUSED),
     "half a surrogate": ("kong.ctx.shared.set('k', '\\ud800')", {}, REFUSED),
     "a value that is none": ("kong.ctx.shared.set('k', {'a': object()})", {}, REFUSED),
+    "nothing": ("kong.ctx.shared.set('k', None)", {}, REFUSED),
+    "nothing in a list": ("kong.ctx.shared.set('k', ['a', None])", {}, REFUSED),
     "no number": ("kong.ctx.shared.set('k', float('nan'))", {}, REFUSED),
     "bytes that are no text": ("kong.ctx.shared.set('k', b'\\xff')", {}, REFUSED),
 }

@@ -104,7 +104,6 @@ end
 
 -- All that a verdict may change.
 local STEPS = {
-  ["kong.client.authenticate"] = function(...) return kong.client.authenticate(...) end,
   ["kong.ctx.shared.set"] = function(key, value) kong.ctx.shared[key] = value end,
   ["kong.log.set_serialize_value"] = function(...) return kong.log.set_serialize_value(...) end,
   ["kong.service.request.set_headers"] = function(...) return kong.service.request.set_headers(...) end,
