@@ -9,7 +9,7 @@ from e2e.test_notifications import CHANGES, Heard
 from e2e.virtual import OPEN, start, virtual
 from servers.launch import FEATURES
 
-pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")]
 
 
 @pytest.fixture(scope="module", params=KINDS)
