@@ -243,6 +243,14 @@ class StdioProgram:
                     self._notes.say("standard error", text)
 
     async def _read(self) -> None:
+        """Take what the program says. Where that fails, the program is ended, and nobody waits for it."""
+        try:
+            await self._take_all()
+        except Exception as error:  # noqa: BLE001 - whatever it is, no answer would be read any more
+            self._notes.say("standard output is read no more", problem=type(error).__name__)
+            self.later(self.stop("the local program wrote what cannot be read"))
+
+    async def _take_all(self) -> None:
         cutter = LineCutter()
         stream = self._process.stdout
         while stream is not None and (data := await stream.read(CHUNK)):
@@ -265,15 +273,22 @@ class StdioProgram:
     async def _take(self, line: bytes) -> None:
         """Take one line of standard output."""
         try:
-            value = loosejson.load(line, _LIMITS).value
+            read = loosejson.load(line, _LIMITS)
         except jsonrpc.NotStrictError as error:
             self._notes.say("a line of standard output is no message", line, problem=str(error))
             if isinstance(error, loosejson.TooMuchError):
                 self._pass_over(TooLongLine(line[:CHUNK] + line[-CHUNK:], len(line)))
             return
-        for message in value if isinstance(value, list) else [value]:
+        for message in read.value if isinstance(read.value, list) else [read.value]:
             if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
                 self._notes.say("a line of standard output is no message", line, problem="not JSON-RPC 2.0")
+            elif "method" in message and not isinstance(message["method"], str):
+                self._notes.say("a line of standard output is no message", line, problem="its method is no text")
+            elif read.odd and not _can_be_written(message):
+                self._notes.say("a line of standard output is no message", line, problem="a number that JSON has not")
+                if "method" not in message:
+                    text = f"{self.server.name}: the local program's answer has a number that JSON has not."
+                    self._answer(error_of(message.get("id"), text), line)
             elif "method" in message:
                 self._hear(message)
             else:
@@ -299,3 +314,12 @@ class StdioProgram:
                 asked.add({**message, "params": {**params, PROGRESS_TOKEN: asked.token}})
             return
         self.unasked(message)
+
+
+def _can_be_written(message: JsonObject) -> bool:
+    """Return whether a message can be handed on as JSON (RFC 8259, 6): NaN and what is infinite cannot."""
+    try:
+        json.dumps(message, allow_nan=False)
+    except ValueError:
+        return False
+    return True

@@ -243,7 +243,8 @@ class StdioSessions:
             return
         for session in self._sessions.values():
             uri = params.get("uri") if isinstance(params, dict) else None
-            if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and uri in session.subscribed):
+            subscribed = isinstance(uri, str) and uri in session.subscribed
+            if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and subscribed):
                 session.push(message)
 
     async def close(self, session: StdioSession) -> None:
