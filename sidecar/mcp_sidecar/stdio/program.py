@@ -26,13 +26,19 @@ from mcp_core.stdio import SEARCH_PATH, StdioServer
 from mcp_sidecar.stdio import keep
 from mcp_sidecar.stdio.lines import LineCutter, TooLongLine
 from mcp_sidecar.stdio.notes import ProgramNotes
+from mcp_sidecar.stdio.turns import CHUNK, ReadingTurns, lines_of
 
-CHUNK: Final = 64 * 1024
 WRITE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
 """Until a program whose standard input was closed is told to end; keep.py gives it as long again, then kills."""
 KILL_SECONDS: Final = 10.0
 """Until keep.py itself is killed, where it did not end."""
+DRAIN_SECONDS: Final = 1.0
+"""For what a program that ended had written. What it left behind may hold its streams open, and write on."""
+MOST_NOISE: Final = 10_000
+"""Lines one after another that are no messages; then the program is ended."""
+LONG_LINE: Final = 256 * 1024
+"""Bytes of a line above which it is parsed in a thread."""
 MOST_QUEUED: Final = 1000
 """Messages that wait for one agent; what comes beyond is dropped, and an answer is always kept."""
 _LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024, keys=500_000, values=2_000_000)
@@ -91,6 +97,7 @@ class StdioProgram:
         self.waiting: dict[int, WaitingRequest] = {}
         self.gone: str | None = None
         self._next = 1
+        self._noise = 0
         self._lock = asyncio.Lock()
         self._home = tempfile.mkdtemp(prefix=f"kong-mcp-{server.name}-")
         self._process: asyncio.subprocess.Process
@@ -206,8 +213,7 @@ class StdioProgram:
         if left:  # the program keeps keep.py from its work, or what it left behind holds its streams open
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            for task in left:
-                task.cancel()
+            await asyncio.wait(left, timeout=KILL_SECONDS)
 
     def _end(self, why: str) -> None:
         """Let nothing wait any more."""
@@ -229,18 +235,23 @@ class StdioProgram:
         self._end(reasons.get(status, f"the local program ended with status {status}"))
         if not asked:
             self._notes.say("the local program ended", status=status)
+        reading = self._tasks[:2]
+        _, left = await asyncio.wait(reading, timeout=DRAIN_SECONDS)
+        for task in left:
+            task.cancel()
+        if left:  # asyncio has no other way to close what it reads
+            self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
         self._notes.close()
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
     async def _listen(self) -> None:
         """Log what the program writes to standard error. It is read always, so that no program waits for a reader."""
-        cutter = LineCutter(CHUNK, CHUNK // 4)
-        stream = self._process.stderr
-        while stream is not None and (data := await stream.read(CHUNK)):
-            for line in cutter.feed(data):
-                text = line.ends if isinstance(line, TooLongLine) else line
-                if text.strip():
-                    self._notes.say("standard error", text)
+        if (stream := self._process.stderr) is None:
+            return
+        async for line in lines_of(stream, LineCutter(CHUNK, CHUNK // 4), ReadingTurns()):
+            text = line.ends if isinstance(line, TooLongLine) else line
+            if text.strip():
+                self._notes.say("standard error", text)
 
     async def _read(self) -> None:
         """Take what the program says. Where that fails, the program is ended, and nobody waits for it."""
@@ -251,14 +262,18 @@ class StdioProgram:
             self.later(self.stop("the local program wrote what cannot be read"))
 
     async def _take_all(self) -> None:
-        cutter = LineCutter()
-        stream = self._process.stdout
-        while stream is not None and (data := await stream.read(CHUNK)):
-            for line in cutter.feed(data):
-                if isinstance(line, TooLongLine):
-                    self._pass_over(line)
-                elif line.strip():
-                    await self._take(line)
+        if (stream := self._process.stdout) is None:
+            return
+        async for line in lines_of(stream, LineCutter(), ReadingTurns()):
+            self._noise += 1  # until a message is found in it
+            if isinstance(line, TooLongLine):
+                self._pass_over(line)
+            elif line.strip():
+                await self._take(line)
+            if self._noise > MOST_NOISE:
+                self._notes.say("standard output is read no more", problem="too many lines that are no messages")
+                self.later(self.stop(f"the local program wrote {MOST_NOISE} lines that are no messages"))
+                return
 
     def _pass_over(self, line: TooLongLine) -> None:
         """Answer what a line that is too long would have answered, as far as its ends or what waits tell."""
@@ -273,7 +288,10 @@ class StdioProgram:
     async def _take(self, line: bytes) -> None:
         """Take one line of standard output."""
         try:
-            read = loosejson.load(line, _LIMITS)
+            if len(line) > LONG_LINE:
+                read = await asyncio.to_thread(loosejson.load, line, _LIMITS)
+            else:
+                read = loosejson.load(line, _LIMITS)
         except jsonrpc.NotStrictError as error:
             self._notes.say("a line of standard output is no message", line, problem=str(error))
             if isinstance(error, loosejson.TooMuchError):
@@ -289,10 +307,9 @@ class StdioProgram:
                 if "method" not in message:
                     text = f"{self.server.name}: the local program's answer has a number that JSON has not."
                     self._answer(error_of(message.get("id"), text), line)
-            elif "method" in message:
-                self._hear(message)
             else:
-                self._answer(message, line)
+                self._noise = 0
+                self._hear(message) if "method" in message else self._answer(message, line)
 
     def _answer(self, message: JsonObject, line: bytes) -> None:
         number = message.get("id")

@@ -48,6 +48,7 @@ def serve(servers: Sequence[StdioServer], ports: Sequence[int], level: str = "in
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]
         config = uvicorn.Config(
             StdioApp(servers).asgi,
+            loop="uvloop",  # asyncio's own waits for a program's pipes too, which an orphan may hold open
             ws="none",
             lifespan="on",
             log_config=None,

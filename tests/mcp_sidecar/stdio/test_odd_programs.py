@@ -1,15 +1,22 @@
 """Programs that write what no program should, each spoken to as the supervisor does."""
 
+import asyncio
+import os
+import signal
 import sys
+import threading
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
+from mcp_core import loosejson
 from mcp_core.jsonrpc import Request
 from mcp_core.stdio import StdioServer
-from mcp_sidecar.stdio.program import StdioProgram
+from mcp_sidecar.stdio.lines import LineCutter
+from mcp_sidecar.stdio.program import LONG_LINE, MOST_NOISE, StdioProgram
 from mcp_sidecar.stdio.sessions import StdioSessions
+from mcp_sidecar.stdio.turns import LINES, ReadingTurns, lines_of
 
 CALL = Request("mine", "tools/call", {})
 FIRST = Request(1, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
@@ -105,5 +112,94 @@ def test_an_answer_with_a_number_that_json_has_not_is_an_error(number):
             answer = await answer_of(program)
             assert answer["id"] == "mine"
             assert "a number that JSON has not" in answer["error"]["message"]
+
+    play(scene)
+
+
+@pytest.mark.requirement("STDIO-022")
+def test_others_get_as_much_time_as_the_reading_of_one_program_takes():
+    now, slept = [0.0], []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    async def scene():
+        turns = ReadingTurns(lambda: now[0], sleep)
+        for worked in (1.0, 0.001, 0.001, 0.25):
+            turns.begin()
+            now[0] += worked
+            await turns.end()
+        now[0] += 0.1  # it said nothing: what it owed is paid
+        turns.begin()
+        now[0] += 0.001
+        await turns.end()
+
+    play(scene)
+    assert slept == pytest.approx([1.0, 0, 0, 0.252, 0])
+
+
+@pytest.mark.requirement("STDIO-022")
+def test_others_have_their_turn_after_some_lines_and_after_each_chunk():
+    async def scene():
+        stream = asyncio.StreamReader()
+        stream.feed_data(b"x\n" * (2 * LINES + 1))
+        stream.feed_eof()
+        at, seen = 0, []
+
+        async def sleep(_seconds):
+            seen.append(at)
+
+        async for _ in lines_of(stream, LineCutter(), ReadingTurns(lambda: 0.0, sleep)):
+            at += 1
+        assert seen == [LINES, 2 * LINES, 2 * LINES + 1]
+
+    play(scene)
+
+
+@pytest.mark.requirement("STDIO-022")
+def test_a_long_line_is_parsed_apart_from_the_loop(monkeypatch):
+    threads, load = [], loosejson.load
+
+    def noted(line, limits):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return load(line, limits)
+
+    async def scene():
+        monkeypatch.setattr(loosejson, "load", noted)
+        async with running(f"say(good); say(good.replace('[]', '[' + '1,' * {LONG_LINE // 2} + '1]'))") as program:
+            await answer_of(program)
+            await answer_of(program)
+
+    play(scene)
+    assert threads[:3] == [True, False, True]
+
+
+@pytest.mark.requirement("STDIO-022")
+def test_a_program_that_writes_no_messages_on_and_on_is_ended():
+    async def scene():
+        noise = f"sys.stdout.write('x\\n' * {MOST_NOISE})"
+        async with running(f"{noise}; say(good)") as program:
+            assert "result" in await answer_of(program)
+        async with running(f"{noise}; say(''); say(good)") as program:
+            answer = await answer_of(program)
+            assert "lines that are no messages" in answer["error"]["message"]
+
+    play(scene)
+
+
+@pytest.mark.requirement("STDIO-022")
+def test_nothing_reads_what_an_orphan_writes_after_its_keeper_was_killed():
+    message = '{"jsonrpc":"2.0","method":"notifications/message"}'
+    orphan = f"import os; os.fork() and os._exit(0); os.setsid()\nwhile True: print({message!r})"
+
+    async def scene():
+        code = f"import subprocess; subprocess.Popen([sys.executable, '-c', {orphan!r}]).wait(); say(good)"
+        async with running(code) as program:
+            await answer_of(program)
+            os.kill(program._process.pid, signal.SIGKILL)
+            with anyio.fail_after(60):
+                await asyncio.wait(program._tasks)
+            assert not program.running
 
     play(scene)
