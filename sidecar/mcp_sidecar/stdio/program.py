@@ -16,17 +16,17 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from mcp_core import jsonrpc, loosejson
 from mcp_core.methods import CANCELLED, PROGRESS, PROGRESS_TOKEN
-from mcp_core.outcome import UNAVAILABLE, RequestId
 from mcp_core.stdio import SEARCH_PATH, StdioServer
 from mcp_sidecar.stdio import keep
 from mcp_sidecar.stdio.lines import LineCutter, TooLongLine
 from mcp_sidecar.stdio.notes import ProgramNotes
 from mcp_sidecar.stdio.turns import CHUNK, ReadingTurns, lines_of
+from mcp_sidecar.stdio.waiting import MOST_QUEUED, JsonObject, WaitingRequest, error_of
 
 WRITE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
@@ -39,49 +39,8 @@ MOST_NOISE: Final = 10_000
 """Lines one after another that are no messages; then the program is ended."""
 LONG_LINE: Final = 256 * 1024
 """Bytes of a line above which it is parsed in a thread."""
-MOST_QUEUED: Final = 1000
-"""Messages that wait for one agent; what comes beyond is dropped, and an answer is always kept."""
 _LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024, keys=500_000, values=2_000_000)
 _IDS: Final = re.compile(rb'"id"\s*:\s*([0-9]{1,15})\b')
-
-JsonObject = dict[str, Any]
-
-
-def error_of(id_: RequestId | None, text: str, code: int = UNAVAILABLE) -> JsonObject:
-    """Return a JSON-RPC error."""
-    return {"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": text}}
-
-
-@dataclass(slots=True)
-class WaitingRequest:
-    """A request that waits for its answer. `owner` is the session that asked."""
-
-    id: RequestId
-    token: RequestId | None
-    owner: object
-    messages: asyncio.Queue[JsonObject]
-    timer: asyncio.TimerHandle | None = None
-    ended: bool = False
-    expired: bool = False
-
-    def end(self, message: JsonObject) -> None:
-        """Give the answer, which is the last message."""
-        if self.timer is not None:
-            self.timer.cancel()
-        if not self.ended:
-            self.ended = True
-            self.messages.put_nowait(message)
-
-    async def answer(self) -> JsonObject:
-        """Wait for the answer; what comes before it is passed over."""
-        while "method" in (message := await self.messages.get()):
-            pass
-        return message
-
-    def add(self, message: JsonObject) -> None:
-        """Give a message that comes before the answer."""
-        if not self.ended and self.messages.qsize() < MOST_QUEUED:
-            self.messages.put_nowait(message)
 
 
 class ProgramGoneError(Exception):
@@ -89,9 +48,9 @@ class ProgramGoneError(Exception):
 
 
 class StdioProgram:
-    """A program that was started. `unasked` gets what it says of its own accord."""
+    """A program that was started. `unasked` gets what it says of its own accord, and how many bytes that has."""
 
-    def __init__(self, server: StdioServer, unasked: Callable[[JsonObject], None]) -> None:
+    def __init__(self, server: StdioServer, unasked: Callable[[JsonObject, int], None]) -> None:
         self.server = server
         self.unasked = unasked
         self.waiting: dict[int, WaitingRequest] = {}
@@ -143,7 +102,7 @@ class StdioProgram:
         token = meta.get(PROGRESS_TOKEN) if isinstance(meta, dict) else None
         if isinstance(meta, dict) and token is not None:
             params["_meta"] = {**meta, PROGRESS_TOKEN: number}
-        asked = self.waiting[number] = WaitingRequest(request.id, token, owner, asyncio.Queue())
+        asked = self.waiting[number] = WaitingRequest(request.id, token, owner)
         asked.timer = asyncio.get_running_loop().call_later(seconds, self._expire, number, seconds)
         try:
             await self.tell({"jsonrpc": "2.0", "id": number, "method": request.method, "params": params})
@@ -166,6 +125,15 @@ class StdioProgram:
         task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    def reply(self, message: JsonObject) -> None:
+        """Answer what the program asked, unless it reads none of its answers."""
+        if len(self._later) < MOST_QUEUED:
+            self.later(self._reply(message))
+
+    async def _reply(self, message: JsonObject) -> None:
+        with contextlib.suppress(ProgramGoneError):
+            await self.tell(message)
 
     async def tell(self, message: JsonObject) -> None:
         """Send a message that gets no answer. Raises ProgramGoneError."""
@@ -309,7 +277,7 @@ class StdioProgram:
                     self._answer(error_of(message.get("id"), text), line)
             else:
                 self._noise = 0
-                self._hear(message) if "method" in message else self._answer(message, line)
+                self._hear(message, len(line)) if "method" in message else self._answer(message, line)
 
     def _answer(self, message: JsonObject, line: bytes) -> None:
         number = message.get("id")
@@ -323,14 +291,14 @@ class StdioProgram:
                 error_of(asked.id, f"{self.server.name}: the local program answered with neither result nor error.")
             )
 
-    def _hear(self, message: JsonObject) -> None:
+    def _hear(self, message: JsonObject, size: int) -> None:
         params = message.get("params")
         if message["method"] == PROGRESS and "id" not in message and isinstance(params, dict):
             asked = self.waiting.get(token) if type(token := params.get(PROGRESS_TOKEN)) is int else None
             if asked is not None and asked.token is not None:
-                asked.add({**message, "params": {**params, PROGRESS_TOKEN: asked.token}})
+                asked.add({**message, "params": {**params, PROGRESS_TOKEN: asked.token}}, size)
             return
-        self.unasked(message)
+        self.unasked(message, size)
 
 
 def _can_be_written(message: JsonObject) -> bool:

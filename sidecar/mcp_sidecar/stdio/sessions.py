@@ -12,7 +12,8 @@ from typing import Any, Final
 from mcp_core import jsonrpc, methods
 from mcp_core.outcome import METHOD_NOT_FOUND
 from mcp_core.stdio import StdioServer
-from mcp_sidecar.stdio.program import JsonObject, ProgramGoneError, StdioProgram, WaitingRequest, error_of
+from mcp_sidecar.stdio.program import ProgramGoneError, StdioProgram
+from mcp_sidecar.stdio.waiting import MOST_BYTES, JsonObject, WaitingMessages, WaitingRequest, error_of
 
 START_SECONDS: Final = 60.0
 """Until a program has answered `initialize`."""
@@ -54,31 +55,37 @@ class StdioSession:
         self.used = time.monotonic()
         self.subscribed: set[str] = set()
         self.requested: set[Any] = set()
-        self.held: deque[JsonObject] = deque(maxlen=_MOST_HELD)
-        self.stream: asyncio.Queue[JsonObject | None] | None = None
+        self.held: deque[tuple[JsonObject, int]] = deque()
+        self._held_bytes = 0
+        self.stream: WaitingMessages | None = None
 
-    def push(self, message: JsonObject) -> None:
-        """Have the agent hear something that answers nothing it asked."""
-        if self.stream is not None and self.stream.qsize() < _MOST_HELD:
-            self.stream.put_nowait(message)
-        elif self.stream is None:
-            self.held.append(message)
+    def push(self, message: JsonObject, size: int) -> None:
+        """Have the agent hear something of so many bytes that answers nothing it asked; what is oldest is let go."""
+        if self.stream is not None:
+            self.stream.add(message, size)
+            return
+        self.held.append((message, size))
+        self._held_bytes += size
+        while len(self.held) > _MOST_HELD or self._held_bytes > MOST_BYTES:
+            self._held_bytes -= self.held.popleft()[1]
 
-    def listen(self) -> asyncio.Queue[JsonObject | None]:
+    def listen(self) -> WaitingMessages:
         """Return what the agent's GET stream is to carry; an earlier stream of it ends."""
         self.hang_up()
-        self.stream = asyncio.Queue()
-        while self.held:
-            self.stream.put_nowait(self.held.popleft())
+        self.stream = WaitingMessages(_MOST_HELD)
+        for message, size in self.held:
+            self.stream.add(message, size)
+        self.held.clear()
+        self._held_bytes = 0
         return self.stream
 
     def hang_up(self) -> None:
         """End the GET stream."""
         if self.stream is not None:
-            self.stream.put_nowait(None)
+            self.stream.end()
             self.stream = None
 
-    def hear(self, message: JsonObject) -> None:
+    def hear(self, message: JsonObject, size: int) -> None:
         """Take what a program that has this session alone says of its own accord."""
         program = self.program
         if program is None:
@@ -86,16 +93,16 @@ class StdioSession:
         waiting: WaitingRequest | None = next(reversed(program.waiting.values()), None)
         if "id" in message:
             if waiting is None and self.stream is None:
-                program.later(_answer(program, error_of(message["id"], "No agent listens.", METHOD_NOT_FOUND)))
+                program.reply(error_of(message["id"], "No agent listens.", METHOD_NOT_FOUND))
                 return
             if len(self.requested) < _MOST_HELD and isinstance(message["id"], str | int):
                 self.requested.add(message["id"])
         if self.stream is not None and "id" not in message:
-            self.push(message)
+            self.push(message, size)
         elif waiting is not None:
-            waiting.add(message)
+            waiting.add(message, size)
         else:
-            self.push(message)
+            self.push(message, size)
 
 
 class StdioSessions:
@@ -144,7 +151,7 @@ class StdioSessions:
         return session, answer
 
     async def _start(
-        self, request: jsonrpc.Request, unasked: Callable[[JsonObject], None]
+        self, request: jsonrpc.Request, unasked: Callable[[JsonObject, int], None]
     ) -> tuple[StdioProgram, JsonObject]:
         """Run a program and initialize it. One that does not take that is ended. Raises ProgramGoneError."""
         if (left := self.wait.seconds) > 0:
@@ -213,7 +220,7 @@ class StdioSessions:
                 answer = {"jsonrpc": "2.0", "id": request.id, "result": {}}
         if answer is None:
             return None
-        asked = WaitingRequest(request.id, None, session, asyncio.Queue())
+        asked = WaitingRequest(request.id, None, session)
         asked.end(answer)
         return asked
 
@@ -232,20 +239,20 @@ class StdioSessions:
             outcome = {"result": message.result} if message.error is None else {"error": message.error}
             await program.tell({"jsonrpc": "2.0", "id": message.id, **outcome})
 
-    def _hear_shared(self, message: JsonObject) -> None:
+    def _hear_shared(self, message: JsonObject, size: int) -> None:
         """Take what a shared program says of its own accord: only what is for everybody, or was subscribed to."""
         method, params = message["method"], message.get("params")
         if "id" in message:
             if self._shared is not None:
                 answer = {"jsonrpc": "2.0", "id": message["id"], "result": {}}
                 refusal = error_of(message["id"], "The local program is shared by all sessions.", METHOD_NOT_FOUND)
-                self._shared.later(_answer(self._shared, answer if method == methods.PING else refusal))
+                self._shared.reply(answer if method == methods.PING else refusal)
             return
         for session in self._sessions.values():
             uri = params.get("uri") if isinstance(params, dict) else None
             subscribed = isinstance(uri, str) and uri in session.subscribed
             if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and subscribed):
-                session.push(message)
+                session.push(message, size)
 
     async def close(self, session: StdioSession) -> None:
         """End a session, and its program where it has one of its own."""
@@ -278,12 +285,3 @@ class StdioSessions:
     def _forget(self, session: StdioSession) -> None:
         session.hang_up()
         self._sessions.pop(session.id, None)
-
-
-async def _answer(program: StdioProgram, message: JsonObject) -> None:
-    """Answer what a program asked, if it still is there."""
-    if program.running:
-        try:
-            await program.tell(message)
-        except ProgramGoneError:
-            return

@@ -15,8 +15,9 @@ from mcp_core.jsonrpc import Request
 from mcp_core.stdio import StdioServer
 from mcp_sidecar.stdio.lines import LineCutter
 from mcp_sidecar.stdio.program import LONG_LINE, MOST_NOISE, StdioProgram
-from mcp_sidecar.stdio.sessions import StdioSessions
+from mcp_sidecar.stdio.sessions import StdioSession, StdioSessions
 from mcp_sidecar.stdio.turns import LINES, ReadingTurns, lines_of
+from mcp_sidecar.stdio.waiting import MOST_BYTES, MOST_QUEUED, WaitingRequest
 
 CALL = Request("mine", "tools/call", {})
 FIRST = Request(1, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
@@ -83,7 +84,7 @@ def test_an_odd_line_keeps_nobody_from_a_shared_program(line):
                 for _ in range(2):
                     answer = await (await sessions.ask(session, CALL)).answer()
                     assert answer == {"jsonrpc": "2.0", "id": "mine", "result": {"tools": []}}
-            assert not any("NaN" in str(one) for one in session.held)
+            assert not session.held
         finally:
             await sessions.close_all()
 
@@ -201,5 +202,64 @@ def test_nothing_reads_what_an_orphan_writes_after_its_keeper_was_killed():
             with anyio.fail_after(60):
                 await asyncio.wait(program._tasks)
             assert not program.running
+
+    play(scene)
+
+
+NOTE = {"jsonrpc": "2.0", "method": "notifications/message"}
+
+
+@pytest.mark.requirement("STDIO-023")
+def test_what_waits_for_an_answer_holds_no_more_bytes_than_may_be_and_the_answer_always():
+    async def scene():
+        asked = WaitingRequest(1, None, None)
+        for number in range(5):
+            asked.add({**NOTE, "params": number}, MOST_BYTES // 2)
+        asked.end({"id": 1})
+        assert [(await asked.next()).get("params") for _ in range(3)] == [0, 1, None]
+        asked = WaitingRequest(2, None, None)
+        for number in range(5):  # what was taken makes room
+            asked.add({**NOTE, "params": number}, MOST_BYTES)
+            assert (await asked.next())["params"] == number
+
+    play(scene)
+
+
+@pytest.mark.requirement("STDIO-023")
+def test_a_session_that_does_not_listen_holds_the_newest_that_may_be():
+    async def scene():
+        session = StdioSession(None)
+        for number in range(5):
+            session.push({**NOTE, "params": number}, MOST_BYTES // 2)
+        stream = session.listen()
+        session.push({**NOTE, "params": 5}, 1)  # beyond
+        session.hang_up()
+        assert [one and one["params"] for one in [await stream.get() for _ in range(3)]] == [3, 4, None]
+        session.push({**NOTE, "params": 6}, MOST_BYTES)
+        assert len(session.held) == 1
+
+    play(scene)
+
+
+@pytest.mark.requirement("STDIO-023")
+def test_a_programs_messages_are_weighed_as_it_wrote_them():
+    heard = []
+    line = '{"jsonrpc":"2.0","method":"notifications/message", "params":{}}'
+
+    async def scene():
+        async with running(f"say({line!r}); say(good)", lambda *one: heard.append(one)) as program:
+            await answer_of(program)
+
+    play(scene)
+    assert heard == [({**NOTE, "params": {}}, len(line))]
+
+
+@pytest.mark.requirement("STDIO-023")
+def test_a_program_that_asks_and_reads_nothing_has_no_more_answers_waiting_than_may_be():
+    async def scene():
+        async with running("say(good)") as program:
+            for number in range(2 * MOST_QUEUED):
+                program.reply({"jsonrpc": "2.0", "id": number, "result": {}})
+            assert len(program._later) == MOST_QUEUED
 
     play(scene)
