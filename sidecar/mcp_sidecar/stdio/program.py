@@ -261,17 +261,17 @@ class StdioProgram:
             else:
                 read = loosejson.load(line, _LIMITS)
         except jsonrpc.NotStrictError as error:
-            self._notes.say("a line of standard output is no message", line, problem=str(error))
+            self._note_no_message(line, str(error))
             if isinstance(error, loosejson.TooMuchError):
                 self._pass_over(TooLongLine(line[:CHUNK] + line[-CHUNK:], len(line)))
             return
         for message in read.value if isinstance(read.value, list) else [read.value]:
             if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-                self._notes.say("a line of standard output is no message", line, problem="not JSON-RPC 2.0")
+                self._note_no_message(line, "not JSON-RPC 2.0")
             elif "method" in message and not isinstance(message["method"], str):
-                self._notes.say("a line of standard output is no message", line, problem="its method is no text")
+                self._note_no_message(line, "its method is no text")
             elif read.odd and not _can_be_written(message):
-                self._notes.say("a line of standard output is no message", line, problem="a number that JSON has not")
+                self._note_no_message(line, "a number that JSON has not")
                 if "method" not in message:
                     text = f"{self.server.name}: the local program's answer has a number that JSON has not."
                     self._answer(error_of(message.get("id"), text), line)
@@ -279,11 +279,17 @@ class StdioProgram:
                 self._noise = 0
                 self._hear(message, len(line)) if "method" in message else self._answer(message, line)
 
+    def _note_no_message(self, line: bytes, problem: str) -> None:
+        """Log a line; of one that may hold a result only the size, as results can be secret."""
+        may_be_result = line.lstrip()[:1] == b"{" or b'"result"' in line
+        shown = b"" if may_be_result else line
+        self._notes.say("a line of standard output is no message", shown, problem=problem, bytes=len(line))
+
     def _answer(self, message: JsonObject, line: bytes) -> None:
         number = message.get("id")
         asked = self.waiting.pop(number, None) if type(number) is int else None
         if asked is None:
-            self._notes.say("an answer that nobody waits for", line)
+            self._notes.say("an answer that nobody waits for", bytes=len(line))
         elif "result" in message or isinstance(message.get("error"), dict):
             asked.end({**message, "id": asked.id})
         else:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from mcp_core import loosejson
 from mcp_core.jsonrpc import Request
@@ -263,3 +264,30 @@ def test_a_program_that_asks_and_reads_nothing_has_no_more_answers_waiting_than_
             assert len(program._later) == MOST_QUEUED
 
     play(scene)
+
+
+@pytest.mark.requirement("STDIO-024")
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"jsonrpc":"2.0","id":99,"result":"secret"}',
+        '{"jsonrpc":"1.0","id":99,"result":"secret"}',
+        '[7,{"jsonrpc":"2.0","id":99,"result":"secret"}]',
+        '{"jsonrpc":"2.0","id":99,"result":"secret"',
+        ' {"jsonrpc":"2.0","id":99,"result":["secret",NaN]}',
+        'x{"jsonrpc":"2.0","id":99,"result":"secret"}',
+    ],
+)
+def test_of_a_line_that_may_hold_a_result_the_log_has_the_size_alone(line):
+    async def scene():
+        async with running(f"say('[info] ready'); say({line!r}); say(good)") as program:
+            await answer_of(program)
+
+    with capture_logs() as lines:
+        play(scene)
+    assert "secret" not in str(lines)
+    assert [one["bytes"] for one in lines if one["event"] != "the local program ended"][1:] in (
+        [len(line)],
+        [len(line)] * 2,
+    )
+    assert lines[0]["text"] == "[info] ready"
