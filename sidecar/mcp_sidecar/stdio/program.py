@@ -90,6 +90,11 @@ class StdioProgram:
         """Whether it can be asked."""
         return self.gone is None
 
+    @property
+    def there(self) -> bool:
+        """Whether it still takes this machine's memory: one that is being ended does."""
+        return self._process.returncode is None
+
     async def ask(self, request: jsonrpc.Request, owner: object, seconds: float) -> WaitingRequest:
         """Send a request; return what waits for its answer, which is an error after some seconds without one.
 

@@ -113,6 +113,7 @@ class StdioSessions:
         self.wait = RestartWait()
         self._sessions: dict[str, StdioSession] = {}
         self._opening = 0
+        self._ending: list[StdioProgram] = []
         self._shared: StdioProgram | None = None
         self._said: JsonObject = {}
         self._lock = asyncio.Lock()
@@ -130,7 +131,8 @@ class StdioSessions:
     async def open(self, request: jsonrpc.Request) -> tuple[StdioSession | None, JsonObject]:
         """Begin a session with an agent's `initialize`; return it, None where there is none, and the answer."""
         self._sweep()
-        if len(self._sessions) + self._opening >= self.server.limits.sessions:
+        self._ending = [one for one in self._ending if one.there]
+        if len(self._sessions) + self._opening + len(self._ending) >= self.server.limits.sessions:
             text = f"{self.server.name}: {self.server.limits.sessions} sessions are open, and no more may be."
             return None, error_of(request.id, text)
         self._opening += 1
@@ -284,4 +286,5 @@ class StdioSessions:
 
     def _forget(self, session: StdioSession) -> None:
         session.hang_up()
-        self._sessions.pop(session.id, None)
+        if self._sessions.pop(session.id, None) is not None and session.program is not None:
+            self._ending.append(session.program)

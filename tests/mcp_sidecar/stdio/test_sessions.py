@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from mcp_core.jsonrpc import Request
 from mcp_core.stdio import ProcessLimits, StdioServer
 from mcp_sidecar.stdio.lines import LineCutter, TooLongLine
+from mcp_sidecar.stdio.program import StdioProgram
 from mcp_sidecar.stdio.sessions import RestartWait, StdioSessions
 
 PROGRAM = Path(__file__).parents[2] / "servers" / "stdio_server.py"
+FIRST = Request(1, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
 
 
 @pytest.mark.requirement("STDIO-007")
@@ -70,3 +72,44 @@ def test_lines_are_the_same_however_their_bytes_come_and_none_is_held_beyond_its
             assert cut.ends.endswith(line[-4:])
         else:
             assert cut == line
+
+
+def scene_of(play, **options):
+    """Run a scene with the sessions of a server, on the loop that local servers run on."""
+
+    async def scene():
+        sessions = StdioSessions(StdioServer("local", (sys.executable, str(PROGRAM)), **options))
+        try:
+            with anyio.fail_after(60):
+                await play(sessions)
+        finally:
+            await sessions.close_all()
+
+    anyio.run(scene, backend_options={"use_uvloop": True})
+
+
+@pytest.mark.requirement("STDIO-025")
+def test_a_program_that_is_being_ended_counts_until_it_is_gone(monkeypatch):
+    gate = anyio.Event()
+    stop = StdioProgram.stop
+
+    async def held(program, why=""):
+        program._end(why)
+        await gate.wait()
+        await stop(program, why)
+
+    async def play(sessions):
+        monkeypatch.setattr(StdioProgram, "stop", held)
+        session, _ = await sessions.open(FIRST)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sessions.close, session)
+            await anyio.wait_all_tasks_blocked()
+            assert sessions.find(session.id) is None
+            refused, answer = await sessions.open(FIRST)
+            assert refused is None
+            assert "1 sessions are open" in answer["error"]["message"]
+            gate.set()
+        opened, _ = await sessions.open(FIRST)
+        assert opened.program.running
+
+    scene_of(play, limits=ProcessLimits(sessions=1))
