@@ -18,6 +18,8 @@ from mcp_sidecar.stdio.waiting import MOST_BYTES, JsonObject, WaitingMessages, W
 START_SECONDS: Final = 60.0
 """Until a program has answered `initialize`."""
 LONGEST_WAIT: Final = 60.0
+MAKES_ROOM: Final = 60.0
+"""Seconds without a request after which a session may be ended for another that begins."""
 _MOST_HELD: Final = 100
 _NOT_SHARED: Final = frozenset({methods.SET_LOG_LEVEL})
 """What one session would change for all."""
@@ -132,11 +134,15 @@ class StdioSessions:
         """Begin a session with an agent's `initialize`; return it, None where there is none, and the answer."""
         self._sweep()
         self._ending = [one for one in self._ending if one.there]
-        if len(self._sessions) + self._opening + len(self._ending) >= self.server.limits.sessions:
+        full = len(self._sessions) + self._opening + len(self._ending) >= self.server.limits.sessions
+        unused = self._unused(MAKES_ROOM) if full else []
+        if full and not unused:
             text = f"{self.server.name}: {self.server.limits.sessions} sessions are open, and no more may be."
             return None, error_of(request.id, text)
         self._opening += 1
         try:
+            if unused:
+                await self.close(unused[0])
             if self.server.shared:
                 await self._ready()
                 session, answer = StdioSession(None), {"jsonrpc": "2.0", "id": request.id, "result": self._said}
@@ -273,11 +279,16 @@ class StdioSessions:
     async def close_idle(self) -> None:
         """End sessions that nobody uses."""
         self._sweep()
-        oldest = time.monotonic() - self.server.limits.idle
-        for session in list(self._sessions.values()):
-            busy = session.program is not None and session.program.waiting
-            if session.used < oldest and session.stream is None and not busy:
-                await self.close(session)
+        while unused := self._unused(self.server.limits.idle):
+            await self.close(unused[0])
+
+    def _unused(self, seconds: float) -> list[StdioSession]:
+        """Return the sessions that nobody used for so long, the least recently used first."""
+        oldest = time.monotonic() - seconds
+        programs = [one.program or self._shared for one in self._sessions.values()]
+        busy = {asked.owner for program in programs if program is not None for asked in program.waiting.values()}
+        found = [one for one in self._sessions.values() if one.used < oldest and one.stream is None and one not in busy]
+        return sorted(found, key=lambda one: one.used)
 
     def _sweep(self) -> None:
         for session in list(self._sessions.values()):

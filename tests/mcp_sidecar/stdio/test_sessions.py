@@ -113,3 +113,25 @@ def test_a_program_that_is_being_ended_counts_until_it_is_gone(monkeypatch):
         assert opened.program.running
 
     scene_of(play, limits=ProcessLimits(sessions=1))
+
+
+@pytest.mark.requirement("STDIO-025")
+@pytest.mark.parametrize("shared", [False, True])
+def test_where_all_places_are_taken_the_least_recently_used_session_makes_room(shared):
+    async def play(sessions):
+        busy, listening, recent, old, older = [(await sessions.open(FIRST))[0] for _ in range(5)]
+        waits = await sessions.ask(busy, Request(2, "tools/call", {"name": "hang"}))
+        listening.listen()
+        for session, minutes in ((busy, 9), (listening, 8), (old, 5), (older, 6)):
+            session.used -= 60 * minutes
+        for gone in (older, old):
+            opened, _ = await sessions.open(FIRST)
+            assert sessions.find(opened.id) is opened
+            assert sessions.find(gone.id) is None
+        refused, answer = await sessions.open(FIRST)
+        assert refused is None
+        assert "5 sessions are open" in answer["error"]["message"]
+        assert all(sessions.find(one.id) is one for one in (busy, listening, recent))
+        assert not waits.ended
+
+    scene_of(play, limits=ProcessLimits(sessions=5), shared=shared)
