@@ -95,8 +95,16 @@ class StdioProgram:
         """Whether it still takes this machine's memory: one that is being ended does."""
         return self._process.returncode is None
 
-    async def ask(self, request: jsonrpc.Request, owner: object, seconds: float) -> WaitingRequest:
+    async def ask(
+        self,
+        request: jsonrpc.Request,
+        owner: object,
+        seconds: float,
+        then: Callable[[JsonObject], None] | None = None,
+    ) -> WaitingRequest:
         """Send a request; return what waits for its answer, which is an error after some seconds without one.
+
+        `then` gets the answer before anything that the program says after it, and an error where nothing is sent.
 
         Raises:
             ProgramGoneError: the program cannot be asked.
@@ -107,12 +115,12 @@ class StdioProgram:
         token = meta.get(PROGRESS_TOKEN) if isinstance(meta, dict) else None
         if isinstance(meta, dict) and token is not None:
             params["_meta"] = {**meta, PROGRESS_TOKEN: number}
-        asked = self.waiting[number] = WaitingRequest(request.id, token, owner)
+        asked = self.waiting[number] = WaitingRequest(request.id, token, owner, then)
         asked.timer = asyncio.get_running_loop().call_later(seconds, self._expire, number, seconds)
         try:
             await self.tell({"jsonrpc": "2.0", "id": number, "method": request.method, "params": params})
         except BaseException:
-            asked.timer.cancel()
+            asked.end(error_of(asked.id, "It was not sent."))
             self.waiting.pop(number, None)
             raise
         return asked

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import secrets
 import time
 from collections import deque
@@ -10,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mcp_core import jsonrpc, methods
-from mcp_core.outcome import METHOD_NOT_FOUND
+from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND
 from mcp_core.stdio import StdioServer
 from mcp_sidecar.stdio.program import ProgramGoneError, StdioProgram
 from mcp_sidecar.stdio.waiting import MOST_BYTES, JsonObject, WaitingMessages, WaitingRequest, error_of
@@ -21,6 +23,8 @@ LONGEST_WAIT: Final = 60.0
 MAKES_ROOM: Final = 60.0
 """Seconds without a request after which a session may be ended for another that begins."""
 _MOST_HELD: Final = 100
+_MOST_SUBSCRIBED: Final = 1000
+_LONGEST_URI: Final = 2048
 _NOT_SHARED: Final = frozenset({methods.SET_LOG_LEVEL})
 """What one session would change for all."""
 
@@ -56,10 +60,22 @@ class StdioSession:
         self.program = program
         self.used = time.monotonic()
         self.subscribed: set[str] = set()
+        self.subscribing: set[str] = set()
         self.requested: set[Any] = set()
         self.held: deque[tuple[JsonObject, int]] = deque()
         self._held_bytes = 0
         self.stream: WaitingMessages | None = None
+
+    def may_subscribe(self, uri: str) -> bool:
+        """Return whether a shared program may be asked to tell of this resource."""
+        uris = self.subscribed | self.subscribing
+        return len(uri) <= _LONGEST_URI and (uri in uris or len(uris) < _MOST_SUBSCRIBED)
+
+    def note_answer(self, uri: str, answer: JsonObject) -> None:
+        """Note what a shared program answered to a subscription."""
+        if uri in self.subscribing and "result" in answer:
+            self.subscribed.add(uri)
+        self.subscribing.discard(uri)
 
     def push(self, message: JsonObject, size: int) -> None:
         """Have the agent hear something of so many bytes that answers nothing it asked; what is oldest is let go."""
@@ -200,37 +216,43 @@ class StdioSessions:
                 raise ProgramGoneError(str(error.get("message") if isinstance(error, dict) else error).rstrip("."))
             await program.tell({"jsonrpc": "2.0", "method": methods.INITIALIZED})
             self._said, self._shared = answer["result"], program
+            program.later(self._subscribe_again(program))
+            return program
+
+    async def _subscribe_again(self, program: StdioProgram) -> None:
+        with contextlib.suppress(ProgramGoneError):
             for uri in sorted({uri for one in self._sessions.values() for uri in one.subscribed}):
                 await program.ask(jsonrpc.Request(0, methods.SUBSCRIBE, {"uri": uri}), None, START_SECONDS)
-            return program
 
     async def ask(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest:
         """Send an agent's request. Raises ProgramGoneError."""
-        if session.program is None:
-            if (own := self._of_many(session, request)) is not None:
-                return own
-            program = await self._ready()
-        else:
-            program = session.program
-        return await program.ask(request, session, self.server.limits.answer)
+        seconds = self.server.limits.answer
+        if session.program is not None:
+            return await session.program.ask(request, session, seconds)
+        if (own := self._of_many(session, request)) is not None:
+            return own
+        program = await self._ready()
+        uri = request.params.get("uri")
+        if request.method != methods.SUBSCRIBE or not isinstance(uri, str):
+            return await program.ask(request, session, seconds)
+        if not session.may_subscribe(uri):
+            text = f"At most {_MOST_SUBSCRIBED} resources, whose URIs have {_LONGEST_URI} characters at most."
+            return _answered(error_of(request.id, text, INVALID_PARAMS), session)
+        session.subscribing.add(uri)
+        return await program.ask(request, session, seconds, functools.partial(session.note_answer, uri))
 
     def _of_many(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest | None:
-        """Return what answers a request that does not reach a shared program, and note subscriptions."""
-        answer: JsonObject | None = None
+        """Return what answers a request that does not reach a shared program, and note what is subscribed no more."""
         uri = request.params.get("uri")
         if request.method in _NOT_SHARED:
-            answer = error_of(request.id, "The local program is shared by all sessions.", METHOD_NOT_FOUND)
-        elif request.method == methods.SUBSCRIBE and isinstance(uri, str):
-            session.subscribed.add(uri)
-        elif request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
+            text = "The local program is shared by all sessions."
+            return _answered(error_of(request.id, text, METHOD_NOT_FOUND), session)
+        if request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
             session.subscribed.discard(uri)
+            session.subscribing.discard(uri)
             if any(uri in one.subscribed for one in self._sessions.values()):
-                answer = {"jsonrpc": "2.0", "id": request.id, "result": {}}
-        if answer is None:
-            return None
-        asked = WaitingRequest(request.id, None, session)
-        asked.end(answer)
-        return asked
+                return _answered({"jsonrpc": "2.0", "id": request.id, "result": {}}, session)
+        return None
 
     async def tell(self, session: StdioSession, message: jsonrpc.Notification | jsonrpc.Response) -> None:
         """Send an agent's notification, or its answer to what a program asked. Raises ProgramGoneError."""
@@ -299,3 +321,9 @@ class StdioSessions:
         session.hang_up()
         if self._sessions.pop(session.id, None) is not None and session.program is not None:
             self._ending.append(session.program)
+
+
+def _answered(answer: JsonObject, session: StdioSession) -> WaitingRequest:
+    asked = WaitingRequest(answer["id"], None, session)
+    asked.end(answer)
+    return asked

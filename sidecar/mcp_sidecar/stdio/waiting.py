@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,11 +49,12 @@ class WaitingMessages:
 
 @dataclass(slots=True)
 class WaitingRequest:
-    """A request that waits for its answer. `owner` is the session that asked."""
+    """A request that waits for its answer. `owner` is the session that asked; `then` gets the answer as it comes."""
 
     id: RequestId
     token: RequestId | None
     owner: object
+    then: Callable[[JsonObject], None] | None = None
     timer: asyncio.TimerHandle | None = None
     ended: bool = False
     expired: bool = False
@@ -64,6 +66,8 @@ class WaitingRequest:
             self.timer.cancel()
         if not self.ended:
             self.ended = True
+            if self.then is not None:
+                self.then(message)
             self._messages.end(message)
 
     async def next(self) -> JsonObject:

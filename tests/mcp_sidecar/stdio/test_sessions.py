@@ -135,3 +135,73 @@ def test_where_all_places_are_taken_the_least_recently_used_session_makes_room(s
         assert not waits.ended
 
     scene_of(play, limits=ProcessLimits(sessions=5), shared=shared)
+
+
+def subscribe(uri):
+    return Request(5, "resources/subscribe", {"uri": uri})
+
+
+async def answer_of(sessions, session, request):
+    return await (await sessions.ask(session, request)).answer()
+
+
+@pytest.mark.requirement("STDIO-026")
+def test_subscriptions_with_a_shared_program_are_bounded_and_hold_once_it_took_them():
+    async def play(sessions):
+        session, _ = await sessions.open(FIRST)
+        for uri in ("x" * 2049, "refused"):
+            assert "error" in await answer_of(sessions, session, subscribe(uri))
+        assert session.subscribed == set()
+        assert "result" in await answer_of(sessions, session, subscribe("x" * 2048))
+        session.subscribed.update(str(number) for number in range(998))
+        assert "result" in await answer_of(sessions, session, subscribe("the last"))
+        refused = await answer_of(sessions, session, subscribe("one more"))
+        assert refused["error"]["code"] == -32602
+        assert len(session.subscribed) == 1000
+        assert "result" in await answer_of(sessions, session, subscribe("the last"))
+        assert "result" in await answer_of(sessions, session, Request(6, "resources/unsubscribe", {"uri": "the last"}))
+        assert "result" in await answer_of(sessions, session, subscribe("one more"))
+        assert not session.subscribing
+
+    scene_of(play, shared=True)
+
+
+@pytest.mark.requirement("STDIO-026")
+def test_subscriptions_on_their_way_count_and_end_with_the_program():
+    async def play(sessions):
+        session, _ = await sessions.open(FIRST)
+        session.subscribed.update(str(number) for number in range(999))
+        waits = await sessions.ask(session, subscribe("hang"))
+        assert "error" in await answer_of(sessions, session, subscribe("one more"))
+        await sessions.ask(session, Request(7, "tools/call", {"name": "exit"}))
+        assert "error" in await waits.answer()
+        assert len(session.subscribed) == 999
+        assert not session.subscribing
+
+    scene_of(play, shared=True)
+
+
+@pytest.mark.requirement("STDIO-026")
+def test_a_program_started_anew_is_asked_again_while_others_use_it(monkeypatch):
+    ask, asked, gate = StdioProgram.ask, [], anyio.Event()
+
+    async def held(program, request, *rest):
+        if request.method == "resources/subscribe" and asked:
+            await gate.wait()
+        if request.method == "resources/subscribe":
+            asked.append(request.params["uri"])
+        return await ask(program, request, *rest)
+
+    async def play(sessions):
+        monkeypatch.setattr(StdioProgram, "ask", held)
+        session, _ = await sessions.open(FIRST)
+        await answer_of(sessions, session, subscribe("file:///a"))
+        await answer_of(sessions, session, Request(7, "tools/call", {"name": "exit"}))
+        answer = await answer_of(sessions, session, Request(8, "tools/call", {"name": "good"}))
+        assert "result" in answer
+        assert asked == ["file:///a"]
+        gate.set()
+        await anyio.wait_all_tasks_blocked()
+        assert asked == ["file:///a"] * 2
+
+    scene_of(play, shared=True)
