@@ -71,11 +71,16 @@ class StdioSession:
         uris = self.subscribed | self.subscribing
         return len(uri) <= _LONGEST_URI and (uri in uris or len(uris) < _MOST_SUBSCRIBED)
 
+    def note_use(self, _answer: JsonObject) -> None:
+        """Note that a request ended now: however long it took, the session was in use until then."""
+        self.used = time.monotonic()
+
     def note_answer(self, uri: str, answer: JsonObject) -> None:
         """Note what a shared program answered to a subscription."""
         if uri in self.subscribing and "result" in answer:
             self.subscribed.add(uri)
         self.subscribing.discard(uri)
+        self.note_use(answer)
 
     def push(self, message: JsonObject, size: int) -> None:
         """Have the agent hear something of so many bytes that answers nothing it asked; what is oldest is let go."""
@@ -228,13 +233,13 @@ class StdioSessions:
         """Send an agent's request. Raises ProgramGoneError."""
         seconds = self.server.limits.answer
         if session.program is not None:
-            return await session.program.ask(request, session, seconds)
+            return await session.program.ask(request, session, seconds, session.note_use)
         if (own := self._of_many(session, request)) is not None:
             return own
         program = await self._ready()
         uri = request.params.get("uri")
         if request.method != methods.SUBSCRIBE or not isinstance(uri, str):
-            return await program.ask(request, session, seconds)
+            return await program.ask(request, session, seconds, session.note_use)
         if not session.may_subscribe(uri):
             text = f"At most {_MOST_SUBSCRIBED} resources, whose URIs have {_LONGEST_URI} characters at most."
             return _answered(error_of(request.id, text, INVALID_PARAMS), session)

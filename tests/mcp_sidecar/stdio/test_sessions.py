@@ -205,3 +205,19 @@ def test_a_program_started_anew_is_asked_again_while_others_use_it(monkeypatch):
         assert asked == ["file:///a"] * 2
 
     scene_of(play, shared=True)
+
+
+@pytest.mark.requirement("STDIO-025")
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_session_is_in_use_until_its_answer_comes(shared):
+    async def play(sessions):
+        session, _ = await sessions.open(FIRST)
+        waits = await sessions.ask(session, Request(2, "tools/call", {"name": "hang"}))
+        session.used -= 600
+        waits.end({"jsonrpc": "2.0", "id": 2, "result": {}})
+        (session.program or sessions._shared).waiting.clear()
+        refused, _ = await sessions.open(FIRST)
+        assert refused is None
+        assert sessions.find(session.id) is session
+
+    scene_of(play, limits=ProcessLimits(sessions=1), shared=shared)
