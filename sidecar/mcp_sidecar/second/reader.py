@@ -35,6 +35,7 @@ TRIES: Final = 3
 QUESTIONS: Final = 1 + 2
 """Questions that one item may take at once."""
 LEASE_SECONDS: Final = 120
+"""How long a sidecar reads for all at least, once it asked to; it asks before each item."""
 _LEASE: Final = "second-reader"
 _PAGE: Final = 50
 _FEW: Final = 5
@@ -139,7 +140,9 @@ class SecondReader:
         return False
 
     async def _leads(self) -> bool:
-        now, lasts = time.time_ns() // 1_000_000, LEASE_SECONDS * 1000
+        # It holds while an item is read: two known texts before it, the item, and both again behind it.
+        seconds = max(LEASE_SECONDS, (1 + 2 * len(KNOWN)) * self._settings.second_timeout + 60)
+        now, lasts = time.time_ns() // 1_000_000, int(seconds * 1000)
         held = await self._surfaces.ask(lambda store: store.take_lease(_LEASE, self._holder, now, lasts, None))
         return held.holder == self._holder
 
@@ -156,6 +159,8 @@ class SecondReader:
             if word is not Opinion.HARMLESS and one.is_open:  # the same text once more, of another server say
                 await self._say(one, word, said, known=True)
             return True
+        if not await self._leads():
+            return False
         if len(one.content) > MOST_CHARACTERS:
             await self._say(one, Opinion.UNSURE, TOO_LONG)
             return True

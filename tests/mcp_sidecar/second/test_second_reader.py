@@ -16,8 +16,9 @@ from mcp_core.pins.states import DEFAULT_RULES, State
 from mcp_core.scan import ItemKind
 from mcp_sidecar.second.asked import DAY
 from mcp_sidecar.second.question import INSTRUCTIONS, MOST_CHARACTERS
-from mcp_sidecar.second.reader import KNOWN, MOST_ANSWER, SILENT, TOO_LONG, SecondReader
+from mcp_sidecar.second.reader import KNOWN, LEASE_SECONDS, MOST_ANSWER, SILENT, TOO_LONG, SecondReader
 from mcp_sidecar.second.settings import SecondReaderSettings
+from mcp_sidecar.store.leases import Tenure
 from mcp_sidecar.store.second import CLOSED, READ, Opinion
 from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
@@ -332,6 +333,24 @@ def test_one_sidecar_reads_for_all(node):
     reader = node.reader()
     node.read_until(lambda: reader._surfaces.questions >= 5, reader=reader)
     assert node.model.asked == []
+
+
+@pytest.mark.requirement("READ2-404")
+@pytest.mark.parametrize(("timeout", "least"), [(1.0, LEASE_SECONDS), (600.0, 3 * 600 + 60)])
+def test_who_reads_for_all_asks_before_each_item_and_for_as_long_as_one_takes(node, timeout, least):
+    for number in range(3):
+        node.see(f"list{number}", f"{HONEST} {number}", server=f"trips{number}")
+    reader, lasted = node.reader(second_timeout=timeout), []
+
+    def take_lease(_name, holder, now, lasts, _told):
+        lasted.append(lasts)
+        # Once two items were read, for longer than was asked for, another sidecar reads.
+        return Tenure(holder if len(node.words()) < 2 else "another", now + lasts, "")
+
+    node.store.take_lease = take_lease
+    node.read_until(lambda: len(node.words()) == 2 and reader._surfaces.questions > 20, reader=reader)
+    assert len(node.words()) == 2
+    assert min(lasted) >= least * 1000
 
 
 @pytest.mark.requirement("READ2-405")
