@@ -235,16 +235,23 @@ class Serving:
         self._call = replace(self._call, headers={**headers, methods.LAST_EVENT_HEADER: own})
         return self._relay(member, {})
 
-    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges:
+    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges | Reject:
         """Return the stream that tells what an agent of the modern era wants to be told."""
         told: dict[str, Any] = {one: True for one in methods.LISTEN_CHANGES if wanted.get(one) is True}
         uris, principal = wanted.get(methods.LISTEN_URIS), self.claims.principal
-        inventory, by_member = await self.take(), dict[str, list[str]]()
-        for uri in uris if isinstance(uris, list) else ():
-            member = inventory.of_uri(uri) if isinstance(uri, str) else None
-            talk = None if member is None else await self._all.warm.talk(self.name, member, principal)
-            if member is not None and talk is not None and talk.spoken[0] is Era.MODERN:
-                by_member.setdefault(member, []).append(uri)
+        texts = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
+        by_member = dict[str, list[str]]()
+        # Each may be held against all templates.
+        caller = principal.name and principal.seal_key
+        with self._all.parts.shares.take(self.name, caller, lasting=False) as refusal:
+            if refusal is not None:
+                return refusal
+            inventory = await self.take()
+            theirs = await self._all.finder.apart(principal, inventory.by_member, texts) if texts else {}
+            for member, several in theirs.items():
+                talk = await self._all.warm.talk(self.name, member, principal)
+                if talk is not None and talk.spoken[0] is Era.MODERN:
+                    by_member[member] = several
         if by_member:
             told[methods.LISTEN_URIS] = [uri for several in by_member.values() for uri in several]
 
