@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +63,8 @@ class Inventory:
     """What the list of tools holds."""
     costs: Mapping[str, int] = field(default_factory=dict)
     """Tokens of each tool, where a list is chosen by them."""
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+    """Digest of each list that may be said to have changed: tools, prompts, resources."""
     _stand: Sequence[tuple[Template, str]] = field(init=False)
     """Templates as they were read, and whose they are: those that begin with the longest text of their own first."""
 
@@ -166,7 +170,17 @@ class Inventories:
 def _make(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Inventory:
     inventory = merge(listed, virtual, view)
     items, budget = inventory.listed_tools, virtual.budget
-    return replace(inventory, mode=mode_of(items, budget), costs=costs_of(items, budget))
+    mode, costs = mode_of(items, budget), costs_of(items, budget)
+    return replace(inventory, mode=mode, costs=costs, digests=_digests(inventory))
+
+
+def _digests(inventory: Inventory) -> dict[str, bytes]:
+    lists = {
+        "tools": [one.item for one in inventory.tools.values()],
+        "prompts": [one.item for one in inventory.prompts.values()],
+        "resources": [one.item for one in (*inventory.resources.values(), *inventory.templates.values())],
+    }
+    return {name: hashlib.sha256(json.dumps(items).encode()).digest() for name, items in lists.items()}
 
 
 async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberList]:

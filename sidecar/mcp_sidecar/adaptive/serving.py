@@ -31,7 +31,7 @@ from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local, server_info
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
-from mcp_sidecar.adaptive.warm import Warm
+from mcp_sidecar.adaptive.warm import ANEW_SECONDS, Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.parts import Parts
@@ -42,8 +42,6 @@ from mcp_sidecar.upstream.answers import JSON_TYPE
 from mcp_sidecar.upstream.internal_route import Upstream
 from mcp_sidecar.upstream.talk import TalkError
 
-ANEW_SECONDS: Final = 2.0
-"""How old lists may be before they are asked for anew for a name that is not in them: who invents names asks nobody."""
 _MOST_COUNTED: Final = 10_000
 _ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
@@ -278,8 +276,8 @@ class Serving:
         principal = self.claims.principal
         talk = partial(self._talk, principal)
 
-        def stale(member: str) -> None:
-            self._all.warm.forget(self.name, member, principal)
+        def stale(member: str, at: float) -> float:
+            return self._all.warm.changed(self.name, member, principal, at)
 
         place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
