@@ -48,6 +48,8 @@ _LISTS: Final = {
     "prompts": methods.PROMPTS_CHANGED,
     "resources": methods.RESOURCES_CHANGED,
 }
+_END: Final = b""
+"""Told within a stream: that it ends."""
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -117,6 +119,7 @@ class StreamPlace:
     `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until the agent has
     subscribed to resources of a member, and returns what fetches the stream that tells of them, None where none does.
     `stale` drops what a member listed before a time (monotonic), and returns in how many seconds that is done.
+    `over` is set when the agent ends the session that the stream is of.
     """
 
     parts: Parts
@@ -126,6 +129,7 @@ class StreamPlace:
     wanted: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(methods.LISTEN_CHANGES, True))
     updates: Callable[[str], Awaitable[Fetching | None]] | None = None
     stale: Callable[[str, float], float] = lambda _member, _at: 0.0
+    over: anyio.Event | None = None
 
 
 class MemberChanges:
@@ -179,6 +183,8 @@ class MemberChanges:
             async with anyio.create_task_group() as tasks, send, receive:
                 if refusal is None:
                     tasks.start_soon(self._tell, send)
+                    if place.over is not None:
+                        tasks.start_soon(self._end, place.over, send)
                     for member in self._members:
                         tasks.start_soon(self._watch, member)
                         if place.updates is not None:
@@ -191,6 +197,10 @@ class MemberChanges:
 
     async def _refused(self, refusal: Reject) -> AsyncGenerator[Fetched]:
         yield self.fail(refusal, Ending.LIMITED)
+
+    async def _end(self, over: anyio.Event, told: MemoryObjectSendStream[str | bytes | None]) -> None:
+        await over.wait()
+        await told.send(_END)
 
     async def _watch(self, member: str) -> None:
         """Hear what a member tells; one that tells nothing is asked to every now and then."""
@@ -277,6 +287,8 @@ class MemberChanges:
             yield self._event(methods.LISTEN_ACKNOWLEDGED, {"notifications": dict(wanted)})
         yield Said(b"", Event(comment=True))
         async for told in changed:
+            if told == _END:
+                return
             if isinstance(told, bytes):
                 yield Said(told, Event(data=told.decode()))
                 continue

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import anyio
 from starlette.types import Receive
 
 from mcp_core import headers as http
@@ -229,7 +230,7 @@ class Serving:
                 await self._all.sessions.subscribed(session, member)
                 return self._beside(member, {})
 
-            return self._stream(updates=updates)
+            return self._stream(updates=updates, over=self._all.sessions.end_of(session))
         self._call = replace(self._call, headers={**headers, methods.LAST_EVENT_HEADER: own})
         return self._relay(member, {})
 
@@ -268,7 +269,10 @@ class Serving:
         return relay.speaking(partial(self._speak, member))
 
     def _stream(
-        self, wanted: Mapping[str, Any] = _ALL_CHANGES, updates: Callable[[str], Awaitable[Relay | None]] | None = None
+        self,
+        wanted: Mapping[str, Any] = _ALL_CHANGES,
+        updates: Callable[[str], Awaitable[Relay | None]] | None = None,
+        over: anyio.Event | None = None,
     ) -> MemberChanges:
         async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
             return await self.take(anew=anew)
@@ -279,7 +283,7 @@ class Serving:
         def stale(member: str, at: float) -> float:
             return self._all.warm.changed(self.name, member, principal, at)
 
-        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale)
+        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale, over)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -76,6 +77,7 @@ class MemberSessions:
         self._max = max_answer
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._ends: WeakValueDictionary[bytes, anyio.Event] = WeakValueDictionary()
 
     def known(self, session: str, member: str) -> str | None:
         """Return the session with a member that is open, None where none is."""
@@ -120,11 +122,17 @@ class MemberSessions:
         """Return whether an agent ended its session, as far as this sidecar was told."""
         return _mark(session) in self._ended
 
+    def end_of(self, session: str) -> anyio.Event:
+        """Return what is set when an agent ends its session, for as long as somebody holds it."""
+        return self._ends.setdefault(_mark(session), anyio.Event())
+
     def forget(self, session: str, members: tuple[str, ...]) -> dict[str, str]:
         """End an agent's session. Returns the sessions with members that stood behind it."""
         self._ended[_mark(session)] = None
         if len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
+        if (end := self._ends.get(_mark(session))) is not None:
+            end.set()
         found = {}
         for member in members:
             kept = self._kept.pop((session, member), None)
