@@ -31,7 +31,7 @@ from mcp_sidecar.adaptive.finding import MemberFinder
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local, server_info
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
-from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
+from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, RunningAt, new_id
 from mcp_sidecar.adaptive.warm import ANEW_SECONDS, Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
 from mcp_sidecar.lane.callers import Call
@@ -58,6 +58,7 @@ class VirtualServers:
         self.upstream = upstream
         self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
+        self.running = RunningAt()
         self.inventories = Inventories(self.warm)
         self.finder = MemberFinder()
         self.watches = Watches()
@@ -168,6 +169,9 @@ class Serving:
 
     def _relay(self, member: str, message: Mapping[str, Any], repeated: Mapping[str, str] | None = None) -> Relay:
         relay = Relay(self._parts, self._call, self._line, member, message, repeated)
+        session = self._call.target.session
+        if session is not None and "method" in message and "id" in message:
+            relay.during = partial(self._all.running.note, session, message["id"], member)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
@@ -298,10 +302,15 @@ class Serving:
         return self._relay(member, {**message, "id": own})
 
     def _told(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
-        """Hand on what an agent tells, to the one member with which it has a session; there is one cancelled, say."""
-        session = self._call.target.session
+        """Hand on what an agent tells: that it cancels, to the member that has the request, else to its only member."""
+        session, params = self._call.target.session, message.get("params")
         if session is None or message["method"] == methods.INITIALIZED:
             return 202, {}, b""
+        if message["method"] == methods.CANCELLED and isinstance(params, dict):
+            has_it = self._all.running.member_of(session, params.get("requestId"))
+            if has_it is not None:
+                joined = self._all.sessions.has_joined(session, has_it)
+                return self._relay(has_it, message) if joined else (202, {}, b"")
         known = [one for one in self.virtual.members if self._all.sessions.known(session, one) is not None]
         return self._relay(known[0], message) if len(known) == 1 else (202, {}, b"")
 

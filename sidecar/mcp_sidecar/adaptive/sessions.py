@@ -10,7 +10,8 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -70,6 +71,31 @@ class _Kept:
     subscribed: anyio.Event = field(default_factory=anyio.Event)
 
 
+class RunningAt:
+    """The members that have requests of agents' sessions now, by the agent's own id of each."""
+
+    def __init__(self) -> None:
+        self._members: dict[tuple[str, str], list[str]] = {}
+
+    @contextmanager
+    def note(self, session: str, id_: Any, member: str) -> Iterator[None]:
+        """Know that a member has a request, as long as the context lasts."""
+        key = (session, json.dumps(id_))
+        having = self._members.setdefault(key, [])
+        having.append(member)
+        try:
+            yield
+        finally:
+            having.remove(member)
+            if not having:
+                del self._members[key]
+
+    def member_of(self, session: str, id_: Any) -> str | None:
+        """Return the member that has a request, of several with one id the last one; None where none has."""
+        having = self._members.get((session, json.dumps(id_)))
+        return having[-1] if having else None
+
+
 class MemberSessions:
     """Sessions with members, by the agent's session and the member."""
 
@@ -83,6 +109,11 @@ class MemberSessions:
         """Return the session with a member that is open, None where none is."""
         kept = self._kept.get((session, member))
         return None if kept is None else kept.session
+
+    def has_joined(self, session: str, member: str) -> bool:
+        """Return whether a member took the agent's era, whether or not it keeps a session."""
+        kept = self._kept.get((session, member))
+        return kept is not None and kept.opened
 
     async def open(self, way: ActingWay, session: str, member: str, *, anew: bool = False) -> str | None:
         """Return the session with a member that stands behind an agent's; None where it keeps none.

@@ -1,6 +1,10 @@
 """What ends with a session that an agent ends."""
 
+import json
+import threading
+
 import anyio
+import anyio.to_thread
 import pytest
 
 from mcp_sidecar.adaptive.serving import Serving
@@ -36,3 +40,82 @@ def test_the_stream_of_a_session_ends_with_it_and_no_other_one(desk, kong, call,
             assert all_.parts.shares.open == 0
 
     anyio.run(work)
+
+
+def two_members(kong, words, on_call):
+    """Have weather and news keep sessions, and list one tool each. A call is answered once `on_call` is over."""
+
+    def play(request, connection):
+        member = request.path.split("/")[2]
+        asked = json.loads(request.body) if request.body else {"method": request.method}
+        if "id" not in asked:
+            connection.sendall(words.json_answer(b"", status="202 Accepted"))
+            return
+        result, more = {"capabilities": {"tools": {}}, "protocolVersion": "2025-11-25", "serverInfo": {}}, ""
+        if asked["method"] == "initialize":
+            more = f"Mcp-Session-Id: of-{member}\r\n"
+        elif asked["method"] == "server/discover":
+            said = {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "no"}}
+            connection.sendall(words.json_answer(json.dumps(said).encode(), status="400 Bad Request"))
+            return
+        elif asked["method"] == "tools/list":
+            result = {"tools": [{"name": f"{member}_tool", "inputSchema": {"type": "object"}}]}
+        elif asked["method"] == "tools/call":
+            on_call(member)
+            result = {"content": []}
+        said = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
+        connection.sendall(words.json_answer(json.dumps(said).encode(), headers=more))
+
+    kong.play = play
+
+
+def sent(kong, what):
+    """Return to which members something was sent, in which session."""
+    return [(one.path.split("/")[2], one.headers["mcp-session-id"][0]) for one in kong.requests if what(one)]
+
+
+async def whole(answer):
+    async with answer.answer() as parts:
+        return [part async for part in parts]
+
+
+MEMBERS = ("weather", "news")
+
+
+def calls(all_, call, line, session, tool, id_):
+    body = {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    more = {"members": MEMBERS, "method": "tools/call", "id": id_, "version": "2025-11-25"}
+    return serving(all_, call, line, session, "POST", json.dumps(body).encode(), **more)
+
+
+@pytest.mark.requirement("VIRT-434")
+def test_a_request_is_cancelled_at_the_member_that_has_it(desk, kong, call, line, words):
+    session, has_it, free = new_id(SAID), threading.Event(), threading.Event()
+
+    def on_call(member):
+        if member == "weather":
+            has_it.set()
+            free.wait(60)
+
+    two_members(kong, words, on_call)
+
+    def cancels(all_, id_):
+        body = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id_}}
+        more = {"members": MEMBERS, "method": "notifications/cancelled", "id": None, "version": "2025-11-25"}
+        return serving(all_, call, line, session, "POST", json.dumps(body).encode(), **more)
+
+    async def work():
+        async with desk() as all_:
+            await whole(await calls(all_, call, line, session, "news_tool", 1).answer())
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(whole, await calls(all_, call, line, session, "weather_tool", 2).answer())
+                await anyio.to_thread.run_sync(has_it.wait, 60)
+                # Another id, or the same one as text, is nobody's.
+                for other in (1, 3, "2", None, [2]):
+                    assert await cancels(all_, other).answer() == (202, {}, b"")
+                await whole(await cancels(all_, 2).answer())
+                free.set()
+            assert await cancels(all_, 2).answer() == (202, {}, b"")
+
+    anyio.run(work)
+    assert sent(kong, lambda one: b"notifications/cancelled" in one.body) == [("weather", "of-weather")]
