@@ -20,6 +20,7 @@ import anyio
 
 from mcp_core import methods
 from mcp_core.seal import base64url, from_base64url
+from mcp_sidecar.adaptive.goodbyes import Goodbyes
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
@@ -68,6 +69,7 @@ class _Kept:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     opened: bool = False
     session: str | None = None
+    talk: Talk | None = None
     subscribed: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -101,6 +103,7 @@ class MemberSessions:
 
     def __init__(self, *, max_answer: int) -> None:
         self._max = max_answer
+        self.goodbyes = Goodbyes()
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
         self._ends: WeakValueDictionary[bytes, anyio.Event] = WeakValueDictionary()
@@ -129,7 +132,9 @@ class MemberSessions:
                 with anyio.move_on_after(OPEN_SECONDS) as scope:
                     talk = Talk(way, member, None, max_answer=self._max)
                     kept.session = await talk.join(said.version, said.capabilities, said.client)
-                    kept.opened = True
+                    kept.opened, kept.talk = True, talk
+                    if self.has_ended(session):  # while the member opened its own
+                        self.goodbyes.add(talk)
                 if scope.cancelled_caught:
                     raise TalkError("timeout")
             return kept.session
@@ -146,8 +151,12 @@ class MemberSessions:
         kept = self._kept.setdefault((session, member), _Kept())
         self._kept.move_to_end((session, member))
         if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+            self._part(self._kept.popitem(last=False)[1])
         return kept
+
+    def _part(self, kept: _Kept) -> None:
+        if kept.talk is not None and kept.session is not None:
+            self.goodbyes.add(kept.talk)
 
     def has_ended(self, session: str) -> bool:
         """Return whether an agent ended its session, as far as this sidecar was told."""
@@ -157,19 +166,17 @@ class MemberSessions:
         """Return what is set when an agent ends its session, for as long as somebody holds it."""
         return self._ends.setdefault(_mark(session), anyio.Event())
 
-    def forget(self, session: str, members: tuple[str, ...]) -> dict[str, str]:
-        """End an agent's session. Returns the sessions with members that stood behind it."""
+    def forget(self, session: str, members: tuple[str, ...]) -> None:
+        """End an agent's session, and those with members that stood behind it."""
         self._ended[_mark(session)] = None
         if len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
         if (end := self._ends.get(_mark(session))) is not None:
             end.set()
-        found = {}
         for member in members:
             kept = self._kept.pop((session, member), None)
-            if kept is not None and kept.session is not None:
-                found[member] = kept.session
-        return found
+            if kept is not None:
+                self._part(kept)
 
 
 def _mark(session: str) -> bytes:

@@ -7,6 +7,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from mcp_sidecar.adaptive import sessions
 from mcp_sidecar.adaptive.serving import Serving
 from mcp_sidecar.adaptive.sessions import AgentSaid, new_id
 from mcp_sidecar.lane.fetched import Began
@@ -119,3 +120,34 @@ def test_a_request_is_cancelled_at_the_member_that_has_it(desk, kong, call, line
 
     anyio.run(work)
     assert sent(kong, lambda one: b"notifications/cancelled" in one.body) == [("weather", "of-weather")]
+
+
+@pytest.mark.requirement("VIRT-433")
+@pytest.mark.parametrize("ends", ["by its agent", "by too many others"])
+def test_members_are_told_that_sessions_with_them_end(desk, kong, call, line, words, monkeypatch, ends):
+    two_members(kong, words, lambda _member: None)
+    session = new_id(SAID)
+
+    def is_delete(one):
+        return one.method == "DELETE"
+
+    async def work():
+        async with desk() as all_, anyio.create_task_group() as tasks:
+            tasks.start_soon(all_.sessions.goodbyes.run)
+            for at, member in enumerate(MEMBERS):
+                await whole(await calls(all_, call, line, session, f"{member}_tool", at).answer())
+            assert sent(kong, is_delete) == []
+            if ends == "by its agent":
+                status, _, _ = await serving(all_, call, line, session, "DELETE", members=MEMBERS).answer()
+                assert status == 204
+            else:
+                monkeypatch.setattr(sessions, "MOST", 2)
+                for _ in MEMBERS:
+                    all_.sessions.subscribes(new_id(SAID), "weather")
+            with anyio.fail_after(60):
+                while len(sent(kong, is_delete)) < 2:  # noqa: ASYNC110 - what is waited for happens in a thread
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+
+    anyio.run(work)
+    assert sorted(sent(kong, is_delete)) == [("news", "of-news"), ("weather", "of-weather")]
