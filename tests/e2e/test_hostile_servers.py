@@ -86,6 +86,12 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def gateway(kind):
+    with serving(kind, {"MCP_SIDECAR_ANSWER_TIMEOUT": str(SECONDS)}) as serves:
+        yield serves
+
+
+@contextlib.contextmanager
+def serving(kind, settings):
     """A gateway between one hostile server, whose part a test gives it, and one honest server."""
     part = {"play": whole}
 
@@ -98,7 +104,8 @@ def gateway(kind):
         stack.callback(server.close)
         stack.callback(honest.kill)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("MCP_SIDECAR_ANSWER_TIMEOUT", str(SECONDS))
+        for name, value in settings.items():
+            patch.setenv(name, value)
         servers = [parse_server(f"hostile={server.url}"), parse_server(f"honest={honest.url}")]
         dev = stack.enter_context(run_dev(DevSettings(servers, kind, port=0, policy=POLICY, consumers=CONSUMERS)))
         yield dev, server, part
@@ -137,10 +144,10 @@ def test_a_hostile_answer_meets_a_limit_while_others_are_served(gateway, name):
 
 
 @pytest.mark.requirement("SIDE-021")
-def test_a_list_of_five_thousand_tools_is_filtered_and_private(gateway):
-    dev, _, part = gateway
-    part["play"] = large
-    status, text = ask(dev, "hostile")
+def test_a_list_of_five_thousand_tools_is_filtered_and_private(kind):
+    with serving(kind, {}) as (dev, _, part):  # it takes a busy machine longer than hostile answers are given here
+        part["play"] = large
+        status, text = ask(dev, "hostile")
     result = json.loads(text)["result"]
     assert (status, len(result["tools"]), result["cacheScope"]) == (200, 2500, "private")
     assert "hidden_" not in text
