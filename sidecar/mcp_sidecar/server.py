@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Iterator
 from typing import Final
 
 import anyio
@@ -18,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_sidecar.app import create_apps
 from mcp_sidecar.lane.answering import GRACE_SECONDS
+from mcp_sidecar.process_server import ProcessServer
 from mcp_sidecar.settings import Settings
 
 BACKLOG: Final = 2048
@@ -48,7 +46,7 @@ def last_answers(app: ASGIApp, stopping: anyio.Event) -> ASGIApp:
     return answers
 
 
-class SidecarServer(uvicorn.Server):
+class SidecarServer(ProcessServer):
     """Uvicorn, which tells the application that it stops, and whose process then ends with status 0."""
 
     def __init__(self, config: uvicorn.Config, stopping: anyio.Event) -> None:
@@ -82,22 +80,6 @@ class SidecarServer(uvicorn.Server):
             seen = self.server_state.total_requests
             await asyncio.sleep(_QUIET_SECONDS)
         await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT. Unlike uvicorn's own way, the signal is not raised anew at the end."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ctypes
-import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import structlog
 import uvicorn
 
 from mcp_core.stdio import StdioServer
 from mcp_sidecar import logs
+from mcp_sidecar.process_server import ProcessServer
 from mcp_sidecar.stdio.app import StdioApp
 
 STOP_SECONDS = 3
 _PR_SET_DUMPABLE = 4
 
 
-class StdioHttp(uvicorn.Server):
-    """Uvicorn, which ends with status 0 at SIGTERM, and says where it listens."""
+class StdioHttp(ProcessServer):
+    """A server that says where it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, and say where."""
         await super().startup(sockets)
         for listener in sockets or ():
             structlog.get_logger().info(f"local servers at 127.0.0.1:{listener.getsockname()[1]}")
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT; the signal is not raised anew at the end."""
-        loop = asyncio.get_running_loop()
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        for number in numbers:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
 
 
 def hide_environment() -> None:
