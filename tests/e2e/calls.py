@@ -1,5 +1,6 @@
 """Agents that call one tool all the time, and what became of each call."""
 
+import signal
 import threading
 
 import httpx
@@ -46,6 +47,21 @@ class Calls:
         self._done.set()
         for one in self._threads:
             one.join()
+
+
+def kill_under_calls(node, agent):
+    """Kill a node's plugin server under calls: they are refused until there is another one, and none gets by it."""
+    with Calls(node.url, "good", agent) as good, Calls(node.url, "bad", agent) as bad:
+        good.wait_for_more(20, "passed")
+        bad.wait_for_more(20, "refused")
+        node.plugin_server.stop(signal.SIGKILL)
+        good.wait_for_more(20, "500")
+        bad.wait_for_more(20, "500")
+        node.start_plugin_server()
+        good.wait_for_more(20, "passed")
+        bad.wait_for_more(20, "refused")
+    assert set(good.verdicts) == {"passed", "500"}
+    assert set(bad.verdicts) == {"refused", "500"}
 
 
 def verdict(client, url, tool):
