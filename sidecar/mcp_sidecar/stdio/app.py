@@ -1,4 +1,4 @@
-"""Local servers as streamable HTTP (2025-11-25, basic/transports), each at its own path, for Kong on this machine.
+"""Local servers and REST APIs as streamable HTTP (2025-11-25, basic/transports), each at its own path, for Kong.
 
 Every error about a program is a JSON-RPC error with status 200: the place answers well, and Kong shall not count it as
 ill for what one program does. Nobody is asked for a credential here: it listens on loopback only, and refuses what a
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -42,11 +42,22 @@ _COMMENT: Final = b": waiting\n\n"
 _SSE: Final = {"cache-control": "no-store", "content-type": "text/event-stream"}
 
 
-class StdioApp:
-    """The ASGI application for some local servers."""
+class AnsweringApi(Protocol):
+    """A server without sessions, which answers each request by itself."""
 
-    def __init__(self, servers: Sequence[StdioServer]) -> None:
+    async def answer(self, request: jsonrpc.Request) -> JsonObject:
+        """Return the JSON-RPC answer to a request."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class StdioApp:
+    """The ASGI application for some local servers, and for REST APIs by their names."""
+
+    def __init__(self, servers: Sequence[StdioServer], apis: Mapping[str, AnsweringApi] | None = None) -> None:
         self._servers = {one.name: StdioSessions(one) for one in servers}
+        self._apis = dict(apis or {})
         routes = [
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/{name}/mcp", self._serve, methods=["GET", "POST", "DELETE"]),
@@ -61,6 +72,7 @@ class StdioApp:
         finally:
             sweeping.cancel()
             await asyncio.gather(*(one.close_all() for one in self._servers.values()))
+            await asyncio.gather(*(one.close() for one in self._apis.values()))
 
     async def _sweep(self) -> None:
         while True:
@@ -71,7 +83,10 @@ class StdioApp:
     async def _serve(self, request: Request) -> Response:
         if ORIGIN_HEADER in request.headers or _is_foreign(request.headers.get("host", "")):
             return _refused(403, INVALID_REQUEST, "Only the gateway is answered here.")
-        sessions = self._servers.get(request.path_params["name"])
+        name = request.path_params["name"]
+        if (api := self._apis.get(name)) is not None:
+            return await _of_api(api, request)
+        sessions = self._servers.get(name)
         if sessions is None:
             return _refused(404, INVALID_REQUEST, "There is no local server of this name.")
         if request.method == "POST":
@@ -85,16 +100,9 @@ class StdioApp:
         return StreamingResponse(_pushed(session), headers=_SSE)
 
     async def _post(self, sessions: StdioSessions, request: Request) -> Response:
-        try:
-            message = jsonrpc.parse(await _body(request), _LIMITS)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if isinstance(message, Reject):
-            return JSONResponse(error_of(message.id, message.message, message.code), message.http_status())
-        if isinstance(message, jsonrpc.Batch):
-            return _refused(400, INVALID_REQUEST, "Send one message at a time.")
-        if (refused := _modern(message, request)) is not None:
-            return refused
+        message = await _message(request)
+        if isinstance(message, Response):
+            return message
         if isinstance(message, jsonrpc.Request) and message.method == INITIALIZE:
             opened, answer = await sessions.open(message)
             return JSONResponse(answer, headers={} if opened is None else {SESSION_HEADER: opened.id})
@@ -110,6 +118,50 @@ class StdioApp:
         with contextlib.suppress(ProgramGoneError):
             await sessions.tell(session, message)
         return Response(status_code=ACCEPTED)
+
+
+async def _message(request: Request) -> jsonrpc.Message | Response:
+    """Return the message that a request brings, or what refuses it."""
+    try:
+        message = jsonrpc.parse(await _body(request), _LIMITS)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    if isinstance(message, Reject):
+        return JSONResponse(error_of(message.id, message.message, message.code), message.http_status())
+    if isinstance(message, jsonrpc.Batch):
+        return _refused(400, INVALID_REQUEST, "Send one message at a time.")
+    return _modern(message, request) or message
+
+
+async def _of_api(api: AnsweringApi, request: Request) -> Response:
+    """Return the answer of a server without sessions, as a stream where it takes long."""
+    if request.method != "POST":
+        return _refused(405, INVALID_REQUEST, "There are no sessions here: POST requests.")
+    message = await _message(request)
+    if isinstance(message, Response):
+        return message
+    if not isinstance(message, jsonrpc.Request):
+        return Response(status_code=ACCEPTED)
+    answering = asyncio.create_task(api.answer(message))
+    try:
+        done, _ = await asyncio.wait([answering], timeout=STREAM_AFTER)
+    except asyncio.CancelledError:
+        answering.cancel()
+        raise
+    return JSONResponse(answering.result()) if done else StreamingResponse(_later(answering), headers=_SSE)
+
+
+async def _later(answering: asyncio.Task[JsonObject]) -> AsyncIterator[bytes]:
+    """Yield comments until there is an answer. Who goes away meanwhile ends the work for it."""
+    try:
+        while True:
+            yield _COMMENT
+            done, _ = await asyncio.wait([answering], timeout=STREAM_AFTER)
+            if done:
+                yield _event(answering.result())
+                return
+    finally:
+        answering.cancel()
 
 
 async def _body(request: Request) -> bytes:

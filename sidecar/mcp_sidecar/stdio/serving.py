@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 import uvicorn
 
 from mcp_core.stdio import StdioServer
 from mcp_sidecar import logs
-from mcp_sidecar.stdio.app import StdioApp
+from mcp_sidecar.stdio.app import AnsweringApi, StdioApp
 
 STOP_SECONDS = 3
 
@@ -41,13 +41,22 @@ class StdioHttp(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def serve(servers: Sequence[StdioServer], ports: Sequence[int], level: str = "info") -> None:
-    """Serve on loopback until SIGTERM or SIGINT. Raises OSError where a port cannot be taken."""
+def serve(
+    servers: Sequence[StdioServer],
+    ports: Sequence[int],
+    level: str = "info",
+    apis: Mapping[str, AnsweringApi] | None = None,
+) -> None:
+    """Serve local servers, and REST APIs by their names, on loopback until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: a port cannot be taken.
+    """
     logs.configure(level)
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]
         config = uvicorn.Config(
-            StdioApp(servers).asgi,
+            StdioApp(servers, apis).asgi,
             ws="none",
             lifespan="on",
             log_config=None,
