@@ -77,8 +77,8 @@ def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> st
     ]
     for before, after in zip(_segments(tool), segments, strict=True):
         # Two values that stand side by side may make what neither is.
-        if "{" in before and unquote(after).partition(";")[0] in {"", ".", ".."}:
-            raise ArgumentError("a value would name another place of the API; give the value itself")
+        if "{" in before:
+            _check_segment("a value", unquote(after))
     return "/".join(segments)
 
 
