@@ -111,6 +111,7 @@ def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if rest.rest_of(values) is None
             else "found openapi beside other replicas; a REST API has one, as Kong balances behind `through`",
         )
+    yield from rest.beside(values)
     for at, local in enumerate(replicas):
         if not isinstance(local, dict):
             continue

@@ -28,6 +28,7 @@ _NOT_SET: Final = frozenset(
 )
 _OF_PROGRAMS: Final = ("env", "process")
 _OF_APIS: Final = ("through", "headers", "operations", "references")
+_NOT_HANDED_ON: Final = ("query", "upstream_token")
 _LIMITS_OF_APIS: Final = frozenset({"answer"})
 _SHOWN: Final = 3
 
@@ -103,6 +104,13 @@ def rest_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what a server file says of its REST API, None where it is none."""
     replicas = values.get("replicas", ())
     return next((one for one in replicas if isinstance(one, dict) and "openapi" in one), None)
+
+
+def beside(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield field and sentence of what stands beside a REST API and would do nothing."""
+    for name in _NOT_HANDED_ON if rest_of(values) is not None else ():
+        if name in values:
+            yield name, "found it beside openapi, which does not hand it on; have Kong's service for the API send it"
 
 
 def problems(at: int, local: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -43,9 +43,9 @@ def values_of(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise OpenApiError("is not UTF-8") from None
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark
-        line = "" if mark is None else f" in line {mark.line + 1}"
-        raise OpenApiError(f"is no YAML{line}: {error.problem}") from None
+        line = getattr(error.problem_mark, "line", None)
+        where = "" if line is None else f" in line {line + 1}"
+        raise OpenApiError(f"is no YAML{where}: {error.problem}") from None
     except yaml.YAMLError:
         raise OpenApiError("is no YAML: it holds characters that may not stand in it") from None
 
@@ -56,17 +56,17 @@ def _document(events: Iterator[Any]) -> Any:
     stack: list[tuple[Any, list[str]]] = [(top, [])]
     count = 0
     for event in events:
+        line = event.start_mark.line + 1
         if isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
             continue
         if isinstance(event, yaml.DocumentStartEvent):
             if top:
-                raise OpenApiError(f"has a second document in line {event.start_mark.line + 1}")
+                raise OpenApiError(f"has a second document in line {line}")
             continue
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             stack.pop()
             continue
         count += 1
-        line = event.start_mark.line + 1
         if count > _MOST_VALUES or len(stack) > _MOST_DEPTH:
             raise OpenApiError("holds more values, or deeper ones, than a description may")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:

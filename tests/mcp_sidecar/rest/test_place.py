@@ -68,12 +68,12 @@ def test_an_answer_that_takes_long_comes_as_a_stream_which_is_kept_open(monkeypa
 
     async def run():
         api = Slow(is_free=False)
-        given = iter([{"type": "http.request", "body": body, "more_body": False}])
+        given = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive():
-            for one in given:
-                return one
-            await asyncio.Event().wait()
+            if not given:
+                await asyncio.Event().wait()
+            return given.pop()
 
         async def send(event):
             sent.append(event.get("body", b""))
