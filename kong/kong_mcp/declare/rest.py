@@ -15,7 +15,7 @@ from mcp_core.query import is_secret, variable
 from mcp_core.rest.document import ApiDocument, OpenApiError
 from mcp_core.rest.operations import RestTools, tools_of
 from mcp_core.rest.server import ANSWER_SECONDS, RestServer, is_url
-from mcp_sidecar.rest.text import MOST_BYTES, values_of
+from mcp_sidecar.rest.text import values_in
 
 if TYPE_CHECKING:
     from kong_mcp.declare.server_file import ServerFile
@@ -86,7 +86,7 @@ FIELDS: Final[list[dict[str, Any]]] = [
 
 
 class NoSecretError(ValueError):
-    """A variable that a server file refers to is not set; the message names both."""
+    """A variable that a server file refers to is not set, or cannot be used; the message names both."""
 
 
 def with_secrets(server: str, given: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
@@ -173,21 +173,9 @@ def in_description(file: str, values: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def _tools(path: Path, local: Mapping[str, Any]) -> RestTools:
-    others = {name: _values(path.parent / name) for name in local.get("references", ())}
-    document = ApiDocument(_values(path), others)
+    others = {name: values_in(path.parent / name) for name in local.get("references", ())}
+    document = ApiDocument(values_in(path), others)
     return tools_of(document, local.get("operations", ()), tuple(local.get("headers", ())))
-
-
-def _values(path: Path) -> Any:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise OpenApiError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        return values_of(raw)
-    except OpenApiError as error:
-        raise OpenApiError(f"{path}: {error}") from None
 
 
 def rest_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) -> list[RestServer]:
@@ -196,6 +184,10 @@ def rest_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) ->
     for one in files:
         if (local := rest_of(one.values)) is None:
             continue
+        headers = with_secrets(one.name, local.get("headers", {}), environment)
+        for name, value in headers.items():
+            if not value.isascii() or not value.isprintable():
+                raise NoSecretError(f"{one.name}: what the environment gives for {name} can be no header")
         description = local["openapi"]
         if not is_url(description):
             description = str((Path(one.file).parent / description).resolve())
@@ -204,7 +196,7 @@ def rest_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) ->
                 one.name,
                 description,
                 local["through"],
-                with_secrets(one.name, local.get("headers", {}), environment),
+                headers,
                 tuple(local.get("operations", ())),
                 tuple(local.get("references", ())),
                 local.get("limits", {}).get("answer", ANSWER_SECONDS),

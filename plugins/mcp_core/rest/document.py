@@ -13,10 +13,16 @@ from urllib.parse import unquote
 
 MOST_HOPS: Final = 32
 """References that one reference may lead through."""
+MOST_SCHEMAS: Final = 2_000_000
+"""Schemas that are made of one description, those counted again that stand in several operations: seconds of work."""
 
 
 class OpenApiError(ValueError):
     """A description, or a part of it, cannot be used. The message says what was found, on one line."""
+
+
+class TooMuchError(OpenApiError):
+    """The operations that are chosen take more work than one API may."""
 
 
 class ApiDocument:
@@ -41,6 +47,13 @@ class ApiDocument:
             raise OpenApiError("found no paths in it, so it has no operations")
         self.root: dict[str, Any] = root
         self._others = dict(others or {})
+        self._left = MOST_SCHEMAS
+
+    def count(self) -> None:
+        """Count one schema that is made. Raises TooMuchError: the same long one may stand in every operation."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuchError(f"the operations hold more than {MOST_SCHEMAS:,} schemas; write `operations`")
 
     def place(self, reference: str, document: str) -> tuple[str, str]:
         """Return where a reference that stands in a document leads. Raises OpenApiError where it may not lead there."""

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from mcp_core.rest.arguments import Arguments, withheld_of
-from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
+from mcp_core.rest.document import ApiDocument, OpenApiError, TooMuchError, text_of
 from mcp_core.rest.tools import RestTool
 
 MOST_TOOLS: Final = 1_000
@@ -35,7 +35,7 @@ _LONGEST_DESCRIPTION: Final = 1_500
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class NoTool:
     """An operation that is no tool, by the name that it would have, and why."""
 
     name: str
@@ -50,7 +50,7 @@ class RestTools:
     """
 
     tools: tuple[RestTool, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[NoTool, ...] = ()
     unmatched: tuple[str, ...] = ()
 
 
@@ -86,7 +86,7 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     Raises:
         OpenApiError: there are too many, or all together are too long to be listed.
     """
-    left_out: list[LeftOut] = []
+    left_out: list[NoTool] = []
     operations = list(_operations(document, left_out))
     names = _names(operations)
     picked = [(one, name) for one, name in zip(operations, names, strict=True) if _is_chosen(one, name, chosen)]
@@ -99,8 +99,10 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
         try:
             _check_servers(one, usual)
             arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
+        except TooMuchError:
+            raise
         except OpenApiError as error:
-            left_out.append(LeftOut(name, str(error)))
+            left_out.append(NoTool(name, str(error)))
             continue
         item = _item(name, one, arguments)
         size += len(json.dumps(item))
@@ -115,14 +117,14 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     return RestTools(tuple(tools), tuple(left_out), tuple(unmatched))
 
 
-def _operations(document: ApiDocument, left_out: list[LeftOut]) -> Iterator[_Operation]:
+def _operations(document: ApiDocument, left_out: list[NoTool]) -> Iterator[_Operation]:
     for path, entry in document.part("paths").items():
         if not path.startswith("/"):
             continue
         try:
             item, where = document.resolve(entry)
         except OpenApiError as error:
-            left_out.append(LeftOut(path, str(error)))
+            left_out.append(NoTool(path, str(error)))
             continue
         for method in _METHODS:
             node = item.get(method)

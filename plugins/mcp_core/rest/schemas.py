@@ -69,6 +69,7 @@ class SchemaMaker:
         """Return a schema of OpenAPI as JSON Schema. Raises OpenApiError for a reference that leads nowhere."""
         if not isinstance(schema, dict) or depth > MOST_DEPTH:
             return {}
+        self._document.count()
         if isinstance(schema.get("$ref"), str):
             return self._referred(schema, document)
         made: dict[str, Any] = {}

@@ -144,6 +144,7 @@ class RestApi:
             self._client = aiohttp.ClientSession(
                 auto_decompress=False,
                 connector=aiohttp.TCPConnector(limit=_AT_ONCE),
+                headers={"User-Agent": "kong-mcp"},
                 cookie_jar=aiohttp.DummyCookieJar(),  # what the API sets for one agent is none of the next one's
                 timeout=aiohttp.ClientTimeout(total=self.server.seconds),
             )

@@ -14,7 +14,7 @@ from yarl import URL
 from mcp_core.rest.document import ApiDocument, OpenApiError
 from mcp_core.rest.server import RestServer, is_url
 from mcp_sidecar.auth.addresses import CheckedResolver, ForbiddenAddressError, Network, check, really
-from mcp_sidecar.rest.text import MOST_BYTES, values_of
+from mcp_sidecar.rest.text import MOST_BYTES, values_in, values_of
 
 FETCH_SECONDS: Final = 30.0
 
@@ -43,20 +43,13 @@ def place_of(description: str, reference: str) -> str:
 
 
 async def _values(place: str, networks: Sequence[Network]) -> Any:
-    raw = await _fetched(place, networks) if is_url(place) else await asyncio.to_thread(read, place)
+    if not is_url(place):
+        return await asyncio.to_thread(values_in, place)
+    raw = await _fetched(place, networks)
     try:
         return await asyncio.to_thread(values_of, raw)
     except OpenApiError as error:
         raise OpenApiError(f"{place}: {error}") from None
-
-
-def read(file: str) -> bytes:
-    """Return the bytes of a file, of one that is too long only so many that it is seen to be. Raises OpenApiError."""
-    try:
-        with Path(file).open("rb") as stream:
-            return stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise OpenApiError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 async def _fetched(url: str, networks: Sequence[Network]) -> bytes:

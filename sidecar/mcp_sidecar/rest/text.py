@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -27,6 +28,19 @@ _WORDS: Final = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+
+def values_in(file: str | Path) -> Any:
+    """Return the values that a file holds. Raises OpenApiError, whose message names it."""
+    try:
+        with Path(file).open("rb") as stream:
+            raw = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise OpenApiError(f"{file}: cannot be read: {error.strerror}") from None
+    try:
+        return values_of(raw)
+    except OpenApiError as error:
+        raise OpenApiError(f"{file}: {error}") from None
 
 
 def values_of(raw: bytes) -> Any:

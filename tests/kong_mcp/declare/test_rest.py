@@ -106,6 +106,8 @@ def test_an_api_is_a_replica_on_loopback_and_its_secrets_are_read_where_it_is_of
     assert "pets-key" not in json.dumps(document.sections)
     with pytest.raises(NoSecretError, match="no PETS_KEY, which its apikey is to be"):
         rest_servers([server], {})
+    with pytest.raises(NoSecretError, match="can be no header"):
+        rest_servers([server], {"PETS_KEY": "a\nX-Other: b"})
     (api,) = rest_servers([server], {"PETS_KEY": "of-the-gateway"})
     assert api.headers == {"apikey": "of-the-gateway"}
     assert (api.operations, api.seconds) == (("tag:pets",), 5)

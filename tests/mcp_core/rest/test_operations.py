@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mcp_core.arguments import ArgumentSchema
+from mcp_core.rest import document
 from mcp_core.rest.document import ApiDocument, OpenApiError
 from mcp_core.rest.operations import LONGEST_NAME, tools_of
 from mcp_core.rest.schemas import MOST_CHARACTERS
@@ -291,6 +292,17 @@ def test_too_many_operations_want_a_choice():
     with pytest.raises(OpenApiError, match="write `operations`"):
         found(paths)
     assert len(found(paths, ["tag:a"]).tools) == 10
+
+
+@pytest.mark.requirement("REST-008")
+def test_the_same_long_schema_in_every_operation_takes_bounded_work(monkeypatch):
+    monkeypatch.setattr(document, "MOST_SCHEMAS", 500)
+    big = {"properties": {f"p{at}": {"type": "string"} for at in range(100)}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/big"}}}}
+    paths = {f"/a{at}": {"post": operation(f"a{at}", requestBody=body)} for at in range(10)}
+    with pytest.raises(OpenApiError, match="more than 500 schemas; write `operations`"):
+        found(paths, components={"schemas": {"big": big}})
+    assert len(found(paths, ["a1"], components={"schemas": {"big": big}}).tools) == 1
 
 
 @pytest.mark.requirement("REST-009")
