@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from e2e.harness import connect_to
+from e2e.ways import MODERN, MODES
 from kong_mcp import dev
 from kong_mcp.declare.server_file import read_file
 from kong_mcp.state import Consumer
@@ -42,10 +43,13 @@ def api_in_kong(targets):
 
 
 async def used(url):
-    """Return the tools that an official client is shown, and what calls bring it."""
+    """Return the tools that official clients of both eras are shown, and what calls bring one of them."""
     headers = {"apikey": "adas-key", "Authorization": "Bearer of-the-agent", "X-Trace": "of-the-agent"}
-    async with connect_to(url, headers, "legacy") as client:
-        listed = {tool.name for tool in (await client.list_tools()).tools}
+    listed = []
+    for mode in MODES:
+        async with connect_to(url, headers, mode) as client:
+            listed.append({tool.name for tool in (await client.list_tools()).tools})
+    async with connect_to(url, headers, MODERN) as client:
         said = []
         for at in range(MOST_CALLS + 1):
             answer = await client.call_tool("getPet", {"id": f"a{at}"})
@@ -83,7 +87,7 @@ def test_what_kong_does_for_an_api_holds_for_its_tools(kind, tmp_path, monkeypat
         settings = dev.DevSettings([server], "kong", port, consumers=consumers, local=local, local_port=local_port)
         with dev.run_dev(settings) as running:
             listed, said = anyio.run(used, running.url("pets"))
-    assert listed == {"getPet", "putPet"}
+    assert listed == [{"getPet", "putPet"}] * len(MODES)
     assert [text for failed, text in said if not failed] == [
         json.dumps({"at": f"/pets/a{at}"}) for at in range(MOST_CALLS)
     ]

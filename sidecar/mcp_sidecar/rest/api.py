@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -17,7 +17,7 @@ from yarl import URL
 
 from mcp_core import jsonrpc, methods
 from mcp_core.arguments import ArgumentSchema, CompilePattern, Unusable
-from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, UNAVAILABLE
+from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, UNAVAILABLE, UNSUPPORTED_VERSION
 from mcp_core.rest.document import OpenApiError, text_of
 from mcp_core.rest.operations import RestTools, tools_of
 from mcp_core.rest.request import ArgumentError, RestRequest, request_of
@@ -33,6 +33,8 @@ AGAIN_SECONDS: Final = 10.0
 MOST_ANSWER: Final = 4 * 1024 * 1024
 _AT_ONCE: Final = 64
 _LIST: Final = methods.LIST_METHODS[0][0]
+_LEGACY: Final = frozenset({methods.INITIALIZE, methods.PING, _LIST, methods.CALL})
+_MODERN: Final = frozenset({methods.DISCOVER, _LIST, methods.CALL})
 _SHOWN_LEFT_OUT: Final = 50
 
 JsonObject = dict[str, Any]
@@ -66,32 +68,50 @@ class RestApi:
             await self._client.close()
 
     async def answer(self, request: jsonrpc.Request) -> JsonObject:
-        """Return the JSON-RPC answer to an agent's request."""
+        """Return the JSON-RPC answer to an agent's request, of either era."""
+        meta = request.params.get("_meta")
+        version = meta.get(methods.META_VERSION) if isinstance(meta, dict) else None
+        if version is not None and version not in methods.MODERN_VERSIONS:
+            data = {"supported": list(methods.VERSIONS), "requested": version}
+            return _error(request, UNSUPPORTED_VERSION, "This version is not spoken here.", data)
+        answers = _LEGACY if version is None else _MODERN
+        if request.method not in answers:
+            return _error(request, METHOD_NOT_FOUND, "A REST API has tools, and nothing else.")
         if request.method == methods.PING:
             return _answer(request, {})
-        if request.method not in {methods.INITIALIZE, _LIST, methods.CALL}:
-            return _error(request, METHOD_NOT_FOUND, "A REST API has tools, and nothing else.")
         tools = await self._ready()
         if tools is None:
             return _error(request, UNAVAILABLE, f"{self.server.name}: its OpenAPI description cannot be used now.")
+        result = await self._result(request, tools)
+        if isinstance(result, str):
+            return _error(request, INVALID_PARAMS, result)
+        return _answer(request, result if version is None else self._modern(request, result))
+
+    async def _result(self, request: jsonrpc.Request, tools: Mapping[str, RestTool]) -> JsonObject | str:
+        """Return the result of a request, or what is wrong with its params."""
+        about = {"capabilities": {"tools": {}}, "serverInfo": self._about}
         if request.method == methods.INITIALIZE:
-            return _answer(request, self._introduction(request))
+            asked = request.params.get("protocolVersion")
+            spoken = asked if asked in methods.LEGACY_VERSIONS else methods.LEGACY_VERSIONS[-1]
+            return {"protocolVersion": spoken, **about}
+        if request.method == methods.DISCOVER:
+            return {"supportedVersions": list(methods.VERSIONS), **about}
         if request.method == _LIST:
-            return _answer(request, {"tools": [dict(one.item) for one in tools.values()]})
+            return {"tools": [dict(one.item) for one in tools.values()]}
         name, arguments = request.params.get("name"), request.params.get("arguments", {})
         tool = tools.get(name) if isinstance(name, str) else None
         if tool is None or not isinstance(arguments, dict):
-            what = "Unknown tool." if tool is None else "Arguments are an object."
-            return _error(request, INVALID_PARAMS, what)
-        return _answer(request, await self._call(tool, arguments))
+            return "Unknown tool." if tool is None else "Arguments are an object."
+        return await self._call(tool, arguments)
 
-    def _introduction(self, request: jsonrpc.Request) -> JsonObject:
-        asked = request.params.get("protocolVersion")
-        return {
-            "protocolVersion": asked if asked in methods.LEGACY_VERSIONS else methods.LEGACY_VERSIONS[-1],
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": self.server.name, "version": self._version or "1"},
-        }
+    @property
+    def _about(self) -> JsonObject:
+        return {"name": self.server.name, "version": self._version or "1"}
+
+    def _modern(self, request: jsonrpc.Request, result: JsonObject) -> JsonObject:
+        """Return a result as stateless requests get it. No answer is kept: what may be seen is the policy's to say."""
+        kept = {} if request.method == methods.CALL else {"ttlMs": 0, "cacheScope": "private"}
+        return {**result, "resultType": "complete", **kept, "_meta": {methods.META_SERVER_INFO: self._about}}
 
     async def _ready(self) -> dict[str, RestTool] | None:
         """Return the tools by name, read once; None where the description cannot be used, which the log explains."""
@@ -167,5 +187,6 @@ def _answer(request: jsonrpc.Request, result: JsonObject) -> JsonObject:
     return {"jsonrpc": "2.0", "id": request.id, "result": result}
 
 
-def _error(request: jsonrpc.Request, code: int, text: str) -> JsonObject:
-    return {"jsonrpc": "2.0", "id": request.id, "error": {"code": code, "message": text}}
+def _error(request: jsonrpc.Request, code: int, text: str, data: JsonObject | None = None) -> JsonObject:
+    error: JsonObject = {"code": code, "message": text} | ({} if data is None else {"data": data})
+    return {"jsonrpc": "2.0", "id": request.id, "error": error}

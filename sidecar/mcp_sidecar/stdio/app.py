@@ -28,7 +28,16 @@ from mcp_core.methods import (
     SESSION_HEADER,
     VERSION_HEADER,
 )
-from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNSUPPORTED_VERSION, Reject
+from mcp_core.outcome import (
+    ACCEPTED,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    SESSION_NOT_FOUND,
+    STATUS,
+    UNSUPPORTED_VERSION,
+    Reject,
+)
 from mcp_core.stdio import StdioServer
 from mcp_sidecar.stdio.program import JsonObject, ProgramGoneError, WaitingRequest, error_of
 from mcp_sidecar.stdio.sessions import StdioSession, StdioSessions
@@ -38,6 +47,8 @@ STREAM_AFTER: Final = 10.0
 """Seconds without a message after which an answer becomes a stream, whose comments keep the connection."""
 _LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024)
 """As much as guards can be told to let through: theirs are the limits that hold."""
+_SAID_BY_STATUS: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, UNSUPPORTED_VERSION})
+"""Errors that stateless requests are answered with by a status too (2026-07-28, basic/transports)."""
 _COMMENT: Final = b": waiting\n\n"
 _SSE: Final = {"cache-control": "no-store", "content-type": "text/event-stream"}
 
@@ -121,6 +132,12 @@ class StdioApp:
 
 
 async def _message(request: Request) -> jsonrpc.Message | Response:
+    """Return the message that a request brings to a program, or what refuses it."""
+    message = await _read(request)
+    return message if isinstance(message, Response) else _modern(message, request) or message
+
+
+async def _read(request: Request) -> jsonrpc.Message | Response:
     """Return the message that a request brings, or what refuses it."""
     try:
         message = jsonrpc.parse(await _body(request), _LIMITS)
@@ -130,14 +147,14 @@ async def _message(request: Request) -> jsonrpc.Message | Response:
         return JSONResponse(error_of(message.id, message.message, message.code), message.http_status())
     if isinstance(message, jsonrpc.Batch):
         return _refused(400, INVALID_REQUEST, "Send one message at a time.")
-    return _modern(message, request) or message
+    return message
 
 
 async def _of_api(api: AnsweringApi, request: Request) -> Response:
     """Return the answer of a server without sessions, as a stream where it takes long."""
     if request.method != "POST":
         return _refused(405, INVALID_REQUEST, "There are no sessions here: POST requests.")
-    message = await _message(request)
+    message = await _read(request)
     if isinstance(message, Response):
         return message
     if not isinstance(message, jsonrpc.Request):
@@ -148,7 +165,13 @@ async def _of_api(api: AnsweringApi, request: Request) -> Response:
     except asyncio.CancelledError:
         answering.cancel()
         raise
-    return JSONResponse(answering.result()) if done else StreamingResponse(_later(answering), headers=_SSE)
+    if not done:
+        return StreamingResponse(_later(answering), headers=_SSE)
+    answer = answering.result()
+    status = 200
+    if _asked_version(message) in MODERN_VERSIONS and answer.get("error", {}).get("code") in _SAID_BY_STATUS:
+        status = STATUS[answer["error"]["code"]]
+    return JSONResponse(answer, status)
 
 
 async def _later(answering: asyncio.Task[JsonObject]) -> AsyncIterator[bytes]:
@@ -223,9 +246,7 @@ def _event(message: JsonObject) -> bytes:
 
 def _modern(message: jsonrpc.Message, request: Request) -> Response | None:
     """Refuse a stateless request: stdio servers are initialized (2026-07-28, versioning: agents then fall back)."""
-    meta = message.params.get("_meta") if isinstance(message, jsonrpc.Request) else None
-    asked = meta.get(META_VERSION) if isinstance(meta, dict) else None
-    asked = asked or request.headers.get(VERSION_HEADER)
+    asked = _asked_version(message) or request.headers.get(VERSION_HEADER)
     if asked not in MODERN_VERSIONS:
         return None
     error = error_of(
@@ -235,6 +256,12 @@ def _modern(message: jsonrpc.Message, request: Request) -> Response | None:
     )
     error["error"]["data"] = {"supported": list(LEGACY_VERSIONS), "requested": asked}
     return JSONResponse(error, 400)
+
+
+def _asked_version(message: jsonrpc.Message) -> object:
+    """Return the version that a stateless request names, None where it names none."""
+    meta = message.params.get("_meta") if isinstance(message, jsonrpc.Request) else None
+    return meta.get(META_VERSION) if isinstance(meta, dict) else None
 
 
 def _is_foreign(host: str) -> bool:

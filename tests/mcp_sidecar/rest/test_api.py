@@ -205,8 +205,31 @@ def test_another_document_is_fetched_only_where_it_is_named(tmp_path):
     assert len(api.asked) == 1
 
 
+@pytest.mark.requirement("REST-018")
+def test_stateless_requests_are_answered_as_their_era_wants_it(tmp_path):
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    with rest_api() as api:
+        server = RestServer("pets", described(tmp_path), api.url)
+        found, listed, called, hello, other = ask(
+            server,
+            request("server/discover", _meta=meta),
+            request("tools/list", _meta=meta),
+            request("tools/call", _meta=meta, name="getPet", arguments={"id": "1"}),
+            request("initialize", _meta=meta),
+            request("tools/list", _meta={"io.modelcontextprotocol/protocolVersion": "2027-01-01"}),
+        )
+    assert "2026-07-28" in found["result"]["supportedVersions"]
+    assert (listed["result"]["ttlMs"], listed["result"]["cacheScope"]) == (0, "private")
+    assert {one["result"]["resultType"] for one in (found, listed, called)} == {"complete"}
+    assert "ttlMs" not in called["result"]
+    assert hello["error"]["code"] == -32601
+    assert (other["error"]["code"], other["error"]["data"]["requested"]) == (-32022, "2027-01-01")
+
+
 @pytest.mark.requirement("REST-013")
-@pytest.mark.parametrize("method", ["prompts/list", "resources/read", "logging/setLevel", "completion/complete"])
+@pytest.mark.parametrize(
+    "method", ["server/discover", "prompts/list", "resources/read", "logging/setLevel", "completion/complete"]
+)
 def test_there_are_tools_and_nothing_else(tmp_path, method):
     (answer,) = ask(RestServer("pets", described(tmp_path), "http://127.0.0.1:1"), request(method))
     assert answer["error"]["code"] == -32601

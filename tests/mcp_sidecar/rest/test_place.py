@@ -23,6 +23,8 @@ class Slow:
 
     async def answer(self, request):
         await self.free.wait()
+        if request.method == "nothing":
+            return {"jsonrpc": "2.0", "id": request.id, "error": {"code": -32601, "message": "There is none."}}
         return {"jsonrpc": "2.0", "id": request.id, "result": {}}
 
     async def close(self):
@@ -38,7 +40,9 @@ def message(method="ping", **params):
     ("method", "sent", "headers", "status", "code"),
     [
         ("POST", message(), {}, 200, None),
-        ("POST", message("server/discover", _meta=META), {"MCP-Protocol-Version": "2026-07-28"}, 400, -32022),
+        ("POST", message("server/discover", _meta=META), {"MCP-Protocol-Version": "2026-07-28"}, 200, None),
+        ("POST", message("nothing"), {}, 200, -32601),
+        ("POST", message("nothing", _meta=META), {"MCP-Protocol-Version": "2026-07-28"}, 404, -32601),
         ("POST", [message()], {}, 400, -32600),
         ("POST", {"jsonrpc": "2.0", "method": "notifications/initialized"}, {}, 202, None),
         ("GET", None, {}, 405, -32600),
