@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -299,7 +300,9 @@ def _end_on_signals() -> None:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        click.echo("stopping ...", err=True)
+        # Not by click: a buffered stream that is being written to just then may refuse its own handler (io).
+        with suppress(OSError):
+            os.write(2, b"stopping ...\n")
         raise SystemExit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):

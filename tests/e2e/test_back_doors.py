@@ -20,6 +20,8 @@ from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_core.seal import parse_keys
 from servers.launch import replicas
 
+pytestmark = pytest.mark.long
+
 NOTES = Address("mcp-notes-sessions")
 RING = base64.b64encode(b"k" * 32).decode()
 

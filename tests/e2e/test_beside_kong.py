@@ -19,7 +19,7 @@ from e2e.harness import JSON_HEADERS, modern
 from servers.launch import replicas
 from servers.own_kong import BIN, PLUGINS, OwnKong, other_plugins
 
-pytestmark = pytest.mark.skipif(not shutil.which("kong"), reason="there is no kong on the PATH")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not shutil.which("kong"), reason="there is no kong on the PATH")]
 AGENT = {"apikey": "agents-key-0123456789"}
 NOBODY = 65534
 # Imports what the plugin server needs, then goes on as somebody else, who may not be allowed to read this Python.

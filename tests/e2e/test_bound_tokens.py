@@ -9,6 +9,8 @@ from e2e.tokens import kit_gateway
 from servers.launch import wait_for
 from tokens.proofs import ROWS, bound, proof
 
+pytestmark = pytest.mark.long
+
 
 def send(gateway, authorization, proofs, url=None):
     asked = modern("good")

@@ -11,6 +11,8 @@ from e2e.harness import JSON_HEADERS, modern
 from e2e.test_dev_command import COMMAND, refusal
 from servers.launch import replicas
 
+pytestmark = pytest.mark.long
+
 
 def server_file(folder, name, url, more):
     (folder / f"{name}.yaml").write_text(f"name: {name}\nreplicas: [{json.dumps(url)}]\n{more}\n", encoding="utf-8")

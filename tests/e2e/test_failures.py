@@ -19,7 +19,7 @@ from kong_mcp.share import deck_folder
 from kong_mcp.state import write_state
 from servers.launch import replicas
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 KEYS = "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="
 
 

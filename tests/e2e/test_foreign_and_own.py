@@ -16,6 +16,8 @@ from kong_mcp.dev import STORE_FILE
 from kong_mcp.processes import Child
 from kong_mcp.share import program
 
+pytestmark = pytest.mark.long
+
 PINNED = {"tools": {"allow": ["*"]}}
 HELD = {"constraints": [{"tool": "good", "argument": ["text"], "one_of": ["x"], "required": True}]}
 

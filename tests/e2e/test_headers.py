@@ -9,6 +9,8 @@ from e2e.test_evasion import send
 from e2e.test_sessions import initialize
 from kong_mcp.state import Consumer
 
+pytestmark = pytest.mark.long
+
 OWN = {
     "X-Tenant": "a",
     "Accept-Language": "de",

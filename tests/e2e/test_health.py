@@ -13,7 +13,7 @@ from kong_mcp.servers import parse_server
 from servers.hostile_server import NOT_ALLOWED, HostileServer, head
 from servers.launch import wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 

@@ -12,6 +12,8 @@ from mcp.client.sse import sse_client
 
 from e2e.harness import CONSUMERS, call, connect, modern, start
 
+pytestmark = pytest.mark.long
+
 EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 BLOCK = EVERYTHING | {
     "pins": {"mode": "enforce"},

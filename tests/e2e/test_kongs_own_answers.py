@@ -6,7 +6,7 @@ import yaml
 from e2e.harness import KINDS, call, modern, start
 from kong_mcp import dev
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 KONG = [kind for kind in KINDS if kind == "kong"]
 LIST = {"jsonrpc": "2.0", "id": "a7", "method": "tools/list"}
 

@@ -13,6 +13,8 @@ from e2e.harness import JSON_HEADERS, modern
 from e2e.ways import MODERN, MODES, THROUGH_A_GATEWAY
 from mcp_core.jsonrpc import DEFAULT_LIMITS
 
+pytestmark = pytest.mark.long
+
 STREAMS = 100
 """Of each kind: calls that go on, and GET streams of sessions."""
 

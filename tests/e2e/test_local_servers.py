@@ -15,6 +15,8 @@ from mcp import Client
 from e2e.harness import JSON_HEADERS
 from e2e.test_dev_command import COMMAND
 
+pytestmark = pytest.mark.long
+
 PROGRAM = Path(__file__).parents[1] / "servers" / "stdio_server.py"
 
 

@@ -11,6 +11,8 @@ from e2e.test_headers import message
 from e2e.test_sessions import initialize
 from servers.launch import wait_for
 
+pytestmark = pytest.mark.long
+
 POLICY = {
     "tools": {"allow": ["good", *(f"a-tool-of-another-member-number-{number:07}" for number in range(25_000))]},
     "rules": [{"groups": ["staff"], "tools": {"deny": ["good"]}}],

@@ -8,6 +8,8 @@ from e2e.harness import another_node, call, start
 from e2e.test_sessions import initialize, whoami
 from kong_mcp.dev import fresh_keys
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def first(kind):

@@ -17,6 +17,8 @@ from e2e.harness import JSON_HEADERS, call, start
 from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import parse_server
 
+pytestmark = pytest.mark.long
+
 WAIT = 15
 
 

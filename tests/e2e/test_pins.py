@@ -14,6 +14,8 @@ from e2e.harness import CONSUMERS, call, connect, modern, start
 from kong_mcp.cli import main
 from kong_mcp.dev import STORE_FILE
 
+pytestmark = pytest.mark.long
+
 EVERYTHING = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 POLICY = EVERYTHING | {"pins": {"mode": "enforce"}}
 ERAS = ["legacy", "2026-07-28"]

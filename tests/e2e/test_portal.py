@@ -16,7 +16,7 @@ from mcp_core.page_word import Page, PageSigner
 from mcp_core.principal import consumer
 from servers.portal_company import company, listed
 
-pytestmark = [pytest.mark.requirement("WEB-018"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.requirement("WEB-018"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -18,6 +18,8 @@ from mcp_core.errand import Address, Errand, ErrandSigner
 from mcp_core.seal import parse_keys
 from servers.launch import Replica, wait_for
 
+pytestmark = pytest.mark.long
+
 SECRET = "0f-the server/&=1"
 QUERY = "api_key=0f-the%20server%2F%26%3D1&plan=basic"
 POLICY = {"tools": {"allow": ["good"]}, "pins": {"mode": "monitor"}}

@@ -12,6 +12,7 @@ from node import tools
 from servers.launch import wait_for
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.requirement("AUTH-302"),
     pytest.mark.skipif(tools.node() is None or tools.package("oidc-provider") is None, reason=tools.MISSING),
 ]

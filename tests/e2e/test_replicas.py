@@ -7,7 +7,7 @@ import pytest
 from e2e.harness import call, connect, start
 from e2e.test_sessions import initialize, whoami
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from servers.launch import wait_for
 from tokens.kit import Kit
 from tokens.provider import Provider
 
+pytestmark = pytest.mark.long
+
 PINS = {"pins": {"mode": "enforce"}}
 
 

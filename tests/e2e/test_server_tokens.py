@@ -12,6 +12,8 @@ from servers.launch import wait_for
 from tokens.kit import Kit
 from tokens.provider import Provider
 
+pytestmark = pytest.mark.long
+
 RESOURCE = "https://notes.internal/mcp"
 OPENING = {
     "jsonrpc": "2.0",

@@ -14,6 +14,8 @@ from kong_mcp.cli import main
 from kong_mcp.dev import STORE_FILE
 from servers.launch import FEATURES
 
+pytestmark = pytest.mark.long
+
 SCRIPT = FEATURES.with_name("skill_server.py")
 BASE = {"tools": {"allow": ["*"]}, "resources": {"allow": ["*"]}}
 NAMED = BASE | {"skills": {"allow": ["*"], "deny": ["skill://secret/*"]}, "apps": {"allow": ["ui://*"]}}

@@ -23,6 +23,8 @@ from mcp_sidecar.telemetry.audit_log import lines_of
 from mcp_sidecar.telemetry.audit_reading import verify
 from servers.launch import wait_for
 
+pytestmark = pytest.mark.long
+
 ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
 """`make telemetry` makes 100,000 calls, `make test` some dozens."""
 PATIENCE = 60 + ROUNDS

@@ -13,6 +13,8 @@ from servers.launch import wait_for
 from tokens.attacks import ROWS
 from tokens.kit import jwk
 
+pytestmark = pytest.mark.long
+
 BODY = json.dumps(call("good")).encode()
 WRITE = {"scope_rules": [{"scopes": ["notes:write"], "tools": ["report"]}], "denial": "challenge"}
 

@@ -12,6 +12,8 @@ from kong_mcp import dev
 from servers.launch import wait_for
 from servers.otlp import attributes, receiver
 
+pytestmark = pytest.mark.long
+
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PAGE = Path(__file__).resolve().parents[2] / "docs/telemetry.md"
 SHOWN = r"<!-- tested: opentelemetry -->\n```yaml\n(.*?)```"

@@ -15,6 +15,8 @@ from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import parse_server
 from servers.launch import Replica
 
+pytestmark = pytest.mark.long
+
 LEFT_OUT = "kong-mcp/leftOut"
 INTRODUCTION = {
     "supportedVersions": ["2026-07-28"],
