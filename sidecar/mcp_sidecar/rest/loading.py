@@ -53,12 +53,11 @@ async def _values(place: str, networks: Sequence[Network]) -> Any:
 
 
 async def _fetched(url: str, networks: Sequence[Network]) -> bytes:
-    resolver = CheckedResolver(networks)
-    connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
     headers = {"Accept": "application/json, application/yaml, */*;q=0.5", "Accept-Encoding": "identity"}
     try:
         _check_literal(url, networks)
+        connector = aiohttp.TCPConnector(resolver=CheckedResolver(networks), use_dns_cache=False, force_close=True)
         async with (
             aiohttp.ClientSession(
                 connector=connector, timeout=timeout, headers=headers, auto_decompress=False

@@ -1,7 +1,6 @@
 """A REST API as an MCP server, over real sockets: what reaches the API, and what an agent is told."""
 
 import asyncio
-import contextlib
 import ipaddress
 import json
 
@@ -35,20 +34,17 @@ def ask(server, *requests, networks=(), now=None, between=None):
 
     async def run():
         api = RestApi(server, compile_pattern, networks, **({"now": now} if now else {}))
-        async with contextlib.aclosing(_Closing(api)):
-            answers = []
+        answers = []
+        try:
             for one in requests:
                 answers.append(await api.answer(one))
                 if between is not None:
                     between()
-            return answers
+        finally:
+            await api.close()
+        return answers
 
     return asyncio.run(run())
-
-
-class _Closing:
-    def __init__(self, api):
-        self.aclose = api.close
 
 
 def text(answer):
@@ -84,7 +80,7 @@ def test_an_agent_is_shown_the_chosen_operations_and_calls_them(tmp_path):
     "arguments",
     [
         {},
-        {"id": "../admin"},
+        {"id": "../admin", "body": {"name": "x"}},
         {"id": "1", "body": {}},
         {"id": "1", "body": {"name": "x"}, "other": 1},
         {"id": "1", "body": '{"name": "x"}'},
