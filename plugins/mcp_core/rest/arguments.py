@@ -5,22 +5,25 @@ Source: OpenAPI 3.0.3 and 3.1.0, Parameter Object, Request Body Object, Security
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 from mcp_core.methods import GUARDED_PREFIXES, OVERRIDE_HEADERS
 from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
-from mcp_core.rest.schemas import SchemaMaker
+from mcp_core.rest.schemas import SchemaMaker, length_of
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
 
 Withheld: TypeAlias = frozenset[tuple[ParameterPlace, str]]
 
 LONGEST_ARGUMENT: Final = 64
 BODY: Final = "body"
-_VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
+VARIABLE: Final = re.compile(r"\{([^{}/]+)\}")
+"""A parameter in a path (OpenAPI 3.0.3, Paths Object)."""
+MOST_DECODINGS: Final = 8
+"""How often readers on the way are thought to decode what was encoded."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's or cookie's name (RFC 9110, section 5.6.2)."""
 _STYLES: Final = {
@@ -58,6 +61,19 @@ without an `x` before them. Path parameters are not among them: there a token is
 _PREFIXES_OF_THE_WAY: Final = (*GUARDED_PREFIXES, "x-forwarded-", "x-kong-")
 
 
+def variables_of(path: str) -> set[str]:
+    """Return the names in a path's braces. Raises OpenApiError where the path leads elsewhere than below the API."""
+    for segment in path.split("/"):
+        literal = seen = VARIABLE.sub("x", segment)
+        if {"{", "}"} & set(literal):
+            raise OpenApiError("has a path with a brace that has no other")
+        for _ in range(MOST_DECODINGS):
+            if seen.partition(";")[0] in {".", ".."} or any(one in "/\\" or not one.isprintable() for one in seen):
+                raise OpenApiError("has a path that leads to another place than it says")
+            seen = unquote(seen)
+    return set(VARIABLE.findall(path))
+
+
 def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld:
     """Return the parameters that no argument may set: API keys of security schemes, and the operator's headers."""
     found = {(ParameterPlace.HEADER, name.lower()) for name in taken_headers}
@@ -67,8 +83,8 @@ def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld
         except OpenApiError:
             continue
         name, place = scheme.get("name"), scheme.get("in")
-        if scheme.get("type") == "apiKey" and isinstance(name, str) and place in set(ParameterPlace):
-            found.add((ParameterPlace(place), name.lower()))
+        if scheme.get("type") == "apiKey" and isinstance(name, str) and str(place) in set(ParameterPlace):
+            found.add((ParameterPlace(str(place)), name.lower()))
     return frozenset(found)
 
 
@@ -105,7 +121,12 @@ class Arguments:
     ) -> Arguments:
         """Return the arguments of an operation. Raises OpenApiError where it cannot be called as it is described."""
         maker = SchemaMaker(document)
-        described = list(_parameters(document, (item, node), where, withheld))
+        variables = variables_of(path)
+        described = [
+            one
+            for one in _parameters(document, (item, node), where, withheld)
+            if one.place is not ParameterPlace.PATH or one.name in variables
+        ]
         names = _argument_names(described)
         parameters, properties, required = [], {}, []
         for argument, one in zip(names, described, strict=True):
@@ -121,14 +142,13 @@ class Arguments:
             schema, media, is_needed, document_of_body = body
             properties[BODY] = maker.of(schema, document_of_body)
             required += [BODY] if is_needed else []
-        variables = set(_VARIABLE.findall(path))
         if missing := variables - {one.name for one in parameters if one.place is ParameterPlace.PATH}:
             raise OpenApiError(f"has {{{min(missing)}}} in its path, and no parameter of this name")
         made: dict[str, Any] = {"type": "object", "properties": properties}
         if required:
             made["required"] = required
         made["additionalProperties"] = False
-        maker.finish(len(json.dumps(made)))
+        maker.finish(length_of(made))
         if maker.definitions:
             made["$defs"] = maker.definitions
         return cls(tuple(parameters), None if body is None else RestBody(BODY, media), made)
@@ -206,9 +226,13 @@ def _argument_names(described: Sequence[_Described]) -> list[str]:
 
 def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: str) -> tuple[Any, str, bool, str] | None:
     """Return schema, media type, whether it is needed, and its document; None where nothing is sent."""
-    if node.get("requestBody") is None or method == "GET":
+    if node.get("requestBody") is None:
         return None
     body, inside = document.resolve(node["requestBody"], where)
+    if method == "GET":
+        if body.get("required") is True:
+            raise OpenApiError("needs a body, and GET has none")
+        return None
     content = body.get("content")
     kinds = [one for one in content if isinstance(one, str)] if isinstance(content, dict) else []
     media = next((one for one in kinds if is_json(one)), None)

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from mcp_core.rest.arguments import is_withheld
+from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE, is_withheld
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
 
 MOST_TARGET: Final = 16_384
 """Characters of a request's path and query: half of what servers read of a request line, as a rule."""
-_VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
+_PARTS: Final = re.compile(r"\{[^{}]+\}|[^{}]+")
+_LITERAL: Final = "%!$&'()*+,;=:@~"
+"""What stands in a segment as it is (RFC 3986, section 3.3), and what is encoded already."""
 _FIELD: Final = re.compile(r"[\x20-\x7e]*")
-_DECODINGS: Final = 8
 _BETWEEN: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _MOST_DEPTH: Final = 16
 
@@ -72,18 +73,14 @@ def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> st
         _check_segment(one.argument, text)
         return quote(text, safe="")
 
-    segments = [
-        _VARIABLE.sub(put, one) if "{" in one else quote(one, safe="%!$&'()*+,;=:@~") for one in _segments(tool)
-    ]
-    for before, after in zip(_segments(tool), segments, strict=True):
-        # Two values that stand side by side may make what neither is.
-        if "{" in before:
-            _check_segment("a value", unquote(after))
-    return "/".join(segments)
-
-
-def _segments(tool: RestTool) -> list[str]:
-    return tool.path.split("/")
+    segments = tool.path.split("/")
+    written = []
+    for segment in segments:
+        words = [VARIABLE.sub(put, one) if "{" in one else quote(one, safe=_LITERAL) for one in _PARTS.findall(segment)]
+        written.append("".join(words))
+        if "{" in segment:  # two values that stand side by side may make what neither is
+            _check_segment("a value", unquote(written[-1]))
+    return "/".join(written)
 
 
 def _check_segment(argument: str, text: str) -> None:
@@ -91,8 +88,8 @@ def _check_segment(argument: str, text: str) -> None:
     if not text:
         raise ArgumentError(f"{argument} is empty, which would name another place of the API; give a value")
     seen = text
-    for _ in range(_DECODINGS):
-        if any(one in "/\\" or not one.isprintable() for one in seen):
+    for _ in range(MOST_DECODINGS):
+        if any(one in "/\\\ufffd" or not one.isprintable() for one in seen):
             raise ArgumentError(f"{argument} stands in the path, where no slash, backslash or control character may be")
         if seen.partition(";")[0] in {".", ".."}:
             raise ArgumentError(f"{argument} would name another place of the API; give the value itself")

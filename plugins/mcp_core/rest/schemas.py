@@ -74,7 +74,9 @@ class SchemaMaker:
             return self._referred(schema, document)
         made: dict[str, Any] = {}
         types = schema.get("type")
-        named = [one for one in (types if isinstance(types, list) else [types]) if one in _TYPES]
+        named = [
+            one for one in (types if isinstance(types, list) else [types]) if isinstance(one, str) and one in _TYPES
+        ]
         if named:
             made["type"] = named[0] if len(named) == 1 else named
         if about := text_of(schema, "description", _LONGEST_TEXT) or text_of(schema, "title", _LONGEST_TEXT):
@@ -139,7 +141,7 @@ class SchemaMaker:
                 continue
             waiting = len(self._waiting)
             made = self.of(self._document.at(place), place[0])
-            left -= len(json.dumps(made))
+            left -= length_of(made)
             if left < 0:
                 made = _TOO_LONG
                 while len(self._waiting) > waiting:  # what only this one refers to
@@ -168,6 +170,14 @@ class SchemaMaker:
                     self.definitions[name], edges[name], on_the_way[name] = {}, [], []
                 elif following not in done:
                     stack.append(following)
+
+
+def length_of(schema: Any) -> int:
+    """Return the characters of a schema as JSON. Raises OpenApiError where it cannot be written so."""
+    try:
+        return len(json.dumps(schema, allow_nan=False))
+    except ValueError:
+        raise OpenApiError("holds a number that is too large to be written") from None
 
 
 def _is_text(value: Any) -> bool:

@@ -6,6 +6,7 @@ the document, or is so deep that its reader ends. Words mean what YAML 1.2's cor
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +115,8 @@ class _Scalar:
             return _WORDS[self.text]
         if _INTEGER.fullmatch(self.text):
             return int(self.text)
-        return float(self.text) if _NUMBER.fullmatch(self.text) else self.text
+        number = float(self.text) if _NUMBER.fullmatch(self.text) else math.inf
+        return number if math.isfinite(number) else self.text
 
 
 def _put(place: tuple[Any, list[str]], value: Any, line: int) -> None:

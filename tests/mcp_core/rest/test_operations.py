@@ -1,5 +1,6 @@
 """Descriptions as tools: which names, which arguments, and what is left out with a reason."""
 
+import contextlib
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from mcp_core.rest.document import ApiDocument, OpenApiError
 from mcp_core.rest.operations import LONGEST_NAME, tools_of
 from mcp_core.rest.schemas import MOST_CHARACTERS
 from mcp_sidecar.lane.patterns import compile_pattern
+from servers.rest_api import PETS
 
 OK = {"200": {"description": "good"}}
 
@@ -277,6 +279,10 @@ def test_what_an_operation_says_of_a_parameter_counts_before_what_its_path_says(
         ("/a/{b}", {"parameters": [parameter("b", "path", style="matrix")]}, "style 'matrix'"),
         ("/a", {"servers": [{"url": "https://elsewhere.example.com"}]}, "servers of its own"),
         ("/a", {"parameters": [parameter("a b", "header", required=True)]}, "none of a header"),
+        ("/../other-api/a", {}, "another place than it says"),
+        ("/a/%252e%252e/b", {}, "another place than it says"),
+        ("/a/..%2fb", {}, "another place than it says"),
+        ("/a/{b", {}, "a brace"),
     ],
 )
 def test_what_cannot_be_called_as_it_is_described_is_left_out_with_the_reason(path, node, said):
@@ -284,6 +290,30 @@ def test_what_cannot_be_called_as_it_is_described_is_left_out_with_the_reason(pa
     result = found(paths, servers=[{"url": "https://api.example.com"}])
     assert [one.name for one in result.tools] == ["good"]
     assert said in result.left_out[0].why
+
+
+@pytest.mark.requirement("REST-001")
+@pytest.mark.parametrize(
+    "junk", [None, 7, 1e999, "x", True, [], {}, [{}], [[7]], {"$ref": 7}, {"$ref": "#/paths"}, {"a": {}}]
+)
+def test_junk_anywhere_in_a_description_takes_no_more_than_what_holds_it(junk):
+    schemes = {"a": {"type": "apiKey", "in": "query", "name": "key"}}
+    whole = {**PETS, "components": {**PETS["components"], "securitySchemes": schemes}}
+
+    def spoiled(node):
+        """Yield copies of a node, each with junk in another place."""
+        for key in node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            for inner in (junk, *spoiled(node[key])):
+                copy = dict(node) if isinstance(node, dict) else list(node)
+                copy[key] = inner
+                yield copy
+
+    read = 0
+    for one in spoiled(whole):
+        with contextlib.suppress(OpenApiError):
+            json.dumps([tool.item for tool in tools_of(ApiDocument(one)).tools], allow_nan=False)
+            read += 1
+    assert read > 50
 
 
 @pytest.mark.requirement("REST-008")

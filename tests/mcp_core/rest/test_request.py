@@ -42,7 +42,7 @@ def parameter(name, where="query", **more):
             "a\nb",
             "a\x00b",
         ),
-        *("%5c", "\u2028", [], ["a", "..", "/"], "%2525252525252525252525252525252e"),
+        *("%5c", "\u2028", [], ["a", "..", "/"], "%2525252525252525252525252525252e", "%c0%ae%c0%ae", "%ff"),
     ],
 )
 def test_no_value_in_a_path_names_another_operation(value):
@@ -117,6 +117,12 @@ def test_headers_and_cookies_hold_one_line_of_ascii():
     for value in ("a\r\nX-Api-Key: b", "a\nb", "ä", "\x00"):
         with pytest.raises(ArgumentError, match="printable ASCII"):
             request_of(tool, {"X-Trace": value})
+
+
+@pytest.mark.requirement("REST-010")
+def test_what_a_description_writes_in_a_path_is_no_query():
+    tool = tool_of("/a b/x?y=1&{id}#z", parameters=[parameter("id", "path")])
+    assert request_of(tool, {"id": "1"}).target == "/a%20b/x%3Fy=1&1%23z"
 
 
 @pytest.mark.requirement("REST-011")

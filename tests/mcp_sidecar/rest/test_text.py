@@ -8,8 +8,19 @@ from mcp_sidecar.rest.text import MOST_BYTES, values_of
 
 @pytest.mark.requirement("REST-001")
 def test_words_of_yaml_mean_what_every_reader_takes_them_for():
-    read = values_of(b"200: {a: no, b: 2026-01-01, c: 1.0, d: 7, e: true, f: null, g: '7', h: [~, 1e3]}\nnull: x\n")
-    things = {"a": "no", "b": "2026-01-01", "c": 1.0, "d": 7, "e": True, "f": None, "g": "7", "h": [None, 1000.0]}
+    read = values_of(
+        b"200: {a: no, b: 2026-01-01, c: 1.0, d: 7, e: true, f: null, g: '7', h: [~, 1e3, 1e999, .inf]}\nnull: x\n"
+    )
+    things = {
+        "a": "no",
+        "b": "2026-01-01",
+        "c": 1.0,
+        "d": 7,
+        "e": True,
+        "f": None,
+        "g": "7",
+        "h": [None, 1000.0, "1e999", ".inf"],
+    }
     assert read == {"200": things, "null": "x"}
     assert values_of(b'{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
 
