@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import anyio
+import httpx
 import pytest
 import yaml
 
@@ -30,6 +31,7 @@ def api_in_kong(targets):
     """Return what Kong has of the API: replicas, a key, a credential of the API's, and a limit."""
     plugins = [
         {"name": "key-auth", "config": {"hide_credentials": True}},
+        {"name": "acl", "config": {"allow": ["pets-api"]}},
         {"name": "rate-limiting", "config": {"year": MOST_CALLS, "policy": "local"}},
         {"name": "request-transformer", "config": {"add": {"headers": ["Authorization:Bearer of-the-api"]}}},
     ]
@@ -38,7 +40,13 @@ def api_in_kong(targets):
     return {
         "services": [{**service, "routes": [route]}],
         "upstreams": [{"name": "pets-api", "targets": [{"target": one, "weight": 100} for one in targets]}],
-        "consumers": [{"username": "mcp-pets", "keyauth_credentials": [{"key": "of-the-gateway"}]}],
+        "consumers": [
+            {
+                "username": "mcp-pets",
+                "keyauth_credentials": [{"key": "of-the-gateway"}],
+                "acls": [{"group": "pets-api"}],
+            }
+        ],
     }
 
 
@@ -87,6 +95,8 @@ def test_what_kong_does_for_an_api_holds_for_its_tools(kind, tmp_path, monkeypat
         settings = dev.DevSettings([server], "kong", port, consumers=consumers, local=local, local_port=local_port)
         with dev.run_dev(settings) as running:
             listed, said = anyio.run(used, running.url("pets"))
+            beside = httpx.delete(f"http://127.0.0.1:{port}/pets-api/pets/1", headers={"apikey": "adas-key"})
+    assert beside.status_code == 403
     assert listed == [{"getPet", "putPet"}] * len(MODES)
     assert [text for failed, text in said if not failed] == [
         json.dumps({"at": f"/pets/a{at}"}) for at in range(MOST_CALLS)

@@ -1,14 +1,17 @@
 """Server files of REST APIs: what they may not say, what their description does not give, and what becomes of them."""
 
 import json
+import re
 
 import pytest
+import yaml
 
+from deck.support import ROOT
 from kong_mcp.declare.folder import read_folder
 from kong_mcp.declare.json_schema import json_schema
 from kong_mcp.declare.local import stdio_servers
 from kong_mcp.declare.render import TAG, assemble, shared_files
-from kong_mcp.declare.rest import NoSecretError, rest_servers
+from kong_mcp.declare.rest import NoSecretError, rest_of, rest_servers
 from kong_mcp.declare.server_file import read_file, read_text
 from servers.rest_api import PETS
 
@@ -122,6 +125,18 @@ def test_descriptions_beside_server_files_are_none_themselves(tmp_path):
     folder = read_folder([tmp_path])
     assert [one.name for one in folder.servers] == ["pets"]
     assert folder.errors == []
+
+
+@pytest.mark.requirement("REST-019")
+def test_the_page_about_rest_apis_shows_a_good_file(tmp_path):
+    page = (ROOT / "docs" / "rest-apis.md").read_text(encoding="utf-8")
+    (tmp_path / "pets.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    orders = {"get": {"operationId": "getOrders", "responses": {}}}
+    described = {**PETS, "paths": {**PETS["paths"], "/orders": orders}}
+    (tmp_path / "pets.openapi.yaml").write_text(yaml.safe_dump(described))
+    folder = read_folder([tmp_path])
+    assert folder.problems == ()
+    assert rest_of(folder.servers[0].values)["through"] == "http://127.0.0.1:8000/pets-api"
 
 
 @pytest.mark.requirement("REST-019")
