@@ -95,7 +95,9 @@ def test_what_kong_does_for_an_api_holds_for_its_tools(kind, tmp_path, monkeypat
         settings = dev.DevSettings([server], "kong", port, consumers=consumers, local=local, local_port=local_port)
         with dev.run_dev(settings) as running:
             listed, said = anyio.run(used, running.url("pets"))
-            beside = httpx.delete(f"http://127.0.0.1:{port}/pets-api/pets/1", headers={"apikey": "adas-key"})
+            beside = httpx.delete(
+                f"http://127.0.0.1:{port}/pets-api/pets/1", headers={"apikey": "adas-key"}, trust_env=False
+            )
     assert beside.status_code == 403
     assert listed == [{"getPet", "putPet"}] * len(MODES)
     assert [text for failed, text in said if not failed] == [

@@ -14,12 +14,13 @@ _TEXT: Final = frozenset({"application/xml", "application/yaml", "application/x-
 _KINDS: Final = ("image", "audio")
 
 
-def result_of(status: int, media: str, body: bytes) -> dict[str, Any]:
-    """Return the result of a call whose whole answer is this."""
+def result_of(status: int, media: str, body: bytes, wait: str = "") -> dict[str, Any]:
+    """Return the result of a call whose whole answer is this. `wait` is its Retry-After (RFC 9110, section 10.2.3)."""
     kind = bare(media)
     is_text = is_json(kind) or kind.startswith("text/") or kind in _TEXT or kind.endswith("+xml") or not kind
     if not 200 <= status < 300:
-        return failed(_error(status, body.decode(errors="replace") if is_text else ""))
+        later = f" Call again in {wait} seconds." if wait.isascii() and wait.isdecimal() and len(wait) < 8 else ""
+        return failed(_error(status, body.decode(errors="replace") if is_text else "") + later)
     if not body:
         return _of({"type": "text", "text": f"HTTP {status} {_phrase(status)}".rstrip()})
     if is_text:

@@ -180,7 +180,8 @@ class RestApi:
                 body += piece
                 if len(body) > MOST_ANSWER:
                     return failed(f"The answer is longer than {MOST_ANSWER // 1024 // 1024} MiB; ask for less.")
-            return result_of(answer.status, answer.headers.get("Content-Type", ""), bytes(body))
+            media, wait = answer.headers.get("Content-Type", ""), answer.headers.get("Retry-After", "")
+            return result_of(answer.status, media, bytes(body), wait)
 
 
 def _answer(request: jsonrpc.Request, result: JsonObject) -> JsonObject:

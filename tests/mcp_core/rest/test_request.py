@@ -161,6 +161,14 @@ def test_what_went_wrong_is_a_result_that_says_so(status, media, body, said):
 
 
 @pytest.mark.requirement("REST-012")
+@pytest.mark.parametrize(
+    ("wait", "said"), [("30", "HTTP 429 Too Many Requests. Call again in 30 seconds."), ("x y", "Requests.")]
+)
+def test_an_error_says_when_to_call_again(wait, said):
+    assert result_of(429, "", b"", wait)["content"][0]["text"].endswith(said)
+
+
+@pytest.mark.requirement("REST-012")
 def test_what_went_well_is_shown_as_what_it_is():
     assert result_of(200, "application/json", b'{"a": 1}') == {"content": [{"type": "text", "text": '{"a": 1}'}]}
     assert result_of(204, "", b"")["content"][0]["text"] == "HTTP 204 No Content"
