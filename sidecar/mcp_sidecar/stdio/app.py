@@ -169,7 +169,7 @@ async def _of_api(api: AnsweringApi, request: Request) -> Response:
         return StreamingResponse(_later(answering), headers=_SSE)
     answer = answering.result()
     status = 200
-    if _asked_version(message) in MODERN_VERSIONS and answer.get("error", {}).get("code") in _SAID_BY_STATUS:
+    if _asked_version(message) is not None and answer.get("error", {}).get("code") in _SAID_BY_STATUS:
         status = STATUS[answer["error"]["code"]]
     return JSONResponse(answer, status)
 
