@@ -74,9 +74,8 @@ class SchemaMaker:
             return self._referred(schema, document)
         made: dict[str, Any] = {}
         types = schema.get("type")
-        named = [
-            one for one in (types if isinstance(types, list) else [types]) if isinstance(one, str) and one in _TYPES
-        ]
+        words = filter(_is_text, types if isinstance(types, list) else [types])
+        named = [one for one in dict.fromkeys(words) if one in _TYPES]
         if named:
             made["type"] = named[0] if len(named) == 1 else named
         if about := text_of(schema, "description", _LONGEST_TEXT) or text_of(schema, "title", _LONGEST_TEXT):
@@ -136,13 +135,11 @@ class SchemaMaker:
             raise OpenApiError(f"has arguments whose schemas take more than {MOST_CHARACTERS:,} characters")
         while self._waiting:
             place = self._waiting.popleft()
-            if left <= 0:
-                self.definitions[self._names[place]] = _TOO_LONG
-                continue
             waiting = len(self._waiting)
             made = self.of(self._document.at(place), place[0])
-            left -= length_of(made)
-            if left < 0:
+            if (size := length_of(made)) <= left:
+                left -= size
+            else:
                 made = _TOO_LONG
                 while len(self._waiting) > waiting:  # what only this one refers to
                     del self._names[self._waiting.pop()]
