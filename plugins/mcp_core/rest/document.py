@@ -21,7 +21,7 @@ class OpenApiError(ValueError):
     """A description, or a part of it, cannot be used. The message says what was found, on one line."""
 
 
-class TooMuchError(OpenApiError):
+class TooManySchemasError(OpenApiError):
     """The operations that are chosen take more work than one API may."""
 
 
@@ -50,10 +50,10 @@ class ApiDocument:
         self._left = MOST_SCHEMAS
 
     def count(self) -> None:
-        """Count one schema that is made. Raises TooMuchError: the same long one may stand in every operation."""
+        """Count one schema that is made. Raises TooManySchemasError: the same long one may stand in every operation."""
         self._left -= 1
         if self._left < 0:
-            raise TooMuchError(f"the operations hold more than {MOST_SCHEMAS:,} schemas; write `operations`")
+            raise TooManySchemasError(f"the operations hold more than {MOST_SCHEMAS:,} schemas; write `operations`")
 
     def place(self, reference: str, document: str) -> tuple[str, str]:
         """Return where a reference that stands in a document leads. Raises OpenApiError where it may not lead there."""

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from mcp_core.rest.arguments import Arguments, withheld_of
-from mcp_core.rest.document import ApiDocument, OpenApiError, TooMuchError, text_of
+from mcp_core.rest.document import ApiDocument, OpenApiError, TooManySchemasError, text_of
 from mcp_core.rest.tools import RestTool
 
 MOST_TOOLS: Final = 1_000
@@ -99,7 +99,7 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
         try:
             _check_servers(one, usual)
             arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
-        except TooMuchError:
+        except TooManySchemasError:
             raise
         except OpenApiError as error:
             left_out.append(NoTool(name, str(error)))
