@@ -78,6 +78,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
+    virtual = VirtualServers(parts, upstream)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
@@ -97,6 +98,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                     tasks.start_soon(RevocationKeeper(file, store, pause, parts.cuts.hear).run)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
+                tasks.start_soon(virtual.sessions.goodbyes.run)
                 tasks.start_soon(_read_on, settings, curator, metrics)
                 tasks.start_soon(catalog.follow, settings.pins.refresh_interval)
                 if portal is not None:
@@ -116,9 +118,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             *(portal.routes() if portal is not None else ()),
-            Route(
-                "/inspect/{server}", InspectLane(callers, parts, ward.breakers, VirtualServers(parts, upstream).reply)
-            ),
+            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers, virtual.reply)),
             *(
                 [Route(COLLECTOR_PATH, collector.answer, methods=["POST"])]
                 if settings.telemetry.collector_token

@@ -22,6 +22,7 @@ from mcp_core.methods import LISTEN_TASKS, LISTEN_URIS, Kind
 from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface
 from mcp_core.policy import Policy
 from mcp_core.principal import consumer
+from mcp_core.reasons import Reason
 from mcp_core.scan import ItemKind, Scanner
 from mcp_core.surface import ANSWER_LIMITS, filter_text
 from mcp_core.tasks import TaskSealer
@@ -49,7 +50,7 @@ VIEW = POLICY.view(WHO)
 def _closed(kind, name):
     # Every name is open: an unknown one ends a decision early, and an attacker has known ones.
     SNAPSHOT.refusal("s", kind, name)
-    return None if kind is not Kind.RESOURCE or name.isprintable() else "unknown"
+    return None if kind is not Kind.RESOURCE or name.isprintable() else (Reason.DENIED_ITEM, "")
 
 
 def _open_task(token):

@@ -261,6 +261,10 @@ def _both_killed(node, load):
     node.start_second()
 
 
+_OLD_SIDECARS_END = "sidecars to this release"
+"""Not graceful: a sidecar of 0.2.0 that ends closes connections that Kong keeps, so a list on its way may be 502."""
+
+
 def restarts(node):
     """Return step -> a graceful restart: none may have a call or list refused."""
     return {
@@ -292,7 +296,7 @@ def rolls(node, release):
         "plugin server and Kong back to the last release": lambda: olds.append(guard(release)),
         "this release's plugin server ended": lambda: olds.pop().stop(),
         "sidecars back to the last release": lambda: sidecars(release),
-        "sidecars to this release": lambda: sidecars(ROOT),
+        _OLD_SIDECARS_END: lambda: sidecars(ROOT),
         "plugin server and Kong to this release": lambda: olds.append(guard(ROOT)),
         "the last release's plugin server ended": lambda: olds.pop().stop(),
     }
@@ -327,7 +331,7 @@ def break_shape(*, kept, calls, agents=2, pause=0.01, roll=True):
             load.more(more)
             load.settle()
         load.stop()
-        return load.table(), [*graceful, *rolled], unguarded(replica)
+        return load.table(), [*graceful, *(one for one in rolled if one != _OLD_SIDECARS_END)], unguarded(replica)
 
 
 def refused(came):

@@ -184,6 +184,10 @@ def main():
             say({"jsonrpc": "2.0", "id": id_, "result": {"tools": TOOLS}})
         elif method == "tools/call":
             call(id_, message["params"])
+        elif method == "resources/subscribe" and message["params"]["uri"] == "refused":
+            say({"jsonrpc": "2.0", "id": id_, "error": {"code": -32002, "message": "no such resource"}})
+        elif method == "resources/subscribe" and message["params"]["uri"] == "hang":
+            continue
         elif id_ is not None and method:
             say({"jsonrpc": "2.0", "id": id_, "result": {}})
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -42,11 +41,15 @@ POLL_SECONDS: Final = 30.0
 """How often a member is looked at that cannot say that it changed, or does not answer."""
 MOST_WATCHES: Final = PLACES // 8
 """Members, each for one principal of one virtual server, that are listened to at once: each takes a place of all."""
+PACE_SECONDS: Final = 1.0
+"""How long nothing is told after something was: what members tell meanwhile is told together."""
 _LISTS: Final = {
     "tools": methods.TOOLS_CHANGED,
     "prompts": methods.PROMPTS_CHANGED,
     "resources": methods.RESOURCES_CHANGED,
 }
+_END: Final = b""
+"""Told within a stream: that it ends."""
 _HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -115,7 +118,8 @@ class StreamPlace:
 
     `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until the agent has
     subscribed to resources of a member, and returns what fetches the stream that tells of them, None where none does.
-    `stale` drops what a member listed before.
+    `stale` drops what a member listed before a time (monotonic), and returns in how many seconds that is done.
+    `over` is set when the agent ends the session that the stream is of.
     """
 
     parts: Parts
@@ -124,7 +128,8 @@ class StreamPlace:
     line: Line
     wanted: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(methods.LISTEN_CHANGES, True))
     updates: Callable[[str], Awaitable[Fetching | None]] | None = None
-    stale: Callable[[str], None] = lambda _member: None
+    stale: Callable[[str, float], float] = lambda _member, _at: 0.0
+    over: anyio.Event | None = None
 
 
 class MemberChanges:
@@ -149,6 +154,7 @@ class MemberChanges:
             self._deaf |= {(member, True) for member in members}
         self._all_listen = anyio.Event()
         self._told = set[str]()
+        self._changed = dict[str, float]()
         self._news = anyio.Event()
         if not members:
             self._all_listen.set()
@@ -177,6 +183,8 @@ class MemberChanges:
             async with anyio.create_task_group() as tasks, send, receive:
                 if refusal is None:
                     tasks.start_soon(self._tell, send)
+                    if place.over is not None:
+                        tasks.start_soon(self._end, place.over, send)
                     for member in self._members:
                         tasks.start_soon(self._watch, member)
                         if place.updates is not None:
@@ -190,6 +198,10 @@ class MemberChanges:
     async def _refused(self, refusal: Reject) -> AsyncGenerator[Fetched]:
         yield self.fail(refusal, Ending.LIMITED)
 
+    async def _end(self, over: anyio.Event, told: MemoryObjectSendStream[str | bytes | None]) -> None:
+        await over.wait()
+        await told.send(_END)
+
     async def _watch(self, member: str) -> None:
         """Hear what a member tells; one that tells nothing is asked to every now and then."""
 
@@ -200,8 +212,6 @@ class MemberChanges:
                     return
                 async with aclosing(talk.changes()) as changes:
                     async for said in changes:
-                        if said is not None:
-                            self._place.stale(member)
                         tell(said)
             except TalkError:
                 return
@@ -222,6 +232,7 @@ class MemberChanges:
         self._listens(member, updates=False)
         if said is not None:
             self._told.add(said)
+            self._changed[member] = time.monotonic()
             self._news.set()
 
     async def _tell(self, changed: MemoryObjectSendStream[str | bytes | None]) -> None:
@@ -231,8 +242,12 @@ class MemberChanges:
             with anyio.move_on_after(POLL_SECONDS):
                 await self._news.wait()
             self._news, told, self._told = anyio.Event(), self._told, set()
+            members, self._changed = self._changed, {}
+            # Whoever hears of a change and asks is answered with lists that have it.
+            await anyio.sleep(max((self._place.stale(*one) for one in members.items()), default=0.0))
             for said in sorted(told) if told else (None,):
                 await changed.send(said)
+            await anyio.sleep(PACE_SECONDS)
 
     async def _update(
         self,
@@ -264,7 +279,7 @@ class MemberChanges:
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
         yield Began(200, _HEADERS)
-        before = _digests(await self._take(False))
+        before = (await self._take(False)).digests
         with anyio.move_on_after(LISTEN_SECONDS):
             await self._all_listen.wait()
         wanted = self._place.wanted
@@ -272,13 +287,15 @@ class MemberChanges:
             yield self._event(methods.LISTEN_ACKNOWLEDGED, {"notifications": dict(wanted)})
         yield Said(b"", Event(comment=True))
         async for told in changed:
+            if told == _END:
+                return
             if isinstance(told, bytes):
                 yield Said(told, Event(data=told.decode()))
                 continue
-            after = _digests(await self._take(True))
+            after = (await self._take(True)).digests
             for list_, method in _LISTS.items():
                 # What a member tells is told on, as by any server: it may have changed twice since.
-                if wanted.get(f"{list_}ListChanged") and (told == method or after[list_] != before[list_]):
+                if wanted.get(f"{list_}ListChanged") and (told == method or after.get(list_) != before.get(list_)):
                     yield self._event(method, {})
             before = after
 
@@ -289,12 +306,3 @@ class MemberChanges:
         message = {"jsonrpc": "2.0", "method": method, **({"params": said} if said else {})}
         text = dumped(message)
         return Said(text, Event(data=text.decode()))
-
-
-def _digests(inventory: Inventory) -> dict[str, bytes]:
-    lists = {
-        "tools": [one.item for one in inventory.tools.values()],
-        "prompts": [one.item for one in inventory.prompts.values()],
-        "resources": [one.item for one in (*inventory.resources.values(), *inventory.templates.values())],
-    }
-    return {name: hashlib.sha256(json.dumps(items).encode()).digest() for name, items in lists.items()}

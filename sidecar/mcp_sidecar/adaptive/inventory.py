@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +33,10 @@ MOST_INSTRUCTIONS: Final = 2_000
 """Characters of one member's instructions that are shown: those of all of them stand before a model together."""
 
 
+MOST_TEMPLATES: Final = 500
+"""Templates of one member that are offered: a URI that nobody lists is held against all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemberOffer:
     """One item: whose it is, how it is called there, and what is listed of it here."""
@@ -57,6 +63,15 @@ class Inventory:
     """What the list of tools holds."""
     costs: Mapping[str, int] = field(default_factory=dict)
     """Tokens of each tool, where a list is chosen by them."""
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+    """Digest of each list that may be said to have changed: tools, prompts, resources."""
+    _stand: Sequence[tuple[Template, str]] = field(init=False)
+    """Templates as they were read, and whose they are: those that begin with the longest text of their own first."""
+
+    def __post_init__(self) -> None:
+        texts = sorted(self.templates, key=lambda text: -len(text.partition("{")[0]))
+        stand = tuple((Template(text), self.templates[text].member) for text in texts)
+        object.__setattr__(self, "_stand", stand)
 
     @property
     def listed_tools(self) -> dict[str, Mapping[str, Any]]:
@@ -72,8 +87,16 @@ class Inventory:
         offer = self.resources.get(uri)
         if offer is not None:
             return offer.member
-        found = [(text, one.member) for text, one in self.templates.items() if Template(text).matches(uri)]
-        return max(found, key=lambda one: len(one[0].partition("{")[0]))[1] if found else None
+        return next((member for template, member in self._stand if template.matches(uri)), None)
+
+    def by_member(self, uris: Iterable[str]) -> dict[str, list[str]]:
+        """Return the URIs of each member that has some. It may take long: call it in a thread."""
+        found: dict[str, list[str]] = {}
+        for uri in uris:
+            member = self.of_uri(uri)
+            if member is not None:
+                found.setdefault(member, []).append(uri)
+        return found
 
 
 @dataclass(slots=True)
@@ -147,7 +170,17 @@ class Inventories:
 def _make(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Inventory:
     inventory = merge(listed, virtual, view)
     items, budget = inventory.listed_tools, virtual.budget
-    return replace(inventory, mode=mode_of(items, budget), costs=costs_of(items, budget))
+    mode, costs = mode_of(items, budget), costs_of(items, budget)
+    return replace(inventory, mode=mode, costs=costs, digests=_digests(inventory))
+
+
+def _digests(inventory: Inventory) -> dict[str, bytes]:
+    lists = {
+        "tools": [one.item for one in inventory.tools.values()],
+        "prompts": [one.item for one in inventory.prompts.values()],
+        "resources": [one.item for one in (*inventory.resources.values(), *inventory.templates.values())],
+    }
+    return {name: hashlib.sha256(json.dumps(items).encode()).digest() for name, items in lists.items()}
 
 
 async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberList]:
@@ -175,7 +208,7 @@ def merge(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Invento
         {uri: one for uri, one in _by(listed, "resources", "uri").items() if view.allows(Kind.RESOURCE, uri)},
         {
             text: one
-            for text, one in _by(listed, "resourceTemplates", "uriTemplate").items()
+            for text, one in _by(listed, "resourceTemplates", "uriTemplate", MOST_TEMPLATES).items()
             if view.allows(Kind.RESOURCE, text)
         },
         "\n\n".join(said),
@@ -183,9 +216,11 @@ def merge(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Invento
     )
 
 
-def _items(listed: Sequence[MemberList], key: str, named: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+def _items(
+    listed: Sequence[MemberList], key: str, named: str, most: int | None = None
+) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
     for one in listed:
-        for item in one.items.get(key, ()):
+        for item in one.items.get(key, [])[:most]:
             if isinstance(item, dict) and isinstance(item.get(named), str):
                 yield one.member, item[named], item
 
@@ -204,9 +239,12 @@ def _named(listed: Sequence[MemberList], key: str, virtual: Virtual, reserved: I
     }
 
 
-def _by(listed: Sequence[MemberList], key: str, named: str) -> dict[str, MemberOffer]:
-    """Return items that cannot be renamed, by URI or template: of two that have the same, the first member's counts."""
+def _by(listed: Sequence[MemberList], key: str, named: str, most: int | None = None) -> dict[str, MemberOffer]:
+    """Return items that cannot be renamed, by URI or template: of two that have the same, the first member's counts.
+
+    `most` is how many of each member count.
+    """
     found: dict[str, MemberOffer] = {}
-    for member, uri, item in _items(listed, key, named):
+    for member, uri, item in _items(listed, key, named, most):
         found.setdefault(uri, MemberOffer(member, uri, item))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -76,6 +76,8 @@ class Relay:
         self._message = message
         self._fetch = Fetch(parts, call, line)
         self.heard: Callable[[], bool] | None = None
+        self.during: Callable[[], AbstractContextManager[None]] = nullcontext
+        """What holds as long as the request is with the member."""
 
     def speaking(self, speak: Speak) -> Relay:
         """Return the relay, which asks `speak` when it begins."""
@@ -89,8 +91,9 @@ class Relay:
     @asynccontextmanager
     async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
         """Give the parts of the answer as they come."""
-        async with aclosing(self._answer()) as parts:
-            yield parts
+        with self.during():
+            async with aclosing(self._answer()) as parts:
+                yield parts
 
     async def _answer(self) -> AsyncGenerator[Fetched]:
         for anew in (False, True):

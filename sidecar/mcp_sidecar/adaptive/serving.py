@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import anyio
 from starlette.types import Receive
 
 from mcp_core import headers as http
@@ -30,8 +31,8 @@ from mcp_sidecar.adaptive.finding import MemberFinder
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local, server_info
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
-from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, new_id
-from mcp_sidecar.adaptive.warm import Warm
+from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, RunningAt, new_id
+from mcp_sidecar.adaptive.warm import ANEW_SECONDS, Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.parts import Parts
@@ -42,8 +43,6 @@ from mcp_sidecar.upstream.answers import JSON_TYPE
 from mcp_sidecar.upstream.internal_route import Upstream
 from mcp_sidecar.upstream.talk import TalkError
 
-ANEW_SECONDS: Final = 2.0
-"""How old lists may be before they are asked for anew for a name that is not in them: who invents names asks nobody."""
 _MOST_COUNTED: Final = 10_000
 _ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
@@ -59,6 +58,7 @@ class VirtualServers:
         self.upstream = upstream
         self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
+        self.running = RunningAt()
         self.inventories = Inventories(self.warm)
         self.finder = MemberFinder()
         self.watches = Watches()
@@ -169,6 +169,9 @@ class Serving:
 
     def _relay(self, member: str, message: Mapping[str, Any], repeated: Mapping[str, str] | None = None) -> Relay:
         relay = Relay(self._parts, self._call, self._line, member, message, repeated)
+        session = self._call.target.session
+        if session is not None and "method" in message and "id" in message:
+            relay.during = partial(self._all.running.note, session, message["id"], member)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
@@ -231,20 +234,27 @@ class Serving:
                 await self._all.sessions.subscribed(session, member)
                 return self._beside(member, {})
 
-            return self._stream(updates=updates)
+            return self._stream(updates=updates, over=self._all.sessions.end_of(session))
         self._call = replace(self._call, headers={**headers, methods.LAST_EVENT_HEADER: own})
         return self._relay(member, {})
 
-    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges:
+    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges | Reject:
         """Return the stream that tells what an agent of the modern era wants to be told."""
         told: dict[str, Any] = {one: True for one in methods.LISTEN_CHANGES if wanted.get(one) is True}
         uris, principal = wanted.get(methods.LISTEN_URIS), self.claims.principal
-        inventory, by_member = await self.take(), dict[str, list[str]]()
-        for uri in uris if isinstance(uris, list) else ():
-            member = inventory.of_uri(uri) if isinstance(uri, str) else None
-            talk = None if member is None else await self._all.warm.talk(self.name, member, principal)
-            if member is not None and talk is not None and talk.spoken[0] is Era.MODERN:
-                by_member.setdefault(member, []).append(uri)
+        texts = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
+        by_member = dict[str, list[str]]()
+        # Each may be held against all templates.
+        caller = principal.name and principal.seal_key
+        with self._all.parts.shares.take(self.name, caller, lasting=False) as refusal:
+            if refusal is not None:
+                return refusal
+            inventory = await self.take()
+            theirs = await self._all.finder.apart(principal, inventory.by_member, texts) if texts else {}
+            for member, several in theirs.items():
+                talk = await self._all.warm.talk(self.name, member, principal)
+                if talk is not None and talk.spoken[0] is Era.MODERN:
+                    by_member[member] = several
         if by_member:
             told[methods.LISTEN_URIS] = [uri for several in by_member.values() for uri in several]
 
@@ -263,7 +273,10 @@ class Serving:
         return relay.speaking(partial(self._speak, member))
 
     def _stream(
-        self, wanted: Mapping[str, Any] = _ALL_CHANGES, updates: Callable[[str], Awaitable[Relay | None]] | None = None
+        self,
+        wanted: Mapping[str, Any] = _ALL_CHANGES,
+        updates: Callable[[str], Awaitable[Relay | None]] | None = None,
+        over: anyio.Event | None = None,
     ) -> MemberChanges:
         async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
             return await self.take(anew=anew)
@@ -271,10 +284,10 @@ class Serving:
         principal = self.claims.principal
         talk = partial(self._talk, principal)
 
-        def stale(member: str) -> None:
-            self._all.warm.forget(self.name, member, principal)
+        def stale(member: str, at: float) -> float:
+            return self._all.warm.changed(self.name, member, principal, at)
 
-        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale)
+        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale, over)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:
@@ -289,10 +302,15 @@ class Serving:
         return self._relay(member, {**message, "id": own})
 
     def _told(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
-        """Hand on what an agent tells, to the one member with which it has a session; there is one cancelled, say."""
-        session = self._call.target.session
+        """Hand on what an agent tells: that it cancels, to the member that has the request, else to its only member."""
+        session, params = self._call.target.session, message.get("params")
         if session is None or message["method"] == methods.INITIALIZED:
             return 202, {}, b""
+        if message["method"] == methods.CANCELLED and isinstance(params, dict):
+            has_it = self._all.running.member_of(session, params.get("requestId"))
+            if has_it is not None:
+                joined = self._all.sessions.has_joined(session, has_it)
+                return self._relay(has_it, message) if joined else (202, {}, b"")
         known = [one for one in self.virtual.members if self._all.sessions.known(session, one) is not None]
         return self._relay(known[0], message) if len(known) == 1 else (202, {}, b"")
 

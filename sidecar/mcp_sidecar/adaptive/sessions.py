@@ -10,14 +10,17 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import anyio
 
 from mcp_core import methods
 from mcp_core.seal import base64url, from_base64url
+from mcp_sidecar.adaptive.goodbyes import Goodbyes
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
@@ -66,7 +69,33 @@ class _Kept:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     opened: bool = False
     session: str | None = None
+    talk: Talk | None = None
     subscribed: anyio.Event = field(default_factory=anyio.Event)
+
+
+class RunningAt:
+    """The members that have requests of agents' sessions now, by the agent's own id of each."""
+
+    def __init__(self) -> None:
+        self._members: dict[tuple[str, str], list[str]] = {}
+
+    @contextmanager
+    def note(self, session: str, id_: Any, member: str) -> Iterator[None]:
+        """Know that a member has a request, as long as the context lasts."""
+        key = (session, json.dumps(id_))
+        having = self._members.setdefault(key, [])
+        having.append(member)
+        try:
+            yield
+        finally:
+            having.remove(member)
+            if not having:
+                del self._members[key]
+
+    def member_of(self, session: str, id_: Any) -> str | None:
+        """Return the member that has a request, of several with one id the last one; None where none has."""
+        having = self._members.get((session, json.dumps(id_)))
+        return having[-1] if having else None
 
 
 class MemberSessions:
@@ -74,13 +103,20 @@ class MemberSessions:
 
     def __init__(self, *, max_answer: int) -> None:
         self._max = max_answer
+        self.goodbyes = Goodbyes()
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._ends: WeakValueDictionary[bytes, anyio.Event] = WeakValueDictionary()
 
     def known(self, session: str, member: str) -> str | None:
         """Return the session with a member that is open, None where none is."""
         kept = self._kept.get((session, member))
         return None if kept is None else kept.session
+
+    def has_joined(self, session: str, member: str) -> bool:
+        """Return whether a member took the agent's era, whether or not it keeps a session."""
+        kept = self._kept.get((session, member))
+        return kept is not None and kept.opened
 
     async def open(self, way: ActingWay, session: str, member: str, *, anew: bool = False) -> str | None:
         """Return the session with a member that stands behind an agent's; None where it keeps none.
@@ -96,7 +132,9 @@ class MemberSessions:
                 with anyio.move_on_after(OPEN_SECONDS) as scope:
                     talk = Talk(way, member, None, max_answer=self._max)
                     kept.session = await talk.join(said.version, said.capabilities, said.client)
-                    kept.opened = True
+                    kept.opened, kept.talk = True, talk
+                    if self.has_ended(session):  # while the member opened its own
+                        self.goodbyes.add(talk)
                 if scope.cancelled_caught:
                     raise TalkError("timeout")
             return kept.session
@@ -113,24 +151,32 @@ class MemberSessions:
         kept = self._kept.setdefault((session, member), _Kept())
         self._kept.move_to_end((session, member))
         if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+            self._part(self._kept.popitem(last=False)[1])
         return kept
+
+    def _part(self, kept: _Kept) -> None:
+        if kept.talk is not None and kept.session is not None:
+            self.goodbyes.add(kept.talk)
 
     def has_ended(self, session: str) -> bool:
         """Return whether an agent ended its session, as far as this sidecar was told."""
         return _mark(session) in self._ended
 
-    def forget(self, session: str, members: tuple[str, ...]) -> dict[str, str]:
-        """End an agent's session. Returns the sessions with members that stood behind it."""
+    def end_of(self, session: str) -> anyio.Event:
+        """Return what is set when an agent ends its session, for as long as somebody holds it."""
+        return self._ends.setdefault(_mark(session), anyio.Event())
+
+    def forget(self, session: str, members: tuple[str, ...]) -> None:
+        """End an agent's session, and those with members that stood behind it."""
         self._ended[_mark(session)] = None
         if len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
-        found = {}
+        if (end := self._ends.get(_mark(session))) is not None:
+            end.set()
         for member in members:
             kept = self._kept.pop((session, member), None)
-            if kept is not None and kept.session is not None:
-                found[member] = kept.session
-        return found
+            if kept is not None:
+                self._part(kept)
 
 
 def _mark(session: str) -> bytes:

@@ -23,6 +23,9 @@ from mcp_sidecar.upstream.talk import Talk, TalkError
 
 FRESH_SECONDS: Final = 10.0
 """How long what a member listed is served without asking it again. Calls are decided anew each time."""
+ANEW_SECONDS: Final = 2.0
+"""How old lists may be before they are asked for anew for a name that is not in them, and how long it is between two
+times that a member has its own asked for anew: who invents names, or changes, asks nobody."""
 MEMBER_SECONDS: Final = 5.0
 """How long all wait for a member's lists: it is left out then, and said so."""
 AGAIN_SECONDS: Final = 3.0
@@ -67,6 +70,7 @@ class _Kept:
     asked: float = 0.0
     size: int = 0
     wanted: float = 0.0
+    dropped: float = 0.0
     gone: bool = False
 
     def fresh(self, now: float, since: float | None) -> MemberList | None:
@@ -114,6 +118,17 @@ class Warm:
     def forget(self, by: str, member: str, principal: Principal) -> None:
         """Ask a member anew when its lists are wanted next."""
         self._of(by, member, principal).until = 0.0
+
+    def changed(self, by: str, member: str, principal: Principal, at: float) -> float:
+        """Drop what a member listed before it said, at a time (monotonic), that this changed.
+
+        Returns how many seconds from now that is done: a member that says so again and again is not asked each time.
+        """
+        kept, now = self._of(by, member, principal), time.monotonic()
+        if kept.dropped < at:
+            kept.dropped = max(now, kept.dropped + ANEW_SECONDS)
+        kept.until = min(kept.until, kept.dropped) if kept.asked < kept.dropped else kept.until
+        return max(0.0, kept.dropped - now)
 
     def _of(self, by: str, member: str, principal: Principal) -> _Kept:
         key = (by, member, principal)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Multiset
-from collections import deque
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import Final
 
@@ -19,23 +19,27 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
+from mcp_sidecar.second.asked import DAY, AskedToday
 from mcp_sidecar.second.question import MOST_CHARACTERS, NoAnswerError, answer, question
 from mcp_sidecar.second.settings import SecondReaderSettings
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.second import Opinion, Place, Unread
+from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.alerts import Alerts
 from mcp_sidecar.surface.surfaces import Surfaces
 
 MOST_ANSWER: Final = 65_536
 """Bytes of an answer that are read."""
-DAY: Final = 86_400.0
 TRIES: Final = 3
-"""Questions about one item that may fail before the reader itself is looked at."""
+"""Questions about one item that may fail, of a reader in order, before it waits for a person."""
 QUESTIONS: Final = 1 + 2
 """Questions that one item may take at once."""
 LEASE_SECONDS: Final = 120
+"""How long a sidecar reads for all at least, once it asked to; it asks before each item."""
 _LEASE: Final = "second-reader"
 _PAGE: Final = 50
+_FEW: Final = 5
+"""Versions that wait, which are read before it is looked once more for open ones."""
 _REST: Final = 2.0
 """Seconds between two looks into the store while there is nothing to read."""
 _LONGEST_REST: Final = 300.0
@@ -84,10 +88,12 @@ class SecondReader:
         self._holder = token_hex(8)
         self._words: dict[str, tuple[Opinion, str]] = {}
         self._entry = 0
-        self._behind: Place = -1, "", ""
+        self._behind: dict[bool, Place] = dict.fromkeys((True, False), (-1, "", ""))
+        # Where to go back to once a server has its share again: (server, whether what was passed over is open).
+        self._passed: dict[tuple[str, bool], Place] = {}
         self._failed: Multiset[str] = Multiset()
         self._proven = False
-        self._asked: deque[float] | None = None
+        self._asked: AskedToday | None = None
 
     async def run(self) -> None:
         """Read what is new, for ever."""
@@ -113,21 +119,30 @@ class SecondReader:
                 await anyio.sleep(rest)
 
     async def _page(self, client: httpx.AsyncClient) -> bool:
-        """Read a page of what is new. Returns whether there may be more to read now."""
+        """Read some of what is new, first what agents may see. Returns whether there may be more to read now."""
         if not await self._leads():
             return False
-        entry, behind = self._entry, self._behind
+        entry, asked = self._entry, await self._asked_today()
         self._entry, words = await self._surfaces.ask(lambda store: store.words(entry))
         self._words |= words
-        page = await self._surfaces.ask(lambda store: store.unread(behind, _PAGE))
-        for one in page:
-            if not await self._read(client, one):
-                return False
-            self._behind = one.place
-        return len(page) == _PAGE
+        for (server, is_open), behind in list(self._passed.items()):
+            if asked.has_share(server, time.time()):
+                self._behind[is_open] = min(self._behind[is_open], behind)
+                del self._passed[server, is_open]
+        for is_open, most in ((True, _PAGE), (False, _FEW)):
+            page = await self._surfaces.ask(partial(_unread, self._behind[is_open], is_open, most))
+            for one in page:
+                if not await self._read(client, one, asked):
+                    return False
+                self._behind[is_open] = one.place
+            if page:
+                return True
+        return False
 
     async def _leads(self) -> bool:
-        now, lasts = time.time_ns() // 1_000_000, LEASE_SECONDS * 1000
+        # It holds while an item is read: two known texts before it, the item, and both again behind it.
+        seconds = max(LEASE_SECONDS, (1 + 2 * len(KNOWN)) * self._settings.second_timeout + 60)
+        now, lasts = time.time_ns() // 1_000_000, int(seconds * 1000)
         held = await self._surfaces.ask(lambda store: store.take_lease(_LEASE, self._holder, now, lasts, None))
         return held.holder == self._holder
 
@@ -136,39 +151,49 @@ class SecondReader:
         with suppress(StoreError):
             await self._surfaces.ask(lambda store: store.leave_lease(_LEASE, self._holder))
 
-    async def _read(self, client: httpx.AsyncClient, one: Unread) -> bool:
-        """Have a version read, unless its digest was. Returns False where nothing more may be asked today."""
+    async def _read(self, client: httpx.AsyncClient, one: Unread, asked: AskedToday) -> bool:
+        """Have a version read, unless its digest was. Returns False where nothing more may be asked now."""
         known = self._words.get(one.digest)
         if known is not None:
             word, said = known
             if word is not Opinion.HARMLESS and one.is_open:  # the same text once more, of another server say
                 await self._say(one, word, said, known=True)
             return True
+        if not await self._leads():
+            return False
         if len(one.content) > MOST_CHARACTERS:
             await self._say(one, Opinion.UNSURE, TOO_LONG)
             return True
-        if not await self._may_ask(QUESTIONS):
+        if not asked.may_ask(QUESTIONS, time.time()):
             self._outcomes.labels("budget").inc()
             return False
+        if not asked.has_share(one.server, time.time()):
+            self._outcomes.labels("share").inc()
+            self._passed.setdefault((one.server, one.is_open), self._behind[one.is_open])
+            return True
         if not self._proven:
-            await self._prove(client)
+            await self._prove(client, "")
         try:
-            word, said = await self._ask(client, one.content)
-        except FailedError:
+            word, said = await self._ask(client, one.content, one.server)
+        except (FailedError, OutOfOrderError):
+            # Raises in an outage. A place that reads other texts well refuses, or fails for, this one alone.
+            await self._prove(client, one.server)
             self._failed[one.digest] += 1
             if self._failed[one.digest] < TRIES:
                 raise
-            await self._prove(client)  # who reads other texts well fails for this one
             word, said = Opinion.UNSURE, SILENT
         await self._say(one, word, said)
         return True
 
-    async def _prove(self, client: httpx.AsyncClient) -> None:
-        """Have two texts read of which the word is known. Raises OutOfOrderError where the words are others."""
+    async def _prove(self, client: httpx.AsyncClient, server: str) -> None:
+        """Have two texts read of which the word is known. Raises OutOfOrderError where the words are others.
+
+        `server` is the one whose item made that necessary, "" for none.
+        """
         self._proven = False
         for text, wanted in KNOWN:
             try:
-                word, _ = await self._ask(client, text)
+                word, _ = await self._ask(client, text, server)
             except FailedError as error:
                 raise OutOfOrderError(f"a text that is known got no answer: {error}") from None
             if word not in wanted:
@@ -185,26 +210,23 @@ class SecondReader:
         if news is not None:
             self._alerts.tell(news)
 
-    async def _may_ask(self, more: int) -> bool:
-        """Return whether so many more questions are within the bound of a day; words in the store count as asked."""
-        now = time.time()
+    async def _asked_today(self) -> AskedToday:
+        """Return what was asked in a day; words in the store count as asked, by whichever sidecar."""
         if self._asked is None:
-            since = int((now - DAY) * 1000)
-            count = await self._surfaces.ask(lambda store: store.asked_since(since))
-            self._asked = deque([now] * count)
-        while self._asked and self._asked[0] <= now - DAY:
-            self._asked.popleft()
-        return len(self._asked) + more <= self._settings.second_daily
+            now = time.time()
+            known = await self._surfaces.ask(lambda store: store.asked_since(int((now - DAY) * 1000)))
+            self._asked = AskedToday(self._settings.second_daily, known, now)
+        return self._asked
 
-    async def _ask(self, client: httpx.AsyncClient, content: str) -> tuple[Opinion, str]:
-        """Ask about a text.
+    async def _ask(self, client: httpx.AsyncClient, content: str, server: str) -> tuple[Opinion, str]:
+        """Ask about a text. `server` is whose share of the day that takes.
 
         Raises:
             OutOfOrderError: there is nobody who answers.
             FailedError: there is no answer to this, or another one than was asked for.
         """
         if self._asked is not None:
-            self._asked.append(time.time())
+            self._asked.add(server, time.time())
         try:
             said = answer(await self._post(client, question(self._settings.second_model, content)))
         except (OutOfOrderError, FailedError, NoAnswerError) as error:
@@ -238,3 +260,7 @@ class SecondReader:
         except (httpx.HTTPError, TimeoutError) as error:
             raise FailedError(type(error).__name__) from None
         return found
+
+
+def _unread(behind: Place, is_open: bool, most: int, store: Store) -> list[Unread]:  # noqa: FBT001 - of a partial
+    return store.unread(behind, most, is_open=is_open)

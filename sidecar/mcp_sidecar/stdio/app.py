@@ -39,8 +39,9 @@ from mcp_core.outcome import (
     Reject,
 )
 from mcp_core.stdio import StdioServer
-from mcp_sidecar.stdio.program import JsonObject, ProgramGoneError, WaitingRequest, error_of
+from mcp_sidecar.stdio.program import ProgramGoneError
 from mcp_sidecar.stdio.sessions import StdioSession, StdioSessions
+from mcp_sidecar.stdio.waiting import JsonObject, WaitingRequest, error_of
 
 SWEEP_SECONDS: Final = 15.0
 STREAM_AFTER: Final = 10.0
@@ -202,7 +203,7 @@ async def _answer(asked: WaitingRequest) -> Response:
     """Return the answer alone where nothing comes before it, else a stream of all."""
     try:
         async with asyncio.timeout(STREAM_AFTER):
-            first = await asked.messages.get()
+            first = await asked.next()
     except TimeoutError:
         return StreamingResponse(_messages(asked, None), headers=_SSE)
     return JSONResponse(first) if "method" not in first else StreamingResponse(_messages(asked, first), headers=_SSE)
@@ -214,7 +215,7 @@ async def _messages(asked: WaitingRequest, message: JsonObject | None) -> AsyncI
     while message is None or "method" in message:
         try:
             async with asyncio.timeout(STREAM_AFTER):
-                message = await asked.messages.get()
+                message = await asked.next()
         except TimeoutError:
             yield _COMMENT
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from mcp_sidecar import logs
 from mcp_sidecar.stdio.app import AnsweringApi, StdioApp
 
 STOP_SECONDS = 3
+_PR_SET_DUMPABLE = 4
 
 
 class StdioHttp(uvicorn.Server):
@@ -41,6 +43,14 @@ class StdioHttp(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
+def hide_environment() -> None:
+    """Let no other process of this user read this one's environment or memory (prctl(2), PR_SET_DUMPABLE).
+
+    It holds every server's secrets. Programs that are run from here are exec'd, and dumpable again.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def serve(
     servers: Sequence[StdioServer],
     ports: Sequence[int],
@@ -52,11 +62,13 @@ def serve(
     Raises:
         OSError: a port cannot be taken.
     """
+    hide_environment()
     logs.configure(level)
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]
         config = uvicorn.Config(
             StdioApp(servers, apis).asgi,
+            loop="uvloop",  # asyncio's own waits for a program's pipes too, which an orphan may hold open
             ws="none",
             lifespan="on",
             log_config=None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import secrets
 import time
 from collections import deque
@@ -10,14 +12,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mcp_core import jsonrpc, methods
-from mcp_core.outcome import METHOD_NOT_FOUND
+from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND
 from mcp_core.stdio import StdioServer
-from mcp_sidecar.stdio.program import JsonObject, ProgramGoneError, StdioProgram, WaitingRequest, error_of
+from mcp_sidecar.stdio.program import ProgramGoneError, StdioProgram
+from mcp_sidecar.stdio.waiting import MOST_BYTES, JsonObject, WaitingMessages, WaitingRequest, error_of
 
 START_SECONDS: Final = 60.0
 """Until a program has answered `initialize`."""
 LONGEST_WAIT: Final = 60.0
+MAKES_ROOM: Final = 60.0
+"""Seconds without a request after which a session may be ended for another that begins."""
 _MOST_HELD: Final = 100
+_MOST_SUBSCRIBED: Final = 1000
+_LONGEST_URI: Final = 2048
 _NOT_SHARED: Final = frozenset({methods.SET_LOG_LEVEL})
 """What one session would change for all."""
 
@@ -53,32 +60,55 @@ class StdioSession:
         self.program = program
         self.used = time.monotonic()
         self.subscribed: set[str] = set()
+        self.subscribing: set[str] = set()
         self.requested: set[Any] = set()
-        self.held: deque[JsonObject] = deque(maxlen=_MOST_HELD)
-        self.stream: asyncio.Queue[JsonObject | None] | None = None
+        self.held: deque[tuple[JsonObject, int]] = deque()
+        self._held_bytes = 0
+        self.stream: WaitingMessages | None = None
 
-    def push(self, message: JsonObject) -> None:
-        """Have the agent hear something that answers nothing it asked."""
-        if self.stream is not None and self.stream.qsize() < _MOST_HELD:
-            self.stream.put_nowait(message)
-        elif self.stream is None:
-            self.held.append(message)
+    def may_subscribe(self, uri: str) -> bool:
+        """Return whether a shared program may be asked to tell of this resource."""
+        uris = self.subscribed | self.subscribing
+        return len(uri) <= _LONGEST_URI and (uri in uris or len(uris) < _MOST_SUBSCRIBED)
 
-    def listen(self) -> asyncio.Queue[JsonObject | None]:
+    def note_use(self, _answer: JsonObject) -> None:
+        """Note that a request ended now: however long it took, the session was in use until then."""
+        self.used = time.monotonic()
+
+    def note_answer(self, uri: str, answer: JsonObject) -> None:
+        """Note what a shared program answered to a subscription."""
+        if uri in self.subscribing and "result" in answer:
+            self.subscribed.add(uri)
+        self.subscribing.discard(uri)
+        self.note_use(answer)
+
+    def push(self, message: JsonObject, size: int) -> None:
+        """Have the agent hear something of so many bytes that answers nothing it asked; what is oldest is let go."""
+        if self.stream is not None:
+            self.stream.add(message, size)
+            return
+        self.held.append((message, size))
+        self._held_bytes += size
+        while len(self.held) > _MOST_HELD or self._held_bytes > MOST_BYTES:
+            self._held_bytes -= self.held.popleft()[1]
+
+    def listen(self) -> WaitingMessages:
         """Return what the agent's GET stream is to carry; an earlier stream of it ends."""
         self.hang_up()
-        self.stream = asyncio.Queue()
-        while self.held:
-            self.stream.put_nowait(self.held.popleft())
+        self.stream = WaitingMessages(_MOST_HELD)
+        for message, size in self.held:
+            self.stream.add(message, size)
+        self.held.clear()
+        self._held_bytes = 0
         return self.stream
 
     def hang_up(self) -> None:
         """End the GET stream."""
         if self.stream is not None:
-            self.stream.put_nowait(None)
+            self.stream.end()
             self.stream = None
 
-    def hear(self, message: JsonObject) -> None:
+    def hear(self, message: JsonObject, size: int) -> None:
         """Take what a program that has this session alone says of its own accord."""
         program = self.program
         if program is None:
@@ -86,16 +116,16 @@ class StdioSession:
         waiting: WaitingRequest | None = next(reversed(program.waiting.values()), None)
         if "id" in message:
             if waiting is None and self.stream is None:
-                program.later(_answer(program, error_of(message["id"], "No agent listens.", METHOD_NOT_FOUND)))
+                program.reply(error_of(message["id"], "No agent listens.", METHOD_NOT_FOUND))
                 return
             if len(self.requested) < _MOST_HELD and isinstance(message["id"], str | int):
                 self.requested.add(message["id"])
         if self.stream is not None and "id" not in message:
-            self.push(message)
+            self.push(message, size)
         elif waiting is not None:
-            waiting.add(message)
+            waiting.add(message, size)
         else:
-            self.push(message)
+            self.push(message, size)
 
 
 class StdioSessions:
@@ -106,6 +136,7 @@ class StdioSessions:
         self.wait = RestartWait()
         self._sessions: dict[str, StdioSession] = {}
         self._opening = 0
+        self._ending: list[StdioProgram] = []
         self._shared: StdioProgram | None = None
         self._said: JsonObject = {}
         self._lock = asyncio.Lock()
@@ -123,11 +154,16 @@ class StdioSessions:
     async def open(self, request: jsonrpc.Request) -> tuple[StdioSession | None, JsonObject]:
         """Begin a session with an agent's `initialize`; return it, None where there is none, and the answer."""
         self._sweep()
-        if len(self._sessions) + self._opening >= self.server.limits.sessions:
+        self._ending = [one for one in self._ending if one.there]
+        full = len(self._sessions) + self._opening + len(self._ending) >= self.server.limits.sessions
+        unused = self._unused(MAKES_ROOM) if full else []
+        if full and not unused:
             text = f"{self.server.name}: {self.server.limits.sessions} sessions are open, and no more may be."
             return None, error_of(request.id, text)
         self._opening += 1
         try:
+            if unused:
+                await self.close(unused[0])
             if self.server.shared:
                 await self._ready()
                 session, answer = StdioSession(None), {"jsonrpc": "2.0", "id": request.id, "result": self._said}
@@ -144,7 +180,7 @@ class StdioSessions:
         return session, answer
 
     async def _start(
-        self, request: jsonrpc.Request, unasked: Callable[[JsonObject], None]
+        self, request: jsonrpc.Request, unasked: Callable[[JsonObject, int], None]
     ) -> tuple[StdioProgram, JsonObject]:
         """Run a program and initialize it. One that does not take that is ended. Raises ProgramGoneError."""
         if (left := self.wait.seconds) > 0:
@@ -185,37 +221,43 @@ class StdioSessions:
                 raise ProgramGoneError(str(error.get("message") if isinstance(error, dict) else error).rstrip("."))
             await program.tell({"jsonrpc": "2.0", "method": methods.INITIALIZED})
             self._said, self._shared = answer["result"], program
+            program.later(self._subscribe_again(program))
+            return program
+
+    async def _subscribe_again(self, program: StdioProgram) -> None:
+        with contextlib.suppress(ProgramGoneError):
             for uri in sorted({uri for one in self._sessions.values() for uri in one.subscribed}):
                 await program.ask(jsonrpc.Request(0, methods.SUBSCRIBE, {"uri": uri}), None, START_SECONDS)
-            return program
 
     async def ask(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest:
         """Send an agent's request. Raises ProgramGoneError."""
-        if session.program is None:
-            if (own := self._of_many(session, request)) is not None:
-                return own
-            program = await self._ready()
-        else:
-            program = session.program
-        return await program.ask(request, session, self.server.limits.answer)
+        seconds = self.server.limits.answer
+        if session.program is not None:
+            return await session.program.ask(request, session, seconds, session.note_use)
+        if (own := self._of_many(session, request)) is not None:
+            return own
+        program = await self._ready()
+        uri = request.params.get("uri")
+        if request.method != methods.SUBSCRIBE or not isinstance(uri, str):
+            return await program.ask(request, session, seconds, session.note_use)
+        if not session.may_subscribe(uri):
+            text = f"At most {_MOST_SUBSCRIBED} resources, whose URIs have {_LONGEST_URI} characters at most."
+            return _answered(error_of(request.id, text, INVALID_PARAMS), session)
+        session.subscribing.add(uri)
+        return await program.ask(request, session, seconds, functools.partial(session.note_answer, uri))
 
     def _of_many(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest | None:
-        """Return what answers a request that does not reach a shared program, and note subscriptions."""
-        answer: JsonObject | None = None
+        """Return what answers a request that does not reach a shared program, and note what is subscribed no more."""
         uri = request.params.get("uri")
         if request.method in _NOT_SHARED:
-            answer = error_of(request.id, "The local program is shared by all sessions.", METHOD_NOT_FOUND)
-        elif request.method == methods.SUBSCRIBE and isinstance(uri, str):
-            session.subscribed.add(uri)
-        elif request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
+            text = "The local program is shared by all sessions."
+            return _answered(error_of(request.id, text, METHOD_NOT_FOUND), session)
+        if request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
             session.subscribed.discard(uri)
+            session.subscribing.discard(uri)
             if any(uri in one.subscribed for one in self._sessions.values()):
-                answer = {"jsonrpc": "2.0", "id": request.id, "result": {}}
-        if answer is None:
-            return None
-        asked = WaitingRequest(request.id, None, session, asyncio.Queue())
-        asked.end(answer)
-        return asked
+                return _answered({"jsonrpc": "2.0", "id": request.id, "result": {}}, session)
+        return None
 
     async def tell(self, session: StdioSession, message: jsonrpc.Notification | jsonrpc.Response) -> None:
         """Send an agent's notification, or its answer to what a program asked. Raises ProgramGoneError."""
@@ -232,19 +274,20 @@ class StdioSessions:
             outcome = {"result": message.result} if message.error is None else {"error": message.error}
             await program.tell({"jsonrpc": "2.0", "id": message.id, **outcome})
 
-    def _hear_shared(self, message: JsonObject) -> None:
+    def _hear_shared(self, message: JsonObject, size: int) -> None:
         """Take what a shared program says of its own accord: only what is for everybody, or was subscribed to."""
         method, params = message["method"], message.get("params")
         if "id" in message:
             if self._shared is not None:
                 answer = {"jsonrpc": "2.0", "id": message["id"], "result": {}}
                 refusal = error_of(message["id"], "The local program is shared by all sessions.", METHOD_NOT_FOUND)
-                self._shared.later(_answer(self._shared, answer if method == methods.PING else refusal))
+                self._shared.reply(answer if method == methods.PING else refusal)
             return
         for session in self._sessions.values():
             uri = params.get("uri") if isinstance(params, dict) else None
-            if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and uri in session.subscribed):
-                session.push(message)
+            subscribed = isinstance(uri, str) and uri in session.subscribed
+            if method in methods.LIST_CHANGED or (method == methods.RESOURCE_UPDATED and subscribed):
+                session.push(message, size)
 
     async def close(self, session: StdioSession) -> None:
         """End a session, and its program where it has one of its own."""
@@ -263,11 +306,16 @@ class StdioSessions:
     async def close_idle(self) -> None:
         """End sessions that nobody uses."""
         self._sweep()
-        oldest = time.monotonic() - self.server.limits.idle
-        for session in list(self._sessions.values()):
-            busy = session.program is not None and session.program.waiting
-            if session.used < oldest and session.stream is None and not busy:
-                await self.close(session)
+        while unused := self._unused(self.server.limits.idle):
+            await self.close(unused[0])
+
+    def _unused(self, seconds: float) -> list[StdioSession]:
+        """Return the sessions that nobody used for so long, the least recently used first."""
+        oldest = time.monotonic() - seconds
+        programs = [one.program or self._shared for one in self._sessions.values()]
+        busy = {asked.owner for program in programs if program is not None for asked in program.waiting.values()}
+        found = [one for one in self._sessions.values() if one.used < oldest and one.stream is None and one not in busy]
+        return sorted(found, key=lambda one: one.used)
 
     def _sweep(self) -> None:
         for session in list(self._sessions.values()):
@@ -276,13 +324,11 @@ class StdioSessions:
 
     def _forget(self, session: StdioSession) -> None:
         session.hang_up()
-        self._sessions.pop(session.id, None)
+        if self._sessions.pop(session.id, None) is not None and session.program is not None:
+            self._ending.append(session.program)
 
 
-async def _answer(program: StdioProgram, message: JsonObject) -> None:
-    """Answer what a program asked, if it still is there."""
-    if program.running:
-        try:
-            await program.tell(message)
-        except ProgramGoneError:
-            return
+def _answered(answer: JsonObject, session: StdioSession) -> WaitingRequest:
+    asked = WaitingRequest(answer["id"], None, session)
+    asked.end(answer)
+    return asked

@@ -54,6 +54,7 @@ class Unread:
     generation: int
     item: str
     digest: str
+    server: str
     content: str
     state: str
 
@@ -80,17 +81,23 @@ def words(session: Session, after: int) -> tuple[int, dict[str, tuple[Opinion, s
     return after, found
 
 
-def asked_since(session: Session, at: int) -> int:
-    """Return how many words were given since a time (Unix milliseconds)."""
-    return session.execute(select(func.count()).where(Entry.action == READ, Entry.at >= at)).scalar_one()
+def asked_since(session: Session, at: int) -> dict[str, int]:
+    """Return how many words were given about items of each server since a time (Unix milliseconds)."""
+    counts = select(Entry.server, func.count()).where(Entry.action == READ, Entry.at >= at).group_by(Entry.server)
+    return dict(session.execute(counts).all())
 
 
-def unread(session: Session, behind: Place, most: int) -> list[Unread]:
-    """Return versions that no person decided on, in the order of their places, behind one of them."""
+def unread(session: Session, behind: Place, most: int, *, is_open: bool) -> list[Unread]:
+    """Return versions that no person decided on, in the order of their places, behind one of them.
+
+    They are those that agents may see where `is_open`, else those that wait.
+    """
+    opened = Version.state.in_([state.value for state in OPEN])
     order = Version.generation, Version.item, Version.digest
     found = session.execute(
-        select(*order, Version.content, Version.state)
-        .where(tuple_(*order) > behind, Version.reason != REVIEWED, Version.state != State.REJECTED.value)
+        select(*order, Version.server, Version.content, Version.state)
+        .where(tuple_(*order) > behind, opened if is_open else ~opened)
+        .where(Version.reason != REVIEWED, Version.state != State.REJECTED.value)
         .order_by(*order)
         .limit(most)
     )

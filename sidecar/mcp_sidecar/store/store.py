@@ -79,15 +79,15 @@ class Store:
         with reading(self._engine) as session:
             return second.words(session, after)
 
-    def asked_since(self, at: int) -> int:
-        """Return how often the second reader said something since a time (Unix milliseconds)."""
+    def asked_since(self, at: int) -> dict[str, int]:
+        """Return how often the second reader said something about each server since a time (Unix milliseconds)."""
         with reading(self._engine) as session:
             return second.asked_since(session, at)
 
-    def unread(self, behind: second.Place, most: int) -> list[second.Unread]:
+    def unread(self, behind: second.Place, most: int, *, is_open: bool) -> list[second.Unread]:
         """Return versions for the second reader, at most so many; see second.unread."""
         with reading(self._engine) as session:
-            return second.unread(session, behind, most)
+            return second.unread(session, behind, most, is_open=is_open)
 
     def say(self, one: second.Unread, word: second.Opinion, said: str, *, known: bool, now: int) -> News | None:
         """Write down what the second reader says of a version, and return what that closes; see second.say."""
