@@ -52,6 +52,7 @@ SERVERS_FILE: Final = "servers.json"
 RECORDS_FILE: Final = "records.log"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
+_THIS_MACHINE: Final = ("127.0.0.0/8", "::1/128")
 
 
 def fresh_keys() -> str:
@@ -248,6 +249,7 @@ def _start_local(settings: DevSettings, folder: Path, reaper: Reaper, stack: con
     if not settings.local:
         return
     command = [program("kong-mcp"), "stdio", "serve", *map(str, settings.local), "--port", str(settings.local_port)]
+    command += [word for network in _THIS_MACHINE for word in ("--network", network)]
     running = Child("local servers", command, os.environ, folder / "local.log")
     reaper.watch(running.pid)
     stack.callback(running.stop)
@@ -331,7 +333,7 @@ def _auth_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
     issuers += [grant.issuer for policy in policies if (grant := read_upstream_token(policy, read_auth(policy)))]
     if not issuers:
         return {}
-    defaults = {NETWORKS_VARIABLE: "127.0.0.0/8,::1/128", REFRESH_VARIABLE: "2"}
+    defaults = {NETWORKS_VARIABLE: ",".join(_THIS_MACHINE), REFRESH_VARIABLE: "2"}
     return {
         ISSUER_KEYS_VARIABLE: str(folder / "issuer-keys"),
         ASK_SOCKET_VARIABLE: str(folder / "ask.sock"),

@@ -13,7 +13,7 @@ GROUPS = {
     "usage": "Say who used what, how often and how well.",
     "search": "Find the items that answer a question.",
     "revoke": "Cut off a subject, a client or a session.",
-    "stdio": "Run local servers: programs that speak MCP on their standard streams.",
+    "stdio": "Run local servers: programs that speak MCP on their standard streams, and REST APIs.",
 }
 """Name of each group -> its help."""
 _MODULES = {

@@ -1,29 +1,49 @@
-"""`kong-mcp stdio`: run the local servers of server files, beside Kong."""
+"""`kong-mcp stdio`: run the local servers and REST APIs of server files, beside Kong."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 
 import click
 
-from kong_mcp.declare.local import NoSecretError, local_of, stdio_servers
+from kong_mcp.declare.local import local_of, stdio_servers
+from kong_mcp.declare.rest import NoSecretError, rest_servers
 from kong_mcp.declare.server_cli import good, paths_argument
 from mcp_core.stdio import DEFAULT_PORT
+from mcp_sidecar.auth.addresses import Network
+from mcp_sidecar.lane.patterns import compile_pattern
+from mcp_sidecar.rest.api import RestApi
 from mcp_sidecar.stdio.serving import serve as run
 
 
 @click.group()
 def stdio() -> None:
-    """Run programs that speak MCP on their standard streams as servers behind Kong."""
+    """Run programs that speak MCP on their standard streams, and REST APIs, as servers behind Kong."""
+
+
+def _network(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(one) for one in given]
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; write 10.0.0.0/8, say") from None
 
 
 @stdio.command()
 @paths_argument
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen here alone, whatever the files say.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def serve(paths: tuple[Path, ...], port: int | None, log_level: str) -> None:
-    """Offer the local servers of DIR to Kong, on loopback, until SIGTERM (docs/local-servers.md).
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    callback=_network,
+    metavar="CIDR",
+    help="OpenAPI descriptions may be fetched from here, beside public addresses.",
+)
+def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: list[Network]) -> None:
+    """Offer the local servers and REST APIs of DIR to Kong, on loopback, until SIGTERM (docs/local-servers.md).
 
     It runs beside Kong, in the same network: what it offers asks nobody who they are. Programs find in their
     environment what their files say and nothing else; secrets are read from this command's environment.
@@ -33,10 +53,13 @@ def serve(paths: tuple[Path, ...], port: int | None, log_level: str) -> None:
     """  # noqa: D301 - click's \b keeps the example's line
     files = [one for one in good(paths).servers if local_of(one.values) is not None]
     if not files:
-        raise click.ClickException("there is no local server in these files; write replicas: [{command: [...]}]")
+        raise click.ClickException(
+            "there is no local server in these files; write replicas: [{command: [...]}], or openapi"
+        )
     ports = {(local_of(one.values) or {}).get("port", DEFAULT_PORT) for one in files} if port is None else {port}
     try:
-        run(stdio_servers(files, os.environ), sorted(ports), log_level)
+        apis = {one.name: RestApi(one, compile_pattern, networks) for one in rest_servers(files, os.environ)}
+        run(stdio_servers(files, os.environ), sorted(ports), log_level, apis)
     except NoSecretError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

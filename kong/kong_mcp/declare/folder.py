@@ -12,6 +12,8 @@ from kong_mcp.declare.server_file import ServerFile, read_file
 from kong_mcp.declare.virtual import resolve
 
 SUFFIXES: Final = frozenset({".yaml", ".yml"})
+DESCRIPTIONS: Final = (".openapi.yaml", ".openapi.yml")
+"""How files are named that are no server files, but descriptions of REST APIs beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,13 @@ def read_folder(paths: Sequence[Path]) -> Folder:
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        yield from sorted(file for file in path.rglob("*") if _is_server_file(file))
     elif path.exists():
         yield path
+
+
+def _is_server_file(file: Path) -> bool:
+    return file.suffix in SUFFIXES and not file.name.endswith(DESCRIPTIONS) and file.is_file()
 
 
 def together(servers: Sequence[ServerFile], problems: Sequence[Problem] = ()) -> Folder:

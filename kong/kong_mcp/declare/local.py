@@ -1,5 +1,7 @@
 """Local servers among server files: `replicas: [{command: [...]}]`, a program that speaks MCP on its standard streams.
 
+A replica with `openapi` in the place of a command is a REST API, which the same process offers: see rest.py.
+
 The fields, what they mean together, and the record that its process (`kong-mcp stdio serve`) is started with.
 """
 
@@ -9,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kong_mcp.declare import rest
 from mcp_core.query import is_secret, variable
 from mcp_core.stdio import DEFAULT_PORT, ProcessLimits, StdioServer, path_of
 
@@ -32,7 +35,7 @@ LOCAL: Final[dict[str, Any]] = {
         {
             "command": {
                 "type": "array",
-                "required": True,
+                "required_unless": "openapi",
                 "len_min": 1,
                 "elements": _TEXT,
                 "description": "The program and its arguments, each by itself; no shell reads them. Everybody on its "
@@ -80,13 +83,14 @@ LOCAL: Final[dict[str, Any]] = {
                 ],
             }
         },
+        *rest.FIELDS,
     ],
 }
 """A replica as a mapping."""
 
 
 def local_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what a server file says of its program, None where it has none."""
+    """Return what a server file says of its program, or of its REST API; None where it has neither."""
     return next((one for one in values.get("replicas", ()) if isinstance(one, dict)), None)
 
 
@@ -103,12 +107,16 @@ def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if len(replicas) > 1:
         yield (
             "replicas",
-            "found a command beside other replicas; a local server has one, which runs a program for each session",
+            "found a command beside other replicas; a local server has one, which runs a program for each session"
+            if rest.rest_of(values) is None
+            else "found openapi beside other replicas; a REST API has one, as Kong balances behind `through`",
         )
+    yield from rest.beside(values)
     for at, local in enumerate(replicas):
         if not isinstance(local, dict):
             continue
-        yield from _arguments(at, local["command"])
+        yield from rest.problems(at, local)
+        yield from _arguments(at, local.get("command", ()))
         for name, value in local.get("env", {}).items():
             where = f"replicas[{at}].env.{name}"
             if _NAME.fullmatch(name) is None:
@@ -132,26 +140,18 @@ def _arguments(at: int, command: Sequence[str]) -> Iterator[tuple[str, str]]:
         option = word if word.startswith("-") and not equals else ""
 
 
-class NoSecretError(ValueError):
-    """A variable that a server's `env` refers to is not set; the message names both."""
-
-
 def stdio_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) -> list[StdioServer]:
     """Return the local servers among server files, with their secrets read from the environment.
 
     Raises:
-        NoSecretError: a secret is not there.
+        rest.NoSecretError: a secret is not there.
     """
     found = []
     for one in files:
-        if (local := local_of(one.values)) is None:
+        local = local_of(one.values)
+        if local is None or "command" not in local:
             continue
-        given = {}
-        for name, value in local.get("env", {}).items():
-            known = variable(value)
-            if known is not None and not environment.get(known):
-                raise NoSecretError(f"{one.name}: the environment has no {known}, which its {name} is to be")
-            given[name] = value if known is None else environment[known]
+        given = rest.with_secrets(one.name, local.get("env", {}), environment)
         limits = ProcessLimits(**local.get("limits", {}))
         found.append(StdioServer(one.name, tuple(local["command"]), given, local.get("process") == "shared", limits))
     return found

@@ -187,7 +187,8 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
                 ],
             },
             "description": "URLs of the MCP endpoint, one a replica. They differ in host and port only. The path is "
-            "the one that replicas are asked for. Or a mapping: the program of a local server (docs/local-servers.md).",
+            "the one that replicas are asked for. Or a mapping: the program of a local server (docs/local-servers.md), "
+            "or a REST API (docs/rest-apis.md).",
             "examples": [["http://10.0.0.7:8080/mcp", "http://10.0.0.8:8080/mcp"]],
         }
     },

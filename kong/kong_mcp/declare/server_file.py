@@ -15,6 +15,7 @@ from kong_mcp.declare.local import problems as local_problems
 from kong_mcp.declare.model import AUTH, RENAMED, SERVER_FILE, of_guard
 from kong_mcp.declare.nodes import EMPTY, MAX_BYTES, NodeError, Scalar, compose
 from kong_mcp.declare.problems import Problem, nearest
+from kong_mcp.declare.rest import in_description
 from kong_mcp.declare.short_forms import ShortFormError, expand
 from kong_mcp.declare.values import line_of, read
 from kong_mcp.servers import DevServer, ServerSpecError, server_of
@@ -140,6 +141,9 @@ def _meaning(mine: ServerFile) -> list[Problem]:
     held = (_virtual, _guard, _paths, _plugins, _credentials, _life)
     found = [problem for one in held for problem in one(mine)]
     found += [mine.problem(where, text) for where, text in local_problems(mine.values)]
+    if not found:  # only then the description is looked for
+        described = in_description(mine.file, mine.values)
+        found += [mine.problem(where, text, warning=warning) for where, text, warning in described]
     return found if mine.server.virtual else [*found, *_tls(mine), *_health(mine)]
 
 

@@ -1,4 +1,4 @@
-"""Local servers as streamable HTTP (2025-11-25, basic/transports), each at its own path, for Kong on this machine.
+"""Local servers and REST APIs as streamable HTTP (2025-11-25, basic/transports), each at its own path, for Kong.
 
 Every error about a program is a JSON-RPC error with status 200: the place answers well, and Kong shall not count it as
 ill for what one program does. Nobody is asked for a credential here: it listens on loopback only, and refuses what a
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -28,7 +28,16 @@ from mcp_core.methods import (
     SESSION_HEADER,
     VERSION_HEADER,
 )
-from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNSUPPORTED_VERSION, Reject
+from mcp_core.outcome import (
+    ACCEPTED,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    SESSION_NOT_FOUND,
+    STATUS,
+    UNSUPPORTED_VERSION,
+    Reject,
+)
 from mcp_core.stdio import StdioServer
 from mcp_sidecar.stdio.program import ProgramGoneError
 from mcp_sidecar.stdio.sessions import StdioSession, StdioSessions
@@ -39,15 +48,28 @@ STREAM_AFTER: Final = 10.0
 """Seconds without a message after which an answer becomes a stream, whose comments keep the connection."""
 _LIMITS: Final = jsonrpc.Limits(body=16 * 1024 * 1024)
 """As much as guards can be told to let through: theirs are the limits that hold."""
+_SAID_BY_STATUS: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, UNSUPPORTED_VERSION})
+"""Errors that stateless requests are answered with by a status too (2026-07-28, basic/transports)."""
 _COMMENT: Final = b": waiting\n\n"
 _SSE: Final = {"cache-control": "no-store", "content-type": "text/event-stream"}
 
 
-class StdioApp:
-    """The ASGI application for some local servers."""
+class AnsweringApi(Protocol):
+    """A server without sessions, which answers each request by itself."""
 
-    def __init__(self, servers: Sequence[StdioServer]) -> None:
+    async def answer(self, request: jsonrpc.Request) -> JsonObject:
+        """Return the JSON-RPC answer to a request."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class StdioApp:
+    """The ASGI application for some local servers, and for REST APIs by their names."""
+
+    def __init__(self, servers: Sequence[StdioServer], apis: Mapping[str, AnsweringApi] | None = None) -> None:
         self._servers = {one.name: StdioSessions(one) for one in servers}
+        self._apis = dict(apis or {})
         routes = [
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/{name}/mcp", self._serve, methods=["GET", "POST", "DELETE"]),
@@ -62,6 +84,7 @@ class StdioApp:
         finally:
             sweeping.cancel()
             await asyncio.gather(*(one.close_all() for one in self._servers.values()))
+            await asyncio.gather(*(one.close() for one in self._apis.values()))
 
     async def _sweep(self) -> None:
         while True:
@@ -72,7 +95,10 @@ class StdioApp:
     async def _serve(self, request: Request) -> Response:
         if ORIGIN_HEADER in request.headers or _is_foreign(request.headers.get("host", "")):
             return _refused(403, INVALID_REQUEST, "Only the gateway is answered here.")
-        sessions = self._servers.get(request.path_params["name"])
+        name = request.path_params["name"]
+        if (api := self._apis.get(name)) is not None:
+            return await _of_api(api, request)
+        sessions = self._servers.get(name)
         if sessions is None:
             return _refused(404, INVALID_REQUEST, "There is no local server of this name.")
         if request.method == "POST":
@@ -86,16 +112,9 @@ class StdioApp:
         return StreamingResponse(_pushed(session), headers=_SSE)
 
     async def _post(self, sessions: StdioSessions, request: Request) -> Response:
-        try:
-            message = jsonrpc.parse(await _body(request), _LIMITS)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if isinstance(message, Reject):
-            return JSONResponse(error_of(message.id, message.message, message.code), message.http_status())
-        if isinstance(message, jsonrpc.Batch):
-            return _refused(400, INVALID_REQUEST, "Send one message at a time.")
-        if (refused := _modern(message, request)) is not None:
-            return refused
+        message = await _message(request)
+        if isinstance(message, Response):
+            return message
         if isinstance(message, jsonrpc.Request) and message.method == INITIALIZE:
             opened, answer = await sessions.open(message)
             return JSONResponse(answer, headers={} if opened is None else {SESSION_HEADER: opened.id})
@@ -111,6 +130,62 @@ class StdioApp:
         with contextlib.suppress(ProgramGoneError):
             await sessions.tell(session, message)
         return Response(status_code=ACCEPTED)
+
+
+async def _message(request: Request) -> jsonrpc.Message | Response:
+    """Return the message that a request brings to a program, or what refuses it."""
+    message = await _read(request)
+    return message if isinstance(message, Response) else _modern(message, request) or message
+
+
+async def _read(request: Request) -> jsonrpc.Message | Response:
+    """Return the message that a request brings, or what refuses it."""
+    try:
+        message = jsonrpc.parse(await _body(request), _LIMITS)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    if isinstance(message, Reject):
+        return JSONResponse(error_of(message.id, message.message, message.code), message.http_status())
+    if isinstance(message, jsonrpc.Batch):
+        return _refused(400, INVALID_REQUEST, "Send one message at a time.")
+    return message
+
+
+async def _of_api(api: AnsweringApi, request: Request) -> Response:
+    """Return the answer of a server without sessions, as a stream where it takes long."""
+    if request.method != "POST":
+        return _refused(405, INVALID_REQUEST, "There are no sessions here: POST requests.")
+    message = await _read(request)
+    if isinstance(message, Response):
+        return message
+    if not isinstance(message, jsonrpc.Request):
+        return Response(status_code=ACCEPTED)
+    answering = asyncio.create_task(api.answer(message))
+    try:
+        done, _ = await asyncio.wait([answering], timeout=STREAM_AFTER)
+    except asyncio.CancelledError:
+        answering.cancel()
+        raise
+    if not done:
+        return StreamingResponse(_later(answering), headers=_SSE)
+    answer = answering.result()
+    status = 200
+    if _asked_version(message) is not None and answer.get("error", {}).get("code") in _SAID_BY_STATUS:
+        status = STATUS[answer["error"]["code"]]
+    return JSONResponse(answer, status)
+
+
+async def _later(answering: asyncio.Task[JsonObject]) -> AsyncIterator[bytes]:
+    """Yield comments until there is an answer. Who goes away meanwhile ends the work for it."""
+    try:
+        while True:
+            yield _COMMENT
+            done, _ = await asyncio.wait([answering], timeout=STREAM_AFTER)
+            if done:
+                yield _event(answering.result())
+                return
+    finally:
+        answering.cancel()
 
 
 async def _body(request: Request) -> bytes:
@@ -172,9 +247,7 @@ def _event(message: JsonObject) -> bytes:
 
 def _modern(message: jsonrpc.Message, request: Request) -> Response | None:
     """Refuse a stateless request: stdio servers are initialized (2026-07-28, versioning: agents then fall back)."""
-    meta = message.params.get("_meta") if isinstance(message, jsonrpc.Request) else None
-    asked = meta.get(META_VERSION) if isinstance(meta, dict) else None
-    asked = asked or request.headers.get(VERSION_HEADER)
+    asked = _asked_version(message) or request.headers.get(VERSION_HEADER)
     if asked not in MODERN_VERSIONS:
         return None
     error = error_of(
@@ -184,6 +257,12 @@ def _modern(message: jsonrpc.Message, request: Request) -> Response | None:
     )
     error["error"]["data"] = {"supported": list(LEGACY_VERSIONS), "requested": asked}
     return JSONResponse(error, 400)
+
+
+def _asked_version(message: jsonrpc.Message) -> object:
+    """Return the version that a stateless request names, None where it names none."""
+    meta = message.params.get("_meta") if isinstance(message, jsonrpc.Request) else None
+    return meta.get(META_VERSION) if isinstance(meta, dict) else None
 
 
 def _is_foreign(host: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 import uvicorn
@@ -13,7 +13,7 @@ import uvicorn
 from mcp_core.stdio import StdioServer
 from mcp_sidecar import logs
 from mcp_sidecar.process_server import ProcessServer
-from mcp_sidecar.stdio.app import StdioApp
+from mcp_sidecar.stdio.app import AnsweringApi, StdioApp
 
 STOP_SECONDS = 3
 _PR_SET_DUMPABLE = 4
@@ -37,14 +37,23 @@ def hide_environment() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def serve(servers: Sequence[StdioServer], ports: Sequence[int], level: str = "info") -> None:
-    """Serve on loopback until SIGTERM or SIGINT. Raises OSError where a port cannot be taken."""
+def serve(
+    servers: Sequence[StdioServer],
+    ports: Sequence[int],
+    level: str = "info",
+    apis: Mapping[str, AnsweringApi] | None = None,
+) -> None:
+    """Serve local servers, and REST APIs by their names, on loopback until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: a port cannot be taken.
+    """
     hide_environment()
     logs.configure(level)
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]
         config = uvicorn.Config(
-            StdioApp(servers).asgi,
+            StdioApp(servers, apis).asgi,
             loop="uvloop",  # asyncio's own waits for a program's pipes too, which an orphan may hold open
             ws="none",
             lifespan="on",

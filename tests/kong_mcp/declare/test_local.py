@@ -3,8 +3,9 @@
 import pytest
 
 from kong_mcp.declare.folder import together
-from kong_mcp.declare.local import NoSecretError, stdio_servers
+from kong_mcp.declare.local import stdio_servers
 from kong_mcp.declare.render import TAG, assemble, shared_files
+from kong_mcp.declare.rest import NoSecretError
 from kong_mcp.declare.server_file import read_text
 
 GOOD = """\

@@ -1,0 +1,256 @@
+"""The arguments of one operation: its parameters and its body as one input schema, and nothing that is a credential.
+
+Source: OpenAPI 3.0.3 and 3.1.0, Parameter Object, Request Body Object, Security Scheme Object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
+
+from mcp_core.methods import GUARDED_PREFIXES, OVERRIDE_HEADERS
+from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
+from mcp_core.rest.schemas import SchemaMaker, length_of
+from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
+
+Withheld: TypeAlias = frozenset[tuple[ParameterPlace, str]]
+
+LONGEST_ARGUMENT: Final = 64
+BODY: Final = "body"
+VARIABLE: Final = re.compile(r"\{([^{}/]+)\}")
+"""A parameter in a path (OpenAPI 3.0.3, Paths Object)."""
+MOST_DECODINGS: Final = 8
+"""How often readers on the way are thought to decode what was encoded."""
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's or cookie's name (RFC 9110, section 5.6.2)."""
+_STYLES: Final = {
+    ParameterPlace.PATH: ("simple",),
+    ParameterPlace.QUERY: ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    ParameterPlace.HEADER: ("simple",),
+    ParameterPlace.COOKIE: ("form",),
+}
+"""Styles that are written; the first is what stands for none."""
+_OF_THE_WAY: Final = frozenset(
+    {
+        *(
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "connection",
+            "content-encoding",
+            "content-length",
+            "content-type",
+        ),
+        *("cookie", "expect", "forwarded", "host", "keep-alive", "origin", "proxy-authenticate", "proxy-authorization"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip"),
+    }
+)
+"""Headers that no argument sets: OpenAPI's own exceptions (Parameter Object, `name`), credentials, and what says whose
+request it is or how it is sent."""
+_CREDENTIALS: Final = frozenset(
+    {
+        *("accesskey", "accesstoken", "apikey", "apisecret", "apitoken", "authorization", "authtoken", "bearertoken"),
+        *("clientsecret", "idtoken", "oauthtoken", "refreshtoken", "secretkey", "token"),
+    }
+)
+"""What credentials are called where a description says of no scheme that they are some: letters and digits alone, and
+without an `x` before them. Path parameters are not among them: there a token is what is asked about."""
+_PREFIXES_OF_THE_WAY: Final = (*GUARDED_PREFIXES, "x-forwarded-", "x-kong-")
+
+
+def variables_of(path: str) -> set[str]:
+    """Return the names in a path's braces. Raises OpenApiError where the path leads elsewhere than below the API."""
+    for segment in path.split("/"):
+        literal = seen = VARIABLE.sub("x", segment)
+        if {"{", "}"} & set(literal):
+            raise OpenApiError("has a path with a brace that has no other")
+        for _ in range(MOST_DECODINGS):
+            if seen.partition(";")[0] in {".", ".."} or any(one in "/\\" or not one.isprintable() for one in seen):
+                raise OpenApiError("has a path that leads to another place than it says")
+            seen = unquote(seen)
+    return set(VARIABLE.findall(path))
+
+
+def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld:
+    """Return the parameters that no argument may set: API keys of security schemes, and the operator's headers."""
+    found = {(ParameterPlace.HEADER, name.lower()) for name in taken_headers}
+    for entry in document.part("components", "securitySchemes").values():
+        try:
+            scheme, _ = document.resolve(entry)
+        except OpenApiError:
+            continue
+        name, place = scheme.get("name"), scheme.get("in")
+        if scheme.get("type") == "apiKey" and isinstance(name, str) and str(place) in set(ParameterPlace):
+            found.add((ParameterPlace(str(place)), name.lower()))
+    return frozenset(found)
+
+
+def is_withheld(place: ParameterPlace, name: str, withheld: Withheld) -> bool:
+    """Return whether no argument may set a parameter."""
+    low = name.lower()
+    if place is ParameterPlace.HEADER and (
+        low in _OF_THE_WAY or low in OVERRIDE_HEADERS or low.startswith(_PREFIXES_OF_THE_WAY)
+    ):
+        return True
+    if place is not ParameterPlace.PATH and re.sub(r"[^a-z0-9]", "", low.removeprefix("x-")) in _CREDENTIALS:
+        return True
+    return (place, low) in withheld
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What one operation is called with."""
+
+    parameters: tuple[RestParameter, ...]
+    body: RestBody | None
+    schema: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        document: ApiDocument,
+        method: str,
+        path: str,
+        node: dict[str, Any],
+        item: dict[str, Any],
+        where: str,
+        withheld: Withheld,
+    ) -> Arguments:
+        """Return the arguments of an operation. Raises OpenApiError where it cannot be called as it is described."""
+        maker = SchemaMaker(document)
+        variables = variables_of(path)
+        described = [
+            one
+            for one in _parameters(document, (item, node), where, withheld)
+            if one.place is not ParameterPlace.PATH or one.name in variables
+        ]
+        names = _argument_names(described)
+        parameters, properties, required = [], {}, []
+        for argument, one in zip(names, described, strict=True):
+            parameters.append(_parameter(argument, one))
+            schema = maker.of(one.schema, one.document)
+            if about := text_of(one.node, "description", 400):
+                schema = {**schema, "description": about}
+            properties[argument] = schema
+            if one.node.get("required") is True or one.place is ParameterPlace.PATH:
+                required.append(argument)
+        body = _body(document, method, node, where)
+        if body is not None:
+            schema, media, is_needed, document_of_body = body
+            properties[BODY] = maker.of(schema, document_of_body)
+            required += [BODY] if is_needed else []
+        if missing := variables - {one.name for one in parameters if one.place is ParameterPlace.PATH}:
+            raise OpenApiError(f"has {{{min(missing)}}} in its path, and no parameter of this name")
+        made: dict[str, Any] = {"type": "object", "properties": properties}
+        if required:
+            made["required"] = required
+        made["additionalProperties"] = False
+        maker.finish(length_of(made))
+        if maker.definitions:
+            made["$defs"] = maker.definitions
+        return cls(tuple(parameters), None if body is None else RestBody(BODY, media), made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """A parameter as it is described, in its document."""
+
+    name: str
+    place: ParameterPlace
+    node: dict[str, Any]
+    document: str
+    schema: Any
+    as_json: bool
+
+
+def _parameters(
+    document: ApiDocument, nodes: Sequence[Mapping[str, Any]], where: str, withheld: Withheld
+) -> Iterator[_Described]:
+    """Yield what may be set of the parameters of a path and of an operation, whose own take the place of the path's."""
+    found: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
+    for node in nodes:
+        entries = node.get("parameters")
+        for entry in entries if isinstance(entries, list) else ():
+            one, inside = document.resolve(entry, where)
+            found[str(one.get("name")), str(one.get("in"))] = one, inside
+    for (name, in_), (one, inside) in found.items():
+        if in_ not in set(ParameterPlace):
+            raise OpenApiError(f"has a parameter in {in_[:40]!a}, which is no place of OpenAPI 3")
+        place, is_needed = ParameterPlace(in_), one.get("required") is True
+        if is_withheld(place, name, withheld):
+            continue
+        if place in {ParameterPlace.HEADER, ParameterPlace.COOKIE} and _TOKEN.fullmatch(name) is None:
+            if is_needed:
+                raise OpenApiError(f"needs a parameter whose name is none of a {place}")
+            continue
+        content = one.get("content")
+        media = next(iter(content)) if isinstance(content, dict) and content else None
+        if media is not None and not is_json(media):
+            if is_needed:
+                raise OpenApiError(f"needs a parameter as {media[:60]!a}")
+            continue
+        inner = content[media] if media is not None and isinstance(content, dict) else one
+        yield _Described(
+            name, place, one, inside, inner.get("schema") if isinstance(inner, dict) else None, media is not None
+        )
+
+
+def _parameter(argument: str, one: _Described) -> RestParameter:
+    known = _STYLES[one.place]
+    style = one.node.get("style", known[0])
+    if style not in known:
+        raise OpenApiError(f"has a parameter of style {str(style)[:40]!a}, which is not written here")
+    explode = one.node.get("explode")
+    return RestParameter(
+        argument, one.name, one.place, style, explode if isinstance(explode, bool) else style == "form", one.as_json
+    )
+
+
+def _argument_names(described: Sequence[_Described]) -> list[str]:
+    """Return a name for each parameter among the arguments: its own where that can be, and no other has it."""
+    names: list[str] = []
+    taken = {BODY}
+    for one in described:
+        wanted = re.sub(r"[^A-Za-z0-9_.-]+", "_", one.name).strip("_")[: LONGEST_ARGUMENT - 12] or one.place
+        name, at = wanted, 1
+        while name in taken:
+            name = f"{wanted}_in_{one.place}" if at == 1 else f"{wanted}_{at}"
+            at += 1
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: str) -> tuple[Any, str, bool, str] | None:
+    """Return schema, media type, whether it is needed, and its document; None where nothing is sent."""
+    if node.get("requestBody") is None:
+        return None
+    body, inside = document.resolve(node["requestBody"], where)
+    if method == "GET":
+        if body.get("required") is True:
+            raise OpenApiError("needs a body, and GET has none")
+        return None
+    content = body.get("content")
+    kinds = [one for one in content if isinstance(one, str)] if isinstance(content, dict) else []
+    media = next((one for one in kinds if is_json(one)), None)
+    media = media or next((one for one in kinds if bare(one) == FORM_MEDIA), None)
+    if media is None or not isinstance(content, dict):
+        if body.get("required") is True:
+            raise OpenApiError(f"needs a body of {', '.join(kinds[:3])[:120]!a}; JSON and forms are sent")
+        return None
+    entry = content[media]
+    schema = entry.get("schema") if isinstance(entry, dict) else None
+    return schema, "application/json" if bare(media) == "*/*" else bare(media), body.get("required") is True, inside
+
+
+def bare(media: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return media.partition(";")[0].strip().lower()
+
+
+def is_json(media: str) -> bool:
+    """Return whether a media type is JSON's, or any (RFC 6839, section 3.1)."""
+    return bare(media) in {"application/json", "text/json", "*/*"} or bare(media).endswith("+json")

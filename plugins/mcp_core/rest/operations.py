@@ -1,0 +1,200 @@
+"""The operations of a description as tools: which, by what names, with which arguments.
+
+Laws: a name has 1 to 64 characters of [A-Za-z0-9_-], and is the same whichever operations are chosen; two operations
+never share one; what holds a credential is no argument; an operation that cannot be called exactly as it is described
+is left out, with a sentence that says why, and takes no other with it.
+Source: OpenAPI 3.0.3 and 3.1.0, Paths Object, Operation Object, Parameter Object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from mcp_core.rest.arguments import Arguments, withheld_of
+from mcp_core.rest.document import ApiDocument, OpenApiError, TooManySchemasError, text_of
+from mcp_core.rest.tools import RestTool
+
+MOST_TOOLS: Final = 1_000
+MOST_LISTED: Final = 8 * 1024 * 1024
+"""Characters of all tools of one API together."""
+LONGEST_NAME: Final = 64
+TAG: Final = "tag:"
+_DIGITS: Final = 8
+_BAD: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_METHODS: Final = ("get", "put", "post", "delete", "patch")
+"""Methods that are offered. `head` brings nothing to read; `options` and `trace` are about the way, not the API."""
+_LONGEST_TITLE: Final = 120
+_LONGEST_DESCRIPTION: Final = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class NoTool:
+    """An operation that is no tool, by the name that it would have, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestTools:
+    """The tools of an API, and what of the chosen operations is none.
+
+    `unmatched` are the words of the choice that no operation answers to.
+    """
+
+    tools: tuple[RestTool, ...]
+    left_out: tuple[NoTool, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One operation. `item` is its path item, in which its document is `document`."""
+
+    method: str
+    path: str
+    id: str
+    tags: tuple[str, ...]
+    node: dict[str, Any]
+    item: dict[str, Any]
+    document: str
+
+    @property
+    def wanted_name(self) -> str:
+        words = _BAD.sub("_", self.id).strip("_") or _BAD.sub("_", f"{self.method.lower()}{self.path}").strip("_")
+        return words if len(words) <= LONGEST_NAME else self.told_apart(words)
+
+    def told_apart(self, words: str) -> str:
+        """Return a name that no other operation can have."""
+        digest = hashlib.sha256(f"{self.method} {self.path}".encode()).hexdigest()[:_DIGITS]
+        return f"{words[: LONGEST_NAME - _DIGITS - 1]}_{digest}"
+
+
+def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: Sequence[str] = ()) -> RestTools:
+    """Return the tools of a description.
+
+    `chosen` are globs of ids, or of tags after `tag:`; without any, all operations are. `taken_headers` are the
+    names of headers that every request gets from the operator.
+
+    Raises:
+        OpenApiError: there are too many, or all together are too long to be listed.
+    """
+    left_out: list[NoTool] = []
+    operations = list(_operations(document, left_out))
+    names = _names(operations)
+    picked = [(one, name) for one, name in zip(operations, names, strict=True) if _is_chosen(one, name, chosen)]
+    if len(picked) > MOST_TOOLS:
+        raise OpenApiError(f"{len(picked):,} operations are chosen, and {MOST_TOOLS:,} may be; write `operations`")
+    withheld = withheld_of(document, taken_headers)
+    usual = _usual_servers(document, operations)
+    tools, size = [], 0
+    for one, name in picked:
+        try:
+            _check_servers(one, usual)
+            arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
+        except TooManySchemasError:
+            raise
+        except OpenApiError as error:
+            left_out.append(NoTool(name, str(error)))
+            continue
+        item = _item(name, one, arguments)
+        size += len(json.dumps(item))
+        if size > MOST_LISTED:
+            raise OpenApiError(f"the tools take more than {MOST_LISTED:,} characters together; write `operations`")
+        tools.append(RestTool(name, one.method, one.path, arguments.parameters, arguments.body, item, withheld))
+    unmatched = [
+        word
+        for word in chosen
+        if not any(_is_chosen(one, name, [word]) for one, name in zip(operations, names, strict=True))
+    ]
+    return RestTools(tuple(tools), tuple(left_out), tuple(unmatched))
+
+
+def _operations(document: ApiDocument, left_out: list[NoTool]) -> Iterator[_Operation]:
+    for path, entry in document.part("paths").items():
+        if not path.startswith("/"):
+            continue
+        try:
+            item, where = document.resolve(entry)
+        except OpenApiError as error:
+            left_out.append(NoTool(path, str(error)))
+            continue
+        for method in _METHODS:
+            node = item.get(method)
+            if not isinstance(node, dict):
+                continue
+            own, tags = node.get("operationId"), node.get("tags")
+            words = tuple(one for one in tags if isinstance(one, str)) if isinstance(tags, list) else ()
+            yield _Operation(method.upper(), path, own if isinstance(own, str) else "", words, node, item, where)
+
+
+def _names(operations: Sequence[_Operation]) -> list[str]:
+    """Return the name of each operation. Those that want the same one all lose it: none gets another's."""
+    often = Counter(one.wanted_name for one in operations)
+    names = [name if often[name := one.wanted_name] == 1 else one.told_apart(name) for one in operations]
+    twice = Counter(names)
+    return [
+        name if twice[name] == 1 else one.told_apart(f"{name}_") for one, name in zip(operations, names, strict=True)
+    ]
+
+
+def _is_chosen(one: _Operation, name: str, chosen: Sequence[str]) -> bool:
+    if not chosen:
+        return True
+    for word in chosen:
+        if word.startswith(TAG):
+            if any(fnmatchcase(tag, word.removeprefix(TAG)) for tag in one.tags):
+                return True
+        elif fnmatchcase(one.id, word) or fnmatchcase(name, word):
+            return True
+    return False
+
+
+def _usual_servers(document: ApiDocument, operations: Sequence[_Operation]) -> list[Any]:
+    """Return the URLs of the description's servers, those that most operations name where it names none itself."""
+    if usual := _urls(document.root.get("servers")):
+        return usual
+    own = [_urls(node.get("servers")) for one in operations for node in (one.item, one.node)]
+    often = Counter(json.dumps(urls) for urls in own if urls)
+    return next(urls for urls in own if json.dumps(urls) == often.most_common(1)[0][0]) if often else []
+
+
+def _check_servers(one: _Operation, usual: list[Any]) -> None:
+    """Refuse an operation that has servers of its own: Kong has one service for the API."""
+    for node in (one.item, one.node):
+        own = _urls(node.get("servers"))
+        if own and own != usual:
+            raise OpenApiError("has servers of its own, so it is not where Kong serves the API")
+
+
+def _urls(servers: Any) -> list[Any]:
+    urls = [one.get("url") for one in servers if isinstance(one, dict)] if isinstance(servers, list) else []
+    return [one.removeprefix("https:").removeprefix("http:") if isinstance(one, str) else None for one in urls]
+
+
+def _item(name: str, one: _Operation, arguments: Arguments) -> dict[str, Any]:
+    """Return a tool as it is listed (2025-11-25, server/tools)."""
+    title = text_of(one.node, "summary", _LONGEST_TITLE)
+    about = text_of(one.node, "description", _LONGEST_DESCRIPTION)
+    described = about if about.startswith(title) else f"{title}\n\n{about}".strip()
+    if one.node.get("deprecated") is True:
+        described = f"Deprecated. {described}"
+    reads = one.method == "GET"  # RFC 9110, section 9.2.1
+    hints: dict[str, Any] = {"readOnlyHint": reads, "openWorldHint": True}
+    if not reads:
+        # Section 9.2.2: PUT and DELETE may be repeated.
+        hints |= {"destructiveHint": one.method != "POST", "idempotentHint": one.method in {"PUT", "DELETE"}}
+    return {
+        "name": name,
+        **({"title": title} if title else {}),
+        "description": described or f"{one.method} {one.path}",
+        "inputSchema": arguments.schema,
+        "annotations": hints,
+    }

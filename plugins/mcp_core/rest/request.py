@@ -1,0 +1,175 @@
+"""The HTTP request that a call of a REST tool becomes, and why some arguments make none.
+
+Laws: arguments choose values, never the operation: no value adds a segment to the path or takes one away, however often
+it is decoded on the way; none adds a header, a line or a parameter that holds a credential; nothing of the agent's own
+request goes in.
+Source: OpenAPI 3.0.3, Style Values; RFC 3986, sections 2.1 and 3.3; RFC 9110, section 5.5.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE, is_withheld
+from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
+
+MOST_TARGET: Final = 16_384
+"""Characters of a request's path and query: half of what servers read of a request line, as a rule."""
+_PARTS: Final = re.compile(r"\{[^{}]+\}|[^{}]+")
+_LITERAL: Final = "%!$&'()*+,;=:@~"
+"""What stands in a segment as it is (RFC 3986, section 3.3), and what is encoded already."""
+_FIELD: Final = re.compile(r"[\x20-\x7e]*")
+_BETWEEN: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+_MOST_DEPTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A request. `target` is path and query, percent-encoded, below where the API is served."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+class ArgumentError(ValueError):
+    """Arguments make no request; the message names the argument, says what to do, and shows no value."""
+
+
+def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
+    """Return the request of a call. Raises ArgumentError."""
+    given = [(one, arguments[one.argument]) for one in tool.parameters if arguments.get(one.argument) is not None]
+    path = _path(tool, {one.name: (one, value) for one, value in given if one.place is ParameterPlace.PATH})
+    query = [pair for one, value in given if one.place is ParameterPlace.QUERY for pair in _query(tool, one, value)]
+    headers = [("Accept", "application/json, */*;q=0.5")]
+    headers += [
+        (one.name, _field(one, _simple(one, value))) for one, value in given if one.place is ParameterPlace.HEADER
+    ]
+    cookies = [pair for one, value in given if one.place is ParameterPlace.COOKIE for pair in _query(tool, one, value)]
+    if cookies:
+        headers.append(("Cookie", "; ".join(cookies)))
+    body = None
+    if tool.body is not None and tool.body.argument in arguments:
+        body = _body(tool.body.media, arguments[tool.body.argument])
+        headers.append(("Content-Type", tool.body.media))
+    target = f"{path}?{'&'.join(query)}" if query else path
+    if len(target) > MOST_TARGET:
+        raise ArgumentError("the arguments make a URL that is too long; send less")
+    return RestRequest(tool.method, target, tuple(headers), body)
+
+
+def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> str:
+    def put(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            raise ArgumentError(f"the path needs {found[1]}; give it")
+        one, value = values[found[1]]
+        text = _simple(one, value)
+        _check_segment(one.argument, text)
+        return quote(text, safe="")
+
+    segments = tool.path.split("/")
+    written = []
+    for segment in segments:
+        words = [VARIABLE.sub(put, one) if "{" in one else quote(one, safe=_LITERAL) for one in _PARTS.findall(segment)]
+        written.append("".join(words))
+        if "{" in segment:  # two values that stand side by side may make what neither is
+            _check_segment("a value", unquote(written[-1]))
+    return "/".join(written)
+
+
+def _check_segment(argument: str, text: str) -> None:
+    """Refuse a value that some reader on the way would take for more than one segment, or for none."""
+    if not text:
+        raise ArgumentError(f"{argument} is empty, which would name another place of the API; give a value")
+    seen = text
+    for _ in range(MOST_DECODINGS):
+        if any(one in "/\\\ufffd" or not one.isprintable() for one in seen):
+            raise ArgumentError(f"{argument} stands in the path, where no slash, backslash or control character may be")
+        if seen.partition(";")[0] in {".", ".."}:
+            raise ArgumentError(f"{argument} would name another place of the API; give the value itself")
+        if (decoded := unquote(seen)) == seen:
+            return
+        seen = decoded
+    raise ArgumentError(f"{argument} is encoded too many times; give the value itself")
+
+
+def _text(value: Any) -> str:
+    """Return a value as parameters write it (OpenAPI 3.0.3 leaves it to JSON for what is no string)."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _simple(one: RestParameter, value: Any) -> str:
+    """Return a value in the style `simple`."""
+    if one.as_json or not isinstance(value, dict | list):
+        return _text(value)
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    pairs = ((name, _text(inner)) for name, inner in value.items())
+    return ",".join(f"{name}={inner}" if one.explode else f"{name},{inner}" for name, inner in pairs)
+
+
+def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
+    """Yield NAME=VALUE, percent-encoded, in the styles of queries and cookies."""
+    name = _quoted(one.name)
+    if one.as_json or not isinstance(value, dict | list):
+        yield f"{name}={_quoted(_text(value))}"
+    elif isinstance(value, list):
+        texts = [_quoted(_text(inner)) for inner in value]
+        if one.explode or not texts:
+            yield from (f"{name}={text}" for text in texts)
+        else:
+            yield f"{name}={_BETWEEN.get(one.style, ',').join(texts)}"
+    elif one.style == "deepObject":
+        yield from (f"{_quoted(key)}={_quoted(text)}" for key, text in _deep(one.name, value, 0))
+    elif one.explode:
+        for key, inner in value.items():
+            _check_key(tool, one, key)
+            yield f"{_quoted(key)}={_quoted(_text(inner))}"
+    else:
+        parts = [_quoted(_text(part)) for pair in value.items() for part in pair]
+        yield f"{name}={_BETWEEN.get(one.style, ',').join(parts)}"
+
+
+def _check_key(tool: RestTool, one: RestParameter, key: str) -> None:
+    """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
+    others = {(other.place, other.name) for other in tool.parameters if other is not one}
+    if (one.place, key) in others or is_withheld(one.place, key, tool.withheld):
+        raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")
+
+
+def _deep(name: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > _MOST_DEPTH:
+        raise ArgumentError("a value has too many levels; send fewer")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _deep(f"{name}[{key}]" if name else key, inner, depth + 1)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            is_deep = isinstance(inner, dict | list)
+            yield from _deep(f"{name}[{at}]" if is_deep else f"{name}[]", inner, depth + 1)
+    elif value is not None:
+        yield name, _text(value)
+
+
+def _field(one: RestParameter, text: str) -> str:
+    if _FIELD.fullmatch(text) is None:
+        raise ArgumentError(f"{one.argument} is sent in a header, where only printable ASCII may be")
+    return text.strip()
+
+
+def _body(media: str, value: Any) -> bytes:
+    if media == FORM_MEDIA:
+        if not isinstance(value, dict):
+            raise ArgumentError("body is sent as a form; give an object")
+        return "&".join(f"{_quoted(name)}={_quoted(text)}" for name, text in _deep("", value, 0)).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,53 @@
+"""The result of a tool that an API's answer becomes (2025-11-25, server/tools, tool result)."""
+
+from __future__ import annotations
+
+import base64
+from http import HTTPStatus
+from typing import Any, Final
+
+from mcp_core.rest.arguments import bare, is_json
+
+LONGEST_ERROR: Final = 4_000
+"""Characters of an error's body that a model is shown."""
+_TEXT: Final = frozenset({"application/xml", "application/yaml", "application/x-yaml", "application/javascript"})
+_KINDS: Final = ("image", "audio")
+
+
+def result_of(status: int, media: str, body: bytes, wait: str = "") -> dict[str, Any]:
+    """Return the result of a call whose whole answer is this. `wait` is its Retry-After (RFC 9110, section 10.2.3)."""
+    kind = bare(media)
+    is_text = is_json(kind) or kind.startswith("text/") or kind in _TEXT or kind.endswith("+xml") or not kind
+    if not 200 <= status < 300:
+        later = f" Call again in {wait} seconds." if wait.isascii() and wait.isdecimal() and len(wait) < 8 else ""
+        return failed(_error(status, body.decode(errors="replace") if is_text else "") + later)
+    if not body:
+        return _of({"type": "text", "text": f"HTTP {status} {_phrase(status)}".rstrip()})
+    if is_text:
+        return _of({"type": "text", "text": body.decode(errors="replace")})
+    if (sort := kind.partition("/")[0]) in _KINDS:
+        return _of({"type": sort, "data": base64.b64encode(body).decode(), "mimeType": kind})
+    return _of({"type": "text", "text": f"The answer is {len(body):,} bytes of {ascii(kind)[1:-1]}, and is not shown."})
+
+
+def failed(text: str) -> dict[str, Any]:
+    """Return the result of a call that failed: the model reads it, and may mend the call."""
+    return {**_of({"type": "text", "text": text}), "isError": True}
+
+
+def _of(content: dict[str, Any]) -> dict[str, Any]:
+    return {"content": [content]}
+
+
+def _error(status: int, text: str) -> str:
+    said = f"The API answered HTTP {status} {_phrase(status)}".rstrip()
+    if 300 <= status < 400:
+        return f"{said}: it points to another place, which is not followed."
+    text = text.strip()
+    if len(text) > LONGEST_ERROR:
+        text = f"{text[:LONGEST_ERROR]} ... ({len(text):,} characters)"
+    return f"{said}:\n{text}" if text else f"{said}."
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
