@@ -208,6 +208,7 @@ def run_dev(settings: DevSettings) -> Iterator[DevGateway]:
             **os.environ,
             KEYS_VARIABLE: settings.keys,
             POLICIES_VARIABLE: str(folder / "policies"),
+            **_flow_environment(folder, settings),
             **_pin_environment(folder, settings) | _catalog_environment(folder, settings, port),
             **_auth_environment(folder, settings),
             **_collector_environment(folder, settings, token),
@@ -308,6 +309,12 @@ def _collector_environment(folder: Path, settings: DevSettings, token: str) -> d
     """Return what the sidecar must be told to collect."""
     store = settings.store or str(folder / STORE_FILE)
     return {COLLECTOR_VARIABLE: token, STORE_VARIABLE: store} if settings.collector else {}
+
+
+def _flow_environment(folder: Path, settings: DevSettings) -> dict[str, str]:
+    """Return where the sidecar keeps what callers of virtual servers have read."""
+    held = any(settings.policy_of(one).get("flow") for one in settings.servers)
+    return {STORE_VARIABLE: settings.store or str(folder / STORE_FILE)} if held else {}
 
 
 def _catalog_environment(folder: Path, settings: DevSettings, port: int) -> dict[str, str]:

@@ -357,6 +357,8 @@ INPUT_KINDS: Final = {
 }
 """What a modern server asks for within a result (2026-07-28, basic/patterns/mrtr), and the kind that it is of."""
 INPUT_REQUESTS: Final = "inputRequests"
+INPUT_RESPONSES: Final = "inputResponses"
+REQUEST_STATE: Final = "requestState"
 
 RESULT_KEYS: Final = {
     **{key: frozenset({method}) for method, key, _ in LIST_METHODS},

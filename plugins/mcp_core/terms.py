@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core.answer import ServerMessages
-from mcp_core.formats import is_understood
+from mcp_core.formats import CRITICAL, is_understood
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import View
@@ -65,6 +65,10 @@ def write_terms(terms: Terms) -> bytes:
         "call_seconds": terms.call_seconds,
         "virtual": terms.virtual and terms.virtual.to_json(),
     }
+    if terms.virtual is not None and terms.virtual.flow is not None:
+        # A sidecar that knows no flow rules must not let through what they close.
+        values["flow"] = values["virtual"].pop("flow")
+        values[CRITICAL] = ["flow"]
     kept = {name: value for name, value in values.items() if value}
     return dumped(kept if terms.hide is None else {**kept, "hide": terms.hide})
 
@@ -91,7 +95,7 @@ def read_named_terms(digest: str, content: bytes) -> Terms | None:
 
 _TERMS: Final = frozenset(
     {"view", "monitor", "lists_tasks", "messages", "hide", "pins", "results", "schema", "secrets", "scan", "repeat"}
-    | {"resume", "call_seconds", "virtual"}
+    | {"resume", "call_seconds", "virtual", "flow"}
 )
 
 
@@ -114,7 +118,7 @@ def terms_of(values: Mapping[str, Any]) -> Terms:
         inspection=inspection_of(values),
         scan=scan_of(values),
         call_seconds=int(values.get("call_seconds", 0)),
-        virtual=Virtual.from_json(values["virtual"]) if "virtual" in values else None,
+        virtual=Virtual.from_json({**values["virtual"], "flow": values.get("flow")}) if "virtual" in values else None,
     )
 
 

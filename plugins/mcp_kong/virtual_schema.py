@@ -4,9 +4,100 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mcp_core.virtual import MOST_TOKENS, BudgetMode, Prefix
+from mcp_core.adaptive.flow import LEAST_WINDOW, MOST_WINDOW, FlowMode, ReadLabel, WriteLabel
+from mcp_core.virtual import LEAST_OUTPUT, MOST_TOKENS, BudgetMode, Prefix
 from mcp_kong.acting import Deputies
-from mcp_kong.schema_parts import names
+from mcp_kong.schema_parts import GLOB, names
+
+_OF_ITEMS: Final = [
+    {"tools": names(f"Globs of tools, by their names at the member. {GLOB}")},
+    {"resources": names(f"Globs of URIs of resources. {GLOB}")},
+    {"prompts": names(f"Globs of prompts, by their names at the member. {GLOB}")},
+]
+_SERVER: Final = {"server": {"type": "string", "required": True, "len_min": 1, "description": "The member's name."}}
+LABELS: Final[list[dict[str, Any]]] = [
+    *_OF_ITEMS,
+    {
+        "reads": {
+            "type": "array",
+            "elements": {"type": "string", "one_of": [one.value for one in ReadLabel]},
+            "required": True,
+            "default": [],
+            "description": "What somebody reads who uses them: untrusted, text that strangers may have written; "
+            "private, what must not leave the house.",
+        }
+    },
+    {
+        "writes": {
+            "type": "array",
+            "elements": {"type": "string", "one_of": [one.value for one in WriteLabel]},
+            "required": True,
+            "default": [],
+            "description": "external: what they are given goes beyond the house, to other people or the network.",
+        }
+    },
+]
+"""The labels of some items of one server."""
+
+_FLOW: Final = {
+    "flow": {
+        "type": "record",
+        "description": "For virtual servers: who has read untrusted text and private data may not use what writes "
+        "outside. Items that no label names count as all three.",
+        "fields": [
+            {
+                "mode": {
+                    "type": "string",
+                    "one_of": [one.value for one in FlowMode],
+                    "description": "enforce refuses; monitor notes what it would refuse, and lets it pass.",
+                }
+            },
+            {
+                "labels": {
+                    "type": "array",
+                    "elements": {"type": "record", "fields": [_SERVER, *LABELS]},
+                    "required": True,
+                    "default": [],
+                    "description": "What items of members read and write, beside what the members' own files say.",
+                }
+            },
+            {
+                "permits": {
+                    "type": "array",
+                    "elements": {
+                        "type": "record",
+                        "fields": [
+                            _SERVER,
+                            *_OF_ITEMS,
+                            {"consumers": names("Consumers for whom it is. With nobody named, it is for everybody.")},
+                            {"groups": names("Groups for whom it is.")},
+                            {"subjects": names("Subjects of tokens for whom it is.")},
+                            {"clients": names("Clients of tokens for whom it is.")},
+                        ],
+                    },
+                    "required": True,
+                    "default": [],
+                    "description": "What may be used whatever was read.",
+                }
+            },
+            {
+                "window": {
+                    "type": "integer",
+                    "between": [LEAST_WINDOW, MOST_WINDOW],
+                    "description": "Seconds for which what was read counts where there are no sessions (2026-07-28): "
+                    "3600 by default.",
+                }
+            },
+            {
+                "ask": {
+                    "type": "boolean",
+                    "description": "Whether a person is asked, by elicitation, to let a single call pass. true by "
+                    "default.",
+                }
+            },
+        ],
+    }
+}
 
 VIRTUAL: Final[list[dict[str, Any]]] = [
     {
@@ -44,9 +135,18 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
                     }
                 },
                 {"pinned": names("Tools that come first where not all fit, by their names on the virtual server.")},
+                {
+                    "output": {
+                        "type": "integer",
+                        "between": [LEAST_OUTPUT, MOST_TOKENS],
+                        "description": "Tokens that the text of a tool's result may take: a longer one is cut, with "
+                        "a link to the whole.",
+                    }
+                },
             ],
         }
     },
+    _FLOW,
     {
         "deputies": {
             "type": "string",

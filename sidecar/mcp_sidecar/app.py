@@ -39,6 +39,7 @@ from mcp_sidecar.operations import Operations
 from mcp_sidecar.portal.portal import Portal
 from mcp_sidecar.second.reader import SecondReader
 from mcp_sidecar.settings import Settings
+from mcp_sidecar.store.flow_reads import FlowReads
 from mcp_sidecar.surface.curator import Curator
 from mcp_sidecar.surface.review_api import ReviewApi
 from mcp_sidecar.surface.surfaces import Surfaces
@@ -84,6 +85,8 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
     catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
     portal = _portal(settings, catalog, curator.surfaces, parts.cuts)
+    reads = None if settings.pins.store is None else FlowReads(settings.pins.store)
+    virtual = VirtualServers(parts, upstream, reads)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
     @asynccontextmanager
@@ -106,13 +109,11 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                 yield
                 tasks.cancel_scope.cancel()
         finally:
-            await upstream.aclose()
+            await _close(upstream, reads)
 
     callers = Callers(settings.keys, PolicyReader(settings.policies).terms)
     surfaces, viewers = curator.surfaces, Viewers(settings.pins.reviewers, settings.pins.readers)
-    review = None
-    if surfaces is not None and viewers:
-        review = Starlette(routes=[*ReviewApi(surfaces, viewers).routes()])
+    review = Starlette(routes=[*ReviewApi(surfaces, viewers).routes()]) if surfaces is not None and viewers else None
     lane = Starlette(
         routes=[
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
@@ -131,6 +132,12 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         lifespan=lifespan,
     )
     return Applications(lane, review)
+
+
+async def _close(upstream: Upstream, reads: FlowReads | None) -> None:
+    await upstream.aclose()
+    if reads is not None:
+        reads.close()
 
 
 async def _read_on(settings: Settings, curator: Curator, metrics: Metrics) -> None:

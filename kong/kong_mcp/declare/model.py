@@ -18,6 +18,7 @@ from kong_mcp.policy_file import GIVEN
 from mcp_core.servers import LifeCycle
 from mcp_core.virtual import OWN_TOOLS
 from mcp_kong.schema import GUARD_SCHEMA
+from mcp_kong.virtual_schema import LABELS
 
 NAME_PATTERN: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 REFERENCE_PATTERN: Final = r"\{vault://[^\s/{}]+/[^\s{}]+\}"
@@ -204,6 +205,16 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "description": "In place of replicas: the servers that this virtual server offers as one, by name; `*` "
             "stands for any run of characters. Their own policies hold, whoever calls.",
             "examples": [["weather", "team-*"]],
+        }
+    },
+    {
+        "labels": {
+            "type": "array",
+            "elements": {"type": "record", "fields": LABELS},
+            "description": "What those read and write who use items of this server, for the flow rules of virtual "
+            "servers that have it as a member (docs/flow-rules.md). An item that no label names counts as if it had "
+            "all of them.",
+            "examples": [[{"tools": ["read_*"], "reads": ["untrusted"]}]],
         }
     },
     {

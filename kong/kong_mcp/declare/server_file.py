@@ -33,10 +33,10 @@ _SHORT: Final = {"oauth": "auth", "pins": "trust"}
 _RESERVED: Final = frozenset({"mcp-guard", "mcp-answers"})
 _OF_MEMBERS: Final = (
     *("replicas", "tls", "health", "timeouts", "pins", "scan", "results", "arguments", "constraints", "repeat"),
-    *("upstream_token", "query", "lists", "trust", "param_headers", "skills", "apps", "methods"),
+    *("upstream_token", "query", "lists", "trust", "param_headers", "skills", "apps", "methods", "labels"),
 )
 """Fields that say how one server is reached, or what is held against it: they stand in the files of members."""
-_OF_VIRTUAL: Final = ("prefix", "budget")
+_OF_VIRTUAL: Final = ("prefix", "budget", "flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,8 @@ def _virtual(mine: ServerFile) -> Iterator[Problem]:
             yield mine.problem(field, f"found it beside {beside}; remove it")
     if (budget := mine.values.get("budget")) is not None and "tokens" not in budget:
         yield mine.problem("budget", "found no tokens; write tokens: 8000")
+    if (flow := mine.values.get("flow")) is not None and "mode" not in flow:
+        yield mine.problem("flow", "found no mode; write mode: enforce")
 
 
 def _life(mine: ServerFile) -> list[Problem]:

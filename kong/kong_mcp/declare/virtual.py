@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from kong_mcp.declare.problems import Problem, nearest, shown
 from kong_mcp.declare.server_file import ServerFile
+from mcp_core.adaptive.flow import FlowMode, FlowRules, FlowRulesError
 from mcp_core.virtual import MOST_MEMBERS
 
 
@@ -22,12 +24,19 @@ def resolve(servers: Sequence[ServerFile]) -> tuple[list[ServerFile], list[Probl
             problems += found
     acted = {name for names in members.values() for name in names}
     problems += [_acl(real[name]) for name in sorted(acted) if _has_acl(real[name])]
-    return [_with(one, members.get(one.name), acted) for one in servers], problems
+    problems += [problem for one in servers if "labels" in one.values for problem in _bad_labels(one)]
+    for one in servers:
+        if "mode" in one.values.get("flow", {}):
+            problems += _bad_flow(one, [real[name] for name in members[one.name]])
+    return [_with(one, members.get(one.name), acted, real) for one in servers], problems
 
 
-def _with(one: ServerFile, members: list[str] | None, acted: set[str]) -> ServerFile:
+def _with(one: ServerFile, members: list[str] | None, acted: set[str], real: Mapping[str, ServerFile]) -> ServerFile:
     if members is not None:
-        return replace(one, server=replace(one.server, members=tuple(members)))
+        policy = one.guard
+        if "flow" in one.values:
+            policy = {**policy, "flow": _flow(one, [real[name] for name in members])}
+        return replace(one, server=replace(one.server, members=tuple(members), policy=policy))
     return replace(one, server=replace(one.server, acted=one.name in acted)) if one.name in acted else one
 
 
@@ -47,6 +56,52 @@ def _members(one: ServerFile, real: list[str], all_: set[str]) -> tuple[list[str
         text = f"found {len(members)} members; a virtual server has {MOST_MEMBERS} at most"
         problems.append(one.problem("servers", text))
     return list(members), problems
+
+
+def _flow(one: ServerFile, members: Sequence[ServerFile]) -> dict[str, Any]:
+    """Return the flow rules of a virtual server, with the labels of its members' own files."""
+    flow = one.values["flow"]
+    return {**flow, "labels": [*flow.get("labels", ()), *(label for member in members for label in _labels(member))]}
+
+
+def _labels(member: ServerFile) -> list[dict[str, Any]]:
+    return [{"server": member.name, **label} for label in member.values.get("labels", ())]
+
+
+def _bad_labels(one: ServerFile) -> list[Problem]:
+    try:
+        FlowRules.from_json({"mode": FlowMode.ENFORCE.value, "labels": _labels(one)})
+    except FlowRulesError as error:
+        where, _, text = str(error).partition(": ")
+        return [one.problem(where, text)]
+    return []
+
+
+def _bad_flow(one: ServerFile, members: Sequence[ServerFile]) -> list[Problem]:
+    """Return what is wrong with the flow rules of a virtual server, whose members' own labels can be used."""
+    names, flow = [member.name for member in members], one.values["flow"]
+    found = [
+        one.problem(
+            f"flow.{field}[{at}].server", f"found {shown(each['server'])}, no member; {nearest(each['server'], names)}"
+        )
+        for field in ("labels", "permits")
+        for at, each in enumerate(flow.get(field, ()))
+        if each["server"] not in names
+    ]
+    try:
+        FlowRules.from_json(_flow(one, [member for member in members if not _bad_labels(member)]))
+    except FlowRulesError as error:
+        where, _, text = str(error).partition(": ")
+        found.append(one.problem(f"flow.{where}", text))
+    labelled = {each["server"] for each in flow.get("labels", ())}
+    without = [member.name for member in members if member.name not in labelled and "labels" not in member.values]
+    if without:
+        text = (
+            f"no label names anything of {', '.join(without)}: all that they have counts as untrusted, private and "
+            "written outside, so that two calls of it are one too many; write labels in their files"
+        )
+        found.append(one.problem("flow", text, warning=True))
+    return found
 
 
 def _has_acl(one: ServerFile) -> bool:

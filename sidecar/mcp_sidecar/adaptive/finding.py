@@ -121,6 +121,22 @@ def misfit(item: Mapping[str, Any], arguments: Any) -> dict[str, Any] | None:
     return failed(f"The arguments do not fit at {wrong}; the tool was not called. Its input schema: {shown}")
 
 
+def output_fits(item: Mapping[str, Any]) -> Callable[[Any], bool] | None:
+    """Return what tells whether structured content is as a tool's output schema has it, None where it has none.
+
+    Where nobody can tell, nothing is.
+    """
+    said = item.get("outputSchema")
+    if not isinstance(said, dict):
+        return None
+
+    def fits(data: Any) -> bool:
+        schema = ArgumentSchema.of(said, compile_pattern)
+        return not isinstance(schema, Unusable) and schema.misfit(data) is None
+
+    return fits
+
+
 def text(said: str) -> dict[str, Any]:
     """Return a tool's result that is a text."""
     return {"content": [{"type": "text", "text": said}]}

@@ -170,13 +170,17 @@ class Local:
         return Route(offer.member, {**params, "name": offer.name}, used)
 
     def _unknown(self, kind: Kind, name: str) -> Reject:
-        """Return the refusal of what is not there, as a guard words it for what the policy hides."""
-        era, shown = self._claims.question.era, name[:_SHOWN]
-        if kind is Kind.RESOURCE and era is Era.LEGACY:
-            return Reject(RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown)
-        text = f"Unknown {kind.value.removesuffix('s')}: {shown}"
-        data = {"uri": shown} if kind is Kind.RESOURCE else None
-        return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), data=data, name=shown)
+        return unknown_item(self._claims.question.era, kind, name)
 
     def _bad(self, text: str, reason: Reason) -> Reject:
         return Reject(INVALID_PARAMS, text, reason, status=params_status(self._claims.question.era))
+
+
+def unknown_item(era: Era, kind: Kind, name: str) -> Reject:
+    """Return the refusal of what is not there, as a guard words it for what the policy hides."""
+    shown = name[:_SHOWN]
+    if kind is Kind.RESOURCE and era is Era.LEGACY:
+        return Reject(RESOURCE_NOT_FOUND, "Resource not found", Reason.DENIED_ITEM, data={"uri": shown}, name=shown)
+    text = f"Unknown {kind.value.removesuffix('s')}: {shown}"
+    data = {"uri": shown} if kind is Kind.RESOURCE else None
+    return Reject(INVALID_PARAMS, text, Reason.DENIED_ITEM, status=params_status(era), data=data, name=shown)

@@ -54,6 +54,9 @@ class Spoken:
 Speak: TypeAlias = Callable[[bool], Awaitable[Spoken]]
 """Returns how a member is spoken to; with True, in a session that is opened anew. Raises TalkError."""
 
+Cut: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any] | None]]
+"""Returns what is shown of a result that is too long, None for one that is not."""
+
 
 class Relay:
     """Fetches the answer of one member. It is what Answering takes in the place of a Fetch."""
@@ -78,6 +81,13 @@ class Relay:
         self.heard: Callable[[], bool] | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         """What holds as long as the request is with the member."""
+        self._cut: Cut | None = None
+        self._cut_over = 0
+
+    def cutting(self, cut: Cut | None, over: int) -> Relay:
+        """Return the relay, which has `cut` shorten answers of more bytes than `over`, as far as they are too long."""
+        self._cut, self._cut_over = cut, over
+        return self
 
     def speaking(self, speak: Speak) -> Relay:
         """Return the relay, which asks `speak` when it begins."""
@@ -114,7 +124,7 @@ class Relay:
                     if first:
                         self._account_for(self._fetch.told.get(methods.REFUSED_HEADER))
                     first = False
-                    yield self._changed(part, spoken)
+                    yield await self._changed(part, spoken)
                 else:
                     return
 
@@ -126,9 +136,9 @@ class Relay:
         refusal = Reject(int(said[1]), "", Reason(said[2]), detail=f"member {self._member}")
         self._line.end(Ending.LIMITED if refusal.reason is Reason.TOO_MANY else Ending.REFUSED, refusal)
 
-    def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
+    async def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
         if isinstance(part, Whole) and part.text:
-            return replace(part, text=self._text(part.text, spoken))
+            return replace(part, text=await self._text(part.text, spoken))
         if isinstance(part, Said):
             event = part.event
             if event.id:
@@ -136,13 +146,14 @@ class Relay:
                 event = replace(event, id=f"{self._member}/{event.id}")
             if not part.text:
                 return Said(part.text, event)
-            text = self._text(part.text, spoken)
+            text = await self._text(part.text, spoken)
             return Said(text, replace(event, data=text.decode()))
         return part
 
-    def _text(self, text: bytes, spoken: Spoken) -> bytes:
+    async def _text(self, text: bytes, spoken: Spoken) -> bytes:
         bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
-        if not bridged and b'"method"' not in text:
+        cut = self._cut if len(text) > self._cut_over else None
+        if not bridged and cut is None and b'"method"' not in text:
             # An answer as it came: of messages, only questions of the member need another id.
             return text
         message = jsonrpc.load(text, ANSWER_LIMITS)
@@ -156,6 +167,9 @@ class Relay:
         result = message.get("result")
         if bridged and isinstance(result, dict):
             result.setdefault("resultType", "complete")
+            changed = True
+        if isinstance(result, dict) and cut is not None and (short := await cut(result)) is not None:
+            message["result"] = short
             changed = True
         return dumped(message) if changed else text
 

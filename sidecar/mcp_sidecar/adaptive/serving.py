@@ -18,19 +18,24 @@ from starlette.types import Receive
 
 from mcp_core import headers as http
 from mcp_core import jsonrpc, methods
+from mcp_core.adaptive.flow import ReadLabel
 from mcp_core.claims import Claims
 from mcp_core.jsonrpc import NotStrictError
-from mcp_core.methods import Era
+from mcp_core.methods import Era, Kind
 from mcp_core.outcome import INVALID_REQUEST, SESSION_NOT_FOUND, Reject
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.changes import MemberChanges, StreamPlace, Watches
-from mcp_sidecar.adaptive.finding import MemberFinder
+from mcp_sidecar.adaptive.consent import Consents, asks_here
+from mcp_sidecar.adaptive.finding import MemberFinder, output_fits
+from mcp_sidecar.adaptive.flow_gate import FlowGate, FlowRequest
+from mcp_sidecar.adaptive.flows import FlowMemory, Flows, flow_item
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
-from mcp_sidecar.adaptive.local import Local, server_info
-from mcp_sidecar.adaptive.relay import Relay, Spoken, answered, dumped
+from mcp_sidecar.adaptive.local import Local, Route, server_info, unknown_item
+from mcp_sidecar.adaptive.outputs import URI_PREFIX, Outputs, cut
+from mcp_sidecar.adaptive.relay import Cut, Relay, Spoken, answered, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, RunningAt, new_id
 from mcp_sidecar.adaptive.warm import ANEW_SECONDS, Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
@@ -53,7 +58,8 @@ _BATCH: Final = Reject(
 class VirtualServers:
     """Answers for all virtual servers of a sidecar."""
 
-    def __init__(self, parts: Parts, upstream: Upstream) -> None:
+    def __init__(self, parts: Parts, upstream: Upstream, memory: FlowMemory | None = None) -> None:
+        """`memory` is what knows what callers have read."""
         self.parts = parts
         self.upstream = upstream
         self.warm = Warm(upstream, max_answer=parts.settings.max_answer)
@@ -62,6 +68,8 @@ class VirtualServers:
         self.inventories = Inventories(self.warm)
         self.finder = MemberFinder()
         self.watches = Watches()
+        self.gate = FlowGate(Flows(memory), Consents(parts.settings.keys))
+        self.outputs = Outputs()
         self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
 
     def used(self, by: str, principal: Principal) -> Counter[str]:
@@ -124,7 +132,7 @@ class Serving:
         if not isinstance(message, dict):
             return _BATCH
         if "method" not in message:
-            return self._answered(message)
+            return await self._answered(message)
         if "id" not in message:
             return self._told(message)
         return await self._asked(message, message["method"], message.get("params") or {})
@@ -139,6 +147,9 @@ class Serving:
             return self._result({})
         if method == methods.INITIALIZE:
             return await self._initialize(params)
+        uri = params.get("uri")
+        if method == methods.READ_RESOURCE and isinstance(uri, str) and uri.startswith(URI_PREFIX):
+            return await self._whole_output(uri)
         local = Local(self.name, self.claims, self.virtual, self._all.finder, await self.take())
         if method == methods.DISCOVER:
             return self._result({**local.introduction(), "supportedVersions": list(methods.VERSIONS)}, cached=True)
@@ -156,11 +167,59 @@ class Serving:
             return route
         if isinstance(route, dict):
             return self._result(route)
-        if method == methods.SUBSCRIBE and self._call.target.session is not None:
-            self._all.sessions.subscribes(self._call.target.session, route.member)
-        if route.used is not None:
-            self._all.used(self.name, self.claims.principal)[route.used] += 1
-        return self._relay(route.member, {**message, "params": route.params}, route.repeated)
+        return await self._member(message, method, route, local.inventory)
+
+    async def _member(
+        self, message: Mapping[str, Any], method: str, route: Route, inventory: Inventory
+    ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
+        """Ask a member, as far as the flow rules let it be asked."""
+        rules, asked = self.virtual.flow, FlowRequest(self.claims, self._call.target, self._line, method)
+        item = None if rules is None else flow_item(route.member, method, route.params)
+        reads = frozenset() if item is None or rules is None else rules.labels_of(*item.place).reads
+        cutting = self._cutting(method, route, inventory, reads)
+        # No character takes as much as 1.25 tokens.
+        over = 0 if self.virtual.budget is None else (self.virtual.budget.output or 0) * 4 // 5
+
+        def go_on(params: Mapping[str, Any]) -> Relay:
+            if method == methods.SUBSCRIBE and self._call.target.session is not None:
+                self._all.sessions.subscribes(self._call.target.session, route.member)
+            if route.used is not None:
+                self._all.used(self.name, self.claims.principal)[route.used] += 1
+            return self._relay(route.member, {**message, "params": params}, route.repeated).cutting(cutting, over)
+
+        if rules is None or item is None:
+            return go_on(route.params)
+        passed = await self._all.gate.passes(rules, item, asked, route.params, go_on)
+        return self._result(passed, kind="input_required") if isinstance(passed, dict) else passed
+
+    def _cutting(self, method: str, route: Route, inventory: Inventory, reads: frozenset[ReadLabel]) -> Cut | None:
+        """Return what cuts a tool's result that is too long, None where none is."""
+        most = None if self.virtual.budget is None else self.virtual.budget.output
+        outputs = self._all.outputs
+        principal, view = self.claims.principal, self.claims.terms.view
+        if method != methods.CALL or most is None or not view.allows(Kind.RESOURCE, f"{URI_PREFIX}{self.name}/0"):
+            return None
+        offer = inventory.tools.get(route.used or "")
+        fits = None if offer is None else output_fits(offer.item)
+
+        async def cut_off(result: Mapping[str, Any]) -> dict[str, Any] | None:
+            found = await self._all.finder.apart(principal, partial(cut, budget=most, fits=fits), result)
+            if found is None:
+                return None
+            return found.linked(outputs.keep(self.name, principal.seal_key, found, reads))
+
+        return cut_off
+
+    async def _whole_output(self, uri: str) -> Reject | tuple[int, dict[str, str], bytes]:
+        """Return the whole of a result that was cut: to its caller alone, who reads it anew."""
+        kept = self._all.outputs.find(self.name, self.claims.principal.seal_key, uri)
+        if kept is None:
+            return unknown_item(self.claims.question.era, Kind.RESOURCE, uri)
+        if (rules := self.virtual.flow) is not None:
+            refusal = await self._all.gate.flows.note_reads(rules, kept.reads, self.claims, self._call.target)
+            if refusal is not None:
+                return refusal
+        return self._result({"contents": list(kept.contents)}, cached=True)
 
     async def take(self, *, anew: bool = False) -> Inventory:
         """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
@@ -211,11 +270,13 @@ class Serving:
         names = (methods.SESSION_HEADER, methods.GATEWAY_SESSION_HEADER)
         return status, headers | ({} if sealed is None else dict.fromkeys(names, sealed)), body
 
-    def _result(self, result: Mapping[str, Any], *, cached: bool = False) -> tuple[int, dict[str, str], bytes]:
+    def _result(
+        self, result: Mapping[str, Any], *, cached: bool = False, kind: str = "complete"
+    ) -> tuple[int, dict[str, str], bytes]:
         """Return a result as a whole answer. `cached` is for those that may be kept (2026-07-28, utilities/caching)."""
         said = dict(result)
         if self._call.target.era is Era.MODERN:
-            said["resultType"] = "complete"
+            said["resultType"] = kind
             said["_meta"] = {**said.get("_meta", {}), methods.META_SERVER_INFO: server_info(self.name)}
             if cached:
                 said |= {"ttlMs": 0, "cacheScope": "private"}
@@ -293,8 +354,11 @@ class Serving:
     async def _talk(self, principal: Principal, member: str) -> Any:
         return await self._all.warm.talk(self.name, member, principal)
 
-    def _answered(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
-        """Bring an agent's answer to the member that asked."""
+    async def _answered(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
+        """Bring an agent's answer to the member that asked, or to whoever asks here."""
+        if asks_here(message.get("id")):
+            await self._all.gate.hear(self.claims, self._call.target, message)
+            return 202, {}, b""
         found = answered(message.get("id"), self.virtual.members)
         if found is None:
             return 202, {}, b""

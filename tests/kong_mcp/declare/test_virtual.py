@@ -1,10 +1,15 @@
 """Server files of virtual servers: what they name, what they may not say, and what Kong gets for them."""
 
+import re
+
 import pytest
 
+from deck.support import ROOT
 from kong_mcp.declare.folder import together
 from kong_mcp.declare.render import TAG, assemble, shared_files
 from kong_mcp.declare.server_file import read_text
+from mcp_core.adaptive.flow import BOTH, FlowRules
+from mcp_core.methods import Kind
 
 WEATHER = "name: weather\nreplicas: ['https://10.0.0.7/mcp']\ntools: {allow: ['get_*']}\n"
 LIMITED = WEATHER + "auth: [jwt]\nplugins: [{name: rate-limiting, config: {minute: 5}}]\n"
@@ -40,6 +45,27 @@ def entity(state, kind, name):
         ("name: desk\nservers: [weather]\nprefix: sometimes\n", "prefix", "when-needed"),
         ("name: desk\nreplicas: ['http://h/mcp']\nprefix: always\n", "prefix", "for virtual servers"),
         ("name: desk\n", "", "found no replicas"),
+        ("name: desk\nservers: [weather]\nflow: {}\n", "flow", "write mode: enforce"),
+        ("name: desk\nservers: [weather]\nflow: {window: 90}\n", "flow", "write mode: enforce"),
+        ("name: desk\nservers: [weather]\nflow: {mode: on}\n", "flow.mode", "enforce"),
+        ("name: desk\nservers: [weather]\nlabels: [{tools: ['*']}]\n", "labels", "each member's own"),
+        ("name: x\nreplicas: ['http://h/mcp']\nflow: {mode: enforce}\n", "flow", "for virtual servers"),
+        ("name: x\nreplicas: ['http://h/mcp']\nlabels: [{reads: [private]}]\n", "labels[0]", "name the tools"),
+        (
+            "name: x\nreplicas: ['http://h/mcp']\nlabels: [{tools: [a], reads: [all]}]\n",
+            "labels[0].reads[0]",
+            "private",
+        ),
+        (
+            "name: desk\nservers: [weather]\nflow: {mode: enforce, permits: [{server: wether, tools: [a]}]}\n",
+            "flow.permits[0].server",
+            "did you mean weather?",
+        ),
+        (
+            "name: desk\nservers: [weather]\nflow: {mode: enforce, labels: [{server: weather, reads: [private]}]}\n",
+            "flow.labels[0]",
+            "name the tools",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_with_its_place(text, where, said):
@@ -86,3 +112,40 @@ def test_who_is_no_member_has_no_such_way():
     names = {one["name"] for one in made.sections["services"]}
     assert "acting-weather" in names
     assert not {"acting-other", "acting-desk"} & names
+
+
+LABELLED = WEATHER + "labels: [{tools: ['get_*'], reads: [untrusted]}]\n"
+GUARDED = "name: desk\nservers: [weather]\nflow: {mode: enforce, labels: [{server: weather, tools: [a]}], window: 90}\n"
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_a_virtual_servers_guard_gets_the_labels_of_its_members():
+    servers = {one.name: one for one in folder(LABELLED, GUARDED).servers}
+    flow = servers["desk"].guard["flow"]
+    assert flow["mode"] == "enforce"
+    assert flow["window"] == 90
+    assert flow["labels"] == [
+        {"server": "weather", "tools": ["a"]},
+        {"server": "weather", "tools": ["get_*"], "reads": ["untrusted"]},
+    ]
+    assert "labels" not in servers["weather"].guard
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_members_without_labels_are_warned_of():
+    bare = "name: desk\nservers: [weather]\nflow: {mode: enforce}\n"
+    (warning,) = folder(WEATHER, bare).problems
+    assert warning.warning
+    assert "anything of weather" in warning.text
+    assert not folder(LABELLED, bare).problems
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_the_example_of_the_docs_can_be_used():
+    page = (ROOT / "docs" / "flow-rules.md").read_text(encoding="utf-8")
+    found = folder(*re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    assert not found.problems
+    desk = next(one for one in found.servers if one.name == "desk")
+    flow = FlowRules.from_json(desk.guard["flow"])
+    assert flow.labels_of("mail", Kind.TOOL, "read_inbox").reads == BOTH
+    assert flow.labels_of("mail", Kind.TOOL, "send_report").external

@@ -11,6 +11,7 @@ from mcp_core.pins.states import DEFAULT_RULES, Drift, FirstUse, State
 from mcp_core.scan import ItemKind
 from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.engine import StoreError, open_engine, store_url
+from mcp_sidecar.store.flow_reads import FlowRead
 from mcp_sidecar.store.store import SETTLE, Store
 from mcp_sidecar.store.tables import Base
 from mcp_sidecar.store.usage import UsageRow
@@ -35,7 +36,7 @@ def test_the_migrations_make_the_tables_that_the_code_uses(empty_address):
     Store(empty_address, migrate=True).close()
     engine = open_engine(store_url(empty_address))
     with engine.connect() as connection:
-        assert UsageRow.__tablename__ in Base.metadata.tables
+        assert {UsageRow.__tablename__, FlowRead.__tablename__} <= Base.metadata.tables.keys()
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
 

@@ -1,0 +1,254 @@
+"""A person is asked whether one call may pass that the flow rules close, by elicitation, where the client can ask.
+
+In the legacy era the question goes out on the call's own stream, and the call waits for the answer. In the modern era
+it is a result that asks for input (2026-07-28, basic/patterns/mrtr): what the agent then sends again is the same call
+with the answer, and a state that says for whom, for which call and until when the question was asked. Whatever is no
+plain yes is a no, and a yes is for that one call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+
+from mcp_core import methods
+from mcp_core.claims import Claims, Target
+from mcp_core.methods import Era, ServerKind
+from mcp_core.outcome import Reject
+from mcp_core.seal import Signer
+from mcp_core.sse import Event
+from mcp_sidecar.adaptive.flows import FlowItem
+from mcp_sidecar.adaptive.relay import dumped
+from mcp_sidecar.adaptive.sessions import read_id
+from mcp_sidecar.lane.answering import Fetching
+from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
+from mcp_sidecar.lane.repeating import as_heard
+from mcp_sidecar.logs import Line
+from mcp_sidecar.upstream.answers import STREAM_TYPE
+
+ASK_SECONDS: Final = 120.0
+"""How long a person has to answer."""
+POLL_SECONDS: Final = 2.0
+"""How often it is looked whether another sidecar heard the answer."""
+MOST_ASKED: Final = 1_000
+"""People who are asked at once."""
+MOST_OF_CALLER: Final = 4
+ID_PREFIX: Final = "~ask/"
+"""How the ids of these questions begin: no member is called so."""
+_ID: Final = re.compile(re.escape(ID_PREFIX) + r"[0-9a-f]{32}")
+KEY: Final = "kong-mcp/flow"
+"""The name of the question among those that a result asks."""
+_ROUNDS: Final = frozenset({methods.CALL, methods.GET_PROMPT, methods.READ_RESOURCE})
+"""What may be answered with a question in the modern era."""
+_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
+_FORM: Final = {
+    "type": "object",
+    "properties": {"allow": {"type": "boolean", "title": "Let this one call pass", "default": False}},
+    "required": ["allow"],
+}
+SHOWN: Final = 600
+"""Characters of the arguments that a person is shown."""
+
+
+def question(item: FlowItem, params: Mapping[str, Any], *, known: bool) -> dict[str, Any]:
+    """Return the params of elicitation/create that ask a person for one call. `known`: what was read is known."""
+    given = json.dumps(params.get("arguments") or {}, ensure_ascii=False)
+    shown = "".join(one if one.isprintable() else " " for one in given)
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]} ... ({len(shown)} characters)"
+    has = "has read" if known else "may have read"
+    text = (
+        f"{item.name[:256]} of {item.member} writes outside. The agent {has} untrusted text and private data before, "
+        f"which could leave by this call. It is called with: {shown}"
+    )
+    return {"mode": "form", "message": text, "requestedSchema": _FORM}
+
+
+def is_yes(answer: Any) -> bool:
+    """Return whether an answer to the question is a plain yes."""
+    if not isinstance(answer, Mapping) or answer.get("action") != "accept":
+        return False
+    content = answer.get("content")
+    return isinstance(content, Mapping) and content.get("allow") is True
+
+
+def asks_here(id_: Any) -> bool:
+    """Return whether an id is of a question that a sidecar asks itself."""
+    return isinstance(id_, str) and _ID.fullmatch(id_) is not None
+
+
+def can_ask(claims: Claims, target: Target, method: str, params: Mapping[str, Any]) -> bool:
+    """Return whether the client can ask a person, and the policy lets it be asked."""
+    if ServerKind.ELICITATION not in claims.terms.server_messages.kinds:
+        return False
+    if target.era is Era.LEGACY:
+        return target.session is not None and _has_forms(read_id(target.session).capabilities)
+    meta = params.get("_meta")
+    said = meta.get(methods.META_CAPABILITIES) if isinstance(meta, Mapping) else None
+    return method in _ROUNDS and isinstance(said, Mapping) and _has_forms(said)
+
+
+def _has_forms(capabilities: Mapping[str, Any]) -> bool:
+    said = capabilities.get("elicitation")
+    # One that names no way to ask has forms (2025-11-25, client/elicitation, capabilities).
+    return isinstance(said, Mapping) and (not said or "form" in said)
+
+
+@dataclass(slots=True)
+class OpenQuestion:
+    """A question that waits for its answer."""
+
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    allowed: bool = False
+
+
+class Consents:
+    """The questions of a sidecar. `keys` sign what comes back of those of the modern era."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._signer = Signer(keys, "kong-mcp flow 1")
+        self._open: dict[tuple[str, str, str], OpenQuestion] = {}
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def asking(self, target: Target, caller: str) -> Iterator[tuple[str, OpenQuestion] | None]:
+        """Give a new question of a session its id, and what hears of the answer; None where too many are open."""
+        if len(self._open) >= MOST_ASKED or self._of[caller] >= MOST_OF_CALLER:
+            yield None
+            return
+        id_, one = ID_PREFIX + secrets.token_hex(16), OpenQuestion()
+        key = (caller, target.session or "", id_)
+        self._open[key] = one
+        self._of[caller] += 1
+        try:
+            yield id_, one
+        finally:
+            del self._open[key]
+            self._of -= Counter({caller: 1})
+
+    def hear(self, target: Target, caller: str, message: Mapping[str, Any]) -> bool:
+        """Take an agent's answer. Returns whether it answers an open question of its session, asked here."""
+        one = self._open.get((caller, target.session or "", str(message.get("id"))))
+        if one is not None:
+            one.allowed = is_yes(message.get("result"))
+            one.answered.set()
+        return one is not None
+
+    def state(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> str:
+        """Return the state of a question of the modern era."""
+        said = {"for": _call(claims, target, item, params), "until": now + ASK_SECONDS}
+        return self._signer.sign(json.dumps(said).encode())
+
+    def is_ours(self, params: Mapping[str, Any]) -> bool:
+        """Return whether a call comes with a state of ours."""
+        state = params.get(methods.REQUEST_STATE)
+        return isinstance(state, str) and self._signer.open(state) is not None
+
+    def has_yes(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> bool:
+        """Return whether a call comes with a person's yes to this very call, asked of its caller a moment ago."""
+        state, answers = params.get(methods.REQUEST_STATE), params.get(methods.INPUT_RESPONSES)
+        raw = self._signer.open(state) if isinstance(state, str) else None
+        if raw is None or not isinstance(answers, Mapping):
+            return False
+        said = json.loads(raw)
+        mine = said["for"] == _call(claims, target, item, params) and now <= said["until"]
+        return mine and is_yes(answers.get(KEY))
+
+
+def without_answer(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params of a call as they were before a person was asked."""
+    return {name: one for name, one in params.items() if name not in (methods.REQUEST_STATE, methods.INPUT_RESPONSES)}
+
+
+def _call(claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any]) -> str:
+    """Return the digest of who uses what, with which arguments."""
+    said = {name: one for name, one in without_answer(params).items() if name != "_meta"}
+    who = [target.server, claims.principal.seal_key, item.member, item.kind.value, item.name]
+    return hashlib.sha256(json.dumps([who, said], sort_keys=True).encode()).hexdigest()
+
+
+class AskFirst:
+    """Asks a person on the stream of a call of the legacy era, and fetches the answer of what they let pass."""
+
+    def __init__(
+        self,
+        consents: Consents,
+        elsewhere: Callable[[str], Awaitable[bool | None]],
+        claims: Claims,
+        target: Target,
+        line: Line,
+        refusal: Reject,
+        asked: Mapping[str, Any],
+    ) -> None:
+        """`refusal` is what the agent hears where the answer is no; `asked` are the params of the question.
+
+        `elsewhere` returns the answer to a question, by its id, that another sidecar heard, None where none did yet.
+        """
+        self._consents = consents
+        self._elsewhere = elsewhere
+        self._claims = claims
+        self._target = target
+        self._line = line
+        self._refusal = refusal
+        self._asked = asked
+        self.heard: Callable[[], bool] | None = None
+
+    def then(self, go_on: Callable[[], Awaitable[Fetching | Reject]]) -> AskFirst:
+        """Return this; `go_on` returns what fetches the answer once a person said yes, or a refusal after all."""
+        self._go_on = go_on
+        return self
+
+    def fail(self, refusal: Reject, outcome: str) -> Failed:
+        """Return that there is no answer, or no more of it."""
+        self._line.end(outcome, refusal)
+        return Failed(as_heard(refusal, self._claims), outcome)
+
+    @asynccontextmanager
+    async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
+        """Give the parts of the answer as they come."""
+        async with aclosing(self._answer()) as parts:
+            yield parts
+
+    async def _answer(self) -> AsyncGenerator[Fetched]:
+        caller = self._claims.principal.seal_key
+        with self._consents.asking(self._target, caller) as asking:
+            if asking is None:
+                yield self.fail(self._refusal, "refused")
+                return
+            id_, one = asking
+            yield Began(200, _HEADERS)
+            yield _said({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._asked})
+            with anyio.move_on_after(ASK_SECONDS):
+                await self._wait(id_, one)
+        fetching = await self._go_on() if one.allowed else self._refusal
+        if isinstance(fetching, Reject):
+            yield self.fail(fetching, "refused")
+            return
+        fetching.heard = self.heard
+        async with fetching.answer() as fetched:
+            async for part in fetched:
+                if isinstance(part, Whole):
+                    yield Said(part.text, Event(data=part.text.decode() if part.text else None))
+                elif not isinstance(part, Began):
+                    yield part
+
+    async def _wait(self, id_: str, one: OpenQuestion) -> None:
+        while not one.answered.is_set():
+            with anyio.move_on_after(POLL_SECONDS):
+                await one.answered.wait()
+            if not one.answered.is_set() and (said := await self._elsewhere(id_)) is not None:
+                one.allowed = said
+                one.answered.set()
+
+
+def _said(message: Mapping[str, Any]) -> Said:
+    text = dumped(message)
+    return Said(text, Event(data=text.decode()))

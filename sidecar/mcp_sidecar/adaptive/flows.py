@@ -1,0 +1,222 @@
+"""What the flow rules of a virtual server say of one request, by what its caller has read.
+
+The laws: what is not known to be open is closed; and what is read is written down before it is asked for, so that no
+answer is ever ahead of what is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from mcp_core import methods
+from mcp_core.adaptive.flow import BOTH, FlowMode, FlowRules, ReadLabel
+from mcp_core.claims import Claims, Target
+from mcp_core.methods import Era, Kind
+from mcp_core.outcome import INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
+from mcp_core.reasons import Ending, Reason
+from mcp_sidecar.logs import Line
+
+AT_ONCE: Final = 4
+"""Questions to the store at the same time."""
+MOST_NOTED: Final = 10_000
+"""Callers of whom is kept until when it is written down what they read."""
+_NO_SESSION: Final = ""
+_NEVER: Final[Mapping[ReadLabel, int]] = {}
+_WORDS: Final = "untrusted text and private data"
+
+
+class FlowMemory(Protocol):
+    """Where it stands what callers have read, for all sidecars. Times are Unix milliseconds; "" is no session.
+
+    All raise an exception where it cannot be read or written.
+    """
+
+    def read_by(self, server: str, caller: str, session: str, now: int) -> frozenset[ReadLabel]:
+        """Return what counts as read by a caller."""
+
+    def note(self, server: str, caller: str, until: Mapping[str, int], reads: Iterable[ReadLabel], now: int) -> None:
+        """Write down what a caller reads, and until when it counts in a session and without one."""
+
+    def leave_answer(self, server: str, caller: str, asked: str, until: int, now: int, *, yes: bool) -> None:
+        """Leave a person's answer to a question for the sidecar that asked it."""
+
+    def answer_to(self, server: str, caller: str, asked: str, now: int) -> bool | None:
+        """Return the answer that another sidecar left, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowItem:
+    """One use of an item: of which member, what it is called there, and whether its text is read."""
+
+    member: str
+    kind: Kind
+    name: str
+    read: bool = True
+
+    @property
+    def place(self) -> tuple[str, Kind, str]:
+        """What labels go by."""
+        return self.member, self.kind, self.name
+
+
+def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem | None:
+    """Return what is used by a request to a member, None where nothing is that any label could name."""
+    if method == methods.CALL:
+        return FlowItem(member, Kind.TOOL, str(params.get("name")))
+    if method == methods.GET_PROMPT:
+        return FlowItem(member, Kind.PROMPT, str(params.get("name")))
+    if method in (methods.READ_RESOURCE, methods.SUBSCRIBE):
+        return FlowItem(member, Kind.RESOURCE, str(params.get("uri")), read=method == methods.READ_RESOURCE)
+    if method == methods.COMPLETE:
+        ref = params.get("ref")
+        ref = ref if isinstance(ref, dict) else {}
+        if ref.get("type") == "ref/prompt":
+            return FlowItem(member, Kind.PROMPT, str(ref.get("name")))
+        return FlowItem(member, Kind.RESOURCE, str(ref.get("uri")))
+    return None
+
+
+class Flows:
+    """What callers of all virtual servers have read. `wall` is a clock of Unix time in seconds."""
+
+    def __init__(self, memory: FlowMemory | None, wall: Callable[[], float] = time.time) -> None:
+        """`memory` is None where there is no store: then nobody knows what was read, and it counts as everything."""
+        self._memory = memory
+        self._wall = wall
+        self._limit = anyio.CapacityLimiter(AT_ONCE)
+        self._noted: OrderedDict[tuple[str, str, str], Mapping[ReadLabel, int]] = OrderedDict()
+
+    async def refusal(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
+        """Return why an item may not be used by a caller now, None where it may."""
+        labelled = rules.labels_of(*item.place)
+        if not rules.closes(labelled, BOTH):
+            return None
+        if rules.permits_use(claims.principal, *item.place):
+            return None
+        read, reason = BOTH, Reason.FLOW_UNKNOWN
+        if self._memory is not None:
+            try:
+                now, session = int(self._wall() * 1000), _session(target)
+                caller = claims.principal.seal_key
+                read = await anyio.to_thread.run_sync(
+                    self._memory.read_by, target.server, caller, session, now, limiter=self._limit
+                )
+                reason = Reason.FLOW
+            except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
+                structlog.get_logger().error("flows not read", server=target.server, error=str(error))
+        return _closed(item, claims, reason) if rules.closes(labelled, read) else None
+
+    async def note(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
+        """Write down that an item is read; returns a refusal where that cannot be, for then it may not be read."""
+        reads = rules.labels_of(*item.place).reads if item.read else frozenset()
+        return await self.note_reads(rules, reads, claims, target)
+
+    async def note_reads(
+        self, rules: FlowRules, reads: frozenset[ReadLabel], claims: Claims, target: Target
+    ) -> Reject | None:
+        """Write down what is read, as `note` does."""
+        if not reads or self._memory is None:
+            return None
+        now, session, caller = int(self._wall() * 1000), _session(target), claims.principal.seal_key
+        lasts = {_NO_SESSION: rules.window * 1000}
+        if session != _NO_SESSION:
+            lasts[session] = rules.session_seconds * 1000
+        if all(self._holds(target.server, caller, one, reads, now + last) for one, last in lasts.items()):
+            return None
+        # A quarter more, so that it need not be written at each reading.
+        until = {one: now + last + last // 4 for one, last in lasts.items()}
+        try:
+            await anyio.to_thread.run_sync(
+                self._memory.note, target.server, caller, until, reads, now, limiter=self._limit
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
+            structlog.get_logger().error("flows not written", server=target.server, error=str(error))
+            text = "What is read here cannot be written down now, so it is not read. Try again later."
+            return Reject(UNAVAILABLE, text, Reason.FLOW_UNKNOWN, status=503, headers={"Retry-After": "5"})
+        for one, end in until.items():
+            self._keep(target.server, caller, one, reads, end)
+        return None
+
+    async def leave_answer(self, claims: Claims, target: Target, asked: str, seconds: float, *, yes: bool) -> None:
+        """Leave an answer that is for a question of another sidecar, for so long as it may still be wanted."""
+        if self._memory is None:
+            return
+        now, leave = int(self._wall() * 1000), partial(self._memory.leave_answer, yes=yes)
+        where, until = _of_question(target, asked), now + int(seconds * 1000)
+        try:
+            await anyio.to_thread.run_sync(
+                leave, target.server, claims.principal.seal_key, where, until, now, limiter=self._limit
+            )
+        except Exception as error:  # noqa: BLE001 - then nobody has answered
+            structlog.get_logger().error("answer not left", server=target.server, error=str(error))
+
+    async def answer_to(self, claims: Claims, target: Target, asked: str) -> bool | None:
+        """Return the answer to a question that another sidecar heard, None where none did yet."""
+        if self._memory is None:
+            return None
+        now, caller = int(self._wall() * 1000), claims.principal.seal_key
+        try:
+            return await anyio.to_thread.run_sync(
+                self._memory.answer_to, target.server, caller, _of_question(target, asked), now, limiter=self._limit
+            )
+        except Exception:  # noqa: BLE001 - then nobody has answered
+            return None
+
+    def _holds(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> bool:
+        noted = self._noted.get((server, caller, session), _NEVER)
+        return all(noted.get(label, 0) >= until for label in reads)
+
+    def _keep(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> None:
+        key = (server, caller, session)
+        self._noted[key] = {**self._noted.get(key, _NEVER), **dict.fromkeys(reads, until)}
+        self._noted.move_to_end(key)
+        if len(self._noted) > MOST_NOTED:
+            self._noted.popitem(last=False)
+
+
+def lets_pass(rules: FlowRules, refusal: Reject, claims: Claims, line: Line) -> bool:
+    """Return whether a refusal is only noted, as monitor mode has it."""
+    if rules.mode is not FlowMode.MONITOR and claims.terms.enforce:
+        return False
+    line.end(Ending.WOULD_REFUSE, refusal)
+    return True
+
+
+def _session(target: Target) -> str:
+    """Return what a request's session is known by, of the same length whatever it is. The modern era has none."""
+    if target.session is None or target.era is not Era.LEGACY:
+        return _NO_SESSION
+    return hashlib.sha256(target.session.encode()).hexdigest()
+
+
+def _of_question(target: Target, asked: str) -> str:
+    return f"{_session(target)} {asked}"
+
+
+def _closed(item: FlowItem, claims: Claims, reason: Reason) -> Reject:
+    era = claims.question.era
+    known = f"{_WORDS} were read before" if reason is Reason.FLOW else f"it is not known whether {_WORDS} were read"
+    text = (
+        f"The gateway does not let {item.name[:256]} of {item.member} be used now: it writes outside, and {known}, so "
+        "that what is private could leave by it. Do without it, or have a person do it."
+    )
+    return Reject(
+        INVALID_PARAMS,
+        text,
+        reason,
+        id=claims.id,
+        status=params_status(era),
+        kind=RejectKind.POLICY,
+        name=item.name[:256],
+        detail=f"member {item.member}",
+    )

@@ -1,0 +1,217 @@
+"""Results of tools that are too long for the budget: what is shown of them, and the whole behind a link.
+
+The whole is kept in memory, for the principal that called, for some minutes. It is what the member's guard and the
+inspect lane had let through, so nothing is judged twice. What is no text (pictures, sounds) is not cut.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_core.adaptive.flow import ReadLabel
+from mcp_core.token_count import text_tokens
+
+URI_PREFIX: Final = "kong-mcp-output://"
+"""How the URIs of wholes begin. No resource of a member that begins so can be read through a virtual server."""
+KEPT_SECONDS: Final = 900.0
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of all wholes together."""
+MOST_OF_CALLER: Final = 16 * 1024 * 1024
+"""Bytes of one caller's: more than the longest answer has (MCP_SIDECAR_MAX_ANSWER). Its oldest go first."""
+_STRINGS: Final = tuple(2**power for power in range(16, 4, -1))
+"""Characters of the strings of structured content, from the most that is tried to the least."""
+_CUT: Final = " ... [cut]"
+_STEPS: Final = 24
+"""Halvings that find how much of a text fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOutput:
+    """The whole of one result: the texts that were cut, as contents of a resource have them, and what was read so."""
+
+    server: str
+    caller: str
+    contents: tuple[Mapping[str, Any], ...]
+    size: int
+    until: float
+    reads: frozenset[ReadLabel] = frozenset()
+
+
+class Outputs:
+    """The wholes of one sidecar, by their URIs. Takes a clock in seconds that never goes back."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, most: int = MOST_BYTES, of_caller: int = MOST_OF_CALLER
+    ) -> None:
+        self._clock = clock
+        self._most = most
+        self._most_of_caller = of_caller
+        self._kept: OrderedDict[str, KeptOutput] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(
+        self, server: str, caller: str, output: CutOutput, reads: frozenset[ReadLabel] = frozenset()
+    ) -> str | None:
+        """Keep a whole and return its URI, or None where it is larger than what is kept of anybody."""
+        size = output.size
+        if size > min(self._most, self._most_of_caller):
+            return None
+        now = self._clock()
+        uri = f"{URI_PREFIX}{server}/{secrets.token_hex(16)}"
+        named = tuple({**one, "uri": uri} for one in output.whole)
+        self._kept[uri] = KeptOutput(server, caller, named, size, now + KEPT_SECONDS, reads)
+        self._sizes[caller] = self._sizes.get(caller, 0) + size
+        self._size += size
+        self._forget(caller, now)
+        return uri
+
+    def find(self, server: str, caller: str, uri: str) -> KeptOutput | None:
+        """Return a whole, None for whatever this caller did not get a link to here, or no longer has."""
+        one = self._kept.get(uri)
+        if one is None or (one.server, one.caller) != (server, caller) or one.until <= self._clock():
+            return None
+        return one
+
+    def _forget(self, caller: str, now: float) -> None:
+        while self._kept and next(iter(self._kept.values())).until <= now:
+            self._drop(next(iter(self._kept)))
+        while self._sizes.get(caller, 0) > self._most_of_caller:
+            self._drop(next(uri for uri, one in self._kept.items() if one.caller == caller))
+        while self._size > self._most:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, uri: str) -> None:
+        one = self._kept.pop(uri)
+        self._size -= one.size
+        self._sizes[one.caller] -= one.size
+        if not self._sizes[one.caller]:
+            del self._sizes[one.caller]
+
+
+@dataclass(frozen=True, slots=True)
+class CutOutput:
+    """A result that was cut: what is shown of it, and what was cut, with its size in bytes."""
+
+    result: Mapping[str, Any]
+    shown: tuple[Mapping[str, Any], ...]
+    whole: tuple[Mapping[str, Any], ...]
+    size: int
+
+    def linked(self, uri: str | None) -> dict[str, Any]:
+        """Return the result with a link to the whole, or with the word that it is not kept."""
+        characters = sum(len(str(one["text"])) for one in self.whole)
+        return {**self.result, "content": [*self.shown, *_told(uri, characters)]}
+
+
+def cut(result: Mapping[str, Any], budget: int, fits: Callable[[Any], bool] | None = None) -> CutOutput | None:
+    """Cut a tool's result so that its texts take at most `budget` tokens; None where it is short enough.
+
+    `fits` tells whether structuredContent is as the tool's output schema has it, to which clients hold it: there long
+    strings are cut as far as they may be. Without a schema (None) structuredContent is the first that goes.
+    Time is in proportion to the text: this is for a thread.
+    """
+    content = result.get("content")
+    blocks = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    texts = [_text_of(one) for one in blocks]
+    cost = sum(map(text_tokens, filter(None, texts)))
+    data = result.get("structuredContent")
+    written = "" if data is None else json.dumps(data, ensure_ascii=False)
+    said = dict(result)
+    if fits is None:
+        if cost + text_tokens(written) <= budget:
+            return None
+        said.pop("structuredContent", None)
+    else:
+        short = _shortened(data, budget, fits) if text_tokens(written) > budget else None
+        if cost <= budget and short is None:
+            return None
+        if short is None:
+            written = ""
+        else:
+            said["structuredContent"] = short
+    shown, whole = _fitting(blocks, texts, budget)
+    if written:
+        whole.append({"mimeType": "application/json", "text": written})
+    return CutOutput(said, tuple(shown), tuple(whole), sum(len(json.dumps(one)) for one in whole))
+
+
+def _fitting(
+    blocks: list[dict[str, Any]], texts: list[str | None], left: int
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the blocks that fit, the last one cut, and the texts of all."""
+    shown, whole = list[Mapping[str, Any]](), list[Mapping[str, Any]]()
+    for block, text in zip(blocks, texts, strict=True):
+        if text is None:
+            shown.append(block)
+            continue
+        whole.append(_whole(block, text))
+        cost = text_tokens(text)
+        if cost <= left:
+            shown.append(block)
+        elif block.get("type") == "text" and (start := _start(text, left)):
+            shown.append({**block, "text": start})
+        left = max(0, left - cost)
+    return shown, whole
+
+
+def _shortened(data: Any, budget: int, fits: Callable[[Any], bool]) -> Any:
+    """Return data whose long strings are cut, so that it fits; None where that is not enough, or not allowed."""
+    for most in _STRINGS:
+        short = _with_short_strings(data, most)
+        if text_tokens(json.dumps(short, ensure_ascii=False)) <= budget:
+            return short if fits(short) else None
+    return None
+
+
+def _with_short_strings(data: Any, most: int) -> Any:
+    if isinstance(data, str):
+        return data if len(data) <= most else data[:most] + _CUT
+    if isinstance(data, dict):
+        return {name: _with_short_strings(one, most) for name, one in data.items()}
+    if isinstance(data, list):
+        return [_with_short_strings(one, most) for one in data]
+    return data
+
+
+def _text_of(block: Mapping[str, Any]) -> str | None:
+    """Return the text of a block (ContentBlock), None for one that is no text."""
+    within = block.get("resource") if block.get("type") == "resource" else block
+    text = within.get("text") if isinstance(within, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def _whole(block: Mapping[str, Any], text: str) -> dict[str, Any]:
+    within = block.get("resource")
+    kind = within.get("mimeType") if isinstance(within, dict) else None
+    return {"mimeType": kind if isinstance(kind, str) else "text/plain", "text": text}
+
+
+def _start(text: str, budget: int) -> str:
+    """Return as much of the beginning of a text as fits, or nearly so."""
+    # Runs of blanks take next to no tokens: a text that has more than so many characters for each is shown no further.
+    low, high = 0, min(len(text), 64 * budget)
+    for _ in range(_STEPS):
+        if low >= high:
+            break
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text_tokens(text[:middle]) <= budget else (low, middle - 1)
+    return text[:low]
+
+
+def _told(uri: str | None, characters: int) -> list[dict[str, Any]]:
+    if uri is None:
+        return [{"type": "text", "text": f"[Cut: the whole had {characters} characters, too many to be kept.]"}]
+    minutes = int(KEPT_SECONDS // 60)
+    said = f"[Cut by the gateway: the whole has {characters} characters. Read it within {minutes} minutes at {uri}]"
+    link = {"type": "resource_link", "uri": uri, "name": "whole-output", "title": "The whole output"}
+    return [{"type": "text", "text": said}, link]

@@ -1,0 +1,135 @@
+"""What flow rules are made of: labels, what closes, and permits."""
+
+import json
+
+import pytest
+
+from mcp_core.adaptive.flow import ANYTHING, BOTH, FlowMode, FlowRules, Labelled, ReadLabel
+from mcp_core.formats import is_understood
+from mcp_core.methods import Kind
+from mcp_core.policy import View
+from mcp_core.principal import consumer
+from mcp_core.terms import Terms, terms_of, write_terms
+from mcp_core.virtual import Virtual, VirtualError, read_config
+
+UNTRUSTED, PRIVATE = frozenset({ReadLabel.UNTRUSTED}), frozenset({ReadLabel.PRIVATE})
+CONFIG = {
+    "mode": "enforce",
+    "labels": [
+        {"server": "mail", "tools": ["read_*"], "reads": ["untrusted", "private"]},
+        {"server": "mail", "tools": ["send_*"], "writes": ["external"]},
+        {"server": "notes", "tools": ["*"]},
+        {"server": "notes", "tools": ["get_diary"], "reads": ["private"]},
+        {"server": "notes", "resources": ["note://*"]},
+        {"server": "notes", "resources": ["note://diary*"], "reads": ["private"]},
+    ],
+    "permits": [{"server": "mail", "tools": ["send_report"], "consumers": ["ada"]}],
+}
+
+
+def rules(**changes):
+    return FlowRules.from_json({**CONFIG, **changes})
+
+
+@pytest.mark.requirement("FLOW-101")
+@pytest.mark.parametrize(
+    ("server", "kind", "name", "labelled"),
+    [
+        ("mail", Kind.TOOL, "read_inbox", Labelled(BOTH, external=False)),
+        ("mail", Kind.TOOL, "send_mail", Labelled(frozenset(), external=True)),
+        ("mail", Kind.TOOL, "delete", ANYTHING),
+        ("mail", Kind.PROMPT, "read_x", ANYTHING),
+        ("other", Kind.TOOL, "read_inbox", ANYTHING),
+        ("notes", Kind.TOOL, "list", Labelled(frozenset(), external=False)),
+        ("notes", Kind.TOOL, "get_diary", Labelled(PRIVATE, external=False)),
+        # Another reader could take it for the one that is labelled.
+        ("notes", Kind.TOOL, "GET_DIARY", Labelled(PRIVATE, external=False)),
+        ("notes", Kind.TOOL, "a\x00b", ANYTHING),
+        ("notes", Kind.RESOURCE, "note://list", Labelled(frozenset(), external=False)),
+        ("notes", Kind.RESOURCE, "note://diary/1", Labelled(PRIVATE, external=False)),
+        ("notes", Kind.RESOURCE, "note://a/../diary/1", ANYTHING),
+        ("notes", Kind.RESOURCE, "https://attacker.example/?q=diary", ANYTHING),
+        # Only what is written exactly makes an item one that is known.
+        ("mail", Kind.TOOL, "READ_INBOX", ANYTHING),
+    ],
+)
+def test_labels_add_up_and_what_none_names_may_be_anything(server, kind, name, labelled):
+    assert rules().labels_of(server, kind, name) == labelled
+
+
+@pytest.mark.requirement("FLOW-102")
+@pytest.mark.parametrize(("read", "closed"), [(frozenset(), False), (UNTRUSTED, False), (PRIVATE, False), (BOTH, True)])
+def test_who_has_read_both_may_not_write_outside(read, closed):
+    made = rules()
+    assert made.closes(made.labels_of("mail", Kind.TOOL, "send_mail"), read) is closed
+    assert made.closes(made.labels_of("mail", Kind.TOOL, "delete"), read) is closed
+    assert not made.closes(made.labels_of("mail", Kind.TOOL, "read_inbox"), read)
+
+
+@pytest.mark.requirement("FLOW-102")
+@pytest.mark.parametrize(
+    ("who", "server", "name", "lets"),
+    [
+        ("ada", "mail", "send_report", True),
+        ("bob", "mail", "send_report", False),
+        ("ada", "mail", "send_reports", False),
+        ("ada", "mail", "SEND_REPORT", False),
+        ("ada", "notes", "send_report", False),
+    ],
+)
+def test_a_permit_is_for_exactly_what_and_whom_it_names(who, server, name, lets):
+    assert rules().permits_use(consumer(who), server, Kind.TOOL, name) is lets
+
+
+@pytest.mark.requirement("FLOW-102")
+def test_a_permit_that_names_nobody_is_for_everybody():
+    made = rules(permits=[{"server": "mail", "tools": ["send_*"]}])
+    assert made.permits_use(consumer("bob"), "mail", Kind.TOOL, "send_mail")
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_rules_are_read_as_they_were_written():
+    made = rules(window=60, ask=False, session_seconds=7)
+    assert FlowRules.from_json(made.to_json()) == made
+    assert (made.mode, made.window, made.ask, made.session_seconds) == (FlowMode.ENFORCE, 60, False, 7)
+
+
+@pytest.mark.requirement("FLOW-101")
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [
+        ({"labels": CONFIG["labels"]}, "flow.mode: write mode: enforce"),
+        ({"mode": "of"}, "flow.mode: write one of monitor, enforce"),
+        ({"mode": "enforce", "labels": [{"tools": ["a"]}]}, "flow.labels[0].server"),
+        ({"mode": "enforce", "labels": [{"server": "a"}]}, "flow.labels[0]: name the tools"),
+        ({"mode": "enforce", "labels": [{"server": "a", "tools": ["a"], "reads": ["all"]}]}, "labels[0].reads"),
+        ({"mode": "enforce", "labels": [{"server": "a", "tools": ["a"], "writes": ["private"]}]}, "labels[0].writes"),
+        ({"mode": "enforce", "labels": [{"server": "a", "tools": "*"}]}, "labels[0].tools: write a list"),
+        ({"mode": "enforce", "permits": [{"server": "a", "tools": ["a"], "group": ["x"]}]}, "'group' is not known"),
+        ({"mode": "enforce", "window": 59}, "flow.window"),
+        ({"mode": "enforce", "window": True}, "flow.window"),
+        ({"mode": "enforce", "ask": "no"}, "flow.ask"),
+        ("enforce", "flow.write mode: enforce"),
+    ],
+)
+def test_rules_that_cannot_be_are_said_with_their_field(flow, said):
+    with pytest.raises(VirtualError) as wrong:
+        Virtual.from_json({"members": ["a"], "flow": flow})
+    assert said in str(wrong.value)
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_what_kong_fills_in_where_nothing_is_written_is_no_rule():
+    config = {"members": ["a"], "flow": {"mode": None, "labels": {}, "permits": [], "window": None, "ask": None}}
+    assert read_config(config).flow is None
+    assert read_config({**config, "flow": {"mode": "enforce"}, "session_max_age": 9}).flow.session_seconds == 9
+
+
+@pytest.mark.requirement("FLOW-102")
+def test_a_release_that_knows_no_flow_rules_reads_nothing_of_the_guards_word():
+    made = rules(session_seconds=60)
+    said = json.loads(write_terms(Terms(View({}), virtual=Virtual(("mail", "notes"), flow=made))))
+    assert terms_of(said).virtual.flow == made
+    assert is_understood(said, said.keys())
+    assert not is_understood(said, said.keys() - {"flow"})
+    assert "crit" not in json.loads(write_terms(Terms(View({}), virtual=Virtual(("mail",)))))

@@ -1,0 +1,123 @@
+"""Results that are too long for the budget: what is shown, and who reads the whole for how long."""
+
+import json
+
+import pytest
+
+from mcp_core.token_count import text_tokens
+from mcp_sidecar.adaptive.finding import output_fits
+from mcp_sidecar.adaptive.outputs import KEPT_SECONDS, CutOutput, Outputs, cut
+
+LONG = "word " * 2_000
+
+
+def block(text):
+    return {"type": "text", "text": text}
+
+
+def output(text="x"):
+    return CutOutput({}, (), ({"mimeType": "text/plain", "text": text},), len(text))
+
+
+@pytest.mark.requirement("VIRT-411")
+def test_what_fits_is_not_touched():
+    assert cut({"content": [block("short")]}, 100) is None
+    assert cut({"content": "none"}, 100) is None
+    assert cut({}, 100) is None
+
+
+@pytest.mark.requirement("VIRT-411")
+def test_the_beginning_is_shown_and_the_whole_is_linked():
+    found = cut({"content": [block("first"), block(LONG), block("last")], "isError": True}, 200)
+    shown = [one["text"] for one in found.shown]
+    assert shown[0] == "first"
+    assert LONG.startswith(shown[1])
+    assert 150 < sum(map(text_tokens, shown)) <= 200
+    assert [one["text"] for one in found.whole] == ["first", LONG, "last"]
+    linked = found.linked("kong-mcp-output://desk/1")
+    assert linked["isError"]
+    assert linked["content"][-1]["type"] == "resource_link"
+    assert linked["content"][-1]["uri"] == "kong-mcp-output://desk/1"
+    assert "too many to be kept" in found.linked(None)["content"][-1]["text"]
+
+
+@pytest.mark.requirement("VIRT-411")
+def test_no_part_comes_after_one_that_was_cut_and_pictures_stay():
+    picture = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
+    within = {"type": "resource", "resource": {"uri": "a:b", "text": LONG, "mimeType": "text/markdown"}}
+    found = cut({"content": [within, picture, block("last")]}, 100)
+    assert found.shown == (picture,)
+    assert found.whole[0] == {"mimeType": "text/markdown", "text": LONG}
+
+
+STRING = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+EXACT = {"type": "object", "properties": {"text": {"const": LONG}}, "required": ["text"]}
+MANY = {"content": [block("short")], "structuredContent": {"text": ["x"] * 500}}
+
+
+def by(schema):
+    return output_fits({"outputSchema": schema})
+
+
+@pytest.mark.requirement("VIRT-411")
+def test_structured_content_that_no_schema_asks_for_goes_first():
+    found = cut({"content": [block("short")], "structuredContent": {"text": LONG}}, 100, output_fits({}))
+    assert "structuredContent" not in found.result
+    assert found.shown == (block("short"),)
+    assert found.whole[-1]["mimeType"] == "application/json"
+
+
+@pytest.mark.requirement("VIRT-411")
+def test_strings_of_structured_content_are_cut_as_far_as_the_schema_lets_them():
+    result = {"content": [block(LONG)], "structuredContent": {"text": LONG}}
+    found = cut(result, 100, by(STRING))
+    short = found.result["structuredContent"]["text"]
+    assert short.endswith(" ... [cut]")
+    assert text_tokens(json.dumps({"text": short})) <= 100
+    assert json.loads(found.whole[-1]["text"]) == {"text": LONG}
+    kept = cut(result, 100, by(EXACT))
+    assert kept.result["structuredContent"] == {"text": LONG}
+    assert [one["mimeType"] for one in kept.whole] == ["text/plain"]
+
+
+@pytest.mark.requirement("VIRT-411")
+@pytest.mark.parametrize("schema", [EXACT, {"type": 7}, STRING])
+def test_what_cannot_be_cut_passes_whole(schema):
+    assert cut(MANY, 100, by(schema)) is None
+
+
+@pytest.mark.requirement("VIRT-412")
+def test_a_whole_is_its_callers_on_its_server_alone():
+    outputs = Outputs()
+    uri = outputs.keep("desk", "consumer:ada", output("all"))
+    assert outputs.find("desk", "consumer:ada", uri).contents == (
+        {"mimeType": "text/plain", "text": "all", "uri": uri},
+    )
+    assert outputs.find("desk", "consumer:bob", uri) is None
+    assert outputs.find("few", "consumer:ada", uri) is None
+    assert outputs.find("desk", "consumer:ada", uri + "0") is None
+
+
+@pytest.mark.requirement("VIRT-412")
+def test_wholes_go_with_their_time():
+    now = [0.0]
+    outputs = Outputs(lambda: now[0])
+    uri = outputs.keep("desk", "a", output())
+    now[0] = KEPT_SECONDS - 1
+    assert outputs.find("desk", "a", uri)
+    now[0] = KEPT_SECONDS
+    assert outputs.find("desk", "a", uri) is None
+    outputs.keep("desk", "b", output())
+    assert len(outputs) == 1
+
+
+@pytest.mark.requirement("VIRT-412")
+def test_who_has_much_loses_his_own_oldest_and_all_together_are_bounded():
+    outputs = Outputs(most=100, of_caller=50)
+    other = outputs.keep("desk", "b", output("y" * 40))
+    mine = [outputs.keep("desk", "a", output("x" * 20)) for _ in range(4)]
+    assert [outputs.find("desk", "a", uri) is not None for uri in mine] == [False, False, True, True]
+    assert outputs.find("desk", "b", other)
+    assert outputs.keep("desk", "c", output("z" * 51)) is None
+    outputs.keep("desk", "c", output("z" * 30))
+    assert outputs.find("desk", "b", other) is None
