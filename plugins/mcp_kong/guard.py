@@ -230,8 +230,10 @@ class Guard:
 
     def _closed(self, kind: Kind, name: str) -> tuple[Reason, str] | None:
         """Return why nobody may use an item now, or None for one that is open."""
-        snapshot = self._settings.snapshot
-        reason = None if snapshot is None else snapshot.refusal(self._settings.server, kind, name)
+        settings = self._settings
+        if settings.snapshot is None:
+            return None
+        reason = settings.snapshot.refusal(settings.server, kind, name, foreign=settings.foreign)
         return None if reason is None else (reason, "")
 
     def _call(self, asked: Incoming, admitted: Admitted, authorization: str | None) -> None:

@@ -29,7 +29,7 @@ from mcp_core.methods import Kind, ServerKind
 from mcp_core.params import ParamHeaderError
 from mcp_core.params import read_config as read_param_headers
 from mcp_core.passing import HIDDEN_HEADERS
-from mcp_core.pins.states import Pinning
+from mcp_core.pins.states import Pinning, Trust
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.query import QueryError
 from mcp_core.query import read as read_query
@@ -85,6 +85,11 @@ class Settings:
     deputies: Deputies = Deputies.NOBODY
     virtual: Virtual | None = None
     pages: bool = False
+
+    @property
+    def foreign(self) -> bool:
+        """Return whether nothing of the server is open but what a person opened."""
+        return bool(self.scan.get("trust") == Trust.FOREIGN)
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

@@ -43,15 +43,15 @@ class SnapshotFile:
         self._snapshot: Snapshot | None = None
         self._problem: str | None = None
 
-    def refusal(self, server: str, kind: Kind, name: str) -> Reason | None:
-        """Return None where the item may be used, or why not."""
+    def refusal(self, server: str, kind: Kind, name: str, *, foreign: bool = False) -> Reason | None:
+        """Return None where the item may be used, or why not. Of a `foreign` server only what a person opened may."""
         self.look()
-        if not self._closed(server, kind, name):
+        if not self._closed(server, kind, name, foreign=foreign):
             return None
         now = self._clock()
         if now - self._looked >= MISS_SECONDS:
             self._look(now)
-        if not self._closed(server, kind, name):
+        if not self._closed(server, kind, name, foreign=foreign):
             return None
         return Reason.NO_SNAPSHOT if self._snapshot is None else Reason.UNAPPROVED_ITEM
 
@@ -67,8 +67,8 @@ class SnapshotFile:
         self.look()
         self._looked = looked
 
-    def _closed(self, server: str, kind: Kind, name: str) -> bool:
-        return self._snapshot is None or self._snapshot.refusal(server, kind, name) is not None
+    def _closed(self, server: str, kind: Kind, name: str, *, foreign: bool) -> bool:
+        return self._snapshot is None or self._snapshot.refusal(server, kind, name, foreign=foreign) is not None
 
     def _look(self, now: float) -> None:
         try:

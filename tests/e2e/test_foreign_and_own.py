@@ -12,6 +12,7 @@ import pytest
 from mcp import MCPError
 
 from e2e.harness import CONSUMERS, connect, start
+from e2e.reviewing import review
 from kong_mcp.dev import STORE_FILE
 from kong_mcp.processes import Child
 from kong_mcp.share import program
@@ -78,17 +79,31 @@ def is_open(port):
 
 @pytest.mark.requirement("FLOW-011")
 @pytest.mark.requirement("FLOW-008")
-@pytest.mark.parametrize("trust", ["foreign", "own"])
-def test_whose_server_it_is_holds_after_a_restart_with_the_store_away(kind, trust):
+@pytest.mark.requirement("PIN-013")
+@pytest.mark.parametrize(("trust", "read"), [("foreign", False), ("foreign", True), ("own", False)])
+def test_whose_server_it_is_holds_after_a_restart_with_the_store_away(kind, trust, read):
     with start(kind, {"notes": 1}, policy(trust), CONSUMERS) as running:
         opens = trust == "own"
         assert ("good" in seen(running)) is opens
-        first = said(running)
+        assert ("Unknown tool" in said(running)) is not opens
+        if read:
+            review(running, "approve", "notes", "tool", "good", "--why", "read it")
+            until(lambda: "good" in seen(running) and said(running) == "good: x")
+            opens = True
+        first, refused = said(running), said(running, "y")
         assert ("Unknown tool" in first) is not opens
-        refused = said(running, "y")
         assert ("one of 'x'" in refused) is opens
         with restarted(running):
             # Kong asks again every two seconds whether the sidecar is there.
             until(lambda: said(running) == first)
             assert said(running, "y") == refused
             assert ("good" in seen(running)) is opens
+
+
+@pytest.mark.requirement("PIN-013")
+def test_nothing_of_a_foreign_server_is_called_before_it_was_ever_listed(kind):
+    with start(kind, {"notes": 1}, policy("foreign"), CONSUMERS) as running:
+        # The gateway's own look comes first, and no guard has told it whose server this is.
+        until(lambda: "notes tool good" in review(running, "list"))
+        assert "Unknown tool" in said(running)
+        assert ["tool", "good"] not in running.executed()

@@ -7,12 +7,10 @@ import contextlib
 import time
 
 import pytest
-from click.testing import CliRunner
 from mcp import MCPError
 
 from e2e.harness import CONSUMERS, call, connect, modern, start
-from kong_mcp.cli import main
-from kong_mcp.dev import STORE_FILE
+from e2e.reviewing import review
 
 pytestmark = pytest.mark.long
 
@@ -25,14 +23,6 @@ ERAS = ["legacy", "2026-07-28"]
 def pinned(kind):
     with start(kind, {"notes": 1}, POLICY, CONSUMERS) as running:
         yield running
-
-
-def review(running, *arguments):
-    done = CliRunner().invoke(
-        main, ["surface", *arguments, "--store", running.dev.settings.store or str(running.dev.folder / STORE_FILE)]
-    )
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 def tools(running, mode):

@@ -7,11 +7,9 @@ import time
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
 from e2e.harness import CONSUMERS, start
-from kong_mcp.cli import main
-from kong_mcp.dev import STORE_FILE
+from e2e.reviewing import review
 from servers.launch import FEATURES
 
 pytestmark = pytest.mark.long
@@ -100,13 +98,6 @@ def opened(kind, tmp_path, mode):
     yield run
     for one in stack:
         one.__exit__(None, None, None)
-
-
-def review(running, *arguments):
-    store = running.dev.settings.store or str(running.dev.folder / STORE_FILE)
-    done = CliRunner().invoke(main, ["surface", *arguments, "--store", store])
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.mark.requirement("SKILL-001")

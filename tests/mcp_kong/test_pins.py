@@ -52,8 +52,9 @@ ASKED = [
 ]
 
 
-def write(path, states=STATES, key=KEY, generation=1):
-    snapshot = Snapshot("1", generation, {"notes": Surface(dict(states), dict.fromkeys(states, b"d" * 32))})
+def write(path, states=STATES, key=KEY, generation=1, *, foreign=False):
+    surface = Surface(dict(states), dict.fromkeys(states, b"d" * 32), foreign=foreign)
+    snapshot = Snapshot("1", generation, {"notes": surface})
     beside = path.with_suffix(".new")
     beside.write_bytes(seal(msgspec.msgpack.encode(snapshot.to_values()), [key]))
     beside.replace(path)
@@ -124,6 +125,16 @@ def test_what_is_closed_stays_so_where_the_policy_is_only_monitored(path):
 def test_the_policy_holds_for_what_is_open(path):
     write(path)
     assert ask(guard(tools={"allow": []}), "tools/call", {"name": "open"}).exit is not None
+
+
+@pytest.mark.requirement("PIN-013")
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize(("method", "params", "passes"), ASKED)
+def test_what_a_look_opened_before_the_server_was_known_as_foreign_is_closed(path, era, method, params, passes, known):
+    write(path, foreign=known)
+    asked = ask(guard(pins={"mode": "enforce", "trust": "foreign"}), method, params, era)
+    assert (asked.exit is None) is (passes and known)
 
 
 @pytest.mark.requirement("GUARD-030")

@@ -4,14 +4,16 @@ The file is the four bytes of MAGIC, an HMAC-SHA256 (RFC 2104) over everything b
 (MessagePack, which the writer and the reader bring). The values are
 
     {"format": 1, "version": TEXT, "generation": N, "servers": {SERVER: {KIND: {NAME: [STATE, DIGEST]}}},
-     "head": [SEQ, HASH], "also": {SERVER: {KIND: {NAME: [DIGEST, ...]}}}}
+     "head": [SEQ, HASH], "also": {SERVER: {KIND: {NAME: [DIGEST, ...]}}}, "foreign": [SERVER, ...]}
 
 KIND is a list's key or "instructions", DIGEST the 32 bytes of the version seen last, STATE "open", or the word for why
 not. "head" is the last entry of the store's chain that the writer knew, and "also" holds the other open versions of
 items that have several: a sidecar that starts knows by them what this node knew. Guards need neither, and a file may
-lack both. A reader passes over kinds, and over what stands behind a digest, that it does not know; see `formats` for
-"crit" and for how releases read each other (there was no format before 1). Nothing in it is secret; the HMAC keeps a
-file from being believed that was cut, or that somebody else wrote.
+lack both. "foreign" names the servers of which nothing is open but what a person opened; it is left out where there is
+none. A guard that says so of its server believes nothing else of it. A reader passes over kinds, and over what stands
+behind a digest, that it does not know; see `formats` for "crit" and for how releases read each other (there was no
+format before 1). Nothing in it is secret; the HMAC keeps a file from being believed that was cut, or that somebody
+else wrote.
 """
 
 from __future__ import annotations
@@ -36,10 +38,11 @@ IS_OPEN: Final = "open"
 
 REJECTED: Final = "rejected"
 
-_MEMBERS: Final = frozenset({"format", "version", "generation", "servers", "head", "also"})
+_MEMBERS: Final = frozenset({"format", "version", "generation", "servers", "head", "also", "foreign"})
 _MAC_BYTES: Final = 32
 _DIGEST_BYTES: Final = 32
 _PURPOSE: Final = "kong-mcp snapshot"
+_UNKNOWN: Final = "unknown"
 _NO_ITEM: Final = "an item is not a state with a digest"
 
 
@@ -70,12 +73,14 @@ def unseal(file: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: st
 class Surface:
     """The items of one server. `states` maps kind and name to IS_OPEN or the word for why not.
 
-    `digests` are those of the versions seen last, `also` those of other open versions.
+    `digests` are those of the versions seen last, `also` those of other open versions. Of a server that is held as
+    `foreign` a person opened all that is open.
     """
 
     states: dict[tuple[ItemKind, str], str] = field(default_factory=dict)
     digests: dict[tuple[ItemKind, str], bytes] = field(default_factory=dict)
     also: dict[tuple[ItemKind, str], tuple[bytes, ...]] = field(default_factory=dict)
+    foreign: bool = False
     _templates: list[Template] | None = None
 
     def refusal(self, kind: Kind, name: str) -> str | None:
@@ -86,7 +91,7 @@ class Surface:
         """
         state = self.states.get((_ITEM[kind], name))
         if kind is not Kind.RESOURCE:
-            return None if state == IS_OPEN else state or "unknown"
+            return None if state == IS_OPEN else state or _UNKNOWN
         above = [one for one in skills_above(name) if (ItemKind.SKILL, one) in self.states]
         if above or kind_of(name) is not Kind.RESOURCE:
             return self._extension_refusal(name, above)
@@ -114,7 +119,7 @@ class Surface:
             return None if state == IS_OPEN else state
         readings = uris.readings(uri)
         if readings is None or not all(map(uris.is_normal, readings)):
-            return "unknown"
+            return _UNKNOWN
         # A server may decode a URI before it looks the resource up: no reading may be one that is closed.
         for reading in readings:
             closed = self.states.get((ItemKind.RESOURCE, reading), IS_OPEN)
@@ -126,7 +131,7 @@ class Surface:
                 for (kind, name), state in self.states.items()
                 if kind is ItemKind.TEMPLATE and state == IS_OPEN
             ]
-        return None if any(template.matches(uri) for template in self._templates) else "unknown"
+        return None if any(template.matches(uri) for template in self._templates) else _UNKNOWN
 
 
 _KINDS: Final = {one.value: one for one in ItemKind if one is not ItemKind.RESULT}
@@ -145,10 +150,13 @@ class Snapshot:
     servers: dict[str, Surface]
     head: tuple[int, str] | None = None
 
-    def refusal(self, server: str, kind: Kind, name: str) -> str | None:
-        """Return None where an item may be used, or the word for why not."""
+    def refusal(self, server: str, kind: Kind, name: str, *, foreign: bool = False) -> str | None:
+        """Return None where an item may be used, or the word for why not.
+
+        What opened before anybody said that the server is `foreign` has waited for nobody, and is as good as unknown.
+        """
         surface = self.servers.get(server)
-        return "unknown" if surface is None else surface.refusal(kind, name)
+        return _UNKNOWN if surface is None or (foreign and not surface.foreign) else surface.refusal(kind, name)
 
     def to_values(self) -> dict[str, Any]:
         """Return the snapshot as values that MessagePack packs."""
@@ -161,8 +169,9 @@ class Snapshot:
             for (kind, name), digests in surface.also.items():
                 also.setdefault(server, {}).setdefault(kind.value, {})[name] = list(digests)
         values = {"format": FORMAT, "version": self.version, "generation": self.generation, "servers": servers}
+        foreign = sorted(server for server, surface in self.servers.items() if surface.foreign)
         head = {} if self.head is None else {"head": list(self.head)}
-        return values | head | ({"also": also} if also else {})
+        return values | head | ({"also": also} if also else {}) | ({"foreign": foreign} if foreign else {})
 
     @classmethod
     def from_values(cls, values: Any) -> Snapshot:
@@ -186,6 +195,9 @@ class Snapshot:
             surface = servers.get(server, Surface())
             for kind, items in _known(kinds):
                 surface.also |= {(kind, name): _digests(value) for name, value in items.items()}
+        for server in _names(top.get("foreign", [])):
+            if server in servers:
+                servers[server].foreign = True
         return cls(version, generation, servers, _head(top.get("head")))
 
 
@@ -237,6 +249,12 @@ def _digests(value: Any) -> tuple[bytes, ...]:
     if not isinstance(value, list) or not all(isinstance(one, bytes) and len(one) == _DIGEST_BYTES for one in value):
         raise SnapshotError("the other versions of an item are no digests")
     return tuple(value)
+
+
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise SnapshotError("the foreign servers are no names")
+    return value
 
 
 def _head(value: Any) -> tuple[int, str] | None:

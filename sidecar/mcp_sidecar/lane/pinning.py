@@ -113,7 +113,7 @@ class Pins:
             self._judged = self._surfaces.view(self._server)
         sighting = Sighting.of(kind, name, item)
         # What a look opened before a guard said whose server it is has waited for nobody.
-        waits = self._foreign and self._surfaces.scan(self._server) != self._scan
+        waits = self._foreign and not self._surfaces.is_foreign(self._server)
         shown = not waits and self._surfaces.shown(self._server, kind, name, sighting.digest)
         self._seen.append(sighting)
         if not shown:

@@ -74,6 +74,11 @@ def trust_of(settings: str) -> Trust | None:
     return None if said is None else Trust(said)
 
 
+def is_foreign(settings: str) -> bool:
+    """Return whether settings, another release's too, say that nothing opens without a person."""
+    return bool(json.loads(settings).get(TRUST) == Trust.FOREIGN)
+
+
 def new_server(server: str, generation: int, settings: str = AS_SHIPPED) -> Known:
     """Return the row of a server that is heard of for the first time."""
     return Known(name=server, looked=0, outcome="", scan=settings, generation=generation, versions=0, size=0)

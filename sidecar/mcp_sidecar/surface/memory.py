@@ -16,7 +16,7 @@ from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface
 from mcp_core.pins.states import OPEN
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.lineage import Anchor, ItemName
-from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting
+from mcp_sidecar.store.sightings import AS_SHIPPED, Sighting, is_foreign
 from mcp_sidecar.store.values import Changes, Standing
 
 UNWRITTEN: Final = "unwritten"
@@ -56,6 +56,8 @@ class _Server:
     # The version of each item that was seen last, and when the store was told.
     dated: dict[Name, tuple[str, float]] = field(default_factory=dict)
     scan: str = AS_SHIPPED
+    # Whether nothing of it opens but by a person's word.
+    foreign: bool = False
     # The view in which anything of it changed last.
     view: int = 0
 
@@ -67,12 +69,13 @@ class Frozen:
     generation: int
     head: Anchor | None
     servers: Mapping[str, tuple[Mapping[Name, Held], Mapping[Name, str]]]
+    foreign: frozenset[str] = frozenset()
 
     def snapshot(self, release: str) -> Snapshot:
         """Return the snapshot; `release` is ours."""
         surfaces = {}
         for server, (items, shut) in self.servers.items():
-            surface = surfaces[server] = Surface()
+            surface = surfaces[server] = Surface(foreign=server in self.foreign)
             for item, held in items.items():
                 shutting = shut.get(item)
                 last = held.last if shutting is None else shutting
@@ -120,6 +123,11 @@ class Memory:
         """Return the scanner's settings that hold for a server, as canonical JSON."""
         known = self._servers.get(server)
         return AS_SHIPPED if known is None else known.scan
+
+    def is_foreign(self, server: str) -> bool:
+        """Return whether all that is open of a server was opened by a person."""
+        known = self._servers.get(server)
+        return known is not None and known.foreign
 
     def shown(self, server: str, kind: ItemKind, name: str, digest: str) -> bool | None:
         """Return whether agents may see this version of an item; None where the version was never seen."""
@@ -237,7 +245,8 @@ class Memory:
                 known.items, known.view = {}, self.view
                 known.dated.clear()
         for server, scan in changes.settings.items():
-            self._servers.setdefault(server, _Server()).scan = scan
+            known = self._servers.setdefault(server, _Server())
+            known.scan, known.foreign = scan, is_foreign(scan)
         for standing in changes.standings:
             self._take_item(standing, before.get(standing.id.server, {}))
         if whole:
@@ -293,13 +302,14 @@ class Memory:
             name: (dict(known.items), {item: next(iter(shut)) for item, shut in known.shut.items()})
             for name, known in self._servers.items()
         }
-        return Frozen(self._recalled if self.generation < 0 else self.generation, self.head, servers)
+        foreign = frozenset(name for name, known in self._servers.items() if known.foreign)
+        return Frozen(self._recalled if self.generation < 0 else self.generation, self.head, servers, foreign)
 
     def recall(self, snapshot: Snapshot, now: float) -> None:
         """Know what the node's last snapshot says, until the store is read."""
         self.head, self._recalled = snapshot.head, snapshot.generation
         for server, surface in snapshot.servers.items():
-            known = self._servers[server] = _Server()
+            known = self._servers[server] = _Server(foreign=surface.foreign)
             for item, word in surface.states.items():
                 last = surface.digests[item].hex()
                 also = {one.hex(): True for one in surface.also.get(item, ())}

@@ -110,9 +110,9 @@ class Surfaces:
         """Return whether agents may see this version of an item; None where it was never seen."""
         return self._memory.shown(server, kind, name, digest)
 
-    def scan(self, server: str) -> str:
-        """Return the settings by which a server's items are judged now, as canonical JSON."""
-        return self._memory.scan(server)
+    def is_foreign(self, server: str) -> bool:
+        """Return whether all that is open of a server was opened by a person."""
+        return self._memory.is_foreign(server)
 
     def has(self, server: str, kind: ItemKind, name: str) -> bool:
         """Return whether any version of an item was seen."""

@@ -55,6 +55,27 @@ def test_the_end_of_the_chain_and_other_open_versions_are_read_too_and_a_file_ma
     assert "also" not in VALUES
 
 
+@pytest.mark.requirement("PIN-013")
+def test_of_a_foreign_server_only_what_was_opened_by_a_person_is_believed():
+    told = snapshot()
+    assert told.refusal("notes", Kind.TOOL, "good") is None
+    assert told.refusal("notes", Kind.TOOL, "good", foreign=True) == "unknown"
+    assert "foreign" not in told.to_values()
+    told.servers["notes"].foreign = True
+    again = read(packed(told.to_values()))
+    assert again.refusal("notes", Kind.TOOL, "good", foreign=True) is None
+    assert again.refusal("notes", Kind.TOOL, "bad", foreign=True) == "quarantined"
+    assert again.refusal("notes", Kind.TOOL, "good") is None
+    assert again.to_values() == told.to_values()
+
+
+@pytest.mark.requirement("PIN-013")
+@pytest.mark.parametrize("named", ["notes", [1], {"notes": True}, None])
+def test_foreign_servers_that_are_no_names_are_not_believed(named):
+    with pytest.raises(SnapshotError, match="foreign"):
+        read(packed(snapshot().to_values() | {"foreign": named}))
+
+
 @pytest.mark.requirement("PIN-008")
 @pytest.mark.parametrize(
     ("kind", "name", "word"),

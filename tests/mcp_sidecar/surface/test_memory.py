@@ -132,6 +132,22 @@ def test_a_node_that_starts_knows_what_its_last_snapshot_said():
     assert not shown(memory, tool("y", "shut"))
 
 
+@pytest.mark.requirement("PIN-013")
+def test_a_foreign_server_is_one_to_guards_and_after_a_start_without_the_store():
+    memory = knows(OPENED)
+    assert not memory.freeze().snapshot("1").servers["files"].foreign
+    memory.take(Changes(2, (2, "b" * 64), settings={"files": '{"trust":"foreign"}'}))
+    told = memory.freeze().snapshot("1")
+    assert told.servers["files"].foreign
+    again = Memory(SETTLE, tells_guards=True)
+    again.recall(told, 0.0)
+    assert again.is_foreign("files")
+    assert again.freeze().snapshot("1").servers["files"].foreign
+    # A word of another release says nothing that guards of this one could ask for.
+    again.take(Changes(3, (3, "c" * 64), settings={"files": '{"trust":"stranger"}'}))
+    assert not again.is_foreign("files")
+
+
 @pytest.mark.requirement("STORE-021")
 def test_what_was_closed_and_another_store_does_not_know_stays_closed():
     rejected = standing((BAD, State.REJECTED), opened=False)
