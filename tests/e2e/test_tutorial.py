@@ -18,8 +18,9 @@ from kong_mcp.dev import free_port
 
 TEXT = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- (file|run): (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
-READY = {"notes.py": "9001", "taken_over.py": "9001", "kong-mcp dev": "8000"}
+READY = {"notes.py": "9001", "taken_over.py": "9001"}
 """What is started in the background -> the port that it listens on then."""
+GATEWAY = "kong-mcp dev"
 STATUS = {"kong-mcp scan": 1}
 pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -27,6 +28,14 @@ pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(600)]
 def wait_for_port(port):
     """Return a line of shell that waits until a port is served."""
     return f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.1; done"
+
+
+def wait_for_gateway(command):
+    """Return a command line that starts a gateway and waits until it says how it ends.
+
+    Its port is no sign: Kong has nginx test its configuration first, which listens there for a moment.
+    """
+    return f"rm -f gateway.log\n{command}\nuntil grep -qs 'stop with Ctrl-C' gateway.log; do sleep 0.1; done"
 
 
 def steps():
@@ -44,7 +53,8 @@ def script(wheel, ports):
     """Return the tutorial as a shell script that prints a line before each command's output."""
     lines = ["set -u"]
     for number, (command, _) in enumerate(steps()):
-        lines += [f"echo '--- {number}'", command.replace("'kong-mcp[sidecar,devkit]'", f"'{wheel}[sidecar,devkit]'")]
+        typed = wait_for_gateway(command) if command.startswith(GATEWAY) else command
+        lines += [f"echo '--- {number}'", typed.replace("'kong-mcp[sidecar,devkit]'", f"'{wheel}[sidecar,devkit]'")]
         if not command.endswith("&"):
             wanted = next((status for word, status in STATUS.items() if command.startswith(word)), 0)
             lines.append(f"status=$?; test $status = {wanted} || echo 'status was' $status")
