@@ -1,4 +1,4 @@
-"""make release: build wheel and sdist twice, refuse if they differ, install the wheel, and list what it brings along.
+"""make release: build wheel and sdist twice, refuse if they differ, try both, and list what they bring along.
 
 build/release gets the wheel, the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS; with PYTHON_IMAGE and
 KONG_IMAGE by digest also the Dockerfile and compose.yaml that name them so.
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import uuid
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,8 @@ def tried(wheel: Path) -> None:
         SystemExit: a package was pulled in that only an extra needs.
     """
     with tempfile.TemporaryDirectory() as folder:
-        run(sys.executable, "-m", "venv", Path(folder) / "venv")
-        bin_folder = Path(folder) / "venv" / "bin"
-        pins = Path(folder) / "pins.txt"
-        pins.write_text("".join(f"{part.name}=={part.version}\n" for part in parts().values()), encoding="utf-8")
+        bin_folder = installed(Path(folder), parts(), wheel)
         pip = (bin_folder / "python", "-m", "pip", "--disable-pip-version-check")
-        run(*pip, "install", "--quiet", "--constraint", pins, wheel)
         listed = {one["name"].lower().replace("_", "-") for one in json.loads(run(*pip, "list", "--format", "json"))}
         if more := listed - set(parts()) - {"kong-mcp", "pip", "setuptools"}:
             raise SystemExit(f"the wheel alone pulls in {', '.join(sorted(more))}")
@@ -127,6 +124,32 @@ def tried(wheel: Path) -> None:
         run(bin_folder / "kong-mcp", "helm-values", f"registry.example/kong-mcp@sha256:{64 * '0'}", cwd=folder)
         run(bin_folder / "kong-mcp", "deck", "render", ROOT / "deck" / "servers", cwd=folder)
         run(bin_folder / "mcp-pluginserver", "--help", cwd=folder)
+
+
+def demonstrated(wheel: Path, sdist: Path) -> None:
+    """Run the demo of the sdist by nothing but the wheel, its extras and the official SDK, in an empty environment.
+
+    Raises:
+        CalledProcessError: the demo, or anything before it, failed; what it said stands above.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = parts("sidecar", "devkit")
+        bin_folder = installed(Path(folder), found, f"{wheel}[sidecar,devkit]", f"mcp=={version('mcp')}")
+        shutil.unpack_archive(sdist, folder, filter="data")
+        tree = next(Path(folder).glob("*/PKG-INFO")).parent
+        environment = {"PATH": os.environ["PATH"], "HOME": folder}
+        run(bin_folder / "python", tree / "tests" / "demo" / "demo.py", cwd=folder, env=environment)
+
+
+def installed(folder: Path, found: dict[str, Part], *wanted: str | Path) -> Path:
+    """Make an empty environment in `folder` with what is wanted, in the versions found here. Returns its programs."""
+    run(sys.executable, "-m", "venv", folder / "venv")
+    bin_folder = folder / "venv" / "bin"
+    pins = folder / "pins.txt"
+    pins.write_text("".join(f"{part.name}=={part.version}\n" for part in found.values()), encoding="utf-8")
+    pip = (bin_folder / "python", "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--constraint", pins, *wanted)
+    return bin_folder
 
 
 def main() -> None:
@@ -150,11 +173,14 @@ def main() -> None:
     target.mkdir(parents=True)
     for name, content in files.items():
         (target / name).write_bytes(content)
-    tried(next(target.glob("*.whl")))
+    wheel, sdist = next(target.glob("*.whl")), next(target.glob("*.tar.gz"))
+    tried(wheel)
+    click.echo("the demo, from the artefacts alone (a minute) ...", err=True)
+    demonstrated(wheel, sdist)
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     (target / "SHA256SUMS").write_text(sums, encoding="utf-8")
     click.echo(sums, nl=False)
-    click.echo(f"{target}: built twice with the same bytes, and tried in an empty environment")
+    click.echo(f"{target}: built twice with the same bytes, tried in an empty environment, and the demo run from them")
 
 
 if __name__ == "__main__":
