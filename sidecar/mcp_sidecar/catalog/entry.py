@@ -14,7 +14,7 @@ from mcp_core.pins.states import OPEN, Pinning
 from mcp_core.policy import View
 from mcp_core.scan import ItemKind
 from mcp_core.servers import McpServer
-from mcp_sidecar.catalog.known import KnownServer, LastLook, Name, ServerVersion, versions_of
+from mcp_sidecar.catalog.known import KnownServer, LastLook, Name, ServerVersion, offered_of, versions_of
 from mcp_sidecar.store.values import Seen, Standing
 
 RULED_AS: Final[Mapping[ItemKind, Kind]] = {
@@ -68,7 +68,7 @@ class CatalogItem:
 class CatalogEntry:
     """One server. `manages` says that the viewer sees all of it: its owner, and whoever may read everything."""
 
-    __slots__ = ("_health", "_items", "_known", "_view", "changed_at", "manages", "record")
+    __slots__ = ("_health", "_items", "_known", "_offered", "_view", "changed_at", "manages", "record")
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class CatalogEntry:
         self._known = known
         self._health = health
         self._items: tuple[KnownServer, int, tuple[CatalogItem, ...]] | None = None
+        self._offered: tuple[KnownServer, int, tuple[ServerVersion, ...]] | None = None
 
     @property
     def name(self) -> str:
@@ -117,20 +118,29 @@ class CatalogEntry:
 
     @property
     def offered(self) -> tuple[ServerVersion, ...]:
-        """The versions of what any agent was ever offered, the last one first: their names, not their changes."""
-        return self._known(self.record.name).versions
+        """The versions of what was ever offered of the items that the viewer may see, the last one first.
+
+        They say nothing of other items, not even that one of them changed.
+        """
+        known = self._known(self.record.name)
+        if self._offered is None or self._offered[0] is not known or self._offered[1] != known.revision:
+            self._offered = known, known.revision, self._offer(known)
+        return self._offered[2]
+
+    def _offer(self, known: KnownServer) -> tuple[ServerVersion, ...]:
+        allowed = [one for name, one in known.standings.items() if self.manages or self.allows(*name)]
+        # Where nothing is hidden, all viewers share what was worked out once.
+        return known.versions if len(allowed) == len(known.standings) else offered_of(allowed)
 
     @property
     def version(self) -> str:
         """The version that its team gave it, else that of what it offers; 0.0.0 where nothing was seen yet."""
-        versions = self._known(self.record.name).versions
-        return self.record.version or (versions[0].version if versions else "0.0.0")
+        return self.record.version or (self.offered[0].version if self.offered else "0.0.0")
 
     @property
     def updated_at(self) -> int:
-        """When the record, or what is offered, changed last (Unix milliseconds)."""
-        versions = self._known(self.record.name).versions
-        return max(self.changed_at, versions[0].at if versions else 0)
+        """When the record, or what the viewer is offered, changed last (Unix milliseconds)."""
+        return max(self.changed_at, self.offered[0].at if self.offered else 0)
 
     @property
     def began_at(self) -> int:

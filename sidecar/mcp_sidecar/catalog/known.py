@@ -74,8 +74,7 @@ class KnownServer:
     def versions(self) -> tuple[ServerVersion, ...]:
         """The versions of what agents were ever offered, the last one first."""
         if self._told is None or self._told[0] != self.revision:
-            opened = (seen for standing in self.standings.values() for seen in standing.versions if seen.state in OPEN)
-            self._told = self.revision, versions_of(opened)
+            self._told = self.revision, offered_of(self.standings.values())
         return self._told[1]
 
     @property
@@ -86,6 +85,11 @@ class KnownServer:
 
 
 NOTHING_KNOWN: Final = KnownServer()
+
+
+def offered_of(standings: Iterable[Standing]) -> tuple[ServerVersion, ...]:
+    """Return the versions of a server that the versions of items which were open make, the last one first."""
+    return versions_of(seen for standing in standings for seen in standing.versions if seen.state in OPEN)
 
 
 def versions_of(seen: Iterable[Seen]) -> tuple[ServerVersion, ...]:

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from mcp_core.pins.states import State
 from mcp_core.servers import LifeCycle
 from mcp_sidecar.catalog.registry_api import SERVERS
 from mcp_sidecar.catalog.registry_openapi import document
@@ -219,6 +220,33 @@ def test_what_a_server_offered_before_is_told_as_deleted(told):
     assert status == ["active", "deleted"]
     assert told.get(path).json["servers"] == [newest]
     assert told.get(f"{path}/latest").json == newest
+
+
+@pytest.mark.requirement("CAT-012")
+def test_who_may_not_use_a_tool_is_not_told_that_it_came_or_changed(told):
+    told.see("notes", READ)
+    told.run(server("notes", policy={"tools": {"allow": ["read"]}}))
+    path = "/com.example.mcp%2Fnotes/versions?include_deleted=true"
+    since = "?updated_since=2027-01-16T00:00:00Z"
+
+    def seen(*, reads):
+        listed = told.get(path, reads=reads).json["servers"]
+        return [(one["server"]["version"], one["_meta"]["io.modelcontextprotocol.registry/official"]) for one in listed]
+
+    told.until(lambda: seen(reads=False)[0][0] != "0.0.0")
+    before = seen(reads=False)
+    for hidden in (ERASE, ERASE | {"description": "Erases a note for good."}):
+        told.see("notes", READ, hidden, later=86_400_000)
+        told.decide("notes", hidden, State.APPROVED)
+    told.until(lambda: len(seen(reads=True)) == 3)
+    assert seen(reads=False) == before
+    assert told.names_of(since) == []
+    assert set(told.names_of(since, reads=True)) == {"notes"}
+    aloud = READ | {"description": "Reads a note, aloud."}
+    told.see("notes", aloud, later=86_400_000)
+    told.decide("notes", aloud, State.APPROVED)
+    told.until(lambda: len(seen(reads=False)) == 2)
+    assert set(told.names_of(since)) == {"notes"}
 
 
 @pytest.mark.requirement("REG-006")
