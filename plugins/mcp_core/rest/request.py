@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE, is_withheld
@@ -23,6 +24,7 @@ MOST_TARGET: Final = 16_384
 _PARTS: Final = re.compile(r"\{[^{}]+\}|[^{}]+")
 _LITERAL: Final = "%!$&'()*+,;=:@~"
 """What stands in a segment as it is (RFC 3986, section 3.3), and what is encoded already."""
+_WIDE: Final = re.compile("%u[0-9a-f]{4}", re.IGNORECASE)
 _FIELD: Final = re.compile(r"[\x20-\x7e]*")
 _BETWEEN: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _MOST_DEPTH: Final = 16
@@ -89,9 +91,11 @@ def _check_segment(argument: str, text: str) -> None:
         raise ArgumentError(f"{argument} is empty, which would name another place of the API; give a value")
     seen = text
     for _ in range(MOST_DECODINGS):
-        if any(one in "/\\\ufffd" or not one.isprintable() for one in seen):
+        # Some servers fold wide and small forms of characters to ASCII (NFKC), or read %uXXXX.
+        folded = normalize("NFKC", seen)
+        if any(one in "/\\\ufffd" or not one.isprintable() for one in seen + folded) or _WIDE.search(seen):
             raise ArgumentError(f"{argument} stands in the path, where no slash, backslash or control character may be")
-        if seen.partition(";")[0] in {".", ".."}:
+        if {seen.partition(";")[0], folded.partition(";")[0]} & {".", ".."}:
             raise ArgumentError(f"{argument} would name another place of the API; give the value itself")
         if (decoded := unquote(seen)) == seen:
             return
@@ -138,8 +142,10 @@ def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
 
 def _check_key(tool: RestTool, one: RestParameter, key: str) -> None:
     """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
-    others = {(other.place, other.name) for other in tool.parameters if other is not one}
-    if (one.place, key) in others or is_withheld(one.place, key, tool.withheld):
+    # Readers of forms take `a[]`, `a[b]`, `a.b` and `a b` for `a`, or for `a_b`.
+    spelt = {key, key.partition("[")[0], *(re.sub(r"[.\s\[]", "_", text) for text in (key, key.strip()))}
+    others = {other.name for other in tool.parameters if other is not one and other.place is one.place}
+    if spelt & others or any(is_withheld(one.place, name, tool.withheld) for name in spelt):
         raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")
 
 

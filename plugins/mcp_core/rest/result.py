@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +12,9 @@ from mcp_core.rest.arguments import bare, is_json
 LONGEST_ERROR: Final = 4_000
 """Characters of an error's body that a model is shown."""
 _TEXT: Final = frozenset({"application/xml", "application/yaml", "application/x-yaml", "application/javascript"})
+_ENCODINGS: Final = frozenset({"iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "utf-16", "utf-16le", "utf-16be"})
+"""Encodings of texts that are read beside UTF-8; what says another one is read as UTF-8."""
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})\"?", re.IGNORECASE)
 _KINDS: Final = ("image", "audio")
 
 
@@ -20,14 +24,21 @@ def result_of(status: int, media: str, body: bytes, wait: str = "") -> dict[str,
     is_text = is_json(kind) or kind.startswith("text/") or kind in _TEXT or kind.endswith("+xml") or not kind
     if not 200 <= status < 300:
         later = f" Call again in {wait} seconds." if wait.isascii() and wait.isdecimal() and len(wait) < 8 else ""
-        return failed(_error(status, body.decode(errors="replace") if is_text else "") + later)
+        return failed(_error(status, _decoded(body, media) if is_text else "") + later)
     if not body:
         return _of({"type": "text", "text": f"HTTP {status} {_phrase(status)}".rstrip()})
     if is_text:
-        return _of({"type": "text", "text": body.decode(errors="replace")})
+        return _of({"type": "text", "text": _decoded(body, media)})
     if (sort := kind.partition("/")[0]) in _KINDS:
         return _of({"type": sort, "data": base64.b64encode(body).decode(), "mimeType": kind})
     return _of({"type": "text", "text": f"The answer is {len(body):,} bytes of {ascii(kind)[1:-1]}, and is not shown."})
+
+
+def _decoded(body: bytes, media: str) -> str:
+    """Return a text's characters by its charset (RFC 9110, section 8.3.2), where that is one that is read."""
+    said = _CHARSET.search(media)
+    encoding = said[1].lower() if said else ""
+    return body.decode(encoding if encoding in _ENCODINGS else "utf-8", errors="replace")
 
 
 def failed(text: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def parameter(name, where="query", **more):
             "a\x00b",
         ),
         *("%5c", "\u2028", [], ["a", "..", "/"], "%2525252525252525252525252525252e", "%c0%ae%c0%ae", "%ff"),
+        *("\uff0e\uff0e", "a\uff0fb", "\u2025", "\uff0e%2e", "%ef%bc%8f", "a%u002fb", "\ufe52.", "a\uff3cb"),
     ],
 )
 def test_no_value_in_a_path_names_another_operation(value):
@@ -98,7 +99,13 @@ def test_queries_are_written_in_the_styles_of_openapi(more, value, query):
 
 
 @pytest.mark.requirement("REST-006")
-@pytest.mark.parametrize("key", ["api_key", "API_KEY", "other", "access_token"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("api_key", "API_KEY", "other", "access_token"),
+        *("other[]", "other[0]", "api_key[x", "api.key", "api key", " other", "api[key", "access.token[]"),
+    ],
+)
 def test_no_member_of_an_object_is_a_parameter_of_its_own_or_a_credential(key):
     scheme = {"k": {"type": "apiKey", "in": "query", "name": "api_key"}}
     tool = tool_of(parameters=[parameter("q"), parameter("other")], securitySchemes=scheme)
@@ -179,3 +186,19 @@ def test_what_went_well_is_shown_as_what_it_is():
     }
     assert "2 bytes of application/zip" in result_of(200, "application/zip", b"PK")["content"][0]["text"]
     assert failed("x")["isError"] is True
+
+
+@pytest.mark.requirement("REST-012")
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        ("text/plain", "schön".encode()),
+        ("text/plain; charset=UTF-8", "schön".encode()),
+        ('application/json; charset="iso-8859-1"', "schön".encode("latin-1")),
+        ("text/csv;header=present;Charset=windows-1252", "schön".encode("cp1252")),
+        ("text/plain; charset=utf-16", "schön".encode("utf-16")),
+        ("text/plain; charset=zip", "schön".encode()),
+    ],
+)
+def test_texts_are_read_by_their_charset(media, body):
+    assert result_of(200, media, body)["content"][0]["text"] == "schön"
