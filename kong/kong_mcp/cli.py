@@ -17,6 +17,7 @@ from typing import Any, Final
 import click
 
 from kong_mcp.declare.deck_cli import deck
+from kong_mcp.declare.labels_cli import labels
 from kong_mcp.declare.local import local_of
 from kong_mcp.declare.records import record_of
 from kong_mcp.declare.server_cli import good, server
@@ -96,6 +97,7 @@ main.add_command(deck)
 main.add_command(doctor)
 main.add_command(helm_values)
 main.add_command(scan)
+server.add_command(labels)
 server.add_command(request)
 main.add_command(server)
 main.add_command(unpack)

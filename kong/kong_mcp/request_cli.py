@@ -13,6 +13,7 @@ import click
 from kong_mcp.declare.model import NAME_PATTERN
 from kong_mcp.declare.new_file import SCHEMA_FILE
 from kong_mcp.declare.server_file import read_text
+from kong_mcp.scan_command import read_headers
 from kong_mcp.scan_live import LiveError, fetch_surface
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _bring(
             f"the branch {branch} is there already: somebody asked before; see `git log {branch}`"
         )
     place = find_place(url, options["networks"])
-    items = review.scanned(fetch_surface(url, _headers(options["headers"]), place=(place.reached, place.host)))
+    items = review.scanned(fetch_surface(url, read_headers(options["headers"]), place=(place.reached, place.host)))
     said = {field: options[field] for field in ("title", "description", "owner") if options[field]}
     asked = review.ServerRequest(name, url, place.address, options["requester"], said)
     text = review.file_text(asked, items, _schema(repository, path))
@@ -125,16 +126,6 @@ def _bring(
         said_back = repository.push(remote, branch, _push_options(options["forge"], name, branch))
         click.echo(said_back, err=True, nl=False)
     click.echo(_next(options["forge"], name, branch, remote), err=True)
-
-
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for one in given:
-        name, colon, value = one.partition(":")
-        if not colon or not name.strip():
-            raise click.UsageError("--header: write 'NAME: VALUE'")
-        found[name.strip()] = value.strip()
-    return found
 
 
 def _schema(repository: Repository, path: str) -> str | None:

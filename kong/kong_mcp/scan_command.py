@@ -99,7 +99,7 @@ def scan(  # noqa: PLR0913 - one for each option
     """
     scanner = Scanner(_config(config))
     known = _inventory(beside)
-    given = _headers(headers)
+    given = read_headers(headers)
     rows: list[ScanRow] = []
     unread = 0
     for source in sources:
@@ -132,7 +132,8 @@ def _config(path: Path | None) -> ScanConfig:
         raise click.UsageError(f"{path}: {error}") from None
 
 
-def _headers(given: Sequence[str]) -> dict[str, str]:
+def read_headers(given: Sequence[str]) -> dict[str, str]:
+    """Return headers that were given as 'NAME: VALUE'. Raises UsageError."""
     headers = {}
     for one in given:
         name, colon, value = one.partition(":")
