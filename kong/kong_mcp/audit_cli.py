@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +17,10 @@ from urllib.parse import urlsplit
 import click
 
 from kong_mcp.spans import Span
-from kong_mcp.surface_cli import audit, verify_store
+from kong_mcp.surface_cli import audit, entries_of, verify_store
 from mcp_core.scan.excerpt import escaped
 from mcp_core.seal import parse_keys
+from mcp_core.telemetry.ocsf import decision
 from mcp_sidecar.telemetry.audit import pseudonym
 from mcp_sidecar.telemetry.audit_log import public_text, signing_key
 from mcp_sidecar.telemetry.audit_reading import HeadError, search, verify
@@ -123,15 +125,32 @@ def search_log(
 @click.option(
     "--after", type=click.IntRange(0), default=0, help="Only lines behind this one: what was printed last time."
 )
+@click.option("--store", "address", help="The chain of this store, in place of the log: approvals, drift, revocations.")
 @_searching
-def export(folder: Path | None, keys: str | None, to: str, after: int, since: int | None, **wanted: str | None) -> None:
+def export(
+    folder: Path | None,
+    keys: str | None,
+    to: str,
+    after: int,
+    since: int | None,
+    address: str | None,
+    **wanted: str | None,
+) -> None:
     """Hand events on, as OCSF: to standard output, a file, an HTTP endpoint (arrays of 500), or syslog (RFC 5424).
 
-    Prints the number of the last line that arrived, for the next call's --after: nothing is sent twice.
-    """
+    Prints the number of the last line that arrived, for the next call's --after: nothing is sent twice. The log and
+    the store's chain have numbers of their own.
+
+    \b
+    kong-mcp audit export --log /var/lib/kong-mcp/audit --to https://siem.example/ocsf --after 48000
+    kong-mcp audit export --store postgresql://... --to syslog+tcp://10.0.0.9:601 --after 120
+    """  # noqa: D301 - click's \b keeps the example's lines
     last = after
+    if address is not None and (given := [name for name, value in wanted.items() if value is not None]):
+        raise click.UsageError(f"--{given[0]} searches the log; of a store's chain --since and --after choose")
+    found = _found(folder, keys, since, after, wanted) if address is None else _chained(address, since, after)
     try:
-        for arrived in _sent(to, _found(folder, keys, since, after, wanted)):
+        for arrived in _sent(to, found):
             last = arrived
     except OSError as error:
         raise click.ClickException(f"{to}: {error}; go on with --after {last}") from None
@@ -195,8 +214,19 @@ def _found(
     values = {name: [value] for name, value in wanted.items() if value is not None}
     if "principal" in values and keys:  # where persons are hashed, they are found by their pseudonym
         values["principal"].append(pseudonym(_ring(keys)[0], values["principal"][0]))
-    begin = 0 if since is None else time.time_ns() // 1_000_000 - since * _HOUR_MS
-    return search(folder, values, begin, after)
+    return search(folder, values, _begin(since), after)
+
+
+def _chained(address: str, since: int | None, after: int) -> Iterator[dict[str, Any]]:
+    begin, release = _begin(since), version("kong-mcp")
+    for one in entries_of(address, after):
+        if one["at"] >= begin:
+            yield {"seq": one["seq"], "event": decision(one, release)}
+
+
+def _begin(since: int | None) -> int:
+    """Return the time (Unix milliseconds) so many hours ago; 0 where none is said."""
+    return 0 if since is None else time.time_ns() // 1_000_000 - since * _HOUR_MS
 
 
 def _ring(keys: str) -> tuple[bytes, ...]:

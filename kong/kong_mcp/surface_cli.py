@@ -23,6 +23,8 @@ from mcp_sidecar.store.values import ItemId, Standing, UnknownItemError
 from mcp_sidecar.surface import lockfile, review
 
 _SHORT: Final = 12
+_ENTRIES: Final = 500
+"""Entries of the chain that are read at once."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _store_option = click.option(
@@ -257,6 +259,14 @@ def verify_store(address: str, anchor: str | None) -> None:
     if done.problem is not None:
         raise click.ClickException(f"{escaped(done.problem)} ({done.entries} row(s) before it hold)")
     click.echo(f"{done.entries} row(s) hold\nanchor: {done.anchor}")
+
+
+def entries_of(address: str, after: int) -> Iterator[dict[str, Any]]:
+    """Yield the entries of the store's chain behind one, by its number, oldest first."""
+    with _opened(address, SETTLE) as store:
+        while several := store.entries(after, _ENTRIES):
+            yield from several
+            after = several[-1]["seq"]
 
 
 @audit.command("accept-store")

@@ -19,6 +19,10 @@ _OTHER: Final = 99
 _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
 _SUCCESS, _FAILURE = 1, 2
 _ROUTINE: Final = frozenset({Ending.PASSED, Ending.FILTERED})
+_CREATE, _UPDATE, _DELETE = 1, 3, 4
+_ACTIVITIES: Final = {"seen": _CREATE, "decided": _UPDATE, "forgotten": _DELETE}
+"""What an entry of the store's chain tells of -> activity_id."""
+_CLOSED: Final = frozenset({"quarantined", "rejected", "revoked"})
 _DENIED: Final = frozenset({Ending.REFUSED, Ending.LIMITED, Ending.WITHHELD, Ending.UNSIGNED})
 
 
@@ -80,6 +84,42 @@ def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> di
         known = METHODS.get(record.method or "")
         kind = known.kind.value.removesuffix("s") if known is not None and known.kind is not None else "item"
         told["resources"] = [{"name": record.name, "type": kind}]
+    return told
+
+
+def decision(entry: Mapping[str, Any], release: str) -> dict[str, Any]:
+    """Return the event of an entry of the store's chain: what a server showed, what a person decided of it or of whom.
+
+    `entry` has the members that the entry's hash is made of, and that hash, by which the event is known.
+    """
+    action, server = entry["action"], entry["server"]
+    activity = _ACTIVITIES.get(action, _OTHER)
+    closed = entry["state"] in _CLOSED
+    by_person = entry["actor"] != "mcp-sidecar"
+    told: dict[str, Any] = {
+        "category_uid": 6,
+        "class_uid": CLASS,
+        "activity_id": activity,
+        "activity_name": action,
+        "type_uid": CLASS * 100 + activity,
+        "severity_id": _MEDIUM if closed else _LOW if by_person else _INFORMATIONAL,
+        "status_id": _SUCCESS,
+        "status": entry["state"],
+        "time": entry["at"],
+        "metadata": {
+            "version": VERSION,
+            "uid": entry["hash"],
+            "sequence": entry["seq"],
+            "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release},
+        },
+        "actor": {"user": {"name": entry["actor"]}} if by_person else {"app_name": entry["actor"]},
+        "api": {"operation": action, "service": {"name": server or "kong-mcp"}},
+        "src_endpoint": {"name": "not kept"},
+        "resources": [_known({"name": entry["name"], "type": entry["kind"], "uid": entry["digest"]})],
+        "unmapped": {"previous": entry["previous"], "detail": entry["detail"]},
+    }
+    if entry["why"]:
+        told["status_detail"] = entry["why"]
     return told
 
 

@@ -179,6 +179,12 @@ def history(session: Session, server: str, kind: str, name: str) -> Iterable[Ent
     return session.scalars(select(Entry).where(*of_item).order_by(Entry.seq)).all()
 
 
+def behind(session: Session, after: int, most: int) -> list[dict[str, Any]]:
+    """Return the members of the entries behind the one with this number, its hash among them, so many at most."""
+    found = session.scalars(select(Entry).where(Entry.seq > after).order_by(Entry.seq).limit(most))
+    return [{name: getattr(one, name) for name in (*_HASHED, "hash")} for one in found]
+
+
 def last_word(session: Session, version: Version) -> str:
     """Return in words who decided over a version last, and how it stands."""
     entries = list(history(session, version.server, version.kind, version.name))

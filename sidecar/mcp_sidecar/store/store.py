@@ -287,6 +287,11 @@ class Store:
         with reading(self._engine) as session:
             return list(chain.history(session, id_.server, id_.kind.value, id_.name))
 
+    def entries(self, after: int, most: int) -> list[dict[str, Any]]:
+        """Return the entries of the chain behind one, by its number: `most` of them at most, oldest first."""
+        with reading(self._engine) as session:
+            return chain.behind(session, after, most)
+
     def effects(self, id_: ItemId, digest: str) -> tuple[str, ...] | None:
         """Return the labels that a reviewer gave a version last (pins.effects), or None where nobody did."""
         given = [json.loads(one.detail) for one in self.history(id_) if one.digest == digest and one.action == DECIDED]
