@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.measure import processors_of
+from bench.measure import descendants, processors_of
 from bench.stand import measure, medians, start_server, start_stand
 
 KEYED, GUARDED = "/keyed/instant", "/instant/mcp"
@@ -39,21 +39,32 @@ def run(*, quick):
 
 
 def _round(pid, port, seconds):
-    """Return the ratios of guarded to key-auth of one Kong: calls a second, processor time of a call, and median."""
+    """Return the ratios of guarded to key-auth of one Kong: calls a second, processor time of a call, and median.
+
+    The processor time is that of all, of nginx alone, and of the plugin server, each to all that key-auth takes.
+    """
     rates, costs = [], []
     for path in (KEYED, GUARDED):
-        before = processors_of(pid)
+        before = _used(pid)
         rates.append(measure(port, path, 16, seconds)["rate"])
-        costs.append((processors_of(pid) - before) / (rates[-1] * seconds))
+        costs.append([(now - then) / (rates[-1] * seconds) for now, then in zip(_used(pid), before, strict=True)])
     keyed, guarded = medians([(port, KEYED), (port, GUARDED)], seconds)
-    return rates[1] / rates[0], costs[1] / costs[0], guarded / keyed
+    return rates[1] / rates[0], *(one / costs[0][0] for one in costs[1]), guarded / keyed
+
+
+def _used(pid):
+    """Return the processor time that a Kong has used, that of its nginx, and that of its plugin server."""
+    all_, server = processors_of(pid), processors_of(*descendants(pid, "pluginserver")[:1])
+    return all_, all_ - server, server
 
 
 def _rows(way, rounds):
-    rate, cost, median = (statistics.median(values) for values in zip(*rounds, strict=True))
+    rate, cost, nginx, server, median = (statistics.median(values) for values in zip(*rounds, strict=True))
     names = {
         f"{way}: guarded / key-auth throughput, 16 connections": rate,
         f"{way}: guarded / key-auth processor time a call": cost,
+        f"{way}: nginx's part of it": nginx,
+        f"{way}: the plugin server's part of it": server,
         f"{way}: guarded / key-auth median, 1 connection": median,
     }
     return [
