@@ -22,7 +22,7 @@ from kong_mcp.gateway import choose_gateway
 from node.tools import node
 from resilience.conftest import OPEN, gateway
 from resilience.living import live
-from resilience.shape import break_shape, refused
+from resilience.shape import AGENTS, break_shape, lost, refused
 from resilience.timeline import timeline
 from servers.launch import wait_for
 from servers.moody_server import MoodyServer, ask, call
@@ -220,13 +220,8 @@ def shape(kind, *, quick, calls):
             row(f"{name}: requests past the guard, of {total} calls in {len(table)} steps", unguarded, "calls", 0),
             row(f"{name}: answers with what the policy denies", opened, "calls", 0),
         ]
-        lost = [
-            (kinds[one].total() - kinds[one]["ok"])
-            for step, kinds in table.items()
-            if step in graceful
-            for one in ("calls", "lists")
-        ]
-        rows.append(row(f"{name}: calls and lists refused in {len(graceful)} graceful steps", sum(lost), "calls", 0))
+        gone = sum(lost(step, table[step][one], AGENTS) for step in graceful for one in ("calls", "lists"))
+        rows.append(row(f"{name}: calls and lists refused in {len(graceful)} graceful steps", gone, "calls", 0))
         for step, kinds in table.items():
             if step not in graceful:
                 shares = {one: refused(kinds[one]) for one in ("calls", "lists")}

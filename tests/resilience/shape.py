@@ -26,8 +26,20 @@ from servers.passing import listening, passed
 LAST_RELEASE = "0.2.0"
 OWN_SECRET = "what-no-server-gets"
 """Agents send it as X-Api-Key, which the guard takes off: a request that brings it to a server came past the guard."""
+AGENTS = 2
+"""Agents of each kind."""
 PATIENCE = 10
 """Seconds after which an agent of the load gives up."""
+
+
+RELOADS = (
+    "Kong reloaded",
+    "plugin server and Kong back to the last release",
+    "plugin server and Kong to this release",
+)
+"""Steps in which nginx's workers are replaced."""
+_CUT = ("ReadError", "WriteError", "RemoteProtocolError")
+"""What an agent sees that sends on a kept connection in the moment in which it is closed (RFC 9112, section 9.5)."""
 
 
 class NoHistoryError(Exception):
@@ -302,7 +314,7 @@ def rolls(node, release):
     }
 
 
-def break_shape(*, kept, calls, agents=2, pause=0.01, roll=True):
+def break_shape(*, kept, calls, agents=AGENTS, pause=0.01, roll=True):
     """Break, restart and roll a node under at least so many calls.
 
     Gives (table of Load, the names of the steps that are graceful, how many requests came past the guard).
@@ -332,6 +344,17 @@ def break_shape(*, kept, calls, agents=2, pause=0.01, roll=True):
             load.settle()
         load.stop()
         return load.table(), [*graceful, *(one for one in rolled if one != _OLD_SIDECARS_END)], unguarded(replica)
+
+
+def lost(step, came, agents):
+    """Return how many requests of a graceful step were lost, or refused.
+
+    At a reload nginx closes each connection that it keeps for an agent, once: what is written on it in that moment is
+    reset, by any nginx. So of each agent one such request is not counted there.
+    """
+    cut = sum(came[one] for one in _CUT)
+    allowed = min(cut, agents) if step in RELOADS else 0
+    return came.total() - came["ok"] - allowed
 
 
 def refused(came):

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from resilience.shape import Load, NoHistoryError, break_shape, last_release, refused, unguarded
+from resilience.shape import AGENTS, RELOADS, Load, NoHistoryError, break_shape, last_release, lost, refused, unguarded
 from servers.launch import replicas
 
 
@@ -19,6 +19,14 @@ def test_what_comes_past_a_guard_would_be_counted():
     assert (table["denied"]["open"] >= 3, table["lists"]["open"] >= 3) == (True, True)
     assert past >= table["calls"]["ok"] + table["denied"]["open"] * 2
     assert refused(Counter(ok=3, ReadTimeout=1)) == 0.25
+
+
+@pytest.mark.requirement("SHIP-301")
+def test_only_a_reload_may_cut_a_kept_connection_and_each_agents_once():
+    assert lost(RELOADS[0], Counter(ok=9, ReadError=1, RemoteProtocolError=1), 2) == 0
+    assert lost(RELOADS[0], Counter(ok=9, ReadError=3), 2) == 1
+    assert lost("plugin server restarted", Counter(ok=9, ReadError=1), 2) == 1
+    assert lost(RELOADS[0], Counter({"ok": 9, 502: 1, "ReadTimeout": 1}), 2) == 2
 
 
 @pytest.mark.long
@@ -37,4 +45,6 @@ def test_a_broken_node_opens_nothing_and_a_restarted_or_rolled_one_refuses_nothi
     assert past == 0
     assert not [step for step, kinds in table.items() if any(came["open"] for came in kinds.values())]
     for step in graceful:
-        assert [*table[step]["calls"], *table[step]["lists"]] == ["ok", "ok"], (step, table[step])
+        for kind in ("calls", "lists"):
+            assert table[step][kind]["ok"] > 0
+            assert lost(step, table[step][kind], AGENTS) == 0, (step, table[step])
