@@ -26,6 +26,8 @@ FRESH_SECONDS: Final = 10.0
 ANEW_SECONDS: Final = 2.0
 """How old lists may be before they are asked for anew for a name that is not in them, and how long it is between two
 times that a member has its own asked for anew: who invents names, or changes, asks nobody."""
+ANEW_AT_ONCE: Final = 3
+"""Times that a member may have its own asked for anew without a pause between them, where it was quiet before."""
 MEMBER_SECONDS: Final = 5.0
 """How long all wait for a member's lists: it is left out then, and said so."""
 AGAIN_SECONDS: Final = 3.0
@@ -71,6 +73,7 @@ class _Kept:
     size: int = 0
     wanted: float = 0.0
     dropped: float = 0.0
+    paced: float = 0.0
     gone: bool = False
 
     def fresh(self, now: float, since: float | None) -> MemberList | None:
@@ -126,7 +129,9 @@ class Warm:
         """
         kept, now = self._of(by, member, principal), time.monotonic()
         if kept.dropped < at:
-            kept.dropped = max(now, kept.dropped + ANEW_SECONDS)
+            # `paced` is ahead of the clock by ANEW_SECONDS for each time that nothing made up for yet.
+            kept.dropped = max(now, kept.paced - (ANEW_AT_ONCE - 1) * ANEW_SECONDS)
+            kept.paced = max(now, kept.paced) + ANEW_SECONDS
         kept.until = min(kept.until, kept.dropped) if kept.asked < kept.dropped else kept.until
         return max(0.0, kept.dropped - now)
 

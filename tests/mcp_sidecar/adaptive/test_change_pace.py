@@ -33,9 +33,13 @@ def lists(kong, words):
 
 
 @pytest.mark.requirement("VIRT-432")
-def test_a_members_lists_are_asked_for_anew_once_for_a_change_and_not_for_each_of_many(desk, kong, words, monkeypatch):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_members_lists_are_asked_for_anew_once_for_a_change_and_not_for_each_of_many(
+    desk, kong, words, monkeypatch, at_once
+):
     monkeypatch.setattr(warm, "ANEW_SECONDS", LONG)
     monkeypatch.setattr(warm, "FRESH_SECONDS", 10 * LONG)
+    monkeypatch.setattr(warm, "ANEW_AT_ONCE", at_once)
     lists(kong, words)
 
     async def work():
@@ -46,7 +50,6 @@ def test_a_members_lists_are_asked_for_anew_once_for_a_change_and_not_for_each_o
                 return sum(b'"tools/list"' in one.body for one in kong.requests)
 
             before, at = await asked(), time.monotonic()
-            all_.warm._of("desk", "weather", ALICE).dropped = -2 * LONG
             told = [all_.warm.changed("desk", "weather", ALICE, at)]
             found = [await asked() - before]
             # Another stream heard the same.
@@ -58,9 +61,9 @@ def test_a_members_lists_are_asked_for_anew_once_for_a_change_and_not_for_each_o
             return told, found
 
     told, found = anyio.run(work)
-    assert told[:2] == [0.0, 0.0]
-    assert min(told[2:]) > 0
-    assert set(found) == {1}
+    assert told[: at_once + 1] == [0.0] * (at_once + 1)
+    assert min(told[at_once + 1 :]) > 0
+    assert found == [1, *range(1, at_once), *[at_once] * (102 - at_once)]
 
 
 class FloodingMember:
