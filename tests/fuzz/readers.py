@@ -12,6 +12,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from fuzz import typescript
 from fuzz.oracles import PROTOTYPES, VIEW, Pairs, pairs, values
 from mcp_core import jsonrpc
+from mcp_core.beside import CURSOR, is_cursor
 from mcp_core.jsonrpc import Notification, NotStrictError, Response
 from mcp_core.methods import SERVER_METHODS, SURFACE_KEYS, Kind
 from mcp_core.outcome import Reject
@@ -103,6 +104,8 @@ def _left(message):
     if not isinstance(result, dict):
         return message
     kept = dict(result)
+    if not is_cursor(kept.get(CURSOR)) and not kept.keys().isdisjoint(SURFACE_KEYS):
+        del kept[CURSOR]
     for key, (_, named) in SURFACE_KEYS.items():
         if key in result:
             kept[key] = [item for item in result[key] if allowed(key, item[named])]
