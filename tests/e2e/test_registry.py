@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
+from pathlib import Path
 from urllib.parse import quote
 
 import anyio
@@ -13,25 +15,36 @@ import pytest
 
 from e2e.harness import connect_to
 from e2e.test_dev_command import COMMAND
+from node import tools
 from servers.launch import replicas
 
+GALLERY = Path(__file__).parents[1] / "node" / "gallery.mjs"
+A_PAGE = 50
+"""Servers of one page, as VS Code asks for them."""
 PINNED = "tools: {allow: [good]}\npins: {mode: enforce}\nversion: 1.4.2\ntitle: A title\n"
 
 
-@pytest.fixture
-def registry(kind, tmp_path):
-    """The URL that `kong-mcp dev --servers` prints."""
+@contextlib.contextmanager
+def registry_of(kind, folder, files):
+    """Run `kong-mcp dev --servers` with files of servers, by name. Gives the registry's URL that it prints."""
     with replicas("one-1") as (one,):
-        (tmp_path / "one.yaml").write_text(f"name: one\nreplicas: [{json.dumps(one.url)}]\n{PINNED}", encoding="utf-8")
-        (tmp_path / "two.yaml").write_text(f"name: two\nreplicas: [{json.dumps(one.url)}]\n", encoding="utf-8")
-        command = [*COMMAND, "--servers", str(tmp_path), "--gateway", kind, "--port", "0"]
+        for name, more in files.items():
+            text = f"name: {name}\nreplicas: [{json.dumps(one.url)}]\n{more}"
+            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        command = [*COMMAND, "--servers", str(folder), "--gateway", kind, "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as dev:
             try:
-                urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(3))
+                urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(len(files) + 1))
                 yield urls["registry"]
             finally:
                 dev.send_signal(signal.SIGTERM)
                 dev.communicate(timeout=60)
+
+
+@pytest.fixture
+def registry(kind, tmp_path):
+    with registry_of(kind, tmp_path, {"one": PINNED, "two": ""}) as url:
+        yield url
 
 
 async def first_call(remote):
@@ -76,3 +89,29 @@ def test_a_client_finds_a_server_by_the_registry_alone_and_calls_it(registry):
         assert client.post(registry, json={}).status_code in (404, 405)
     (remote,) = found["server"]["remotes"]
     assert anyio.run(first_call, remote) == (["good"], False)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.requirement("REG-010")
+@pytest.mark.skipif(
+    tools.node() is None or tools.package("@codingame/monaco-vscode-mcp-service-override") is None, reason=tools.MISSING
+)
+def test_vs_codes_own_code_lists_finds_and_connects(kind, tmp_path):
+    """By pages, by a search and by a name; what it would write into mcp.json leads through the gateway."""
+    files = {f"server-{number}": PINNED.replace("A title", f"Number {number}") for number in range(A_PAGE + 2)}
+    with registry_of(kind, tmp_path, files) as registry:
+        settings = {
+            "modules": str(tools.MODULES),
+            "registry": registry.removesuffix("/v0.1/servers"),
+            "search": "number 7",
+            "tool": "good",
+            "arguments": {"text": "x"},
+        }
+        command = [str(tools.node()), str(GALLERY), json.dumps(settings)]
+        seen = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    gateway = registry.removesuffix("/registry/v0.1/servers")
+    assert sorted(seen["listed"]) == sorted(f"127.0.0.1/{name}" for name in files)
+    assert (seen["found"], seen["latest"]) == ("Number 7", "1.4.2")
+    assert seen["config"] == {"type": "http", "url": f"{gateway}/server-7/mcp"}
+    assert (seen["tools"], seen["text"], seen["faults"]) == (["good"], "good: x", [])
