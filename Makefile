@@ -100,8 +100,8 @@ $(FUZZ): $(READY) tests/fuzz/requirements.lock
 		-r tests/fuzz/requirements.lock || { echo "make fuzz needs Linux on x86-64"; exit 1; }
 	@touch $@
 
-fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60 for each TARGET: request, answer, stream, held, held-stream, dearest)
-	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
+fuzz: $(FUZZ) node ## Fuzz the protocol core (SECONDS=60, SEED=1 for each TARGET: request, answer, stream, held, held-stream, dearest)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY)) $(TARGET)
 
 $(MUTANTS)/.ready: $(READY) tests/mutants/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \

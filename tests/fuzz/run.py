@@ -17,18 +17,21 @@ HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build/fuzz"
 CORPUS = HERE / "corpus"
 MOST_BYTES = 4096
-OPTIONS = ("-timeout=20", "-mutate_depth=2")
+OPTIONS = ("-timeout=20", "-mutate_depth=2", f"-max_len={MOST_BYTES}")
 DEAREST = "dearest"
 """The target that looks for inputs that cost too much, not for such as are read otherwise."""
 SMALL = 600
 """Bytes of an input that may be kept: larger ones reach what smaller ones do."""
 
 
-def fuzz(target, seconds):
-    """Run one fuzzer. Returns how many inputs it ran and the share not refused; ends the process where one failed."""
+def fuzz(target, seconds, seed):
+    """Run one fuzzer from a seed (0: a new one). Returns how many inputs it ran and the share of them not refused.
+
+    Ends the process where one failed.
+    """
     found = BUILD / target
     found.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={seconds}", f"-max_len={MOST_BYTES}", f"-artifact_prefix={found}-", *OPTIONS]
+    options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={found}-", *OPTIONS]
     log = BUILD / f"{target}.log"
     with log.open("wb") as output:
         ended = subprocess.run(
@@ -65,9 +68,10 @@ def keep(targets):
 
 @click.command()
 @click.option("--seconds", default=60, help="How long each target runs; for `dearest` each of its three.")
+@click.option("--seed", default=0, help="Search in the same order again; without it each run searches in another one.")
 @click.option("--replay", type=click.Path(exists=True, path_type=Path), help="Run one input and end.")
 @click.argument("target", nargs=-1, type=click.Choice([*CHECKS, DEAREST]))
-def main(seconds, replay, target):
+def main(seconds, seed, replay, target):
     """Fuzz the protocol core beside the official SDKs."""
     if replay is not None and DEAREST in target:
         raise click.UsageError("replay it: PYTHONPATH=tests python -m fuzz.dearest --replay FILE TARGET")
@@ -78,11 +82,11 @@ def main(seconds, replay, target):
     total = 0
     targets = [one for one in target or CHECKS if one in CHECKS]
     for name in targets:
-        runs, passed = fuzz(name, seconds)
+        runs, passed = fuzz(name, seconds, seed)
         total += runs
         click.echo(f"{name:<8} {runs:>9,} inputs {beside}, {passed:.0%} of them not refused")
     if not target or DEAREST in target:
-        dearest.report(COSTS, seconds, seed=time.time_ns())
+        dearest.report(COSTS, seconds, seed=seed or time.time_ns())
     if not targets:
         return
     reach = keep(targets)
