@@ -19,6 +19,7 @@ from bench.measure import processors_of
 from bench.stand import measure, start_stand
 from kong_mcp.cli import main
 from kong_mcp.share import deck_folder
+from kong_mcp.state import leave_out_in_lua
 from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.tally import Names, fold
 from mcp_core.telemetry.visit import read
@@ -48,6 +49,7 @@ def _tell(document):
     target = next(one for one in document["upstreams"] if one["name"] == "mcp-sidecar")["targets"][0]["target"]
     text = text.replace('${{ env "DECK_MCP_SIDECAR_TARGET" }}', target)
     config = yaml.safe_load(text.replace('${{ env "DECK_MCP_COLLECTOR_TOKEN" }}', _TOKEN))["_plugin_configs"]
+    leave_out_in_lua(document["plugins"], [config["mcp-collector"]])
     service = next(one for one in document["services"] if one["name"] == "mcp-told")
     service.setdefault("plugins", []).append({"name": "http-log", "config": config["mcp-collector"]})
 

@@ -14,7 +14,7 @@ from kong_mcp.declare.folder import Folder
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.share import deck_folder
-from kong_mcp.state import COLLECTOR_CONFIG, COLLECTOR_FILE, LOG_PLUGIN
+from kong_mcp.state import COLLECTOR_CONFIG, COLLECTOR_FILE, LOG_PLUGIN, leave_out_in_lua
 
 FORMAT: Final = "3.0"
 TAG: Final = "kong-mcp"
@@ -71,6 +71,8 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *,
         document = _read_shared(path)
         state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
         _take(state, document, [tag])
+    if collector:
+        leave_out_in_lua(state.sections.get("plugins", ()), [state.plugin_configs[COLLECTOR_CONFIG]])
     shape = template()
     for one in sorted(servers, key=lambda server: server.name):
         document = entities.document(one, shape, [tag, server_tag(one.name)])

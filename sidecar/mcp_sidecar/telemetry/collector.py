@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from mcp_core.jsonrpc import Limits, NotStrictError
-from mcp_core.loosejson import load
+from mcp_core.loosejson import plain
 from mcp_core.telemetry.tally import HOUR_MS, Counted, Names, UsageKey, fold, key_of
 from mcp_core.telemetry.visit import Odd, Visit, read
 from mcp_sidecar.store.engine import StoreError
@@ -99,7 +99,7 @@ class Collector:
         if body is None:
             return self._drop("too-large", f"A delivery has {MAX_BODY} bytes at most.")
         try:
-            records = load(body, _LIMITS).value
+            records = plain(body, _LIMITS)
         except NotStrictError as error:
             return self._drop("not-json", f"The delivery cannot be read: {error}.")
         records = records if isinstance(records, list) else [records]

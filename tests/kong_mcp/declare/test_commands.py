@@ -300,8 +300,8 @@ def test_the_collectors_plugin_is_on_what_agents_call_when_it_is_asked_for(folde
     assert "mcp-collector" not in plain["_plugin_configs"]
     config = collected["_plugin_configs"]["mcp-collector"]
     assert config["http_endpoint"] == 'http://${{ env "DECK_MCP_SIDECAR_TARGET" }}/collector'
-    dropped = config["custom_fields_by_lua"].keys()
-    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= dropped
+    (answers,) = (one for one in collected["plugins"] if one["name"] == "mcp-answers")
+    assert (answers["config"]["lean_records"], "custom_fields_by_lua" in config) == (True, False)
     logged = {
         service["name"]: [one["name"] for one in service.get("plugins", ()) if one["name"] == "http-log"]
         for service in collected["services"]
@@ -309,6 +309,13 @@ def test_the_collectors_plugin_is_on_what_agents_call_when_it_is_asked_for(folde
     assert logged == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
     weather = next(one for one in collected["services"] if one["name"] == "mcp-weather")
     assert {tag for one in weather["plugins"] for tag in one["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}
+
+
+@pytest.mark.requirement("TEL-011")
+def test_without_mcp_answers_the_collectors_plugin_itself_leaves_out_what_may_be_secret(folder):
+    collected = yaml.safe_load(run("deck", "render", "--collector", "--no-answers", folder).stdout)
+    dropped = collected["_plugin_configs"]["mcp-collector"]["custom_fields_by_lua"].keys()
+    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= dropped
 
 
 @pytest.mark.requirement("TEL-011")

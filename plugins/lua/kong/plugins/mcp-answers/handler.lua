@@ -8,7 +8,7 @@ local law = require "kong.plugins.mcp-answers.law"
 local own = require "kong.plugins.mcp-answers.own"
 
 local kong, ngx = kong, ngx
-local byte, find, gmatch, gsub, lower, match = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match
+local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match, string.sub
 
 local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
@@ -284,6 +284,18 @@ function Answers:body_filter()
   if last or (held.law and held.law.failed) then report(held) end
 end
 
+-- What no metric needs leaves Kong's record, and with it whatever may be secret: deck/collector.yaml has the same for a Kong
+-- without this plugin, by Kong's sandbox, which compiles each expression anew for each request.
+local LEFT_OUT = { "request.headers", "request.uri", "request.url", "request.querystring", "response.headers", "upstream_uri", "route",
+  "authenticated_entity" }
+
+local function leave_out()
+  local service = kong.router.get_service()
+  if not service or type(service.name) ~= "string" or sub(service.name, 1, 4) ~= "mcp-" then return end
+  for _, name in ipairs(LEFT_OUT) do kong.log.set_serialize_value(name, nil) end
+  kong.log.set_serialize_value("service", { id = service.id, name = service.name, host = service.host })
+end
+
 -- A name as the agent wrote it: what is no plain text travels in base64 (2026-07-28, basic/transports).
 local function name_of(value)
   local coded = type(value) == "string" and match(value, "^=%?base64%?(.*)%?=$")
@@ -292,7 +304,8 @@ end
 
 -- The record of a call, as mcp_core.record has it. The guard would need one more trip to Kong for each call to leave it
 -- there, and does so only where it has more to tell: then its question names no server. See spec/decisions/175.
-function Answers:log()
+function Answers:log(conf)
+  if conf.lean_records then leave_out() end
   local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
   if not question or not question.server then return end
   local headers = ngx.req.get_headers(0)
@@ -300,7 +313,7 @@ function Answers:log()
   if type(session) == "string" then
     local hash = require("resty.sha256"):new()
     hash:update(question.server .. "\0" .. session)
-    session = string.sub(require("resty.string").to_hex(hash:final()), 1, 16)
+    session = sub(require("resty.string").to_hex(hash:final()), 1, 16)
   end
   local failed = held.failed or (held.law and held.law.failed)
   kong.log.set_serialize_value("mcp", {
