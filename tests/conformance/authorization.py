@@ -26,10 +26,11 @@ EXTENSIONS = (
     "auth/client-credentials-basic",
     "auth/client-credentials-jwt",
     "auth/enterprise-managed-authorization",
+    "auth/wif-jwt-bearer",
 )
 """Scenarios of extensions, which belong to no revision; they run with the newest."""
 
-QUICK = ("auth/metadata-default", "auth/basic-cimd", "auth/scope-step-up", "auth/resource-mismatch", *EXTENSIONS[1:])
+QUICK = ("auth/metadata-default", "auth/basic-cimd", "auth/scope-step-up", "auth/resource-mismatch", *EXTENSIONS[1:3])
 """What runs in the short form."""
 DOCUMENTS = {
     "auth/metadata-var3": "/custom/metadata/location.json",
@@ -45,7 +46,6 @@ NOT_COMPARED = {
     "auth/authorization-server-migration": "its server names another issuer from one request to the next; of a gateway "
     "that is a change of its configuration",
     "auth/dpop": "the official Python client has no DPoP",
-    "auth/wif-jwt-bearer": "the official Python client has no grant for workload identities",
 }
 """How the names of scenarios begin that run in no gateway -> why."""
 

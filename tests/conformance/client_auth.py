@@ -10,6 +10,7 @@ import urllib.parse
 
 import httpx
 import httpx2
+from client_workload import WorkloadOAuthProvider
 from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.auth.extensions.client_credentials import (
@@ -134,6 +135,10 @@ async def enterprise(url):
     )
 
 
+async def workload(url):
+    return WorkloadOAuthProvider(url, Memory(), CONTEXT["client_id"], CONTEXT["valid_jwt"], issuer=await _issuer(url))
+
+
 @contextlib.asynccontextmanager
 async def connect(url, auth, mode):
     async with (
@@ -147,6 +152,7 @@ MACHINES = {
     "auth/client-credentials-basic": secret,
     "auth/client-credentials-jwt": signed,
     "auth/enterprise-managed-authorization": enterprise,
+    "auth/wif-jwt-bearer": workload,
 }
 
 
