@@ -27,10 +27,20 @@ EXTENSIONS = (
     "auth/client-credentials-jwt",
     "auth/enterprise-managed-authorization",
     "auth/wif-jwt-bearer",
+    "auth/dpop",
+    "auth/dpop-nonce",
 )
 """Scenarios of extensions, which belong to no revision; they run with the newest."""
 
-QUICK = ("auth/metadata-default", "auth/basic-cimd", "auth/scope-step-up", "auth/resource-mismatch", *EXTENSIONS[1:3])
+QUICK = (
+    "auth/metadata-default",
+    "auth/basic-cimd",
+    "auth/scope-step-up",
+    "auth/resource-mismatch",
+    "auth/client-credentials-jwt",
+    "auth/enterprise-managed-authorization",
+    "auth/dpop-nonce",
+)
 """What runs in the short form."""
 DOCUMENTS = {
     "auth/metadata-var3": "/custom/metadata/location.json",
@@ -45,7 +55,6 @@ such document. What they judge of an agent, the other scenarios do."""
 NOT_COMPARED = {
     "auth/authorization-server-migration": "its server names another issuer from one request to the next; of a gateway "
     "that is a change of its configuration",
-    "auth/dpop": "the official Python client has no DPoP",
 }
 """How the names of scenarios begin that run in no gateway -> why."""
 
@@ -55,7 +64,8 @@ class Group:
     """Scenarios that one configuration of the gateway is for. `auth` is added to the section `auth`.
 
     `tenant` is the path of the issuer; `listeners` the servers that a scenario starts, in order; `grants` whether its
-    authorization server gives the scopes that were asked for.
+    authorization server gives the scopes that were asked for; `proves` whether the agent brings proofs, which a port
+    in front of the gateway then sees (behind_dpop.mjs).
     """
 
     names: tuple
@@ -64,6 +74,7 @@ class Group:
     grants: bool = True
     listeners: tuple = ("issuer", "server")
     path: str = "/mcp"
+    proves: bool = False
 
 
 _STEP_UP = {"scope_rules": [{"scopes": ["mcp:write"], "tools": ["test-tool"]}], "denial": "challenge"}
@@ -76,6 +87,8 @@ GROUPS = (
     Group(("auth/scope-step-up",), {"required_scopes": ["mcp:basic"], **_STEP_UP}),
     Group(("auth/scope-retry-limit",), {"required_scopes": ["mcp:admin"]}, grants=False),
     Group(("auth/resource-mismatch",), path="/elsewhere/mcp"),
+    Group(("auth/dpop",), {"dpop": {"required": True}}, proves=True),
+    Group(("auth/dpop-nonce",), {"dpop": {"nonces": True}}, proves=True),
     Group(("auth/enterprise-managed-authorization",), listeners=("other", "issuer", "server")),
 )
 """What is in none of them needs no scopes."""
@@ -94,6 +107,7 @@ def gateway_for(group, kind):
     """Run the gateway of a group, with the keys of an issuer that is to come. Gives what to add to the environment."""
     provider = Provider()
     port, behind = free_port(), free_port()
+    inner = free_port() if group.proves else None
     issuer = f"http://localhost:{provider.port}{group.tenant}"
     resource = f"http://localhost:{port}{group.path}"
     key = jwk("ES256", private=True)
@@ -113,7 +127,7 @@ def gateway_for(group, kind):
         # Asked once: later there is the suite's own server, which counts who asks for its documents.
         stack.enter_context(_variable(REFRESH_VARIABLE, "3600"))
         try:
-            dev = stack.enter_context(run_dev(DevSettings([server], kind, port=port, records=True)))
+            dev = stack.enter_context(run_dev(DevSettings([server], kind, port=inner or port, records=True)))
             wait_for((dev.folder / "issuer-keys").exists, lambda: (dev.folder / "sidecar.log").read_text()[-2000:])
         finally:
             provider.close()
@@ -122,6 +136,7 @@ def gateway_for(group, kind):
             "issuer": provider.port,
             "server": behind,
             "gateway": port,
+            "inner": inner,
             "resource": resource,
             "key": key,
             "grants": group.grants,

@@ -1,5 +1,5 @@
 // Puts the suite's own servers behind a gateway: preloaded into the suite (node --import) for the scenarios auth/*.
-// CONFORMANCE_BEHIND is {listeners, issuer, server, gateway, resource, key, grants, records, documents}. Each scenario starts servers on free
+// CONFORMANCE_BEHIND is {listeners, issuer, server, gateway, inner, resource, key, grants, records, documents}. Each scenario starts servers on free
 // ports: `listeners` names their roles in that order. The authorization server listens on the port `issuer`, where the
 // gateway's configuration has it. The MCP server listens on the port `server`, behind the gateway, and takes itself to be
 // on the port `gateway`: so what the suite tells its agent, and compares later, is the gateway's URL.
@@ -8,19 +8,21 @@
 // verifies it and keeps it; its MCP server, which judges tokens too, is told the word that belonged to it. So it is of every
 // request for its metadata that the gateway answered in its place: `records` is the gateway's log. The gateway's document
 // has one place; the suite's has another in some scenarios, which is where it is told of it (`documents`, by scenario).
+// Where the agent proves that it holds its token's key, it comes to a port in front of the gateway instead, which then listens
+// on the port `inner`: see behind_dpop.mjs.
 import http from 'node:http';
-import { createPrivateKey, sign } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { Front, claimsOf, jws } from './behind_dpop.mjs';
 
 const settings = JSON.parse(process.env.CONFORMANCE_BEHIND ?? 'null');
 const roles = [...(settings?.listeners ?? [])];
 let word;
 
-const base64url = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-
 function token(granted, base) {
   const { key, resource, grants } = settings;
   const now = Math.floor(Date.now() / 1000);
+  const bound = granted.token_type === 'DPoP' ? { cnf: claimsOf(granted.access_token).cnf } : {};
   const claims = {
     iss: base,
     aud: resource,
@@ -30,10 +32,9 @@ function token(granted, base) {
     scope: grants ? (granted.scope ?? '') : '',
     iat: now,
     exp: now + 600,
+    ...bound,
   };
-  const signed = `${base64url({ alg: 'ES256', typ: 'at+jwt', kid: key.kid })}.${base64url(claims)}`;
-  const options = { key: createPrivateKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' };
-  return `${signed}.${sign('sha256', Buffer.from(signed), options).toString('base64url')}`;
+  return jws({ alg: 'ES256', typ: 'at+jwt', kid: key.kid }, claims, createPrivateKey({ key, format: 'jwk' }));
 }
 
 function grant(request, response) {
@@ -67,6 +68,17 @@ function follow() {
   setInterval(look, 50).unref();
 }
 
+function teller() {
+  if (!settings.inner) {
+    return (request) => {
+      if (word && request.method === 'POST') request.headers.authorization = `Bearer ${word}`;
+    };
+  }
+  const front = new Front({ gateway: settings.inner, server: settings.server });
+  front.listen(settings.gateway);
+  return (request) => front.tell(request);
+}
+
 const listen = http.Server.prototype.listen;
 http.Server.prototype.listen = function (port, ...rest) {
   const role = port === 0 ? roles.shift() : undefined;
@@ -77,9 +89,7 @@ http.Server.prototype.listen = function (port, ...rest) {
     return listen.call(this, settings.issuer, ...rest);
   }
   if (role === 'server') {
-    this.prependListener('request', (request) => {
-      if (word && request.method === 'POST') request.headers.authorization = `Bearer ${word}`;
-    });
+    this.prependListener('request', teller());
     follow();
     this.address = () => ({ port: settings.gateway });
     return listen.call(this, settings.server, ...rest);
