@@ -47,17 +47,15 @@ QUICK = (
     "auth/client-credentials-jwt",
     "auth/enterprise-managed-authorization",
     "auth/dpop-nonce",
+    "auth/authorization-server-migration",
 )
 """What runs in the short form."""
 DOCUMENTS = {
+    "auth/metadata-var2": "/.well-known/oauth-protected-resource",
     "auth/metadata-var3": "/custom/metadata/location.json",
     "auth/resource-mismatch": "/.well-known/oauth-protected-resource/mcp",
 }
 """Where the suite's MCP server has its metadata in scenarios in which that is not where the gateway has it."""
-
-NOT_JUDGED = {"auth/metadata-var2": {"prm-pathbased-requested", "resource-parameter-matches-prm"}}
-"""Checks of a scenario whose server has its metadata at the root, and for the root: a gateway has many servers, and no
-such document. What they judge of an agent, the other scenarios do."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,8 @@ class Group:
 
     `tenant` is the path of the issuer; `listeners` the servers that a scenario starts, in order; `grants` whether its
     authorization server gives the scopes that were asked for; `proves` whether the agent brings proofs, which a port
-    in front of the gateway then sees (behind_dpop.mjs).
+    in front of the gateway then sees (behind_dpop.mjs). `path` is that of the resource, `root` where the gateway has
+    what is at the root of the suite's MCP server.
     """
 
     names: tuple
@@ -75,6 +74,7 @@ class Group:
     grants: bool = True
     listeners: tuple = ("issuer", "server")
     path: str = "/mcp"
+    root: str = ""
     proves: bool = False
 
     @property
@@ -86,7 +86,8 @@ class Group:
 _STEP_UP = {"scope_rules": [{"scopes": ["mcp:write"], "tools": ["test-tool"]}], "denial": "challenge"}
 _ALL = Group(())
 GROUPS = (
-    Group(("auth/metadata-var2", "auth/metadata-var3"), tenant="/tenant1"),
+    Group(("auth/metadata-var2",), tenant="/tenant1", path="/notes", root="/notes"),
+    Group(("auth/metadata-var3",), tenant="/tenant1"),
     Group(("auth/scope-from-www-authenticate", "auth/offline-access-scope"), {"required_scopes": ["mcp:basic"]}),
     Group(("auth/scope-from-scopes-supported",), {"required_scopes": ["mcp:basic", "mcp:read", "mcp:write"]}),
     Group(("auth/offline-access-not-supported",), {"required_scopes": ["mcp:basic", "mcp:read"]}),
@@ -149,6 +150,7 @@ def gateway_for(group, kind):
             "issuers": {role: provider.port for role, provider in providers.items()},
             "server": behind,
             "gateway": port,
+            "root": group.root,
             "inner": inner if group.proves else None,
             "change": _change(dev, issuers, admin) if admin else None,
             "resource": resource,
@@ -168,9 +170,11 @@ def _publish(provider, issuer, tenant):
 
 
 def _server(name, url, resource, issuer, group):
-    """Return a server of the gateway: agents find the one that the suite judges at /mcp."""
+    """Return a server of the gateway: agents find the one that the suite judges where the suite says."""
     policy = {**OPEN_POLICY, "auth": {"resource": resource, "issuers": [{"issuer": issuer}], **group.auth}}
-    return replace(parse_server(f"{name}={url}"), path_of_agents="/mcp" if name == "server" else None, policy=policy)
+    return replace(
+        parse_server(f"{name}={url}"), path_of_agents=f"{group.root}/mcp" if name == "server" else None, policy=policy
+    )
 
 
 def _change(dev, issuers, admin):

@@ -1,8 +1,9 @@
 // Puts the suite's own servers behind a gateway: preloaded into the suite (node --import) for the scenarios auth/*.
-// CONFORMANCE_BEHIND is {listeners, issuers, server, gateway, inner, change, resource, key, grants, records, documents}.
+// CONFORMANCE_BEHIND is {listeners, issuers, server, gateway, root, inner, change, resource, key, grants, records, documents}.
 // Each scenario starts servers on free ports: `listeners` names their roles in that order. An authorization server listens on
-// the port that `issuers` has for its role, where the gateway's configuration has it. The MCP server listens on the port `server`, behind the gateway, and takes itself to be
-// on the port `gateway`: so what the suite tells its agent, and compares later, is the gateway's URL.
+// the port that `issuers` has for its role, where the gateway's configuration has it. The MCP server listens on the port
+// `server`, behind the gateway, and takes itself to be on the port `gateway`, below the path `root`: so what the suite tells
+// its agent, and compares later, is the gateway's URL.
 // The suite's tokens are words that nobody can verify. What its authorization server grants is made a JWT on the way out,
 // signed by `key` (a private JWK) for `resource` with the scopes that were granted (none where `grants` is false). The gateway
 // verifies it and keeps it; its MCP server, which judges tokens too, is told the word that belonged to it. So it is of every
@@ -98,7 +99,7 @@ http.Server.prototype.listen = function (port, ...rest) {
       this.prependListener('request', (request, response) => change.watch(request, response));
     }
     follow();
-    this.address = () => ({ port: settings.gateway });
+    this.address = () => ({ port: `${settings.gateway}${settings.root}` });
     return listen.call(this, settings.server, ...rest);
   }
   return listen.call(this, port, ...rest);
