@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import yaml
+
 from conformance.lane import Forwarder
 from kong_mcp.dev import REFRESH_VARIABLE, DevSettings, free_port, run_dev
 from kong_mcp.policy_file import OPEN_POLICY
@@ -21,33 +23,39 @@ from tokens.kit import jwk
 from tokens.provider import Provider
 
 VARIABLE = "CONFORMANCE_BEHIND"
+ADMIN_VARIABLE = "KONG_ADMIN_LISTEN"
+FETCHED = "issuer keys fetched"
+"""What the sidecar writes down once the guards have an issuer's keys."""
+ISSUERS = ("issuer", "next")
+"""Roles of authorization servers that the gateway takes tokens of: at first, and after a change."""
 PRELOADED = Path(__file__).with_name("behind.mjs")
 EXTENSIONS = (
     "auth/client-credentials-basic",
     "auth/client-credentials-jwt",
     "auth/enterprise-managed-authorization",
+    "auth/wif-jwt-bearer",
+    "auth/dpop",
+    "auth/dpop-nonce",
 )
 """Scenarios of extensions, which belong to no revision; they run with the newest."""
 
-QUICK = ("auth/metadata-default", "auth/basic-cimd", "auth/scope-step-up", "auth/resource-mismatch", *EXTENSIONS[1:])
+QUICK = (
+    "auth/metadata-default",
+    "auth/basic-cimd",
+    "auth/scope-step-up",
+    "auth/resource-mismatch",
+    "auth/client-credentials-jwt",
+    "auth/enterprise-managed-authorization",
+    "auth/dpop-nonce",
+    "auth/authorization-server-migration",
+)
 """What runs in the short form."""
 DOCUMENTS = {
+    "auth/metadata-var2": "/.well-known/oauth-protected-resource",
     "auth/metadata-var3": "/custom/metadata/location.json",
     "auth/resource-mismatch": "/.well-known/oauth-protected-resource/mcp",
 }
 """Where the suite's MCP server has its metadata in scenarios in which that is not where the gateway has it."""
-
-NOT_JUDGED = {"auth/metadata-var2": {"prm-pathbased-requested", "resource-parameter-matches-prm"}}
-"""Checks of a scenario whose server has its metadata at the root, and for the root: a gateway has many servers, and no
-such document. What they judge of an agent, the other scenarios do."""
-
-NOT_COMPARED = {
-    "auth/authorization-server-migration": "its server names another issuer from one request to the next; of a gateway "
-    "that is a change of its configuration",
-    "auth/dpop": "the official Python client has no DPoP",
-    "auth/wif-jwt-bearer": "the official Python client has no grant for workload identities",
-}
-"""How the names of scenarios begin that run in no gateway -> why."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,9 @@ class Group:
     """Scenarios that one configuration of the gateway is for. `auth` is added to the section `auth`.
 
     `tenant` is the path of the issuer; `listeners` the servers that a scenario starts, in order; `grants` whether its
-    authorization server gives the scopes that were asked for.
+    authorization server gives the scopes that were asked for; `proves` whether the agent brings proofs, which a port
+    in front of the gateway then sees (behind_dpop.mjs). `path` is that of the resource, `root` where the gateway has
+    what is at the root of the suite's MCP server.
     """
 
     names: tuple
@@ -64,18 +74,33 @@ class Group:
     grants: bool = True
     listeners: tuple = ("issuer", "server")
     path: str = "/mcp"
+    root: str = ""
+    proves: bool = False
+
+    @property
+    def migrates(self):
+        """Whether another issuer takes over while the scenario runs."""
+        return "next" in self.listeners
 
 
 _STEP_UP = {"scope_rules": [{"scopes": ["mcp:write"], "tools": ["test-tool"]}], "denial": "challenge"}
 _ALL = Group(())
 GROUPS = (
-    Group(("auth/metadata-var2", "auth/metadata-var3"), tenant="/tenant1"),
+    Group(("auth/metadata-var2",), tenant="/tenant1", path="/notes", root="/notes"),
+    Group(("auth/metadata-var3",), tenant="/tenant1"),
     Group(("auth/scope-from-www-authenticate", "auth/offline-access-scope"), {"required_scopes": ["mcp:basic"]}),
     Group(("auth/scope-from-scopes-supported",), {"required_scopes": ["mcp:basic", "mcp:read", "mcp:write"]}),
     Group(("auth/offline-access-not-supported",), {"required_scopes": ["mcp:basic", "mcp:read"]}),
     Group(("auth/scope-step-up",), {"required_scopes": ["mcp:basic"], **_STEP_UP}),
     Group(("auth/scope-retry-limit",), {"required_scopes": ["mcp:admin"]}, grants=False),
     Group(("auth/resource-mismatch",), path="/elsewhere/mcp"),
+    Group(
+        ("auth/authorization-server-migration",),
+        {"required_scopes": ["mcp:basic"]},
+        listeners=("issuer", "next", "server"),
+    ),
+    Group(("auth/dpop",), {"dpop": {"required": True}}, proves=True),
+    Group(("auth/dpop-nonce",), {"dpop": {"nonces": True}}, proves=True),
     Group(("auth/enterprise-managed-authorization",), listeners=("other", "issuer", "server")),
 )
 """What is in none of them needs no scopes."""
@@ -91,44 +116,74 @@ def groups(names):
 
 @contextlib.contextmanager
 def gateway_for(group, kind):
-    """Run the gateway of a group, with the keys of an issuer that is to come. Gives what to add to the environment."""
-    provider = Provider()
-    port, behind = free_port(), free_port()
-    issuer = f"http://localhost:{provider.port}{group.tenant}"
+    """Run the gateway of a group, with the keys of issuers that are to come. Gives what to add to the environment."""
+    port, behind, inner = free_port(), free_port(), free_port()
+    admin = free_port() if group.migrates else None
     resource = f"http://localhost:{port}{group.path}"
-    key = jwk("ES256", private=True)
-    provider.answers[f"/.well-known/oauth-authorization-server{group.tenant}"] = {
-        "issuer": issuer,
-        "jwks_uri": f"{provider.url}/jwks",
-    }
-    provider.answers["/jwks"] = {"keys": [jwk("ES256")]}
-    policy = {**OPEN_POLICY, "auth": {"resource": resource, "issuers": [{"issuer": issuer}], **group.auth}}
     with contextlib.ExitStack() as stack:
-        target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))) / "target"
-        target.write_text(str(behind), encoding="utf-8")
-        forwarder = stack.enter_context(Forwarder(target))
-        server = replace(
-            parse_server(f"server=http://127.0.0.1:{forwarder.port}/mcp"), path_of_agents="/mcp", policy=policy
-        )
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
+        forwarder = stack.enter_context(Forwarder(folder / "target"))
+        forwarder.target.write_text(str(behind), encoding="utf-8")
+        providers = {role: Provider() for role in group.listeners if role in ISSUERS}
+        issuers = {role: f"http://localhost:{one.port}{group.tenant}" for role, one in providers.items()}
+        for role, provider in providers.items():
+            _publish(provider, issuers[role], group.tenant)
+        url = f"http://127.0.0.1:{forwarder.port}/mcp"
+        servers = [_server("server", url, resource, issuers["issuer"], group)]
+        servers += [
+            _server(role, url, f"{resource}/{role}", issuers[role], group) for role in issuers if role != "issuer"
+        ]
         # Asked once: later there is the suite's own server, which counts who asks for its documents.
         stack.enter_context(_variable(REFRESH_VARIABLE, "3600"))
+        if admin:
+            stack.enter_context(_variable(ADMIN_VARIABLE, f"127.0.0.1:{admin}"))
         try:
-            dev = stack.enter_context(run_dev(DevSettings([server], kind, port=port, records=True)))
-            wait_for((dev.folder / "issuer-keys").exists, lambda: (dev.folder / "sidecar.log").read_text()[-2000:])
+            settings = DevSettings(servers, kind, port=inner if group.proves else port, records=True)
+            dev = stack.enter_context(run_dev(settings))
+            log = dev.folder / "sidecar.log"
+            wait_for(lambda: log.read_text().count(FETCHED) == len(issuers), lambda: log.read_text()[-2000:])
         finally:
-            provider.close()
+            for provider in providers.values():
+                provider.close()
         settings = {
             "listeners": group.listeners,
-            "issuer": provider.port,
+            "issuers": {role: provider.port for role, provider in providers.items()},
             "server": behind,
             "gateway": port,
+            "root": group.root,
+            "inner": inner if group.proves else None,
+            "change": _change(dev, issuers, admin) if admin else None,
             "resource": resource,
-            "key": key,
+            "key": jwk("ES256", private=True),
             "grants": group.grants,
             "records": str(dev.records),
             "documents": DOCUMENTS,
         }
         yield {VARIABLE: json.dumps(settings), "NODE_OPTIONS": f"--import={PRELOADED}"}
+
+
+def _publish(provider, issuer, tenant):
+    """Have a provider stand for an authorization server of the suite until it comes: the gateway asks for its keys."""
+    metadata = {"issuer": issuer, "jwks_uri": f"{provider.url}/jwks"}
+    provider.answers[f"/.well-known/oauth-authorization-server{tenant}"] = metadata
+    provider.answers["/jwks"] = {"keys": [jwk("ES256")]}
+
+
+def _server(name, url, resource, issuer, group):
+    """Return a server of the gateway: agents find the one that the suite judges where the suite says."""
+    policy = {**OPEN_POLICY, "auth": {"resource": resource, "issuers": [{"issuer": issuer}], **group.auth}}
+    return replace(
+        parse_server(f"{name}={url}"), path_of_agents=f"{group.root}/mcp" if name == "server" else None, policy=policy
+    )
+
+
+def _change(dev, issuers, admin):
+    """Write the configuration in which the server's issuer is the next one. Returns what behind_change.mjs is told."""
+    document = yaml.safe_load((dev.folder / "kong.yaml").read_text(encoding="utf-8"))
+    text = json.dumps(document).replace(json.dumps(issuers["issuer"]), json.dumps(issuers["next"]))
+    state = dev.folder / "next.json"
+    state.write_text(text, encoding="utf-8")
+    return {"admin": admin, "state": str(state), "issuer": issuers["next"]}
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import urllib.parse
 
 import httpx
 import httpx2
+from client_dpop import BoundOAuthProvider
+from client_workload import WorkloadOAuthProvider
 from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.auth.extensions.client_credentials import (
@@ -63,7 +65,7 @@ class Browser:
         return AuthorizationCodeResult(**{name: one[0] for name, one in self._said.items() if name != "error"})
 
 
-def person(url):
+def person(url, provider=OAuthClientProvider):
     """Return what logs a person in: registered before where the scenario says so, else as the server will have it."""
     metadata = OAuthClientMetadata(
         client_name="conformance",
@@ -78,7 +80,7 @@ def person(url):
             redirect_uris=[CALLBACK], token_endpoint_auth_method="client_secret_basic", **CONTEXT
         )
     browser = Browser()
-    return OAuthClientProvider(url, metadata, Memory(known), browser.go, browser.came_back, client_metadata_url=CIMD)
+    return provider(url, metadata, Memory(known), browser.go, browser.came_back, client_metadata_url=CIMD)
 
 
 async def _issuer(url):
@@ -134,6 +136,14 @@ async def enterprise(url):
     )
 
 
+async def workload(url):
+    return WorkloadOAuthProvider(url, Memory(), CONTEXT["client_id"], CONTEXT["valid_jwt"], issuer=await _issuer(url))
+
+
+async def holder(url):
+    return person(url, BoundOAuthProvider)
+
+
 @contextlib.asynccontextmanager
 async def connect(url, auth, mode):
     async with (
@@ -143,17 +153,20 @@ async def connect(url, auth, mode):
         yield client
 
 
-MACHINES = {
+OTHERS = {
     "auth/client-credentials-basic": secret,
     "auth/client-credentials-jwt": signed,
     "auth/enterprise-managed-authorization": enterprise,
+    "auth/wif-jwt-bearer": workload,
+    "auth/dpop": holder,
+    "auth/dpop-nonce": holder,
 }
 
 
 async def log_in(url, mode):
     """Come in, list the tools and call one: steps up on the way where the server wants it."""
-    machine = MACHINES.get(os.environ["MCP_CONFORMANCE_SCENARIO"])
-    auth = person(url) if machine is None else await machine(url)
+    other = OTHERS.get(os.environ["MCP_CONFORMANCE_SCENARIO"])
+    auth = person(url) if other is None else await other(url)
     async with connect(url, auth, mode) as client:
         await client.list_tools()
         await client.call_tool("test-tool", {})

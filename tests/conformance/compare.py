@@ -50,16 +50,9 @@ def read_scenarios(folder, ended_well=lambda _: True):
     return found
 
 
-def once(scenarios, left_out):
-    """Return scenarios with equal checks counted once: how often an agent comes by with its token is not judged.
-
-    `left_out` holds ids of checks by scenario.
-    """
-    found = {}
-    for name, one in scenarios.items():
-        checks = {check for check in one.checks if check.id not in left_out.get(name, ())}
-        found[name] = replace(one, checks=tuple(sorted(checks)))
-    return found
+def once(scenarios):
+    """Return scenarios with equal checks counted once: how often an agent comes by with its token is not judged."""
+    return {name: replace(one, checks=tuple(sorted(set(one.checks)))) for name, one in scenarios.items()}
 
 
 def without(scenarios, ids):

@@ -45,6 +45,11 @@ def scenarios(leg, revision):
     return [name for name in names if name not in of_auth]
 
 
+def all_scenarios():
+    """Return the names of the scenarios for clients of all revisions and none."""
+    return _LISTED.findall(_run(["list", "--client"], subprocess.PIPE, os.environ).stdout)
+
+
 def judge_server(url, revision, folder, names=None):
     """Run scenarios, all of them without `names`, against the server at `url`. Return them by name."""
     _empty(folder)
@@ -77,12 +82,12 @@ def judge_client(lane, revision, folder, names, more=None):
 def judge_login(kind, revision, folder, names):
     """Run scenarios `auth/*` with our agent: directly, or with a gateway as the resource server (`kind`)."""
     if kind is None:
-        return once(judge_client(None, revision, folder, names), authorization.NOT_JUDGED)
+        return once(judge_client(None, revision, folder, names))
     found = {}
     for number, group in enumerate(authorization.groups(names)):
         with authorization.gateway_for(group, kind) as environment:
             found |= judge_client(None, revision, folder / str(number), group.names, environment)
-    return once(found, authorization.NOT_JUDGED)
+    return once(found)
 
 
 def _empty(folder):
