@@ -23,6 +23,8 @@ _CREATE, _UPDATE, _DELETE = 1, 3, 4
 _ACTIVITIES: Final = {"seen": _CREATE, "decided": _UPDATE, "forgotten": _DELETE}
 """What an entry of the store's chain tells of -> activity_id."""
 _CLOSED: Final = frozenset({"quarantined", "rejected", "revoked"})
+_NOT_KEPT: Final = {"name": "not kept"}
+"""The endpoint, which the class requires, where none is kept."""
 _DENIED: Final = frozenset({Ending.REFUSED, Ending.LIMITED, Ending.WITHHELD, Ending.UNSIGNED})
 
 
@@ -48,21 +50,13 @@ def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> di
     address = person(visit.address) if visit.address else None
     method = record.method or "http"
     told: dict[str, Any] = {
-        "category_uid": 6,
-        "class_uid": CLASS,
-        "activity_id": _OTHER,
-        "activity_name": method,
-        "type_uid": CLASS * 100 + _OTHER,
+        **_activity(_OTHER, method),
         "severity_id": _MEDIUM if denied else _LOW if visit.error else _INFORMATIONAL,
         "status_id": _FAILURE if visit.error or denied else _SUCCESS,
         "status": str(record.outcome),
         "time": visit.at,
         "duration": visit.took // 1000,
-        "metadata": {
-            "version": VERSION,
-            "uid": visit.id,
-            "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release},
-        },
+        "metadata": {"uid": visit.id, **_metadata(release)},
         "actor": _known({"user": principal and {"name": principal}, "session": _uid(record.session)})
         or {"app_name": "agent"},
         "api": _known(
@@ -78,8 +72,7 @@ def event(visit: Visit, release: str, person: Callable[[str], str | None]) -> di
     if record.reason:
         told["status_detail"] = str(record.reason)
         told["unmapped"] |= _known({"detail": record.refused.detail, "cause": record.refused.cause})
-    # The class requires an endpoint: where it is not kept, that is what is said of it.
-    told["src_endpoint"] = {"ip" if address == visit.address else "uid": address} if address else {"name": "not kept"}
+    told["src_endpoint"] = {"ip" if address == visit.address else "uid": address} if address else _NOT_KEPT
     if record.name is not None:
         known = METHODS.get(record.method or "")
         kind = known.kind.value.removesuffix("s") if known is not None and known.kind is not None else "item"
@@ -93,28 +86,18 @@ def decision(entry: Mapping[str, Any], release: str) -> dict[str, Any]:
     `entry` has the members that the entry's hash is made of, and that hash, by which the event is known.
     """
     action, server = entry["action"], entry["server"]
-    activity = _ACTIVITIES.get(action, _OTHER)
     closed = entry["state"] in _CLOSED
     by_person = entry["actor"] != "mcp-sidecar"
     told: dict[str, Any] = {
-        "category_uid": 6,
-        "class_uid": CLASS,
-        "activity_id": activity,
-        "activity_name": action,
-        "type_uid": CLASS * 100 + activity,
+        **_activity(_ACTIVITIES.get(action, _OTHER), action),
         "severity_id": _MEDIUM if closed else _LOW if by_person else _INFORMATIONAL,
         "status_id": _SUCCESS,
         "status": entry["state"],
         "time": entry["at"],
-        "metadata": {
-            "version": VERSION,
-            "uid": entry["hash"],
-            "sequence": entry["seq"],
-            "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release},
-        },
+        "metadata": {"uid": entry["hash"], "sequence": entry["seq"], **_metadata(release)},
         "actor": {"user": {"name": entry["actor"]}} if by_person else {"app_name": entry["actor"]},
         "api": {"operation": action, "service": {"name": server or "kong-mcp"}},
-        "src_endpoint": {"name": "not kept"},
+        "src_endpoint": _NOT_KEPT,
         "resources": [_known({"name": entry["name"], "type": entry["kind"], "uid": entry["digest"]})],
         "unmapped": {"previous": entry["previous"], "detail": entry["detail"]},
     }
@@ -140,6 +123,22 @@ def terms(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "trace": unmapped.get("trace_id"),
     }
     yield from ((name, value) for name, value in found.items() if value)
+
+
+def _activity(number: int, name: str) -> dict[str, Any]:
+    """Return the members by which an event says what kind it is."""
+    return {
+        "category_uid": 6,
+        "class_uid": CLASS,
+        "activity_id": number,
+        "activity_name": name,
+        "type_uid": CLASS * 100 + number,
+    }
+
+
+def _metadata(release: str) -> dict[str, Any]:
+    """Return the members of an event's metadata that all events have."""
+    return {"version": VERSION, "product": {"name": "kong-mcp", "vendor_name": "kong-mcp", "version": release}}
 
 
 def _uid(session: str | None) -> dict[str, str] | None:
