@@ -171,7 +171,7 @@ def without_answer(params: Mapping[str, Any]) -> dict[str, Any]:
 def _call(claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any]) -> str:
     """Return the digest of who uses what, with which arguments."""
     said = {name: one for name, one in without_answer(params).items() if name != "_meta"}
-    who = [target.server, claims.principal.seal_key, item.member, item.kind.value, item.name]
+    who = [target.server, claims.principal.seal_key, *item.place]
     return hashlib.sha256(json.dumps([who, said], sort_keys=True).encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ from mcp_core.methods import Era
 from mcp_core.outcome import Reject
 from mcp_core.reasons import Reason
 from mcp_sidecar.adaptive.consent import ASK_SECONDS, KEY, AskFirst, Consents, can_ask, is_yes, question, without_answer
-from mcp_sidecar.adaptive.flows import FlowItem, Flows, lets_pass
+from mcp_sidecar.adaptive.flows import FlowItem, Flows, is_only_told, lets_pass
 from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.logs import Line
 
@@ -46,6 +46,17 @@ class FlowGate:
             yes, asked = is_yes(message.get("result")), message["id"]
             await self.flows.leave_answer(claims, target, asked, ASK_SECONDS, yes=yes)
 
+    async def refusal(self, rules: FlowRules, item: FlowItem, asked: FlowRequest) -> Reject | None:
+        """Return why what no person can be asked about may not go to a member, None where it may."""
+        refusal = await self.flows.refusal(rules, item, asked.claims, asked.target)
+        return None if refusal is None or lets_pass(rules, refusal, asked.claims, asked.line) else refusal
+
+    async def lets(self, rules: FlowRules, item: FlowItem, asked: FlowRequest) -> bool:
+        """Return whether something may go to a member that can go in another way: nothing is noted."""
+        if is_only_told(rules, asked.claims):
+            return True
+        return await self.flows.refusal(rules, item, asked.claims, asked.target) is None
+
     async def passes(
         self,
         rules: FlowRules,
@@ -59,7 +70,9 @@ class FlowGate:
 
         async def let_pass(params: Mapping[str, Any] = params) -> Fetching | Reject:
             refusal = await self.flows.note(rules, item, claims, target)
-            return go_on(params) if refusal is None else refusal
+            if refusal is None or lets_pass(rules, refusal, claims, asked.line):
+                return go_on(params)
+            return refusal
 
         ours = target.era is Era.MODERN and self.consents.is_ours(params)
         given = without_answer(params) if ours else params

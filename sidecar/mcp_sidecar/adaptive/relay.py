@@ -81,6 +81,8 @@ class Relay:
         self.heard: Callable[[], bool] | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         """What holds as long as the request is with the member."""
+        self.questions: set[str] = set()
+        """Ids of what the member asked the agent, as JSON."""
         self._cut: Cut | None = None
         self._cut_over = 0
 
@@ -162,6 +164,7 @@ class Relay:
         changed = False
         if isinstance(read_message(text), Request):
             # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
+            self.questions.add(json.dumps(message["id"]))
             message["id"] = asked_id(self._member, message["id"])
             changed = True
         result = message.get("result")
