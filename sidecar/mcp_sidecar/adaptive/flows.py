@@ -54,6 +54,9 @@ class FlowMemory(Protocol):
     def answer_to(self, server: str, caller: str, asked: str, now: int) -> bool | None:
         """Return the answer that another sidecar left, None where there is none."""
 
+    def spend(self, server: str, caller: str, yes: str, until: int, now: int) -> bool:
+        """Use a person's yes up, which nobody can give again after `until`. Returns whether it was there to be used."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowItem:
@@ -187,6 +190,25 @@ class Flows:
             )
         except Exception:  # noqa: BLE001 - then nobody has answered
             return None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a memory at all."""
+        return self._memory is not None
+
+    async def spend(self, claims: Claims, target: Target, yes: str, seconds: float) -> bool:
+        """Use a person's yes up, by its name. False where somebody did before, or nobody knows."""
+        if self._memory is None:
+            return False
+        now, caller = int(self._wall() * 1000), claims.principal.seal_key
+        until = now + int(seconds * 1000)
+        try:
+            return await anyio.to_thread.run_sync(
+                self._memory.spend, target.server, caller, yes, until, now, limiter=self._limit
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
+            structlog.get_logger().error("a yes not used up", server=target.server, error=str(error))
+            return False
 
     def _holds(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> bool:
         noted = self._noted.get((server, caller, session), _NEVER)

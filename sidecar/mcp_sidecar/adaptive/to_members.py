@@ -18,6 +18,7 @@ import structlog
 from mcp_core import methods
 from mcp_core.methods import Era, Kind
 from mcp_core.outcome import Reject
+from mcp_core.params import repeating
 from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.finding import MemberFinder
 from mcp_sidecar.adaptive.flow_gate import FlowGate, FlowRequest
@@ -74,10 +75,12 @@ class ToMembers:
         method, session = message["method"], self._call.target.session
         item = flow_item(route.member, method, route.params)
 
-        def go_on(params: Mapping[str, Any]) -> Relay:
+        def go_on(params: Mapping[str, Any], *, shown: bool = False) -> Relay:
             if method == methods.SUBSCRIBE and session is not None:
                 self._known.sessions.subscribes(session, route.member)
-            relay = self._relay(route.member, {**message, "params": params}, repeated=route.repeated)
+            # After a yes nothing goes that nobody saw: headers that repeat arguments are made of what they repeat.
+            repeated = repeating(route.schema, params.get("arguments")) if shown else route.repeated
+            relay = self._relay(route.member, {**message, "params": params}, repeated=repeated, bare=shown)
             if session is not None:
                 running = Running(message["id"], item, relay.questions)
                 relay.during = partial(self._known.running.note, session, running)

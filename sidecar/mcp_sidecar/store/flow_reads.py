@@ -3,7 +3,8 @@
 A row is for one session, or for all that a caller did without one, and says until when each kind of reading counts.
 Names and session ids are there as digests alone. A caller has MOST_SESSIONS rows at most: what is read in further
 sessions counts for all of the caller's. So the table is as large as the number of callers, and rows go with their time.
-A few more rows are answers of people who were asked by another sidecar than the one that heard them.
+A few more rows are answers of people who were asked by another sidecar than the one that heard them, and those that
+were used.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ MOST_ANSWERS: Final = 16
 """Answers of one caller that wait for the sidecar that asked."""
 _EVERY_SESSION: Final = "*"
 _ANSWERS: Final = "answers"
+_SPENT: Final = "spent"
 
 
 class FlowRead(Base):
@@ -104,6 +106,23 @@ class FlowReads:
         with reading(self._engine) as open_:
             row = open_.get(FlowRead, _digest(_digest(server, caller, _ANSWERS), asked))
             return None if row is None or row.until <= now else row.private > now
+
+    def spend(self, server: str, caller: str, yes: str, until: int, now: int) -> bool:
+        """Use a person's yes up until it is of no more use. Returns whether nobody did before. Raises StoreError.
+
+        Of one caller so many are known as answers are.
+        """
+        who = _digest(server, caller, _SPENT)
+
+        def work(open_: Session) -> bool:
+            open_.execute(delete(FlowRead).where(FlowRead.until <= now))
+            key = _digest(who, yes)
+            if open_.get(FlowRead, key) is not None or _count(open_, who) >= MOST_ANSWERS:
+                return False
+            open_.add(FlowRead(key=key, caller=who, untrusted=0, private=0, until=until))
+            return True
+
+        return write(self._engine, work)
 
 
 def _rows_of(session: str) -> tuple[str, ...]:
