@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,14 +24,12 @@ from mcp_core.methods import Era, Kind
 from mcp_core.outcome import INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
+from mcp_sidecar.adaptive.noted import Noted
 from mcp_sidecar.logs import Line
 
 AT_ONCE: Final = 4
 """Questions to the store at the same time."""
-MOST_NOTED: Final = 10_000
-"""Callers of whom is kept until when it is written down what they read."""
 _NO_SESSION: Final = ""
-_NEVER: Final[Mapping[ReadLabel, int]] = {}
 _WORDS: Final = "untrusted text and private data"
 
 
@@ -116,7 +113,7 @@ class Flows:
         self._memory = memory
         self._wall = wall
         self._limit = anyio.CapacityLimiter(AT_ONCE)
-        self._noted: OrderedDict[tuple[str, str, str], Mapping[ReadLabel, int]] = OrderedDict()
+        self._noted = Noted()
 
     async def refusal(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
         """Return why an item may not be used by a caller now, None where it may."""
@@ -150,7 +147,7 @@ class Flows:
         lasts = {_NO_SESSION: rules.window * 1000}
         if session != _NO_SESSION:
             lasts[session] = rules.session_seconds * 1000
-        if all(self._holds(target.server, caller, one, reads, now + last) for one, last in lasts.items()):
+        if all(self._noted.holds(target.server, caller, one, reads, now + last) for one, last in lasts.items()):
             return None
         # A quarter more, so that it need not be written at each reading.
         until = {one: now + last + last // 4 for one, last in lasts.items()}
@@ -163,7 +160,7 @@ class Flows:
             text = "What is read here cannot be written down now, so it is not read. Try again later."
             return Reject(UNAVAILABLE, text, Reason.FLOW_UNKNOWN, status=503, headers={"Retry-After": "5"})
         for one, end in until.items():
-            self._keep(target.server, caller, one, reads, end)
+            self._noted.keep(target.server, caller, one, reads, end)
         return None
 
     async def leave_answer(self, claims: Claims, target: Target, asked: str, seconds: float, *, yes: bool) -> None:
@@ -209,17 +206,6 @@ class Flows:
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("a yes not used up", server=target.server, error=str(error))
             return False
-
-    def _holds(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> bool:
-        noted = self._noted.get((server, caller, session), _NEVER)
-        return all(noted.get(label, 0) >= until for label in reads)
-
-    def _keep(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> None:
-        key = (server, caller, session)
-        self._noted[key] = {**self._noted.get(key, _NEVER), **dict.fromkeys(reads, until)}
-        self._noted.move_to_end(key)
-        if len(self._noted) > MOST_NOTED:
-            self._noted.popitem(last=False)
 
 
 def is_only_told(rules: FlowRules, claims: Claims) -> bool:

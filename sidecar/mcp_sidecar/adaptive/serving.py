@@ -202,13 +202,14 @@ class Serving:
             found = await self._all.finder.apart(principal, partial(cut, budget=most, fits=fits), result)
             if found is None:
                 return None
-            return found.linked(outputs.keep(self.name, principal.seal_key, found, reads))
+            return found.linked(outputs.keep(self.name, principal, found, reads))
 
         return cut_off
 
     async def _whole_output(self, uri: str) -> Reject | tuple[int, dict[str, str], bytes]:
         """Return the whole of a result that was cut: to its caller alone, who reads it anew."""
-        kept = self._all.outputs.find(self.name, self.claims.principal.seal_key, uri)
+        principal = self.claims.principal
+        kept = await self._all.finder.apart(principal, self._all.outputs.find, self.name, principal, uri)
         if kept is None:
             return unknown_item(self.claims.question.era, Kind.RESOURCE, uri)
         if (rules := self.virtual.flow) is not None:

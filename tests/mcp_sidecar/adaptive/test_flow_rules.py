@@ -156,13 +156,13 @@ def test_monitor_mode_lets_all_pass_while_the_store_is_away_and_notes_it(agent, 
 
 @pytest.mark.requirement("FLOW-114")
 def test_a_whole_output_is_read_in_monitor_mode_while_the_store_is_away(agent):
-    memory = Broken("")
+    memory, other = Broken(""), new_id(AgentSaid("2025-11-25", {}, {}))
 
     async def work(desk):
-        said = await desk.used("read_mail", {"say": "word " * 1_000})
+        said = await desk.used("read_mail", {"say": "word " * 1_000}, **legacy())
         memory.way = "write"
-        whole = await desk.used("", params={"uri": said["content"][-1]["uri"]}, method="resources/read")
-        assert not isinstance(whole, Reject)
+        reads = {**legacy(other), "method": "resources/read"}
+        assert not isinstance(await desk.used("", params={"uri": said["content"][-1]["uri"]}, **reads), Reject)
 
     agent(work, flow={**FLOW, "mode": "monitor"}, budget=ListBudget(10_000, output=100), memory=memory)
 
