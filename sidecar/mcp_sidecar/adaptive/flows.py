@@ -157,7 +157,7 @@ class Flows:
             )
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("flows not written", server=target.server, error=str(error))
-            text = "What is read here cannot be written down now, so it is not read. Try again later."
+            text = "The store of the gateway cannot take down what is read here, so it is not read. Try again later."
             return Reject(UNAVAILABLE, text, Reason.FLOW_UNKNOWN, status=503, headers={"Retry-After": "5"})
         for one, end in until.items():
             self._noted.keep(target.server, caller, one, reads, end)

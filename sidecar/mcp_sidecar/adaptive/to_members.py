@@ -37,6 +37,8 @@ from mcp_sidecar.upstream.talk import TalkError
 
 _BARE_HEADERS: Final = {"content-type": JSON_TYPE}
 """What goes with a message that holds nothing of the agent's."""
+_MOST_AT_ONCE: Final = 8
+"""Items whose labels are looked up in the event loop."""
 _NOT_ANSWERED: Final = {"code": -1, "message": "The gateway does not let the agent's answer pass."}
 
 
@@ -176,7 +178,10 @@ class ToMembers:
         rules = self._virtual.flow
         if rules is None or not items:
             return None
-        held = await self._known.finder.apart(self._principal, first_held, rules, self._principal, items)
+        if len(items) > _MOST_AT_ONCE:
+            held = await self._known.finder.apart(self._principal, first_held, rules, self._principal, items)
+        else:
+            held = first_held(rules, self._principal, items)
         return None if held is None else await self._known.gate.refusal(rules, held, self._request())
 
     def _request(self) -> FlowRequest:
