@@ -21,7 +21,7 @@ from mcp_core import methods
 from mcp_core.adaptive.flow import ANYTHING, BOTH, FlowMode, FlowRules, Labelled, ReadLabel
 from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era, Kind
-from mcp_core.outcome import INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
+from mcp_core.outcome import ACCEPTED, INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.adaptive.noted import Noted
@@ -243,8 +243,8 @@ def _closed(item: FlowItem, claims: Claims, reason: Reason) -> Reject:
         text,
         reason,
         id=claims.id,
-        # What is told or answered has no answer that an agent would read: its HTTP status says that it goes nowhere.
-        status=400 if claims.id is None else params_status(claims.question.era),
+        # What is told or answered has no answer: its sender hears nothing, as of whatever nobody waits for.
+        status=ACCEPTED if claims.id is None else params_status(claims.question.era),
         kind=RejectKind.POLICY,
         name=item.name[:256],
         detail=f"member {item.member}",
