@@ -21,7 +21,8 @@ from mcp_core.keys import alike
 
 # Control characters are dropped by WHATWG readers, and backslashes become slashes.
 _ODD_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\\]")
-_DOT_SEGMENT: Final = re.compile(r"(?:[/:]|%2[fF]|%5[cC])\.{1,2}(?:[/?#]|%2[fF]|%5[cC]|\Z)")
+# Some readers take parameters (after a semicolon) and blanks off a segment, and then look what is left.
+_DOT_SEGMENT: Final = re.compile(r"(?:[/:]|%2[fF]|%5[cC])\.{1,2} *(?:[/?#;]|%2[fF]|%5[cC]|%3[bB]|\Z)")
 _NEEDLESS_ENCODING: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
 # File systems and routers take several slashes for one.
 _SLASHES: Final = re.compile(r"[^:/]//|[^:]///")

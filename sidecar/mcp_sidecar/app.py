@@ -79,7 +79,6 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     upstream = Upstream(settings, metrics.repeats)
     curator = Curator(settings, upstream, metrics.pins, LookCredentials(settings.auth).find)
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
-    virtual = VirtualServers(parts, upstream)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
     collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])

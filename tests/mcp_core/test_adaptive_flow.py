@@ -81,6 +81,47 @@ def test_a_permit_is_for_exactly_what_and_whom_it_names(who, server, name, lets)
     assert rules().permits_use(consumer(who), server, Kind.TOOL, name) is lets
 
 
+AROUND = [
+    "note://public/../diary",
+    "note://public/%2e%2e/diary",
+    "note://public/%252e%252e/diary",
+    "note://public/..%2Fdiary",
+    "note://public/..;x/diary",
+    "note://public/..%3Bx/diary",
+    "note://public/..%20/diary",
+    "note://public/..\\diary",
+    "note://public//diary",
+    "note://public/\t../diary",
+]
+
+
+@pytest.mark.requirement("FLOW-112")
+@pytest.mark.parametrize("uri", AROUND)
+def test_a_uri_that_some_reader_takes_for_another_one_has_no_permit_and_all_labels(uri):
+    labels = [{"server": "notes", "resources": ["note://public/*"]}]
+    permits = [{"server": "notes", "resources": ["note://public/*"]}]
+    made = rules(labels=labels, permits=permits)
+    assert not made.permits_use(consumer("ada"), "notes", Kind.RESOURCE, uri)
+    assert made.labels_of("notes", Kind.RESOURCE, uri) == ANYTHING
+    for plain in ("note://public/1", "note://public/a.b/..c", "note://public/a%20b"):
+        assert made.permits_use(consumer("ada"), "notes", Kind.RESOURCE, plain)
+        assert made.labels_of("notes", Kind.RESOURCE, plain) == Labelled(frozenset(), external=False)
+
+
+@pytest.mark.requirement("FLOW-112")
+def test_what_is_named_is_named_as_it_is_written_and_decoded():
+    made = rules(labels=[{"server": "notes", "resources": ["note://*%3Fq"]}], permits=[])
+    assert made.labels_of("notes", Kind.RESOURCE, "note://a%3Fq") == ANYTHING
+
+
+@pytest.mark.requirement("FLOW-112")
+@pytest.mark.parametrize("name", ["send_report ", "send_\u200breport", "send\x00_report"])
+def test_a_name_that_some_reader_trims_has_no_permit(name):
+    assert not rules(permits=[{"server": "mail", "tools": ["send*"]}]).permits_use(
+        consumer("ada"), "mail", Kind.TOOL, name
+    )
+
+
 @pytest.mark.requirement("FLOW-102")
 def test_a_permit_that_names_nobody_is_for_everybody():
     made = rules(permits=[{"server": "mail", "tools": ["send_*"]}])

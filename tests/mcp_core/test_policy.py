@@ -176,6 +176,8 @@ READ_AS_ANOTHER = {
     "file:///public/./x": "a dot segment",
     "file:///public/..": "a dot segment at the end",
     "file:///public/..?q": "a dot segment before a query",
+    "file:///public/..;x/key": "a dot segment with parameters, which some readers take off first",
+    "file:///public/.. /key": "a dot segment with a blank, which some readers take off first",
     "file:///public/%2e%2e/private": "encoded dots",
     "file:///public/.%2E/private": "one encoded dot",
     "file:///public/..%2fprivate": "an encoded slash",

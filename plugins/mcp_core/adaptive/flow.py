@@ -105,10 +105,14 @@ class FlowPermit:
     whom: Rule | None = None
 
     def lets(self, principal: Principal, server: str, kind: Kind, name: str) -> bool:
-        """Return whether it lets somebody use an item. It is for exactly what is written."""
+        """Return whether it lets somebody use an item. It is for exactly what is written.
+
+        What another reader could take for something else is nothing that a permit is for.
+        """
         if server != self.server or (self.whom is not None and not self.whom.concerns(principal)):
             return False
-        return any(_exact(globs).matches(name) for one, globs in self.globs if one is kind)
+        read = read_forms(kind, name)
+        return not isinstance(read, Cause) and any(_is_exactly(globs, read) for one, globs in self.globs if one is kind)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -148,7 +152,7 @@ class FlowRules:
         forms = tuple(denied_forms(kind, read))
         for one in self._of.get(server, ()):
             globs = next((globs for other, globs in one.globs if other is kind), ())
-            exact = bool(globs) and _exact(globs).matches(name)
+            exact = bool(globs) and _is_exactly(globs, read)
             if exact or _is_alike(kind, globs, forms):
                 known, reads, external = known or exact, reads | one.reads, external or one.external
         return Labelled(frozenset(reads), external) if known else ANYTHING
@@ -201,6 +205,11 @@ class FlowRules:
 @lru_cache(maxsize=4096)
 def _exact(globs: Globs) -> Matcher:
     return Matcher(globs)
+
+
+def _is_exactly(globs: Globs, read: Sequence[str]) -> bool:
+    """Return whether globs name an item however it is read: a URI as it is, and decoded."""
+    return all(map(_exact(globs).matches, read))
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ from mcp_core.principal import Principal
 from mcp_core.reasons import Ending
 from mcp_core.sse import Event
 from mcp_sidecar.adaptive.inventory import Inventory
-from mcp_sidecar.adaptive.relay import dumped
+from mcp_sidecar.adaptive.relay import STREAM_HEADERS, as_event
 from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetch import LateError
@@ -29,7 +29,6 @@ from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.repeating import as_heard
 from mcp_sidecar.logs import Line
-from mcp_sidecar.upstream.answers import STREAM_TYPE
 from mcp_sidecar.upstream.shares import PLACES
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
@@ -50,7 +49,6 @@ _LISTS: Final = {
 }
 _END: Final = b""
 """Told within a stream: that it ends."""
-_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 Hear: TypeAlias = Callable[[str | None], None]
@@ -278,7 +276,7 @@ class MemberChanges:
         return isinstance(uri, str) and self._claims.terms.view.allows(methods.Kind.RESOURCE, uri)
 
     async def _said(self, changed: Any) -> AsyncGenerator[Fetched]:
-        yield Began(200, _HEADERS)
+        yield Began(200, STREAM_HEADERS)
         before = (await self._take(False)).digests
         with anyio.move_on_after(LISTEN_SECONDS):
             await self._all_listen.wait()
@@ -303,6 +301,4 @@ class MemberChanges:
         said = dict(params)
         if self._claims.http_method == "POST":
             said["_meta"] = {methods.META_SUBSCRIPTION: self._claims.id}
-        message = {"jsonrpc": "2.0", "method": method, **({"params": said} if said else {})}
-        text = dumped(message)
-        return Said(text, Event(data=text.decode()))
+        return as_event({"jsonrpc": "2.0", "method": method, **({"params": said} if said else {})})

@@ -3,7 +3,7 @@
 In the legacy era the question goes out on the call's own stream, and the call waits for the answer. In the modern era
 it is a result that asks for input (2026-07-28, basic/patterns/mrtr): what the agent then sends again is the same call
 with the answer, and a state that says for whom, for which call and until when the question was asked. Whatever is no
-plain yes is a no, and a yes is for that one call.
+plain yes is a no, and a yes is for that one call, and for what the person was shown of it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from mcp_core.outcome import Reject
 from mcp_core.seal import Signer
 from mcp_core.sse import Event
 from mcp_sidecar.adaptive.flows import FlowItem
-from mcp_sidecar.adaptive.relay import dumped
+from mcp_sidecar.adaptive.relay import STREAM_HEADERS, as_event
 from mcp_sidecar.adaptive.sessions import read_id
+from mcp_sidecar.adaptive.showing import as_shown
 from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.repeating import as_heard
 from mcp_sidecar.logs import Line
-from mcp_sidecar.upstream.answers import STREAM_TYPE
 
 ASK_SECONDS: Final = 120.0
 """How long a person has to answer."""
@@ -49,27 +49,6 @@ KEY: Final = "kong-mcp/flow"
 """The name of the question among those that a result asks."""
 _ROUNDS: Final = frozenset({methods.CALL, methods.GET_PROMPT, methods.READ_RESOURCE})
 """What may be answered with a question in the modern era."""
-_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
-_FORM: Final = {
-    "type": "object",
-    "properties": {"allow": {"type": "boolean", "title": "Let this one call pass", "default": False}},
-    "required": ["allow"],
-}
-SHOWN: Final = 600
-"""Characters of the arguments that a person is shown."""
-
-
-def question(item: FlowItem, params: Mapping[str, Any], *, known: bool) -> dict[str, Any]:
-    """Return the params of elicitation/create that ask a person for one call. `known`: what was read is known."""
-    given = json.dumps(params.get("arguments") or {}, ensure_ascii=False)
-    shown = "".join(one if one.isprintable() else " " for one in given)
-    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]} ... ({len(shown)} characters)"
-    has = "has read" if known else "may have read"
-    text = (
-        f"{item.name[:256]} of {item.member} writes outside. The agent {has} untrusted text and private data before, "
-        f"which could leave by this call. It is called with: {shown}"
-    )
-    return {"mode": "form", "message": text, "requestedSchema": _FORM}
 
 
 def is_yes(answer: Any) -> bool:
@@ -143,8 +122,8 @@ class Consents:
         return one is not None
 
     def state(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> str:
-        """Return the state of a question of the modern era."""
-        said = {"for": _call(claims, target, item, params), "until": now + ASK_SECONDS}
+        """Return the state of a question of the modern era. `params` are those that are shown."""
+        said = {"for": _call(claims, target, item, params), "until": now + ASK_SECONDS, "once": secrets.token_hex(16)}
         return self._signer.sign(json.dumps(said).encode())
 
     def is_ours(self, params: Mapping[str, Any]) -> bool:
@@ -152,27 +131,27 @@ class Consents:
         state = params.get(methods.REQUEST_STATE)
         return isinstance(state, str) and self._signer.open(state) is not None
 
-    def has_yes(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> bool:
-        """Return whether a call comes with a person's yes to this very call, asked of its caller a moment ago."""
+    def yes_to(
+        self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float
+    ) -> str | None:
+        """Return the name of a person's yes to this very call, asked of its caller a moment ago; None without one.
+
+        It is good for one use.
+        """
         state, answers = params.get(methods.REQUEST_STATE), params.get(methods.INPUT_RESPONSES)
         raw = self._signer.open(state) if isinstance(state, str) else None
-        if raw is None or not isinstance(answers, Mapping):
-            return False
+        if raw is None or not isinstance(answers, Mapping) or not is_yes(answers.get(KEY)):
+            return None
         said = json.loads(raw)
-        mine = said["for"] == _call(claims, target, item, params) and now <= said["until"]
-        return mine and is_yes(answers.get(KEY))
+        mine = said["for"] == _call(claims, target, item, as_shown(params)) and now <= said["until"]
+        return str(said["once"]) if mine else None
 
 
-def without_answer(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the params of a call as they were before a person was asked."""
-    return {name: one for name, one in params.items() if name not in (methods.REQUEST_STATE, methods.INPUT_RESPONSES)}
-
-
-def _call(claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any]) -> str:
-    """Return the digest of who uses what, with which arguments."""
-    said = {name: one for name, one in without_answer(params).items() if name != "_meta"}
-    who = [target.server, claims.principal.seal_key, item.member, item.kind.value, item.name]
-    return hashlib.sha256(json.dumps([who, said], sort_keys=True).encode()).hexdigest()
+def _call(claims: Claims, target: Target, item: FlowItem, shown: Mapping[str, Any]) -> str:
+    """Return the digest of who uses what, and of all that is sent."""
+    principal = claims.principal
+    who = [target.server, principal.seal_key, principal.client, principal.via, claims.method, *item.place]
+    return hashlib.sha256(json.dumps([who, shown], sort_keys=True).encode()).hexdigest()
 
 
 class AskFirst:
@@ -187,8 +166,11 @@ class AskFirst:
         line: Line,
         refusal: Reject,
         asked: Mapping[str, Any],
+        go_on: Callable[[], Awaitable[Fetching | Reject]],
     ) -> None:
         """`refusal` is what the agent hears where the answer is no; `asked` are the params of the question.
+
+        `go_on` returns what fetches the answer once a person said yes, or a refusal after all.
 
         `elsewhere` returns the answer to a question, by its id, that another sidecar heard, None where none did yet.
         """
@@ -199,12 +181,8 @@ class AskFirst:
         self._line = line
         self._refusal = refusal
         self._asked = asked
-        self.heard: Callable[[], bool] | None = None
-
-    def then(self, go_on: Callable[[], Awaitable[Fetching | Reject]]) -> AskFirst:
-        """Return this; `go_on` returns what fetches the answer once a person said yes, or a refusal after all."""
         self._go_on = go_on
-        return self
+        self.heard: Callable[[], bool] | None = None
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
@@ -224,8 +202,8 @@ class AskFirst:
                 yield self.fail(self._refusal, "refused")
                 return
             id_, one = asking
-            yield Began(200, _HEADERS)
-            yield _said({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._asked})
+            yield Began(200, STREAM_HEADERS)
+            yield as_event({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._asked})
             with anyio.move_on_after(ASK_SECONDS):
                 await self._wait(id_, one)
         fetching = await self._go_on() if one.allowed else self._refusal
@@ -247,8 +225,3 @@ class AskFirst:
             if not one.answered.is_set() and (said := await self._elsewhere(id_)) is not None:
                 one.allowed = said
                 one.answered.set()
-
-
-def _said(message: Mapping[str, Any]) -> Said:
-    text = dumped(message)
-    return Said(text, Event(data=text.decode()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,19 +18,18 @@ import anyio.to_thread
 import structlog
 
 from mcp_core import methods
-from mcp_core.adaptive.flow import BOTH, FlowMode, FlowRules, ReadLabel
+from mcp_core.adaptive.flow import ANYTHING, BOTH, FlowMode, FlowRules, Labelled, ReadLabel
 from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era, Kind
-from mcp_core.outcome import INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
+from mcp_core.outcome import ACCEPTED, INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
+from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
+from mcp_sidecar.adaptive.noted import Noted
 from mcp_sidecar.logs import Line
 
 AT_ONCE: Final = 4
 """Questions to the store at the same time."""
-MOST_NOTED: Final = 10_000
-"""Callers of whom is kept until when it is written down what they read."""
 _NO_SESSION: Final = ""
-_NEVER: Final[Mapping[ReadLabel, int]] = {}
 _WORDS: Final = "untrusted text and private data"
 
 
@@ -53,29 +51,45 @@ class FlowMemory(Protocol):
     def answer_to(self, server: str, caller: str, asked: str, now: int) -> bool | None:
         """Return the answer that another sidecar left, None where there is none."""
 
+    def spend(self, server: str, caller: str, yes: str, until: int, now: int) -> bool:
+        """Use a person's yes up, which nobody can give again after `until`. Returns whether it was there to be used."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowItem:
-    """One use of an item: of which member, what it is called there, and whether its text is read."""
+    """One use of an item: of which member, what it is called there, and whether its text is read.
+
+    `kind` is None for what no label can name: it counts as what none names, and no permit is for it.
+    """
 
     member: str
-    kind: Kind
+    kind: Kind | None
     name: str
     read: bool = True
 
+    def labels(self, rules: FlowRules) -> Labelled:
+        """Return its labels."""
+        return ANYTHING if self.kind is None else rules.labels_of(self.member, self.kind, self.name)
+
     @property
-    def place(self) -> tuple[str, Kind, str]:
-        """What labels go by."""
-        return self.member, self.kind, self.name
+    def place(self) -> list[str]:
+        """What tells it from all others, as JSON has it."""
+        return [self.member, self.kind.value if self.kind is not None else "", self.name]
+
+    def is_held(self, rules: FlowRules, principal: Principal) -> bool:
+        """Return whether somebody who has read everything may not use it."""
+        if not rules.closes(self.labels(rules), BOTH):
+            return False
+        return self.kind is None or not rules.permits_use(principal, self.member, self.kind, self.name)
 
 
-def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem | None:
-    """Return what is used by a request to a member, None where nothing is that any label could name."""
+def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem:
+    """Return what is used by a message to a member; of a method that is not known here, what no label can name."""
     if method == methods.CALL:
         return FlowItem(member, Kind.TOOL, str(params.get("name")))
     if method == methods.GET_PROMPT:
         return FlowItem(member, Kind.PROMPT, str(params.get("name")))
-    if method in (methods.READ_RESOURCE, methods.SUBSCRIBE):
+    if method in (methods.READ_RESOURCE, methods.SUBSCRIBE, methods.UNSUBSCRIBE):
         return FlowItem(member, Kind.RESOURCE, str(params.get("uri")), read=method == methods.READ_RESOURCE)
     if method == methods.COMPLETE:
         ref = params.get("ref")
@@ -83,7 +97,12 @@ def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem |
         if ref.get("type") == "ref/prompt":
             return FlowItem(member, Kind.PROMPT, str(ref.get("name")))
         return FlowItem(member, Kind.RESOURCE, str(ref.get("uri")))
-    return None
+    return FlowItem(member, None, method, read=bool(method))
+
+
+def first_held(rules: FlowRules, principal: Principal, items: Iterable[FlowItem]) -> FlowItem | None:
+    """Return the first item that somebody who has read everything may not use. Of many it takes long: use a thread."""
+    return next((one for one in items if one.is_held(rules, principal)), None)
 
 
 class Flows:
@@ -94,14 +113,11 @@ class Flows:
         self._memory = memory
         self._wall = wall
         self._limit = anyio.CapacityLimiter(AT_ONCE)
-        self._noted: OrderedDict[tuple[str, str, str], Mapping[ReadLabel, int]] = OrderedDict()
+        self._noted = Noted()
 
     async def refusal(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
         """Return why an item may not be used by a caller now, None where it may."""
-        labelled = rules.labels_of(*item.place)
-        if not rules.closes(labelled, BOTH):
-            return None
-        if rules.permits_use(claims.principal, *item.place):
+        if not item.is_held(rules, claims.principal):
             return None
         read, reason = BOTH, Reason.FLOW_UNKNOWN
         if self._memory is not None:
@@ -114,11 +130,11 @@ class Flows:
                 reason = Reason.FLOW
             except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
                 structlog.get_logger().error("flows not read", server=target.server, error=str(error))
-        return _closed(item, claims, reason) if rules.closes(labelled, read) else None
+        return _closed(item, claims, reason) if rules.closes(item.labels(rules), read) else None
 
     async def note(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
         """Write down that an item is read; returns a refusal where that cannot be, for then it may not be read."""
-        reads = rules.labels_of(*item.place).reads if item.read else frozenset()
+        reads = item.labels(rules).reads if item.read else frozenset()
         return await self.note_reads(rules, reads, claims, target)
 
     async def note_reads(
@@ -131,7 +147,7 @@ class Flows:
         lasts = {_NO_SESSION: rules.window * 1000}
         if session != _NO_SESSION:
             lasts[session] = rules.session_seconds * 1000
-        if all(self._holds(target.server, caller, one, reads, now + last) for one, last in lasts.items()):
+        if all(self._noted.holds(target.server, caller, one, reads, now + last) for one, last in lasts.items()):
             return None
         # A quarter more, so that it need not be written at each reading.
         until = {one: now + last + last // 4 for one, last in lasts.items()}
@@ -141,10 +157,10 @@ class Flows:
             )
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("flows not written", server=target.server, error=str(error))
-            text = "What is read here cannot be written down now, so it is not read. Try again later."
+            text = "The store of the gateway cannot take down what is read here, so it is not read. Try again later."
             return Reject(UNAVAILABLE, text, Reason.FLOW_UNKNOWN, status=503, headers={"Retry-After": "5"})
         for one, end in until.items():
-            self._keep(target.server, caller, one, reads, end)
+            self._noted.keep(target.server, caller, one, reads, end)
         return None
 
     async def leave_answer(self, claims: Claims, target: Target, asked: str, seconds: float, *, yes: bool) -> None:
@@ -172,21 +188,34 @@ class Flows:
         except Exception:  # noqa: BLE001 - then nobody has answered
             return None
 
-    def _holds(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> bool:
-        noted = self._noted.get((server, caller, session), _NEVER)
-        return all(noted.get(label, 0) >= until for label in reads)
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a memory at all."""
+        return self._memory is not None
 
-    def _keep(self, server: str, caller: str, session: str, reads: frozenset[ReadLabel], until: int) -> None:
-        key = (server, caller, session)
-        self._noted[key] = {**self._noted.get(key, _NEVER), **dict.fromkeys(reads, until)}
-        self._noted.move_to_end(key)
-        if len(self._noted) > MOST_NOTED:
-            self._noted.popitem(last=False)
+    async def spend(self, claims: Claims, target: Target, yes: str, seconds: float) -> bool:
+        """Use a person's yes up, by its name. False where somebody did before, or nobody knows."""
+        if self._memory is None:
+            return False
+        now, caller = int(self._wall() * 1000), claims.principal.seal_key
+        until = now + int(seconds * 1000)
+        try:
+            return await anyio.to_thread.run_sync(
+                self._memory.spend, target.server, caller, yes, until, now, limiter=self._limit
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
+            structlog.get_logger().error("a yes not used up", server=target.server, error=str(error))
+            return False
+
+
+def is_only_told(rules: FlowRules, claims: Claims) -> bool:
+    """Return whether nothing is refused, as monitor mode has it, of the rules or of the whole server."""
+    return rules.mode is FlowMode.MONITOR or not claims.terms.enforce
 
 
 def lets_pass(rules: FlowRules, refusal: Reject, claims: Claims, line: Line) -> bool:
-    """Return whether a refusal is only noted, as monitor mode has it."""
-    if rules.mode is not FlowMode.MONITOR and claims.terms.enforce:
+    """Return whether a refusal is only noted."""
+    if not is_only_told(rules, claims):
         return False
     line.end(Ending.WOULD_REFUSE, refusal)
     return True
@@ -204,7 +233,6 @@ def _of_question(target: Target, asked: str) -> str:
 
 
 def _closed(item: FlowItem, claims: Claims, reason: Reason) -> Reject:
-    era = claims.question.era
     known = f"{_WORDS} were read before" if reason is Reason.FLOW else f"it is not known whether {_WORDS} were read"
     text = (
         f"The gateway does not let {item.name[:256]} of {item.member} be used now: it writes outside, and {known}, so "
@@ -215,7 +243,8 @@ def _closed(item: FlowItem, claims: Claims, reason: Reason) -> Reject:
         text,
         reason,
         id=claims.id,
-        status=params_status(era),
+        # What is told or answered has no answer: its sender hears nothing, as of whatever nobody waits for.
+        status=ACCEPTED if claims.id is None else params_status(claims.question.era),
         kind=RejectKind.POLICY,
         name=item.name[:256],
         detail=f"member {item.member}",

@@ -36,13 +36,15 @@ _CAPABILITIES: Final = {
 class Route:
     """Which member is asked, with which params; `used` is the tool that is called, by its name here.
 
-    `repeated` are the headers Mcp-Param-* of what is asked where the agent's own say nothing of it.
+    `repeated` are the headers Mcp-Param-* of what is asked where the agent's own say nothing of it; `schema` is the
+    input schema that asks for them.
     """
 
     member: str
     params: Mapping[str, Any]
     used: str | None = None
     repeated: Mapping[str, str] | None = None
+    schema: Any = None
 
 
 def server_info(name: str) -> dict[str, str]:
@@ -167,7 +169,7 @@ class Local:
         return Route(offer.member, params) if offer else self._unknown(Kind.RESOURCE, uri)
 
     def _renamed(self, offer: MemberOffer, params: Mapping[str, Any], used: str | None) -> Route:
-        return Route(offer.member, {**params, "name": offer.name}, used)
+        return Route(offer.member, {**params, "name": offer.name}, used, schema=offer.item.get("inputSchema"))
 
     def _unknown(self, kind: Kind, name: str) -> Reject:
         return unknown_item(self._claims.question.era, kind, name)

@@ -1,11 +1,12 @@
 """Results of tools that are too long for the budget: what is shown of them, and the whole behind a link.
 
-The whole is kept in memory, for the principal that called, for some minutes. It is what the member's guard and the
-inspect lane had let through, so nothing is judged twice. What is no text (pictures, sounds) is not cut.
+The whole is kept in memory, for the principal and the client that called, for some minutes. It is what the member's
+guard and the inspect lane had let through, so nothing is judged twice. What is no text (pictures, sounds) is not cut.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp_core.adaptive.flow import ReadLabel
+from mcp_core.principal import Principal
 from mcp_core.token_count import text_tokens
 
 URI_PREFIX: Final = "kong-mcp-output://"
@@ -24,6 +26,8 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 """Bytes of all wholes together."""
 MOST_OF_CALLER: Final = 16 * 1024 * 1024
 """Bytes of one caller's: more than the longest answer has (MCP_SIDECAR_MAX_ANSWER). Its oldest go first."""
+EACH: Final = 2_048
+"""Bytes that each whole takes beside what is counted: its URI, digests and places in tables."""
 _STRINGS: Final = tuple(2**power for power in range(16, 4, -1))
 """Characters of the strings of structured content, from the most that is tried to the least."""
 _CUT: Final = " ... [cut]"
@@ -35,16 +39,29 @@ _STEPS: Final = 24
 class KeptOutput:
     """The whole of one result: the texts that were cut, as contents of a resource have them, and what was read so."""
 
-    server: str
-    caller: str
     contents: tuple[Mapping[str, Any], ...]
-    size: int
+    reads: frozenset[ReadLabel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A whole as it is held: `written` is JSON, `owner` and `caller` are digests, `size` is all bytes of it."""
+
+    owner: bytes
+    caller: bytes
+    scopes: frozenset[str]
+    written: bytes
+    reads: frozenset[ReadLabel]
     until: float
-    reads: frozenset[ReadLabel] = frozenset()
+    size: int
 
 
 class Outputs:
-    """The wholes of one sidecar, by their URIs. Takes a clock in seconds that never goes back."""
+    """The wholes of one sidecar, by their URIs. Takes a clock in seconds that never goes back.
+
+    A whole is for whom it was fetched: the same principal, by the same client and whoever acts for it, with all scopes
+    that it had then.
+    """
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, most: int = MOST_BYTES, of_caller: int = MOST_OF_CALLER
@@ -52,60 +69,79 @@ class Outputs:
         self._clock = clock
         self._most = most
         self._most_of_caller = of_caller
-        self._kept: OrderedDict[str, KeptOutput] = OrderedDict()
-        self._sizes: dict[str, int] = {}
-        self._size = 0
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._of: dict[bytes, OrderedDict[str, int]] = {}
+        self._sizes: dict[bytes, int] = {}
+        self.size = 0
+        """Bytes of all that is kept."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def keep(
-        self, server: str, caller: str, output: CutOutput, reads: frozenset[ReadLabel] = frozenset()
+        self, server: str, principal: Principal, output: CutOutput, reads: frozenset[ReadLabel] = frozenset()
     ) -> str | None:
         """Keep a whole and return its URI, or None where it is larger than what is kept of anybody."""
-        size = output.size
+        size = len(output.written) + sum(map(len, principal.scopes)) + EACH
         if size > min(self._most, self._most_of_caller):
             return None
-        now = self._clock()
+        now, caller = self._clock(), _digest(principal.seal_key)
         uri = f"{URI_PREFIX}{server}/{secrets.token_hex(16)}"
-        named = tuple({**one, "uri": uri} for one in output.whole)
-        self._kept[uri] = KeptOutput(server, caller, named, size, now + KEPT_SECONDS, reads)
+        owner, until = _owner(server, principal), now + KEPT_SECONDS
+        self._kept[uri] = _Kept(owner, caller, principal.scopes, output.written, reads, until, size)
+        self._of.setdefault(caller, OrderedDict())[uri] = size
         self._sizes[caller] = self._sizes.get(caller, 0) + size
-        self._size += size
+        self.size += size
         self._forget(caller, now)
         return uri
 
-    def find(self, server: str, caller: str, uri: str) -> KeptOutput | None:
-        """Return a whole, None for whatever this caller did not get a link to here, or no longer has."""
-        one = self._kept.get(uri)
-        if one is None or (one.server, one.caller) != (server, caller) or one.until <= self._clock():
-            return None
-        return one
+    def find(self, server: str, principal: Principal, uri: str) -> KeptOutput | None:
+        """Return a whole, None for whatever this caller did not get a link to here, or no longer has.
 
-    def _forget(self, caller: str, now: float) -> None:
+        It reads as much as is kept: call it in a thread.
+        """
+        one = self._kept.get(uri)
+        if one is None or one.owner != _owner(server, principal) or one.until <= self._clock():
+            return None
+        if not one.scopes <= principal.scopes:
+            return None
+        contents = json.loads(one.written.decode("utf-8", "surrogatepass"))
+        return KeptOutput(tuple({**text, "uri": uri} for text in contents), one.reads)
+
+    def _forget(self, caller: bytes, now: float) -> None:
         while self._kept and next(iter(self._kept.values())).until <= now:
             self._drop(next(iter(self._kept)))
         while self._sizes.get(caller, 0) > self._most_of_caller:
-            self._drop(next(uri for uri, one in self._kept.items() if one.caller == caller))
-        while self._size > self._most:
-            self._drop(next(iter(self._kept)))
+            self._drop(next(iter(self._of[caller])))
+        while self.size > self._most:
+            # Who has most makes room: nobody pushes out what is less than his own.
+            self._drop(next(iter(self._of[max(self._sizes, key=self._sizes.__getitem__)])))
 
     def _drop(self, uri: str) -> None:
         one = self._kept.pop(uri)
-        self._size -= one.size
+        del self._of[one.caller][uri]
         self._sizes[one.caller] -= one.size
-        if not self._sizes[one.caller]:
-            del self._sizes[one.caller]
+        self.size -= one.size
+        if not self._of[one.caller]:
+            del self._of[one.caller], self._sizes[one.caller]
+
+
+def _owner(server: str, principal: Principal) -> bytes:
+    return _digest(server, principal.seal_key, principal.client, principal.via)
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class CutOutput:
-    """A result that was cut: what is shown of it, and what was cut, with its size in bytes."""
+    """A result that was cut: what is shown of it, and what was cut, as it is and as JSON to be kept."""
 
     result: Mapping[str, Any]
     shown: tuple[Mapping[str, Any], ...]
     whole: tuple[Mapping[str, Any], ...]
-    size: int
+    written: bytes
 
     def linked(self, uri: str | None) -> dict[str, Any]:
         """Return the result with a link to the whole, or with the word that it is not kept."""
@@ -142,7 +178,8 @@ def cut(result: Mapping[str, Any], budget: int, fits: Callable[[Any], bool] | No
     shown, whole = _fitting(blocks, texts, budget)
     if written:
         whole.append({"mimeType": "application/json", "text": written})
-    return CutOutput(said, tuple(shown), tuple(whole), sum(len(json.dumps(one)) for one in whole))
+    kept = json.dumps(whole, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return CutOutput(said, tuple(shown), tuple(whole), kept)
 
 
 def _fitting(

@@ -19,6 +19,7 @@ from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.reasons import Ending, Reason
+from mcp_core.sse import Event
 from mcp_core.surface import ANSWER_LIMITS
 from mcp_core.terms import Terms
 from mcp_sidecar.lane.callers import Call
@@ -27,10 +28,13 @@ from mcp_sidecar.lane.fetched import Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.filtering import Tally
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.logs import Line
+from mcp_sidecar.upstream.answers import STREAM_TYPE
 from mcp_sidecar.upstream.talk import TalkError
 
 EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
 """The member's own guard has decided: nothing is hidden here a second time."""
+STREAM_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
+"""What begins a stream that is made here."""
 _GONE: Final = 404
 _REFUSED: Final = re.compile(r"(-[0-9]{5}) ([a-z0-9-]+)")
 _REASONS: Final = frozenset(one.value for one in Reason)
@@ -81,6 +85,8 @@ class Relay:
         self.heard: Callable[[], bool] | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         """What holds as long as the request is with the member."""
+        self.questions: set[str] = set()
+        """Ids of what the member asked the agent, as JSON."""
         self._cut: Cut | None = None
         self._cut_over = 0
 
@@ -162,6 +168,7 @@ class Relay:
         changed = False
         if isinstance(read_message(text), Request):
             # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
+            self.questions.add(json.dumps(message["id"]))
             message["id"] = asked_id(self._member, message["id"])
             changed = True
         result = message.get("result")
@@ -177,6 +184,12 @@ class Relay:
 def dumped(message: Mapping[str, Any]) -> bytes:
     """Return a message as JSON."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def as_event(message: Mapping[str, Any]) -> Said:
+    """Return a message that is said on a stream."""
+    text = dumped(message)
+    return Said(text, Event(data=text.decode()))
 
 
 def asked_id(member: str, id_: Any) -> str:

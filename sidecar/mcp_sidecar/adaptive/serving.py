@@ -30,13 +30,14 @@ from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.changes import MemberChanges, StreamPlace, Watches
 from mcp_sidecar.adaptive.consent import Consents, asks_here
 from mcp_sidecar.adaptive.finding import MemberFinder, output_fits
-from mcp_sidecar.adaptive.flow_gate import FlowGate, FlowRequest
-from mcp_sidecar.adaptive.flows import FlowMemory, Flows, flow_item
+from mcp_sidecar.adaptive.flow_gate import FlowGate
+from mcp_sidecar.adaptive.flows import FlowMemory, Flows, flow_item, lets_pass
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
 from mcp_sidecar.adaptive.local import Local, Route, server_info, unknown_item
 from mcp_sidecar.adaptive.outputs import URI_PREFIX, Outputs, cut
-from mcp_sidecar.adaptive.relay import Cut, Relay, Spoken, answered, dumped
+from mcp_sidecar.adaptive.relay import Cut, Relay, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, RunningAt, new_id
+from mcp_sidecar.adaptive.to_members import ToMembers
 from mcp_sidecar.adaptive.warm import ANEW_SECONDS, Warm
 from mcp_sidecar.lane.answering import Answering, Fetching, KeepAlive
 from mcp_sidecar.lane.callers import Call
@@ -46,13 +47,13 @@ from mcp_sidecar.logs import Line, asked
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.answers import JSON_TYPE
 from mcp_sidecar.upstream.internal_route import Upstream
-from mcp_sidecar.upstream.talk import TalkError
 
 _MOST_COUNTED: Final = 10_000
 _ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
     INVALID_REQUEST, "A virtual server takes one message at a time: send them one by one.", Reason.BATCH
 )
+_TAKEN: Final = (202, dict[str, str](), b"")
 
 
 class VirtualServers:
@@ -113,8 +114,9 @@ class Serving:
         self.claims: Claims = call.claims
         self.virtual = virtual
         self.name = call.target.server
-        self._way = ActingWay(all_.upstream, self.name, call.claims.principal)
-        self._parts = replace(all_.parts, upstream=self._way)
+        way = ActingWay(all_.upstream, self.name, call.claims.principal)
+        parts = replace(all_.parts, upstream=way)
+        self._to_members = ToMembers(all_, parts, way, call, virtual, line)
 
     async def answer(self) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         """Return the answer: a refusal, one that is whole, or what fetches it."""
@@ -124,7 +126,7 @@ class Serving:
         if self.claims.http_method == "DELETE":
             return self._ended(session)
         if self.claims.http_method == "GET":
-            return self._stream_of(session) if session is not None else _no_stream()
+            return await self._stream_of(session) if session is not None else _no_stream()
         try:
             message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
         except NotStrictError:
@@ -134,15 +136,14 @@ class Serving:
         if "method" not in message:
             return await self._answered(message)
         if "id" not in message:
-            return self._told(message)
+            return await self._to_members.tell(message) or _TAKEN
         return await self._asked(message, message["method"], message.get("params") or {})
 
     async def _asked(
         self, message: Mapping[str, Any], method: str, params: Mapping[str, Any]
     ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         if method == methods.LISTEN:
-            wanted = params.get("notifications")
-            return await self._listen(wanted if isinstance(wanted, dict) else {})
+            return await self._listen(message, params)
         if method in (methods.PING, methods.SET_LOG_LEVEL):
             return self._result({})
         if method == methods.INITIALIZE:
@@ -173,23 +174,18 @@ class Serving:
         self, message: Mapping[str, Any], method: str, route: Route, inventory: Inventory
     ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         """Ask a member, as far as the flow rules let it be asked."""
-        rules, asked = self.virtual.flow, FlowRequest(self.claims, self._call.target, self._line, method)
-        item = None if rules is None else flow_item(route.member, method, route.params)
-        reads = frozenset() if item is None or rules is None else rules.labels_of(*item.place).reads
+        rules = self.virtual.flow
+        reads = frozenset() if rules is None else flow_item(route.member, method, route.params).labels(rules).reads
         cutting = self._cutting(method, route, inventory, reads)
         # No character takes as much as 1.25 tokens.
         over = 0 if self.virtual.budget is None else (self.virtual.budget.output or 0) * 4 // 5
 
-        def go_on(params: Mapping[str, Any]) -> Relay:
-            if method == methods.SUBSCRIBE and self._call.target.session is not None:
-                self._all.sessions.subscribes(self._call.target.session, route.member)
+        def shape(relay: Relay) -> Relay:
             if route.used is not None:
                 self._all.used(self.name, self.claims.principal)[route.used] += 1
-            return self._relay(route.member, {**message, "params": params}, route.repeated).cutting(cutting, over)
+            return relay.cutting(cutting, over)
 
-        if rules is None or item is None:
-            return go_on(route.params)
-        passed = await self._all.gate.passes(rules, item, asked, route.params, go_on)
+        passed = await self._to_members.ask(message, route, shape)
         return self._result(passed, kind="input_required") if isinstance(passed, dict) else passed
 
     def _cutting(self, method: str, route: Route, inventory: Inventory, reads: frozenset[ReadLabel]) -> Cut | None:
@@ -206,18 +202,19 @@ class Serving:
             found = await self._all.finder.apart(principal, partial(cut, budget=most, fits=fits), result)
             if found is None:
                 return None
-            return found.linked(outputs.keep(self.name, principal.seal_key, found, reads))
+            return found.linked(outputs.keep(self.name, principal, found, reads))
 
         return cut_off
 
     async def _whole_output(self, uri: str) -> Reject | tuple[int, dict[str, str], bytes]:
         """Return the whole of a result that was cut: to its caller alone, who reads it anew."""
-        kept = self._all.outputs.find(self.name, self.claims.principal.seal_key, uri)
+        principal = self.claims.principal
+        kept = await self._all.finder.apart(principal, self._all.outputs.find, self.name, principal, uri)
         if kept is None:
             return unknown_item(self.claims.question.era, Kind.RESOURCE, uri)
         if (rules := self.virtual.flow) is not None:
             refusal = await self._all.gate.flows.note_reads(rules, kept.reads, self.claims, self._call.target)
-            if refusal is not None:
+            if refusal is not None and not lets_pass(rules, refusal, self.claims, self._line):
                 return refusal
         return self._result({"contents": list(kept.contents)}, cached=True)
 
@@ -225,33 +222,6 @@ class Serving:
         """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
         since = time.monotonic() - ANEW_SECONDS if anew else None
         return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since)
-
-    def _relay(self, member: str, message: Mapping[str, Any], repeated: Mapping[str, str] | None = None) -> Relay:
-        relay = Relay(self._parts, self._call, self._line, member, message, repeated)
-        session = self._call.target.session
-        if session is not None and "method" in message and "id" in message:
-            relay.during = partial(self._all.running.note, session, message["id"], member)
-        return relay.speaking(partial(self._speak, member))
-
-    async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
-        """Return how a member is spoken to. Raises TalkError."""
-        target, principal = self._call.target, self.claims.principal
-        if target.era is Era.LEGACY and target.session is not None:
-            try:
-                session = await self._all.sessions.open(self._way, target.session, member, anew=anew)
-            except TalkError:
-                # It may be of the modern era alone.
-                pass
-            else:
-                return Spoken(Era.LEGACY, self.claims.question.version, session)
-        if anew:
-            self._all.warm.forget(self.name, member, principal)
-        talk = await self._all.warm.talk(self.name, member, principal)
-        if talk is None:
-            raise TalkError("unavailable")
-        era, spoken, session = talk.spoken
-        same = era is target.era
-        return Spoken(era, self.claims.question.version if same else spoken, session)
 
     async def _initialize(self, params: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes] | Reject:
         wanted = params.get("protocolVersion")
@@ -283,24 +253,25 @@ class Serving:
         message = {"jsonrpc": "2.0", "id": self.claims.id, "result": said}
         return 200, {"content-type": JSON_TYPE, "cache-control": "private, no-store"}, dumped(message)
 
-    def _stream_of(self, session: str) -> MemberChanges | Relay:
+    async def _stream_of(self, session: str) -> MemberChanges | Relay:
         """Return the stream of a session, or the rest of a member's where the agent lost its connection."""
         last = http.single(self._call.headers, methods.LAST_EVENT_HEADER)
-        headers = {name: one for name, one in self._call.headers.items() if name != methods.LAST_EVENT_HEADER}
-        self._call = replace(self._call, headers=headers)
         member, slash, own = (last or "").partition("/")
-        if not slash or member not in self.virtual.members or self._all.sessions.known(session, member) is None:
+        if slash and member in self.virtual.members and self._all.sessions.known(session, member) is not None:
+            resumed = await self._to_members.resumed(member, own)
+            if resumed is not None:
+                return resumed
 
-            async def updates(member: str) -> Relay:
-                await self._all.sessions.subscribed(session, member)
-                return self._beside(member, {})
+        async def updates(member: str) -> Relay:
+            await self._all.sessions.subscribed(session, member)
+            return await self._to_members.updates(member)
 
-            return self._stream(updates=updates, over=self._all.sessions.end_of(session))
-        self._call = replace(self._call, headers={**headers, methods.LAST_EVENT_HEADER: own})
-        return self._relay(member, {})
+        return self._stream(updates=updates, over=self._all.sessions.end_of(session))
 
-    async def _listen(self, wanted: Mapping[str, Any]) -> MemberChanges | Reject:
+    async def _listen(self, message: Mapping[str, Any], params: Mapping[str, Any]) -> MemberChanges | Reject:
         """Return the stream that tells what an agent of the modern era wants to be told."""
+        wanted = params.get("notifications")
+        wanted = wanted if isinstance(wanted, dict) else {}
         told: dict[str, Any] = {one: True for one in methods.LISTEN_CHANGES if wanted.get(one) is True}
         uris, principal = wanted.get(methods.LISTEN_URIS), self.claims.principal
         texts = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
@@ -316,22 +287,16 @@ class Serving:
                 talk = await self._all.warm.talk(self.name, member, principal)
                 if talk is not None and talk.spoken[0] is Era.MODERN:
                     by_member[member] = several
+            stream = await self._to_members.listen(message, by_member)
+            if isinstance(stream, Reject):
+                return stream
         if by_member:
             told[methods.LISTEN_URIS] = [uri for several in by_member.values() for uri in several]
 
         async def updates(member: str) -> Relay | None:
-            if member not in by_member:
-                return None
-            message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
-            params = {**message["params"], "notifications": {methods.LISTEN_URIS: by_member[member]}}
-            return self._beside(member, {**message, "params": params})
+            return stream(member) if member in by_member else None
 
         return self._stream(told, updates)
-
-    def _beside(self, member: str, message: Mapping[str, Any]) -> Relay:
-        """Return what fetches a stream of a member for one that is made here: the log line is that one's alone."""
-        relay = Relay(self._parts, self._call, Line(time.monotonic()), member, message)
-        return relay.speaking(partial(self._speak, member))
 
     def _stream(
         self,
@@ -354,29 +319,12 @@ class Serving:
     async def _talk(self, principal: Principal, member: str) -> Any:
         return await self._all.warm.talk(self.name, member, principal)
 
-    async def _answered(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
+    async def _answered(self, message: Mapping[str, Any]) -> Relay | Reject | tuple[int, dict[str, str], bytes]:
         """Bring an agent's answer to the member that asked, or to whoever asks here."""
         if asks_here(message.get("id")):
             await self._all.gate.hear(self.claims, self._call.target, message)
-            return 202, {}, b""
-        found = answered(message.get("id"), self.virtual.members)
-        if found is None:
-            return 202, {}, b""
-        member, own = found
-        return self._relay(member, {**message, "id": own})
-
-    def _told(self, message: Mapping[str, Any]) -> Relay | tuple[int, dict[str, str], bytes]:
-        """Hand on what an agent tells: that it cancels, to the member that has the request, else to its only member."""
-        session, params = self._call.target.session, message.get("params")
-        if session is None or message["method"] == methods.INITIALIZED:
-            return 202, {}, b""
-        if message["method"] == methods.CANCELLED and isinstance(params, dict):
-            has_it = self._all.running.member_of(session, params.get("requestId"))
-            if has_it is not None:
-                joined = self._all.sessions.has_joined(session, has_it)
-                return self._relay(has_it, message) if joined else (202, {}, b"")
-        known = [one for one in self.virtual.members if self._all.sessions.known(session, one) is not None]
-        return self._relay(known[0], message) if len(known) == 1 else (202, {}, b"")
+            return _TAKEN
+        return await self._to_members.answer(message) or _TAKEN
 
     def _ended(self, session: str | None) -> Reject | tuple[int, dict[str, str], bytes]:
         if session is None:

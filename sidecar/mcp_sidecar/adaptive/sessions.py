@@ -20,6 +20,7 @@ import anyio
 
 from mcp_core import methods
 from mcp_core.seal import base64url, from_base64url
+from mcp_sidecar.adaptive.flows import FlowItem
 from mcp_sidecar.adaptive.goodbyes import Goodbyes
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.talk import Talk, TalkError
@@ -73,29 +74,46 @@ class _Kept:
     subscribed: anyio.Event = field(default_factory=anyio.Event)
 
 
+@dataclass(slots=True, eq=False)
+class Running:
+    """A request that a member has: the agent's own id of it, what it uses, and what the member asks of the agent.
+
+    `questions` are ids of requests of the member's, as JSON.
+    """
+
+    id: Any
+    item: FlowItem
+    questions: set[str] = field(default_factory=set)
+
+
 class RunningAt:
-    """The members that have requests of agents' sessions now, by the agent's own id of each."""
+    """The requests of agents' sessions that members have now."""
 
     def __init__(self) -> None:
-        self._members: dict[tuple[str, str], list[str]] = {}
+        self._of: dict[str, list[Running]] = {}
 
     @contextmanager
-    def note(self, session: str, id_: Any, member: str) -> Iterator[None]:
+    def note(self, session: str, running: Running) -> Iterator[None]:
         """Know that a member has a request, as long as the context lasts."""
-        key = (session, json.dumps(id_))
-        having = self._members.setdefault(key, [])
-        having.append(member)
+        having = self._of.setdefault(session, [])
+        having.append(running)
         try:
             yield
         finally:
-            having.remove(member)
+            having.remove(running)
             if not having:
-                del self._members[key]
+                del self._of[session]
 
-    def member_of(self, session: str, id_: Any) -> str | None:
-        """Return the member that has a request, of several with one id the last one; None where none has."""
-        having = self._members.get((session, json.dumps(id_)))
-        return having[-1] if having else None
+    def of_id(self, session: str, id_: Any) -> Running | None:
+        """Return the request with this id, of several the last one; None where no member has it."""
+        wanted = json.dumps(id_)
+        return next((one for one in reversed(self._of.get(session, ())) if json.dumps(one.id) == wanted), None)
+
+    def that_asked(self, session: str, member: str, own: Any) -> Running | None:
+        """Return the request during which a member asked the agent something by this id, None where none is known."""
+        asked = json.dumps(own)
+        having = self._of.get(session, ())
+        return next((one for one in having if one.item.member == member and asked in one.questions), None)
 
 
 class MemberSessions:

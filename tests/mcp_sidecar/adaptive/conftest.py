@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
+import sys
 import time
 from contextlib import aclosing, asynccontextmanager, closing
+from pathlib import Path
 
 import anyio
 import pytest
 
 from mcp_core.virtual import Virtual
+from mcp_sidecar.adaptive.consent import Consents
+from mcp_sidecar.adaptive.flow_gate import FlowGate
+from mcp_sidecar.adaptive.flows import Flows
 from mcp_sidecar.adaptive.serving import VirtualServers
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.filtering import Tally
@@ -20,6 +25,10 @@ from mcp_sidecar.store.flow_reads import FlowReads
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.alerts import Alerts
 from mcp_sidecar.upstream.internal_route import Upstream
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from flow_desk import FLOW, Desk
 
 FLOWING = ("read_web", "read_mail", "send_mail", "unknown")
 """Tools of the member that flow rules are tried on."""
@@ -90,3 +99,20 @@ def called(kong, words):
 
     kong.play = play
     return ran
+
+
+@pytest.fixture
+def agent(desk, call, memory, called):
+    """Do work with a virtual server: `work(desk)`."""
+    assert called == []
+
+    def agent(work, *, flow=FLOW, memory=memory, wall=None, budget=None):
+        async def run():
+            async with desk(memory) as all_:
+                if wall is not None:
+                    all_.gate = FlowGate(Flows(memory, wall), Consents([b"k" * 32]), wall)
+                return await work(Desk(all_, call, flow, budget))
+
+        return anyio.run(run)
+
+    return agent

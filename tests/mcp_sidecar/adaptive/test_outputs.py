@@ -1,12 +1,15 @@
 """Results that are too long for the budget: what is shown, and who reads the whole for how long."""
 
 import json
+import tracemalloc
+from dataclasses import replace
 
 import pytest
 
+from mcp_core.principal import Principal, consumer
 from mcp_core.token_count import text_tokens
 from mcp_sidecar.adaptive.finding import output_fits
-from mcp_sidecar.adaptive.outputs import KEPT_SECONDS, CutOutput, Outputs, cut
+from mcp_sidecar.adaptive.outputs import EACH, KEPT_SECONDS, CutOutput, Outputs, cut
 
 LONG = "word " * 2_000
 
@@ -16,7 +19,12 @@ def block(text):
 
 
 def output(text="x"):
-    return CutOutput({}, (), ({"mimeType": "text/plain", "text": text},), len(text))
+    whole = [{"mimeType": "text/plain", "text": text}]
+    return CutOutput({}, (), tuple(whole), json.dumps(whole).encode())
+
+
+A, B, C = map(consumer, "abc")
+CALLED = Principal("token", "ada", "https://i", scopes=frozenset({"mail", "web"}), client="desktop", via="proxy")
 
 
 @pytest.mark.requirement("VIRT-411")
@@ -89,35 +97,88 @@ def test_what_cannot_be_cut_passes_whole(schema):
 @pytest.mark.requirement("VIRT-412")
 def test_a_whole_is_its_callers_on_its_server_alone():
     outputs = Outputs()
-    uri = outputs.keep("desk", "consumer:ada", output("all"))
-    assert outputs.find("desk", "consumer:ada", uri).contents == (
-        {"mimeType": "text/plain", "text": "all", "uri": uri},
-    )
-    assert outputs.find("desk", "consumer:bob", uri) is None
-    assert outputs.find("few", "consumer:ada", uri) is None
-    assert outputs.find("desk", "consumer:ada", uri + "0") is None
+    uri = outputs.keep("desk", A, output("all \u6f22"))
+    assert outputs.find("desk", A, uri).contents == ({"mimeType": "text/plain", "text": "all \u6f22", "uri": uri},)
+    assert outputs.find("desk", B, uri) is None
+    assert outputs.find("few", A, uri) is None
+    assert outputs.find("desk", A, uri + "0") is None
+
+
+@pytest.mark.requirement("FLOW-115")
+@pytest.mark.parametrize(
+    ("changes", "finds"),
+    [
+        ({}, True),
+        ({"scopes": frozenset({"mail", "web", "more"})}, True),
+        ({"groups": frozenset({"g"})}, True),
+        ({"scopes": frozenset({"mail"})}, False),
+        ({"scopes": frozenset()}, False),
+        ({"client": "other"}, False),
+        ({"client": ""}, False),
+        ({"via": ""}, False),
+        ({"via": "other"}, False),
+        ({"issuer": "https://j"}, False),
+        ({"id": "bob"}, False),
+    ],
+)
+def test_a_whole_is_for_the_client_that_called_with_the_scopes_of_the_call(changes, finds):
+    outputs = Outputs()
+    uri = outputs.keep("desk", CALLED, output())
+    assert (outputs.find("desk", replace(CALLED, **changes), uri) is not None) is finds
 
 
 @pytest.mark.requirement("VIRT-412")
 def test_wholes_go_with_their_time():
     now = [0.0]
     outputs = Outputs(lambda: now[0])
-    uri = outputs.keep("desk", "a", output())
+    uri = outputs.keep("desk", A, output())
     now[0] = KEPT_SECONDS - 1
-    assert outputs.find("desk", "a", uri)
+    assert outputs.find("desk", A, uri)
     now[0] = KEPT_SECONDS
-    assert outputs.find("desk", "a", uri) is None
-    outputs.keep("desk", "b", output())
+    assert outputs.find("desk", A, uri) is None
+    outputs.keep("desk", B, output())
     assert len(outputs) == 1
 
 
+def takes(places):
+    """Return an output that takes so many hundredths of 100 * EACH bytes."""
+    return output("x" * (places * EACH - EACH - len(output("").written)))
+
+
 @pytest.mark.requirement("VIRT-412")
-def test_who_has_much_loses_his_own_oldest_and_all_together_are_bounded():
-    outputs = Outputs(most=100, of_caller=50)
-    other = outputs.keep("desk", "b", output("y" * 40))
-    mine = [outputs.keep("desk", "a", output("x" * 20)) for _ in range(4)]
-    assert [outputs.find("desk", "a", uri) is not None for uri in mine] == [False, False, True, True]
-    assert outputs.find("desk", "b", other)
-    assert outputs.keep("desk", "c", output("z" * 51)) is None
-    outputs.keep("desk", "c", output("z" * 30))
-    assert outputs.find("desk", "b", other) is None
+def test_who_has_much_loses_his_own_oldest():
+    outputs = Outputs(most=100 * EACH, of_caller=50 * EACH)
+    mine = [outputs.keep("desk", A, takes(20)) for _ in range(4)]
+    assert [outputs.find("desk", A, uri) is not None for uri in mine] == [False, False, True, True]
+    assert outputs.keep("desk", C, takes(51)) is None
+    assert outputs.size == 40 * EACH
+
+
+@pytest.mark.requirement("FLOW-115")
+def test_all_together_are_bounded_and_whoever_has_most_makes_room():
+    outputs = Outputs(most=100 * EACH, of_caller=50 * EACH)
+    few = outputs.keep("desk", B, takes(10))
+    much = [outputs.keep("desk", A, takes(25)) for _ in range(2)]
+    more = [outputs.keep("desk", C, takes(20)) for _ in range(2)]
+    outputs.keep("desk", consumer("d"), takes(5))
+    assert outputs.find("desk", B, few), "the oldest, of whoever has least"
+    assert [outputs.find("desk", A, uri) is not None for uri in much] == [False, True]
+    assert all(outputs.find("desk", C, uri) for uri in more)
+    assert outputs.size == 80 * EACH
+
+
+@pytest.mark.requirement("FLOW-115")
+@pytest.mark.parametrize("text", ["x", "\u6f22" * 5_000, "\U0001f600" * 5_000 + "x" * 5_000])
+def test_what_is_counted_is_what_is_held(text):
+    found = cut({"content": [block(text * (1 if len(text) > 1 else 20_000))]}, 100)
+    principal = replace(CALLED, scopes=frozenset(f"scope-{at}" for at in range(100)))
+    outputs = Outputs(most=2**40, of_caller=2**40)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(50):
+            outputs.keep("desk", principal, replace(found, written=bytes(bytearray(found.written))))
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert held <= outputs.size <= 2 * held + 50 * EACH

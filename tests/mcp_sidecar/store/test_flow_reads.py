@@ -1,11 +1,14 @@
 """What callers have read, in both databases."""
 
+import shutil
+
 import pytest
 
 from mcp_core.adaptive.flow import BOTH, ReadLabel
 from mcp_sidecar.store import flow_reads
-from mcp_sidecar.store.engine import StoreError
+from mcp_sidecar.store.engine import StoreError, StoreGoneError
 from mcp_sidecar.store.flow_reads import FlowReads
+from mcp_sidecar.store.store import Store
 
 UNTRUSTED, PRIVATE = frozenset({ReadLabel.UNTRUSTED}), frozenset({ReadLabel.PRIVATE})
 
@@ -82,3 +85,49 @@ def test_an_answer_is_left_for_the_sidecar_that_asked(reads, monkeypatch):
     assert reads.answer_to("desk", "ada", "s q1", 100) is None
     # They are no reads.
     assert reads.read_by("desk", "ada", "s q1", 1) == frozenset()
+
+
+@pytest.mark.requirement("FLOW-113")
+def test_a_yes_is_used_up_once_and_one_caller_uses_up_so_many(reads, monkeypatch):
+    monkeypatch.setattr(flow_reads, "MOST_ANSWERS", 2)
+    assert reads.spend("desk", "ada", "y1", 100, 0)
+    assert not reads.spend("desk", "ada", "y1", 100, 0)
+    assert reads.spend("desk", "bob", "y1", 100, 0)
+    assert reads.spend("desk", "ada", "y2", 100, 0)
+    assert not reads.spend("desk", "ada", "y3", 100, 0)
+    assert reads.spend("desk", "ada", "y3", 300, 200)
+    assert reads.read_by("desk", "ada", "y3", 201) == frozenset()
+
+
+USES = {
+    "read_by": ("desk", "ada", "", 1),
+    "note": ("desk", "ada", {"": 200}, UNTRUSTED, 1),
+    "answer_to": ("desk", "ada", "s q1", 1),
+    "spend": ("desk", "ada", "y1", 200, 1),
+}
+
+
+@pytest.mark.requirement("FLOW-117")
+@pytest.mark.parametrize("deed", ["move", "replace", "copy"])
+@pytest.mark.parametrize("use", USES)
+def test_what_was_read_is_not_forgotten_with_the_file_of_the_store(tmp_path, deed, use):
+    path, away = tmp_path / "store.db", tmp_path / "away.db"
+    Store(str(path), migrate=True).close()
+    reads = FlowReads(str(path))
+    reads.note("desk", "ada", {"": 100}, BOTH, 0)
+    path.rename(away)
+    if deed == "replace":
+        Store(str(path), migrate=True).close()
+    elif deed == "copy":
+        shutil.copy(away, path)
+    for _ in range(2):
+        with pytest.raises(StoreGoneError, match="taken away or replaced"):
+            getattr(reads, use)(*USES[use])
+    away.replace(path)
+    if deed == "move":
+        assert reads.read_by("desk", "ada", "", 1) == BOTH
+    else:
+        # What stood in the file beside it may be another one's by now.
+        with pytest.raises(StoreGoneError):
+            getattr(reads, use)(*USES[use])
+    reads.close()
