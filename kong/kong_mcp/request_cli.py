@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,25 +12,15 @@ import click
 from kong_mcp.declare.model import NAME_PATTERN
 from kong_mcp.declare.new_file import SCHEMA_FILE
 from kong_mcp.declare.server_file import read_text
+from kong_mcp.network_type import NetworkType
 from kong_mcp.scan_command import read_headers
 from kong_mcp.scan_live import LiveError, fetch_surface
 
 if TYPE_CHECKING:
     from kong_mcp.bringing.git import Repository
-    from mcp_sidecar.auth.addresses import Network
 
 LOCK: Final = "mcp.lock"
 _FORGES: Final = ("github", "gitlab", "plain")
-
-
-class _NetworkType(click.ParamType["Network"]):
-    name = "CIDR"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
-        try:
-            return ipaddress.ip_network(value, strict=True)
-        except ValueError:
-            self.fail("write a network, 10.0.0.0/8 say", param, ctx)
 
 
 @click.command()
@@ -46,7 +35,7 @@ class _NetworkType(click.ParamType["Network"]):
     "--network",
     "networks",
     multiple=True,
-    type=_NetworkType(),
+    type=NetworkType(),
     help="A network that may be looked at beside public ones.",
 )
 @click.option(

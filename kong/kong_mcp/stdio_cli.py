@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from kong_mcp.declare.local import local_of, stdio_servers
 from kong_mcp.declare.rest import NoSecretError, rest_servers
 from kong_mcp.declare.server_cli import good, paths_argument
+from kong_mcp.network_type import NetworkType
 from mcp_core.stdio import DEFAULT_PORT
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.lane.patterns import compile_pattern
@@ -23,13 +23,6 @@ def stdio() -> None:
     """Run programs that speak MCP on their standard streams, and REST APIs, as servers behind Kong."""
 
 
-def _network(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> list[Network]:
-    try:
-        return [ipaddress.ip_network(one) for one in given]
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; write 10.0.0.0/8, say") from None
-
-
 @stdio.command()
 @paths_argument
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen here alone, whatever the files say.")
@@ -38,11 +31,10 @@ def _network(_context: click.Context, _option: click.Parameter, given: tuple[str
     "--network",
     "networks",
     multiple=True,
-    callback=_network,
-    metavar="CIDR",
+    type=NetworkType(),
     help="OpenAPI descriptions may be fetched from here, beside public addresses.",
 )
-def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: list[Network]) -> None:
+def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: tuple[Network, ...]) -> None:
     """Offer the local servers and REST APIs of DIR to Kong, on loopback, until SIGTERM (docs/local-servers.md).
 
     It runs beside Kong, in the same network: what it offers asks nobody who they are. Programs find in their
