@@ -8,15 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import unquote
 
-from mcp_core.methods import GUARDED_PREFIXES, OVERRIDE_HEADERS
 from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
 from mcp_core.rest.schemas import SchemaMaker, length_of
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
-
-Withheld: TypeAlias = frozenset[tuple[ParameterPlace, str]]
+from mcp_core.rest.withheld import Withheld, is_withheld
 
 LONGEST_ARGUMENT: Final = 64
 BODY: Final = "body"
@@ -33,32 +31,6 @@ _STYLES: Final = {
     ParameterPlace.COOKIE: ("form",),
 }
 """Styles that are written; the first is what stands for none."""
-_OF_THE_WAY: Final = frozenset(
-    {
-        *(
-            "accept",
-            "accept-encoding",
-            "authorization",
-            "connection",
-            "content-encoding",
-            "content-length",
-            "content-type",
-        ),
-        *("cookie", "expect", "forwarded", "host", "keep-alive", "origin", "proxy-authenticate", "proxy-authorization"),
-        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip"),
-    }
-)
-"""Headers that no argument sets: OpenAPI's own exceptions (Parameter Object, `name`), credentials, and what says whose
-request it is or how it is sent."""
-_CREDENTIALS: Final = frozenset(
-    {
-        *("accesskey", "accesstoken", "apikey", "apisecret", "apitoken", "authorization", "authtoken", "bearertoken"),
-        *("clientsecret", "idtoken", "oauthtoken", "refreshtoken", "secretkey", "token"),
-    }
-)
-"""What credentials are called where a description says of no scheme that they are some: letters and digits alone, and
-without an `x` before them. Path parameters are not among them: there a token is what is asked about."""
-_PREFIXES_OF_THE_WAY: Final = (*GUARDED_PREFIXES, "x-forwarded-", "x-kong-")
 
 
 def variables_of(path: str) -> set[str]:
@@ -72,32 +44,6 @@ def variables_of(path: str) -> set[str]:
                 raise OpenApiError("has a path that leads to another place than it says")
             seen = unquote(seen)
     return set(VARIABLE.findall(path))
-
-
-def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld:
-    """Return the parameters that no argument may set: API keys of security schemes, and the operator's headers."""
-    found = {(ParameterPlace.HEADER, name.lower()) for name in taken_headers}
-    for entry in document.part("components", "securitySchemes").values():
-        try:
-            scheme, _ = document.resolve(entry)
-        except OpenApiError:
-            continue
-        name, place = scheme.get("name"), scheme.get("in")
-        if scheme.get("type") == "apiKey" and isinstance(name, str) and str(place) in set(ParameterPlace):
-            found.add((ParameterPlace(str(place)), name.lower()))
-    return frozenset(found)
-
-
-def is_withheld(place: ParameterPlace, name: str, withheld: Withheld) -> bool:
-    """Return whether no argument may set a parameter."""
-    low = name.lower()
-    if place is ParameterPlace.HEADER and (
-        low in _OF_THE_WAY or low in OVERRIDE_HEADERS or low.startswith(_PREFIXES_OF_THE_WAY)
-    ):
-        return True
-    if place is not ParameterPlace.PATH and re.sub(r"[^a-z0-9]", "", low.removeprefix("x-")) in _CREDENTIALS:
-        return True
-    return (place, low) in withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +121,11 @@ def _parameters(
         entries = node.get("parameters")
         for entry in entries if isinstance(entries, list) else ():
             one, inside = document.resolve(entry, where)
-            found[str(one.get("name")), str(one.get("in"))] = one, inside
-    for (name, in_), (one, inside) in found.items():
+            name, in_ = str(one.get("name")), str(one.get("in"))
+            key = name.lower() if in_ == ParameterPlace.HEADER else name  # RFC 9110, section 5.1
+            found[key, in_] = one, inside
+    for (_, in_), (one, inside) in found.items():
+        name = str(one.get("name"))
         if in_ not in set(ParameterPlace):
             raise OpenApiError(f"has a parameter in {in_[:40]!a}, which is no place of OpenAPI 3")
         place, is_needed = ParameterPlace(in_), one.get("required") is True

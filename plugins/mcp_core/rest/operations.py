@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from mcp_core.rest.arguments import Arguments, withheld_of
+from mcp_core.rest.arguments import Arguments
 from mcp_core.rest.document import ApiDocument, OpenApiError, TooManySchemasError, text_of
 from mcp_core.rest.tools import RestTool
+from mcp_core.rest.withheld import withheld_of
 
 MOST_TOOLS: Final = 1_000
 MOST_LISTED: Final = 8 * 1024 * 1024

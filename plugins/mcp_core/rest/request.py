@@ -16,8 +16,9 @@ from typing import Any, Final
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
-from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE, is_withheld
+from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
+from mcp_core.rest.withheld import folded, is_withheld
 
 MOST_TARGET: Final = 16_384
 """Characters of a request's path and query: half of what servers read of a request line, as a rule."""
@@ -47,6 +48,9 @@ class ArgumentError(ValueError):
 def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     """Return the request of a call. Raises ArgumentError."""
     given = [(one, arguments[one.argument]) for one in tool.parameters if arguments.get(one.argument) is not None]
+    for one, _ in given:
+        if is_withheld(one.place, one.name, tool.withheld):
+            raise ArgumentError(f"{one.argument} is set by the gateway; leave it out")
     path = _path(tool, {one.name: (one, value) for one, value in given if one.place is ParameterPlace.PATH})
     query = [pair for one, value in given if one.place is ParameterPlace.QUERY for pair in _query(tool, one, value)]
     headers = [("Accept", "application/json, */*;q=0.5")]
@@ -143,9 +147,9 @@ def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
 def _check_key(tool: RestTool, one: RestParameter, key: str) -> None:
     """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
     # Readers of forms take `a[]`, `a[b]`, `a.b` and `a b` for `a`, or for `a_b`.
-    spelt = {key, key.partition("[")[0], *(re.sub(r"[.\s\[]", "_", text) for text in (key, key.strip()))}
-    others = {other.name for other in tool.parameters if other is not one and other.place is one.place}
-    if spelt & others or any(is_withheld(one.place, name, tool.withheld) for name in spelt):
+    spelt = {key, *re.split(r"[\[.]", key.strip())[:1]}
+    others = {folded(other.name) for other in tool.parameters if other is not one and other.place is one.place}
+    if any(folded(name) in others or is_withheld(one.place, name, tool.withheld) for name in spelt):
         raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")
 
 

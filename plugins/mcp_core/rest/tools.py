@@ -46,7 +46,7 @@ class RestBody:
 class RestTool:
     """An operation as a tool. `item` is the tool as it is listed.
 
-    `withheld` are parameters, by place and name in lower case, that no argument may set: credentials are Kong's.
+    `withheld` are parameters, by place and folded name, that no argument may set: credentials are Kong's.
     """
 
     name: str
