@@ -1,4 +1,4 @@
-"""The parameters that no argument sets: credentials, whose request it is, how it is sent; in whatever way they are spelt.
+"""The parameters that no argument sets: credentials, whose request it is, how it is sent; however they are spelt.
 
 Laws: what some server on the way could read as a withheld parameter is one. CGI, WSGI and their like make one of `-`
 and `_` in a header's name; readers of queries, forms and cookies fold case, wide forms of letters, and what is no
@@ -32,7 +32,8 @@ _OF_THE_WAY: Final = frozenset(
     }
 )
 """Headers that say whose request it is, where it goes or how it is sent: OpenAPI's own exceptions (Parameter Object,
-`name`), what other gateways write of the one who asks, and `Proxy`, which CGI takes for its own proxy (CVE-2016-5385)."""
+`name`), what other gateways write of the one who asks, and `Proxy`, which CGI
+takes for its own proxy (CVE-2016-5385)."""
 _PREFIXES_OF_THE_WAY: Final = (
     *GUARDED_PREFIXES,
     "ssl-client-",
