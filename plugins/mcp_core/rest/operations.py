@@ -1,8 +1,9 @@
 """The operations of a description as tools: which, by what names, with which arguments.
 
 Laws: a name has 1 to 64 characters of [A-Za-z0-9_-], and is the same whichever operations are chosen; two operations
-never share one; a tool says which operation it calls where its pin holds it; what holds a credential is no argument; an operation that cannot be called exactly as it is described
-is left out, with a sentence that says why, and takes no other with it.
+never share one; a tool says which operation it calls, where its pin holds it to that; what holds a credential is no
+argument; an operation that cannot be called exactly as it is described is left out, with a sentence that says why, and
+takes no other with it.
 Source: OpenAPI 3.0.3 and 3.1.0, Paths Object, Operation Object, Parameter Object.
 """
 
@@ -99,9 +100,10 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     usual = _usual_servers(document, operations)
     tools, size = [], 0
     for one, name in picked:
+        if often[name] > 1:
+            left_out.append(NoTool(name, "comes out under the same name as another operation; give it another id"))
+            continue
         try:
-            if often[name] > 1:
-                raise OpenApiError("comes out under the same name as another operation; give it another operationId")
             _check_servers(one, usual)
             arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
         except TooManySchemasError:
@@ -182,7 +184,7 @@ def _urls(servers: Any) -> list[Any]:
 
 
 def _way(one: _Operation, arguments: Arguments) -> str:
-    """Return what a tool calls, and a digest of how, to stand where pins hold it: it is no other tool that they approved."""
+    """Return what a tool calls, and a digest of how, to stand where pins hold it."""
     sent = repr((one.method, one.path, arguments.parameters, arguments.body))
     return f"{one.method} {one.path} {hashlib.sha256(sent.encode()).hexdigest()[:_DIGITS_OF_WAY]}"
 

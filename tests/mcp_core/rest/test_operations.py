@@ -1,54 +1,16 @@
-"""Descriptions as tools: which names, which arguments, and what is left out with a reason."""
+"""Descriptions as tools: which arguments, and what is left out with a reason."""
 
 import contextlib
 import json
 
 import pytest
 
-from mcp_core.arguments import ArgumentSchema
 from mcp_core.rest import document
 from mcp_core.rest.document import ApiDocument, OpenApiError
-from mcp_core.rest.operations import LONGEST_NAME, tools_of
+from mcp_core.rest.operations import tools_of
 from mcp_core.rest.schemas import MOST_CHARACTERS
-from mcp_sidecar.lane.patterns import compile_pattern
+from servers.openapi import found, misfit, only, operation, parameter, schema_of
 from servers.rest_api import PETS
-
-OK = {"200": {"description": "good"}}
-
-
-def operation(id_=None, **more):
-    return {"responses": OK, **({"operationId": id_} if id_ else {}), **more}
-
-
-def description(paths, **more):
-    return {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, **more}
-
-
-def parameter(name, where="query", **more):
-    return {"name": name, "in": where, "schema": {"type": "string"}, **more}
-
-
-def found(paths, chosen=(), others=None, headers=(), **more):
-    return tools_of(ApiDocument(description(paths, **more), others), chosen, headers)
-
-
-def only(paths, **more):
-    result = found(paths, **more)
-    assert not result.left_out, result.left_out
-    (tool,) = result.tools
-    return tool
-
-
-def schema_of(schema, **more):
-    """Return the input schema of a tool whose body has this schema."""
-    content = {"application/json": {"schema": schema}}
-    return only({"/a": {"post": operation("a", requestBody={"content": content})}}, **more).item["inputSchema"]
-
-
-def misfit(schema, arguments):
-    ready = ArgumentSchema.of(schema, compile_pattern)
-    assert isinstance(ready, ArgumentSchema), ready
-    return ready.misfit(arguments)
 
 
 @pytest.mark.requirement("REST-001")
@@ -65,88 +27,6 @@ def misfit(schema, arguments):
 def test_what_is_no_description_is_refused_with_what_would_do(document, said):
     with pytest.raises(OpenApiError, match=said):
         ApiDocument(document)
-
-
-@pytest.mark.requirement("REST-002")
-def test_operations_of_the_same_id_both_lose_it():
-    paths = {"/a": {"get": operation("take")}, "/b": {"get": operation("take"), "post": operation("make")}}
-    names = [one.name for one in found(paths).tools]
-    assert len(set(names)) == 3
-    assert "take" not in names
-    assert names[2] == "make"
-
-
-def digest_of(tool):
-    return tool.name.rpartition("_")[2]
-
-
-@pytest.mark.requirement("REST-002")
-def test_no_id_is_made_to_take_the_name_of_another_operation():
-    twice = {"/a": {"get": operation("take"), "put": operation("take")}}
-    digest = digest_of(found(twice).tools[0])
-    bait = {"/b": {"get": operation(f"take_{digest}")}, "/c": {"get": operation(f"take_{digest}__{digest}")}}
-    for paths in (twice | bait, bait | twice):
-        result = found(paths)
-        names = [one.name for one in result.tools]
-        assert len(set(names)) == len(names) == 2
-        assert f"take_{digest}" not in names
-        assert [one.name for one in result.left_out] == [f"take_{digest}"] * 2
-        assert all("the same name as another operation" in one.why for one in result.left_out)
-
-
-@pytest.mark.requirement("REST-002")
-def test_names_do_not_depend_on_the_order_of_operations():
-    paths = {
-        "/a": {"get": operation("take"), "post": operation("take!")},
-        "/b": {"get": operation("take")},
-        "/c": {"get": operation("x" * 65), "put": operation("x" * 66)},
-    }
-    by_way = [
-        {(one.method, one.path): one.name for one in found(p).tools} for p in (paths, dict(reversed(paths.items())))
-    ]
-    assert by_way[0] == by_way[1]
-    assert len(set(by_way[0].values())) == 5
-
-
-@pytest.mark.requirement("REST-023")
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"/admin/{id}": {"get": operation("take", parameters=[parameter("id", "path", required=True)])}},
-        {"/a/{id}": {"delete": operation("take", parameters=[parameter("id", "path", required=True)])}},
-        {
-            "/a/{id}": {
-                "get": operation("take", parameters=[parameter("id", "path", required=True), parameter("of", "header")])
-            }
-        },
-    ],
-)
-def test_a_tool_that_calls_something_else_under_the_same_name_is_not_what_was_approved(changed):
-    node = operation("take", parameters=[parameter("id", "path", required=True)])
-    if "/a/{id}" in changed and "get" in changed["/a/{id}"]:
-        node["parameters"].append(parameter("of"))
-    before = {"/a/{id}": {"get": node}}
-    was, now = (only(paths).item["inputSchema"] for paths in (before, changed))
-    assert was["properties"] == now["properties"]
-    assert was != now
-    assert was == only({"/b": {"get": operation("other")}} | before, chosen=["take"]).item["inputSchema"]
-
-
-@pytest.mark.requirement("REST-002")
-def test_names_are_short_of_plain_letters_and_the_same_whichever_operations_are_chosen():
-    long = "list" + "x" * 300
-    paths = {
-        "/a": {"get": operation(long + "1"), "put": operation(long + "2"), "post": operation("pets/ä list!")},
-        "/b/{c}": {"delete": operation(parameters=[parameter("c", "path", required=True)])},
-        "/d": {"get": operation("é"), "put": operation("ü")},
-    }
-    every = found(paths).tools
-    assert len({one.name for one in every}) == 6
-    for one in every:
-        assert 1 <= len(one.name) <= LONGEST_NAME
-        assert one.name.replace("_", "").replace("-", "").isascii()
-    assert {"pets_list", "delete_b_c"} <= {one.name for one in every}
-    assert [one.name for one in found(paths, [long + "2"]).tools] == [every[1].name]
 
 
 @pytest.mark.requirement("REST-003")
@@ -257,74 +137,6 @@ def test_what_openapi_writes_in_its_own_way_means_the_same_as_json_schema():
     assert misfit(schema, {"body": {"n": 1}}) == "arguments.body.n (exclusiveMinimum)"
     assert misfit(schema, {"body": {"id": "x"}}) == "arguments.body.n (required)"
     assert "id" not in schema["properties"]["body"]["properties"]
-
-
-@pytest.mark.requirement("REST-006")
-def test_what_holds_a_credential_or_says_how_a_request_is_sent_is_no_argument():
-    hidden = [
-        *(
-            "Authorization",
-            "Content-Type",
-            "Accept",
-            "Cookie",
-            "Host",
-            "X-Forwarded-For",
-            "X-Consumer-Username",
-            "Mcp-Name",
-        ),
-        *("X-HTTP-Method-Override", "X-Api-Key", "apikey", "X-Own"),
-    ]
-    parameters = [parameter(name, "header", required=True) for name in hidden]
-    parameters += [parameter(name) for name in ("key", "access_token", "TOKEN", "page_token", "q")]
-    parameters += [
-        parameter("session", "cookie"),
-        parameter("theme", "cookie"),
-        parameter("token", "path", required=True),
-    ]
-    schemes = {
-        "a": {"type": "apiKey", "in": "query", "name": "key"},
-        "b": {"type": "apiKey", "in": "cookie", "name": "session"},
-        "c": {"$ref": "#/components/securitySchemes/c"},
-        "d": {"type": "oauth2"},
-    }
-    paths = {"/a/{token}": {"get": operation("a", parameters=parameters)}}
-    tool = only(paths, headers=["x-own"], components={"securitySchemes": schemes})
-    assert set(tool.item["inputSchema"]["properties"]) == {"page_token", "q", "theme", "token"}
-    assert tool.item["inputSchema"]["required"] == ["token"]
-
-
-@pytest.mark.requirement("REST-022")
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("X_Forwarded_For", "x-forwarded_for", "X.Forwarded.Host", "Forwarded", "x_real_ip", "X_Consumer_Username"),
-        *("x-consumer_id", "X_Credential_Identifier", "x_authenticated_userid", "MCP_Name", "mcp_gateway_context"),
-        *("Content_Length", "TRANSFER_ENCODING", "Keep_Alive", "Proxy_Connection", "Proxy", "HTTP2_Settings", "Te"),
-        *("Set-Cookie", "X_Original_URL", "x_rewrite_url", "X_HTTP_Method_Override", "X-Middleware-Subrequest"),
-        *("Client_IP", "True-Client-IP", "CF_Connecting_IP", "X-Forwarded", "SSL_Client_Verify", "X_SSL_Client_S_DN"),
-        *("Remote_User", "Proxy_Authorization", "X_Api_Key", "x_kong_upstream", "X_Own", "x.own", "Their_Key"),
-    ],
-)
-def test_no_spelling_of_a_header_that_is_the_gateways_or_says_who_asks_is_an_argument(name):
-    schemes = {"a": {"type": "apiKey", "in": "header", "name": "Their-Key"}}
-    paths = {"/a": {"get": operation("a", parameters=[parameter(name, "header", required=True), parameter("q")])}}
-    tool = only(paths, headers=["X-Own"], components={"securitySchemes": schemes})
-    assert set(tool.item["inputSchema"]["properties"]) == {"q"}
-    assert tool.parameters == tuple(one for one in tool.parameters if one.name == "q")
-
-
-@pytest.mark.requirement("REST-007")
-def test_headers_of_the_api_itself_are_arguments():
-    names = ["If-Match", "Idempotency-Key", "X-Request-Id", "Accept-Language", "X-GitHub-Api-Version", "Prefer"]
-    tool = only({"/a": {"get": operation("a", parameters=[parameter(name, "header") for name in names])}})
-    assert list(tool.item["inputSchema"]["properties"]) == names
-
-
-@pytest.mark.requirement("REST-007")
-def test_a_header_of_an_operation_stands_for_that_of_its_path_in_whatever_case():
-    own = [parameter("x-trace", "header", schema={"type": "integer"})]
-    paths = {"/a": {"parameters": [parameter("X-Trace", "header")], "get": operation("a", parameters=own)}}
-    assert only(paths).item["inputSchema"]["properties"] == {"x-trace": {"type": "integer"}}
 
 
 @pytest.mark.requirement("REST-007")
