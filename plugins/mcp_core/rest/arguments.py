@@ -8,15 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
 
-from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
+from mcp_core.rest.document import LONGEST_NAME, ApiDocument, OpenApiError, text_of
 from mcp_core.rest.schemas import SchemaMaker, length_of
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
 from mcp_core.rest.withheld import Withheld, is_withheld
 
 LONGEST_ARGUMENT: Final = 64
+MOST_PARAMETERS: Final = 500
+"""Parameters of one operation."""
+_MOST_KINDS: Final = 64
+"""Media types of one body."""
+_LONGEST_PATH: Final = 2_000
 BODY: Final = "body"
 VARIABLE: Final = re.compile(r"\{([^{}/]+)\}")
 """A parameter in a path (OpenAPI 3.0.3, Paths Object)."""
@@ -35,6 +41,8 @@ _STYLES: Final = {
 
 def variables_of(path: str) -> set[str]:
     """Return the names in a path's braces. Raises OpenApiError where the path leads elsewhere than below the API."""
+    if len(path) > _LONGEST_PATH:
+        raise OpenApiError(f"has a path of more than {_LONGEST_PATH:,} characters")
     for segment in path.split("/"):
         literal = seen = VARIABLE.sub("x", segment)
         if {"{", "}"} & set(literal):
@@ -119,8 +127,13 @@ def _parameters(
     found: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
     for node in nodes:
         entries = node.get("parameters")
+        if isinstance(entries, list) and len(entries) > MOST_PARAMETERS:
+            raise OpenApiError(f"has more than {MOST_PARAMETERS} parameters")
         for entry in entries if isinstance(entries, list) else ():
+            document.count()
             one, inside = document.resolve(entry, where)
+            if len(str(one.get("name"))) > LONGEST_NAME:
+                raise OpenApiError(f"has a parameter whose name is longer than {LONGEST_NAME} characters")
             name, in_ = str(one.get("name")), str(one.get("in"))
             key = name.lower() if in_ == ParameterPlace.HEADER else name  # RFC 9110, section 5.1
             found[key, in_] = one, inside
@@ -183,7 +196,9 @@ def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: st
             raise OpenApiError("needs a body, and GET has none")
         return None
     content = body.get("content")
-    kinds = [one for one in content if isinstance(one, str)] if isinstance(content, dict) else []
+    kinds = (
+        [one for one in islice(content, _MOST_KINDS) if len(one) < LONGEST_NAME] if isinstance(content, dict) else []
+    )
     media = next((one for one in kinds if is_json(one)), None)
     media = media or next((one for one in kinds if bare(one) == FORM_MEDIA), None)
     if media is None or not isinstance(content, dict):

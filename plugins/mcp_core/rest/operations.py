@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from mcp_core.rest.arguments import Arguments
-from mcp_core.rest.document import ApiDocument, OpenApiError, TooManySchemasError, text_of
+from mcp_core.rest.document import ApiDocument, OpenApiError, TooMuchWorkError, text_of
 from mcp_core.rest.tools import RestTool
 from mcp_core.rest.withheld import withheld_of
 
@@ -33,6 +33,8 @@ _DIGITS_OF_WAY: Final = 16
 _BAD: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 """Methods that are offered. `head` brings nothing to read; `options` and `trace` are about the way, not the API."""
+_MOST_TAGS, _LONGEST_ID, _MOST_SERVERS = 64, 500, 64
+"""Of one operation: paths may all refer to the same one, so what is beyond is not looked at."""
 _LONGEST_TITLE: Final = 120
 _LONGEST_DESCRIPTION: Final = 1_500
 
@@ -106,7 +108,7 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
         try:
             _check_servers(one, usual)
             arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
-        except TooManySchemasError:
+        except TooMuchWorkError:
             raise
         except OpenApiError as error:
             left_out.append(NoTool(name, str(error)))
@@ -134,12 +136,14 @@ def _operations(document: ApiDocument, left_out: list[NoTool]) -> Iterator[_Oper
             left_out.append(NoTool(path, str(error)))
             continue
         for method in _METHODS:
+            document.count()
             node = item.get(method)
             if not isinstance(node, dict):
                 continue
             own, tags = node.get("operationId"), node.get("tags")
-            words = tuple(one for one in tags if isinstance(one, str)) if isinstance(tags, list) else ()
-            yield _Operation(method.upper(), path, own if isinstance(own, str) else "", words, node, item, where)
+            words = tuple(one for one in tags[:_MOST_TAGS] if isinstance(one, str)) if isinstance(tags, list) else ()
+            id_ = own[:_LONGEST_ID] if isinstance(own, str) else ""
+            yield _Operation(method.upper(), path, id_, words, node, item, where)
 
 
 def _names(operations: Sequence[_Operation]) -> list[str]:
@@ -179,7 +183,11 @@ def _check_servers(one: _Operation, usual: list[Any]) -> None:
 
 
 def _urls(servers: Any) -> list[Any]:
-    urls = [one.get("url") for one in servers if isinstance(one, dict)] if isinstance(servers, list) else []
+    urls = (
+        [one.get("url") for one in servers[:_MOST_SERVERS] if isinstance(one, dict)]
+        if isinstance(servers, list)
+        else []
+    )
     return [one.removeprefix("https:").removeprefix("http:") if isinstance(one, str) else None for one in urls]
 
 

@@ -14,13 +14,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
+from mcp_core.rest.document import LONGEST_NAME, ApiDocument, OpenApiError, text_of
 
 MOST_CHARACTERS: Final = 49_152
 """Characters of all schemas of one tool. Validators and models take more, and nobody is helped by it."""
+MOST_DEFINITIONS: Final = 400
+"""Schemas of one tool that are referred to: with what is said in place of one that is too long, all stay readable."""
+MOST_EXPRESSIONS: Final = 100
+"""Values of `pattern` in one tool: readers that bound their work take only so many."""
 MOST_DEPTH: Final = 48
 _LONGEST_TEXT: Final = 400
 _TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_OF_SCHEMAS: Final = frozenset(
+    {"$dynamicRef", "$recursiveRef", "$ref", "$schema", "unevaluatedItems", "unevaluatedProperties"}
+)
+"""What readers of a schema look for anywhere in it, plain values too (mcp_core.arguments)."""
 _IN_PLACE: Final = ("allOf", "anyOf", "oneOf")
 _DEFINITIONS: Final = "#/$defs/"
 _TOO_LONG: Final = {"description": "Anything: the whole schema is too long to be shown."}
@@ -62,6 +70,7 @@ class SchemaMaker:
     def __init__(self, document: ApiDocument) -> None:
         self._document = document
         self._names: dict[tuple[str, str], str] = {}
+        self._patterns: set[str] = set()
         self._waiting: deque[tuple[str, str]] = deque()
         self.definitions: dict[str, Any] = {}
 
@@ -69,7 +78,8 @@ class SchemaMaker:
         """Return a schema of OpenAPI as JSON Schema. Raises OpenApiError for a reference that leads nowhere."""
         if not isinstance(schema, dict) or depth > MOST_DEPTH:
             return {}
-        self._document.count()
+        # What stands in lists and mappings is looked at here, and again in each operation that refers to it.
+        self._document.count(1 + len(schema) + sum(len(one) for one in schema.values() if isinstance(one, dict | list)))
         if isinstance(schema.get("$ref"), str):
             return self._referred(schema, document)
         made: dict[str, Any] = {}
@@ -80,7 +90,13 @@ class SchemaMaker:
             made["type"] = named[0] if len(named) == 1 else named
         if about := text_of(schema, "description", _LONGEST_TEXT) or text_of(schema, "title", _LONGEST_TEXT):
             made["description"] = about
-        made |= {name: schema[name] for name, fits in _PLAIN.items() if name in schema and fits(schema[name])}
+        for name, fits in _PLAIN.items():
+            if name in schema and fits(schema[name]) and self._is_short(schema[name]):
+                made[name] = schema[name]
+        if "pattern" in made:
+            self._patterns.add(made["pattern"])
+            if len(self._patterns) > MOST_EXPRESSIONS:
+                del made["pattern"]
         self._add_inner(made, schema, document, depth)
         return _as_draft_2020(made, schema)
 
@@ -92,9 +108,10 @@ class SchemaMaker:
         hidden: set[str] = set()
         if isinstance(properties, dict):
             hidden = {name for name, one in properties.items() if self._is_read_only(one, document)}
-            made["properties"] = {str(name): inner(one) for name, one in properties.items() if name not in hidden}
+            shown = {name: one for name, one in properties.items() if name not in hidden and len(name) <= LONGEST_NAME}
+            made["properties"] = {name: inner(one) for name, one in shown.items()}
         required = schema.get("required")
-        if isinstance(required, list):
+        if isinstance(required, list) and self._is_short(required):
             needed = [one for one in dict.fromkeys(filter(_is_text, required)) if one not in hidden]
             made |= {"required": needed} if needed else {}
         for name in ("items", "additionalProperties", "not"):
@@ -104,8 +121,23 @@ class SchemaMaker:
             if isinstance(schema.get(name), list) and schema[name]:
                 made[name] = [inner(one) for one in schema[name]]
 
+    def _is_short(self, value: Any) -> bool:
+        """Return whether a plain value can stand in a schema that is shown; one that cannot is for the API to check."""
+        left, stack = MOST_CHARACTERS, [value]
+        while stack and left >= 0:
+            one = stack.pop()
+            if isinstance(one, dict) and not one.keys().isdisjoint(_OF_SCHEMAS):
+                return False
+            left -= 2 + (len(one) if isinstance(one, str | dict | list) else 0)
+            if isinstance(one, dict | list) and left >= 0:
+                stack += [*one, *one.values()] if isinstance(one, dict) else one
+        self._document.count((MOST_CHARACTERS - left) // 16 if left >= 0 else MOST_CHARACTERS // 16)
+        return left >= 0
+
     def _referred(self, schema: dict[str, Any], document: str) -> dict[str, Any]:
         place = self._document.place(schema["$ref"], document)
+        if place not in self._names and len(self._names) >= MOST_DEFINITIONS:
+            return {}
         if place not in self._names:
             self._document.at(place)
             last = re.sub(r"[^A-Za-z0-9_.-]", "_", place[1].rpartition("/")[2])[:80] or "schema"

@@ -68,12 +68,14 @@ def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld
     """Return the parameters that no argument may set: API keys of security schemes, and the operator's headers."""
     found = {(ParameterPlace.HEADER, folded(name)) for name in taken_headers}
     for entry in document.part("components", "securitySchemes").values():
+        document.count()
         try:
             scheme, _ = document.resolve(entry)
         except OpenApiError:
             continue
         name, place = scheme.get("name"), scheme.get("in")
         if scheme.get("type") == "apiKey" and isinstance(name, str) and str(place) in set(ParameterPlace):
+            document.count(len(name))
             found.add((ParameterPlace(str(place)), folded(name)))
     return frozenset(found)
 
