@@ -20,6 +20,7 @@ from mcp_core.arguments import ArgumentSchema, CompilePattern, Matches, Unusable
 from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, UNAVAILABLE, UNSUPPORTED_VERSION
 from mcp_core.rest.document import OpenApiError, text_of
 from mcp_core.rest.operations import RestTools, tools_of
+from mcp_core.rest.redaction import Redaction
 from mcp_core.rest.request import ArgumentError, RestRequest, request_of
 from mcp_core.rest.result import failed, result_of
 from mcp_core.rest.server import RestServer
@@ -60,6 +61,7 @@ class RestApi:
         self._tools: dict[str, RestTool] | None = None
         self._schemas: dict[str, ArgumentSchema | Unusable] = {}
         self._version = ""
+        self._redaction = Redaction(server.secrets)
         self._client: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -187,7 +189,7 @@ class RestApi:
                 if len(body) > MOST_ANSWER:
                     return failed(f"The answer is longer than {MOST_ANSWER // 1024 // 1024} MiB; ask for less.")
             media, wait = answer.headers.get("Content-Type", ""), answer.headers.get("Retry-After", "")
-            return result_of(answer.status, media, bytes(body), wait)
+            return await asyncio.to_thread(result_of, answer.status, media, bytes(body), wait, self._redaction)
 
 
 def _answer(request: jsonrpc.Request, result: JsonObject) -> JsonObject:

@@ -1,10 +1,12 @@
 """A REST API as an MCP server, over real sockets: what reaches the API, and what an agent is told."""
 
 import asyncio
+import base64
 import ipaddress
 import json
 
 import pytest
+import structlog
 
 from mcp_core import jsonrpc
 from mcp_core.rest.server import RestServer
@@ -144,6 +146,28 @@ def test_every_call_brings_what_the_operator_gave_and_nothing_that_the_api_set(t
     assert first["apikey"] == second["apikey"] == "of-the-gateway"
     assert "cookie" not in second
     assert "of-the-gateway" not in repr(server)
+
+
+@pytest.mark.requirement("REST-025")
+def test_a_key_of_the_gateway_that_the_api_says_back_reaches_neither_agent_nor_log(tmp_path):
+    key = "Bearer s3cr3t/of+the_gateway"
+    said = {
+        "/pets/1": (200, {}, json.dumps({"headers": {"Authorization": key}, "of": "pets"}).encode()),
+        "/pets/2": (401, {"Content-Type": "text/plain"}, b"bad " + base64.b64encode(b"t:" + key.encode())),
+        "/pets/3": (200, {"Content-Type": f"x/{key[7:]}"}, b"x"),
+        "/pets/4": (302, {"Location": f"/?key={key}"}, b""),
+        "/pets/5": (200, {"Content-Encoding": key[7:]}, b"x"),
+        "/pets/6": (200, {"Content-Type": "image/png"}, b"\x89PNG " + key.encode()),
+        "/pets/7": ("never", {}, b""),
+    }
+    with rest_api(**said) as api, structlog.testing.capture_logs() as lines:
+        server = RestServer("pets", described(tmp_path), api.url, {"Authorization": key}, seconds=1, secrets=(key,))
+        told = ask(server, *(call("getPet", id=one[6:]) for one in said))
+    assert api.asked[0][2]["authorization"] == key
+    assert json.loads(text(told[0])) == {"headers": {"Authorization": "REDACTED"}, "of": "pets"}
+    assert lines
+    for shown in (*told, lines, repr(server)):
+        assert not any(part in str(shown) for part in ("s3cr3t", "czNjcjN0", "MzY3IzdC", "zM2NyM3Q"))
 
 
 @pytest.mark.requirement("REST-015")
