@@ -17,6 +17,7 @@ from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE
+from mcp_core.rest.members import MemberError, Members
 from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
 from mcp_core.rest.withheld import folded, is_withheld
 
@@ -60,6 +61,7 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     cookies = [pair for one, value in given if one.place is ParameterPlace.COOKIE for pair in _query(tool, one, value)]
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
+    _check_members(tool, arguments)
     body = None
     if tool.body is not None and tool.body.argument in arguments:
         body = _body(tool.body.media, arguments[tool.body.argument])
@@ -68,6 +70,20 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     if len(target) > MOST_TARGET:
         raise ArgumentError("the arguments make a URL that is too long; send less")
     return RestRequest(tool.method, target, tuple(headers), body)
+
+
+def _check_members(tool: RestTool, arguments: Mapping[str, Any]) -> None:
+    """Refuse objects whose members a server could read as others. Raises ArgumentError."""
+    schema = tool.item["inputSchema"]
+    is_form = {one.argument: not one.as_json for one in tool.parameters}
+    if tool.body is not None:
+        is_form[tool.body.argument] = tool.body.media == FORM_MEDIA
+    try:
+        for argument, as_form in is_form.items():
+            if isinstance(value := arguments.get(argument), dict | list):
+                Members(schema, is_form=as_form).check(argument, value, schema["properties"].get(argument))
+    except MemberError as error:
+        raise ArgumentError(str(error)) from None
 
 
 def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> str:
@@ -117,9 +133,16 @@ def _simple(one: RestParameter, value: Any) -> str:
     if one.as_json or not isinstance(value, dict | list):
         return _text(value)
     if isinstance(value, list):
-        return ",".join(map(_text, value))
-    pairs = ((name, _text(inner)) for name, inner in value.items())
+        return ",".join(_part(one, inner) for inner in value)
+    pairs = ((_part(one, name), _part(one, inner)) for name, inner in value.items())
     return ",".join(f"{name}={inner}" if one.explode else f"{name},{inner}" for name, inner in pairs)
+
+
+def _part(one: RestParameter, value: Any) -> str:
+    """Return a part of a value whose parts stand between commas, which says nothing of where another one begins."""
+    if "," in (text := _text(value)):
+        raise ArgumentError(f"{one.argument} is sent with commas between its parts; give parts without any")
+    return text
 
 
 def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
@@ -134,20 +157,27 @@ def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
         else:
             yield f"{name}={_BETWEEN.get(one.style, ',').join(texts)}"
     elif one.style == "deepObject":
-        yield from (f"{_quoted(key)}={_quoted(text)}" for key, text in _deep(one.name, value, 0))
+        for key, text in _deep(one.name, value, 0):
+            _check_key(tool, one, key, parts=False)
+            yield f"{_quoted(key)}={_quoted(text)}"
     elif one.explode:
         for key, inner in value.items():
             _check_key(tool, one, key)
             yield f"{_quoted(key)}={_quoted(_text(inner))}"
     else:
+        for part in (text for pair in value.items() for text in map(_text, pair)):
+            if unquote(_BETWEEN.get(one.style, ",")) in part:
+                raise ArgumentError(
+                    f"{one.argument} has a part with the sign that stands between its parts; leave it out"
+                )
         parts = [_quoted(_text(part)) for pair in value.items() for part in pair]
         yield f"{name}={_BETWEEN.get(one.style, ',').join(parts)}"
 
 
-def _check_key(tool: RestTool, one: RestParameter, key: str) -> None:
+def _check_key(tool: RestTool, one: RestParameter, key: str, *, parts: bool = True) -> None:
     """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
     # Readers of forms take `a[]`, `a[b]`, `a.b` and `a b` for `a`, or for `a_b`.
-    spelt = {key, *re.split(r"[\[.]", key.strip())[:1]}
+    spelt = {key, *re.split(r"[\[.]", key.strip())[:1]} if parts else {key}
     others = {folded(other.name) for other in tool.parameters if other is not one and other.place is one.place}
     if any(folded(name) in others or is_withheld(one.place, name, tool.withheld) for name in spelt):
         raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")

@@ -63,7 +63,7 @@ COSTLY = {
         },
     },
     "a million tags": lambda: at_every_path(operation("a", tags=["x"] * MiB)),
-    "a million servers": lambda: at_every_path(operation("a", servers=[{"url": "/"}] * MiB)),
+    "a million servers": lambda: {**at_every_path(operation("a", servers=[{"url": "/"}] * MiB)), "chosen": ["a0"]},
     "an id of many MiB": lambda: at_every_path(operation("\u00e9" * MiB)),
     "parameters of one name": lambda: of_parameters([parameter("x" * 60 + str(at)) for at in range(20_000)]),
     "the name of a parameter": lambda: of_parameters([parameter("\ufb00" * MiB)]),
