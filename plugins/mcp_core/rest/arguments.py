@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from mcp_core.rest.document import LONGEST_NAME, ApiDocument, OpenApiError, text_of
-from mcp_core.rest.schemas import SchemaMaker, length_of
-from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
+from mcp_core.rest.schemas import SchemaMaker
+from mcp_core.rest.tools import FORM_MEDIA, FormStyle, ParameterPlace, RestBody, RestParameter
 from mcp_core.rest.withheld import Withheld, is_withheld
 
 LONGEST_ARGUMENT: Final = 64
@@ -91,10 +91,11 @@ class Arguments:
             properties[argument] = schema
             if one.node.get("required") is True or one.place is ParameterPlace.PATH:
                 required.append(argument)
-        body = _body(document, method, node, where)
+        body, sent = _body(document, method, node, where), None
         if body is not None:
-            schema, media, is_needed, document_of_body = body
-            properties[BODY] = maker.of(schema, document_of_body)
+            entry, media, is_needed, document_of_body = body
+            properties[BODY] = maker.of(entry.get("schema"), document_of_body)
+            sent = RestBody(BODY, media, tuple(_written(entry)) if media == FORM_MEDIA else ())
             required += [BODY] if is_needed else []
         if missing := variables - {one.name for one in parameters if one.place is ParameterPlace.PATH}:
             raise OpenApiError(f"has {{{min(missing)}}} in its path, and no parameter of this name")
@@ -102,10 +103,8 @@ class Arguments:
         if required:
             made["required"] = required
         made["additionalProperties"] = False
-        maker.finish(length_of(made))
-        if maker.definitions:
-            made["$defs"] = maker.definitions
-        return cls(tuple(parameters), None if body is None else RestBody(BODY, media), made)
+        made = maker.finish(made)
+        return cls(tuple(parameters), sent, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +185,10 @@ def _argument_names(described: Sequence[_Described]) -> list[str]:
     return names
 
 
-def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: str) -> tuple[Any, str, bool, str] | None:
-    """Return schema, media type, whether it is needed, and its document; None where nothing is sent."""
+def _body(
+    document: ApiDocument, method: str, node: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], str, bool, str] | None:
+    """Return entry, media type, whether it is needed, and its document; None where nothing is sent."""
     if node.get("requestBody") is None:
         return None
     body, inside = document.resolve(node["requestBody"], where)
@@ -205,9 +206,22 @@ def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: st
         if body.get("required") is True:
             raise OpenApiError(f"needs a body of {', '.join(kinds[:3])[:120]!a}; JSON and forms are sent")
         return None
-    entry = content[media]
-    schema = entry.get("schema") if isinstance(entry, dict) else None
-    return schema, "application/json" if bare(media) == "*/*" else bare(media), body.get("required") is True, inside
+    entry = content[media] if isinstance(content[media], dict) else {}
+    return entry, "application/json" if bare(media) == "*/*" else bare(media), body.get("required") is True, inside
+
+
+def _written(entry: Mapping[str, Any]) -> Iterator[tuple[str, FormStyle]]:
+    """Yield the members of a form whose encoding says how they are written."""
+    encoding = entry.get("encoding")
+    for name, one in islice(encoding.items(), MOST_PARAMETERS) if isinstance(encoding, dict) else ():
+        if not isinstance(one, dict):
+            continue
+        if one.get("style") == FormStyle.DEEP:
+            yield name, FormStyle.DEEP
+        elif isinstance(media := one.get("contentType"), str) and bare(media) == FormStyle.JSON:
+            yield name, FormStyle.JSON
+        elif one.get("explode") is False:
+            yield name, FormStyle.JOINED
 
 
 def bare(media: str) -> str:

@@ -50,6 +50,8 @@ class ApiDocument:
         if not isinstance(root.get("paths"), dict):
             raise OpenApiError("found no paths in it, so it has no operations")
         self.root: dict[str, Any] = root
+        self.is_draft_2020 = not version.startswith("3.0")
+        """Whether its schemas are JSON Schema 2020-12, where more may stand beside a reference (OpenAPI 3.1.0)."""
         self._others = dict(others or {})
         self._left = MOST_STEPS
 

@@ -84,7 +84,7 @@ class Members:
                 for name, inner in one.get("properties", {}).items():
                     members.setdefault(name, []).append(inner)
                 others += [one.get("additionalProperties"), *one.get("patternProperties", {}).values()]
-                items += [one.get("items"), *one.get("prefixItems", ())]
+                items += [one.get("items"), one.get("contains"), *one.get("prefixItems", ())]
             described = {name: tuple(self._in_place(inner)) for name, inner in members.items()}
             self._known[key] = (
                 described,
@@ -105,6 +105,8 @@ class Members:
             seen.add(id(one))
             yield one
             waiting += [inner for name in _IN_PLACE for inner in one.get(name, ())]
+            waiting += [one.get(name) for name in ("if", "then", "else")]
+            waiting += one.get("dependentSchemas", {}).values()
             if isinstance(reference := one.get("$ref"), str):
                 waiting.append(self._definitions.get(reference.removeprefix(_DEFINITIONS)))
 

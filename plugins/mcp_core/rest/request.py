@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE
 from mcp_core.rest.members import MemberError, Members
-from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
+from mcp_core.rest.tools import FORM_MEDIA, FormStyle, ParameterPlace, RestBody, RestParameter, RestTool
 from mcp_core.rest.withheld import folded, is_withheld
 
 MOST_TARGET: Final = 16_384
@@ -64,7 +64,7 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     _check_members(tool, arguments)
     body = None
     if tool.body is not None and tool.body.argument in arguments:
-        body = _body(tool.body.media, arguments[tool.body.argument])
+        body = _body(tool.body, arguments[tool.body.argument])
         headers.append(("Content-Type", tool.body.media))
     target = f"{path}?{'&'.join(query)}" if query else path
     if len(target) > MOST_TARGET:
@@ -150,16 +150,16 @@ def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
     name = _quoted(one.name)
     if one.as_json or not isinstance(value, dict | list):
         yield f"{name}={_quoted(_text(value))}"
+    elif one.style == "deepObject":
+        for key, text in _deep(one.name, value, 0):
+            _check_key(tool, one, key, parts=False)
+            yield f"{_quoted(key)}={_quoted(text)}"
     elif isinstance(value, list):
         texts = [_quoted(_text(inner)) for inner in value]
         if one.explode or not texts:
             yield from (f"{name}={text}" for text in texts)
         else:
             yield f"{name}={_BETWEEN.get(one.style, ',').join(texts)}"
-    elif one.style == "deepObject":
-        for key, text in _deep(one.name, value, 0):
-            _check_key(tool, one, key, parts=False)
-            yield f"{_quoted(key)}={_quoted(text)}"
     elif one.explode:
         for key, inner in value.items():
             _check_key(tool, one, key)
@@ -203,12 +203,27 @@ def _field(one: RestParameter, text: str) -> str:
     return text.strip()
 
 
-def _body(media: str, value: Any) -> bytes:
-    if media == FORM_MEDIA:
+def _body(body: RestBody, value: Any) -> bytes:
+    if body.media == FORM_MEDIA:
         if not isinstance(value, dict):
             raise ArgumentError("body is sent as a form; give an object")
-        return "&".join(f"{_quoted(name)}={_quoted(text)}" for name, text in _deep("", value, 0)).encode()
+        written = dict(body.written)
+        pairs = (pair for name, inner in value.items() for pair in _members(name, inner, written.get(name)))
+        return "&".join(f"{_quoted(name)}={text}" for name, text in pairs).encode()
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _members(name: str, value: Any, style: FormStyle | None) -> Iterator[tuple[str, str]]:
+    """Yield name and encoded value of what one member of a form becomes (OpenAPI 3.0.3, Encoding Object)."""
+    is_plain = isinstance(value, list) and not any(isinstance(inner, dict | list) for inner in value)
+    if style is FormStyle.JSON and isinstance(value, dict | list):
+        yield name, _quoted(_text(value))
+    elif style is FormStyle.JOINED and is_plain:
+        yield name, ",".join(_quoted(_text(inner)) for inner in value)
+    elif style is not FormStyle.DEEP and is_plain:
+        yield from ((name, _quoted(_text(inner))) for inner in value)
+    else:  # what OpenAPI 3.0 leaves open, objects, is written as most forms have it
+        yield from ((key, _quoted(text)) for key, text in _deep(name, value, 0))
 
 
 def _quoted(text: str) -> str:

@@ -23,6 +23,7 @@ from mcp_core.rest.operations import RestTools, tools_of
 from mcp_core.rest.redaction import Redaction
 from mcp_core.rest.request import ArgumentError, RestRequest, request_of
 from mcp_core.rest.result import failed, result_of
+from mcp_core.rest.schemas import loosened, patterns_of
 from mcp_core.rest.server import RestServer
 from mcp_core.rest.tools import RestTool
 from mcp_core.scan.excerpt import escaped
@@ -144,6 +145,8 @@ class RestApi:
         """Return the result of a call. Nothing is sent for arguments that do not fit."""
         if tool.name not in self._schemas:
             schema = tool.item["inputSchema"]
+            if any(self._compile(one) is None for one in patterns_of(schema)):
+                schema = loosened(schema)  # the API matches what takes no linear time here
             self._schemas[tool.name] = await asyncio.to_thread(ArgumentSchema.of, schema, self._matches)
         schema = self._schemas[tool.name]
         misfit = schema if isinstance(schema, Unusable) else await asyncio.to_thread(schema.misfit, arguments)
@@ -164,7 +167,7 @@ class RestApi:
             return failed("The API cannot be reached.")
 
     def _matches(self, pattern: str) -> Matches:
-        """Return what matches an expression; one that takes no linear time is left to the API, and nothing else is."""
+        """Return what matches an expression; one that takes no linear time is left to the API."""
         return self._compile(pattern) or (lambda _: True)
 
     async def _send(self, request: RestRequest) -> JsonObject:
