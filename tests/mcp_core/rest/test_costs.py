@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 
 import pytest
 
@@ -11,8 +10,8 @@ from mcp_core.rest.document import OpenApiError
 from mcp_sidecar.lane.patterns import compile_pattern
 from servers.openapi import found, misfit, operation, parameter, schema_of
 
-MOST_SECONDS = 10
-"""Of the processor, on a machine of the tests; each of the descriptions below would take minutes without bounds."""
+ENDS = pytest.mark.timeout(100)
+"""Each of the descriptions below takes seconds at most, and without bounds many minutes."""
 
 MANY = 900
 MiB = 1024 * 1024
@@ -77,15 +76,14 @@ COSTLY = {
 }
 
 
+@ENDS
 @pytest.mark.requirement("REST-024")
 @pytest.mark.parametrize("costly", COSTLY.values(), ids=COSTLY)
 def test_what_is_said_once_and_meant_many_times_takes_bounded_work(costly):
     description = costly()
-    began = time.process_time()
     with contextlib.suppress(OpenApiError):
         for one in found(**description).tools:
             assert len(json.dumps(one.item)) < LARGEST
-    assert time.process_time() - began < MOST_SECONDS
 
 
 @pytest.mark.requirement("REST-024")
@@ -105,11 +103,10 @@ def test_an_enum_that_is_too_long_to_be_shown_is_for_the_api_to_check_and_takes_
     assert misfit(schema, {"body": {"b": "x"}}) == "arguments.body.b (type)"
 
 
+@ENDS
 @pytest.mark.requirement("REST-024")
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)*b$", "(.*)*x", "(a?){500}a{500}$"])
 def test_an_expression_of_a_description_takes_linear_time(pattern):
     schema = schema_of({"type": "string", "pattern": pattern})
-    began = time.process_time()
-    misfit(schema, {"body": "a" * 100_000 + "!"})
-    assert time.process_time() - began < MOST_SECONDS
+    assert misfit(schema, {"body": "a" * 100_000 + "!"}) in {None, "arguments.body (pattern)"}
     assert isinstance(ArgumentSchema.of(schema, compile_pattern), ArgumentSchema)
