@@ -27,6 +27,7 @@ _PARTS: Final = re.compile(r"\{[^{}]+\}|[^{}]+")
 _LITERAL: Final = "%!$&'()*+,;=:@~"
 """What stands in a segment as it is (RFC 3986, section 3.3), and what is encoded already."""
 _WIDE: Final = re.compile("%u[0-9a-f]{4}", re.IGNORECASE)
+_FIRST: Final = re.compile(r"[\[.]")
 _FIELD: Final = re.compile(r"[\x20-\x7e]*")
 _BETWEEN: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _MOST_DEPTH: Final = 16
@@ -64,7 +65,7 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     _check_members(tool, arguments)
     body = None
     if tool.body is not None and tool.body.argument in arguments:
-        body = _body(tool.body, arguments[tool.body.argument])
+        body = _body(tool, tool.body, arguments[tool.body.argument])
         headers.append(("Content-Type", tool.body.media))
     target = f"{path}?{'&'.join(query)}" if query else path
     if len(target) > MOST_TARGET:
@@ -203,10 +204,13 @@ def _field(one: RestParameter, text: str) -> str:
     return text.strip()
 
 
-def _body(body: RestBody, value: Any) -> bytes:
+def _body(tool: RestTool, body: RestBody, value: Any) -> bytes:
     if body.media == FORM_MEDIA:
         if not isinstance(value, dict):
             raise ArgumentError("body is sent as a form; give an object")
+        # PHP, Rack and servlets read a form as if it stood in the query.
+        if any((ParameterPlace.QUERY, folded(_FIRST.split(name)[0])) in tool.withheld for name in value):
+            raise ArgumentError("body has a member that is set by the gateway; leave it out")
         written = dict(body.written)
         pairs = (pair for name, inner in value.items() for pair in _members(name, inner, written.get(name)))
         return "&".join(f"{_quoted(name)}={text}" for name, text in pairs).encode()

@@ -137,6 +137,15 @@ def test_a_tool_that_has_a_withheld_parameter_all_the_same_is_not_called_with_it
         request_of(replace(tool, parameters=(own,), withheld=withheld), {"X-Trace": "x"})
 
 
+@pytest.mark.requirement("REST-022")
+@pytest.mark.parametrize("name", ["api_key", "API-Key", "api_key.x", "apikey"])
+def test_no_member_of_a_form_is_a_key_that_servers_would_read_there_too(name):
+    scheme = {"k": {"type": "apiKey", "in": "query", "name": "api_key"}}
+    form = tool_of(method="post", body="application/x-www-form-urlencoded", securitySchemes=scheme)
+    with pytest.raises(ArgumentError, match="set by the gateway"):
+        request_of(form, {"body": {"a": "b", name: "mine"}})
+
+
 @pytest.mark.requirement("REST-011")
 def test_headers_and_cookies_hold_one_line_of_ascii():
     tool = tool_of(
