@@ -200,6 +200,7 @@ def rest_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) ->
                 tuple(local.get("operations", ())),
                 tuple(local.get("references", ())),
                 local.get("limits", {}).get("answer", ANSWER_SECONDS),
+                tuple(value for name, value in headers.items() if variable(local["headers"][name]) is not None),
             )
         )
     return found

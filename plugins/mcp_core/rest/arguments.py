@@ -8,17 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import unquote
 
-from mcp_core.methods import GUARDED_PREFIXES, OVERRIDE_HEADERS
-from mcp_core.rest.document import ApiDocument, OpenApiError, text_of
-from mcp_core.rest.schemas import SchemaMaker, length_of
-from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestBody, RestParameter
-
-Withheld: TypeAlias = frozenset[tuple[ParameterPlace, str]]
+from mcp_core.rest.document import LONGEST_NAME, ApiDocument, OpenApiError, text_of
+from mcp_core.rest.schemas import SchemaMaker
+from mcp_core.rest.tools import FORM_MEDIA, FormStyle, ParameterPlace, RestBody, RestParameter
+from mcp_core.rest.withheld import Withheld, is_withheld
 
 LONGEST_ARGUMENT: Final = 64
+MOST_PARAMETERS: Final = 500
+"""Parameters of one operation."""
+_MOST_KINDS: Final = 64
+"""Media types of one body."""
+_LONGEST_PATH: Final = 2_000
 BODY: Final = "body"
 VARIABLE: Final = re.compile(r"\{([^{}/]+)\}")
 """A parameter in a path (OpenAPI 3.0.3, Paths Object)."""
@@ -33,36 +37,12 @@ _STYLES: Final = {
     ParameterPlace.COOKIE: ("form",),
 }
 """Styles that are written; the first is what stands for none."""
-_OF_THE_WAY: Final = frozenset(
-    {
-        *(
-            "accept",
-            "accept-encoding",
-            "authorization",
-            "connection",
-            "content-encoding",
-            "content-length",
-            "content-type",
-        ),
-        *("cookie", "expect", "forwarded", "host", "keep-alive", "origin", "proxy-authenticate", "proxy-authorization"),
-        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip"),
-    }
-)
-"""Headers that no argument sets: OpenAPI's own exceptions (Parameter Object, `name`), credentials, and what says whose
-request it is or how it is sent."""
-_CREDENTIALS: Final = frozenset(
-    {
-        *("accesskey", "accesstoken", "apikey", "apisecret", "apitoken", "authorization", "authtoken", "bearertoken"),
-        *("clientsecret", "idtoken", "oauthtoken", "refreshtoken", "secretkey", "token"),
-    }
-)
-"""What credentials are called where a description says of no scheme that they are some: letters and digits alone, and
-without an `x` before them. Path parameters are not among them: there a token is what is asked about."""
-_PREFIXES_OF_THE_WAY: Final = (*GUARDED_PREFIXES, "x-forwarded-", "x-kong-")
 
 
 def variables_of(path: str) -> set[str]:
     """Return the names in a path's braces. Raises OpenApiError where the path leads elsewhere than below the API."""
+    if len(path) > _LONGEST_PATH:
+        raise OpenApiError(f"has a path of more than {_LONGEST_PATH:,} characters")
     for segment in path.split("/"):
         literal = seen = VARIABLE.sub("x", segment)
         if {"{", "}"} & set(literal):
@@ -72,32 +52,6 @@ def variables_of(path: str) -> set[str]:
                 raise OpenApiError("has a path that leads to another place than it says")
             seen = unquote(seen)
     return set(VARIABLE.findall(path))
-
-
-def withheld_of(document: ApiDocument, taken_headers: Sequence[str]) -> Withheld:
-    """Return the parameters that no argument may set: API keys of security schemes, and the operator's headers."""
-    found = {(ParameterPlace.HEADER, name.lower()) for name in taken_headers}
-    for entry in document.part("components", "securitySchemes").values():
-        try:
-            scheme, _ = document.resolve(entry)
-        except OpenApiError:
-            continue
-        name, place = scheme.get("name"), scheme.get("in")
-        if scheme.get("type") == "apiKey" and isinstance(name, str) and str(place) in set(ParameterPlace):
-            found.add((ParameterPlace(str(place)), name.lower()))
-    return frozenset(found)
-
-
-def is_withheld(place: ParameterPlace, name: str, withheld: Withheld) -> bool:
-    """Return whether no argument may set a parameter."""
-    low = name.lower()
-    if place is ParameterPlace.HEADER and (
-        low in _OF_THE_WAY or low in OVERRIDE_HEADERS or low.startswith(_PREFIXES_OF_THE_WAY)
-    ):
-        return True
-    if place is not ParameterPlace.PATH and re.sub(r"[^a-z0-9]", "", low.removeprefix("x-")) in _CREDENTIALS:
-        return True
-    return (place, low) in withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +91,11 @@ class Arguments:
             properties[argument] = schema
             if one.node.get("required") is True or one.place is ParameterPlace.PATH:
                 required.append(argument)
-        body = _body(document, method, node, where)
+        body, sent = _body(document, method, node, where), None
         if body is not None:
-            schema, media, is_needed, document_of_body = body
-            properties[BODY] = maker.of(schema, document_of_body)
+            entry, media, is_needed, document_of_body = body
+            properties[BODY] = maker.of(entry.get("schema"), document_of_body)
+            sent = RestBody(BODY, media, tuple(_written(entry)) if media == FORM_MEDIA else ())
             required += [BODY] if is_needed else []
         if missing := variables - {one.name for one in parameters if one.place is ParameterPlace.PATH}:
             raise OpenApiError(f"has {{{min(missing)}}} in its path, and no parameter of this name")
@@ -148,10 +103,8 @@ class Arguments:
         if required:
             made["required"] = required
         made["additionalProperties"] = False
-        maker.finish(length_of(made))
-        if maker.definitions:
-            made["$defs"] = maker.definitions
-        return cls(tuple(parameters), None if body is None else RestBody(BODY, media), made)
+        made = maker.finish(made)
+        return cls(tuple(parameters), sent, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +126,18 @@ def _parameters(
     found: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
     for node in nodes:
         entries = node.get("parameters")
+        if isinstance(entries, list) and len(entries) > MOST_PARAMETERS:
+            raise OpenApiError(f"has more than {MOST_PARAMETERS} parameters")
         for entry in entries if isinstance(entries, list) else ():
+            document.count()
             one, inside = document.resolve(entry, where)
-            found[str(one.get("name")), str(one.get("in"))] = one, inside
-    for (name, in_), (one, inside) in found.items():
+            if len(str(one.get("name"))) > LONGEST_NAME:
+                raise OpenApiError(f"has a parameter whose name is longer than {LONGEST_NAME} characters")
+            name, in_ = str(one.get("name")), str(one.get("in"))
+            key = name.lower() if in_ == ParameterPlace.HEADER else name  # RFC 9110, section 5.1
+            found[key, in_] = one, inside
+    for (_, in_), (one, inside) in found.items():
+        name = str(one.get("name"))
         if in_ not in set(ParameterPlace):
             raise OpenApiError(f"has a parameter in {in_[:40]!a}, which is no place of OpenAPI 3")
         place, is_needed = ParameterPlace(in_), one.get("required") is True
@@ -224,8 +185,10 @@ def _argument_names(described: Sequence[_Described]) -> list[str]:
     return names
 
 
-def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: str) -> tuple[Any, str, bool, str] | None:
-    """Return schema, media type, whether it is needed, and its document; None where nothing is sent."""
+def _body(
+    document: ApiDocument, method: str, node: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], str, bool, str] | None:
+    """Return entry, media type, whether it is needed, and its document; None where nothing is sent."""
     if node.get("requestBody") is None:
         return None
     body, inside = document.resolve(node["requestBody"], where)
@@ -234,16 +197,31 @@ def _body(document: ApiDocument, method: str, node: Mapping[str, Any], where: st
             raise OpenApiError("needs a body, and GET has none")
         return None
     content = body.get("content")
-    kinds = [one for one in content if isinstance(one, str)] if isinstance(content, dict) else []
+    kinds = (
+        [one for one in islice(content, _MOST_KINDS) if len(one) < LONGEST_NAME] if isinstance(content, dict) else []
+    )
     media = next((one for one in kinds if is_json(one)), None)
     media = media or next((one for one in kinds if bare(one) == FORM_MEDIA), None)
     if media is None or not isinstance(content, dict):
         if body.get("required") is True:
             raise OpenApiError(f"needs a body of {', '.join(kinds[:3])[:120]!a}; JSON and forms are sent")
         return None
-    entry = content[media]
-    schema = entry.get("schema") if isinstance(entry, dict) else None
-    return schema, "application/json" if bare(media) == "*/*" else bare(media), body.get("required") is True, inside
+    entry = content[media] if isinstance(content[media], dict) else {}
+    return entry, "application/json" if bare(media) == "*/*" else bare(media), body.get("required") is True, inside
+
+
+def _written(entry: Mapping[str, Any]) -> Iterator[tuple[str, FormStyle]]:
+    """Yield the members of a form whose encoding says how they are written."""
+    encoding = entry.get("encoding")
+    for name, one in islice(encoding.items(), MOST_PARAMETERS) if isinstance(encoding, dict) else ():
+        if not isinstance(one, dict):
+            continue
+        if one.get("style") == FormStyle.DEEP:
+            yield name, FormStyle.DEEP
+        elif isinstance(media := one.get("contentType"), str) and bare(media) == FormStyle.JSON:
+            yield name, FormStyle.JSON
+        elif one.get("explode") is False:
+            yield name, FormStyle.JOINED
 
 
 def bare(media: str) -> str:

@@ -13,15 +13,19 @@ from urllib.parse import unquote
 
 MOST_HOPS: Final = 32
 """References that one reference may lead through."""
-MOST_SCHEMAS: Final = 2_000_000
-"""Schemas that are made of one description, those counted again that stand in several operations: seconds of work."""
+LONGEST_NAME: Final = 256
+"""Characters of the name of a parameter, or of a member of an object."""
+LONGEST_REFERENCE: Final = 2_000
+MOST_STEPS: Final = 5_000_000
+"""Steps that reading one description may take, some seconds: what is referred to from many places is read in each. The
+dearest of 2,639 public descriptions takes a tenth of it."""
 
 
 class OpenApiError(ValueError):
     """A description, or a part of it, cannot be used. The message says what was found, on one line."""
 
 
-class TooManySchemasError(OpenApiError):
+class TooMuchWorkError(OpenApiError):
     """The operations that are chosen take more work than one API may."""
 
 
@@ -46,17 +50,21 @@ class ApiDocument:
         if not isinstance(root.get("paths"), dict):
             raise OpenApiError("found no paths in it, so it has no operations")
         self.root: dict[str, Any] = root
+        self.is_draft_2020 = not version.startswith("3.0")
+        """Whether its schemas are JSON Schema 2020-12, where more may stand beside a reference (OpenAPI 3.1.0)."""
         self._others = dict(others or {})
-        self._left = MOST_SCHEMAS
+        self._left = MOST_STEPS
 
-    def count(self) -> None:
-        """Count one schema that is made. Raises TooManySchemasError: the same long one may stand in every operation."""
-        self._left -= 1
+    def count(self, steps: int = 1) -> None:
+        """Count work that is done next. Raises TooMuchWorkError: the same long part may stand in every operation."""
+        self._left -= steps
         if self._left < 0:
-            raise TooManySchemasError(f"the operations hold more than {MOST_SCHEMAS:,} schemas; write `operations`")
+            raise TooMuchWorkError(f"the operations take more than {MOST_STEPS:,} steps to read; write `operations`")
 
     def place(self, reference: str, document: str) -> tuple[str, str]:
         """Return where a reference that stands in a document leads. Raises OpenApiError where it may not lead there."""
+        if len(reference) > LONGEST_REFERENCE:
+            raise OpenApiError(f"refers to {_shown(reference)}, which is longer than {LONGEST_REFERENCE:,} characters")
         name, _, pointer = reference.partition("#")
         if name and name not in self._others:
             raise OpenApiError(f"refers to {_shown(name)}, another document, which `references` does not name")
@@ -65,6 +73,9 @@ class ApiDocument:
     def at(self, place: tuple[str, str]) -> Any:
         """Return what stands at a place. Raises OpenApiError where nothing does."""
         document, pointer = place
+        if pointer and not pointer.startswith("/"):
+            raise OpenApiError(f"refers to {_shown(f'{document}#{pointer}')}, an anchor; write the way to it, #/...")
+        self.count(1 + pointer.count("/"))
         node: Any = self._others[document] if document else self.root
         for word in pointer.split("/")[1:] if pointer else ():
             key = unquote(word).replace("~1", "/").replace("~0", "~")
@@ -105,5 +116,5 @@ def text_of(node: Mapping[str, Any], name: str, most: int) -> str:
     value = node.get(name)
     if not isinstance(value, str):
         return ""
-    value = value.strip()
-    return value if len(value) <= most else value[: most - 4].rstrip() + " ..."
+    text = value[: 2 * most].strip()  # a long one may be looked at in every operation
+    return text if len(text) <= most and len(value) <= 2 * most else text[: most - 4].rstrip() + " ..."

@@ -1,8 +1,9 @@
 """The operations of a description as tools: which, by what names, with which arguments.
 
 Laws: a name has 1 to 64 characters of [A-Za-z0-9_-], and is the same whichever operations are chosen; two operations
-never share one; what holds a credential is no argument; an operation that cannot be called exactly as it is described
-is left out, with a sentence that says why, and takes no other with it.
+never share one; a tool says which operation it calls, where its pin holds it to that; what holds a credential is no
+argument; an operation that cannot be called exactly as it is described is left out, with a sentence that says why, and
+takes no other with it.
 Source: OpenAPI 3.0.3 and 3.1.0, Paths Object, Operation Object, Parameter Object.
 """
 
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from mcp_core.rest.arguments import Arguments, withheld_of
-from mcp_core.rest.document import ApiDocument, OpenApiError, TooManySchemasError, text_of
+from mcp_core.rest.arguments import Arguments
+from mcp_core.rest.document import ApiDocument, OpenApiError, TooMuchWorkError, text_of
 from mcp_core.rest.tools import RestTool
+from mcp_core.rest.withheld import withheld_of
 
 MOST_TOOLS: Final = 1_000
 MOST_LISTED: Final = 8 * 1024 * 1024
@@ -27,9 +29,12 @@ MOST_LISTED: Final = 8 * 1024 * 1024
 LONGEST_NAME: Final = 64
 TAG: Final = "tag:"
 _DIGITS: Final = 8
+_DIGITS_OF_WAY: Final = 16
 _BAD: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 """Methods that are offered. `head` brings nothing to read; `options` and `trace` are about the way, not the API."""
+_MOST_TAGS, _LONGEST_ID, _MOST_SERVERS = 64, 500, 64
+"""Of one operation: paths may all refer to the same one, so what is beyond is not looked at."""
 _LONGEST_TITLE: Final = 120
 _LONGEST_DESCRIPTION: Final = 1_500
 
@@ -72,7 +77,7 @@ class _Operation:
         return words if len(words) <= LONGEST_NAME else self.told_apart(words)
 
     def told_apart(self, words: str) -> str:
-        """Return a name that no other operation can have."""
+        """Return a name that another operation has only where its id was made to come out so."""
         digest = hashlib.sha256(f"{self.method} {self.path}".encode()).hexdigest()[:_DIGITS]
         return f"{words[: LONGEST_NAME - _DIGITS - 1]}_{digest}"
 
@@ -89,6 +94,7 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     left_out: list[NoTool] = []
     operations = list(_operations(document, left_out))
     names = _names(operations)
+    often = Counter(names)
     picked = [(one, name) for one, name in zip(operations, names, strict=True) if _is_chosen(one, name, chosen)]
     if len(picked) > MOST_TOOLS:
         raise OpenApiError(f"{len(picked):,} operations are chosen, and {MOST_TOOLS:,} may be; write `operations`")
@@ -96,15 +102,18 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     usual = _usual_servers(document, operations)
     tools, size = [], 0
     for one, name in picked:
+        if often[name] > 1:
+            left_out.append(NoTool(name, "comes out under the same name as another operation; give it another id"))
+            continue
         try:
             _check_servers(one, usual)
             arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
-        except TooManySchemasError:
+        except TooMuchWorkError:
             raise
         except OpenApiError as error:
             left_out.append(NoTool(name, str(error)))
             continue
-        item = _item(name, one, arguments)
+        item = _item(name, one, {**arguments.schema, "$comment": _way(one, arguments)})
         size += len(json.dumps(item))
         if size > MOST_LISTED:
             raise OpenApiError(f"the tools take more than {MOST_LISTED:,} characters together; write `operations`")
@@ -127,22 +136,21 @@ def _operations(document: ApiDocument, left_out: list[NoTool]) -> Iterator[_Oper
             left_out.append(NoTool(path, str(error)))
             continue
         for method in _METHODS:
+            document.count()
             node = item.get(method)
             if not isinstance(node, dict):
                 continue
             own, tags = node.get("operationId"), node.get("tags")
-            words = tuple(one for one in tags if isinstance(one, str)) if isinstance(tags, list) else ()
-            yield _Operation(method.upper(), path, own if isinstance(own, str) else "", words, node, item, where)
+            words = tuple(one for one in tags[:_MOST_TAGS] if isinstance(one, str)) if isinstance(tags, list) else ()
+            id_ = own[:_LONGEST_ID] if isinstance(own, str) else ""
+            yield _Operation(method.upper(), path, id_, words, node, item, where)
 
 
 def _names(operations: Sequence[_Operation]) -> list[str]:
     """Return the name of each operation. Those that want the same one all lose it: none gets another's."""
-    often = Counter(one.wanted_name for one in operations)
-    names = [name if often[name := one.wanted_name] == 1 else one.told_apart(name) for one in operations]
-    twice = Counter(names)
-    return [
-        name if twice[name] == 1 else one.told_apart(f"{name}_") for one, name in zip(operations, names, strict=True)
-    ]
+    wanted = [one.wanted_name for one in operations]
+    often = Counter(wanted)
+    return [name if often[name] == 1 else one.told_apart(name) for one, name in zip(operations, wanted, strict=True)]
 
 
 def _is_chosen(one: _Operation, name: str, chosen: Sequence[str]) -> bool:
@@ -175,11 +183,21 @@ def _check_servers(one: _Operation, usual: list[Any]) -> None:
 
 
 def _urls(servers: Any) -> list[Any]:
-    urls = [one.get("url") for one in servers if isinstance(one, dict)] if isinstance(servers, list) else []
+    urls = (
+        [one.get("url") for one in servers[:_MOST_SERVERS] if isinstance(one, dict)]
+        if isinstance(servers, list)
+        else []
+    )
     return [one.removeprefix("https:").removeprefix("http:") if isinstance(one, str) else None for one in urls]
 
 
-def _item(name: str, one: _Operation, arguments: Arguments) -> dict[str, Any]:
+def _way(one: _Operation, arguments: Arguments) -> str:
+    """Return what a tool calls, and a digest of how, to stand where pins hold it."""
+    sent = repr((one.method, one.path, arguments.parameters, arguments.body))
+    return f"{one.method} {one.path} {hashlib.sha256(sent.encode()).hexdigest()[:_DIGITS_OF_WAY]}"
+
+
+def _item(name: str, one: _Operation, schema: dict[str, Any]) -> dict[str, Any]:
     """Return a tool as it is listed (2025-11-25, server/tools)."""
     title = text_of(one.node, "summary", _LONGEST_TITLE)
     about = text_of(one.node, "description", _LONGEST_DESCRIPTION)
@@ -195,6 +213,6 @@ def _item(name: str, one: _Operation, arguments: Arguments) -> dict[str, Any]:
         "name": name,
         **({"title": title} if title else {}),
         "description": described or f"{one.method} {one.path}",
-        "inputSchema": arguments.schema,
+        "inputSchema": schema,
         "annotations": hints,
     }

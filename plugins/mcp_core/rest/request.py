@@ -16,8 +16,10 @@ from typing import Any, Final
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
-from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE, is_withheld
-from mcp_core.rest.tools import FORM_MEDIA, ParameterPlace, RestParameter, RestTool
+from mcp_core.rest.arguments import MOST_DECODINGS, VARIABLE
+from mcp_core.rest.members import MemberError, Members
+from mcp_core.rest.tools import FORM_MEDIA, FormStyle, ParameterPlace, RestBody, RestParameter, RestTool
+from mcp_core.rest.withheld import folded, is_withheld
 
 MOST_TARGET: Final = 16_384
 """Characters of a request's path and query: half of what servers read of a request line, as a rule."""
@@ -25,6 +27,7 @@ _PARTS: Final = re.compile(r"\{[^{}]+\}|[^{}]+")
 _LITERAL: Final = "%!$&'()*+,;=:@~"
 """What stands in a segment as it is (RFC 3986, section 3.3), and what is encoded already."""
 _WIDE: Final = re.compile("%u[0-9a-f]{4}", re.IGNORECASE)
+_FIRST: Final = re.compile(r"[\[.]")
 _FIELD: Final = re.compile(r"[\x20-\x7e]*")
 _BETWEEN: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _MOST_DEPTH: Final = 16
@@ -47,6 +50,9 @@ class ArgumentError(ValueError):
 def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     """Return the request of a call. Raises ArgumentError."""
     given = [(one, arguments[one.argument]) for one in tool.parameters if arguments.get(one.argument) is not None]
+    for one, _ in given:
+        if is_withheld(one.place, one.name, tool.withheld):
+            raise ArgumentError(f"{one.argument} is set by the gateway; leave it out")
     path = _path(tool, {one.name: (one, value) for one, value in given if one.place is ParameterPlace.PATH})
     query = [pair for one, value in given if one.place is ParameterPlace.QUERY for pair in _query(tool, one, value)]
     headers = [("Accept", "application/json, */*;q=0.5")]
@@ -56,14 +62,29 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     cookies = [pair for one, value in given if one.place is ParameterPlace.COOKIE for pair in _query(tool, one, value)]
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
+    _check_members(tool, arguments)
     body = None
     if tool.body is not None and tool.body.argument in arguments:
-        body = _body(tool.body.media, arguments[tool.body.argument])
+        body = _body(tool, tool.body, arguments[tool.body.argument])
         headers.append(("Content-Type", tool.body.media))
     target = f"{path}?{'&'.join(query)}" if query else path
     if len(target) > MOST_TARGET:
         raise ArgumentError("the arguments make a URL that is too long; send less")
     return RestRequest(tool.method, target, tuple(headers), body)
+
+
+def _check_members(tool: RestTool, arguments: Mapping[str, Any]) -> None:
+    """Refuse objects whose members a server could read as others. Raises ArgumentError."""
+    schema = tool.item["inputSchema"]
+    is_form = {one.argument: not one.as_json for one in tool.parameters}
+    if tool.body is not None:
+        is_form[tool.body.argument] = tool.body.media == FORM_MEDIA
+    try:
+        for argument, as_form in is_form.items():
+            if isinstance(value := arguments.get(argument), dict | list):
+                Members(schema, is_form=as_form).check(argument, value, schema["properties"].get(argument))
+    except MemberError as error:
+        raise ArgumentError(str(error)) from None
 
 
 def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> str:
@@ -113,9 +134,16 @@ def _simple(one: RestParameter, value: Any) -> str:
     if one.as_json or not isinstance(value, dict | list):
         return _text(value)
     if isinstance(value, list):
-        return ",".join(map(_text, value))
-    pairs = ((name, _text(inner)) for name, inner in value.items())
+        return ",".join(_part(one, inner) for inner in value)
+    pairs = ((_part(one, name), _part(one, inner)) for name, inner in value.items())
     return ",".join(f"{name}={inner}" if one.explode else f"{name},{inner}" for name, inner in pairs)
+
+
+def _part(one: RestParameter, value: Any) -> str:
+    """Return a part of a value whose parts stand between commas, which says nothing of where another one begins."""
+    if "," in (text := _text(value)):
+        raise ArgumentError(f"{one.argument} is sent with commas between its parts; give parts without any")
+    return text
 
 
 def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
@@ -123,29 +151,36 @@ def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
     name = _quoted(one.name)
     if one.as_json or not isinstance(value, dict | list):
         yield f"{name}={_quoted(_text(value))}"
+    elif one.style == "deepObject":
+        for key, text in _deep(one.name, value, 0):
+            _check_key(tool, one, key, parts=False)
+            yield f"{_quoted(key)}={_quoted(text)}"
     elif isinstance(value, list):
         texts = [_quoted(_text(inner)) for inner in value]
         if one.explode or not texts:
             yield from (f"{name}={text}" for text in texts)
         else:
             yield f"{name}={_BETWEEN.get(one.style, ',').join(texts)}"
-    elif one.style == "deepObject":
-        yield from (f"{_quoted(key)}={_quoted(text)}" for key, text in _deep(one.name, value, 0))
     elif one.explode:
         for key, inner in value.items():
             _check_key(tool, one, key)
             yield f"{_quoted(key)}={_quoted(_text(inner))}"
     else:
+        for part in (text for pair in value.items() for text in map(_text, pair)):
+            if unquote(_BETWEEN.get(one.style, ",")) in part:
+                raise ArgumentError(
+                    f"{one.argument} has a part with the sign that stands between its parts; leave it out"
+                )
         parts = [_quoted(_text(part)) for pair in value.items() for part in pair]
         yield f"{name}={_BETWEEN.get(one.style, ',').join(parts)}"
 
 
-def _check_key(tool: RestTool, one: RestParameter, key: str) -> None:
+def _check_key(tool: RestTool, one: RestParameter, key: str, *, parts: bool = True) -> None:
     """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
     # Readers of forms take `a[]`, `a[b]`, `a.b` and `a b` for `a`, or for `a_b`.
-    spelt = {key, key.partition("[")[0], *(re.sub(r"[.\s\[]", "_", text) for text in (key, key.strip()))}
-    others = {other.name for other in tool.parameters if other is not one and other.place is one.place}
-    if spelt & others or any(is_withheld(one.place, name, tool.withheld) for name in spelt):
+    spelt = {key, *re.split(r"[\[.]", key.strip())[:1]} if parts else {key}
+    others = {folded(other.name) for other in tool.parameters if other is not one and other.place is one.place}
+    if any(folded(name) in others or is_withheld(one.place, name, tool.withheld) for name in spelt):
         raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")
 
 
@@ -169,12 +204,30 @@ def _field(one: RestParameter, text: str) -> str:
     return text.strip()
 
 
-def _body(media: str, value: Any) -> bytes:
-    if media == FORM_MEDIA:
+def _body(tool: RestTool, body: RestBody, value: Any) -> bytes:
+    if body.media == FORM_MEDIA:
         if not isinstance(value, dict):
             raise ArgumentError("body is sent as a form; give an object")
-        return "&".join(f"{_quoted(name)}={_quoted(text)}" for name, text in _deep("", value, 0)).encode()
+        # PHP, Rack and servlets read a form as if it stood in the query.
+        if any((ParameterPlace.QUERY, folded(_FIRST.split(name)[0])) in tool.withheld for name in value):
+            raise ArgumentError("body has a member that is set by the gateway; leave it out")
+        written = dict(body.written)
+        pairs = (pair for name, inner in value.items() for pair in _members(name, inner, written.get(name)))
+        return "&".join(f"{_quoted(name)}={text}" for name, text in pairs).encode()
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _members(name: str, value: Any, style: FormStyle | None) -> Iterator[tuple[str, str]]:
+    """Yield name and encoded value of what one member of a form becomes (OpenAPI 3.0.3, Encoding Object)."""
+    is_plain = isinstance(value, list) and not any(isinstance(inner, dict | list) for inner in value)
+    if style is FormStyle.JSON and isinstance(value, dict | list):
+        yield name, _quoted(_text(value))
+    elif style is FormStyle.JOINED and is_plain:
+        yield name, ",".join(_quoted(_text(inner)) for inner in value)
+    elif style is not FormStyle.DEEP and is_plain:
+        yield from ((name, _quoted(_text(inner))) for inner in value)
+    else:  # what OpenAPI 3.0 leaves open, objects, is written as most forms have it
+        yield from ((key, _quoted(text)) for key, text in _deep(name, value, 0))
 
 
 def _quoted(text: str) -> str:

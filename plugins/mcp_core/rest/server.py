@@ -15,7 +15,8 @@ class RestServer:
 
     `description` is the file or the URL of its OpenAPI 3 description; `through` the URL below which Kong serves it;
     `headers` what every request brings, secrets among it; `operations` which ones are tools; `references` the documents
-    that the description may refer to, as it names them; `seconds` how long one call may take.
+    that the description may refer to, as it names them; `seconds` how long one call may take;
+    `secrets` what is taken out of its answers.
     """
 
     name: str
@@ -25,6 +26,7 @@ class RestServer:
     operations: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     seconds: int = ANSWER_SECONDS
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def is_url(description: str) -> bool:

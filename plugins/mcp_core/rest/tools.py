@@ -34,19 +34,31 @@ class RestParameter:
     as_json: bool = False
 
 
+class FormStyle(StrEnum):
+    """How a member of a form is written (OpenAPI 3.0.3, Encoding Object) where a list is not its name, repeated."""
+
+    DEEP = "deepObject"
+    JOINED = "form without explode"
+    JSON = "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class RestBody:
-    """A request's body: the argument that holds it, and its media type."""
+    """A request's body: the argument that holds it, and its media type.
+
+    `written` says how members of a form are written that are not by their names alone: in which style.
+    """
 
     argument: str
     media: str
+    written: tuple[tuple[str, FormStyle], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RestTool:
     """An operation as a tool. `item` is the tool as it is listed.
 
-    `withheld` are parameters, by place and name in lower case, that no argument may set: credentials are Kong's.
+    `withheld` are parameters, by place and folded name, that no argument may set: credentials are Kong's.
     """
 
     name: str

@@ -101,7 +101,8 @@ def test_operations_that_are_left_out_are_a_warning(tmp_path):
 
 @pytest.mark.requirement("REST-019")
 def test_an_api_is_a_replica_on_loopback_and_its_secrets_are_read_where_it_is_offered(tmp_path):
-    more = '  headers: {apikey: "{vault://env/pets-key}"}\n  operations: ["tag:pets"]\n  limits: {answer: 5}\n'
+    more = '  headers: {apikey: "{vault://env/pets-key}", Accept-Language: de}\n'
+    more += '  operations: ["tag:pets"]\n  limits: {answer: 5}\n'
     server, _ = written(tmp_path, more)
     document = assemble([server], shared_files(answers=False), TAG)
     targets = [target["target"] for one in document.sections["upstreams"] for target in one.get("targets", ())]
@@ -112,7 +113,8 @@ def test_an_api_is_a_replica_on_loopback_and_its_secrets_are_read_where_it_is_of
     with pytest.raises(NoSecretError, match="can be no header"):
         rest_servers([server], {"PETS_KEY": "a\nX-Other: b"})
     (api,) = rest_servers([server], {"PETS_KEY": "of-the-gateway"})
-    assert api.headers == {"apikey": "of-the-gateway"}
+    assert api.headers == {"apikey": "of-the-gateway", "Accept-Language": "de"}
+    assert api.secrets == ("of-the-gateway",)
     assert (api.operations, api.seconds) == (("tag:pets",), 5)
     assert api.description == str((tmp_path / "pets.json").resolve())
     assert stdio_servers([server], {}) == []

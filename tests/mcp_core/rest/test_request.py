@@ -1,6 +1,7 @@
 """Arguments as an HTTP request: where each goes, and that no value chooses another operation."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,8 @@ from mcp_core.rest.document import ApiDocument
 from mcp_core.rest.operations import tools_of
 from mcp_core.rest.request import ArgumentError, request_of
 from mcp_core.rest.result import failed, result_of
+from mcp_core.rest.tools import ParameterPlace
+from mcp_core.rest.withheld import folded
 
 
 def tool_of(path="/a", method="get", parameters=(), body=None, **components):
@@ -104,6 +107,17 @@ def test_queries_are_written_in_the_styles_of_openapi(more, value, query):
     [
         *("api_key", "API_KEY", "other", "access_token"),
         *("other[]", "other[0]", "api_key[x", "api.key", "api key", " other", "api[key", "access.token[]"),
+        *(
+            "OTHER",
+            "Other[]",
+            "other.x",
+            "\uff4fther",
+            "api-key",
+            "apiKey",
+            "acces\u017ftoken",
+            "other\x00",
+            "OTHER.x[y]",
+        ),
     ],
 )
 def test_no_member_of_an_object_is_a_parameter_of_its_own_or_a_credential(key):
@@ -111,6 +125,25 @@ def test_no_member_of_an_object_is_a_parameter_of_its_own_or_a_credential(key):
     tool = tool_of(parameters=[parameter("q"), parameter("other")], securitySchemes=scheme)
     with pytest.raises(ArgumentError, match="a parameter of its own"):
         request_of(tool, {"q": {key: "x"}})
+
+
+@pytest.mark.requirement("REST-022")
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Own", "x_own", "Host"])
+def test_a_tool_that_has_a_withheld_parameter_all_the_same_is_not_called_with_it(name):
+    tool = tool_of(parameters=[parameter("X-Trace", "header")])
+    own = replace(tool.parameters[0], name=name)
+    withheld = frozenset({(ParameterPlace.HEADER, folded("X-Own"))})
+    with pytest.raises(ArgumentError, match="X-Trace is set by the gateway"):
+        request_of(replace(tool, parameters=(own,), withheld=withheld), {"X-Trace": "x"})
+
+
+@pytest.mark.requirement("REST-022")
+@pytest.mark.parametrize("name", ["api_key", "API-Key", "api_key.x", "apikey"])
+def test_no_member_of_a_form_is_a_key_that_servers_would_read_there_too(name):
+    scheme = {"k": {"type": "apiKey", "in": "query", "name": "api_key"}}
+    form = tool_of(method="post", body="application/x-www-form-urlencoded", securitySchemes=scheme)
+    with pytest.raises(ArgumentError, match="set by the gateway"):
+        request_of(form, {"body": {"a": "b", name: "mine"}})
 
 
 @pytest.mark.requirement("REST-011")
@@ -138,7 +171,7 @@ def test_bodies_are_json_or_forms():
     assert json.loads(made.body) == {"ä": [1, None]}
     assert dict(made.headers)["Content-Type"] == "application/json"
     form = tool_of(method="post", body="application/x-www-form-urlencoded")
-    assert request_of(form, {"body": {"a": {"b": 1}, "c": ["x", "y&"]}}).body == b"a%5Bb%5D=1&c%5B%5D=x&c%5B%5D=y%26"
+    assert request_of(form, {"body": {"a": {"b": 1}, "c": ["x", "y&"]}}).body == b"a%5Bb%5D=1&c=x&c=y%26"
     with pytest.raises(ArgumentError, match="give an object"):
         request_of(form, {"body": "x"})
     assert request_of(form, {}).body is None

@@ -1,10 +1,12 @@
 """A REST API as an MCP server, over real sockets: what reaches the API, and what an agent is told."""
 
 import asyncio
+import base64
 import ipaddress
 import json
 
 import pytest
+import structlog
 
 from mcp_core import jsonrpc
 from mcp_core.rest.server import RestServer
@@ -96,6 +98,45 @@ def test_arguments_that_do_not_fit_are_told_of_and_nothing_is_sent(tmp_path, arg
     assert api.asked == []
 
 
+def with_body(tmp_path, schema):
+    content = {"application/json": {"schema": schema}}
+    node = {"operationId": "a", "requestBody": {"content": content}, "responses": {}}
+    return described(tmp_path, {**PETS, "paths": {"/a": {"post": node}}})
+
+
+@pytest.mark.requirement("REST-013")
+def test_an_expression_that_takes_no_linear_time_lets_nothing_else_through(tmp_path):
+    schema = {"properties": {"a": {"pattern": "^(?=x)(a+)+$"}, "b": {"type": "integer"}}}
+    with rest_api() as api:
+        server = RestServer("pets", with_body(tmp_path, schema), api.url)
+        good, bad = ask(server, call("a", body={"a": "y", "b": 1}), call("a", body={"a": "y", "b": "x"}))
+    assert "isError" not in good["result"]
+    assert "arguments.body.b (type)" in text(bad)
+    assert len(api.asked) == 1
+
+
+@pytest.mark.requirement("REST-013")
+def test_arguments_that_take_too_long_to_check_are_not_sent(tmp_path):
+    item = {"type": "object", "anyOf": [{"required": [f"a{at}"]} for at in range(100)]}
+    schema = {"type": "object", "properties": {"many": {"items": item}, "role": {"enum": ["user"]}}}
+    with rest_api() as api:
+        server = RestServer("pets", with_body(tmp_path, schema), api.url)
+        (told,) = ask(server, call("a", body={"many": [{"a99": 1}] * 5_000, "role": "admin"}))
+    assert "would take too long; send less" in text(told)
+    assert api.asked == []
+
+
+@pytest.mark.requirement("REST-013")
+@pytest.mark.parametrize("odd", [{"$ref": "http://h/x"}, {"$schema": "x"}, {"unevaluatedItems": 1}])
+def test_no_plain_value_of_a_schema_lets_arguments_through(tmp_path, odd):
+    patterns = {f"p{at}": {"pattern": f"^{at}"} for at in range(300)}
+    schema = {"properties": {"a": {"default": odd}, "b": {"type": "integer"}, **patterns}}
+    with rest_api() as api:
+        (told,) = ask(RestServer("pets", with_body(tmp_path, schema), api.url), call("a", body={"b": "x"}))
+    assert "arguments.body.b (type)" in text(told)
+    assert api.asked == []
+
+
 @pytest.mark.requirement("REST-014")
 def test_every_call_brings_what_the_operator_gave_and_nothing_that_the_api_set(tmp_path):
     with rest_api(**{"/pets/1": (200, {"Set-Cookie": "session=adas"}, b"{}")}) as api:
@@ -105,6 +146,28 @@ def test_every_call_brings_what_the_operator_gave_and_nothing_that_the_api_set(t
     assert first["apikey"] == second["apikey"] == "of-the-gateway"
     assert "cookie" not in second
     assert "of-the-gateway" not in repr(server)
+
+
+@pytest.mark.requirement("REST-025")
+def test_a_key_of_the_gateway_that_the_api_says_back_reaches_neither_agent_nor_log(tmp_path):
+    key = "Bearer s3cr3t/of+the_gateway"
+    said = {
+        "/pets/1": (200, {}, json.dumps({"headers": {"Authorization": key}, "of": "pets"}).encode()),
+        "/pets/2": (401, {"Content-Type": "text/plain"}, b"bad " + base64.b64encode(b"t:" + key.encode())),
+        "/pets/3": (200, {"Content-Type": f"x/{key[7:]}"}, b"x"),
+        "/pets/4": (302, {"Location": f"/?key={key}"}, b""),
+        "/pets/5": (200, {"Content-Encoding": key[7:]}, b"x"),
+        "/pets/6": (200, {"Content-Type": "image/png"}, b"\x89PNG " + key.encode()),
+        "/pets/7": ("never", {}, b""),
+    }
+    with rest_api(**said) as api, structlog.testing.capture_logs() as lines:
+        server = RestServer("pets", described(tmp_path), api.url, {"Authorization": key}, seconds=1, secrets=(key,))
+        told = ask(server, *(call("getPet", id=one[6:]) for one in said))
+    assert api.asked[0][2]["authorization"] == key
+    assert json.loads(text(told[0])) == {"headers": {"Authorization": "REDACTED"}, "of": "pets"}
+    assert lines
+    for shown in (*told, lines, repr(server)):
+        assert not any(part in str(shown) for part in ("s3cr3t", "czNjcjN0", "MzY3IzdC", "zM2NyM3Q"))
 
 
 @pytest.mark.requirement("REST-015")
