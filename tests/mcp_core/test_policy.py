@@ -126,6 +126,22 @@ def test_principals_with_the_same_rules_share_one_view():
     assert not Policy.from_config({"tools": {"allow": ["*"]}}).by_principal
 
 
+@pytest.mark.requirement("POL-003")
+@pytest.mark.parametrize(
+    ("resources", "rules", "shown"),
+    [
+        ({"allow": ["*"]}, [], True),
+        ({"allow": ["note://*"]}, [], False),
+        ({"allow": ["*"], "deny": ["note://7"]}, [], False),
+        ({"allow": ["*"]}, [{"groups": ["staff"], "resources": {"deny": ["note://7"]}}], False),
+        ({"allow": ["*"]}, [{"groups": ["staff"], "resources": {"allow": ["note://7"]}}], True),
+    ],
+)
+def test_everybody_sees_all_of_a_kind_only_where_everything_is_allowed_and_nothing_denied(resources, rules, shown):
+    policy = Policy.from_config({"resources": resources, "rules": rules})
+    assert policy.shows_all(Kind.RESOURCE) is shown
+
+
 @pytest.mark.requirement("POL-004")
 @pytest.mark.parametrize(
     ("config", "field"),

@@ -22,9 +22,10 @@ from kong_mcp.gateway import choose_gateway
 from node.tools import node
 from resilience.conftest import OPEN, gateway
 from resilience.living import live
+from resilience.rolling import roll
 from resilience.shape import AGENTS, break_shape, lost, refused
 from resilience.timeline import timeline
-from servers.launch import wait_for
+from servers.launch import replicas, wait_for
 from servers.moody_server import MoodyServer, ask, call
 
 BUILD = Path("build")
@@ -208,6 +209,24 @@ def sessions(kind, *, quick, **_):
     ]
 
 
+def rolling(kind, *, quick, **_):
+    """Each part of a real Kong's node is restarted while agents call, and hold idle streams."""
+    agents, idle = (10, 100) if quick else (100, 2_000)
+    if kind != "kong":
+        return []
+    with replicas("one", "two", "three") as running:
+        seen, resident = roll(*running, agents=agents, more=2, pause=1, idle=idle)
+    name = f"{2 * agents} agents and {idle} idle streams, every part restarted"
+    asked = sum(came.total() for kinds in seen.values() for came in kinds.values())
+    gone = sum(lost(step, came, agents) for step, kinds in seen.items() for came in kinds.values())
+    before, *after = resident.values()
+    return [
+        row(f"{name}: calls and lists lost of {asked}", gone, "calls", 0),
+        row(f"{name}: memory of the node at the start", before / 2**20, "MiB"),
+        row(f"{name}: most memory of the node at the end of a step, to that", max(after) / before, "x", 1.5),
+    ]
+
+
 def shape(kind, *, quick, calls):
     """A real Kong's neighbours, plugin server and sidecars, are killed, frozen, restarted and rolled."""
     rows, calls = [], 1_000 if quick else calls // 2
@@ -234,7 +253,14 @@ def _draw(name, title, lines, marks):
     (BUILD / f"chaos-{name}.svg").write_text(timeline(title, lines, marks))
 
 
-PARTS = {"faults": faults, "deaths": deaths, "neighbours": neighbours, "sessions": sessions, "shape": shape}
+PARTS = {
+    "faults": faults,
+    "deaths": deaths,
+    "neighbours": neighbours,
+    "sessions": sessions,
+    "rolling": rolling,
+    "shape": shape,
+}
 
 
 @click.command()

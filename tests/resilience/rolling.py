@@ -7,9 +7,11 @@ from collections import Counter
 import httpx
 import yaml
 
+from bench.measure import descendants, resident_of
 from deck.support import DECK
 from e2e.harness import JSON_HEADERS, modern
 from kong_mcp.dev import free_port
+from resilience.idle import IdleStreams
 from servers.launch import wait_for
 from servers.moody_server import ask
 from servers.own_kong import BIN, OwnKong, Program
@@ -20,15 +22,20 @@ AGENT = {"apikey": "agents-key-0123456789"}
 class TwoSidecars(OwnKong):
     """A node whose upstream mcp-sidecar has two targets. With `passing` somebody else keeps the plugin server's socket.
 
-    `tools` are those that the policy allows.
+    `tools` are those that the policy allows, `others` more replicas of the server, `streams` the places of an agent.
     """
 
-    def __init__(self, replica, *, passing=True, tools='["*"]'):
+    def __init__(self, replica, *others, passing=True, tools='["*"]', streams=None):
         super().__init__(passing=passing)
-        self.replica, self.tools = replica, tools
+        self.replica, self.others, self.tools = replica, others, tools
         self.second_port = free_port()
         environment = self.environment | {"MCP_SIDECAR_LISTEN": f"127.0.0.1:{self.second_port}"}
         self.second = Program([BIN / "mcp-sidecar", "serve"], self.folder / "second.log", environment)
+        for program in (self.sidecar, self.second) if streams else ():
+            # One of them has all while the other is restarted.
+            program.environment |= dict.fromkeys(
+                ("MCP_SIDECAR_OPEN_PER_CALLER", "MCP_SIDECAR_OPEN_PER_SERVER"), str(streams)
+            )
         self.url = f"http://127.0.0.1:{self.port}/notes/mcp"
         self.load_deck(DECK)
 
@@ -42,9 +49,12 @@ class TwoSidecars(OwnKong):
         agents.write_text(yaml.safe_dump({"_format_version": "3.0", "consumers": [agent]}))
         self.load(deck / "shared.yaml", deck / "answers.yaml", server, agents)
         state = yaml.safe_load(self.state.read_text())
-        (upstream,) = (one for one in state["upstreams"] if one["name"] == "mcp-sidecar")
-        upstream["targets"].append({**upstream["targets"][0], "target": f"127.0.0.1:{self.second_port}"})
-        upstream["targets"][1].pop("id", None)
+        others = [one.port for one in self.others]
+        more = {"mcp-sidecar": [self.second_port], "mcp-notes": others, "mcp-notes-sessions": others}
+        for upstream in state["upstreams"]:
+            for port in more.get(upstream["name"], ()):
+                upstream["targets"].append({**upstream["targets"][0], "target": f"127.0.0.1:{port}"})
+                upstream["targets"][-1].pop("id", None)
         self.state.write_text(yaml.safe_dump(state))
 
     def start(self):
@@ -68,6 +78,14 @@ class TwoSidecars(OwnKong):
         """Return whether Kong, which may still know the one that was restarted as gone, sends requests to both."""
         said = httpx.get(f"{self.admin_url}/upstreams/mcp-sidecar/health", trust_env=False).json()
         return [one["health"] for one in said["data"]] == ["HEALTHY"] * 2
+
+    def processes(self):
+        """Return the ids of the node's own processes: nginx, plugin server and both sidecars."""
+        programs = (self.plugin_server, self.sidecar, self.second)
+        master = int((self.prefix / "pids" / "nginx.pid").read_text())
+        return [
+            found for one in (master, *(program.process.pid for program in programs)) for found in descendants(one, "")
+        ]
 
     def close(self):
         super().close()
@@ -107,45 +125,69 @@ class Asker:
         self._thread.join(30)
 
 
-def roll(replica, *, agents, more):
+class _Load:
+    """What agents do while a node is rolled: `agents` of each kind ask again and again, `idle` streams are open."""
+
+    def __init__(self, node, agents, pause, idle):
+        kinds = {"calls": modern("good"), "lists": ask("tools/list")}
+        self.idle = IdleStreams(node.url, idle, **AGENT)
+        self.askers = {kind: [Asker(node.url, asked, pause) for _ in range(agents)] for kind, asked in kinds.items()}
+        self.all = [one for several in self.askers.values() for one in several]
+
+    def go_on(self, more):
+        """Wait until every agent was answered so many times more, and every stream is open."""
+        before = {one: one.total() for one in self.all}
+        wait_for(
+            lambda: all(one.total() >= before[one] + more for one in self.all) and self.idle.open == self.idle.count,
+            self.told,
+            seconds=120,
+        )
+
+    def told(self):
+        return f"{self.idle.open} streams are open, {self.idle.came}; {[one.seen for one in self.all[:2]]}"
+
+    def stop(self):
+        self.idle.stop()
+        for one in self.all:
+            one.stop()
+
+
+def roll(*replicas, agents, more, pause=0.02, idle=0):
     """Restart each part under load; a step ends when each agent was answered `more` times after it.
 
-    Gives {step: {"calls" or "lists": Counter of "ok", statuses and exceptions}}.
+    `idle` streams are open all the while. Gives {step: {"calls" or "lists": Counter of "ok", statuses and exceptions}},
+    and {step: bytes that are resident in the node's processes at its end}.
     """
-    with contextlib.closing(TwoSidecars(replica)) as node:
+    with contextlib.closing(TwoSidecars(*replicas, streams=idle + 3 * agents)) as node:
         node.start()
-        kinds = {"calls": modern("good"), "lists": ask("tools/list")}
-        askers = {kind: [Asker(node.url, asked, 0.02) for _ in range(agents)] for kind, asked in kinds.items()}
-        every = [one for several in askers.values() for one in several]
-
-        def go_on():
-            before = {one: one.total() for one in every}
-            wait_for(lambda: all(one.total() >= before[one] + more for one in every), lambda: str(every), seconds=60)
+        load = _Load(node, agents, pause, idle)
 
         def restart(program, start):
             program.stop()
             start()
-            wait_for(node.both_are_healthy, lambda: str(every), seconds=60)
+            wait_for(node.both_are_healthy, load.told, seconds=120)
 
         steps = {
             "before": lambda: None,
             "one of two sidecars": lambda: restart(node.sidecar, node.start_sidecar),
             "the other sidecar": lambda: restart(node.second, node.start_second),
             "the plugin server": lambda: restart(node.plugin_server, node.start_plugin_server),
-            "kong reload": lambda: node.kong("reload"),
+            "Kong reloaded": lambda: node.kong("reload"),
         }
+        resident = {}
         for step, do in steps.items():
-            for one in every:
+            for one in load.all:
                 one.step = step
-            go_on()
+            load.go_on(more)
             do()
-            go_on()
-        for one in every:
-            one.stop()
-        return {
+            load.go_on(more)
+            resident[step] = resident_of(node.processes())
+        load.stop()
+        seen = {
             step: {
                 kind: sum((one.seen.get(step, Counter()) for one in several), Counter())
-                for kind, several in askers.items()
+                for kind, several in load.askers.items()
             }
             for step in steps
         }
+        return seen, resident

@@ -4,6 +4,8 @@ import os
 import socket
 import sys
 
+_BACKLOG = 4096
+"""Connections that may wait while no program listens; it is systemd's own default (Backlog= of systemd.socket(5))."""
 _PASS = """import os, sys
 number, count, owner = sys.argv[1:4]
 os.dup2(int(number), 3)
@@ -16,7 +18,7 @@ def listening(path):
     """Return a listening unix socket at a path, for children to inherit."""
     made = socket.socket(socket.AF_UNIX)
     made.bind(str(path))
-    made.listen()
+    made.listen(_BACKLOG)
     os.set_inheritable(made.fileno(), True)
     return made
 
