@@ -25,6 +25,7 @@ from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.adaptive.caller_turns import CallerTurns
 from mcp_sidecar.adaptive.noted import Noted
+from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.logs import Line
 
 AT_ONCE: Final = 4
@@ -86,6 +87,17 @@ class FlowItem:
         if not rules.closes(self.labels(rules), BOTH):
             return False
         return self.kind is None or not rules.permits_use(principal, self.member, self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRequest:
+    """A request before the gate: whose it is, in which session, its log line, its method, and who is cut off."""
+
+    claims: Claims
+    target: Target
+    line: Line
+    method: str
+    cuts: Cuts
 
 
 def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem:

@@ -330,6 +330,7 @@ class Serving:
         if session is None:
             return Reject(INVALID_REQUEST, "There is no session to end.", Reason.SESSION)
         self._all.sessions.forget(session, self.virtual.members)
+        self._all.gate.withdraw(self.claims, self._call.target)
         return 204, {}, b""
 
 

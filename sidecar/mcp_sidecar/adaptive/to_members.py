@@ -21,8 +21,8 @@ from mcp_core.outcome import Reject
 from mcp_core.params import repeating
 from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.finding import MemberFinder
-from mcp_sidecar.adaptive.flow_gate import FlowGate, FlowRequest
-from mcp_sidecar.adaptive.flows import FlowItem, first_held, flow_item
+from mcp_sidecar.adaptive.flow_gate import FlowGate
+from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest, first_held, flow_item
 from mcp_sidecar.adaptive.local import Route
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered
 from mcp_sidecar.adaptive.sessions import MemberSessions, Running, RunningAt
@@ -126,6 +126,9 @@ class ToMembers:
             running = self._known.running.of_id(session, params.get("requestId"))
             if running is not None:
                 return await self._cancel(message, session, running)
+            cancelled = params.get("requestId")
+            if cancelled is not None and self._known.gate.withdraw(self._call.claims, self._call.target, cancelled):
+                return None
         known = [one for one in self._virtual.members if self._known.sessions.known(session, one) is not None]
         if len(known) != 1:
             return None
@@ -185,7 +188,8 @@ class ToMembers:
         return None if held is None else await self._known.gate.refusal(rules, held, self._request())
 
     def _request(self) -> FlowRequest:
-        return FlowRequest(self._call.claims, self._call.target, self._line, self._call.claims.method)
+        call = self._call
+        return FlowRequest(call.claims, call.target, self._line, call.claims.method, self._parts.cuts)
 
     def _relay(
         self,

@@ -1,9 +1,14 @@
 """A person is asked whether one call may pass: what they see, and what their yes is good for."""
 
+import time
+
+import anyio
 import pytest
 
+from mcp_core.auth.revoked import Revocable, Revoked, Word, digest_of, session_mark
 from mcp_core.outcome import Reject
 from mcp_core.principal import Principal
+from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.adaptive import consent
 from mcp_sidecar.adaptive.consent import ASK_SECONDS, KEY
 from mcp_sidecar.adaptive.showing import shown
@@ -44,6 +49,50 @@ def test_no_answer_but_a_plain_yes_lets_a_call_of_a_session_pass(agent, called, 
     async def work(desk):
         await tainted(desk, **era)
         assert is_closed(await desk.used("send_mail", answer=answer, **era))
+
+    agent(work)
+    assert len(called) == 2
+
+
+CANCELS = {"method": "notifications/cancelled", "params": {"requestId": 7}}
+DELETES = {}
+
+
+@pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize("first", [{"result": NO[0]}, CANCELS, DELETES], ids=["no", "cancelled", "session-ended"])
+def test_no_yes_counts_that_comes_after_a_no_or_when_nobody_waits_any_more(agent, called, first):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        answers = [first, {"result": YES}] if first else [first]
+        with anyio.fail_after(60):
+            assert is_closed(await desk.used("send_mail", answer=answers, **legacy(SESSION)))
+
+    agent(work)
+    assert len(called) == 2
+
+
+@pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize("cancels", [{"requestId": 8}, {"requestId": "7"}, {}])
+def test_who_cancels_another_call_withdraws_no_question(agent, called, cancels):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        answers = [{**CANCELS, "params": cancels}, {"result": YES}]
+        assert not isinstance(await desk.used("send_mail", answer=answers, **legacy(SESSION)), Reject)
+
+    agent(work)
+    assert len(called) == 3
+
+
+@pytest.mark.requirement("FLOW-119")
+def test_who_is_cut_off_waits_for_no_persons_answer(agent, called):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        word = Word(digest_of(Revocable.SESSION, "s"), 1, int(time.time()) + 1000)
+        answers = [lambda: desk.all.parts.cuts.hear(Revoked([word]))]
+        with anyio.fail_after(60):
+            heard = await desk.used("send_mail", answer=answers, cuts=(session_mark("s"),), **legacy(SESSION))
+        assert heard.reason is Reason.CUT_OFF
+        assert desk.line.outcome == Ending.CUT_OFF
 
     agent(work)
     assert len(called) == 2
