@@ -18,7 +18,7 @@ from mcp_core.outcome import Reject, RequestId
 from mcp_core.reasons import Reason
 from mcp_sidecar.adaptive.consent import ASK_SECONDS, KEY, AskFirst, Consents, can_ask, is_yes
 from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest, Flows, is_only_told, lets_pass
-from mcp_sidecar.adaptive.showing import MOST_SHOWN, as_shown, question, without_answer
+from mcp_sidecar.adaptive.showing import MOST_SHOWN, as_shown, question, says_nothing, without_answer
 from mcp_sidecar.lane.answering import Fetching
 
 _NOT_SHOWN: Final = (
@@ -78,7 +78,9 @@ class FlowGate:
             return await self._passed(rules, item, asked, as_shown(params), partial(go_on, shown=True))
 
         if ours:
-            yes = self.consents.yes_to(claims, target, item, params, self._wall())
+            # It is another request than the one that was shown, so its id is another, too.
+            nothing = says_nothing(claims.id)
+            yes = self.consents.yes_to(claims, target, item, params, self._wall()) if nothing else None
             used = yes is not None and await self.flows.spend(claims, target, yes, ASK_SECONDS)
             return await let_by_person() if used else refusal
         # What comes with a member's own state cannot carry a second one.

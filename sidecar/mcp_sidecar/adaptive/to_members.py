@@ -37,6 +37,8 @@ from mcp_sidecar.upstream.talk import TalkError
 
 _BARE_HEADERS: Final = {"content-type": JSON_TYPE}
 """What goes with a message that holds nothing of the agent's."""
+_ENVELOPE: Final = ("jsonrpc", "id", "method")
+"""What a request has beside its params."""
 _MOST_AT_ONCE: Final = 8
 """Items whose labels are looked up in the event loop."""
 _NOT_ANSWERED: Final = {"code": -1, "message": "The gateway does not let the agent's answer pass."}
@@ -80,9 +82,11 @@ class ToMembers:
         def go_on(params: Mapping[str, Any], *, shown: bool = False) -> Relay:
             if method == methods.SUBSCRIBE and session is not None:
                 self._known.sessions.subscribes(session, route.member)
-            # After a yes nothing goes that nobody saw: headers that repeat arguments are made of what they repeat.
+            # After a yes nothing goes that nobody saw: no more than a request needs, and headers that repeat arguments
+            # are made of what they repeat.
             repeated = repeating(route.schema, params.get("arguments")) if shown else route.repeated
-            relay = self._relay(route.member, {**message, "params": params}, repeated=repeated, bare=shown)
+            kept = {name: message[name] for name in _ENVELOPE} if shown else message
+            relay = self._relay(route.member, {**kept, "params": params}, repeated=repeated, bare=shown)
             if session is not None:
                 running = Running(message["id"], item, relay.questions)
                 relay.during = partial(self._known.running.note, session, running)

@@ -41,16 +41,28 @@ class Desk:
         return other
 
     async def used(
-        self, name, arguments=None, *, meta=None, params=None, answer=None, at=None, headers=None, **changes
+        self,
+        name,
+        arguments=None,
+        *,
+        meta=None,
+        params=None,
+        answer=None,
+        at=None,
+        headers=None,
+        beside=None,
+        **changes,
     ):
         """Return what an agent hears that calls a tool, or asks what `params` and `method` say.
+
+        `beside` are members of its message that MCP does not know.
 
         `answer` is what it answers when it is asked something, at the sidecar whose virtual servers `at` are: one
         answer, or several of them and other messages.
         """
         said = {"name": name, "arguments": arguments or {}, **({"_meta": meta} if meta else {}), **(params or {})}
         era = {**MODERN, "id": 7, **changes}
-        message = {"jsonrpc": "2.0", "id": era["id"], "method": era["method"], "params": said}
+        message = {"jsonrpc": "2.0", "id": era["id"], "method": era["method"], "params": said, **(beside or {})}
         asked = self._call(dumped(message), **era)
         asked.headers.update(headers or {})
         self.line = Line(0.0)

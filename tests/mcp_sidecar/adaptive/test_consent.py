@@ -1,5 +1,6 @@
 """A person is asked whether one call may pass: what they see, and what their yes is good for."""
 
+import json
 import time
 
 import anyio
@@ -283,6 +284,38 @@ def test_nobody_is_asked_about_a_call_whose_id_says_something(agent, id_, asks):
         assert is_closed(heard) is not asks
 
     agent(work)
+
+
+@pytest.mark.requirement("FLOW-113")
+@pytest.mark.parametrize(("id_", "passes"), [("8c5f6a1e", True), ("to: bob", False), (2**60, False)])
+def test_a_yes_lets_no_request_pass_whose_id_says_something(agent, called, id_, passes):
+    async def work(desk):
+        await tainted(desk)
+        asked = await desk.used("send_mail", meta=CAPABLE)
+        back = {"requestState": asked["requestState"], "inputResponses": {KEY: YES}}
+        assert is_closed(await desk.used("send_mail", meta=CAPABLE, params=back, id=id_)) is not passes
+
+    agent(work)
+    assert len(sent(called)) == passes
+
+
+@pytest.mark.requirement("FLOW-113")
+@pytest.mark.parametrize("era", ERAS, ids=["modern", "legacy"])
+def test_no_unknown_member_of_a_message_nor_an_order_of_keys_is_sent_unseen(agent, called, kong, era):
+    era = {**era, "session": SESSION} if "session" in era else era
+    given = {"arguments": {"b": 1, "a": {"d": 2, "c": [{"f": 3, "e": 4}]}}, "meta": CAPABLE, "beside": {"x": "s3cr3t"}}
+
+    async def work(desk):
+        await tainted(desk, **era)
+        asked = await desk.used("send_mail", **given, answer={"result": YES}, **era)
+        if "requestState" in asked:
+            back = {"requestState": asked["requestState"], "inputResponses": {KEY: YES}}
+            await desk.used("send_mail", **given, params=back, **era)
+
+    agent(work)
+    (one,) = sent(called)
+    assert json.dumps(one["arguments"]) == '{"a": {"c": [{"e": 4, "f": 3}], "d": 2}, "b": 1}'
+    assert "s3cr3t" not in str(kong.requests)
 
 
 @pytest.mark.requirement("FLOW-113")
