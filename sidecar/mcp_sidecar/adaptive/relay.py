@@ -20,7 +20,7 @@ from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.reasons import Ending, Reason
 from mcp_core.sse import Event
-from mcp_core.surface import ANSWER_LIMITS, unreadable
+from mcp_core.surface import ANSWER_LIMITS, unreadable, written
 from mcp_core.terms import Terms
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetch import Fetch
@@ -29,6 +29,7 @@ from mcp_sidecar.lane.filtering import Tally
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.answers import STREAM_TYPE
+from mcp_sidecar.upstream.bodies import THREAD_BYTES
 from mcp_sidecar.upstream.talk import TalkError
 
 EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
@@ -64,6 +65,9 @@ class Spoken:
 Speak: TypeAlias = Callable[[bool], Awaitable[Spoken]]
 """Returns how a member is spoken to; with True, in a session that is opened anew. Raises TalkError."""
 
+Apart: TypeAlias = Callable[..., Awaitable[Any]]
+"""Does work in a thread that may take long, in its caller's turn, and returns what it comes to."""
+
 Cut: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any] | None]]
 """Returns what is shown of a result that is too long, None for one that is not."""
 
@@ -79,8 +83,11 @@ class Relay:
         member: str,
         message: Mapping[str, Any],
         repeated: Mapping[str, str] | None = None,
+        *,
+        apart: Apart,
     ) -> None:
-        """`repeated` are headers that repeat arguments; None where the agent's own do."""
+        """`repeated` are headers that repeat arguments; None where the agent's own do. `apart` is for long texts."""
+        self._apart = apart
         self._repeated = repeated
         self._parts = parts
         self._call = call
@@ -174,13 +181,17 @@ class Relay:
             # An answer as it came: of messages, only questions of the member need another id.
             return text
         # Read as it was judged, and as clients read it: what they take for a question is one, however odd it is.
-        value = loosejson.load(text, ANSWER_LIMITS).value
+        value = (await self._done(len(text), loosejson.load, text, ANSWER_LIMITS)).value
         changed = False
         for message in value if isinstance(value, list) else [value]:
             if isinstance(message, dict):
                 asks, bears = self._is_asking(message), await self._bears(message, cut, bridged=bridged)
                 changed = changed or asks or bears
-        return dumped(value) if changed else text
+        return await self._done(len(text), written, value) if changed else text
+
+    async def _done(self, size: int, work: Callable[..., Any], *of: Any) -> Any:
+        """Do work on a text of so many bytes: a long one is read and written apart from the event loop."""
+        return work(*of) if size < THREAD_BYTES else await self._apart(work, *of)
 
     def _is_asking(self, message: dict[str, Any]) -> bool:
         """Give a question of the member the id by which it is answered, in place. Returns whether it is one."""

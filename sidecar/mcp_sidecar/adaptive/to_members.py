@@ -214,7 +214,8 @@ class ToMembers:
         headers = headers if after is None else {**headers, methods.LAST_EVENT_HEADER: after}
         call = replace(self._call, headers=headers)
         line = Line(time.monotonic()) if beside else self._line
-        relay = Relay(self._parts, call, line, member, message, repeated)
+        apart = partial(self._known.finder.apart, self._principal)
+        relay = Relay(self._parts, call, line, member, message, repeated, apart=apart)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's

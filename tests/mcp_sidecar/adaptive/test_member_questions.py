@@ -1,11 +1,15 @@
 """What members of a virtual server say is read as it was judged: whatever asks an agent is answered to who asked."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
+from mcp_core import loosejson
 from mcp_core.virtual import ListBudget
+from mcp_sidecar.adaptive import relay
 from mcp_sidecar.adaptive.relay import MOST_QUESTIONS, answered
 from mcp_sidecar.adaptive.serving import Serving
 from mcp_sidecar.adaptive.sessions import AgentSaid, new_id
@@ -150,12 +154,27 @@ def test_what_is_known_of_a_members_questions_has_a_bound(desk, call, member):
     async def work():
         async with desk() as all_:
             asked = call(CALL, **ERA, method="tools/call", id=7)
-            relay = await Serving(all_, asked, asked.claims.terms.virtual, Line(0.0)).answer()
-            async with relay.answer() as parts:
+            asking = await Serving(all_, asked, asked.claims.terms.virtual, Line(0.0)).answer()
+            async with asking.answer() as parts:
                 async for _ in parts:
                     pass
-            return relay.questions
+            return asking.questions
 
     kept = anyio.run(work)
     assert len(kept) == MOST_QUESTIONS
     assert (kept[-1], max(map(len, kept))) == (f'"q{MOST_QUESTIONS + 49}"', 6)
+
+
+@pytest.mark.requirement("VIRT-302")
+@pytest.mark.parametrize(("size", "apart"), [(relay.THREAD_BYTES, True), (100, False)])
+def test_a_long_text_is_read_and_written_apart_from_the_event_loop(member, heard, monkeypatch, size, apart):
+    threads = []
+
+    def noting(work):
+        return lambda *of: threads.append(threading.get_ident()) or work(*of)
+
+    monkeypatch.setattr(relay, "loosejson", SimpleNamespace(load=noting(loosejson.load)))
+    monkeypatch.setattr(relay, "written", noting(relay.written))
+    member.texts = [asks(params=json.dumps({"message": "x" * size})), DONE]
+    heard()
+    assert [one != threading.get_ident() for one in threads] == [apart, apart]
