@@ -79,12 +79,13 @@ class Desk:
                     return part.refusal
                 if answer is not None and isinstance(part, Said) and b"elicitation/create" in part.text:
                     for one in answer if isinstance(answer, list) else [answer]:
-                        await self._answer(json.loads(part.text)["id"], one, at or self.all)
+                        await self.answers(json.loads(part.text)["id"], one, at)
                 elif isinstance(part, Whole | Said):
                     texts.append(part.text)
         return json.loads(texts[-1])["result"]
 
-    async def _answer(self, id_, answer, at):
+    async def answers(self, id_, answer, at=None):
+        """Answer a question at a sidecar, or send what else `answer` is there: {} ends the session."""
         if callable(answer):
             answer()
             return
@@ -92,7 +93,7 @@ class Desk:
         body = dumped({"jsonrpc": "2.0", **message}) if answer else b""
         said = {**legacy(SESSION), "method": "", "id": None, "http_method": "POST" if answer else "DELETE"}
         back = self._call(body, **said)
-        status, _, _ = await Serving(at, back, back.claims.terms.virtual, Line(0.0)).answer()
+        status, _, _ = await Serving(at or self.all, back, back.claims.terms.virtual, Line(0.0)).answer()
         assert status == (202 if answer else 204)
 
 

@@ -85,6 +85,19 @@ def test_who_cancels_another_call_withdraws_no_question(agent, called, cancels):
 
 
 @pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize(("flow", "left"), [(FLOW, 1), ({**FLOW, "ask": False}, 0), (None, 0)])
+def test_an_answer_is_left_for_other_sidecars_only_where_people_are_asked(agent, memory, monkeypatch, flow, left):
+    leaves = []
+    monkeypatch.setattr(memory, "leave_answer", lambda *of, **_yes: leaves.append(of))
+
+    async def work(desk):
+        await desk.answers("~ask/" + "0" * 32, {"result": YES})
+
+    agent(work, flow=flow)
+    assert len(leaves) == left
+
+
+@pytest.mark.requirement("FLOW-119")
 def test_who_is_cut_off_waits_for_no_persons_answer(agent, called):
     async def work(desk):
         await tainted(desk, **legacy(SESSION))
