@@ -134,7 +134,12 @@ def filter_text(
         return outcome
     if not isinstance(outcome, Mutated):
         return body
-    return b"" if outcome.message is None else _dump(outcome.message, _ITEM_DEPTH).encode()
+    return b"" if outcome.message is None else written(outcome.message)
+
+
+def written(value: Any) -> bytes:
+    """Return a value as JSON, as clients read it. In a thread, others run meanwhile."""
+    return _dump(value, _ITEM_DEPTH).encode()
 
 
 def _dump(value: Any, depth: int) -> str:

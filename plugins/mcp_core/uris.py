@@ -21,8 +21,10 @@ from mcp_core.keys import alike
 
 # Control characters are dropped by WHATWG readers, and backslashes become slashes.
 _ODD_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\\]")
-# Some readers take parameters (after a semicolon) and blanks off a segment, and then look what is left.
-_DOT_SEGMENT: Final = re.compile(r"(?:[/:]|%2[fF]|%5[cC])\.{1,2} *(?:[/?#;]|%2[fF]|%5[cC]|%3[bB]|\Z)")
+# Some readers take blanks off a segment, and then look what is left.
+_DOT_SEGMENT: Final = re.compile(r"(?:[/:]|%2[fF]|%5[cC])\.{1,2} *(?:[/?#]|%2[fF]|%5[cC]|\Z)")
+# And parameters, behind a semicolon: of paths alone, for in a query it stands between values.
+_DOTS_WITH_PARAMETERS: Final = re.compile(r"/(?:[^:/?#]*:|[^?#]*(?:/|%2[fF]|%5[cC]))?\.{1,2} *(?:;|%3[bB])")
 _NEEDLESS_ENCODING: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
 # File systems and routers take several slashes for one.
 _SLASHES: Final = re.compile(r"[^:/]//|[^:]///")
@@ -85,10 +87,14 @@ def is_normal(uri: str) -> bool:
         and _ODD_CHARACTER.search(uri) is None
         and uri == uri.strip()
         and ("//" not in uri or _SLASHES.search(uri) is None)
-        and ("." not in uri or _DOT_SEGMENT.search(f"/{uri}") is None)
+        and ("." not in uri or not _has_dots(f"/{uri}"))
         and ("%" not in uri or _NEEDLESS_ENCODING.search(uri) is None)
         and ("--" not in uri or uri.lower().count("xn--") <= _MAX_PUNYCODE)
     )
+
+
+def _has_dots(text: str) -> bool:
+    return _DOT_SEGMENT.search(text) is not None or _DOTS_WITH_PARAMETERS.match(text) is not None
 
 
 def denied(glob: str) -> set[str]:

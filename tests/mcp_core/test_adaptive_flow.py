@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from mcp_core.adaptive import flow
 from mcp_core.adaptive.flow import ANYTHING, BOTH, FlowMode, FlowRules, Labelled, ReadLabel
 from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
-from mcp_core.policy import View
+from mcp_core.policy import View, read_forms
 from mcp_core.principal import consumer
 from mcp_core.terms import Terms, terms_of, write_terms
 from mcp_core.virtual import Virtual, VirtualError, read_config
@@ -120,6 +121,16 @@ def test_a_name_that_some_reader_trims_has_no_permit(name):
     assert not rules(permits=[{"server": "mail", "tools": ["send*"]}]).permits_use(
         consumer("ada"), "mail", Kind.TOOL, name
     )
+
+
+@pytest.mark.requirement("FLOW-112")
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_a_name_is_read_once_for_all_permits(monkeypatch, count):
+    read = []
+    monkeypatch.setattr(flow, "read_forms", lambda kind, name: read.append(name) or read_forms(kind, name))
+    made = rules(permits=[{"server": "notes", "resources": [f"note://{at}"]} for at in range(count)])
+    assert made.permits_use(consumer("ada"), "notes", Kind.RESOURCE, f"note://{count - 1}") is (count > 0)
+    assert len(read) == min(count, 1)
 
 
 @pytest.mark.requirement("FLOW-102")

@@ -193,6 +193,13 @@ READ_AS_ANOTHER = {
     "file:///public/..": "a dot segment at the end",
     "file:///public/..?q": "a dot segment before a query",
     "file:///public/..;x/key": "a dot segment with parameters, which some readers take off first",
+    "file:///public/.;x/key": "one dot with parameters",
+    "file:///public/a/..%3Bx/key": "a dot segment with an encoded semicolon",
+    "file:///public/a%2F..;x/key": "a dot segment with parameters behind an encoded slash",
+    "file:///public/%3F/..;x/key": "a dot segment with parameters behind an encoded question mark",
+    "note:..;x/private": "a dot segment with parameters behind the scheme",
+    "..;x/private": "a dot segment with parameters at the start",
+    "file:///public/.. ;x/key": "a dot segment with a blank and parameters",
     "file:///public/.. /key": "a dot segment with a blank, which some readers take off first",
     "file:///public/%2e%2e/private": "encoded dots",
     "file:///public/.%2E/private": "one encoded dot",
@@ -292,6 +299,12 @@ def test_a_name_that_no_header_could_hold_is_no_item(kind, longest):
         *("file:///public/a.txt", "file:///public/.hidden", "file:///a/...", "file:///my docs/a", "note://Ann/1.2"),
         *("https://docs.example/A?b=c/d#e", "x:y", "memo://insights", "file:///{+path}", "repo://o/r{/path*}{?ref}"),
         *("file:///a%20b%2Fc", "file:///\u00fcber", "str://x..y/z..", "urn:isbn:0451450523"),
+        *(
+            "https://docs.example/x?path=/..;a=1",
+            "https://docs.example/x?t=12:.;b",
+            "memo://notes/so:..;well",
+            "a:/b#/.;",
+        ),
     ],
 )
 def test_a_uri_in_normal_form_is_compared_as_text(uri):

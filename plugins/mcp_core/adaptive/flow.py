@@ -104,15 +104,11 @@ class FlowPermit:
     globs: tuple[tuple[Kind, Globs], ...]
     whom: Rule | None = None
 
-    def lets(self, principal: Principal, server: str, kind: Kind, name: str) -> bool:
-        """Return whether it lets somebody use an item. It is for exactly what is written.
-
-        What another reader could take for something else is nothing that a permit is for.
-        """
+    def lets(self, principal: Principal, server: str, kind: Kind, read: Sequence[str]) -> bool:
+        """Return whether it lets somebody use an item: exactly what is written. `read` is its name by `read_forms`."""
         if server != self.server or (self.whom is not None and not self.whom.concerns(principal)):
             return False
-        read = read_forms(kind, name)
-        return not isinstance(read, Cause) and any(_is_exactly(globs, read) for one, globs in self.globs if one is kind)
+        return any(_is_exactly(globs, read) for one, globs in self.globs if one is kind)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -162,8 +158,13 @@ class FlowRules:
         return labelled.external and read >= BOTH
 
     def permits_use(self, principal: Principal, server: str, kind: Kind, name: str) -> bool:
-        """Return whether a permit lets somebody use an item whatever was read."""
-        return any(one.lets(principal, server, kind, name) for one in self.permits)
+        """Return whether a permit lets somebody use an item whatever was read.
+
+        What another reader could take for something else is nothing that a permit is for.
+        """
+        # A long URI takes milliseconds to read: not once for each permit.
+        read = read_forms(kind, name) if self.permits else Cause.ABNORMAL
+        return not isinstance(read, Cause) and any(one.lets(principal, server, kind, read) for one in self.permits)
 
     def to_json(self) -> dict[str, Any]:
         """Return them as JSON values."""

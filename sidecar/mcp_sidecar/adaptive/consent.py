@@ -23,17 +23,18 @@ import anyio
 from mcp_core import methods
 from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era, ServerKind
-from mcp_core.outcome import Reject
+from mcp_core.outcome import Reject, RequestId
+from mcp_core.reasons import Ending
 from mcp_core.seal import Signer
 from mcp_core.sse import Event
-from mcp_sidecar.adaptive.flows import FlowItem
+from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest
 from mcp_sidecar.adaptive.relay import STREAM_HEADERS, as_event
 from mcp_sidecar.adaptive.sessions import read_id
 from mcp_sidecar.adaptive.showing import as_shown
 from mcp_sidecar.lane.answering import Fetching
+from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.repeating import as_heard
-from mcp_sidecar.logs import Line
 
 ASK_SECONDS: Final = 120.0
 """How long a person has to answer."""
@@ -83,10 +84,17 @@ def _has_forms(capabilities: Mapping[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class OpenQuestion:
-    """A question that waits for its answer."""
+    """A question that waits for its answer: the first one counts. `call` is the id of the call that it is about."""
 
+    call: RequestId | None
     answered: anyio.Event = field(default_factory=anyio.Event)
     allowed: bool = False
+
+    def answer(self, *, yes: bool) -> None:
+        """Take an answer."""
+        if not self.answered.is_set():
+            self.allowed = yes
+            self.answered.set()
 
 
 class Consents:
@@ -98,12 +106,15 @@ class Consents:
         self._of: Counter[str] = Counter()
 
     @contextmanager
-    def asking(self, target: Target, caller: str) -> Iterator[tuple[str, OpenQuestion] | None]:
-        """Give a new question of a session its id, and what hears of the answer; None where too many are open."""
+    def asking(self, target: Target, caller: str, call: RequestId | None) -> Iterator[tuple[str, OpenQuestion] | None]:
+        """Give a new question of a session its id, and what hears of the answer; None where too many are open.
+
+        `call` is the id of the call that it is about.
+        """
         if len(self._open) >= MOST_ASKED or self._of[caller] >= MOST_OF_CALLER:
             yield None
             return
-        id_, one = ID_PREFIX + secrets.token_hex(16), OpenQuestion()
+        id_, one = ID_PREFIX + secrets.token_hex(16), OpenQuestion(call)
         key = (caller, target.session or "", id_)
         self._open[key] = one
         self._of[caller] += 1
@@ -117,9 +128,16 @@ class Consents:
         """Take an agent's answer. Returns whether it answers an open question of its session, asked here."""
         one = self._open.get((caller, target.session or "", str(message.get("id"))))
         if one is not None:
-            one.allowed = is_yes(message.get("result"))
-            one.answered.set()
+            one.answer(yes=is_yes(message.get("result")))
         return one is not None
+
+    def withdraw(self, target: Target, caller: str, call: RequestId | None = None) -> bool:
+        """Take back the questions of a session about a call of it, all without one. Returns whether there were any."""
+        mine = [one for key, one in self._open.items() if key[:2] == (caller, target.session or "")]
+        taken = [one for one in mine if call is None or one.call == call]
+        for one in taken:
+            one.answer(yes=False)
+        return bool(taken)
 
     def state(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> str:
         """Return the state of a question of the modern era. `params` are those that are shown."""
@@ -161,14 +179,12 @@ class AskFirst:
         self,
         consents: Consents,
         elsewhere: Callable[[str], Awaitable[bool | None]],
-        claims: Claims,
-        target: Target,
-        line: Line,
+        request: FlowRequest,
         refusal: Reject,
-        asked: Mapping[str, Any],
+        form: Mapping[str, Any],
         go_on: Callable[[], Awaitable[Fetching | Reject]],
     ) -> None:
-        """`refusal` is what the agent hears where the answer is no; `asked` are the params of the question.
+        """`refusal` is what the agent hears where the answer is no; `form` are the params of the question.
 
         `go_on` returns what fetches the answer once a person said yes, or a refusal after all.
 
@@ -176,17 +192,16 @@ class AskFirst:
         """
         self._consents = consents
         self._elsewhere = elsewhere
-        self._claims = claims
-        self._target = target
-        self._line = line
+        self._request = request
+        self._claims = request.claims
         self._refusal = refusal
-        self._asked = asked
+        self._form = form
         self._go_on = go_on
         self.heard: Callable[[], bool] | None = None
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
-        self._line.end(outcome, refusal)
+        self._request.line.end(outcome, refusal)
         return Failed(as_heard(refusal, self._claims), outcome)
 
     @asynccontextmanager
@@ -197,15 +212,18 @@ class AskFirst:
 
     async def _answer(self) -> AsyncGenerator[Fetched]:
         caller = self._claims.principal.seal_key
-        with self._consents.asking(self._target, caller) as asking:
+        with self._consents.asking(self._request.target, caller, self._claims.id) as asking:
             if asking is None:
                 yield self.fail(self._refusal, "refused")
                 return
             id_, one = asking
             yield Began(200, STREAM_HEADERS)
-            yield as_event({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._asked})
-            with anyio.move_on_after(ASK_SECONDS):
+            yield as_event({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._form})
+            with self._request.cuts.watch(self._claims.cuts) as cut, cut.scope, anyio.move_on_after(ASK_SECONDS):
                 await self._wait(id_, one)
+        if cut.scope.cancelled_caught:
+            yield self.fail(CUT_OFF, Ending.CUT_OFF)
+            return
         fetching = await self._go_on() if one.allowed else self._refusal
         if isinstance(fetching, Reject):
             yield self.fail(fetching, "refused")
@@ -223,5 +241,4 @@ class AskFirst:
             with anyio.move_on_after(POLL_SECONDS):
                 await one.answered.wait()
             if not one.answered.is_set() and (said := await self._elsewhere(id_)) is not None:
-                one.allowed = said
-                one.answered.set()
+                one.answer(yes=said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -14,13 +14,12 @@ from mcp_core import methods
 from mcp_core.adaptive.flow import FlowRules
 from mcp_core.claims import Claims, Target
 from mcp_core.methods import Era
-from mcp_core.outcome import Reject
+from mcp_core.outcome import Reject, RequestId
 from mcp_core.reasons import Reason
 from mcp_sidecar.adaptive.consent import ASK_SECONDS, KEY, AskFirst, Consents, can_ask, is_yes
-from mcp_sidecar.adaptive.flows import FlowItem, Flows, is_only_told, lets_pass
-from mcp_sidecar.adaptive.showing import MOST_SHOWN, as_shown, question, without_answer
+from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest, Flows, is_only_told, lets_pass
+from mcp_sidecar.adaptive.showing import MOST_SHOWN, as_shown, question, says_nothing, without_answer
 from mcp_sidecar.lane.answering import Fetching
-from mcp_sidecar.logs import Line
 
 _NOT_SHOWN: Final = (
     f" Nobody is asked to let it pass: a person must see all that it sends, which takes more than {MOST_SHOWN} "
@@ -33,16 +32,6 @@ class GoOn(Protocol):
 
     def __call__(self, params: Mapping[str, Any], *, shown: bool = False) -> Fetching:
         """Return what fetches the answer. `shown`: nothing goes with it that is not in the params."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowRequest:
-    """A request before the gate: whose it is, in which session, its log line and its method."""
-
-    claims: Claims
-    target: Target
-    line: Line
-    method: str
 
 
 class FlowGate:
@@ -58,6 +47,10 @@ class FlowGate:
         if not self.consents.hear(target, claims.principal.seal_key, message):
             yes, asked = is_yes(message.get("result")), message["id"]
             await self.flows.leave_answer(claims, target, asked, ASK_SECONDS, yes=yes)
+
+    def withdraw(self, claims: Claims, target: Target, call: RequestId | None = None) -> bool:
+        """Ask nobody any more about a call of a session, or about all of them. Returns whether somebody was asked."""
+        return self.consents.withdraw(target, claims.principal.seal_key, call)
 
     async def refusal(self, rules: FlowRules, item: FlowItem, asked: FlowRequest) -> Reject | None:
         """Return why what no person can be asked about may not go to a member, None where it may."""
@@ -85,7 +78,9 @@ class FlowGate:
             return await self._passed(rules, item, asked, as_shown(params), partial(go_on, shown=True))
 
         if ours:
-            yes = self.consents.yes_to(claims, target, item, params, self._wall())
+            # It is another request than the one that was shown, so its id is another, too.
+            nothing = says_nothing(claims.id)
+            yes = self.consents.yes_to(claims, target, item, params, self._wall()) if nothing else None
             used = yes is not None and await self.flows.spend(claims, target, yes, ASK_SECONDS)
             return await let_by_person() if used else refusal
         # What comes with a member's own state cannot carry a second one.
@@ -97,7 +92,7 @@ class FlowGate:
         if target.era is Era.LEGACY:
             _log(asked, item).info("a person is asked to let a flow pass")
             elsewhere = partial(self.flows.answer_to, claims, target)
-            return AskFirst(self.consents, elsewhere, claims, target, asked.line, refusal, form, let_by_person)
+            return AskFirst(self.consents, elsewhere, asked, refusal, form, let_by_person)
         if not self.flows.remembers:
             return refusal  # nobody would know that a yes was used
         _log(asked, item).info("a person is asked to let a flow pass")

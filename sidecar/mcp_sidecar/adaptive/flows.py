@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from mcp_core import methods
@@ -24,13 +23,20 @@ from mcp_core.methods import Era, Kind
 from mcp_core.outcome import ACCEPTED, INVALID_PARAMS, UNAVAILABLE, Reject, RejectKind, params_status
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
+from mcp_sidecar.adaptive.caller_turns import CallerTurns
 from mcp_sidecar.adaptive.noted import Noted
+from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.logs import Line
 
 AT_ONCE: Final = 4
-"""Questions to the store at the same time."""
+"""Questions to the store at the same time, of as many callers."""
+TURN_SECONDS: Final = 5.0
+"""How long a question waits for its turn: a store that hangs is one that does not answer."""
 _NO_SESSION: Final = ""
 _WORDS: Final = "untrusted text and private data"
+
+_Args = TypeVarTuple("_Args")
+_Result = TypeVar("_Result")
 
 
 class FlowMemory(Protocol):
@@ -83,6 +89,17 @@ class FlowItem:
         return self.kind is None or not rules.permits_use(principal, self.member, self.kind, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class FlowRequest:
+    """A request before the gate: whose it is, in which session, its log line, its method, and who is cut off."""
+
+    claims: Claims
+    target: Target
+    line: Line
+    method: str
+    cuts: Cuts
+
+
 def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem:
     """Return what is used by a message to a member; of a method that is not known here, what no label can name."""
     if method == methods.CALL:
@@ -112,8 +129,13 @@ class Flows:
         """`memory` is None where there is no store: then nobody knows what was read, and it counts as everything."""
         self._memory = memory
         self._wall = wall
-        self._limit = anyio.CapacityLimiter(AT_ONCE)
+        self._turns = CallerTurns(AT_ONCE)
         self._noted = Noted()
+
+    async def _ask(self, claims: Claims, work: Callable[[Unpack[_Args]], _Result], *of: *_Args) -> _Result:
+        """Ask the memory in a caller's turn. Raises what it raises, and TimeoutError where the turn does not come."""
+        with anyio.fail_after(TURN_SECONDS):
+            return await self._turns.run(claims.principal.seal_key, work, *of)
 
     async def refusal(self, rules: FlowRules, item: FlowItem, claims: Claims, target: Target) -> Reject | None:
         """Return why an item may not be used by a caller now, None where it may."""
@@ -124,9 +146,7 @@ class Flows:
             try:
                 now, session = int(self._wall() * 1000), _session(target)
                 caller = claims.principal.seal_key
-                read = await anyio.to_thread.run_sync(
-                    self._memory.read_by, target.server, caller, session, now, limiter=self._limit
-                )
+                read = await self._ask(claims, self._memory.read_by, target.server, caller, session, now)
                 reason = Reason.FLOW
             except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
                 structlog.get_logger().error("flows not read", server=target.server, error=str(error))
@@ -152,9 +172,7 @@ class Flows:
         # A quarter more, so that it need not be written at each reading.
         until = {one: now + last + last // 4 for one, last in lasts.items()}
         try:
-            await anyio.to_thread.run_sync(
-                self._memory.note, target.server, caller, until, reads, now, limiter=self._limit
-            )
+            await self._ask(claims, self._memory.note, target.server, caller, until, reads, now)
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("flows not written", server=target.server, error=str(error))
             text = "The store of the gateway cannot take down what is read here, so it is not read. Try again later."
@@ -170,9 +188,7 @@ class Flows:
         now, leave = int(self._wall() * 1000), partial(self._memory.leave_answer, yes=yes)
         where, until = _of_question(target, asked), now + int(seconds * 1000)
         try:
-            await anyio.to_thread.run_sync(
-                leave, target.server, claims.principal.seal_key, where, until, now, limiter=self._limit
-            )
+            await self._ask(claims, leave, target.server, claims.principal.seal_key, where, until, now)
         except Exception as error:  # noqa: BLE001 - then nobody has answered
             structlog.get_logger().error("answer not left", server=target.server, error=str(error))
 
@@ -180,11 +196,9 @@ class Flows:
         """Return the answer to a question that another sidecar heard, None where none did yet."""
         if self._memory is None:
             return None
-        now, caller = int(self._wall() * 1000), claims.principal.seal_key
+        now, caller, where = int(self._wall() * 1000), claims.principal.seal_key, _of_question(target, asked)
         try:
-            return await anyio.to_thread.run_sync(
-                self._memory.answer_to, target.server, caller, _of_question(target, asked), now, limiter=self._limit
-            )
+            return await self._ask(claims, self._memory.answer_to, target.server, caller, where, now)
         except Exception:  # noqa: BLE001 - then nobody has answered
             return None
 
@@ -200,9 +214,7 @@ class Flows:
         now, caller = int(self._wall() * 1000), claims.principal.seal_key
         until = now + int(seconds * 1000)
         try:
-            return await anyio.to_thread.run_sync(
-                self._memory.spend, target.server, caller, yes, until, now, limiter=self._limit
-            )
+            return await self._ask(claims, self._memory.spend, target.server, caller, yes, until, now)
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("a yes not used up", server=target.server, error=str(error))
             return False

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from mcp_core import headers as http
-from mcp_core import jsonrpc, methods
+from mcp_core import loosejson, methods
 from mcp_core.claims import Target
-from mcp_core.conversation import read_message
-from mcp_core.jsonrpc import Request
+from mcp_core.jsonrpc import SAFE_INTEGER, NotStrictError
 from mcp_core.methods import Era, Kind
 from mcp_core.outcome import UNAVAILABLE, Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.reasons import Ending, Reason
 from mcp_core.sse import Event
-from mcp_core.surface import ANSWER_LIMITS
+from mcp_core.surface import ANSWER_LIMITS, unreadable, written
 from mcp_core.terms import Terms
 from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.fetch import Fetch
@@ -29,12 +29,19 @@ from mcp_sidecar.lane.filtering import Tally
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.logs import Line
 from mcp_sidecar.upstream.answers import STREAM_TYPE
+from mcp_sidecar.upstream.bodies import THREAD_BYTES
 from mcp_sidecar.upstream.talk import TalkError
 
 EVERYTHING: Final = View({kind: Access(("*",)) for kind in Kind})
 """The member's own guard has decided: nothing is hidden here a second time."""
 STREAM_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
 """What begins a stream that is made here."""
+MOST_QUESTIONS: Final = 256
+"""Questions of a member, during one request, of which it is known which request they belong to: the newest."""
+_LONGEST_ID: Final = 256
+"""Characters of an id by which an agent can answer."""
+_METHOD: Final = re.compile(rb'"(?:m|\\u006[dD])(?:e|\\u0065)(?:t|\\u0074)(?:h|\\u0068)(?:o|\\u006[fF])(?:d|\\u0064)"')
+"""The key of a message that is a call, in all its spellings."""
 _GONE: Final = 404
 _REFUSED: Final = re.compile(r"(-[0-9]{5}) ([a-z0-9-]+)")
 _REASONS: Final = frozenset(one.value for one in Reason)
@@ -58,6 +65,9 @@ class Spoken:
 Speak: TypeAlias = Callable[[bool], Awaitable[Spoken]]
 """Returns how a member is spoken to; with True, in a session that is opened anew. Raises TalkError."""
 
+Apart: TypeAlias = Callable[..., Awaitable[Any]]
+"""Does work in a thread that may take long, in its caller's turn, and returns what it comes to."""
+
 Cut: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any] | None]]
 """Returns what is shown of a result that is too long, None for one that is not."""
 
@@ -73,8 +83,11 @@ class Relay:
         member: str,
         message: Mapping[str, Any],
         repeated: Mapping[str, str] | None = None,
+        *,
+        apart: Apart,
     ) -> None:
-        """`repeated` are headers that repeat arguments; None where the agent's own do."""
+        """`repeated` are headers that repeat arguments; None where the agent's own do. `apart` is for long texts."""
+        self._apart = apart
         self._repeated = repeated
         self._parts = parts
         self._call = call
@@ -85,7 +98,7 @@ class Relay:
         self.heard: Callable[[], bool] | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         """What holds as long as the request is with the member."""
-        self.questions: set[str] = set()
+        self.questions: deque[str] = deque(maxlen=MOST_QUESTIONS)
         """Ids of what the member asked the agent, as JSON."""
         self._cut: Cut | None = None
         self._cut_over = 0
@@ -130,7 +143,12 @@ class Relay:
                     if first:
                         self._account_for(self._fetch.told.get(methods.REFUSED_HEADER))
                     first = False
-                    yield await self._changed(part, spoken)
+                    try:
+                        changed = await self._changed(part, spoken)
+                    except NotStrictError:
+                        yield self.fail(unreadable("more than is read of one answer"), Ending.WITHHELD)
+                        return
+                    yield changed
                 else:
                     return
 
@@ -159,30 +177,48 @@ class Relay:
     async def _text(self, text: bytes, spoken: Spoken) -> bytes:
         bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
         cut = self._cut if len(text) > self._cut_over else None
-        if not bridged and cut is None and b'"method"' not in text:
+        if not bridged and cut is None and _METHOD.search(text) is None:
             # An answer as it came: of messages, only questions of the member need another id.
             return text
-        message = jsonrpc.load(text, ANSWER_LIMITS)
-        if not isinstance(message, dict):
-            return text
+        # Read as it was judged, and as clients read it: what they take for a question is one, however odd it is.
+        value = (await self._done(len(text), loosejson.load, text, ANSWER_LIMITS)).value
         changed = False
-        if isinstance(read_message(text), Request):
-            # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
-            self.questions.add(json.dumps(message["id"]))
-            message["id"] = asked_id(self._member, message["id"])
-            changed = True
+        for message in value if isinstance(value, list) else [value]:
+            if isinstance(message, dict):
+                asks, bears = self._is_asking(message), await self._bears(message, cut, bridged=bridged)
+                changed = changed or asks or bears
+        return await self._done(len(text), written, value) if changed else text
+
+    async def _done(self, size: int, work: Callable[..., Any], *of: Any) -> Any:
+        """Do work on a text of so many bytes: a long one is read and written apart from the event loop."""
+        return work(*of) if size < THREAD_BYTES else await self._apart(work, *of)
+
+    def _is_asking(self, message: dict[str, Any]) -> bool:
+        """Give a question of the member the id by which it is answered, in place. Returns whether it is one."""
+        if "method" not in message or "id" not in message:
+            return False
+        # Ids of several members' questions would be one: the agent answers to a name that says whose it is.
+        own = whole_id(message["id"])
+        if len(written := json.dumps(own)) <= _LONGEST_ID:
+            self.questions.append(written)
+        message["id"] = asked_id(self._member, own)
+        return True
+
+    async def _bears(self, message: dict[str, Any], cut: Cut | None, *, bridged: bool) -> bool:
+        """Change the result of a message as the agent is to have it, in place. Returns whether it was changed."""
         result = message.get("result")
-        if bridged and isinstance(result, dict):
+        if not isinstance(result, dict):
+            return False
+        if bridged:
             result.setdefault("resultType", "complete")
-            changed = True
-        if isinstance(result, dict) and cut is not None and (short := await cut(result)) is not None:
+        short = None if cut is None else await cut(result)
+        if short is not None:
             message["result"] = short
-            changed = True
-        return dumped(message) if changed else text
+        return bridged or short is not None
 
 
-def dumped(message: Mapping[str, Any]) -> bytes:
-    """Return a message as JSON."""
+def dumped(message: Any) -> bytes:
+    """Return a message, or several, as JSON."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -190,6 +226,12 @@ def as_event(message: Mapping[str, Any]) -> Said:
     """Return a message that is said on a stream."""
     text = dumped(message)
     return Said(text, Event(data=text.decode()))
+
+
+def whole_id(id_: Any) -> Any:
+    """Return an id, a whole one that is written as a float as the integer that it is."""
+    whole = isinstance(id_, float) and id_.is_integer() and abs(id_) <= SAFE_INTEGER
+    return int(id_) if whole else id_
 
 
 def asked_id(member: str, id_: Any) -> str:

@@ -322,7 +322,8 @@ class Serving:
     async def _answered(self, message: Mapping[str, Any]) -> Relay | Reject | tuple[int, dict[str, str], bytes]:
         """Bring an agent's answer to the member that asked, or to whoever asks here."""
         if asks_here(message.get("id")):
-            await self._all.gate.hear(self.claims, self._call.target, message)
+            if self.virtual.flow is not None and self.virtual.flow.ask and self._call.target.session is not None:
+                await self._all.gate.hear(self.claims, self._call.target, message)
             return _TAKEN
         return await self._to_members.answer(message) or _TAKEN
 
@@ -330,6 +331,7 @@ class Serving:
         if session is None:
             return Reject(INVALID_REQUEST, "There is no session to end.", Reason.SESSION)
         self._all.sessions.forget(session, self.virtual.members)
+        self._all.gate.withdraw(self.claims, self._call.target)
         return 204, {}, b""
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -83,7 +83,7 @@ class Running:
 
     id: Any
     item: FlowItem
-    questions: set[str] = field(default_factory=set)
+    questions: Collection[str] = ()
 
 
 class RunningAt:

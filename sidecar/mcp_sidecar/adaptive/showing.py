@@ -40,12 +40,13 @@ def without_answer(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_shown(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the params of a call is shown to a person, and then sent."""
+    """Return what of the params of a call is shown to a person, and then sent: in the order in which it is shown."""
     said = without_answer(params)
     meta = said.get("_meta")
     if isinstance(meta, Mapping):
         said["_meta"] = {name: one for name, one in meta.items() if name not in _NOT_SENT}
-    return said
+    sorted_: dict[str, Any] = json.loads(json.dumps(said, sort_keys=True))
+    return sorted_
 
 
 def question(item: FlowItem, params: Mapping[str, Any], id_: RequestId | None, *, known: bool) -> dict[str, Any] | None:
@@ -56,7 +57,7 @@ def question(item: FlowItem, params: Mapping[str, Any], id_: RequestId | None, *
     named = {"name": item.name, "uri": item.name}
     rest = {key: one for key, one in params.items() if key != "arguments" and named.get(key) != one}
     texts = [shown(item.name), shown(params.get("arguments", {})), shown(rest)]
-    if sum(map(len, texts)) > MOST_SHOWN or not _says_nothing(id_):
+    if sum(map(len, texts)) > MOST_SHOWN or not says_nothing(id_):
         return None
     name, given, beside = texts
     has = "has read" if known else "may have read"
@@ -90,7 +91,7 @@ def _escaped(one: str) -> str:
     return written if written.startswith("\\") else f"\\u{ord(one):04x}"
 
 
-def _says_nothing(id_: RequestId | None) -> bool:
+def says_nothing(id_: RequestId | None) -> bool:
     """Return whether the id of a request, which nobody is shown, is one that programs number requests by."""
     if isinstance(id_, int):
         return abs(id_) < _MOST_ID

@@ -21,8 +21,8 @@ from mcp_core.outcome import Reject
 from mcp_core.params import repeating
 from mcp_core.virtual import Virtual
 from mcp_sidecar.adaptive.finding import MemberFinder
-from mcp_sidecar.adaptive.flow_gate import FlowGate, FlowRequest
-from mcp_sidecar.adaptive.flows import FlowItem, first_held, flow_item
+from mcp_sidecar.adaptive.flow_gate import FlowGate
+from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest, first_held, flow_item
 from mcp_sidecar.adaptive.local import Route
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered
 from mcp_sidecar.adaptive.sessions import MemberSessions, Running, RunningAt
@@ -37,6 +37,8 @@ from mcp_sidecar.upstream.talk import TalkError
 
 _BARE_HEADERS: Final = {"content-type": JSON_TYPE}
 """What goes with a message that holds nothing of the agent's."""
+_ENVELOPE: Final = ("jsonrpc", "id", "method")
+"""What a request has beside its params."""
 _MOST_AT_ONCE: Final = 8
 """Items whose labels are looked up in the event loop."""
 _NOT_ANSWERED: Final = {"code": -1, "message": "The gateway does not let the agent's answer pass."}
@@ -80,9 +82,11 @@ class ToMembers:
         def go_on(params: Mapping[str, Any], *, shown: bool = False) -> Relay:
             if method == methods.SUBSCRIBE and session is not None:
                 self._known.sessions.subscribes(session, route.member)
-            # After a yes nothing goes that nobody saw: headers that repeat arguments are made of what they repeat.
+            # After a yes nothing goes that nobody saw: no more than a request needs, and headers that repeat arguments
+            # are made of what they repeat.
             repeated = repeating(route.schema, params.get("arguments")) if shown else route.repeated
-            relay = self._relay(route.member, {**message, "params": params}, repeated=repeated, bare=shown)
+            kept = {name: message[name] for name in _ENVELOPE} if shown else message
+            relay = self._relay(route.member, {**kept, "params": params}, repeated=repeated, bare=shown)
             if session is not None:
                 running = Running(message["id"], item, relay.questions)
                 relay.during = partial(self._known.running.note, session, running)
@@ -126,6 +130,9 @@ class ToMembers:
             running = self._known.running.of_id(session, params.get("requestId"))
             if running is not None:
                 return await self._cancel(message, session, running)
+            cancelled = params.get("requestId")
+            if cancelled is not None and self._known.gate.withdraw(self._call.claims, self._call.target, cancelled):
+                return None
         known = [one for one in self._virtual.members if self._known.sessions.known(session, one) is not None]
         if len(known) != 1:
             return None
@@ -185,7 +192,8 @@ class ToMembers:
         return None if held is None else await self._known.gate.refusal(rules, held, self._request())
 
     def _request(self) -> FlowRequest:
-        return FlowRequest(self._call.claims, self._call.target, self._line, self._call.claims.method)
+        call = self._call
+        return FlowRequest(call.claims, call.target, self._line, call.claims.method, self._parts.cuts)
 
     def _relay(
         self,
@@ -206,7 +214,8 @@ class ToMembers:
         headers = headers if after is None else {**headers, methods.LAST_EVENT_HEADER: after}
         call = replace(self._call, headers=headers)
         line = Line(time.monotonic()) if beside else self._line
-        relay = Relay(self._parts, call, line, member, message, repeated)
+        apart = partial(self._known.finder.apart, self._principal)
+        relay = Relay(self._parts, call, line, member, message, repeated, apart=apart)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's

@@ -41,15 +41,28 @@ class Desk:
         return other
 
     async def used(
-        self, name, arguments=None, *, meta=None, params=None, answer=None, at=None, headers=None, **changes
+        self,
+        name,
+        arguments=None,
+        *,
+        meta=None,
+        params=None,
+        answer=None,
+        at=None,
+        headers=None,
+        beside=None,
+        **changes,
     ):
         """Return what an agent hears that calls a tool, or asks what `params` and `method` say.
 
-        `answer` is what it answers when it is asked something, at the sidecar whose virtual servers `at` are.
+        `beside` are members of its message that MCP does not know.
+
+        `answer` is what it answers when it is asked something, at the sidecar whose virtual servers `at` are: one
+        answer, or several of them and other messages.
         """
         said = {"name": name, "arguments": arguments or {}, **({"_meta": meta} if meta else {}), **(params or {})}
         era = {**MODERN, "id": 7, **changes}
-        message = {"jsonrpc": "2.0", "id": era["id"], "method": era["method"], "params": said}
+        message = {"jsonrpc": "2.0", "id": era["id"], "method": era["method"], "params": said, **(beside or {})}
         asked = self._call(dumped(message), **era)
         asked.headers.update(headers or {})
         self.line = Line(0.0)
@@ -65,15 +78,23 @@ class Desk:
                 if isinstance(part, Failed):
                     return part.refusal
                 if answer is not None and isinstance(part, Said) and b"elicitation/create" in part.text:
-                    await self._answer({"id": json.loads(part.text)["id"], **answer}, at or self.all)
+                    for one in answer if isinstance(answer, list) else [answer]:
+                        await self.answers(json.loads(part.text)["id"], one, at)
                 elif isinstance(part, Whole | Said):
                     texts.append(part.text)
         return json.loads(texts[-1])["result"]
 
-    async def _answer(self, answer, at):
-        back = self._call(dumped({"jsonrpc": "2.0", **answer}), **legacy(SESSION), method="", id=None)
-        status, _, _ = await Serving(at, back, back.claims.terms.virtual, Line(0.0)).answer()
-        assert status == 202
+    async def answers(self, id_, answer, at=None):
+        """Answer a question at a sidecar, or send what else `answer` is there: {} ends the session."""
+        if callable(answer):
+            answer()
+            return
+        message = answer if "method" in answer else {"id": id_, **answer}
+        body = dumped({"jsonrpc": "2.0", **message}) if answer else b""
+        said = {**legacy(SESSION), "method": "", "id": None, "http_method": "POST" if answer else "DELETE"}
+        back = self._call(body, **said)
+        status, _, _ = await Serving(at or self.all, back, back.claims.terms.virtual, Line(0.0)).answer()
+        assert status == (202 if answer else 204)
 
 
 def legacy(session=MUTE):

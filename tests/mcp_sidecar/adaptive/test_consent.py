@@ -1,9 +1,15 @@
 """A person is asked whether one call may pass: what they see, and what their yes is good for."""
 
+import json
+import time
+
+import anyio
 import pytest
 
+from mcp_core.auth.revoked import Revocable, Revoked, Word, digest_of, session_mark
 from mcp_core.outcome import Reject
 from mcp_core.principal import Principal
+from mcp_core.reasons import Ending, Reason
 from mcp_sidecar.adaptive import consent
 from mcp_sidecar.adaptive.consent import ASK_SECONDS, KEY
 from mcp_sidecar.adaptive.showing import shown
@@ -44,6 +50,63 @@ def test_no_answer_but_a_plain_yes_lets_a_call_of_a_session_pass(agent, called, 
     async def work(desk):
         await tainted(desk, **era)
         assert is_closed(await desk.used("send_mail", answer=answer, **era))
+
+    agent(work)
+    assert len(called) == 2
+
+
+CANCELS = {"method": "notifications/cancelled", "params": {"requestId": 7}}
+DELETES = {}
+
+
+@pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize("first", [{"result": NO[0]}, CANCELS, DELETES], ids=["no", "cancelled", "session-ended"])
+def test_no_yes_counts_that_comes_after_a_no_or_when_nobody_waits_any_more(agent, called, first):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        answers = [first, {"result": YES}] if first else [first]
+        with anyio.fail_after(60):
+            assert is_closed(await desk.used("send_mail", answer=answers, **legacy(SESSION)))
+
+    agent(work)
+    assert len(called) == 2
+
+
+@pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize("cancels", [{"requestId": 8}, {"requestId": "7"}, {}])
+def test_who_cancels_another_call_withdraws_no_question(agent, called, cancels):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        answers = [{**CANCELS, "params": cancels}, {"result": YES}]
+        assert not isinstance(await desk.used("send_mail", answer=answers, **legacy(SESSION)), Reject)
+
+    agent(work)
+    assert len(called) == 3
+
+
+@pytest.mark.requirement("FLOW-119")
+@pytest.mark.parametrize(("flow", "left"), [(FLOW, 1), ({**FLOW, "ask": False}, 0), (None, 0)])
+def test_an_answer_is_left_for_other_sidecars_only_where_people_are_asked(agent, memory, monkeypatch, flow, left):
+    leaves = []
+    monkeypatch.setattr(memory, "leave_answer", lambda *of, **_yes: leaves.append(of))
+
+    async def work(desk):
+        await desk.answers("~ask/" + "0" * 32, {"result": YES})
+
+    agent(work, flow=flow)
+    assert len(leaves) == left
+
+
+@pytest.mark.requirement("FLOW-119")
+def test_who_is_cut_off_waits_for_no_persons_answer(agent, called):
+    async def work(desk):
+        await tainted(desk, **legacy(SESSION))
+        word = Word(digest_of(Revocable.SESSION, "s"), 1, int(time.time()) + 1000)
+        answers = [lambda: desk.all.parts.cuts.hear(Revoked([word]))]
+        with anyio.fail_after(60):
+            heard = await desk.used("send_mail", answer=answers, cuts=(session_mark("s"),), **legacy(SESSION))
+        assert heard.reason is Reason.CUT_OFF
+        assert desk.line.outcome == Ending.CUT_OFF
 
     agent(work)
     assert len(called) == 2
@@ -234,6 +297,38 @@ def test_nobody_is_asked_about_a_call_whose_id_says_something(agent, id_, asks):
         assert is_closed(heard) is not asks
 
     agent(work)
+
+
+@pytest.mark.requirement("FLOW-113")
+@pytest.mark.parametrize(("id_", "passes"), [("8c5f6a1e", True), ("to: bob", False), (2**60, False)])
+def test_a_yes_lets_no_request_pass_whose_id_says_something(agent, called, id_, passes):
+    async def work(desk):
+        await tainted(desk)
+        asked = await desk.used("send_mail", meta=CAPABLE)
+        back = {"requestState": asked["requestState"], "inputResponses": {KEY: YES}}
+        assert is_closed(await desk.used("send_mail", meta=CAPABLE, params=back, id=id_)) is not passes
+
+    agent(work)
+    assert len(sent(called)) == passes
+
+
+@pytest.mark.requirement("FLOW-113")
+@pytest.mark.parametrize("era", ERAS, ids=["modern", "legacy"])
+def test_no_unknown_member_of_a_message_nor_an_order_of_keys_is_sent_unseen(agent, called, kong, era):
+    era = {**era, "session": SESSION} if "session" in era else era
+    given = {"arguments": {"b": 1, "a": {"d": 2, "c": [{"f": 3, "e": 4}]}}, "meta": CAPABLE, "beside": {"x": "s3cr3t"}}
+
+    async def work(desk):
+        await tainted(desk, **era)
+        asked = await desk.used("send_mail", **given, answer={"result": YES}, **era)
+        if "requestState" in asked:
+            back = {"requestState": asked["requestState"], "inputResponses": {KEY: YES}}
+            await desk.used("send_mail", **given, params=back, **era)
+
+    agent(work)
+    (one,) = sent(called)
+    assert json.dumps(one["arguments"]) == '{"a": {"c": [{"e": 4, "f": 3}], "d": 2}, "b": 1}'
+    assert "s3cr3t" not in str(kong.requests)
 
 
 @pytest.mark.requirement("FLOW-113")
