@@ -115,7 +115,7 @@ portal-screenshots: $(READY) ## Make the pictures of docs/portal.md anew (needs 
 	@PORTAL_SCREENSHOTS=$(abspath docs/portal) $(BIN)/python -m pytest tests/mcp_sidecar/portal/test_browser.py -k nothing_keeps
 
 telemetry-pictures: $(READY) ## Draw the pictures of docs/telemetry.md anew (needs kong, and prometheus for those of the dashboards)
-	@TELEMETRY_PICTURES=$(abspath docs) $(BIN)/python -m pytest -m "" -rs tests/e2e/test_telemetry_pictures.py
+	@TELEMETRY_PICTURES=$(abspath docs) TELEMETRY_SECONDS=$(or $(SECONDS),75) $(BIN)/python -m pytest -m "" -rs tests/e2e/test_telemetry_pictures.py
 
 chaos: $(READY) ## Break servers, and a node's own parts, and write what agents saw to build/chaos.json (QUICK=1; PART=shape CALLS=100000)
 	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick) $(if $(CALLS),--calls $(CALLS)) $(PART)
