@@ -14,7 +14,7 @@ SITE   := build/docs-python/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots
+	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ mutants: $(MUTANTS)/.ready ## Mutate a module of the core and see whether its te
 
 portal-screenshots: $(READY) ## Make the pictures of docs/portal.md anew (needs chromium on the PATH)
 	@PORTAL_SCREENSHOTS=$(abspath docs/portal) $(BIN)/python -m pytest tests/mcp_sidecar/portal/test_browser.py -k nothing_keeps
+
+telemetry-pictures: $(READY) ## Draw the pictures of docs/telemetry.md anew (needs kong, and prometheus for those of the dashboards)
+	@TELEMETRY_PICTURES=$(abspath docs) TELEMETRY_SECONDS=$(or $(SECONDS),75) $(BIN)/python -m pytest -m "" -rs tests/e2e/test_telemetry_pictures.py
 
 chaos: $(READY) ## Break servers, and a node's own parts, and write what agents saw to build/chaos.json (QUICK=1; PART=shape CALLS=100000)
 	@$(BIN)/python tests/resilience/chaos.py $(if $(QUICK),--quick) $(if $(CALLS),--calls $(CALLS)) $(PART)

@@ -13,6 +13,7 @@ GROUPS = {
     "usage": "Say who used what, how often and how well.",
     "search": "Find the items that answer a question.",
     "revoke": "Cut off a subject, a client or a session.",
+    "debug": "Log every request of one server or principal for a while.",
     "stdio": "Run local servers: programs that speak MCP on their standard streams, and REST APIs.",
 }
 """Name of each group -> its help."""
@@ -23,6 +24,7 @@ _MODULES = {
     "surface": "kong_mcp.surface_cli",
     "audit": "kong_mcp.audit_cli",
     "revoke": "kong_mcp.revoke_cli",
+    "debug": "kong_mcp.debug_cli",
     "stdio": "kong_mcp.stdio_cli",
 }
 

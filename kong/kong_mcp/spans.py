@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+_MINUTES: Final = {"m": 1, "h": 60, "d": 1440}
 _UNITS: Final = {"h": 1, "d": 24, "w": 168}
 
 
@@ -23,3 +24,19 @@ class Span(click.ParamType[int]):
         if match is None:
             self.fail("write hours, days or weeks: 24h, 7d, 2w", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
+
+
+class Minutes(click.ParamType[int]):
+    """A span of a day at most, in minutes."""
+
+    name = "15m"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the minutes of 15m, 2h or 1d."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", value)
+        minutes = 0 if match is None else int(match[1]) * _MINUTES[match[2]]
+        if not 0 < minutes <= _MINUTES["d"]:
+            self.fail("write minutes or hours, a day at most: 15m, 2h, 24h", param, ctx)
+        return minutes

@@ -46,6 +46,7 @@ from mcp_sidecar.surface.surfaces import Surfaces
 from mcp_sidecar.surface.viewers import Viewers
 from mcp_sidecar.telemetry.collector import PATH as COLLECTOR_PATH
 from mcp_sidecar.telemetry.collector import Collector
+from mcp_sidecar.telemetry.debugging import Debugging
 from mcp_sidecar.upstream.internal_route import Upstream
 
 
@@ -81,10 +82,12 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
     parts = Parts.of(settings, metrics, upstream, stopping, curator.surfaces, curator.alerts)
     ward = Ward(settings, curator.surfaces, metrics.health)
     issuers = _issuer_keeper(settings, metrics)
-    collector = Collector(settings.telemetry, settings.pins.store, metrics.telemetry, settings.keys[0])
+    store, collects = settings.pins.store, bool(settings.telemetry.collector_token)
+    debugging = Debugging(store, settings.pins.refresh_interval, collects=collects)
+    collector = Collector(settings.telemetry, store, metrics.telemetry, settings.keys[0], debugging)
     catalog = Catalog(curator.listed, curator.surfaces, lambda server: ServerHealth(*ward.of_server(server)))
     portal = _portal(settings, catalog, curator.surfaces, parts.cuts)
-    reads = None if settings.pins.store is None else FlowReads(settings.pins.store)
+    reads = None if store is None else FlowReads(store)
     virtual = VirtualServers(parts, upstream, reads)
     operations = Operations(settings, metrics, stopping, curator.surfaces, issuers)
 
@@ -96,8 +99,10 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                     tasks.start_soon(issuers.run)
                 if (revoked := settings.auth.revoked) is not None:
                     file = RevokedFile(revoked, settings.keys, version("kong-mcp"))
-                    store, pause = settings.pins.store, settings.pins.refresh_interval
+                    pause = settings.pins.refresh_interval
                     tasks.start_soon(RevocationKeeper(file, store, pause, parts.cuts.hear).run)
+                tasks.start_soon(debugging.run)
+                tasks.start_soon(_send_metrics, settings, metrics)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
                 tasks.start_soon(virtual.sessions.goodbyes.run)
@@ -118,12 +123,8 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             *(portal.routes() if portal is not None else ()),
-            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers, virtual.reply)),
-            *(
-                [Route(COLLECTOR_PATH, collector.answer, methods=["POST"])]
-                if settings.telemetry.collector_token
-                else ()
-            ),
+            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers, virtual.reply, debugging.saw)),
+            *([Route(COLLECTOR_PATH, collector.answer, methods=["POST"])] if collects else ()),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
@@ -137,6 +138,14 @@ async def _close(upstream: Upstream, reads: FlowReads | None) -> None:
     await upstream.aclose()
     if reads is not None:
         reads.close()
+
+
+async def _send_metrics(settings: Settings, metrics: Metrics) -> None:
+    """Hand metrics on by OTLP, where somebody takes them."""
+    if settings.telemetry.otlp_metrics is not None:
+        from mcp_sidecar.telemetry.otlp_metrics import MetricSender  # noqa: PLC0415 - its packages are an extra
+
+        await MetricSender(settings.telemetry.otlp_metrics, metrics.families).run()
 
 
 async def _read_on(settings: Settings, curator: Curator, metrics: Metrics) -> None:

@@ -20,6 +20,8 @@ from mcp_core.outcome import Reject
 from mcp_core.reasons import Ending
 from mcp_core.record import Hop, Record, RefusedBecause, hash_session
 
+DEBUG_LOGGER: Final = "mcp_sidecar.debug"
+"""The logger of lines that somebody asked for by name: written whatever MCP_SIDECAR_LOG_LEVEL is."""
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_ID_HEADERS: Final = ("x-kong-request-id", "kong-request-id")
@@ -134,7 +136,10 @@ def configure(level: str) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
             # These write URLs at INFO and header values at DEBUG, or lines that say what ours say.
-            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "aiohttp", "uvicorn", "asyncio")},
+            "loggers": {
+                DEBUG_LOGGER: {"level": "INFO"},
+                **{name: {"level": "WARNING"} for name in ("httpx", "httpcore", "aiohttp", "uvicorn", "asyncio")},
+            },
         }
     )
     structlog.configure(

@@ -1,22 +1,17 @@
 """One trace from an agent's message through Kong, the guard and the server: each span has its parent."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
-import yaml
 
 from e2e.harness import modern, start
-from kong_mcp import dev
+from e2e.tracing import trace_kong
 from servers.launch import wait_for
 from servers.otlp import attributes, receiver
 
 pytestmark = pytest.mark.long
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-PAGE = Path(__file__).resolve().parents[2] / "docs/telemetry.md"
-SHOWN = r"<!-- tested: opentelemetry -->\n```yaml\n(.*?)```"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 
 
@@ -53,22 +48,8 @@ def test_kongs_own_tracing_reads_what_the_guard_has_set(kind, monkeypatch, tmp_p
     """Its plugin (priority 14) runs behind the guard: its root is the agent's child, ours and the server's are its."""
     if kind != "kong":
         pytest.skip("opentelemetry is a plugin of Kong's")
-    written = dev.write_state
     with receiver() as (url, spans):
-
-        def write_state(*arguments, **options):
-            path = written(*arguments, **options)
-            state = yaml.safe_load(path.read_text())
-            plugin = yaml.safe_load(re.search(SHOWN, PAGE.read_text(), re.DOTALL)[1])
-            plugin["config"] |= {"traces_endpoint": url, "sampling_rate": 1.0, "queue": {"max_coalescing_delay": 0.1}}
-            state.setdefault("plugins", []).append(plugin)
-            path.write_text(yaml.safe_dump(state))
-            return path
-
-        monkeypatch.setattr(dev, "write_state", write_state)
-        monkeypatch.setenv("MCP_SIDECAR_OTLP_TRACES", url)
-        monkeypatch.setenv("KONG_TRACING_INSTRUMENTATIONS", "request,balancer")
-        monkeypatch.setenv("KONG_TRACING_SAMPLING_RATE", "1.0")
+        trace_kong(monkeypatch, url)
         with start(kind, {"notes": 1}, collector=True, store=str(tmp_path / "store.db")) as running:
             with running.client("ada") as client:
                 assert client.post(running.url(), **traced("good")).status_code == 200

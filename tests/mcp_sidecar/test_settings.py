@@ -61,6 +61,7 @@ OF_TELEMETRY = {
     "MCP_SIDECAR_AUDIT_PERSONS": "Hashed",
     "MCP_SIDECAR_AUDIT_DAYS": "90",
     "MCP_SIDECAR_OTLP_TRACES": "http://127.0.0.1:4318/v1/traces",
+    "MCP_SIDECAR_OTLP_METRICS": "http://127.0.0.1:4318/v1/metrics",
 }
 
 
@@ -373,6 +374,7 @@ def test_migrate_makes_the_schema_and_says_what_is_missing(tmp_path):
         ("MCP_SIDECAR_AUDIT_EVENTS", "some", "decisions"),
         ("MCP_SIDECAR_AUDIT_PERSONS", "gone", "kept, hashed, dropped"),
         ("MCP_SIDECAR_OTLP_TRACES", "collector:4318", "http://127.0.0.1:4318/v1/traces"),
+        ("MCP_SIDECAR_OTLP_METRICS", "collector:4318", "http://127.0.0.1:4318/v1/metrics"),
     ],
 )
 def test_what_telemetry_cannot_use_says_what_to_write(name, value, says):
@@ -394,5 +396,5 @@ def test_what_telemetry_is_told():
         True,
         Persons.HASHED,
         90,
-        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
+        *(OF_TELEMETRY[f"MCP_SIDECAR_OTLP_{what}"] for what in ("TRACES", "METRICS")),
     )

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_core.outcome import INTERNAL_ERROR, Reject
 from mcp_core.reasons import Ending, Reason
+from mcp_core.terms import Terms
 from mcp_core.virtual import Virtual
 from mcp_sidecar.health.breakers import Breakers
 from mcp_sidecar.lane.answering import Answering, KeepAlive
@@ -31,14 +32,23 @@ _FAILED = Reject(INTERNAL_ERROR, "The gateway failed at this request; its log sa
 
 ReplyVirtual: TypeAlias = Callable[[Call, Virtual, Reply, Line, Receive], Awaitable[None]]
 """Answers an agent for a virtual server."""
+Saw: TypeAlias = Callable[[str | None, Line, Terms, float], None]
+"""Hears of a request by Kong's id, what was found out of it, by which terms, and when it ended (monotonic seconds)."""
+
+
+def _nobody(_request: str | None, _line: Line, _terms: Terms, _now: float) -> None:
+    """Hear of nothing."""
 
 
 class InspectLane:
     """Serves /inspect/{server}."""
 
-    def __init__(self, callers: Callers, parts: Parts, breakers: Breakers, virtual: ReplyVirtual) -> None:
-        """`virtual` answers in the place of servers that are none of their own."""
+    def __init__(
+        self, callers: Callers, parts: Parts, breakers: Breakers, virtual: ReplyVirtual, saw: Saw = _nobody
+    ) -> None:
+        """`virtual` answers in the place of servers that are none of their own; `saw` hears of every request."""
         self._virtual = virtual
+        self._saw = saw
         self._callers = callers
         self._parts = parts
         self._breakers = breakers
@@ -75,12 +85,15 @@ class InspectLane:
         headers = headers_of(scope)
         line = Line(started=time.monotonic(), trace=trace_id(headers))
         reply = Reply(send, self._parts.settings.slow_reader)
+        terms: Terms | None = None
         try:
             call = await self._callers.read(scope, receive, headers)
             if isinstance(call, Reject):
                 line.end(Ending.UNSIGNED, call)
                 await reply.refuse(call)
-            elif (virtual := call.claims.terms.virtual) is not None:
+                return
+            terms = call.claims.terms
+            if (virtual := terms.virtual) is not None:
                 await self._virtual(call, virtual, reply, line, receive)
             else:
                 await self.reply(call, reply, line, receive)
@@ -93,4 +106,6 @@ class InspectLane:
             line.status = reply.status
             self._parts.metrics.count(line.record())
             self._parts.metrics.telemetry.heard.put(request_id(headers), line.record())
-            line.write(time.monotonic())
+            line.write(now := time.monotonic())
+            if terms is not None:
+                self._saw(request_id(headers), line, terms, now)

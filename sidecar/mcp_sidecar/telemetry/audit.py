@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -48,9 +49,11 @@ class Auditor:
         return self._log.cut_back(head)
 
     def tend(self, now: int) -> None:
-        """Sign how far the log goes, and remove what is too old."""
+        """Sign how far the log goes, remove what is too old, and note how new the rest is."""
         self._log.sign(now)
         self._log.forget(now - self._settings.audit_days * DAY_MS)
+        with suppress(ValueError):  # a line that was changed: searches read that segment, and `verify` names the line
+            self._log.date()
 
     def _person(self, name: str) -> str | None:
         if self._settings.audit_persons is Persons.KEPT:

@@ -1,7 +1,7 @@
-"""The audit log's files: segments of a chain of lines, an index beside each that is full, and the signed heads.
+"""The audit log's files: segments of a chain of lines, what a full one is found by beside it, and the signed heads.
 
     audit-000000000001.jsonl   lines 1 to 50,000; the file of the newest ones grows
-    audit-000000000001.index   what its lines can be found by: sorted 8-byte hashes of terms
+    audit-000000000001.index   and .newest: see audit_index
     heads.jsonl                {"seq", "hash", "at", "key", "signature"}: Ed25519 over `kong-mcp audit SEQ:HASH AT`
 
 What is written is on the disk before Kong hears that it was taken. Whether a batch counts is decided by the store's
@@ -13,8 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_core.pins.canonical import canonical
 from mcp_core.telemetry.chain import START, LogHead, head_of, link
-from mcp_core.telemetry.ocsf import terms
+from mcp_sidecar.telemetry.audit_index import contents, is_closed, newest_of, newest_read, reopen
 
 SEGMENT_LINES: Final = 50_000
 HEADS: Final = "heads.jsonl"
@@ -43,11 +42,6 @@ def public_text(key: Ed25519PrivateKey) -> str:
 def signed_text(head: LogHead, at: int) -> bytes:
     """Return what is signed of a head. `at` is Unix milliseconds."""
     return f"kong-mcp audit {head} {at}".encode()
-
-
-def term_hash(name: str, value: str) -> int:
-    """Return what an index has for a term."""
-    return int.from_bytes(hashlib.blake2b(f"{name}={value}".encode(), digest_size=8).digest(), "little")
 
 
 def segments(folder: Path) -> list[Path]:
@@ -94,6 +88,7 @@ class AuditLog:
         for path in reversed(segments(self._folder)):
             if first_seq(path) > head.seq:
                 path.unlink()
+                reopen(path)
             else:
                 _truncate(path, head.seq - first_seq(path) + 1)
                 break
@@ -108,16 +103,22 @@ class AuditLog:
             self._sign(self.head, now)
 
     def forget(self, before: int) -> int:
-        """Remove segments of which the last line is older than that (Unix milliseconds); returns how many."""
+        """Remove the first segments of which all lines are older than that (Unix milliseconds); returns how many."""
         gone = 0
-        for path, after in zip(segments(self._folder), segments(self._folder)[1:], strict=False):
-            with after.open("rb") as file:
-                if _time_of(file.readline()) >= before:
-                    break
+        for path in segments(self._folder)[:-1]:
+            if newest_read(path) >= before:
+                break
             path.unlink()
-            path.with_suffix(".index").unlink(missing_ok=True)
+            reopen(path)
             gone += 1
         return gone
+
+    def date(self) -> None:
+        """Note how new one full segment is of which an earlier release did not: one a call, for each is read whole."""
+        for path in segments(self._folder)[:-1]:
+            if newest_of(path) is None:
+                newest_read(path)
+                return
 
     def _sign(self, head: LogHead, now: int) -> None:
         signature = self._key.sign(signed_text(head, now)).hex()
@@ -127,21 +128,12 @@ class AuditLog:
 
     def _close(self, path: Path, now: int) -> None:
         """Give a full segment its index, and sign its end: it may be the last that is known of it one day."""
-        index = path.with_suffix(".index")
-        if index.exists():
+        if is_closed(path):
             return
-        found: set[int] = set()
-        head: LogHead | None = None
-        with path.open("rb") as file:
-            for line in file:
-                told = head_of(line.rstrip(b"\n"))
-                head = None if told is None else told[0]
-                found.update(term_hash(name, value) for name, value in terms(json.loads(line)["event"]))
-        if head is not None:
-            self._sign(head, now)
-        scratch = index.with_suffix(".new")
-        scratch.write_bytes(array("Q", sorted(found)).tobytes())
-        scratch.replace(index)
+        found = contents(path)
+        if found.head is not None:
+            self._sign(found.head, now)
+        found.write(path)
 
     def _segment(self, seq: int) -> Path:
         first = seq - (seq - 1) % self._lines
@@ -158,28 +150,6 @@ class AuditLog:
                     last = line
         told = None if last is None else head_of(last.rstrip(b"\n"))
         return START if told is None else told[0]
-
-
-def indexed(segment: Path, wanted: Iterable[int]) -> bool:
-    """Return whether a segment may hold lines with all these terms. One without an index may."""
-    try:
-        index = segment.with_suffix(".index").open("rb")
-    except FileNotFoundError:
-        return True
-    with index:
-        count = os.fstat(index.fileno()).st_size // 8
-        return all(_found(index.fileno(), count, one) for one in wanted)
-
-
-def _found(file: int, count: int, wanted: int) -> bool:
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        here = int.from_bytes(os.pread(file, 8, middle * 8), "little")
-        if here == wanted:
-            return True
-        low, high = (middle + 1, high) if here < wanted else (low, middle)
-    return False
 
 
 def lines_of(folder: Path) -> Iterator[bytes]:
@@ -218,8 +188,4 @@ def _truncate(path: Path, lines: int) -> None:
             size += len(line)
     if size < path.stat().st_size:
         os.truncate(path, size)
-        path.with_suffix(".index").unlink(missing_ok=True)
-
-
-def _time_of(line: bytes) -> int:
-    return int(json.loads(line)["event"]["time"])
+        reopen(path)

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mcp_core.telemetry.chain import ChainProof, LogHead, prove
 from mcp_core.telemetry.ocsf import terms
-from mcp_sidecar.telemetry.audit_log import HEADS, first_seq, indexed, lines_of, segments, signed_text, term_hash
+from mcp_sidecar.telemetry.audit_index import indexed, newest_of, term_hash
+from mcp_sidecar.telemetry.audit_log import HEADS, first_seq, lines_of, segments, signed_text
 
 
 class HeadError(ValueError):
@@ -57,6 +58,9 @@ def search(
     found = segments(folder)
     for number, path in enumerate(found):
         if number + 1 < len(found) and first_seq(found[number + 1]) <= after + 1:
+            continue
+        newest = newest_of(path)
+        if newest is not None and newest < since:
             continue
         if not all(any(indexed(path, [term_hash(name, one)]) for one in values) for name, values in wanted.items()):
             continue

@@ -26,6 +26,7 @@ from mcp_core.telemetry.visit import Odd, Visit, read
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.usage import UsageBatch, UsageStore
 from mcp_sidecar.telemetry.audit import Auditor
+from mcp_sidecar.telemetry.debugging import Debugging
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
 
@@ -54,12 +55,18 @@ class Collector:
     """Takes deliveries. `store` is the address of the usage's store; without one, counts go with the process."""
 
     def __init__(
-        self, settings: TelemetrySettings, store: str | None, metrics: TelemetryMetrics, secret: bytes = b""
+        self,
+        settings: TelemetrySettings,
+        store: str | None,
+        metrics: TelemetryMetrics,
+        secret: bytes = b"",
+        debugging: Debugging | None = None,
     ) -> None:
         self._settings = settings
         self._address = store
         self._metrics = metrics
         self._secret = secret
+        self._debugging = debugging
         self._store: UsageStore | None = None
         self._auditor: Auditor | None = None
         self._unsettled = False
@@ -136,6 +143,8 @@ class Collector:
         self._metrics.add(counts, [(key_of(one, self._names), one) for one in visits if one.trace is not None])
         if self._spans is not None:
             self._spans.add(visits)
+        if self._debugging is not None:
+            self._debugging.tell(visits)
         self._metrics.records["taken"] += len(visits)
         self._metrics.records.update(odd)
         self._metrics.deliveries["taken"] += 1

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kong_mcp.cli import main
-from mcp_core.telemetry.chain import START, LogHead
+from mcp_core.telemetry.chain import START, LogHead, head_of
 from mcp_core.telemetry.ocsf import event
 from mcp_core.telemetry.visit import read
 from mcp_sidecar.telemetry.audit_log import AuditLog, public_text, segments, signing_key
@@ -122,6 +122,65 @@ def test_what_is_too_old_goes_and_the_chain_still_holds(full):
     segments(full._folder)[0].unlink()
     full._folder.joinpath("heads.jsonl").unlink()
     assert "no signed head says" in verify(full._folder, PUBLIC).problem
+
+
+@pytest.mark.requirement("AUD-006")
+@pytest.mark.parametrize("place", [10, 19])
+def test_a_record_that_came_late_takes_no_newer_line_with_it(log, place):
+    """Line 11 (the first of its segment) or 20 (the last) is of a request long before: Kong had held its record."""
+    for number in range(25):
+        log.append([told(number - 5_000 if number == place else number)])
+    log.sign(NOW)
+    assert log.forget(NOW + 8_000) == 0  # lines 9 and 10 are not that old, whatever stands behind them
+    assert log.forget(NOW + 12_000) == 1
+    assert log.forget(NOW + 18_000) == 0
+    assert files(log) == ["audit-000000000011.jsonl", "audit-000000000021.jsonl"]
+    assert verify(log._folder, PUBLIC).problem is None
+
+
+def spoil(segment):
+    segment.write_bytes(b"not even JSON\n")
+
+
+@pytest.mark.requirement("AUD-008")
+@pytest.mark.parametrize("place", [1, 9, 10, 19])
+def test_what_is_older_than_asked_is_not_read_wherever_its_newest_line_stands(log, place):
+    """The newest line of a segment is its first, or its last: the others came late."""
+    for number in range(25):
+        log.append([told(place if number == place else number - 5_000)])
+    log.sign(NOW)
+    spoil(segments(log._folder)[1 - place // 10])
+    assert [one["seq"] for one in search(log._folder, {}, since=NOW)] == [place + 1]
+    assert [one["seq"] for one in search(log._folder, {}, since=NOW + place * 1000)] == [place + 1]
+    spoil(segments(log._folder)[place // 10])
+    assert list(search(log._folder, {}, since=NOW + place * 1000 + 1)) == []
+
+
+@pytest.mark.requirement("AUD-008")
+def test_a_segment_of_which_an_earlier_release_noted_no_time_is_read(full):
+    noted = [path.with_suffix(".newest") for path in segments(full._folder)[:3]]
+    texts = [path.read_bytes() for path in noted]
+    noted[0].unlink()
+    noted[1].write_bytes(b"")
+    noted[2].write_bytes(b'{"format":2,"newest":1}\n')
+    assert [one["seq"] for one in search(full._folder, {}, since=NOW + 9_000)] == list(range(10, 36))
+    for count in range(1, 4):
+        full.date()
+        assert [path.exists() and path.read_bytes() for path in noted][:count] == texts[:count]
+    assert full.forget(NOW + 20_000) == 2
+
+
+@pytest.mark.requirement("AUD-008")
+def test_a_segment_that_is_written_anew_is_found_by_its_new_lines(full):
+    """The store went back, from a backup say, behind the beginning of a full segment, whose lines come again."""
+    (head, _) = head_of(segments(full._folder)[1].read_bytes().splitlines()[-1])
+    full.cut_back(head)
+    assert not list(full._folder.glob("audit-000000000021.*"))
+    for number in range(60, 75):
+        full.append([told(number, principal="new")])
+    full.sign(NOW)
+    assert [one["seq"] for one in search(full._folder, {"principal": ["new"]}, since=NOW + 74_000)] == [35]
+    assert next(search(full._folder, {"principal": ["new"]}, since=NOW + 69_000))["seq"] == 30
 
 
 @pytest.mark.requirement("AUD-005")
