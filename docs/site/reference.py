@@ -88,6 +88,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_AUDIT_EVENTS": "`decisions` (refusals and the like) or `calls` (every request).",
     "MCP_SIDECAR_AUDIT_PERSONS": "What becomes of principals and addresses: `kept`, `hashed` or `dropped`.",
     "MCP_SIDECAR_AUDIT_DAYS": "Days for which lines are kept.",
+    "MCP_SIDECAR_OTLP_METRICS": "Where all metrics are sent by OTLP, every minute: `http://HOST:4318/v1/metrics`.",
     "MCP_SIDECAR_OTLP_TRACES": "Where spans of sampled requests are sent by OTLP: `http://HOST:4318/v1/traces`.",
     "MCP_SIDECAR_BREAKER_REST": "Seconds for which it stays open before one more is tried.",
     "MCP_SIDECAR_WEBHOOK_SHAPE": "json, or slack: a text, as Slack's incoming webhooks take it.",

@@ -103,6 +103,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
                     pause = settings.pins.refresh_interval
                     tasks.start_soon(RevocationKeeper(file, store, pause, parts.cuts.hear).run)
                 tasks.start_soon(debugging.run)
+                tasks.start_soon(_send_metrics, settings, metrics)
                 tasks.start_soon(answer_guards, settings.auth, settings.keys, metrics.issuers)
                 tasks.start_soon(ward.run)
                 tasks.start_soon(virtual.sessions.goodbyes.run)
@@ -138,6 +139,14 @@ async def _close(upstream: Upstream, reads: FlowReads | None) -> None:
     await upstream.aclose()
     if reads is not None:
         reads.close()
+
+
+async def _send_metrics(settings: Settings, metrics: Metrics) -> None:
+    """Hand metrics on by OTLP, where somebody takes them."""
+    if settings.telemetry.otlp_metrics is not None:
+        from mcp_sidecar.telemetry.otlp_metrics import MetricSender  # noqa: PLC0415 - its packages are an extra
+
+        await MetricSender(settings.telemetry.otlp_metrics, metrics.families).run()
 
 
 async def _read_on(settings: Settings, curator: Curator, metrics: Metrics) -> None:

@@ -92,6 +92,7 @@ Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp 
   MCP_SIDECAR_AUDIT_PERSONS    kept, hashed or dropped          kept
   MCP_SIDECAR_AUDIT_DAYS       days of it                       365
   MCP_SIDECAR_OTLP_TRACES      URL that takes spans             none
+  MCP_SIDECAR_OTLP_METRICS     URL that takes all metrics       none
 
 Where agents and people reach the gateway, which portal and registry tell them. Without it there is neither.
 

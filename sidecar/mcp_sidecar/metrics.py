@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.exposition import choose_encoder
 
 from mcp_core.methods import BATCH_METHOD, METHODS, RESPONSE_METHOD, Kind
@@ -107,6 +108,10 @@ class Metrics:
     def hide(self, server: str, kind: Kind, count: int, *, enforce: bool) -> None:
         """Count hidden items of one kind."""
         self.hidden.labels(server, kind.value, "enforce" if enforce else "monitor").inc(count)
+
+    def families(self) -> Iterable[Metric]:
+        """Return all of it as prometheus_client has it."""
+        return self._registry.collect()
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
         """Return all of it in the format that a reader accepts, and its media type.

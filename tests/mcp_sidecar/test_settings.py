@@ -61,6 +61,7 @@ OF_TELEMETRY = {
     "MCP_SIDECAR_AUDIT_PERSONS": "Hashed",
     "MCP_SIDECAR_AUDIT_DAYS": "90",
     "MCP_SIDECAR_OTLP_TRACES": "http://127.0.0.1:4318/v1/traces",
+    "MCP_SIDECAR_OTLP_METRICS": "http://127.0.0.1:4318/v1/metrics",
 }
 
 
@@ -394,5 +395,5 @@ def test_what_telemetry_is_told():
         True,
         Persons.HASHED,
         90,
-        OF_TELEMETRY["MCP_SIDECAR_OTLP_TRACES"],
+        *(OF_TELEMETRY[f"MCP_SIDECAR_OTLP_{what}"] for what in ("TRACES", "METRICS")),
     )

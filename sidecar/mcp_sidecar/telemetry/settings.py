@@ -23,7 +23,8 @@ class TelemetrySettings:
     `collector_name` tells collectors of one store apart. `tool_labels` (of each server) and `principal_labels` bound
     the labels of metrics. Hours of usage become days after `usage_hours`, and lose their principals after `usage_days`.
     `audit` is the folder of the audit log: of every call with `audit_calls`, else of what was decided. Its lines stay
-    `audit_days`, with what `audit_persons` says of who called. `otlp` is where spans are sent.
+    `audit_days`, with what `audit_persons` says of who called. `otlp` is where spans are sent, and
+    `otlp_metrics` where all metrics are, which needs no collector.
     """
 
     collector_token: bytes = field(default=b"", repr=False)
@@ -37,6 +38,7 @@ class TelemetrySettings:
     audit_persons: Persons = Persons.KEPT
     audit_days: int = 365
     otlp: str | None = None
+    otlp_metrics: str | None = None
 
     def problem(self, store: str | None) -> str | None:
         """Return what is missing where one setting needs another."""
@@ -59,10 +61,15 @@ def _name(text: str) -> str:
     return text
 
 
-def _otlp(text: str) -> str:
+def _otlp(what: str) -> Callable[[str], str]:
+    """Return what reads the URL at which traces, or metrics, are taken."""
+    return lambda text: _otlp_url(text, what)
+
+
+def _otlp_url(text: str, what: str) -> str:
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname or not text.isascii() or "@" in url.netloc:
-        raise ValueError("write the URL at which traces are taken by OTLP over HTTP: http://127.0.0.1:4318/v1/traces")
+        raise ValueError(f"write the URL at which {what} are taken by OTLP over HTTP: http://127.0.0.1:4318/v1/{what}")
     try:
         there = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:
@@ -112,6 +119,7 @@ TELEMETRY_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "MCP_SIDECAR_AUDIT_EVENTS": ("audit_calls", _events),
     "MCP_SIDECAR_AUDIT_PERSONS": ("audit_persons", _persons),
     "MCP_SIDECAR_AUDIT_DAYS": ("audit_days", _between(1, 10_000)),
-    "MCP_SIDECAR_OTLP_TRACES": ("otlp", _otlp),
+    "MCP_SIDECAR_OTLP_TRACES": ("otlp", _otlp("traces")),
+    "MCP_SIDECAR_OTLP_METRICS": ("otlp_metrics", _otlp("metrics")),
 }
 """Variable -> the field it sets and its parser, which raises ValueError saying what to write."""
