@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import time
 from dataclasses import replace
 
 import anyio
@@ -38,21 +37,19 @@ def three_servers(kind, store):
 
 async def load(running, seconds):
     """Work for so many seconds; in the middle eve tries what she may not, and a replica of files is away."""
-    begin = time.monotonic()
-
-    def part():
-        return (time.monotonic() - begin) / seconds
-
+    done = anyio.Event()
     async with anyio.create_task_group() as tasks:
         for number, (who, server) in enumerate(_AGENTS):
-            tasks.start_soon(_work, running, who, server, part, number)
-        tasks.start_soon(_attack, running, part, seconds)
+            tasks.start_soon(_work, running, who, server, done, number)
+        tasks.start_soon(_attack, running, seconds)
         tasks.start_soon(_die, running.servers["files"][0], seconds)
+        await anyio.sleep(seconds)
+        done.set()
 
 
-async def _work(running, who, server, part, number):
+async def _work(running, who, server, done, number):
     for turn in itertools.count(number):
-        if part() >= 1:
+        if done.is_set():
             return
         with contextlib.suppress(*_ERRORS):
             mode = "legacy" if turn % 3 == 0 else "2026-07-28"
@@ -79,18 +76,18 @@ async def _ask(client, server, number):
             await client.call_tool("good", {"text": "x"})
 
 
-async def _attack(running, part, seconds):
+async def _attack(running, seconds):
     await anyio.sleep(0.45 * seconds)
     url = f"http://127.0.0.1:{running.dev.sidecar_port}/collector"
     async with httpx.AsyncClient(trust_env=False) as stranger:
-        while part() < 0.7:
+        for _ in range(int(seconds)):
             with contextlib.suppress(*_ERRORS):
                 async with connect(running, "eve", "2026-07-28", "notes") as client:
                     for name in ("read_secret_plan", "delete_everything", "bad"):
                         with contextlib.suppress(MCPError):
                             await client.call_tool(name, {})
             await stranger.post(url, json=[], headers={"Authorization": "Bearer a-guess"})
-            await anyio.sleep(0.2)
+            await anyio.sleep(0.25)
 
 
 async def _die(replica, seconds):

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import anyio
@@ -89,13 +88,13 @@ def test_every_panel_of_the_dashboards_shows_what_a_prometheus_scraped_of_a_run(
         three_servers(KINDS[-1], str(tmp_path / "store.db")) as running,
         run_prometheus(tmp_path, running.dev.sidecar_port, TOKEN) as prometheus,
     ):
-        begin = time.time()
+        begin = prometheus.now()
         anyio.run(load, running, SECONDS)
         taken = 'sum(mcp_collector_records_total{result="taken"})'
         # Kong tells of the last requests within seconds.
         still = f"changes({taken}[4s:1s]) == 0"
-        wait_for(lambda: prometheus.at(still, time.time()), prometheus.log.read_text, 60)
-        end = time.time()
+        wait_for(lambda: prometheus.at(still, prometheus.now()), prometheus.log.read_text, 60)
+        end = prometheus.now()
         drawn = {path.stem: _panels(prometheus, path, begin, end) for path in DASHBOARDS}
     assert not [one.title for panels in drawn.values() for one in panels if not one.lines and not one.bars]
     for path in DASHBOARDS:

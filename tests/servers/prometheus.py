@@ -37,6 +37,10 @@ class Prometheus:
         found = self._asked("/api/v1/query", query="up == 1")
         return bool(found and found["result"])
 
+    def now(self):
+        """Return the time, as it has it."""
+        return float(self._asked("/api/v1/query", query="time()")["result"][1])
+
     def over(self, expression, begin, end, step):
         """Return [(labels, [(time, value), ...]), ...] of an expression over time."""
         found = self._asked("/api/v1/query_range", query=expression, start=begin, end=end, step=step)["result"]

@@ -6,6 +6,7 @@ from mcp_core.telemetry.tally import Names, fold
 from mcp_core.telemetry.visit import read
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.telemetry.otlp_metrics import MetricSender
+from mcp_sidecar.telemetry.settings import TELEMETRY_VARIABLES
 from servers.kong_records import NOW, SAID, logged
 from servers.otlp import attributes, metrics_receiver
 
@@ -44,6 +45,14 @@ def test_the_endpoint_gets_what_metrics_says_by_the_names_of_the_conventions(met
     assert told["mcp_sidecar_items_hidden"].sum.is_monotonic
     (wait,) = told["mcp_server_wait_seconds"].histogram.data_points
     assert (wait.count, list(wait.bucket_counts)) == (4, [4])
+
+
+@pytest.mark.requirement("TEL-018")
+def test_what_is_no_url_says_what_to_write():
+    _, read_url = TELEMETRY_VARIABLES["MCP_SIDECAR_OTLP_METRICS"]
+    assert read_url("https://otel.example/v1/metrics") == "https://otel.example/v1/metrics"
+    with pytest.raises(ValueError, match="4318/v1/metrics"):
+        read_url("collector:4318")
 
 
 @pytest.mark.requirement("TEL-018")
