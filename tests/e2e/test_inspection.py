@@ -11,6 +11,7 @@ from mcp import ClientSession, MCPError
 from mcp.client.sse import sse_client
 
 from e2e.harness import CONSUMERS, call, connect, modern, start
+from servers.launch import whole_lines
 
 pytestmark = pytest.mark.long
 
@@ -165,8 +166,7 @@ def test_what_is_only_flagged_goes_on_as_it_is_and_is_written_down(flagging, mod
 
 
 def found(running):
-    log = running.dev.sidecar.log.read_text()
-    lines = [json.loads(line) for line in log[: log.rfind("\n") + 1].splitlines() if '"found"' in line]
+    lines = [json.loads(line) for line in whole_lines(running.dev.sidecar.log) if '"found"' in line]
     return {(one["where"], rule) for one in lines for rule in one["rules"]}
 
 

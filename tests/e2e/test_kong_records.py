@@ -13,7 +13,7 @@ from kong_mcp import dev
 from mcp_core.methods import Era, Lane
 from mcp_core.reasons import Ending
 from mcp_core.record import Record
-from servers.launch import wait_for
+from servers.launch import wait_for, whole_lines
 
 pytestmark = pytest.mark.skipif("kong" not in KINDS, reason="file-log is a plugin of Kong's: there is no `kong` here")
 
@@ -25,7 +25,7 @@ class Records:
         self._path = path
 
     def read(self):
-        return [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
+        return [json.loads(line) for line in whole_lines(self._path)] if self._path.exists() else []
 
     def until(self, holds):
         """Wait until there are records for which something holds: Kong writes them after the answer."""

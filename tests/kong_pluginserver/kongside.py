@@ -23,6 +23,8 @@ from typing import Self
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
 
+from servers.launch import whole_lines
+
 BIN = Path(sys.executable).with_name("mcp-pluginserver")
 _KINDS = {"int32": 5, "int64": 3, "string": 9, "bytes": 12, "bool": 8, "double": 1}
 _TABLE = {
@@ -323,7 +325,7 @@ class Server:
         return children(self.pid)
 
     def records(self) -> list[dict]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in whole_lines(self.log) if line.startswith("{")]
 
     def logged(self, event: str) -> list[dict]:
         return [record for record in self.records() if record["event"] == event]

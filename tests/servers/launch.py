@@ -36,6 +36,12 @@ def wait_for(probe, failure, seconds=30):
     return found
 
 
+def whole_lines(path, errors="strict"):
+    """Return the lines of a file that another process writes, without one that is not whole yet."""
+    text = path.read_text(encoding="utf-8", errors=errors)
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
 class Replica:
     """One running MCP server process and its journal: what it executed, and which HTTP requests reached it."""
 
@@ -72,7 +78,7 @@ class Replica:
 
     def lines(self, since=0):
         """Return what the server wrote, after the first `since` lines."""
-        return [json.loads(line) for line in self.journal.read_text().splitlines()[since:]]
+        return [json.loads(line) for line in whole_lines(self.journal)[since:]]
 
     def executed(self):
         """Return [kind, name] of everything the server executed."""

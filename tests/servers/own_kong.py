@@ -20,7 +20,7 @@ from pathlib import Path
 from kong_devkit.render import render
 from kong_devkit.render_text import write_yaml
 from kong_mcp.dev import free_port
-from servers.launch import wait_for
+from servers.launch import wait_for, whole_lines
 from servers.passing import listening, passed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ class Program:
 
     def events(self) -> list[dict]:
         """Return what it wrote down, one JSON document a line."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = whole_lines(self.log, errors="replace") if self.log.exists() else []
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def count(self, event: str) -> int:

@@ -44,7 +44,7 @@ _MOST_AT_ONCE: Final = 8
 _NOT_ANSWERED: Final = {"code": -1, "message": "The gateway does not let the agent's answer pass."}
 
 
-class Members(Protocol):
+class KnownMembers(Protocol):
     """What a sidecar knows of the members of its virtual servers."""
 
     warm: Warm
@@ -57,7 +57,9 @@ class Members(Protocol):
 class ToMembers:
     """The way of one request of an agent."""
 
-    def __init__(self, known: Members, parts: Parts, way: ActingWay, call: Call, virtual: Virtual, line: Line) -> None:
+    def __init__(
+        self, known: KnownMembers, parts: Parts, way: ActingWay, call: Call, virtual: Virtual, line: Line
+    ) -> None:
         """`parts` and `way` act for the agent's principal."""
         self._known = known
         self._parts = parts

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from kong_mcp.dev import free_port
-from servers.launch import wait_for
+from servers.launch import wait_for, whole_lines
 
 PROGRAM = Path(__file__).parents[2] / "servers" / "stdio_server.py"
 SERVE = [str(Path(sys.executable).parent / "kong-mcp"), "stdio", "serve"]
@@ -53,7 +53,7 @@ class Served:
         """Return the log lines of an event, once there are some."""
 
         def found():
-            lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+            lines = [json.loads(line) for line in whole_lines(self.log) if line.startswith("{")]
             return [line for line in lines if line["event"] == event]
 
         return wait_for(found, lambda: f"no line {event!r} in {self.log.read_text()[-2000:]}", 60)
