@@ -167,4 +167,5 @@ def _rotate(issuer, gateway):
         caller.join()
     assert set(seen) == {200}
     with gateway.client(tokens[0]) as client:
-        assert client.post(gateway.url, **modern("good")).status_code == 401
+        # Guards look at the file once a second.
+        wait_for(lambda: client.post(gateway.url, **modern("good")).status_code == 401, lambda: "it opens still")
