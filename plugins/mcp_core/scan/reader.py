@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
 from mcp_core.scan.items import ItemKind, TextField, path_text
-from mcp_core.scan.rule import FLAG, Combination, ScanRule
+from mcp_core.scan.rule import Combination, ScanRule
 from mcp_core.scan.rules import RULES
 from mcp_core.scan.text import FIELD, PLACEHOLDERS, Reading
 from mcp_core.scan.trial import Hit
@@ -26,7 +27,7 @@ LONGEST: Final = 262_144
 """Characters of one item that are read. Honest items hold a tenth of it; more is itself a finding."""
 
 MOST_FINDINGS: Final = 200
-"""Findings about one item that are kept."""
+"""Findings of one severity about one item that are kept: so that no number of light ones hides one that blocks."""
 
 
 @dataclass
@@ -39,6 +40,7 @@ class ItemReading:
     findings: list[Finding] = field(default_factory=list)
     noted: set[tuple[str, str, Severity]] = field(default_factory=set)
     """Rules and places of the findings: each pair is one finding, however often a rule holds there."""
+    kept: Counter[Severity] = field(default_factory=Counter)
     look_for_ids: Callable[[], Iterable[str]] = frozenset
 
     @cached_property
@@ -81,6 +83,8 @@ class Reader:
         if self._is_result:
             read = [one._replace(text=hidden.with_blanks(one.text)) for one in read]
         for rule, number in names.findings(kept):
+            if self._weight(sight, rule) is None:
+                continue
             path = path_text(kind, name, kept[number].path)
             self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
         reading = Reading(tuple(map(names.spelled_out, read)))
@@ -97,7 +101,8 @@ class Reader:
                 span = next(check.spans(text), None)
                 if span is not None:
                     light = self._is_result and self._is_light(check.rule, text)
-                    self._note(sight, check.rule, number, excerpt(text, *span), guarded=light)
+                    if self._weight(sight, check.rule, guarded=light) is not None:
+                        self._note(sight, check.rule, number, excerpt(text, *span), guarded=light)
                     yield Hit(check.rule, number, 0, 0)
 
     def _is_light(self, rule: ScanRule, text: str) -> bool:
@@ -123,8 +128,8 @@ class Reader:
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
 
     def _note_hit(self, sight: ItemReading, hit: Hit, reading: Reading) -> None:
-        severity = self._severities.get(hit.rule.id)
-        if severity is None or (hit.rule.id, sight.path(hit.field), FLAG if hit.guarded else severity) in sight.noted:
+        severity = self._weight(sight, hit.rule, guarded=hit.guarded)
+        if severity is None or (hit.rule.id, sight.path(hit.field), severity) in sight.noted:
             return  # A weak signal, or known: what it would show costs more than what it adds.
         text: str = getattr(reading, hit.view)
         start = text.rfind(FIELD, 0, hit.start + 1) + 1
@@ -147,21 +152,20 @@ class Reader:
         also: str = "",
         guarded: bool = False,
     ) -> None:
+        severity = self._weight(sight, rule, guarded=guarded)
         path = path or sight.path(number)
-        severity = self._new(sight, rule, path, guarded=guarded)
-        if severity is None:
+        if severity is None or (rule.id, path, severity) in sight.noted:
             return
         sight.noted.add((rule.id, path, severity))
+        sight.kept[severity] += 1
         sight.findings.append(Finding(rule.id, rule.family, severity, path, shown, rule.message + also))
 
-    def _new(self, sight: ItemReading, rule: ScanRule | Combination, path: str, *, guarded: bool) -> Severity | None:
-        """Return what a finding would weigh, or None where the rule is off, or this is noted already."""
+    def _weight(self, sight: ItemReading, rule: ScanRule | Combination, *, guarded: bool = False) -> Severity | None:
+        """Return what a finding would weigh, or None where the rule is off, or no more of that weight are kept."""
         severity = self._config.severity(rule)
-        if severity is None or len(sight.findings) >= MOST_FINDINGS:
-            return None
-        if guarded:
+        if severity is not None and guarded:
             severity = Severity.FLAG
-        return None if (rule.id, path, severity) in sight.noted else severity
+        return None if severity is None or sight.kept[severity] >= MOST_FINDINGS else severity
 
 
 def _place(original: str, words: str) -> int | None:

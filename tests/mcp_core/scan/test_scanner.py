@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_core.scan import Finding, ItemKind, Report, Severity, Verdict
+from mcp_core.scan.reader import MOST_FINDINGS
 
 from scan_cases import SCANNER, blocking, scan, tool  # isort: skip
 
@@ -101,6 +102,18 @@ def test_a_surface_is_read_with_its_instructions():
 def test_two_items_of_one_name_are_reported_together():
     reports = SCANNER.scan_surface({"tools": [tool(), tool(ATTACK), tool()]})
     assert reports[ItemKind.TOOL, "add"].verdict is Verdict.BLOCK
+
+
+@pytest.mark.requirement("SCAN-025")
+@pytest.mark.parametrize("light", [1, MOST_FINDINGS + 10])
+def test_no_number_of_light_findings_hides_one_that_blocks(light):
+    asks = {"type": "object", "properties": {"conversation_history": {"type": "string"}}}
+    schema = {"type": "object", "properties": {f"a{number}": asks for number in range(light)}}
+    assert scan("Lists.", inputSchema=schema).verdict is Verdict.FLAG
+    found = scan(ATTACK, inputSchema=schema)
+    assert found.verdict is Verdict.BLOCK
+    assert len(found.findings) <= 2 * MOST_FINDINGS
+    assert blocking(found) == blocking(scan(ATTACK))
 
 
 @pytest.mark.requirement("SCAN-009")
