@@ -26,6 +26,8 @@ _TERMINAL: Final = re.compile(
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _FEW: Final = 100
 """Different characters up to which replacing one after the other is faster than translating all."""
+_PHRASES: Final = {"\ufdfa": "\u0635", "\ufdfb": "\u062c"}
+"""Arabic ligatures of whole phrases, which decompose to 18 and 8 characters, and the letter that each begins with."""
 _LETTER: Final = re.compile(r"(?:LETTER|SYMBOL)(?: [A-Z]+)* ([A-Z])(?: WITH .*)?")
 
 
@@ -38,14 +40,14 @@ def visible(text: str) -> str:
 
 def composed(text: str) -> str:
     """Return the visible text, compatibility forms (fullwidth, styled, circled) replaced, in lower case."""
-    return unicodedata.normalize("NFKC", visible(text)).lower()
+    return unicodedata.normalize("NFKC", _without_phrases(visible(text))).lower()
 
 
 def folded(text: str) -> str:
     """Return the visible text in lower case, without accents, letters that look like Latin ones made those."""
     if text.isascii():
         return visible(text).lower()
-    text = unicodedata.normalize("NFKD", visible(text))
+    text = unicodedata.normalize("NFKD", _without_phrases(visible(text)))
     others = [one for one in set(text) if one > "\x7f"]
     if len(others) > _FEW:
         return text.translate(_FOLDS).lower()
@@ -54,6 +56,13 @@ def folded(text: str) -> str:
         if read_as != one:
             text = text.replace(one, read_as)
     return text.lower()
+
+
+def _without_phrases(text: str) -> str:
+    """Return the text with a letter for each ligature that would make it many times as long."""
+    for one, letter in _PHRASES.items() if not text.isascii() else ():
+        text = text.replace(one, letter)
+    return text
 
 
 class _Folds(dict[int, str]):

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 from mcp_core.scan.runs import Runs
 
 MOST: Final = 24
-"""Pieces of one text that are decoded, each at most LONGEST characters."""
+"""Pieces of one encoding that are read each for itself, of each at most LONGEST characters. What the others decode to
+is read as one text: no number of harmless pieces hides another."""
 LONGEST: Final = 65_536
 DEPTH: Final = 2
 """Encodings within each other that are undone."""
@@ -107,7 +108,6 @@ def decoded(text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None
 
     `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
     """
-    number = 0
     for piece in _pieces(text, words):
         if not (piece.text and _is_text(piece.text)):
             continue
@@ -115,18 +115,19 @@ def decoded(text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None
         if depth > 1:
             for inner in decoded(piece.text[:LONGEST], depth - 1):
                 yield Decoded(f"{piece.how}, {inner.how}", piece.start, piece.end, inner.text, inner.sentence)
-        number += 1
-        if number >= MOST:
-            return
 
 
 def _pieces(text: str, known: AbstractSet[str] | None = None) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
-        for found in islice(_found(pattern, text, data), MOST):
-            plain = decode(found[0][:LONGEST])
-            if plain:
-                yield Decoded(how, found.start(), found.end(), plain)
+        read = (
+            Decoded(how, found.start(), found.end(), plain)
+            for found in _found(pattern, text, data)
+            if (plain := decode(found[0][:LONGEST])) and _is_text(plain)
+        )
+        yield from islice(read, MOST)
+        if rest := list(read):
+            yield Decoded(how, rest[0].start, rest[-1].end, "\n\n".join(one.text for one in rest))
     before = ""
     for how, pattern, least, decode in _wholes_in(data):
         first = pattern.search(text)

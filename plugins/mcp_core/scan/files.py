@@ -9,6 +9,7 @@ makes a file wait, like any finding. It is a net for what is plain; what it lets
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -18,7 +19,7 @@ from mcp_core.extensions import SKILL_FILE
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.files_rules import GRANTS, HIDDEN, OPEN_CSP, REMOTE_CODE, RUNS, SECRETS, SENDS_OUT, UNREAD
-from mcp_core.scan.finding import Finding, Report
+from mcp_core.scan.finding import Finding, Report, Severity
 from mcp_core.scan.items import ItemKind, path_text
 from mcp_core.scan.rule import ScanRule
 
@@ -171,15 +172,18 @@ def report(config: ScanConfig, kind: ItemKind, item: Mapping[str, Any]) -> Repor
         return Report()
     uri = str(item.get("uri"))
     found: list[Finding] = []
+    kept = Counter[Severity]()
     for rule, text in (pair for one in _contents(item) for pair in _find(uri, one)):
         severity = config.severity(rule)
-        if severity is not None and len(found) < _MOST_FOUND:
+        if severity is not None and kept[severity] < _MOST_FOUND:
+            kept[severity] += 1
             path = path_text(kind, uri, None)
             found.append(Finding(rule.id, rule.family, severity, path, excerpt(text), rule.message))
     return Report.of(found)
 
 
 _MOST_FOUND: Final = 50
+"""Findings of one severity in a file that are kept."""
 
 
 def _contents(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:

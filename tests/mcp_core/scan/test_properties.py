@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_core.scan import ItemKind, Verdict
-from mcp_core.scan.characters import folded
+from mcp_core.scan.characters import composed, folded
 from mcp_core.scan.text import Reading
 
 from scan_cases import SCANNER, STEERING, blocking, scan, tool  # isort: skip
@@ -20,6 +20,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
+MOST_OF_ONE = 8
+"""Characters that one is read as at most."""
 ATTACKS = tuple(text for texts in STEERING.values() for text in texts)
 
 
@@ -140,3 +142,11 @@ def test_deep_and_wide_schemas_are_read():
     assert scan("Adds.", inputSchema=deep).verdict is Verdict.BLOCK
     wide = {"properties": {f"p{number}": {"description": "A number."} for number in range(3000)}}
     assert scan("Adds.", inputSchema=wide).verdict is Verdict.CLEAN
+
+
+@pytest.mark.requirement("SCAN-025")
+@pytest.mark.parametrize("read", [composed, folded])
+def test_no_character_makes_a_text_many_times_as_long(read):
+    """Normalised, one Arabic ligature is a phrase of 18 characters, and a text of them costs as much more."""
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    assert max(len(read(one)) for one in every) <= MOST_OF_ONE
