@@ -153,8 +153,10 @@ class Reader:
         guarded: bool = False,
     ) -> None:
         severity = self._weight(sight, rule, guarded=guarded)
+        if severity is None:
+            return
         path = path or sight.path(number)
-        if severity is None or (rule.id, path, severity) in sight.noted:
+        if (rule.id, path, severity) in sight.noted:
             return
         sight.noted.add((rule.id, path, severity))
         sight.kept[severity] += 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from kong_mcp.declare.emit import yaml_text
 from kong_mcp.declare.new_file import schema_for
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.servers import read_servers
+
+ROOT = Path(__file__).parents[3]
 
 TEXT = (
     "name: weather\ntitle: Weather\nowner: team-sky\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
@@ -316,6 +319,15 @@ def test_without_mcp_answers_the_collectors_plugin_itself_leaves_out_what_may_be
     collected = yaml.safe_load(run("deck", "render", "--collector", "--no-answers", folder).stdout)
     dropped = collected["_plugin_configs"]["mcp-collector"]["custom_fields_by_lua"].keys()
     assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= dropped
+
+
+@pytest.mark.requirement("TEL-016")
+def test_mcp_answers_leaves_out_what_the_collectors_plugin_does():
+    """The list stands twice, in Lua and in decK's file: a field that one of them forgets would travel."""
+    handler = (ROOT / "plugins/lua/kong/plugins/mcp-answers/handler.lua").read_text(encoding="utf-8")
+    in_lua = re.findall(r'"([a-z_.]+)"', re.search(r"LEFT_OUT = \{(.*?)\}", handler, re.DOTALL)[1])
+    config = yaml.safe_load((ROOT / "deck/collector.yaml").read_text(encoding="utf-8"))["_plugin_configs"]
+    assert set(in_lua) == config["mcp-collector"]["custom_fields_by_lua"].keys()
 
 
 @pytest.mark.requirement("TEL-011")
