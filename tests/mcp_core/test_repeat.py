@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from clock import Clock
 from mcp_core.methods import METHODS, Era, Place
 from mcp_core.question import Asked, Question
 from mcp_core.repeat import Budget, may_ask_another, may_repeat, says_nobody_is_there
@@ -58,16 +59,9 @@ def test_only_what_says_that_nobody_is_there_leads_elsewhere(status):
     assert not says_nobody_is_there(status, retry_after=True)
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 def begin(clock=None, random=0.0, told=None, **budget):
     return Budget(**budget).begin(
-        clock or Clock(), lambda: random, (lambda _why: None) if told is None else told.append
+        clock or Clock(100.0), lambda: random, (lambda _why: None) if told is None else told.append
     )
 
 
@@ -90,7 +84,7 @@ def test_pauses_grow_and_part_who_failed_together():
 
 @pytest.mark.requirement("SIDE-042")
 def test_no_try_begins_when_the_time_is_over():
-    clock, told = Clock(), []
+    clock, told = Clock(100.0), []
     tries = begin(clock, told=told, further=9, seconds=2.0, pause=1.0)
     assert tries.again("a") == 0.5
     clock.now += 1.1

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from clock import Clock
 from mcp_core.health import told
 from mcp_core.health.breaker import Why
 from mcp_core.health.told import ClosedServer
@@ -10,13 +11,6 @@ from mcp_kong.health_file import CHECK_SECONDS, HealthFile, health_file
 
 pytestmark = pytest.mark.requirement("BREAK-006")
 KEYS = (b"k" * 32,)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
+from clock import Clock
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
@@ -200,16 +201,9 @@ def test_a_word_that_is_not_known_starts_no_guard(pins, told):
         guard(pins=pins)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def file(path):
-    clock = Clock()
+    clock = Clock(0.0)
     return SnapshotFile(str(path), (KEY,), clock), clock
 
 
@@ -303,7 +297,7 @@ def test_a_file_whose_reading_was_ended_is_read_again_and_nobody_is_let_in_by_th
 
 @pytest.mark.requirement("GUARD-061")
 def test_a_new_file_is_read_between_events_so_that_no_request_has_to(path, monkeypatch):
-    clock = Clock()
+    clock = Clock(0.0)
     monkeypatch.setattr("mcp_kong.snapshots._files", {})
     reader = snapshot_file(str(path), (KEY,), clock)
     assert snapshot_file(str(path), (KEY,), clock) is reader

@@ -8,6 +8,7 @@ import os
 import pytest
 from kong_side import CONFIG, KEY, KongSide
 
+from clock import Clock
 from mcp_core.claims import ClaimSigner, Disbelief
 from mcp_core.methods import Kind
 from mcp_core.terms import read_named_terms, terms_digest
@@ -26,13 +27,6 @@ def folder(tmp_path, monkeypatch):
     path = tmp_path / "policies"
     monkeypatch.setenv(POLICIES_VARIABLE, str(path))
     return path
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -3,22 +3,16 @@ from __future__ import annotations
 import pytest
 from kong_side import ANN, ANNS_HEADERS, POST_ROUTE, KongSide
 
+from clock import Clock
 from mcp_core.principal import NOBODY, consumer
 from mcp_kong.proofs import SECONDS, HttpMethods, Principals
 
 BOB = {"id": "c-2", "username": "bob", "tags": None}
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

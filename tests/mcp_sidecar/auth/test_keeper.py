@@ -6,6 +6,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
+from clock import Clock
 from mcp_core.auth import keyfile
 from mcp_sidecar.auth.fetch import Fetcher, network
 from mcp_sidecar.auth.keeper import IssuerKeeper
@@ -17,13 +18,6 @@ from tokens.kit import jwk
 from tokens.provider import Provider
 
 RING = (b"k" * 32,)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from structlog.testing import capture_logs
 
+from clock import Clock
 from mcp_core.methods import Lane
 from mcp_core.policy import View
 from mcp_core.reasons import Ending
@@ -35,17 +36,9 @@ def word(server="notes", principal="", seconds=900):
     return DebugWord(server, principal, NOW, SECONDS + seconds, "olga")
 
 
-class Clock:
-    def __init__(self):
-        self.now = float(SECONDS)
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(float(SECONDS))
 
 
 @pytest.fixture
