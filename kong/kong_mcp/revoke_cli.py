@@ -11,8 +11,8 @@ from typing import Final
 import click
 
 from mcp_core.auth.revoked import Revocable, Word, digest_of
-from mcp_core.pins.snapshot import SnapshotError
 from mcp_core.seal import KeyRingError, parse_keys
+from mcp_core.sealed_file import SealedFileError
 from mcp_kong.settings import KEYS_VARIABLE
 from mcp_sidecar.auth.revocations import REVOKED_VARIABLE, RevokedFile
 from mcp_sidecar.store.engine import StoreError
@@ -73,7 +73,7 @@ def _write_file(path: str, word: Word, now: float) -> None:
         RevokedFile(path, ring, version("kong-mcp")).add([word], now)
     except KeyRingError as error:
         raise click.ClickException(f"{KEYS_VARIABLE}: {error}") from None
-    except (SnapshotError, OSError) as error:
+    except (SealedFileError, OSError) as error:
         raise click.ClickException(f"{path}: {error}") from None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from mcp_core.health import told
 from mcp_core.health.told import ClosedServer
 from mcp_core.outcome import Reject, RequestId
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 
 HEALTH_VARIABLE: Final = "KONG_MCP_HEALTH"
 """Environment variable with the path of the file that this node's sidecar writes."""
@@ -63,7 +63,7 @@ class HealthFile:
         except FileNotFoundError:
             # Nothing is closed, or no breaker of this node's sidecar was ever open.
             self._mark, self._closed = None, {}
-        except (OSError, SnapshotError) as error:
+        except (OSError, SealedFileError) as error:
             self._closed = {}
             why = error.strerror if isinstance(error, OSError) else error
             _log.warning("the file %s closes no server, as it cannot be read: %s", self._path, why)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 
 CHECK_SECONDS: Final = 0.25
 """How long a file is taken for unchanged: what something that was taken away may be late by."""
@@ -23,7 +23,7 @@ class SealedFile(Generic[_T]):
     """One file, looked at again when its inode, size or time has changed. `value` is what it says, None for nothing."""
 
     def __init__(self, path: str, read: Callable[[bytes], _T], clock: Callable[[], float], what: str) -> None:
-        """Take what reads its bytes or raises SnapshotError, and a monotonic clock in seconds. Nothing is read yet."""
+        """Take what reads its bytes or raises SealedFileError, and a clock in monotonic seconds. Reads nothing yet."""
         self.value: _T | None = None
         self._path = Path(path)
         self._read = read
@@ -51,7 +51,7 @@ class SealedFile(Generic[_T]):
             self._tell("there is no such file: is the sidecar running, and does it know the same path?")
         except OSError as error:
             self._tell(f"it cannot be read: {error.strerror}")
-        except SnapshotError as error:
+        except SealedFileError as error:
             self._mark = mark
             self._tell(str(error))
         else:

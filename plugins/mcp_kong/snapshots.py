@@ -16,8 +16,9 @@ from typing import Final
 import msgspec
 
 from mcp_core.methods import Kind
-from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file
+from mcp_core.pins.snapshot import Snapshot, read_file
 from mcp_core.reasons import Reason
+from mcp_core.sealed_file import SealedFileError
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of the file that this node's sidecar writes."""
@@ -88,7 +89,7 @@ class SnapshotFile:
     def _read(self, data: bytes) -> None:
         try:
             snapshot = read_file(data, self._keys, msgspec.msgpack.decode)
-        except SnapshotError as error:
+        except SealedFileError as error:
             self._tell(str(error))
             return
         self._snapshot, self._problem = snapshot, None

@@ -13,7 +13,7 @@ import msgspec
 from bench.core import KIB, call
 from bench.measure import least, row, seconds, shown
 from mcp_core.methods import Kind
-from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
+from mcp_core.pins.snapshot import FILE, IS_OPEN, Snapshot, Surface
 from mcp_core.pins.states import DEFAULT_RULES
 from mcp_core.scan import ItemKind
 from mcp_kong.snapshots import SnapshotFile
@@ -52,7 +52,7 @@ def _checked():
     snapshot = Snapshot("1", 1, {"notes": Surface(states, dict.fromkeys(states, b"d" * 32))})
     with tempfile.TemporaryDirectory(prefix="kong-mcp-") as folder:
         path = Path(folder) / "snapshot"
-        path.write_bytes(seal(msgspec.msgpack.encode(snapshot.to_values()), [_KEY]))
+        path.write_bytes(FILE.seal(msgspec.msgpack.encode(snapshot.to_values()), [_KEY]))
         file = SnapshotFile(str(path), (_KEY,), time.monotonic)
         if file.refusal("notes", Kind.TOOL, "tool_2500") or not file.refusal("notes", Kind.TOOL, "other"):
             raise RuntimeError("what is measured is not held to the snapshot")

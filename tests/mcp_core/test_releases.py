@@ -17,11 +17,12 @@ from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
 from mcp_core.inspection import Inspection, Mode
 from mcp_core.methods import Era, Kind
-from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file, seal
+from mcp_core.pins.snapshot import FILE, Snapshot, read_file
 from mcp_core.pins.states import Pinning
 from mcp_core.principal import NOBODY, TOKEN, Principal, consumer
 from mcp_core.question import Asked, Question
 from mcp_core.seal import ENDPOINT_PURPOSE, REFUSAL_PURPOSE, SESSION_PURPOSE, Sealer, Session, SessionSealer, derive
+from mcp_core.sealed_file import SealedFileError
 from mcp_core.tasks import Task, TaskSealer
 
 OLD = json.loads((Path(__file__).parents[1] / "releases/format_1.json").read_text())
@@ -183,7 +184,7 @@ def shot(**more):
     """Return a snapshot file as another release might write it."""
     file = base64.b64decode(OLD["snapshot"])
     payload = msgspec.msgpack.decode(file[36:])
-    return seal(msgspec.msgpack.encode(payload | more), [KEY])
+    return FILE.seal(msgspec.msgpack.encode(payload | more), [KEY])
 
 
 def read(file) -> Snapshot:
@@ -213,8 +214,8 @@ def test_a_snapshot_to_which_another_release_added_something_is_read_unless_that
     assert snapshot.refusal("notes", Kind.TOOL, "read") is None
     assert snapshot.refusal("notes", Kind.TOOL, "s") == "unknown"
     for crit in (["expires"], "servers", [7], None):
-        with pytest.raises(SnapshotError, match="release"):
+        with pytest.raises(SealedFileError, match="release"):
             read(shot(**added | {"crit": crit}))
     for number in (0, 2, None, "1"):
-        with pytest.raises(SnapshotError, match="release"):
+        with pytest.raises(SealedFileError, match="release"):
             read(shot(format=number))

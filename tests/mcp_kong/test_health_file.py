@@ -19,7 +19,7 @@ def clock():
 
 
 def write(path, closed, keys=KEYS):
-    path.write_bytes(told.seal_values(msgspec.msgpack.encode(told.to_values("1", closed)), keys))
+    path.write_bytes(told.FILE.seal(msgspec.msgpack.encode(told.to_values("1", closed)), keys))
 
 
 def test_a_closed_server_is_refused_until_its_time_and_no_other_one_is(tmp_path, clock):

@@ -13,7 +13,7 @@ from kong_side import CONFIG, KEY, KongSide
 from clock import Clock
 from mcp_core.claims import ClaimSigner
 from mcp_core.methods import Kind
-from mcp_core.pins.snapshot import IS_OPEN, Snapshot, Surface, seal
+from mcp_core.pins.snapshot import FILE, IS_OPEN, Snapshot, Surface
 from mcp_core.reasons import Reason
 from mcp_core.scan import ItemKind
 from mcp_kong.guard import Guard
@@ -57,7 +57,7 @@ def write(path, states=STATES, key=KEY, generation=1, *, foreign=False):
     surface = Surface(dict(states), dict.fromkeys(states, b"d" * 32), foreign=foreign)
     snapshot = Snapshot("1", generation, {"notes": surface})
     beside = path.with_suffix(".new")
-    beside.write_bytes(seal(msgspec.msgpack.encode(snapshot.to_values()), [key]))
+    beside.write_bytes(FILE.seal(msgspec.msgpack.encode(snapshot.to_values()), [key]))
     beside.replace(path)
 
 

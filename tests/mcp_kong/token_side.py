@@ -26,7 +26,7 @@ def write(path, document=None, *, until=None, ring=(KEY,)):
     issuers = dict.fromkeys((KIT.issuer, OTHER.issuer), IssuerKeys(keys, until or time.time() + 600))
     values = keyfile.to_values("1", issuers)
     beside = path.with_suffix(".new")
-    beside.write_bytes(keyfile.seal_values(msgspec.msgpack.encode(values), ring))
+    beside.write_bytes(keyfile.FILE.seal(msgspec.msgpack.encode(values), ring))
     os.utime(beside, ns=(time.time_ns(), time.time_ns()))
     beside.replace(path)
 

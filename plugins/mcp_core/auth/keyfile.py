@@ -1,6 +1,6 @@
 """The file of issuers' keys: the node's sidecar fetches and writes them, the guards read them.
 
-It is sealed as the snapshot of pins is, with a magic and a purpose of its own; the packed values are
+It is a sealed file (see `sealed_file`), of the values
 
     {"format": 1, "version": TEXT, "issuers": {ISSUER: {"keys": [JWK, ...], "until": UNIX TIME}}}
 
@@ -17,11 +17,9 @@ from typing import Any, Final
 
 from mcp_core.auth import keysets
 from mcp_core.auth.keysets import KeySet
-from mcp_core.pins.snapshot import SnapshotError, Unpack, seal, unseal
+from mcp_core.sealed_file import SealedFileError, SealedFormat, Unpack
 
-FORMAT: Final = 1
-MAGIC: Final = b"KMI1"
-_PURPOSE: Final = "kong-mcp issuer keys"
+FILE: Final = SealedFormat(b"KMI1", "kong-mcp issuer keys", 1, frozenset({"format", "version", "issuers"}))
 _MOST_ISSUERS: Final = 256
 
 
@@ -33,33 +31,22 @@ class IssuerKeys:
     until: float
 
 
-def seal_values(packed: bytes, keys: Sequence[bytes]) -> bytes:
-    """Return the file of packed values."""
-    return seal(packed, keys, MAGIC, _PURPOSE)
-
-
 def to_values(version: str, issuers: Mapping[str, IssuerKeys]) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
     said = {issuer: {"keys": one.keys.to_values(), "until": one.until} for issuer, one in issuers.items()}
-    return {"format": FORMAT, "version": version, "issuers": said}
+    return {"format": FILE.number, "version": version, "issuers": said}
 
 
 def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, IssuerKeys]:
     """Return the issuers' keys in a file's bytes.
 
     Raises:
-        SnapshotError: the file cannot be believed or read.
+        SealedFileError: the file cannot be believed or read.
     """
-    packed = unseal(file, keys, MAGIC, _PURPOSE)
-    try:
-        values = unpack(packed)
-    except (ValueError, RecursionError):
-        raise SnapshotError("it is not MessagePack") from None
-    if not isinstance(values, Mapping) or values.get("format") != FORMAT:
-        raise SnapshotError(f"it is not of format {FORMAT}: sidecar and guard differ in version")
+    values = FILE.read(file, keys, unpack)
     issuers = values.get("issuers")
     if not isinstance(issuers, Mapping) or len(issuers) > _MOST_ISSUERS:
-        raise SnapshotError("its issuers are missing, or too many")
+        raise SealedFileError("its issuers are missing, or too many")
     return {str(issuer): _issuer_keys(one) for issuer, one in issuers.items()}
 
 
@@ -70,5 +57,5 @@ def _issuer_keys(value: Any) -> IssuerKeys:
             try:
                 return IssuerKeys(keysets.read(value), float(until))
             except keysets.KeySetError as error:
-                raise SnapshotError(f"the keys of an issuer cannot be used: {error}") from None
-    raise SnapshotError("an issuer is not keys with a time")
+                raise SealedFileError(f"the keys of an issuer cannot be used: {error}") from None
+    raise SealedFileError("an issuer is not keys with a time")

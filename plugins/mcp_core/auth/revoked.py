@@ -1,7 +1,6 @@
 """Who is cut off: subjects and clients of issuers, and sessions, each until a time.
 
-The list reaches guards as the snapshot does, in a file that is sealed with a magic and a purpose of its own; the packed
-values are
+The list reaches guards as the snapshot does, in a sealed file (see `sealed_file`), of the values
 
     {"format": 1, "version": TEXT, "revoked": [[DIGEST, AT, UNTIL], ...]}
 
@@ -13,22 +12,20 @@ counts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
 from mcp_core.auth.denied import INVALID_TOKEN, Denied
-from mcp_core.pins.snapshot import SnapshotError, Unpack, seal, unseal
 from mcp_core.principal import TOKEN, Principal
 from mcp_core.reasons import Reason
 from mcp_core.seal import base64url
+from mcp_core.sealed_file import SealedFileError, SealedFormat, Unpack
 
-FORMAT: Final = 1
-MAGIC: Final = b"KMR1"
+FILE: Final = SealedFormat(b"KMR1", "kong-mcp revocations", 1, frozenset({"format", "version", "revoked"}))
 DIGEST: Final = 32
-_PURPOSE: Final = "kong-mcp revocations"
 _MOST: Final = 1_000_000
 
 REVOKED: Final = Denied(
@@ -127,33 +124,22 @@ class Revoked:
         return list(self._words.values())
 
 
-def seal_values(packed: bytes, ring: Sequence[bytes]) -> bytes:
-    """Return the file of packed values."""
-    return seal(packed, ring, MAGIC, _PURPOSE)
-
-
 def to_values(version: str, revoked: Revoked) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
     words = [[word.digest, word.at, word.until] for word in revoked.words()]
-    return {"format": FORMAT, "version": version, "revoked": words}
+    return {"format": FILE.number, "version": version, "revoked": words}
 
 
 def read_file(file: bytes, ring: Sequence[bytes], unpack: Unpack) -> Revoked:
     """Return the list in a file's bytes.
 
     Raises:
-        SnapshotError: the file cannot be believed or read.
+        SealedFileError: the file cannot be believed or read.
     """
-    packed = unseal(file, ring, MAGIC, _PURPOSE)
-    try:
-        values = unpack(packed)
-    except (ValueError, RecursionError):
-        raise SnapshotError("it is not MessagePack") from None
-    if not isinstance(values, Mapping) or values.get("format") != FORMAT:
-        raise SnapshotError(f"it is not of format {FORMAT}: sidecar and guard differ in version")
+    values = FILE.read(file, ring, unpack)
     words = values.get("revoked")
     if not isinstance(words, list) or len(words) > _MOST:
-        raise SnapshotError("its list is missing, or too long")
+        raise SealedFileError("its list is missing, or too long")
     return Revoked(map(_word, words))
 
 
@@ -161,4 +147,4 @@ def _word(value: Any) -> Word:
     match value:
         case [bytes(digest), int(at), int(until)] if len(digest) == DIGEST and at >= 0 and until >= 0:
             return Word(digest, at, until)
-    raise SnapshotError("a word of its list is not a digest with two times")
+    raise SealedFileError("a word of its list is not a digest with two times")

@@ -1,6 +1,6 @@
 """What a node's guards are told of servers that cannot be asked now, as a small file that its sidecar writes.
 
-It is sealed as the snapshot of pins is, with a magic and a purpose of its own; the packed values are
+It is a sealed file (see `sealed_file`), of the values
 
     {"format": 1, "version": TEXT, "closed": {SERVER: {"why": WORD, "until": UNIX TIME, "retry": SECONDS}}}
 
@@ -16,19 +16,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_core.formats import is_understood
 from mcp_core.health.breaker import Why
 from mcp_core.outcome import UNAVAILABLE, Reject, RequestId
-from mcp_core.pins.snapshot import SnapshotError, Unpack, seal, unseal
 from mcp_core.reasons import Reason
+from mcp_core.sealed_file import SealedFileError, SealedFormat, Unpack
 
-FORMAT: Final = 1
-MAGIC: Final = b"KMH1"
+FILE: Final = SealedFormat(b"KMH1", "kong-mcp health", 1, frozenset({"format", "version", "closed"}))
 GOOD_SECONDS: Final = 10
 """How long an entry holds that nobody renews."""
 
-_PURPOSE: Final = "kong-mcp health"
-_MEMBERS: Final = frozenset({"format", "version", "closed"})
 _WORDS: Final = {
     Why.NO_REPLICA: "No replica of this server is well.",
     Why.ERRORS: "This server did not answer most of its last requests.",
@@ -62,44 +58,33 @@ def refusal(why: Why, wait: float, id_: RequestId | None = None) -> Reject:
     )
 
 
-def seal_values(packed: bytes, keys: Sequence[bytes]) -> bytes:
-    """Return the file of packed values."""
-    return seal(packed, keys, MAGIC, _PURPOSE)
-
-
 def to_values(version: str, closed: Mapping[str, ClosedServer]) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
     said = {server: {"why": one.why.value, "until": one.until, "retry": one.retry} for server, one in closed.items()}
-    return {"format": FORMAT, "version": version, "closed": said}
+    return {"format": FILE.number, "version": version, "closed": said}
 
 
 def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> dict[str, ClosedServer]:
     """Return which servers a file's bytes close. A reason that only another release knows closes all the same.
 
     Raises:
-        SnapshotError: the file cannot be believed or read.
+        SealedFileError: the file cannot be believed or read.
     """
-    packed = unseal(file, keys, MAGIC, _PURPOSE)
-    try:
-        values = unpack(packed)
-    except (ValueError, RecursionError):
-        raise SnapshotError("it is not MessagePack") from None
-    if not isinstance(values, Mapping) or values.get("format") != FORMAT or not is_understood(values, _MEMBERS):
-        raise SnapshotError(f"it is not of format {FORMAT}, or asks for more: sidecar and guard differ in release")
+    values = FILE.read(file, keys, unpack)
     closed = values.get("closed")
     if not isinstance(closed, Mapping):
-        raise SnapshotError("it does not say which servers are closed")
+        raise SealedFileError("it does not say which servers are closed")
     return {str(server): _closed(one) for server, one in closed.items()}
 
 
 def _closed(value: Any) -> ClosedServer:
     if not isinstance(value, Mapping):
-        raise SnapshotError("a server is closed without a time")
+        raise SealedFileError("a server is closed without a time")
     until, retry, why = value.get("until"), value.get("retry", 5.0), value.get("why")
     return ClosedServer(Why(why) if why in list(Why) else Why.NO_REPLICA, _seconds(until), _seconds(retry))
 
 
 def _seconds(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise SnapshotError("a server is closed without a time")
+        raise SealedFileError("a server is closed without a time")
     return float(value)

@@ -1,7 +1,6 @@
 """The snapshot: which items of every server are open, as one small file that guards read.
 
-The file is the four bytes of MAGIC, an HMAC-SHA256 (RFC 2104) over everything behind it, and the packed values
-(MessagePack, which the writer and the reader bring). The values are
+It is a sealed file (see `sealed_file`), of the values
 
     {"format": 1, "version": TEXT, "generation": N, "servers": {SERVER: {KIND: {NAME: [STATE, DIGEST]}}},
      "head": [SEQ, HASH], "also": {SERVER: {KIND: {NAME: [DIGEST, ...]}}}, "foreign": [SERVER, ...]}
@@ -18,55 +17,31 @@ else wrote.
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_core import uris
 from mcp_core.extensions import kind_of, skills_above
-from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
 from mcp_core.pins.templates import Template
 from mcp_core.scan.items import ItemKind
-from mcp_core.seal import derive, is_signed
+from mcp_core.sealed_file import SealedFileError, SealedFormat, Unpack
 
-FORMAT: Final = 1
-MAGIC: Final = b"KMS1"
+FILE: Final = SealedFormat(
+    b"KMS1",
+    "kong-mcp snapshot",
+    1,
+    frozenset({"format", "version", "generation", "servers", "head", "also", "foreign"}),
+)
 IS_OPEN: Final = "open"
 """The state of an item that agents may see and use; any other says why not."""
 
 REJECTED: Final = "rejected"
 
-_MEMBERS: Final = frozenset({"format", "version", "generation", "servers", "head", "also", "foreign"})
-_MAC_BYTES: Final = 32
 _DIGEST_BYTES: Final = 32
-_PURPOSE: Final = "kong-mcp snapshot"
 _UNKNOWN: Final = "unknown"
 _NO_ITEM: Final = "an item is not a state with a digest"
-
-
-class SnapshotError(ValueError):
-    """A snapshot cannot be believed; the message says why, and shows nothing of it."""
-
-
-def seal(payload: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: str = _PURPOSE) -> bytes:
-    """Return the file of packed values: the first key signs. Other files have a magic and a purpose of their own."""
-    return magic + hmac.digest(derive(keys[0], purpose), payload, "sha256") + payload
-
-
-def unseal(file: bytes, keys: Sequence[bytes], magic: bytes = MAGIC, purpose: str = _PURPOSE) -> bytes:
-    """Return the packed values of a file that one of the keys signed.
-
-    Raises:
-        SnapshotError: it is another format's, was cut or changed, or none of the keys signed it.
-    """
-    if not file.startswith(magic):
-        raise SnapshotError("it does not begin as a snapshot does")
-    mac, payload = file[len(magic) :][:_MAC_BYTES], file[len(magic) + _MAC_BYTES :]
-    if not is_signed((derive(key, purpose) for key in keys), payload, mac):
-        raise SnapshotError("no key of KONG_MCP_KEYS signed it, or it is not whole")
-    return payload
 
 
 @dataclass(slots=True)
@@ -168,24 +143,21 @@ class Snapshot:
                 kinds.setdefault(kind.value, {})[name] = [state, surface.digests[kind, name]]
             for (kind, name), digests in surface.also.items():
                 also.setdefault(server, {}).setdefault(kind.value, {})[name] = list(digests)
-        values = {"format": FORMAT, "version": self.version, "generation": self.generation, "servers": servers}
+        values = {"format": FILE.number, "version": self.version, "generation": self.generation, "servers": servers}
         foreign = sorted(server for server, surface in self.servers.items() if surface.foreign)
         head = {} if self.head is None else {"head": list(self.head)}
         return values | head | ({"also": also} if also else {}) | ({"foreign": foreign} if foreign else {})
 
     @classmethod
-    def from_values(cls, values: Any) -> Snapshot:
+    def from_values(cls, top: Mapping[str, Any]) -> Snapshot:
         """Return the snapshot that `to_values` wrote.
 
         Raises:
-            SnapshotError: anything else, another format too.
+            SealedFileError: anything else.
         """
-        top = _mapping(values, "it")
-        if top.get("format") != FORMAT or not is_understood(top, _MEMBERS):
-            raise SnapshotError(f"it is not of format {FORMAT}, or asks for more: sidecar and guard differ in release")
         version, generation = top.get("version"), top.get("generation")
         if not isinstance(version, str) or not isinstance(generation, int):
-            raise SnapshotError("its version or generation is missing")
+            raise SealedFileError("its version or generation is missing")
         servers = {}
         for server, kinds in _mapping(top.get("servers"), "servers").items():
             surface = servers[server] = Surface()
@@ -201,27 +173,18 @@ class Snapshot:
         return cls(version, generation, servers, _head(top.get("head")))
 
 
-Unpack = Callable[[bytes], Any]
-"""Reads MessagePack. Raises ValueError on what is not."""
-
-
 def read_file(file: bytes, keys: Sequence[bytes], unpack: Unpack) -> Snapshot:
     """Return the snapshot of a file's bytes.
 
     Raises:
-        SnapshotError: the file cannot be believed or read.
+        SealedFileError: the file cannot be believed or read.
     """
-    payload = unseal(file, keys)
-    try:
-        values = unpack(payload)
-    except (ValueError, RecursionError):
-        raise SnapshotError("it is not MessagePack") from None
-    return Snapshot.from_values(values)
+    return Snapshot.from_values(FILE.read(file, keys, unpack))
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not set(map(type, value)) <= {str}:
-        raise SnapshotError(f"{what} is not a map with text for keys")
+        raise SealedFileError(f"{what} is not a map with text for keys")
     return value
 
 
@@ -237,23 +200,23 @@ def _read_items(surface: Surface, kind: ItemKind, items: Mapping[str, Any]) -> N
     for name, value in items.items():
         # Some 100,000 times in a large file: no function of its own.
         if type(value) is not list or len(value) < 2:
-            raise SnapshotError(_NO_ITEM)
+            raise SealedFileError(_NO_ITEM)
         state, digest = value if len(value) == 2 else value[:2]
         if type(state) is not str or type(digest) is not bytes or len(digest) != _DIGEST_BYTES:
-            raise SnapshotError(_NO_ITEM)
+            raise SealedFileError(_NO_ITEM)
         key = kind, name
         states[key], digests[key] = state, digest
 
 
 def _digests(value: Any) -> tuple[bytes, ...]:
     if not isinstance(value, list) or not all(isinstance(one, bytes) and len(one) == _DIGEST_BYTES for one in value):
-        raise SnapshotError("the other versions of an item are no digests")
+        raise SealedFileError("the other versions of an item are no digests")
     return tuple(value)
 
 
 def _names(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise SnapshotError("the foreign servers are no names")
+        raise SealedFileError("the foreign servers are no names")
     return value
 
 
@@ -263,4 +226,4 @@ def _head(value: Any) -> tuple[int, str] | None:
             return None
         case [int(seq), str(last)]:
             return seq, last
-    raise SnapshotError("its head is not the number and hash of an entry")
+    raise SealedFileError("its head is not the number and hash of an entry")

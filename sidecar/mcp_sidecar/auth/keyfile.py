@@ -10,7 +10,7 @@ import structlog
 
 from mcp_core.auth import keyfile
 from mcp_core.auth.keyfile import IssuerKeys
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 from mcp_sidecar.surface.snapshots import replace_file
 
 
@@ -28,11 +28,11 @@ class KeyFileWriter:
             return keyfile.read_file(self._path.read_bytes(), self._ring, msgspec.msgpack.decode)
         except FileNotFoundError:
             return {}
-        except (OSError, SnapshotError) as error:
+        except (OSError, SealedFileError) as error:
             structlog.get_logger().warning("the last keys of issuers are not read", problem=str(error))
             return {}
 
     def write(self, issuers: Mapping[str, IssuerKeys]) -> None:
         """Put the file in the place of the last one. Raises OSError."""
         packed = msgspec.msgpack.encode(keyfile.to_values(self._release, issuers))
-        replace_file(self._path, keyfile.seal_values(packed, self._ring))
+        replace_file(self._path, keyfile.FILE.seal(packed, self._ring))

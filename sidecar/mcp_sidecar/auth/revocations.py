@@ -18,7 +18,7 @@ import structlog
 
 from mcp_core.auth import revoked
 from mcp_core.auth.revoked import Revoked, Word
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.snapshots import replace_file
@@ -36,7 +36,7 @@ class RevokedFile:
         self._release = release
 
     def read(self) -> Revoked:
-        """Return what the file says; nothing where there is none. Raises SnapshotError and OSError."""
+        """Return what the file says; nothing where there is none. Raises SealedFileError and OSError."""
         try:
             return revoked.read_file(self._path.read_bytes(), self._ring, msgspec.msgpack.decode)
         except FileNotFoundError:
@@ -45,7 +45,7 @@ class RevokedFile:
     def add(self, words: Iterable[Word], now: float) -> Revoked:
         """Have the file hold these words too, and return what it says then.
 
-        Raises SnapshotError and OSError; the file is what it was then.
+        Raises SealedFileError and OSError; the file is what it was then.
         """
         with self._locked():
             known = self.read()
@@ -53,7 +53,7 @@ class RevokedFile:
             if any(news) or not self._path.exists():
                 known.forget(now)
                 packed = msgspec.msgpack.encode(revoked.to_values(self._release, known))
-                replace_file(self._path, revoked.seal_values(packed, self._ring))
+                replace_file(self._path, revoked.FILE.seal(packed, self._ring))
             return known
 
     @contextmanager
@@ -98,9 +98,9 @@ class RevocationKeeper:
             seq, words = self._news()
             known = self._file.add(words, time.time())
             self._seq = seq
-        except (StoreError, SnapshotError, OSError, ValueError) as error:
+        except (StoreError, SealedFileError, OSError, ValueError) as error:
             problem = str(error)
-            with suppress(SnapshotError, OSError):
+            with suppress(SealedFileError, OSError):
                 # Guards let nothing pass before there is a list: that of this node is better than none.
                 known = self._file.add((), time.time())
         if problem and problem != self._problem:

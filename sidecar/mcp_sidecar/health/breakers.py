@@ -34,7 +34,7 @@ class ToldFile:
     def write(self, closed: dict[str, ClosedServer]) -> None:
         """Put the file in the place of the last one. Raises OSError."""
         packed = msgspec.msgpack.encode(told.to_values(self._release, closed))
-        replace_file(self._path, told.seal_values(packed, self._keys))
+        replace_file(self._path, told.FILE.seal(packed, self._keys))
 
 
 class Breakers:

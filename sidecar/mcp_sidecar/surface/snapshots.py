@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from mcp_core.pins.snapshot import Snapshot, SnapshotError, read_file, seal
+from mcp_core.pins.snapshot import FILE, Snapshot, read_file
+from mcp_core.sealed_file import SealedFileError
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.memory import Frozen
 
@@ -42,7 +43,7 @@ class SnapshotWriter:
         Raises:
             StoreError: it cannot be written. Where something is to close, there is no file any more then.
         """
-        content = seal(msgspec.msgpack.encode(frozen.snapshot(self._release).to_values()), self._keys)
+        content = FILE.seal(msgspec.msgpack.encode(frozen.snapshot(self._release).to_values()), self._keys)
         try:
             self._replace(content)
         except OSError as error:
@@ -59,7 +60,7 @@ class SnapshotWriter:
                 return read_file(path.read_bytes(), self._keys, msgspec.msgpack.decode)
             except FileNotFoundError:
                 continue
-            except (OSError, SnapshotError) as error:
+            except (OSError, SealedFileError) as error:
                 structlog.get_logger().warning("the last snapshot is not read", path=str(path), problem=str(error))
         return None
 

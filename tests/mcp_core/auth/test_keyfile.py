@@ -4,7 +4,7 @@ import pytest
 from mcp_core.auth import keyfile, keysets
 from mcp_core.auth.keyfile import IssuerKeys
 from mcp_core.pins import snapshot
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 from tokens.kit import Kit
 
 KIT = Kit()
@@ -17,7 +17,7 @@ VALUES = keyfile.to_values("0.1", ISSUERS)
 
 
 def sealed(values, ring=RING):
-    return keyfile.seal_values(msgspec.msgpack.encode(values), ring)
+    return keyfile.FILE.seal(msgspec.msgpack.encode(values), ring)
 
 
 def read(file, ring=RING):
@@ -41,11 +41,12 @@ def test_what_is_written_is_read_by_every_key_of_the_ring():
         sealed(VALUES)[:-1],
         sealed(VALUES) + b"x",
         sealed(VALUES, (b"x" * 32,)),
-        snapshot.seal(msgspec.msgpack.encode(VALUES), RING),
-        b"KMI1" + snapshot.seal(msgspec.msgpack.encode(VALUES), RING)[4:],
-        keyfile.seal_values(b"\xc1", RING),
+        snapshot.FILE.seal(msgspec.msgpack.encode(VALUES), RING),
+        b"KMI1" + snapshot.FILE.seal(msgspec.msgpack.encode(VALUES), RING)[4:],
+        keyfile.FILE.seal(b"\xc1", RING),
         sealed([]),
         sealed({**VALUES, "format": 2}),
+        sealed({**VALUES, "audience": "all", "crit": ["audience"]}),
         sealed({**VALUES, "issuers": []}),
         sealed({**VALUES, "issuers": {"i": []}}),
         sealed({**VALUES, "issuers": {"i": {"keys": []}}}),
@@ -55,10 +56,10 @@ def test_what_is_written_is_read_by_every_key_of_the_ring():
     ids=lambda _: "",  # their bytes differ from run to run
 )
 def test_a_file_that_cannot_be_believed_is_an_error(file):
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SealedFileError):
         read(file)
 
 
 def test_a_snapshot_of_pins_is_no_file_of_keys_and_the_other_way():
-    with pytest.raises(SnapshotError):
-        snapshot.unseal(sealed(VALUES), RING)
+    with pytest.raises(SealedFileError):
+        snapshot.read_file(sealed(VALUES), RING, msgspec.msgpack.decode)

@@ -5,8 +5,8 @@ import pytest
 
 from mcp_core.auth import revoked
 from mcp_core.auth.revoked import Revocable, Revoked, Word, digest_of
-from mcp_core.pins.snapshot import SnapshotError
 from mcp_core.principal import TOKEN, Principal
+from mcp_core.sealed_file import SealedFileError
 
 RING = (b"k" * 32,)
 ISSUER = "https://idp.example"
@@ -15,7 +15,7 @@ OF_ANN = digest_of(Revocable.SUBJECT, "ann", ISSUER)
 
 
 def pack(values):
-    return revoked.seal_values(msgspec.msgpack.encode(values), RING)
+    return revoked.FILE.seal(msgspec.msgpack.encode(values), RING)
 
 
 def read(data, ring=RING):
@@ -55,9 +55,9 @@ def test_a_file_says_what_was_written_and_names_nobody():
     assert read(data).cuts(ANN, 50)
     assert b"ann" not in data
     for bad in (data[:-1], b"", data + b"x"):
-        with pytest.raises(SnapshotError):
+        with pytest.raises(SealedFileError):
             read(bad)
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SealedFileError):
         read(data, (b"z" * 32,))
 
 
@@ -66,6 +66,7 @@ def test_a_file_says_what_was_written_and_names_nobody():
     [
         None,
         {"format": 2, "revoked": []},
+        {"format": 1, "revoked": [], "but": [], "crit": ["but"]},
         {"format": 1},
         {"format": 1, "revoked": {}},
         {"format": 1, "revoked": [[b"short", 1, 2]]},
@@ -75,5 +76,5 @@ def test_a_file_says_what_was_written_and_names_nobody():
     ],
 )
 def test_what_is_no_list_is_not_read(values):
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SealedFileError):
         read(pack(values))

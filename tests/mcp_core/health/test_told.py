@@ -7,14 +7,14 @@ import pytest
 from mcp_core.health import told
 from mcp_core.health.breaker import Why
 from mcp_core.health.told import ClosedServer
-from mcp_core.pins.snapshot import SnapshotError
+from mcp_core.sealed_file import SealedFileError
 
 pytestmark = pytest.mark.requirement("BREAK-005")
 KEYS = (b"k" * 32,)
 
 
 def write(values):
-    return told.seal_values(json.dumps(values).encode(), KEYS)
+    return told.FILE.seal(json.dumps(values).encode(), KEYS)
 
 
 def test_what_is_written_is_read():
@@ -35,14 +35,14 @@ def test_what_is_written_is_read():
     ],
 )
 def test_another_release_s_file_is_not_read(values):
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SealedFileError):
         told.read_file(write(values), KEYS, json.loads)
 
 
 def test_a_file_that_nobody_of_ours_signed_is_not_read():
     good = write({"format": 1, "closed": {}})
     for bad in (good[:-1], good[:4] + b"x" * 32 + good[36:], b"KMS1" + good[4:], b""):
-        with pytest.raises(SnapshotError):
+        with pytest.raises(SealedFileError):
             told.read_file(bad, KEYS, json.loads)
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core.methods import Kind
-from mcp_core.pins.snapshot import IS_OPEN, Snapshot, SnapshotError, Surface, read_file, seal
+from mcp_core.pins.snapshot import FILE, IS_OPEN, Snapshot, Surface, read_file
 from mcp_core.scan.items import ItemKind
+from mcp_core.sealed_file import SealedFileError
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 STATES = {
@@ -30,7 +31,7 @@ def snapshot(states=STATES, generation=3):
 
 
 def packed(values):
-    return seal(msgspec.msgpack.encode(values), [KEY])
+    return FILE.seal(msgspec.msgpack.encode(values), [KEY])
 
 
 def read(file, *keys):
@@ -72,7 +73,7 @@ def test_of_a_foreign_server_only_what_was_opened_by_a_person_is_believed():
 @pytest.mark.requirement("PIN-013")
 @pytest.mark.parametrize("named", ["notes", [1], {"notes": True}, None])
 def test_foreign_servers_that_are_no_names_are_not_believed(named):
-    with pytest.raises(SnapshotError, match="foreign"):
+    with pytest.raises(SealedFileError, match="foreign"):
         read(packed(snapshot().to_values() | {"foreign": named}))
 
 
@@ -122,7 +123,7 @@ def test_a_server_that_the_snapshot_does_not_know_has_nothing():
 def test_every_key_of_the_ring_is_believed_and_no_other():
     file = packed(snapshot().to_values())
     assert read(file, OTHER, KEY).generation == 3
-    with pytest.raises(SnapshotError, match="no key"):
+    with pytest.raises(SealedFileError, match="no key"):
         read(file, OTHER)
 
 
@@ -133,7 +134,7 @@ def test_a_file_that_was_cut_or_changed_anywhere_is_not_believed(data):
     at = data.draw(st.integers(0, len(file) - 1))
     changed = file[:at] + bytes([file[at] ^ data.draw(st.integers(1, 255))]) + file[at + 1 :]
     for other in (file[:at], changed, file + b"\0"):
-        with pytest.raises(SnapshotError):
+        with pytest.raises(SealedFileError):
             read(other)
 
 
@@ -163,15 +164,15 @@ NOT_SNAPSHOTS = {
 @pytest.mark.requirement("PIN-009")
 @pytest.mark.parametrize("values", NOT_SNAPSHOTS.values(), ids=NOT_SNAPSHOTS.keys())
 def test_what_is_no_snapshot_is_refused_as_a_whole(values):
-    with pytest.raises(SnapshotError):
+    with pytest.raises(SealedFileError):
         read(packed(values))
 
 
 @pytest.mark.requirement("PIN-009")
 @given(st.binary(max_size=60))
 def test_packed_bytes_that_are_anything_else_are_refused(payload):
-    with pytest.raises(SnapshotError):
-        read(seal(payload, [KEY]))
+    with pytest.raises(SealedFileError):
+        read(FILE.seal(payload, [KEY]))
 
 
 @pytest.mark.requirement("PIN-010")

@@ -43,7 +43,7 @@ def test_the_node_s_guards_are_told_and_told_again_when_it_is_over(breakers, tmp
     with start_blocking_portal() as portal:
         running = portal.start_task_soon(breakers.run)
         portal.call(lambda: breakers.probed("notes", replicas=1, well=0))
-        wait_for((tmp_path / "health").exists, lambda: "guards are not told")
+        wait_for(lambda: (tmp_path / "health").exists() and "notes" in closed(), lambda: "guards are not told")
         assert closed()["notes"].why is Why.NO_REPLICA
         portal.call(lambda: breakers.probed("notes", replicas=1, well=1, back=True))
         wait_for(lambda: not closed(), lambda: f"guards are told of {closed()}")
