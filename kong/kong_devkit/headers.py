@@ -23,9 +23,6 @@ class Headers:
         lower = name.lower()
         return any(key == lower for key, _, _ in self._lines)
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
     def values(self, name: str) -> list[str]:
         """All values of a header."""
         lower = name.lower()
@@ -44,11 +41,6 @@ class Headers:
         lower = name.lower()
         found = [value for key, _, value in self._lines if key.replace("-", "_") == lower]
         return ", ".join(found) if found else None
-
-    def lookup(self, name: str) -> str | None:
-        """``kong.request.get_header``: the first value, hyphens and underscores alike."""
-        lower = name.lower().replace("-", "_")
-        return next((value for key, _, value in self._lines if key.replace("-", "_") == lower), None)
 
     def set(self, name: str, value: Value) -> None:
         """Replace all lines of a header; a list makes several lines, an empty list none."""
