@@ -99,11 +99,6 @@ class PluginSocket:
         else:
             connection[1].close()
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._idle.pop()[1][1].close()
-
 
 def _send(writer: asyncio.StreamWriter, payload: bytes) -> None:
     writer.write(struct.pack("<I", len(payload)) + payload)
