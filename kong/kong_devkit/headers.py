@@ -50,10 +50,6 @@ class Headers:
         kept = [line for line in self._lines if line[0] != lower]
         self._lines = kept[:at] + [(lower, name, one) for one in values] + kept[at:]
 
-    def add(self, name: str, value: Value) -> None:
-        """Append lines to a header."""
-        self._lines.extend((name.lower(), name, one) for one in (value if isinstance(value, list) else [value]))
-
     def remove(self, name: str) -> None:
         """Drop all lines of a header."""
         lower = name.lower()
@@ -62,6 +58,10 @@ class Headers:
     def copy(self) -> "Headers":
         """An independent copy."""
         return Headers(self)
+
+    def of_this_hop(self) -> frozenset[str]:
+        """The names, in lower case, that ``Connection`` calls the business of this hop alone."""
+        return frozenset(part.strip().lower() for one in self.values("connection") for part in one.split(","))
 
     def table(self, limit: int = 100) -> dict[str, Value]:
         """``ngx.req.get_headers(limit)``: lower-case names, lists for repeated ones, at most ``limit`` lines."""

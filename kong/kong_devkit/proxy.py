@@ -137,7 +137,7 @@ def finish(exchange: Exchange) -> None:
 def _request(exchange: Exchange) -> bytes:
     """The request as it goes upstream: Kong's own headers, then the client's without the hop-by-hop ones."""
     request, upstream, body = exchange.request, exchange.upstream, exchange.body.data or b""
-    named = {part.strip().lower() for value in exchange.headers.values("connection") for part in value.split(",")}
+    dropped = _SET_BY_KONG | exchange.headers.of_this_hop()
     forwarded, via = exchange.headers.get("x-forwarded-for"), exchange.headers.get("via")
     inbound = f"{request.version / 10} {SERVER}"
     prefix = exchange.match.prefix if exchange.match else None
@@ -156,10 +156,6 @@ def _request(exchange: Exchange) -> bytes:
         ("X-Kong-Request-Id", exchange.request_id),
         ("Content-Length", str(len(body)) if body or request.length is not None or request.chunked else ""),
     ]
-    kept = [
-        (name, value)
-        for name, value in exchange.headers
-        if name.lower() not in _SET_BY_KONG and name.lower() not in named
-    ]
+    kept = [(name, value) for name, value in exchange.headers if name.lower() not in dropped]
     lines = Headers([(name, value) for name, value in own if value] + kept)
     return head(f"{request.method} {upstream.uri} HTTP/1.1", lines) + body

@@ -106,7 +106,7 @@ def _latencies(exchange: Exchange) -> None:
 async def _head(exchange: Exchange, client: Client, reason: str, *, keep: bool) -> None:
     lines = exchange.response_headers.copy()
     if "date" not in lines:
-        lines.add("Date", formatdate(usegmt=True))
+        lines.set("Date", formatdate(usegmt=True))
     lines.set("Connection", "keep-alive" if keep else "close")
     exchange.sent = 0
     await client.write(
@@ -122,8 +122,8 @@ async def stream(exchange: Exchange, client: Client, reply: Reply, *, keep: bool
         UpstreamError: the upstream broke off; the response is cut short.
     """
     exchange.upstream_headers, exchange.response_status = reply.headers, reply.status
-    named = {part.strip().lower() for value in reply.headers.values("connection") for part in value.split(",")}
-    lines = Headers([(name, value) for name, value in reply.headers if name.lower() not in _HOP | named])
+    dropped = _HOP | reply.headers.of_this_hop()
+    lines = Headers([(name, value) for name, value in reply.headers if name.lower() not in dropped])
     exchange.response_headers = lines
     _latencies(exchange)
     if "server" not in lines:

@@ -1,21 +1,20 @@
 """HTTP/1.1 towards upstreams: pooled connections, request heads, and h11 to read what comes back.
 
-Source: ngx_http_proxy_module; the limits of idle connections are the defaults of kong.conf.
+Source: ngx_http_proxy_module.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
 
 import h11
 
 from kong_devkit.headers import Headers, decode, encode
+from kong_devkit.idle import Connection, IdleConnections
 
 _BLOCK: Final = 65536
 _LARGEST_HEAD: Final = 65536
-_IDLE_SECONDS: Final = 60.0
-_IDLE_MOST: Final = 512
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class UpstreamError(Exception):
@@ -30,7 +29,7 @@ class Pool:
     """Idle upstream connections by address."""
 
     def __init__(self) -> None:
-        self._idle: dict[tuple[str, int], list[tuple[float, Connection]]] = {}
+        self._idle: defaultdict[tuple[str, int], IdleConnections] = defaultdict(IdleConnections)
 
     async def take(self, address: tuple[str, int], timeout: float) -> Connection:  # noqa: ASYNC109 - becomes a status
         """An idle connection, or a new one.
@@ -38,13 +37,8 @@ class Pool:
         Raises:
             UpstreamError: 504 after the timeout, 502 for anything else.
         """
-        now = asyncio.get_running_loop().time()
-        idle = self._idle.get(address, [])
-        while idle:
-            since, (reader, writer) = idle.pop()
-            if now - since < _IDLE_SECONDS and not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-            writer.close()
+        if (idle := self._idle[address].take()) is not None:
+            return idle
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.open_connection(address[0].strip("[]"), address[1], limit=_LARGEST_HEAD)
@@ -55,18 +49,12 @@ class Pool:
 
     def give(self, address: tuple[str, int], connection: Connection) -> None:
         """Keep a connection that is ready for another request."""
-        idle = self._idle.setdefault(address, [])
-        if len(idle) < _IDLE_MOST and not connection[1].is_closing():
-            idle.append((asyncio.get_running_loop().time(), connection))
-        else:
-            connection[1].close()
+        self._idle[address].give(connection)
 
     def close(self) -> None:
         """Close all idle connections."""
         for idle in self._idle.values():
-            for _, (_, writer) in idle:
-                writer.close()
-        self._idle.clear()
+            idle.close()
 
 
 def clean(text: str) -> bytes:
