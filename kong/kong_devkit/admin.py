@@ -1,4 +1,4 @@
-"""The admin endpoints that a devkit needs: GET /status, POST /config, and what health checks of others ask and say.
+"""The admin endpoints that a devkit needs: POST /config, and what health checks of others ask and say.
 
 Source: kong/api/routes/upstreams.lua and the lists of kong/api/endpoints.lua (Kong 3.9.3), here of one page each.
 """
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
-from kong_devkit.errors import ConfigError, SchemaError
+from kong_devkit.errors import ConfigError
 from kong_devkit.httpin import Refused, Request, parse_head
 from kong_devkit.runtime import Runtime
 
@@ -33,14 +33,8 @@ def listed(runtime: Runtime, path: str) -> list[dict[str, Any]] | None:
 class Admin:
     """Serves the admin listener; each connection carries one request."""
 
-    def __init__(
-        self,
-        replace: Callable[[str], Awaitable[None]],
-        health: Callable[[], dict[str, Any]],
-        runtime: Callable[[], Runtime],
-    ) -> None:
+    def __init__(self, replace: Callable[[str], Awaitable[None]], runtime: Callable[[], Runtime]) -> None:
         self._replace = replace
-        self._health = health
         self._runtime = runtime
         self._listener: asyncio.Server | None = None
 
@@ -71,8 +65,6 @@ class Admin:
             writer.close()
 
     async def _answer(self, request: Request, body: bytes) -> tuple[int, dict[str, Any]]:
-        if request.method == "GET" and request.path == "/status":
-            return 200, self._health()
         found = listed(self._runtime(), request.path) if request.method == "GET" else None
         if found is not None:
             return 200, {"data": found, "next": None}
@@ -80,23 +72,9 @@ class Admin:
             known = self._runtime().force(unquote(mark[1]), unquote(mark[2]), healthy=mark[3] == "healthy")
             return (204, {}) if known else (404, {"message": "Not found"})
         if request.method != "POST" or request.path != "/config":
-            return 404, {"message": "the devkit's admin API has no such endpoint"}
-        text = body.decode("utf-8", "replace")
+            return 404, {"message": "the devkit's Admin API has no such endpoint: use a real Kong"}
         try:
-            given = json.loads(text)
-        except ValueError:
-            given = None
-        if isinstance(given, dict) and isinstance(given.get("config"), str):
-            text = given["config"]
-        try:
-            await self._replace(text)
-        except SchemaError as error:
-            return 400, {
-                "name": "invalid declarative configuration",
-                "code": 14,
-                "fields": dict(error.problems),
-                "message": str(error),
-            }
+            await self._replace(body.decode("utf-8", "replace"))
         except ConfigError as error:
             return 400, {"message": str(error)}
         return 201, {"message": "configuration loaded"}

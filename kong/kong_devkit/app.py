@@ -4,12 +4,9 @@ import asyncio
 import logging
 import signal
 import sys
-from typing import Any
 
 from kong_devkit import declarative
 from kong_devkit.admin import Admin
-from kong_devkit.declarative import Snapshot
-from kong_devkit.errors import ConfigError
 from kong_devkit.kongconf import KongConf
 from kong_devkit.processes import Processes
 from kong_devkit.runtime import Plugin, Runtime, load_plugins
@@ -26,22 +23,19 @@ class Gateway:
         self._plugins = plugins
         self._runtime = runtime
         self._server = Server(conf, lambda: self._runtime)
-        self._admin = Admin(self._replace_text, self._status, lambda: self._runtime)
+        self._admin = Admin(self._replace, lambda: self._runtime)
         self._processes = Processes(conf.servers)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; SIGHUP reads the declarative file anew.
+        """Serve until SIGTERM or SIGINT.
 
         Raises:
             OSError: a listener's address cannot be had.
         """
         stopped = asyncio.Event()
-        reload = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, reload.set)
-        reloading = asyncio.create_task(self._reload_when_asked(reload))
         try:
             port = await self._server.start()
             if self._conf.admin is not None:
@@ -51,39 +45,17 @@ class Gateway:
             print(f"devkit ready on {self._conf.listen[0]}:{port}", file=sys.stderr, flush=True)  # noqa: T201 - the interface
             await stopped.wait()
         finally:
-            reloading.cancel()
             self._admin.stop()
             await self._server.stop()
             await self._runtime.stop()
             await self._processes.stop()
 
-    async def _reload_when_asked(self, asked: asyncio.Event) -> None:
-        while True:
-            await asked.wait()
-            asked.clear()
-            try:
-                await self._replace(declarative.load(self._conf.declarative))
-            except ConfigError as error:
-                _LOG.error("reload refused, the old configuration stays: %s", error)
-            else:
-                _LOG.warning("reloaded %s", self._conf.declarative)
-
-    async def _replace_text(self, text: str) -> None:
-        await self._replace(declarative.parse(text))
-
-    async def _replace(self, snapshot: Snapshot) -> None:
+    async def _replace(self, text: str) -> None:
         # Requests under way keep the runtime they began with.
-        old, new = self._runtime, Runtime(snapshot, self._plugins, self._runtime)
+        old, new = self._runtime, Runtime(declarative.parse(text), self._plugins, self._runtime)
         self._runtime = new
         new.start()
         await old.stop()
-
-    def _status(self) -> dict[str, Any]:
-        upstreams = {
-            name: {f"{one.host}:{one.port}": "HEALTHY" if one.available else "UNHEALTHY" for one in balancer.addresses}
-            for name, balancer in self._runtime.balancers.items()
-        }
-        return {"server": "kong-devkit", "upstreams": upstreams}
 
 
 def build(conf: KongConf) -> Gateway:

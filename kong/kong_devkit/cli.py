@@ -20,9 +20,6 @@ _CONF = click.option(
     type=click.Path(path_type=Path),
     help="A kong.conf. KONG_* variables override its keys.",
 )
-_PREFIX = click.option(
-    "-p", "--prefix", type=click.Path(path_type=Path), help="Working directory, instead of the file's."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,16 +27,16 @@ def main() -> None:
     """Stand in for Kong Gateway 3.9 (DB-less) while you try or test plugins.
 
     It reads the same kong.conf and the same declarative file, and drives the same ProtoBuf:1 plugin servers.
-    It speaks plain HTTP/1.1 only and is not for production.
+    It has what an MCP gateway needs of Kong, refuses what it does not have, speaks plain HTTP/1.1 only, and is not for
+    production.
     """
 
 
 @main.command()
 @_CONF
-@_PREFIX
-def start(conf: Path, prefix: Path | None) -> None:
-    """Run in the foreground until SIGTERM or Ctrl-C; SIGHUP reloads the declarative file."""
-    gateway = _build(conf, prefix)
+def start(conf: Path) -> None:
+    """Run in the foreground until SIGTERM or Ctrl-C; POST /config of the Admin API brings another declarative file."""
+    gateway = _build(conf)
     try:
         asyncio.run(gateway.run())
     except OSError as error:
@@ -48,16 +45,15 @@ def start(conf: Path, prefix: Path | None) -> None:
 
 @main.command()
 @_CONF
-@_PREFIX
-def check(conf: Path, prefix: Path | None) -> None:
+def check(conf: Path) -> None:
     """Check a kong.conf, its plugin servers' descriptions and the declarative file; name what does not fit."""
-    _build(conf, prefix)
+    _build(conf)
     click.echo("configuration is valid")
 
 
-def _build(conf: Path, prefix: Path | None) -> app.Gateway:
+def _build(conf: Path) -> app.Gateway:
     try:
-        loaded = kongconf.load(conf, os.environ, prefix)
+        loaded = kongconf.load(conf, os.environ)
         logging.basicConfig(
             level=loaded.log_level, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s"
         )

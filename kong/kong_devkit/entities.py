@@ -1,7 +1,7 @@
 """Kong's entities as schema tables: what may stand in a declarative file and what it defaults to.
 
 Only what the devkit carries out is listed; a field outside these tables is refused by name rather than ignored.
-Source: kong/db/schema/entities/*.lua, kong/plugins/{key-auth,acl}/daos.lua (Kong 3.9.1).
+Source: kong/db/schema/entities/*.lua, kong/plugins/key-auth/daos.lua (Kong 3.9.1).
 """
 
 import ipaddress
@@ -27,10 +27,14 @@ def _target(value: str) -> str | None:
     return None if good else f"Invalid target ('{value}'); not a valid hostname or ip address"
 
 
+def _route_host(value: str) -> str | None:
+    return None if _HOSTNAME.match(value) else "the devkit matches whole names without a port: use a real Kong"
+
+
 def _route_path(value: str) -> str | None:
     if value.startswith("~"):
         try:
-            re.compile(value[1:].replace("(?<", "(?P<"))
+            re.compile(value[1:])
         except re.error as error:
             return f"invalid regex: '{value[1:]}' ({error})"
         return None
@@ -55,207 +59,100 @@ def is_ip(text: str) -> bool:
 
 
 def split_target(target: str) -> tuple[str, int]:
-    """``host:port`` of a target; the port defaults to 8000, an unreadable one is 0."""
-    if target.startswith("["):
-        host, _, rest = target.partition("]")
-        host, port = f"{host}]", rest.removeprefix(":")
-    else:
-        host, _, port = target.partition(":")
-    if port == "":
-        return host, 8000
+    """``host:port`` of a target; one without a port that can be read has port 0."""
+    host, _, port = target.rpartition(":")
     return host, int(port) if port.isdigit() else 0
-
-
-def _enabled() -> dict[str, Any]:
-    return {"type": "boolean", "required": True, "default": True}
 
 
 def _record(*fields: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "record", "fields": list(fields), **more}
 
 
+def _only(value: Any, reason: str) -> dict[str, Any]:
+    """A field that may be written, with the one value that the devkit has."""
+    kind = "boolean" if isinstance(value, bool) else "string"
+    return {"type": kind, "default": value, "eq": value, "err": f"{reason}: use a real Kong"}
+
+
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
+_NAME: Final[dict[str, Any]] = {"type": "string", "required": True}
 _TAGS: Final[dict[str, Any]] = {"tags": {"type": "set", "elements": _TEXT}}
-_STAMPS: Final[list[dict[str, Any]]] = [
-    {"id": {"type": "string", "uuid": True}},
-    {"created_at": {"type": "number"}},
-    {"updated_at": {"type": "number"}},
-]
-_PORT: Final = {"type": "integer", "between": [0, 65535]}
 _TIMEOUT: Final = {"type": "integer", "between": [1, 2**31 - 2], "default": 60000}
-_PROTOCOLS: Final = {
-    "type": "set",
-    "len_min": 1,
-    "required": True,
-    "elements": {
-        "type": "string",
-        "one_of": ["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss"],
-    },
-}
-_FOREIGN: Final = _record({"id": _TEXT}, {"name": _TEXT}, {"username": _TEXT})
+_ON: Final = {"type": "boolean", "required": True, "default": True}
 
 SERVICE: Final = _record(
-    *_STAMPS,
-    {"name": _TEXT},
+    {"name": _NAME},
     {"retries": {"type": "integer", "default": 5, "between": [0, 32767]}},
-    {
-        "protocol": {
-            "type": "string",
-            "required": True,
-            "default": "http",
-            "one_of": ["http"],
-            "err": "the devkit proxies plain http only",
-        }
-    },
+    {"protocol": _only("http", "the devkit proxies plain http only")},
     {"host": {"type": "string", "required": True, "custom": _hostname}},
-    {"port": {**_PORT, "required": True, "default": 80}},
+    {"port": {"type": "integer", "between": [0, 65535], "required": True, "default": 80}},
     {"path": {"type": "string", "custom": _path}},
     {"connect_timeout": _TIMEOUT},
     {"write_timeout": _TIMEOUT},
     {"read_timeout": _TIMEOUT},
     _TAGS,
-    {"enabled": _enabled()},
 )
 
 ROUTE: Final = _record(
-    *_STAMPS,
-    {"name": _TEXT},
-    {"protocols": {**_PROTOCOLS, "default": ["http", "https"]}},
-    {"methods": {"type": "set", "elements": {"type": "string", "match": "^%u+$"}}},
-    {"hosts": {"type": "array", "elements": _TEXT}},
-    {"paths": {"type": "array", "elements": {"type": "string", "custom": _route_path}}},
-    {"headers": {"type": "map", "keys": {"type": "string"}, "values": {"type": "array", "elements": _TEXT}}},
+    {"name": _NAME},
     {
-        "https_redirect_status_code": {
-            "type": "integer",
-            "default": 426,
-            "one_of": [426, 301, 302, 307, 308],
+        "protocols": {
+            "type": "set",
             "required": True,
+            "elements": {"type": "string", "one_of": ["http", "https"]},
+            "default": ["http", "https"],
+            "custom": lambda found: None if "http" in found else "the devkit speaks plain http only: use a real Kong",
         }
     },
-    {"regex_priority": {"type": "integer", "default": 0}},
+    {"methods": {"type": "set", "elements": {"type": "string", "match": "^[A-Z]+$"}}},
+    {"hosts": {"type": "array", "elements": {"type": "string", "custom": _route_host}}},
+    {"paths": {"type": "array", "elements": {"type": "string", "custom": _route_path}}},
     {"strip_path": {"type": "boolean", "required": True, "default": True}},
-    {
-        "path_handling": {
-            "type": "string",
-            "default": "v0",
-            "one_of": ["v0"],
-            "err": "only v0 works under Kong's default router",
-        }
-    },
-    {"preserve_host": {"type": "boolean", "required": True, "default": False}},
-    {"request_buffering": {"type": "boolean", "required": True, "default": True}},
-    {"response_buffering": {"type": "boolean", "required": True, "default": True}},
+    {"preserve_host": _only(value=False, reason="the devkit sends the upstream its own host")},
+    {"request_buffering": _only(value=True, reason="the devkit reads a request whole")},
+    {"response_buffering": _ON},
     _TAGS,
-    {"service": _FOREIGN},
 )
 
-CONSUMER: Final = _record(*_STAMPS, {"username": _TEXT}, {"custom_id": _TEXT}, _TAGS)
-KEY: Final = _record(
-    *_STAMPS, {"key": {"type": "string", "required": True}}, {"ttl": {"type": "number"}}, _TAGS, {"consumer": _FOREIGN}
-)
-ACL: Final = _record(*_STAMPS, {"group": {"type": "string", "required": True}}, _TAGS, {"consumer": _FOREIGN})
-
-PLUGIN: Final = _record(
-    *_STAMPS,
-    {"name": {"type": "string", "required": True}},
-    {"instance_name": _TEXT},
-    {"config": {"type": "json"}},
-    {"enabled": _enabled()},
-    {"protocols": {**_PROTOCOLS, "default": ["grpc", "grpcs", "http", "https"]}},
-    _TAGS,
-    {"route": _FOREIGN},
-    {"service": _FOREIGN},
-    {"consumer": _FOREIGN},
-)
+CONSUMER: Final = _record({"username": _NAME}, {"custom_id": _TEXT}, _TAGS)
+KEY: Final = _record({"key": _NAME}, _TAGS)
+PLUGIN: Final = _record({"name": _NAME}, {"config": {"type": "json"}}, {"enabled": _ON}, _TAGS)
 
 TARGET: Final = _record(
-    *_STAMPS,
     {"target": {"type": "string", "required": True, "custom": _target}},
     {"weight": {"type": "integer", "default": 100, "between": [0, 65535]}},
     _TAGS,
-    {"upstream": _FOREIGN},
 )
 
 _SECONDS: Final = {"type": "number", "between": [0, 65535]}
-_BYTE: Final = {"type": "integer", "between": [0, 255], "default": 0}
-_HASH: Final = {
-    "type": "string",
-    "default": "none",
-    "one_of": ["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"],
-}
+_INTERVAL: Final = {"interval": {**_SECONDS, "default": 0}}
+_LIMIT: Final = {"type": "integer", "between": [0, 255], "default": 0}
+_FAILURES: Final = ({"tcp_failures": _LIMIT}, {"timeouts": _LIMIT}, {"http_failures": _LIMIT})
 
 
 def _statuses(*default: int) -> dict[str, Any]:
-    return {"type": "array", "elements": {"type": "integer", "between": [100, 999]}, "default": list(default)}
+    element = {"type": "integer", "between": [100, 999]}
+    return {"http_statuses": {"type": "array", "elements": element, "default": list(default)}}
 
 
-_HEALTH: Final = _record(
-    {"threshold": {"type": "number", "default": 0, "between": [0, 100]}},
-    {
-        "active": _record(
-            {
-                "type": {
-                    "type": "string",
-                    "default": "http",
-                    "one_of": ["tcp", "http"],
-                    "err": "the devkit probes tcp and http only",
-                }
-            },
-            {"timeout": {**_SECONDS, "default": 1}},
-            {"concurrency": {"type": "integer", "default": 10, "between": [1, 2**31]}},
-            {"http_path": {"type": "string", "default": "/", "custom": _path}},
-            {"https_sni": _TEXT},
-            {"https_verify_certificate": {"type": "boolean", "default": True}},
-            {"headers": {"type": "map", "keys": _TEXT, "values": {"type": "array", "elements": _TEXT}}},
-            {
-                "healthy": _record(
-                    {"interval": {**_SECONDS, "default": 0}},
-                    {"http_statuses": _statuses(200, 302)},
-                    {"successes": _BYTE},
-                    required=True,
-                )
-            },
-            {
-                "unhealthy": _record(
-                    {"interval": {**_SECONDS, "default": 0}},
-                    {"http_statuses": _statuses(429, 404, 500, 501, 502, 503, 504, 505)},
-                    {"tcp_failures": _BYTE},
-                    {"timeouts": _BYTE},
-                    {"http_failures": _BYTE},
-                    required=True,
-                )
-            },
-            required=True,
-        )
-    },
-    {
-        "passive": _record(
-            {"type": {"type": "string", "default": "http", "one_of": ["tcp", "http", "https", "grpc", "grpcs"]}},
-            {
-                "healthy": _record(
-                    {"http_statuses": _statuses(*range(200, 209), 226, *range(300, 309))},
-                    {"successes": _BYTE},
-                    required=True,
-                )
-            },
-            {
-                "unhealthy": _record(
-                    {"http_statuses": _statuses(429, 500, 503)},
-                    {"tcp_failures": _BYTE},
-                    {"timeouts": _BYTE},
-                    {"http_failures": _BYTE},
-                    required=True,
-                )
-            },
-            required=True,
-        )
-    },
+_ACTIVE: Final = _record(
+    {"type": _only("http", "the devkit probes http only")},
+    {"timeout": {**_SECONDS, "default": 1}},
+    {"concurrency": {"type": "integer", "default": 10, "between": [1, 2**31]}},
+    {"http_path": {"type": "string", "default": "/", "custom": _path}},
+    {"https_verify_certificate": {"type": "boolean", "default": True}},
+    {"healthy": _record(_INTERVAL, _statuses(200, 302), {"successes": _LIMIT}, required=True)},
+    {"unhealthy": _record(_INTERVAL, _statuses(429, 404, 500, 501, 502, 503, 504, 505), *_FAILURES, required=True)},
+    required=True,
+)
+_PASSIVE: Final = _record(
+    {"type": {"type": "string", "default": "http", "one_of": ["http", "https"]}},
+    {"healthy": _record(_statuses(*range(200, 209), 226, *range(300, 309)), {"successes": _LIMIT}, required=True)},
+    {"unhealthy": _record(_statuses(429, 500, 503), *_FAILURES, required=True)},
     required=True,
 )
 
 UPSTREAM: Final = _record(
-    *_STAMPS,
     {"name": {"type": "string", "required": True, "custom": _upstream_name}},
     {
         "algorithm": {
@@ -264,20 +161,11 @@ UPSTREAM: Final = _record(
             "one_of": ["consistent-hashing", "least-connections", "round-robin"],
         }
     },
-    {"hash_on": _HASH},
-    {"hash_fallback": _HASH},
+    {"hash_on": {"type": "string", "default": "none", "one_of": ["none", "header"]}},
     {"hash_on_header": _TEXT},
-    {"hash_fallback_header": _TEXT},
-    {"hash_on_cookie": _TEXT},
-    {"hash_on_cookie_path": {"type": "string", "default": "/", "custom": _path}},
-    {"hash_on_query_arg": _TEXT},
-    {"hash_fallback_query_arg": _TEXT},
-    {"hash_on_uri_capture": _TEXT},
-    {"hash_fallback_uri_capture": _TEXT},
+    {"hash_fallback": _only("none", "the devkit hashes on one header only")},
     {"slots": {"type": "integer", "default": 10000, "between": [10, 65536]}},
-    {"healthchecks": _HEALTH},
-    {"host_header": _TEXT},
-    {"use_srv_name": {"type": "boolean", "default": False}},
+    {"healthchecks": _record({"active": _ACTIVE}, {"passive": _PASSIVE}, required=True)},
     _TAGS,
 )
 
@@ -285,17 +173,18 @@ TABLES: Final = {
     "services": SERVICE,
     "routes": ROUTE,
     "consumers": CONSUMER,
+    "keyauth_credentials": KEY,
     "plugins": PLUGIN,
     "upstreams": UPSTREAM,
     "targets": TARGET,
-    "keyauth_credentials": KEY,
-    "acls": ACL,
 }
 
+TOP: Final = ("services", "consumers", "plugins", "upstreams")
+"""What stands by itself; all else stands within its parent."""
 CHILDREN: Final = {
     "services": {"routes": "service", "plugins": "service"},
     "routes": {"plugins": "route"},
-    "consumers": {"keyauth_credentials": "consumer", "acls": "consumer", "plugins": "consumer"},
+    "consumers": {"keyauth_credentials": "consumer"},
     "upstreams": {"targets": "upstream"},
 }
 
@@ -304,9 +193,8 @@ NAMES: Final = {
     "services": "name",
     "routes": "name",
     "consumers": "username",
+    "keyauth_credentials": "key",
     "plugins": "name",
     "upstreams": "name",
     "targets": "target",
-    "keyauth_credentials": "key",
-    "acls": "group",
 }

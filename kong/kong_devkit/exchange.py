@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kong_devkit.errors import message_of
+from kong_devkit.errors import MESSAGES
 from kong_devkit.headers import Headers, Value
 from kong_devkit.httpin import Request
 from kong_devkit.source import Body
@@ -26,7 +26,7 @@ class PluginExit(Exception):  # noqa: N818 - an ending, not an error
     def __init__(
         self,
         status: int,
-        body: bytes | None = None,
+        body: bytes = b"",
         headers: Mapping[str, Value] | None = None,
         message: str | None = None,
     ) -> None:
@@ -43,22 +43,14 @@ class PdkError(Exception):
 
 @dataclass(slots=True)
 class Upstream:
-    """Where the request goes: Kong's balancer_data and the ``$upstream_*`` variables. Times in milliseconds."""
+    """Where the request goes: Kong's balancer_data and the ``$upstream_*`` variables."""
 
     host: str = ""
-    port: int = 80
-    is_name: bool = True
-    scheme: str = "http"
     uri: str = "/"
     host_header: str = ""
-    preserve_host: bool = False
-    retries: int = 5
-    connect_timeout: int = 60000
-    write_timeout: int = 60000
-    read_timeout: int = 60000
     balancer: "Balancer | None" = None
     handle: "Handle | None" = None
-    hash_value: str | None = None
+    hash_value: str = ""
     tries: list[dict[str, Any]] = field(default_factory=list)
     address: tuple[str, int] = ("", 0)
 
@@ -67,7 +59,7 @@ class Upstream:
 class Exchange:
     """One request and its response.
 
-    ``headers``, ``method`` and ``query`` are what will be sent upstream and change under the plugins' hands;
+    ``headers`` and ``query`` are what will be sent upstream and change under the plugins' hands;
     ``request`` is what the client sent.
     """
 
@@ -75,32 +67,22 @@ class Exchange:
     request: Request
     body: Body
     headers: Headers
-    method: str
     query: str | None
     remote: tuple[str, int]
     local: tuple[str, int]
     request_id: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.time)
     clock: float = field(default_factory=time.monotonic)
-    phase: str = "rewrite"
     match: "Match | None" = None
     consumer: dict[str, Any] | None = None
     credential: dict[str, Any] | None = None
     shared: dict[str, Any] = field(default_factory=dict)
-    nginx_ctx: dict[str, Any] = field(default_factory=dict)
     upstream: Upstream = field(default_factory=Upstream)
-    forwarded_prefix: str | None = None
-    early: Headers = field(default_factory=Headers)
-    collected: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
-    plugin_memory: dict[str, Any] = field(default_factory=dict)
     serialize_values: list[tuple[str, Any]] = field(default_factory=list)
     exited: bool = False
-    unexpected: bool = False
     proxied: bool = False
-    buffered: bool = False
     response_status: int = 0
     response_headers: Headers = field(default_factory=Headers)
-    response_body: bytes | None = None
     upstream_status: int = 0
     upstream_headers: Headers = field(default_factory=Headers)
     sent: int = 0
@@ -121,19 +103,13 @@ class Exchange:
         """Milliseconds since the request began."""
         return int((time.monotonic() - self.clock) * 1000)
 
-    def set_header(self, name: str, value: Any) -> None:
-        """``kong.service.request.set_header``: an empty value becomes a space; ``Host`` also moves the upstream's."""
-        if name.lower() == "host":
-            self.upstream.host_header = str(value)
-        self.headers.set(name, header_value(value))
-
     def error(self, status: int, message: str | None = None, headers: Mapping[str, Value] | None = None) -> PluginExit:
         """``kong.response.error``, to be raised."""
-        return PluginExit(status, headers=headers, message=message_of(status) if message is None else message)
+        return PluginExit(status, headers=headers, message=MESSAGES[status] if message is None else message)
 
 
 def header_value(value: Any) -> Value:
-    """Kong's normalize_multi_header.
+    """Kong's normalize_multi_header: an empty value becomes a space.
 
     Raises:
         PdkError: the value is not text, a number, a boolean or a list of texts.

@@ -23,9 +23,6 @@ class Headers:
         lower = name.lower()
         return any(key == lower for key, _, _ in self._lines)
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
     def values(self, name: str) -> list[str]:
         """All values of a header."""
         lower = name.lower()
@@ -45,11 +42,6 @@ class Headers:
         found = [value for key, _, value in self._lines if key.replace("-", "_") == lower]
         return ", ".join(found) if found else None
 
-    def lookup(self, name: str) -> str | None:
-        """``kong.request.get_header``: the first value, hyphens and underscores alike."""
-        lower = name.lower().replace("-", "_")
-        return next((value for key, _, value in self._lines if key.replace("-", "_") == lower), None)
-
     def set(self, name: str, value: Value) -> None:
         """Replace all lines of a header; a list makes several lines, an empty list none."""
         values = value if isinstance(value, list) else [value]
@@ -57,10 +49,6 @@ class Headers:
         at = next((i for i, line in enumerate(self._lines) if line[0] == lower), len(self._lines))
         kept = [line for line in self._lines if line[0] != lower]
         self._lines = kept[:at] + [(lower, name, one) for one in values] + kept[at:]
-
-    def add(self, name: str, value: Value) -> None:
-        """Append lines to a header."""
-        self._lines.extend((name.lower(), name, one) for one in (value if isinstance(value, list) else [value]))
 
     def remove(self, name: str) -> None:
         """Drop all lines of a header."""
@@ -70,6 +58,10 @@ class Headers:
     def copy(self) -> "Headers":
         """An independent copy."""
         return Headers(self)
+
+    def of_this_hop(self) -> frozenset[str]:
+        """The names, in lower case, that ``Connection`` calls the business of this hop alone."""
+        return frozenset(part.strip().lower() for one in self.values("connection") for part in one.split(","))
 
     def table(self, limit: int = 100) -> dict[str, Value]:
         """``ngx.req.get_headers(limit)``: lower-case names, lists for repeated ones, at most ``limit`` lines."""

@@ -1,8 +1,7 @@
 """Active and passive health checks of one upstream.
 
-Source: lua-resty-healthcheck 3.1 (counters and states) and kong/runloop/balancer/healthcheckers.lua (Kong 3.9.1). As
-there,
-``type: tcp`` probes nothing for HTTP upstreams, and a limit of 0 switches its counter off.
+Source: lua-resty-healthcheck 3.1 (counters) and kong/runloop/balancer/healthcheckers.lua (Kong 3.9.1). As there, a
+limit of 0 switches its counter off.
 """
 
 import asyncio
@@ -15,17 +14,9 @@ from kong_devkit.balancer import Address, Balancer
 
 _LOG = logging.getLogger("kong_devkit.health")
 _STATUS = re.compile(rb"HTTP/\d+\.\d+\s+(\d+)")
-State = Literal["healthy", "unhealthy", "mostly_healthy", "mostly_unhealthy"]
 Counter = Literal["successes", "http_failures", "tcp_failures", "timeouts"]
+Kind = Literal["active", "passive"]
 _FAILURES: Final[tuple[Counter, ...]] = ("http_failures", "tcp_failures", "timeouts")
-
-
-class _Record:
-    __slots__ = ("counters", "state")
-
-    def __init__(self) -> None:
-        self.state: State = "healthy"
-        self.counters: dict[Counter, int] = {"successes": 0, "http_failures": 0, "tcp_failures": 0, "timeouts": 0}
 
 
 class HealthChecker:
@@ -34,37 +25,24 @@ class HealthChecker:
     def __init__(self, balancer: Balancer, before: "HealthChecker | None" = None) -> None:
         self._balancer = balancer
         self._checks: Mapping[str, Any] = balancer.upstream["healthchecks"]
-        self._records = {id(one): _Record() for one in balancer.addresses}
+        self._counters: dict[int, dict[Counter, int]] = {id(one): {} for one in balancer.addresses}
         self._tasks: list[asyncio.Task[None]] = []
-        active, passive = self._checks["active"], self._checks["passive"]["unhealthy"]
-        intervals = (active["healthy"]["interval"], active["unhealthy"]["interval"])
-        limits = (passive["tcp_failures"], passive["timeouts"], passive["http_failures"])
-        self._on = any(intervals) or any(limits)
+        self._active, unhealthy = self._checks["active"], self._checks["passive"]["unhealthy"]
+        self._intervals = {healthy: self._active[name]["interval"] for healthy, name in _NAMES.items()}
+        self._on = any(self._intervals.values()) or any(unhealthy[name] for name in _FAILURES)
         if before is not None and self._on:
-            self._inherit(before)
-
-    def _inherit(self, before: "HealthChecker") -> None:
-        # A reload must not send traffic back to a target that was found dead a moment ago.
-        known = {(one.host, one.port): before._records[id(one)] for one in before._balancer.addresses}  # noqa: SLF001 - same class
-        for one in self._balancer.addresses:
-            record = known.get((one.host, one.port))
-            if record is not None:
-                self._records[id(one)] = record
-                one.available = record.state in {"healthy", "mostly_healthy"}
+            # A reload must not send traffic back to a target that was found dead a moment ago.
+            known = {(one.host, one.port): one for one in before._balancer.addresses}  # noqa: SLF001 - same class
+            for one in balancer.addresses:
+                if (old := known.get((one.host, one.port))) is not None:
+                    one.available = old.available
+                    self._counters[id(one)] = before._counters[id(old)]  # noqa: SLF001 - same class
 
     def start(self) -> None:
         """Begin active probing where it is configured."""
-        active = self._checks["active"]
-        if active["type"] == "tcp":
-            if active["healthy"]["interval"] or active["unhealthy"]["interval"]:
-                _LOG.warning(
-                    "upstream %s: Kong runs no active checks of type tcp for http; use type http", self._balancer.name
-                )
-            return
-        modes: tuple[Literal["healthy", "unhealthy"], ...] = ("healthy", "unhealthy")
-        for mode in modes:
-            if active[mode]["interval"]:
-                self._tasks.append(asyncio.create_task(self._watch(mode, active[mode]["interval"])))
+        for healthy, interval in self._intervals.items():
+            if interval:
+                self._tasks.append(asyncio.create_task(self._watch(interval, healthy=healthy)))
 
     async def stop(self) -> None:
         """End active probing."""
@@ -73,65 +51,52 @@ class HealthChecker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def http_status(self, address: Address, status: int, kind: str = "passive") -> None:
+    def http_status(self, address: Address, status: int, kind: Kind = "passive") -> None:
         """Report the status that an address answered with."""
-        checks = self._checks[kind]
-        if status in checks["healthy"]["http_statuses"]:
-            self._count(address, "healthy", "successes", checks["healthy"]["successes"])
-        elif status in checks["unhealthy"]["http_statuses"] or status == 0:
-            self._count(address, "unhealthy", "http_failures", checks["unhealthy"]["http_failures"])
+        if status in self._checks[kind]["healthy"]["http_statuses"]:
+            self._count(address, "successes", kind)
+        elif status in self._checks[kind]["unhealthy"]["http_statuses"] or status == 0:
+            self._count(address, "http_failures", kind)
 
-    def tcp_failure(self, address: Address, kind: str = "passive") -> None:
+    def tcp_failure(self, address: Address, kind: Kind = "passive") -> None:
         """Report that an address could not be connected to, or broke the connection."""
-        self._count(address, "unhealthy", "tcp_failures", self._checks[kind]["unhealthy"]["tcp_failures"])
+        self._count(address, "tcp_failures", kind)
+
+    def timeout(self, address: Address, kind: Kind = "passive") -> None:
+        """Report that an address was too slow."""
+        self._count(address, "timeouts", kind)
 
     def force(self, address: Address, *, healthy: bool) -> None:
         """Set the state of an address, whatever was counted; the counters begin anew (checker:set_target_status)."""
-        record = self._records.get(id(address))
-        if not self._on or record is None:
+        if self._on and id(address) in self._counters:
+            self._counters[id(address)].clear()
+            address.available = healthy
+
+    def _count(self, address: Address, counter: Counter, kind: Kind) -> None:
+        healthy = counter == "successes"
+        limit = self._checks[kind][_NAMES[healthy]][counter]
+        counters = self._counters.get(id(address))
+        if not self._on or not limit or counters is None:
             return
-        record.counters = dict.fromkeys(record.counters, 0)
-        record.state = "healthy" if healthy else "unhealthy"
-        address.available = healthy
-
-    def timeout(self, address: Address, kind: str = "passive") -> None:
-        """Report that an address was too slow."""
-        self._count(address, "unhealthy", "timeouts", self._checks[kind]["unhealthy"]["timeouts"])
-
-    def _count(self, address: Address, report: Literal["healthy", "unhealthy"], counter: Counter, limit: int) -> None:
-        record = self._records.get(id(address))
-        if not self._on or not limit or record is None or record.state == report:
+        for other in _FAILURES if healthy else ("successes",):
+            counters.pop(other, None)
+        if address.available == healthy:
             return
-        record.counters[counter] += 1
-        reset: tuple[Counter, ...] = _FAILURES if counter == "successes" else ("successes",)
-        for other in reset:
-            record.counters[other] = 0
-        before = record.state
-        if record.counters[counter] >= limit:
-            record.state = report
-        elif before == "healthy" and report == "unhealthy":
-            record.state = "mostly_healthy"
-        elif before == "unhealthy" and report == "healthy":
-            record.state = "mostly_unhealthy"
-        available = record.state in {"healthy", "mostly_healthy"}
-        if available != address.available:
-            address.available = available
-            _LOG.warning(
-                "upstream %s: target %s:%d is %s", self._balancer.name, address.host, address.port, record.state
-            )
+        counters[counter] = counters.get(counter, 0) + 1
+        if counters[counter] >= limit:
+            address.available = healthy
+            word = "healthy" if healthy else "unhealthy"
+            _LOG.warning("upstream %s: target %s:%d is %s", self._balancer.name, address.host, address.port, word)
 
-    async def _watch(self, mode: Literal["healthy", "unhealthy"], interval: float) -> None:
-        states = {mode, f"mostly_{mode}"}
-        gate = asyncio.Semaphore(self._checks["active"]["concurrency"])
+    async def _watch(self, interval: float, *, healthy: bool) -> None:
         while True:
             await asyncio.sleep(interval)
-            due = [one for one in self._balancer.addresses if one.weight and self._records[id(one)].state in states]
-            await asyncio.gather(*(self._probe(one, gate) for one in due))
+            due = [one for one in self._balancer.addresses if one.weight and one.available == healthy]
+            await asyncio.gather(*(self._probe(one) for one in due))
 
-    async def _probe(self, address: Address, gate: asyncio.Semaphore) -> None:
-        active = self._checks["active"]
+    async def _probe(self, address: Address) -> None:
         try:
-            async with gate, asyncio.timeout(active["timeout"]):
+            async with asyncio.timeout(self._active["timeout"]):
                 status = await self._ask(address)
         except TimeoutError:
             self.timeout(address, "active")
@@ -141,13 +106,10 @@ class HealthChecker:
             self.http_status(address, status, "active")
 
     async def _ask(self, address: Address) -> int:
-        active = self._checks["active"]
         reader, writer = await asyncio.open_connection(address.host.strip("[]"), address.port)
         try:
-            host = self._balancer.upstream.get("host_header") or address.host
-            lines = [f"GET {active['http_path']} HTTP/1.1", f"Host: {host}", "Connection: close"]
-            lines += [f"{name}: {value}" for name, values in (active.get("headers") or {}).items() for value in values]
-            writer.write("\r\n".join([*lines, "", ""]).encode())
+            lines = [f"GET {self._active['http_path']} HTTP/1.1", f"Host: {address.host}", "Connection: close", "", ""]
+            writer.write("\r\n".join(lines).encode())
             line = await reader.readline()
             if not line:
                 raise ConnectionResetError
@@ -155,3 +117,6 @@ class HealthChecker:
             return int(match[1]) if match else 0
         finally:
             writer.close()
+
+
+_NAMES: Final = {True: "healthy", False: "unhealthy"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kong_devkit.headers import Headers, decode
-from kong_devkit.uri import nginx_path
+from kong_devkit.uri import nginx_takes
 
 LINE_LIMIT: Final = 8192
 HEAD_LIMIT: Final = 4 * LINE_LIMIT
@@ -56,7 +56,6 @@ class Request:
         query: what follows the first ``?``; None where there is none.
         version: 10 or 11.
         host: ``$host``: lower case, no port.
-        uri: ``$uri``: decoded and normalised by nginx.
         length: Content-Length; None where absent.
         chunked: the body is chunked.
         size: bytes of the head.
@@ -69,7 +68,6 @@ class Request:
     version: int
     headers: Headers
     host: str
-    uri: str
     length: int | None
     chunked: bool
     size: int
@@ -105,8 +103,7 @@ def parse_head(head: bytes) -> Request:
     if method in {"CONNECT", "TRACE"}:
         raise Refused(405, f"{method} is not allowed", headers)
     path, mark, query = target.partition("?")
-    uri = nginx_path(path.partition("#")[0])
-    if uri is None:
+    if not nginx_takes(path.partition("#")[0]):
         raise Refused(400, "the path is malformed", headers)
     host = _host(headers, authority, version)
     length, chunked = _framing(headers, version)
@@ -118,7 +115,6 @@ def parse_head(head: bytes) -> Request:
         version,
         headers,
         host,
-        uri,
         length,
         chunked,
         len(head),

@@ -59,7 +59,9 @@ class ExternalPlugin:
             if running is not None and running.sequence == config["__seq__"]:
                 return running.number
             try:
-                answer = await self._socket.call("cmd_start_instance", {"name": self.name, "config": _json(config)})
+                answer = await self._socket.call(
+                    "cmd_start_instance", {"name": self.name, "config": json.dumps(config)}
+                )
             except ServerError as error:
                 self._running.pop(key, None)
                 raise ServerError(f"starting instance: {error}") from error
@@ -74,11 +76,3 @@ class ExternalPlugin:
             await self._socket.call("cmd_close_instance", {"instance_id": number})
         except ServerError as error:
             _LOG.info("[%s] closing instance %d: %s", self.name, number, error)
-
-    def close(self) -> None:
-        """Drop idle connections."""
-        self._socket.close()
-
-
-def _json(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)

@@ -7,50 +7,26 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kong_devkit.errors import ConfigError
 
-_LOG = logging.getLogger("kong_devkit.conf")
-BUNDLED: Final = (
-    "key-auth",
-    "acl",
-    "ip-restriction",
-    "correlation-id",
-    "request-termination",
-    "response-transformer",
-    "file-log",
-    "http-log",
-)
 _LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "notice": logging.INFO,
     "warn": logging.WARNING,
     "error": logging.ERROR,
-    "crit": logging.CRITICAL,
-    "alert": logging.CRITICAL,
-    "emerg": logging.CRITICAL,
 }
+_MAX_BODY: Final = "nginx_http_client_max_body_size"
+_BODY_BUFFER: Final = "nginx_http_client_body_buffer_size"
+_PLUGIN_TIMEOUT: Final = "nginx_http_lua_socket_read_timeout"
 _KNOWN: Final = frozenset(
     {
-        "prefix",
-        "proxy_listen",
-        "admin_listen",
-        "declarative_config",
-        "plugins",
-        "pluginserver_names",
-        "log_level",
-        "devkit_pluginserver_timeout",
-        "nginx_http_lua_socket_read_timeout",
-        "error_default_type",
-        "nginx_http_client_max_body_size",
-        "database",
-        "nginx_http_client_body_buffer_size",
-        "upstream_keepalive_idle_timeout",
-        "upstream_keepalive_pool_size",
+        *("prefix", "proxy_listen", "admin_listen", "database", "declarative_config", "plugins", "pluginserver_names"),
+        *("log_level", _MAX_BODY, _BODY_BUFFER, _PLUGIN_TIMEOUT),
     }
 )
 
@@ -75,28 +51,21 @@ class KongConf:
     declarative: Path
     plugins: tuple[str, ...]
     servers: tuple[PluginServer, ...]
-    log_level: int = logging.INFO
-    plugin_timeout: float = 60.0
-    error_default_type: str = "text/plain"
-    max_body: int = 0
-    body_buffer: int = 8192
-    keepalive_idle: float = 60.0
-    keepalive_pool: int = 512
-    ignored: tuple[str, ...] = field(default=())
+    log_level: int
+    plugin_timeout: float
+    max_body: int
+    body_buffer: int
+    ignored: tuple[str, ...]
 
 
-def load(path: Path, environment: Mapping[str, str], prefix: Path | None = None) -> KongConf:
-    """Read a kong.conf; ``KONG_NAME`` in the environment wins over the file, ``prefix`` over both.
+def load(path: Path, environment: Mapping[str, str]) -> KongConf:
+    """Read a kong.conf; ``KONG_NAME`` in the environment wins over the file.
 
     Raises:
         ConfigError: a value is missing or cannot be read; the message names the key.
     """
     values = parse(_read(path))
-    for name, text in environment.items():
-        if name.startswith("KONG_"):
-            values[name[5:].lower()] = text
-    if prefix is not None:
-        values["prefix"] = str(prefix)
+    values |= {name[5:].lower(): text for name, text in environment.items() if name.startswith("KONG_")}
     if values.get("database", "off") != "off":
         raise ConfigError("database: the devkit is DB-less; set 'database = off'")
     home = Path(values.get("prefix", "/usr/local/kong")).absolute()
@@ -110,6 +79,9 @@ def load(path: Path, environment: Mapping[str, str], prefix: Path | None = None)
     known = _KNOWN | {
         f"pluginserver_{_key(s.name)}_{part}" for s in servers for part in ("socket", "start_cmd", "query_cmd")
     }
+    level = values.get("log_level", "notice")
+    if level not in _LEVELS:
+        raise ConfigError(f"log_level: expected one of {', '.join(_LEVELS)}, got {level!r}")
     return KongConf(
         prefix=home,
         listen=listen,
@@ -117,13 +89,10 @@ def load(path: Path, environment: Mapping[str, str], prefix: Path | None = None)
         declarative=Path(declarative),
         plugins=tuple(_items(values.get("plugins", "bundled"))),
         servers=servers,
-        log_level=_level(values.get("log_level", "notice")),
-        plugin_timeout=_plugin_timeout(values),
-        error_default_type=values.get("error_default_type", "text/plain"),
-        max_body=_size("nginx_http_client_max_body_size", values.get("nginx_http_client_max_body_size", "0")),
-        body_buffer=_size("nginx_http_client_body_buffer_size", values.get("nginx_http_client_body_buffer_size", "8k")),
-        keepalive_idle=_number("upstream_keepalive_idle_timeout", values.get("upstream_keepalive_idle_timeout", "60")),
-        keepalive_pool=int(_number("upstream_keepalive_pool_size", values.get("upstream_keepalive_pool_size", "512"))),
+        log_level=_LEVELS[level],
+        plugin_timeout=_number(_PLUGIN_TIMEOUT, values.get(_PLUGIN_TIMEOUT, "60s"), {"ms": 0.001, "s": 1}),
+        max_body=int(_number(_MAX_BODY, values.get(_MAX_BODY, "0"), {"": 1, "k": 1024, "m": 1024**2})),
+        body_buffer=int(_number(_BODY_BUFFER, values.get(_BODY_BUFFER, "8k"), {"": 1, "k": 1024, "m": 1024**2})),
         ignored=tuple(sorted(name for name in values if name not in known)),
     )
 
@@ -185,43 +154,11 @@ def _listen(key: str, text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _level(text: str) -> int:
-    if text not in _LEVELS:
-        raise ConfigError(f"log_level: expected one of {', '.join(_LEVELS)}, got {text!r}")
-    return _LEVELS[text]
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ConfigError(f"{key}: expected a number, got {text!r}") from error
-
-
-def _plugin_timeout(values: Mapping[str, str]) -> float:
-    """Kong waits lua_socket_read_timeout for a plugin server; the devkit's own key wins over that directive."""
-    if "devkit_pluginserver_timeout" in values:
-        return _number("devkit_pluginserver_timeout", values["devkit_pluginserver_timeout"])
-    key = "nginx_http_lua_socket_read_timeout"
-    match = re.fullmatch(r"(\d+)(ms|s|m)?", values.get(key, "60s"))
-    if match is None:
-        raise ConfigError(f"{key}: expected a time such as 500ms or 60s, got {values[key]!r}")
-    return int(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}[match[2]]
-
-
-def _size(key: str, text: str) -> int:
-    match = re.fullmatch(r"(\d+)([kKmMgG]?)", text)
-    if match is None:
-        raise ConfigError(f"{key}: expected a size such as 8k or 10m, got {text!r}")
-    return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}[match[2].lower()]
-
-
-def plugin_names(conf: KongConf) -> tuple[str, ...]:
-    """The enabled plugins, with ``bundled`` replaced by those that the devkit has."""
-    names: list[str] = []
-    for name in conf.plugins:
-        names.extend(BUNDLED if name == "bundled" else [name])
-    return tuple(dict.fromkeys(names))
+def _number(key: str, text: str, units: Mapping[str, float]) -> float:
+    match = re.fullmatch(r"(\d+)([a-z]*)", text.lower())
+    if match is None or match[2] not in units:
+        raise ConfigError(f"{key}: expected a number and one of {', '.join(filter(None, units))}, got {text!r}")
+    return int(match[1]) * units[match[2]]
 
 
 def decode_dump(name: str, output: str) -> dict[str, object]:

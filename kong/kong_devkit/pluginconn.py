@@ -11,12 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from kong_devkit import wire
+from kong_devkit.idle import Connection, IdleConnections
 
-_POOL: Final = 256
-_IDLE: Final = 60.0
 _LARGEST: Final = 256 * 1024 * 1024
 PdkCall = Callable[[str, bytes], Awaitable[bytes]]
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class ServerError(Exception):
@@ -36,7 +34,7 @@ class PluginSocket:
     def __init__(self, path: str, timeout: float) -> None:
         self.path = path
         self._timeout = timeout
-        self._idle: list[tuple[float, Connection]] = []
+        self._idle = IdleConnections()
         self._sequence = 0
 
     async def call(self, command: str, arguments: wire.Message, pdk: PdkCall | None = None) -> wire.Message:
@@ -60,6 +58,7 @@ class PluginSocket:
             answer = wire.decode("RpcReturn", await self._frame(reader))
             if answer["sequence"] != sequence:
                 raise ServerError(f"answered call {answer['sequence']} instead of {sequence}")
+            self._idle.give(connection)
             kept = True
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise ServerError("closed", closed=True) from error
@@ -68,16 +67,13 @@ class PluginSocket:
         except wire.WireError as error:
             raise ServerError(f"sent a malformed message: {error}") from error
         finally:
-            self._release(connection, kept=kept)
+            if not kept:
+                connection[1].close()
         return answer
 
     async def _connection(self) -> Connection:
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            since, (reader, writer) = self._idle.pop()
-            if now - since < _IDLE and not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-            writer.close()
+        if (idle := self._idle.take()) is not None:
+            return idle
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.open_unix_connection(self.path)
@@ -92,17 +88,6 @@ class PluginSocket:
             if length > _LARGEST:
                 raise ServerError(f"announced a frame of {length} bytes")
             return await reader.readexactly(length) if length else b""
-
-    def _release(self, connection: Connection, *, kept: bool) -> None:
-        if kept and len(self._idle) < _POOL:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
-        else:
-            connection[1].close()
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._idle.pop()[1][1].close()
 
 
 def _send(writer: asyncio.StreamWriter, payload: bytes) -> None:

@@ -1,14 +1,12 @@
 """Runs the plugin servers that kong.conf names a start_cmd for, and asks each query_cmd what its plugin is.
 
 Source: kong/runloop/plugin_servers/process.lua (Kong 3.9.1): respawn no sooner than a second after the last start,
-never
-after exit status 127, stdout and stderr to the log.
+stdout and stderr to the log.
 """
 
 import asyncio
+import contextlib
 import logging
-import os
-import signal
 import subprocess
 from typing import Any, Final
 
@@ -16,7 +14,6 @@ from kong_devkit.errors import ConfigError
 from kong_devkit.kongconf import PluginServer, decode_dump
 
 _LOG = logging.getLogger("kong_devkit.pluginserver")
-_NOT_FOUND: Final = 127
 _QUERY_LIMIT: Final = 60.0
 _STOP_LIMIT: Final = 5.0
 
@@ -57,13 +54,15 @@ class Processes:
         """Send SIGTERM to every server, SIGKILL to one that stays, and wait."""
         self._stopping = True
         for process in self._running.values():
-            _signal(process, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
         for process in list(self._running.values()):
             try:
                 async with asyncio.timeout(_STOP_LIMIT):
                     await process.wait()
             except TimeoutError:
-                _signal(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
                 await process.wait()
         for task in self._tasks:
             task.cancel()
@@ -84,12 +83,6 @@ class Processes:
             _LOG.info("[pluginserver] started %s, pid %d", server.name, process.pid)
             await _log_lines(process, server.name)
             status = await process.wait()
-            del self._running[server.name]
-            if status == _NOT_FOUND:
-                _LOG.error(
-                    "plugin server %s: start command %r not found; not respawned", server.name, server.start_command
-                )
-                return
             if not self._stopping:
                 _LOG.warning("plugin server %s terminated with status %d; it is respawned", server.name, status)
             await asyncio.sleep(max(0.0, earliest - loop.time()))
@@ -105,11 +98,3 @@ async def _log_lines(process: asyncio.subprocess.Process, name: str) -> None:
         if not line:
             return
         _LOG.info("[%s:%d] %s", name, process.pid, line.decode("utf-8", "replace").rstrip())
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        try:
-            os.kill(process.pid, number)
-        except ProcessLookupError:
-            return

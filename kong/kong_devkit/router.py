@@ -1,18 +1,17 @@
-"""Finds the route of a request as Kong's default router (traditional_compatible) does.
+"""Finds the route of a request as Kong's default router (traditional_compatible) does, by hosts, methods and paths.
 
 A route becomes one or more candidates with a 64-bit priority; the first match from the top wins.
 Source: kong/router/transform.lua (priorities, splitting), kong/router/atc.lua, kong/router/utils.lua (upstream path).
 """
 
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from kong_devkit.headers import Headers
 
-_SPLIT: Final = uuid.UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
+_Path = str | re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,138 +19,75 @@ class Match:
     """A matched route. ``prefix`` is the matched part of the path where strip_path is on, else None."""
 
     route: Mapping[str, Any]
-    service: Mapping[str, Any] | None
+    service: Mapping[str, Any]
     prefix: str | None
-    captures: Mapping[str | int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     priority: int
-    tie: str
     route: Mapping[str, Any]
-    service: Mapping[str, Any] | None
-    paths: tuple[str | re.Pattern[str], ...]
+    service: Mapping[str, Any]
+    paths: tuple[_Path, ...]
 
 
 class Router:
     """An immutable set of routes."""
 
     def __init__(self, routes: Iterable[Mapping[str, Any]], services: Mapping[str, Mapping[str, Any]]) -> None:
-        candidates = []
-        for route in routes:
-            if not {"http", "https"} & set(route["protocols"]):
-                continue
-            service = services.get(route["service"]["id"]) if route.get("service") else None
-            if service is not None and not service["enabled"]:
-                continue
-            candidates.extend(_candidates(route, service))
-        self._candidates = sorted(candidates, key=lambda one: (one.priority, one.tie), reverse=True)
+        candidates = [one for route in routes for one in _candidates(route, services[route["service"]["id"]])]
+        self._candidates = sorted(candidates, key=lambda one: (one.priority, one.route["id"]), reverse=True)
 
-    def match(self, method: str, path: str, headers: Headers, port: int) -> Match | None:
-        """Find the route for a normalised path, or None.
-
-        Args:
-            method: request method.
-            path: path after ``uri.normalize``, without query.
-            headers: request headers; Host decides for ``hosts``.
-            port: the listener's port, for hosts written with a port.
-        """
-        host, port = _split_host(headers.get("host") or "", port)
+    def match(self, method: str, path: str, headers: Headers) -> Match | None:
+        """Find the route for a method, a path after ``uri.normalize`` and a Host header, or None."""
+        host = re.sub(r":\d+$", "", headers.get("host") or "")
         for one in self._candidates:
             route = one.route
             if route.get("methods") and method not in route["methods"]:
                 continue
-            if route.get("hosts") and not any(_host_matches(wanted, host, port) for wanted in route["hosts"]):
+            if route.get("hosts") and host not in route["hosts"]:
                 continue
-            if route.get("headers") and not _headers_match(route["headers"], headers):
-                continue
-            found = _match_path(one.paths, path)
-            if found is not None:
-                matched, captures = found
-                return Match(route, one.service, matched if route["strip_path"] else None, captures)
+            matched = _match_path(one.paths, path)
+            if matched is not None:
+                return Match(route, one.service, matched if route["strip_path"] else None)
         return None
 
 
-def _candidates(route: Mapping[str, Any], service: Mapping[str, Any] | None) -> list[_Candidate]:
-    paths = route.get("paths") or []
+def _candidates(route: Mapping[str, Any], service: Mapping[str, Any]) -> list[_Candidate]:
     groups: dict[int, list[str]] = {}
-    for path in paths:
+    for path in route.get("paths") or []:
         groups.setdefault(0 if path.startswith("~") else len(path.encode()), []).append(path)
-    found = []
-    for index, group in enumerate(groups.values() or [[]], 1):
-        tie = route["id"] if len(groups) < 2 else str(uuid.uuid5(_SPLIT, f"{route['id']}#{index}"))
-        compiled = tuple(_compile(path) for path in group)
-        found.append(_Candidate(_priority(route, group), tie, route, service, compiled))
-    return found
+    return [
+        _Candidate(_priority(route, group), route, service, tuple(_compile(path) for path in group))
+        for group in groups.values() or [[]]
+    ]
 
 
-def _compile(path: str) -> str | re.Pattern[str]:
-    if path.startswith("~"):
-        return re.compile(
-            "^" + path[1:].replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"), re.ASCII
-        )
-    return path
+def _compile(path: str) -> _Path:
+    return re.compile("^" + path[1:], re.ASCII) if path.startswith("~") else path
 
 
 def _priority(route: Mapping[str, Any], paths: list[str]) -> int:
-    hosts, headers = route.get("hosts") or [], route.get("headers") or {}
-    weight = sum(bool(part) for part in (route.get("methods"), hosts, headers, paths))
+    hosts = bool(route.get("hosts"))
+    weight = sum(map(bool, (route.get("methods"), hosts, paths)))
     regex = bool(paths) and paths[0].startswith("~")
-    plain = "hosts" in route and not any("*" in host for host in hosts)
-    priority = weight << 61 | plain << 60 | regex << 51 | min(len(headers), 255) << 52
-    priority |= (route["regex_priority"] if regex else 0) << 19
-    return priority | (0 if regex or not paths else len(paths[0].encode()) & 0x7FFFF)
+    length = 0 if regex or not paths else len(paths[0].encode()) & 0x7FFFF
+    return weight << 61 | hosts << 60 | regex << 51 | length
 
 
-def _split_host(host: str, port: int) -> tuple[str, int]:
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d+)", host)
-    return (match[1], int(match[2])) if match else (host, port)
-
-
-def _host_matches(wanted: str, host: str, port: int) -> bool:
-    name, wanted_port = _split_host(wanted, port)
-    if wanted_port != port:
-        return False
-    if name.startswith("*"):
-        return host.endswith(name[1:])
-    if name.endswith("*"):
-        return host.startswith(name[:-1])
-    return host == name
-
-
-def _headers_match(wanted: Mapping[str, list[str]], headers: Headers) -> bool:
-    for name, values in wanted.items():
-        have = [value.lower() for value in headers.values(name)]
-        if not any(_header_value(value, have) for value in values):
-            return False
-    return True
-
-
-def _header_value(wanted: str, have: list[str]) -> bool:
-    if wanted.startswith("~*"):
-        return any(re.search(wanted[2:].lower(), value) for value in have)
-    return wanted.lower() in have
-
-
-def _match_path(
-    paths: tuple[str | re.Pattern[str], ...], path: str
-) -> tuple[str | None, Mapping[str | int, str]] | None:
-    if not paths:
-        return None, {}
+def _match_path(paths: tuple[_Path, ...], path: str) -> str | None:
     for wanted in paths:
         if isinstance(wanted, str):
             if path.startswith(wanted):
-                return wanted, {}
+                return wanted
         elif (match := wanted.match(path)) is not None:
-            numbered: dict[str | int, str] = {i: text or "" for i, text in enumerate(match.groups(), 1)}
-            return match[0], {**numbered, **{key: text or "" for key, text in match.groupdict().items()}}
-    return None
+            return match[0]
+    return None if paths else ""
 
 
 def upstream_path(match: Match, path: str) -> str:
     """Join the service's path and what is left of the request's, by Kong's rules for slashes (path_handling v0)."""
-    base = str((match.service or {}).get("path") or "/")
+    base = str(match.service.get("path") or "/")
     if not match.route["strip_path"]:
         if base.endswith("/"):
             return base + path[1:]

@@ -1,13 +1,13 @@
 """kong.log.serialize: the record that logging plugins write. Source: kong/pdk/log.lua (Kong 3.9.1)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from kong_devkit.exchange import Exchange
-from kong_devkit.uri import parse_query
 
 
-def serialize(exchange: Exchange) -> dict[str, Any]:
-    """The log record of a finished request, with the plugins' own values set in; times in milliseconds."""
+def serialize(exchange: Exchange, more: Iterable[tuple[str, Any]] = ()) -> dict[str, Any]:
+    """The log record of a finished request, with the plugins' own values set in, then `more`; times in milliseconds."""
     request = exchange.request
     headers = exchange.headers.table()
     for name in ("authorization", "proxy-authorization"):
@@ -18,10 +18,9 @@ def serialize(exchange: Exchange) -> dict[str, Any]:
             "id": exchange.request_id,
             "uri": request.target,
             "url": f"http://{request.host}:{exchange.local[1]}{request.target}",
-            "querystring": parse_query(exchange.query or ""),
-            "method": exchange.method,
+            "method": request.method,
             "headers": headers,
-            "size": request.size + (exchange.body.length or 0),
+            "size": request.size + exchange.body.length,
         },
         "upstream_uri": exchange.upstream.uri if exchange.match else "",
         "upstream_status": str(exchange.upstream_status or ""),
@@ -45,7 +44,7 @@ def serialize(exchange: Exchange) -> dict[str, Any]:
     root.update({name: value for name, value in optional.items() if value is not None})
     if exchange.credential is not None:
         root["authenticated_entity"] = {name: exchange.credential.get(name) for name in ("id", "consumer_id")}
-    for name, value in exchange.serialize_values:
+    for name, value in (*exchange.serialize_values, *more):
         _put(root, name.split("."), value)
     return root
 

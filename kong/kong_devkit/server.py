@@ -14,12 +14,11 @@ from kong_devkit import phases, proxy, respond
 from kong_devkit.exchange import Exchange, PluginExit
 from kong_devkit.httpin import Refused, Request
 from kong_devkit.kongconf import KongConf
-from kong_devkit.proxy import NoResponse
-from kong_devkit.router import upstream_path
+from kong_devkit.router import Match
 from kong_devkit.runtime import Runtime
 from kong_devkit.source import Body, Gone, Source
 from kong_devkit.upstreamio import Pool, UpstreamError
-from kong_devkit.uri import escape, normalize
+from kong_devkit.uri import normalize
 
 _LOG = logging.getLogger("kong_devkit.server")
 _IDLE_SECONDS: Final = 75.0
@@ -31,7 +30,7 @@ class Server:
     def __init__(self, conf: KongConf, runtime: Callable[[], Runtime]) -> None:
         self._conf = conf
         self._runtime = runtime
-        self._pool = Pool(conf.keepalive_pool, conf.keepalive_idle)
+        self._pool = Pool()
         self._folder: Path = conf.prefix / "client_body_temp"
         self._background: set[asyncio.Task[None]] = set()
         self._connections: set[asyncio.Task[None]] = set()
@@ -87,8 +86,7 @@ class Server:
                 return
             except Refused as refusal:
                 _LOG.info("client %s: %s", remote[0], refusal)
-                accept = respond.accept_of(refusal.headers, self._conf.error_default_type)
-                await respond.refuse(client, respond.error_page(accept, refusal.status, request_id), request_id)
+                await respond.refuse(client, refusal.status, request_id)
                 return
             keep = await self._one(exchange, source, client)
 
@@ -101,7 +99,6 @@ class Server:
             request=request,
             body=Body(source, request, limits, self._folder, client.proceed),
             headers=request.headers.copy(),
-            method=request.method,
             query=request.query,
             remote=remote,
             local=local,
@@ -121,40 +118,24 @@ class Server:
 
     async def _answer(self, exchange: Exchange, source: Source, client: respond.Client, *, keep: bool) -> bool:
         try:
-            await phases.rewrite(exchange)
-            _route(exchange)
+            match = _route(exchange)
             await phases.access(exchange)
-            if exchange.service is None:
-                raise exchange.error(503, "no Service found with those values")
-            proxy.prepare(exchange)
-            if exchange.route is None or exchange.route["request_buffering"] or exchange.buffered:
-                await exchange.body.read()
-            sent = asyncio.Event()
-            if exchange.body.finished:
-                sent.set()
-            return await _while_here(source, sent, self._proxy(exchange, client, sent, keep=keep))
-        except PluginExit as ending:
-            page = respond.from_exit(exchange, ending)
+            proxy.prepare(exchange, match)
+            await exchange.body.read()
+            return await _while_here(source, self._proxy(exchange, match, client, keep=keep))
+        except PluginExit as caught:
+            ending = caught
         except Refused as refusal:
-            page, keep = self._page(exchange, refusal.status), False
-        except NoResponse as failure:
-            page = self._page(exchange, failure.status)
-        await respond.own(exchange, client, page, keep=keep)
+            ending, keep = exchange.error(refusal.status), False
+        await respond.own(exchange, client, ending, keep=keep)
         return keep
 
-    def _page(self, exchange: Exchange, status: int) -> tuple[int, Any, bytes]:
-        accept = respond.accept_of(exchange.headers, self._conf.error_default_type)
-        return respond.error_page(accept, status, exchange.request_id)
-
-    async def _proxy(self, exchange: Exchange, client: respond.Client, sent: asyncio.Event, *, keep: bool) -> bool:
-        attempt = await proxy.send(exchange, self._pool, sent)
+    async def _proxy(self, exchange: Exchange, match: Match, client: respond.Client, *, keep: bool) -> bool:
+        reply = await proxy.send(exchange, match, self._pool)
         try:
-            if exchange.buffered:
-                await respond.buffered(exchange, client, attempt.reply, keep=keep)
-                return keep
-            return await respond.stream(exchange, client, attempt.reply, keep=keep)
+            return await respond.stream(exchange, client, reply, keep=keep)
         finally:
-            await attempt.finish()
+            reply.finish(exchange.upstream.address, self._pool)
 
     def _log(self, exchange: Exchange) -> None:
         task = asyncio.create_task(_log_phase(exchange))
@@ -169,27 +150,19 @@ async def _log_phase(exchange: Exchange) -> None:
         exchange.body.clean()
 
 
-def _route(exchange: Exchange) -> None:
+def _route(exchange: Exchange) -> Match:
     path = normalize(exchange.request.path)
-    found = exchange.runtime.router.match(exchange.method, path, exchange.headers, exchange.local[1])
+    found = exchange.runtime.router.match(exchange.request.method, path, exchange.headers)
     if found is None:
         raise exchange.error(404, "no Route matched with those values")
-    exchange.match = found
-    if "http" not in found.route["protocols"]:
-        raise exchange.error(
-            426, "Please use HTTPS protocol", {"Connection": "Upgrade", "Upgrade": "TLS/1.2, HTTP/1.1"}
-        )
-    exchange.forwarded_prefix = found.prefix if found.prefix != "/" else None
-    proxy.aim(exchange)
-    exchange.upstream.uri = escape(upstream_path(found, path))
-    if found.route["preserve_host"]:
-        exchange.upstream.host_header = exchange.headers.get("host") or ""
+    proxy.aim(exchange, found, path)
+    return found
 
 
-async def _while_here(source: Source, sent: asyncio.Event, work: Coroutine[Any, Any, bool]) -> bool:
+async def _while_here(source: Source, work: Coroutine[Any, Any, bool]) -> bool:
     """Do the work unless the client leaves first: then the upstream request is dropped too."""
     task = asyncio.create_task(work)
-    watch = asyncio.create_task(_until_gone(source, sent))
+    watch = asyncio.create_task(source.until_gone())
     try:
         await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -199,8 +172,3 @@ async def _while_here(source: Source, sent: asyncio.Event, work: Coroutine[Any, 
         for one in (task, watch):
             one.cancel()
         await asyncio.gather(task, watch, return_exceptions=True)
-
-
-async def _until_gone(source: Source, sent: asyncio.Event) -> None:
-    await sent.wait()
-    await source.until_gone()

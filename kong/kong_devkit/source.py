@@ -1,12 +1,11 @@
 """Reads requests and their bodies from a client connection.
 
-Source: nginx's ngx_http_request_body.c (spooling to a file above client_body_buffer_size, discarding) and
-ngx_http_parse_chunked.
+Source: nginx's ngx_http_request_body.c (discarding, a file above client_body_buffer_size) and ngx_http_parse_chunked.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
@@ -30,7 +29,6 @@ class Source:
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
         self.buffer = bytearray()
-        self.ended = False
 
     async def fill(self) -> bool:
         """Read some more into the buffer; False at the end of the stream."""
@@ -38,11 +36,8 @@ class Source:
             data = await self._reader.read(_BLOCK)
         except ConnectionError:
             data = b""
-        if not data:
-            self.ended = True
-            return False
         self.buffer += data
-        return True
+        return bool(data)
 
     async def until_gone(self) -> None:
         """Return when the client has closed; stop looking once it sends something else first, as nginx does."""
@@ -71,7 +66,7 @@ class Source:
 
 
 class Body:
-    """A request body: streamed, or read whole into memory or a file. ``proceed`` sends ``100 Continue``."""
+    """A request body, read whole when it is asked for. ``proceed`` sends ``100 Continue``."""
 
     def __init__(
         self, source: Source, request: Request, limits: tuple[int, int], folder: Path, proceed: Callable[[], None]
@@ -80,83 +75,52 @@ class Body:
         self._left = 0 if request.chunked else request.length or 0
         self._chunked = request.chunked
         self._buffer_limit, self._most = limits
-        # nginx keeps a body of known length in memory up to a quarter above client_body_buffer_size.
-        if self._left < self._buffer_limit * 5 // 4:
-            self._buffer_limit = max(self._buffer_limit, self._left)
         self._folder = folder
-        self._proceed = (
-            proceed
-            if request.version == 11 and (request.headers.get("expect") or "").lower() == "100-continue"
-            else None
-        )
+        expects = request.version == 11 and (request.headers.get("expect") or "").lower() == "100-continue"
+        self._proceed = proceed if expects else None
         self._taken = 0
-        self.length = request.length
+        self._file: Path | None = None
+        self.length = request.length or 0
         self.finished = not request.chunked and not self._left
         self.data: bytes | None = b"" if self.finished else None
-        self.file: Path | None = None
-        if self._most and (request.length or 0) > self._most:
+        if self._most and self.length > self._most:
             raise Refused(413, "the body is too large", request.headers)
 
-    @property
-    def whole(self) -> bool:
-        """Whether all of it is in ``data`` or ``file``."""
-        return self.data is not None or (self.file is not None and self.finished)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece: what was read already from memory or file, else straight from the client.
+    async def read(self) -> None:
+        """Read all of it into ``data``.
 
         Raises:
             Refused: bad chunking, or larger than allowed.
             Gone: the client left in the middle.
         """
         if self.data is not None:
-            if self.data:
-                yield self.data
-        elif self.file is not None:
-            with self.file.open("rb") as stored:
-                while piece := stored.read(_BLOCK):
-                    yield piece
-        else:
-            while piece := await self._next():
-                yield piece
-
-    async def read(self) -> None:
-        """Read all of it; above the buffer size it goes to a file.
-
-        Raises:
-            Refused: bad chunking, or larger than allowed.
-            Gone: the client left in the middle.
-        """
-        if self.whole:
             return
         collected = bytearray()
-        while len(collected) <= self._buffer_limit and (piece := await self._next()):
+        while piece := await self._next():
             collected += piece
-        if len(collected) <= self._buffer_limit:
-            self.data = bytes(collected)
-        else:
-            await self._spool(bytes(collected))
-        self.length = self._taken
+        self.replace(bytes(collected))
 
-    async def _spool(self, first: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False) as stored:
-            path = Path(stored.name)
-            self.file = path  # from here on ``clean`` removes it, however the request ends
-            stored.write(first)
-            while piece := await self._next():
-                stored.write(piece)
+    def in_file(self) -> Path | None:
+        """The file that a body above the buffer's size is in, as nginx has it; None for one that fits."""
+        if self.data is None or len(self.data) <= self._buffer_limit:
+            return None
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False) as stored:
+                self._file = Path(stored.name)  # from here on ``clean`` removes it, however the request ends
+                stored.write(self.data)
+        return self._file
 
     def replace(self, data: bytes) -> None:
-        """Put other bytes in the place of a body that was read."""
+        """Have these bytes for the body."""
         self.clean()
         self.data, self.length = data, len(data)
 
     def clean(self) -> None:
         """Remove the file."""
-        if self.file is not None:
-            self.file.unlink(missing_ok=True)
-            self.file = None
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+            self._file = None
 
     async def _next(self) -> bytes:
         if self.finished:
@@ -178,8 +142,8 @@ class Body:
             raise Refused(413, "the body is too large")
         if not self._chunked and not self._left:
             self.finished = True
-        elif self._chunked and not self._left:
-            await self._newline()
+        elif self._chunked and not self._left and await self._line() not in {b"\r\n", b"\n"}:
+            raise Refused(400, "a chunk is longer than it said")
         return piece
 
     async def _fill(self) -> None:
@@ -194,10 +158,6 @@ class Body:
         line = bytes(self._source.buffer[: end + 1])
         del self._source.buffer[: end + 1]
         return line
-
-    async def _newline(self) -> None:
-        if await self._line() not in {b"\r\n", b"\n"}:
-            raise Refused(400, "a chunk is longer than it said")
 
     async def _chunk_head(self) -> None:
         match = _CHUNK.fullmatch(await self._line())

@@ -1,19 +1,20 @@
 """HTTP/1.1 towards upstreams: pooled connections, request heads, and h11 to read what comes back.
 
-Source: ngx_http_proxy_module and the upstream keepalive settings of kong.conf.
+Source: ngx_http_proxy_module.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
 
 import h11
 
 from kong_devkit.headers import Headers, decode, encode
+from kong_devkit.idle import Connection, IdleConnections
 
 _BLOCK: Final = 65536
 _LARGEST_HEAD: Final = 65536
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class UpstreamError(Exception):
@@ -27,10 +28,8 @@ class UpstreamError(Exception):
 class Pool:
     """Idle upstream connections by address."""
 
-    def __init__(self, size: int, idle: float) -> None:
-        self._size = size
-        self._idle_limit = idle
-        self._idle: dict[tuple[str, int], list[tuple[float, Connection]]] = {}
+    def __init__(self) -> None:
+        self._idle: defaultdict[tuple[str, int], IdleConnections] = defaultdict(IdleConnections)
 
     async def take(self, address: tuple[str, int], timeout: float) -> Connection:  # noqa: ASYNC109 - becomes a status
         """An idle connection, or a new one.
@@ -38,13 +37,8 @@ class Pool:
         Raises:
             UpstreamError: 504 after the timeout, 502 for anything else.
         """
-        now = asyncio.get_running_loop().time()
-        idle = self._idle.get(address, [])
-        while idle:
-            since, (reader, writer) = idle.pop()
-            if now - since < self._idle_limit and not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-            writer.close()
+        if (idle := self._idle[address].take()) is not None:
+            return idle
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.open_connection(address[0].strip("[]"), address[1], limit=_LARGEST_HEAD)
@@ -55,18 +49,12 @@ class Pool:
 
     def give(self, address: tuple[str, int], connection: Connection) -> None:
         """Keep a connection that is ready for another request."""
-        idle = self._idle.setdefault(address, [])
-        if len(idle) < self._size and not connection[1].is_closing():
-            idle.append((asyncio.get_running_loop().time(), connection))
-        else:
-            connection[1].close()
+        self._idle[address].give(connection)
 
     def close(self) -> None:
         """Close all idle connections."""
         for idle in self._idle.values():
-            for _, (_, writer) in idle:
-                writer.close()
-        self._idle.clear()
+            idle.close()
 
 
 def clean(text: str) -> bytes:
@@ -87,7 +75,7 @@ class Reply:
     """The response on one upstream connection."""
 
     def __init__(self, connection: Connection, method: str, timeout: float) -> None:
-        self._reader = connection[0]
+        self._connection = connection
         self._timeout = timeout
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
         # The request was written by us; h11 only needs to know its method to frame the response.
@@ -96,7 +84,7 @@ class Reply:
         self.status = 0
         self.reason = ""
         self.headers = Headers()
-        self.complete = False
+        self._complete = False
 
     async def start(self) -> None:
         """Read the response head, past any 1xx.
@@ -124,21 +112,28 @@ class Reply:
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                self.complete = True
+                self._complete = True
                 return
             else:
                 raise UpstreamError(502, "the body ended early")
 
-    @property
-    def reusable(self) -> bool:
-        """Whether the connection can carry another request."""
-        return self.complete and self._parser.our_state is h11.DONE and self._parser.their_state is h11.DONE
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection[1].close()
+
+    def finish(self, address: tuple[str, int], pool: Pool) -> None:
+        """Give the connection to the pool if both directions are complete, else close it."""
+        written = self._connection[1].transport.get_write_buffer_size() == 0
+        if written and self._complete and self._parser.our_state is self._parser.their_state is h11.DONE:
+            pool.give(address, self._connection)
+        else:
+            self.close()
 
     async def _event(self) -> h11.Event | type[h11.PAUSED]:
         try:
             while (event := self._parser.next_event()) is h11.NEED_DATA:
                 async with asyncio.timeout(self._timeout):
-                    self._parser.receive_data(await self._reader.read(_BLOCK))
+                    self._parser.receive_data(await self._connection[0].read(_BLOCK))
         except TimeoutError as error:
             raise UpstreamError(504, "the upstream is too slow") from error
         except (h11.RemoteProtocolError, OSError) as error:

@@ -1,44 +1,41 @@
-"""Resolves ``{vault://env/NAME}`` and ``{vault://env/NAME/key}`` in plugin configuration, as Kong's env vault does."""
+"""Resolves ``{vault://env/NAME}`` in plugin configuration, as Kong's env vault does."""
 
-import json
 import logging
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from kong_devkit.errors import ConfigError
 from kong_devkit.schema import REFERENCE, Field, record_fields
 
 _LOG = logging.getLogger("kong_devkit.vault")
+_OF_ENVIRONMENT: Final = re.compile(r"\{vault://env/([A-Za-z0-9_-]+)\}")
 
 
 def resolve(field: Field, value: Any, environment: Mapping[str, str]) -> Any:
-    """Replace references in referenceable fields; one that cannot be resolved becomes an empty text."""
-    if isinstance(value, str):
-        if field.get("referenceable") and REFERENCE.match(value):
-            return _lookup(value, environment)
-        return value
+    """Replace references in referenceable fields; one to a variable that is not set becomes an empty text.
+
+    Raises:
+        ConfigError: a reference to another vault, or to a part of a variable.
+    """
+    if isinstance(value, str) and field.get("referenceable") and REFERENCE.match(value):
+        return _lookup(value, environment)
     if isinstance(value, list):
         return [resolve(field.get("elements", {}), one, environment) for one in value]
+    if isinstance(value, dict) and field.get("type") == "map":
+        return {key: resolve(field["values"], one, environment) for key, one in value.items()}
     if isinstance(value, dict):
-        if field.get("type") == "map":
-            return {key: resolve(field.get("values", {}), one, environment) for key, one in value.items()}
         known = record_fields(field)
-        found = {key: resolve(known.get(key, {}), one, environment) for key, one in value.items()}
-        references = {key: one for key, one in value.items() if isinstance(one, str) and found[key] != one}
-        return {**found, "$refs": references} if references else found
+        return {key: resolve(known.get(key, {}), one, environment) for key, one in value.items()}
     return value
 
 
 def _lookup(reference: str, environment: Mapping[str, str]) -> str:
-    vault, _, rest = reference[len("{vault://") : -1].partition("/")
-    name, _, key = rest.partition("?")[0].partition("/")
-    found = environment.get(name.upper().replace("-", "_")) if vault == "env" else None
-    if found is not None and key:
-        try:
-            inner = json.loads(found)
-        except ValueError:
-            inner = None
-        found = inner.get(key) if isinstance(inner, dict) else None
-    if not isinstance(found, str):
+    match = _OF_ENVIRONMENT.fullmatch(reference)
+    if match is None:
+        raise ConfigError(f"{reference}: the devkit reads {{vault://env/NAME}} only; use a real Kong")
+    found = environment.get(match[1].upper().replace("-", "_"))
+    if found is None:
         _LOG.warning("cannot resolve the reference %s: set the environment variable it names", reference)
         return ""
     return found

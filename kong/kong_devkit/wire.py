@@ -1,4 +1,4 @@
-"""ProtoBuf:1 as bytes: our own table of messages and a small protobuf codec. Pure: no I/O.
+"""ProtoBuf:1 as bytes: a table of the messages in use and a small protobuf codec. Pure: no I/O.
 
 Messages are dicts. Decoding follows lua-protobuf as Kong uses it: plain scalars get proto3 defaults, members of a
 oneof and
@@ -27,105 +27,49 @@ class FieldSpec(NamedTuple):
     one: bool = False
 
 
-def _scalar(kind: str) -> dict[int, FieldSpec]:
-    return {1: FieldSpec("v", kind)}
+_TABLE: Final = """
+Empty
+Value: 1 null_value int?, 2 number_value double?, 3 string_value text?, 4 bool_value bool?
+Value: 5 struct_value Struct?, 6 list_value ListValue?
+Struct: 1 fields StructEntry*
+StructEntry: 1 key text, 2 value Value
+ListValue: 1 values Value*
+KV: 1 k text, 2 v Value
+Bool: 1 v bool
+Int: 1 v int
+String: 1 v text
+ByteString: 1 v text
+ExitArgs: 1 status int, 2 body text, 3 headers Struct
+Key: 1 id text
+RawBodyResult: 1 content bytes?, 2 body_filepath text?, 3 error text?
+Route: 1 id text, 4 name text, 5 protocols text*, 6 methods text*, 7 hosts text*, 8 paths text*, 12 strip_path bool
+Route: 13 preserve_host bool, 17 tags text*, 18 service Key
+ConsumerSpec: 1 id text, 2 by_username bool
+Consumer: 1 id text, 2 created_at int, 3 username text, 4 custom_id text, 5 tags text*
+Credential: 1 id text, 2 consumer_id text
+AuthenticateArgs: 1 consumer Consumer, 2 credential Credential
+StartInstance: 1 name text, 2 config text
+CloseInstance: 1 instance_id int
+HandleEvent: 1 instance_id int, 2 event_name text
+InstanceStatus: 1 name text, 2 instance_id int, 3 config Value, 4 started_at int
+RpcCall: 1 sequence int, 33 cmd_start_instance StartInstance?, 35 cmd_close_instance CloseInstance?
+RpcCall: 36 cmd_handle_event HandleEvent?
+RpcReturn: 1 sequence int, 33 instance_status InstanceStatus?
+"""
+"""Number, name and kind of each field; * is repeated, ? is in a oneof."""
 
 
-_ROUTE: Final = (
-    (1, "id", "text"),
-    (2, "created_at", "int"),
-    (3, "updated_at", "int"),
-    (4, "name", "text"),
-    (10, "https_redirect_status_code", "int"),
-    (11, "regex_priority", "int"),
-    (12, "strip_path", "bool"),
-    (13, "preserve_host", "bool"),
-    (18, "service", "Key"),
-)
-_ROUTE_LISTS: Final = ((5, "protocols"), (6, "methods"), (7, "hosts"), (8, "paths"), (17, "tags"))
-_SERVICE: Final = (
-    (1, "id", "text"),
-    (2, "created_at", "int"),
-    (3, "updated_at", "int"),
-    (4, "name", "text"),
-    (5, "retries", "int"),
-    (6, "protocol", "text"),
-    (7, "host", "text"),
-    (8, "port", "int"),
-    (9, "path", "text"),
-    (10, "connect_timeout", "int"),
-    (11, "write_timeout", "int"),
-    (12, "read_timeout", "int"),
-)
+def _messages(table: str) -> dict[str, dict[int, FieldSpec]]:
+    found: dict[str, dict[int, FieldSpec]] = {}
+    for line in table.strip().splitlines():
+        name, _, fields = line.partition(": ")
+        own = found.setdefault(name, {})
+        for number, field, kind in (one.split() for one in fields.split(", ") if one):
+            own[int(number)] = FieldSpec(field, kind.rstrip("*?"), many=kind.endswith("*"), one=kind.endswith("?"))
+    return found
 
-MESSAGES: Final[Mapping[str, Mapping[int, FieldSpec]]] = {
-    "Empty": {},
-    "Value": {
-        1: FieldSpec("null_value", "int", one=True),
-        2: FieldSpec("number_value", "double", one=True),
-        3: FieldSpec("string_value", "text", one=True),
-        4: FieldSpec("bool_value", "bool", one=True),
-        5: FieldSpec("struct_value", "Struct", one=True),
-        6: FieldSpec("list_value", "ListValue", one=True),
-    },
-    "Struct": {1: FieldSpec("fields", "StructEntry", many=True)},
-    "StructEntry": {1: FieldSpec("key", "text"), 2: FieldSpec("value", "Value")},
-    "ListValue": {1: FieldSpec("values", "Value", many=True)},
-    "KV": {1: FieldSpec("k", "text"), 2: FieldSpec("v", "Value")},
-    "Bool": _scalar("bool"),
-    "Int": _scalar("int"),
-    "Number": _scalar("double"),
-    "String": _scalar("text"),
-    "ByteString": _scalar("text"),
-    "ExitArgs": {1: FieldSpec("status", "int"), 2: FieldSpec("body", "text"), 3: FieldSpec("headers", "Struct")},
-    "Key": {1: FieldSpec("id", "text")},
-    "RawBodyResult": {
-        1: FieldSpec("content", "bytes", one=True),
-        2: FieldSpec("body_filepath", "text", one=True),
-        3: FieldSpec("error", "text", one=True),
-    },
-    "UriCapturesResult": {1: FieldSpec("unnamed", "text", many=True), 2: FieldSpec("named", "NamedEntry", many=True)},
-    "NamedEntry": {1: FieldSpec("key", "text"), 2: FieldSpec("value", "text")},
-    "Route": {
-        **{number: FieldSpec(name, kind) for number, name, kind in _ROUTE},
-        **{number: FieldSpec(name, "text", many=True) for number, name in _ROUTE_LISTS},
-    },
-    "Service": {
-        **{number: FieldSpec(name, kind) for number, name, kind in _SERVICE},
-        13: FieldSpec("tags", "text", many=True),
-    },
-    "Target": {1: FieldSpec("host", "text"), 2: FieldSpec("port", "int")},
-    "ConsumerSpec": {1: FieldSpec("id", "text"), 2: FieldSpec("by_username", "bool")},
-    "Consumer": {
-        1: FieldSpec("id", "text"),
-        2: FieldSpec("created_at", "int"),
-        3: FieldSpec("username", "text"),
-        4: FieldSpec("custom_id", "text"),
-        5: FieldSpec("tags", "text", many=True),
-    },
-    "Credential": {1: FieldSpec("id", "text"), 2: FieldSpec("consumer_id", "text")},
-    "AuthenticateArgs": {1: FieldSpec("consumer", "Consumer"), 2: FieldSpec("credential", "Credential")},
-    "MemoryStats": {},
-    "StartInstance": {1: FieldSpec("name", "text"), 2: FieldSpec("config", "text")},
-    "CloseInstance": {1: FieldSpec("instance_id", "int")},
-    "HandleEvent": {1: FieldSpec("instance_id", "int"), 2: FieldSpec("event_name", "text")},
-    "InstanceStatus": {
-        1: FieldSpec("name", "text"),
-        2: FieldSpec("instance_id", "int"),
-        3: FieldSpec("config", "Value"),
-        4: FieldSpec("started_at", "int"),
-    },
-    "RpcCall": {
-        1: FieldSpec("sequence", "int"),
-        33: FieldSpec("cmd_start_instance", "StartInstance", one=True),
-        35: FieldSpec("cmd_close_instance", "CloseInstance", one=True),
-        36: FieldSpec("cmd_handle_event", "HandleEvent", one=True),
-    },
-    "RpcReturn": {
-        1: FieldSpec("sequence", "int"),
-        33: FieldSpec("instance_status", "InstanceStatus", one=True),
-    },
-}
+
+MESSAGES: Final = _messages(_TABLE)
 
 _DEFAULTS: Final[Mapping[str, Any]] = {"text": "", "bytes": b"", "int": 0, "bool": False, "double": 0.0}
 _WIRE: Final[Mapping[str, int]] = {"int": 0, "bool": 0, "double": 1}

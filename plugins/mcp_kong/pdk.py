@@ -45,7 +45,6 @@ class KongClient(Protocol):  # noqa: D101
 
 class KongRouter(Protocol):  # noqa: D101
     def get_route(self) -> Mapping[str, Any] | None: ...  # noqa: D102
-    def get_service(self) -> Mapping[str, Any] | None: ...  # noqa: D102
 
 
 class KongShared(Protocol):  # noqa: D101

@@ -106,16 +106,15 @@ def test_a_word_names_no_upstream_that_is_not_there_and_none_opens_an_agent_s_ro
     assert answer.json()["error"]["code"] == -32600
 
 
-def disable(plugin):
-    plugin["enabled"] = False
+def disable(plugins):
+    plugins[0]["enabled"] = False
 
 
-def remove(plugin):
-    plugin.clear()
-    plugin["name"] = "correlation-id"
+def remove(plugins):
+    plugins.clear()
 
 
-def no_keys(_plugin):
+def no_keys(_plugins):
     return {"KONG_MCP_KEYS": ""}
 
 
@@ -130,8 +129,9 @@ def test_without_its_plugin_the_internal_route_is_closed(kind, tmp_path, broken,
         server = parse_server(f"notes={replica.url}")
         state = write_state(tmp_path, deck_folder(), [server], POLICY, [], secrets)
         document = yaml.safe_load(state.read_text())
-        (plugin,) = next(one for one in document["services"] if one["name"] == "mcp-internal")["routes"][0]["plugins"]
-        environment = {**os.environ, "KONG_MCP_KEYS": RING, **(broken(plugin) or {})}
+        plugins = next(one for one in document["services"] if one["name"] == "mcp-internal")["routes"][0]["plugins"]
+        assert [plugin["name"] for plugin in plugins] == ["mcp-internal"]
+        environment = {**os.environ, "KONG_MCP_KEYS": RING, **(broken(plugins) or {})}
         state.write_text(yaml.safe_dump(document))
         port = free_port()
         child = start_gateway(kind, GatewaySettings(tmp_path, state, port, lua and kind == "kong"), environment)

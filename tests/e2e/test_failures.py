@@ -164,13 +164,13 @@ def test_without_the_sidecar_lists_are_refused_and_calls_go_on_where_mcp_answers
     assert ["tool", "bad"] not in own.executed()
 
 
-def disable(plugin):
-    plugin["enabled"] = False
+def disable(plugins):
+    for plugin in plugins:
+        plugin["enabled"] = False
 
 
-def remove(plugin):
-    plugin["name"] = "correlation-id"
-    plugin["config"] = {}
+def remove(plugins):
+    plugins.clear()
 
 
 @pytest.mark.requirement("E2E-011")
@@ -181,16 +181,15 @@ def test_without_the_guard_nothing_reaches_a_server(kind, tmp_path, break_guard)
         secrets = {"DECK_MCP_SIDECAR_TARGET": "127.0.0.1:1"}
         state = write_state(tmp_path, deck_folder(), [server], POLICY, CONSUMERS, secrets)
         document = yaml.safe_load(state.read_text())
-        guards = [
-            plugin
+        guarded = [
+            route["plugins"]
             for service in document["services"]
             for route in service["routes"]
-            for plugin in route.get("plugins", ())
-            if plugin["name"] == "mcp-guard"
+            if [plugin["name"] for plugin in route.get("plugins", ())] == ["mcp-guard"]
         ]
-        assert guards
-        for plugin in guards:
-            break_guard(plugin)
+        assert guarded
+        for plugins in guarded:
+            break_guard(plugins)
         state.write_text(yaml.safe_dump(document))
         port = free_port()
         child = start_gateway(kind, GatewaySettings(tmp_path, state, port), {**os.environ, "KONG_MCP_KEYS": KEYS})

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from document import document
-from gateways import KINDS, Gateway, Upstream, free_port
+from gateways import KINDS, Gateway, Upstream
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,5 @@ def kind(request):
 
 @pytest.fixture(scope="session")
 def gateway(kind, upstream):
-    stream_port = free_port()
-    with Gateway(kind, document(upstream.port, stream_port), plugins=["probe", "second", "late"]) as running:
-        running.stream_port = stream_port
+    with Gateway(kind, document(upstream.port), plugins=["probe", "second"]) as running:
         yield running

@@ -25,9 +25,8 @@ HERE = Path(__file__).parent
 KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
 MAX_WORKERS = 8
-BUILT_IN = ("key-auth", "acl", "ip-restriction", "correlation-id", "request-termination")
-BUILT_IN += ("response-transformer", "file-log", "http-log")
-PLUGINS = {"probe": (400, "access,log"), "second": (300, "access"), "late": (200, "access,response")}
+BUILT_IN = ("key-auth", "file-log", "http-log")
+PLUGINS = {"probe": 400, "second": 300}
 
 
 def _ports():
@@ -218,7 +217,7 @@ class Gateway:
         for number, name in enumerate(plugins):
             key = f"pluginserver_{name.replace('-', '_')}"
             lines.append(f"{key}_socket = {self.folder}/odd.sock")
-            lines.append(f"{key}_query_cmd = {ODD} dump {name} {PLUGINS[name][0]} {PLUGINS[name][1]}")
+            lines.append(f"{key}_query_cmd = {ODD} dump {name} {PLUGINS[name]}")
             if serve and not number:
                 lines.append(f"{key}_start_cmd = {ODD} serve {self.folder}/odd.sock")
         self.conf = self.folder / "kong.conf"
@@ -301,19 +300,12 @@ class Gateway:
                     received += piece
             return received
 
-    def reload(self, document):
-        if self.kind == "kong":
-            connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=20)
-            connection.request(
-                "POST",
-                "/config",
-                json.dumps({"_format_version": "3.0", **document}),
-                {"Content-Type": "application/json"},
-            )
-            response = connection.getresponse()
-            response.read()
-            connection.close()
-            assert response.status == 201
-        else:
-            self.write(document)
-            self.process.send_signal(signal.SIGHUP)
+    def load(self, document):
+        """Have another document by POST /config; return the status and the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=20)
+        text = json.dumps({"_format_version": "3.0", **document})
+        connection.request("POST", "/config", text, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read().decode()
+        connection.close()
+        return response.status, answer

@@ -1,11 +1,10 @@
 """A small ProtoBuf:1 plugin server that does what its plugin's configuration says, for testing gateways.
 
-    odd_server.py dump NAME PRIORITY PHASE,PHASE      prints the description of the plugin
-    odd_server.py serve SOCKET                        serves any plugin on a socket
+    odd_server.py dump NAME PRIORITY      prints the description of the plugin
+    odd_server.py serve SOCKET            serves any plugin on a socket
 
 The config field ``steps`` is a JSON list of ``[method, argument message, argument, result message]``; their results go
-upstream as JSON in the header X-Steps. ``mischief`` is one of die, freeze, close, garbage, close-once. In the log phase
-``log_steps`` are run and their results appended, as one JSON line, to the file ``log_to``.
+upstream as JSON in the header X-Steps. ``mischief`` is one of die, freeze, garbage, close-once.
 """
 
 import json
@@ -21,13 +20,10 @@ from kong_devkit import wire
 
 FIELDS = [
     {"steps": {"type": "string", "default": "[]"}},
-    {"response_steps": {"type": "string", "default": "[]"}},
-    {"log_steps": {"type": "string", "default": "[]"}},
-    {"log_to": {"type": "string"}},
-    {"mischief": {"type": "string", "one_of": ["die", "freeze", "close", "garbage", "close-once"]}},
-    {"say": {"type": "string", "default": "nothing", "referenceable": True, "len_max": 20}},
+    {"mischief": {"type": "string", "one_of": ["die", "freeze", "garbage", "close-once"]}},
+    {"say": {"type": "string", "default": "nothing", "referenceable": True, "len_min": 2}},
     {"count": {"type": "integer", "between": [1, 9], "required": True, "default": 3}},
-    {"words": {"type": "set", "elements": {"type": "string", "match": "^%l+$"}, "default": ["alpha"]}},
+    {"words": {"type": "set", "elements": {"type": "string", "match": "^[a-z]+$"}, "default": ["alpha"]}},
     {"nested": {"type": "record", "required": True, "fields": [{"on": {"type": "boolean", "default": True}}]}},
     {"map": {"type": "map", "keys": {"type": "string"}, "values": {"type": "number"}}},
 ]
@@ -35,9 +31,9 @@ INSTANCES = {}
 LOCK = threading.Lock()
 
 
-def dump(name, priority, phases):
+def dump(name, priority):
     schema = {"name": name, "fields": [{"config": {"type": "record", "fields": FIELDS}}]}
-    plugin = {"Name": name, "Priority": int(priority), "Version": "1.0", "Phases": phases.split(","), "Schema": schema}
+    plugin = {"Name": name, "Priority": int(priority), "Version": "1.0", "Phases": ["access"], "Schema": schema}
     sys.stdout.write(json.dumps({"Protocol": "ProtoBuf:1", "Plugins": [plugin]}))
 
 
@@ -66,8 +62,6 @@ class Link:
             argument = {"k": argument["k"], "v": wire.to_value(argument["v"])}
         elif takes == "Struct":
             argument = wire.to_struct(argument)
-        elif takes == "ListValue":
-            argument = {"values": [wire.to_value(one) for one in argument]}
         elif takes == "ExitArgs":
             argument = {**argument, "headers": wire.to_struct(argument.get("headers") or {})}
         self.write(method.encode())
@@ -90,7 +84,7 @@ def misbehave(link, config, instance):
         os._exit(1)
     if kind == "freeze":
         time.sleep(3600)
-    if kind == "close" or (kind == "close-once" and instance not in SEEN):
+    if kind == "close-once" and instance not in SEEN:
         SEEN.add(instance)
         SEEN.add(instance + 1)
         raise EOFError
@@ -108,20 +102,10 @@ def handle(link, event):
     if config is None:
         # Started by a server before this one: closing makes the gateway start it anew.
         raise EOFError
-    phase = event["event_name"]
-    if phase == "access":
-        misbehave(link, config, event["instance_id"])
-    steps = json.loads(
-        config[{"access": "steps", "log": "log_steps", "response": "response_steps"}.get(phase, "steps")]
-    )
-    results = [link.call(*step) for step in steps]
-    if phase == "log" and config.get("log_to"):
-        with Path(config["log_to"]).open("a") as log:
-            log.write(json.dumps(results) + "\n")
-    elif results and phase == "access":
-        link.call("kong.service.request.set_header", "KV", {"k": "X-Steps", "v": json.dumps(results)}, "Empty")
-    elif results and phase == "response":
-        link.call("kong.response.set_header", "KV", {"k": "X-Response-Steps", "v": json.dumps(results)}, "Empty")
+    misbehave(link, config, event["instance_id"])
+    results = [link.call(*step) for step in json.loads(config["steps"])]
+    if results:
+        link.call("kong.service.request.set_headers", "Struct", {"X-Steps": json.dumps(results)}, "Empty")
     link.write(b"")
     return {}
 

@@ -11,8 +11,11 @@ from gateways import Gateway
 
 from kong_devkit import declarative, kongconf
 from kong_devkit.errors import ConfigError, SchemaError
-from kong_devkit.schema import validate
+from kong_devkit.schema import check_table, validate
 
+ODD_PHASE = """pluginserver_names = late
+pluginserver_late_query_cmd = echo '{"Protocol": "ProtoBuf:1", "Plugins": [{"Name": "late", "Phases": ["response"]}]}'
+"""
 CLI = str(Path(sys.executable).parent / "kong-devkit")
 
 
@@ -45,48 +48,93 @@ def test_a_good_configuration_is_valid():
     assert (done.returncode, done.stdout) == (0, "configuration is valid\n")
 
 
+def one(kind, **more):
+    usual = {
+        "services": {"name": "s", "host": "h"},
+        "upstreams": {"name": "u"},
+        "routes": {"name": "r", "paths": ["/"]},
+    }
+    entity = {**usual[kind], **more}
+    return {"services": [{**usual["services"], "routes": [entity]}]} if kind == "routes" else {kind: [entity]}
+
+
 @pytest.mark.requirement("KIT-013")
 @pytest.mark.parametrize(
     ("document", "words"),
     [
         (plugged("probe", {"sey": "x"}), "plugins[probe].config.sey: unknown field"),
-        (plugged("probe", {"say": "x" * 21}), "plugins[probe].config.say: length must be at most 20"),
+        (plugged("probe", {"say": "x"}), "plugins[probe].config.say: length must be at least 2"),
+        (plugged("probe", {"say": "{vault://env/word/key}"}), "the devkit reads {vault://env/NAME} only"),
         (plugged("probe", {"count": 12}), "config.count: value should be between 1 and 9"),
         (plugged("probe", {"words": ["Upper"]}), "config.words[1]: invalid value: Upper"),
         (plugged("probe", {"nested": {"on": "yes"}}), "config.nested.on: expected a boolean"),
         (plugged("probe", {"mischief": "nice"}), "expected one of: die, freeze"),
         (plugged("nonesuch", {}), "plugin 'nonesuch' not enabled"),
-        (plugged("acl", {}), "exactly one of 'config.allow', 'config.deny'"),
         ({"services": [{"name": "s", "hots": "h"}]}, "services[s].hots: unknown field"),
         ({"services": [{"name": "s"}]}, "services[s].host: required field missing"),
-        ({"services": [{"name": "s", "host": "h", "protocol": "https"}]}, "the devkit proxies plain http only"),
-        ({"routes": [{"name": "r", "paths": ["nope"]}]}, "routes[r].paths[1]: should start with: /"),
-        ({"routes": [{"name": "r", "paths": ["~/(("]}]}, "invalid regex"),
-        ({"routes": [{"name": "r"}]}, "must set one of 'methods', 'hosts', 'headers', 'paths'"),
-        ({"routes": [{"name": "r", "paths": ["/"], "service": {"name": "gone"}}]}, "no such entry in 'services'"),
-        ({"upstreams": [{"name": "u", "hash_on": "header"}]}, "hash_on_header: required field missing"),
-        ({"upstreams": [{"name": "1.2.3.4"}]}, "no ip addresses allowed"),
-        ({"upstreams": [{"name": "u", "targets": [{"target": "a b:1"}]}]}, "not a valid hostname or ip address"),
+        (one("routes", paths=["nope"]), "routes[r].paths[1]: should start with: /"),
+        (one("routes", paths=["~/(("]), "invalid regex"),
+        (one("routes", paths=None), "must set one of 'methods', 'hosts', 'paths'"),
+        (one("upstreams", hash_on="header"), "hash_on_header: required field missing"),
+        (one("upstreams", name="1.2.3.4"), "no ip addresses allowed"),
+        (one("upstreams", targets=[{"target": "a b:1"}]), "not a valid hostname or ip address"),
         ({"consumers": [{"username": "a"}, {"username": "a"}]}, "consumers[a]: uniqueness violation"),
         ({"servces": []}, "servces: unknown field"),
-        (
-            plugged("response-transformer", {"add": {"json": ["a:b"]}}),
-            "changes headers only: remove the json fields",
-        ),
-        (
-            plugged("response-transformer", {"rename": {"headers": ["no-colon"]}}),
-            "config.rename.headers[1]: invalid value",
-        ),
-        (
-            plugged("file-log", {"path": "/tmp/x", "custom_fields_by_lua": {"request": "return 1"}}),
-            "custom_fields_by_lua takes fields out only",
-        ),
     ],
 )
 def test_what_does_not_fit_is_named(document, words):
     done = check(document, plugins=["probe"])
     assert done.returncode == 1
     assert words in done.stderr
+
+
+@pytest.mark.requirement("KIT-013")
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"routes": [{"name": "r", "paths": ["/"]}]},
+        {"acls": []},
+        one("services", protocol="https"),
+        one("services", tls_verify=True),
+        one("routes", headers={"x-lane": ["fast"]}),
+        one("routes", hosts=["*.test"]),
+        one("routes", preserve_host=True),
+        one("routes", request_buffering=False),
+        one("routes", protocols=["https"]),
+        one("routes", regex_priority=1),
+        one("upstreams", hash_on="none", hash_fallback="ip"),
+        one("upstreams", healthchecks={"active": {"type": "tcp"}}),
+        one("upstreams", healthchecks={"threshold": 50}),
+        {"consumers": [{"username": "a", "acls": [{"group": "g"}]}]},
+        {"consumers": [{"username": "a", "plugins": [{"name": "probe"}]}]},
+        plugged("acl", {"allow": ["g"]}),
+        plugged("key-auth", {}),
+        plugged("key-auth", {"key_in_query": False, "anonymous": "nobody"}),
+        plugged("file-log", {"path": "/tmp/x", "custom_fields_by_lua": {"request": "return 1"}}),
+        plugged("http-log", {"http_endpoint": "http://h/", "queue": {"max_bytes": 1}}),
+        plugged("probe", {"say": "{vault://hcv/word}"}),
+    ],
+)
+def test_what_kong_has_and_the_devkit_has_not_is_refused_and_says_to_use_a_real_kong(document):
+    done = check(document, plugins=["probe"])
+    assert done.returncode == 1
+    assert "use a real Kong" in done.stderr
+
+
+@pytest.mark.requirement("KIT-013")
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "len_max": 3},
+        {"type": "foreign"},
+        {"type": "string", "match": "^%a+$"},
+        {"type": "array", "elements": {"type": "string", "match": "a-b"}},
+        {"type": "record", "fields": [{"a": {"type": "string", "starts_with": "/"}}]},
+    ],
+)
+def test_a_schema_that_asks_for_what_the_devkit_does_not_check_is_refused(field):
+    with pytest.raises(SchemaError, match="use a real Kong"):
+        check_table({"fields": [{"config": {"type": "record", "fields": [{"one": field}]}}]}, "mine")
 
 
 def test_a_plugin_that_nobody_offers_is_a_clear_error():
@@ -106,6 +154,7 @@ def test_a_plugin_that_nobody_offers_is_a_clear_error():
             "ProtoBuf:1 only",
         ),
         ("database = postgres\n", "DB-less"),
+        (ODD_PHASE, "runs the access phase only: use a real Kong"),
         ("proxy_listen = 127.0.0.1:1 ssl\n", "plain HTTP/1.1 only"),
         ("just words\n", "expected 'key = value'"),
     ],
@@ -119,7 +168,10 @@ def test_a_kong_conf_that_cannot_be_followed_is_refused(conf, words):
 @pytest.mark.requirement("KIT-013")
 def test_secrets_of_a_broken_file_stay_out_of_the_complaint():
     with pytest.raises(SchemaError) as caught:
-        declarative.parse('{"_format_version": "3.0", "keyauth_credentials": [{"key": "hunter2"}, {"key": "hunter2"}]}')
+        declarative.parse(
+            '{"_format_version": "3.0", "consumers": [{"username": "a", "keyauth_credentials":'
+            ' [{"key": "hunter2"}, {"key": "hunter2"}]}]}'
+        )
     assert "hunter2" not in str(caught.value)
 
 
@@ -141,7 +193,7 @@ def test_the_environment_overrides_the_file(tmp_path):
 
 
 def test_the_same_file_gives_the_same_ids():
-    text = json.dumps({"_format_version": "3.0", **plugged("key-auth", {})})
+    text = json.dumps({"_format_version": "3.0", **plugged("key-auth", {"key_in_query": False})})
     assert declarative.parse(text).entities == declarative.parse(text).entities
 
 

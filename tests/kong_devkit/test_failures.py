@@ -74,24 +74,20 @@ def test_a_plugin_that_kills_its_server_closes_only_its_own_request(quiet):
         assert gateway.ask(host="unknown.test").status == 404
 
 
-def test_the_log_phase_runs_after_the_response_with_what_was_sent(kind, quiet, tmp_path):
+def test_what_was_sent_is_written_down_after_the_response(kind, quiet, tmp_path):
     target = tmp_path / "log.jsonl"
-    steps = json.dumps(
-        [["kong.log.serialize", "Empty", {}, "String"], ["kong.response.get_status", "Empty", {}, "Int"]]
-    )
-    config = {
-        "log_steps": steps,
-        "log_to": str(target),
-        "steps": json.dumps([["kong.log.set_serialize_value", "KV", {"k": "tool.name", "v": "add"}, "Empty"]]),
-    }
-    with Gateway(kind, document(quiet.port, **config), plugins=["probe"]) as gateway:
-        assert gateway.ask("/a?b=1", headers={"Authorization": "secret"}).status == 200
-        until(lambda: target.exists() and target.read_text().endswith("\n"), 10, "the log line")
-    record, status = json.loads(target.read_text().splitlines()[0])
-    found = json.loads(record)
-    assert status == found["response"]["status"] == 200
+    step = ["kong.log.set_serialize_value", "KV", {"k": "tool.name", "v": "add"}, "Empty"]
+    log = {"path": str(target), "reopen": True, "custom_fields_by_lua": {"request.headers.x-secret": "return nil"}}
+    declared = document(quiet.port, steps=json.dumps([step]))
+    with Gateway(kind, {**declared, "plugins": [{"name": "file-log", "config": log}]}, plugins=["probe"]) as gateway:
+        assert gateway.ask("/a?b=1", headers={"Authorization": "secret", "X-Secret": "secret"}).status == 200
+        until(lambda: target.exists() and "/a?b=1" in target.read_text(), 10, "the log line")
+    text = next(line for line in target.read_text().splitlines() if "/a?b=1" in line)
+    found = json.loads(text)
+    assert found["response"]["status"] == 200
     assert found["tool"] == {"name": "add"}
     assert found["request"]["headers"]["authorization"] == "REDACTED"
+    assert '"secret"' not in text
     assert (found["request"]["uri"], found["route"]["name"], found["service"]["name"]) == ("/a?b=1", "guarded", "s")
     assert len(found["tries"]) == 1
 
@@ -111,4 +107,17 @@ def test_what_a_plugin_is_started_with(kind, quiet):
     assert "mischief" not in config
     assert {"route_id", "__plugin_id", "__seq__", "__key__", "__ws_id"} <= set(config)
     assert "service_id" not in config
-    assert config["$refs"] == {"say": "{vault://env/probe-word}"}
+
+
+@pytest.mark.requirement("KIT-013")
+def test_what_kong_has_of_the_pdk_and_the_devkit_has_not_is_a_500_that_says_so(quiet):
+    for asked in (
+        ["kong.request.get_query_arg", "String", {"v": "a"}, "String"],
+        ["kong.nginx.get_var", "String", {"v": "remote_addr"}, "String"],
+        ["kong.service.request.set_scheme", "String", {"v": "https"}, "Empty"],
+        ["kong.service.request.set_headers", "Struct", {"Host": "elsewhere"}, "Empty"],
+    ):
+        with Gateway("devkit", document(quiet.port, steps=json.dumps([asked])), plugins=["probe"]) as gateway:
+            assert gateway.ask().status == 500
+            assert quiet.seen == []
+            assert "use a real Kong" in log_of(gateway)

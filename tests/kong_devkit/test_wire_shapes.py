@@ -1,6 +1,5 @@
 """Requests that are malformed, oversized, slow or many: what nginx refuses, and what keeps a connection alive."""
 
-import contextlib
 import socket
 
 import pytest
@@ -138,29 +137,6 @@ def test_events_arrive_one_by_one_and_the_upstream_learns_when_the_client_leaves
         return events.gone.wait(0.05)
 
     until(tick, 10, "the upstream's notice")
-
-
-def test_a_request_body_streams_where_request_buffering_is_off(gateway):
-    with socket.create_server(("127.0.0.1", gateway.stream_port)) as listener, contextlib.ExitStack() as stack:
-        client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), 10))
-        client.sendall(b"POST /up HTTP/1.1\r\nHost: unbuffered.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
-        listener.settimeout(10)
-        upstream = stack.enter_context(listener.accept()[0])
-        upstream.settimeout(10)
-        head = read_until(upstream, b"3\r\none\r\n")
-        assert b"Transfer-Encoding: chunked" in head
-        upstream.sendall(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
-        )
-        read_until(client, b"first")
-        client.sendall(b"3\r\ntwo\r\n")
-        read_until(upstream, b"two")
-        upstream.sendall(b"6\r\nsecond\r\n")
-        read_until(client, b"second")
-        client.sendall(b"0\r\n\r\n")
-        read_until(upstream, b"0\r\n\r\n")
-        upstream.sendall(b"0\r\n\r\n")
-        read_until(client, b"0\r\n\r\n")
 
 
 @pytest.mark.requirement("KIT-015")
