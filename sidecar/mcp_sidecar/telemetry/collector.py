@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +78,8 @@ class Collector:
             self._spans = SpanSender(settings.otlp, metrics)
         self._ready = store is None
         self._names = Names(ITEMS, PRINCIPALS)
-        self._seen: dict[str, None] = {}
+        self._seen: set[str] = set()
+        self._latest: deque[Sequence[str]] = deque()
         self._turn = anyio.Lock()
         self._waiting = 0
 
@@ -180,11 +182,14 @@ class Collector:
         return list(visits.values()), odd
 
     def _remember(self, ids: Sequence[str]) -> None:
-        for id_ in ids:
-            self._seen[id_] = None
-            self._metrics.heard.forget(id_)
-        while len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        """Know these ids, and forget the oldest of too many, batch by batch."""
+        if not ids:
+            return
+        self._seen.update(ids)
+        self._latest.append(ids)
+        self._metrics.heard.forget(ids)
+        while len(self._seen) - len(self._latest[0]) >= REMEMBERED:
+            self._seen.difference_update(self._latest.popleft())
 
     def _drop(self, word: str, text: str) -> Response:
         """Let go of what Kong would send again in vain for an hour."""

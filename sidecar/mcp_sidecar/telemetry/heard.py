@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -39,6 +40,7 @@ class Heard:
         outcome, refused = said
         return replace(visit, record=replace(visit.record, outcome=outcome, refused=refused))
 
-    def forget(self, request: str) -> None:
+    def forget(self, requests: Iterable[str]) -> None:
         """Drop what is counted."""
-        self._kept.pop(request, None)
+        for request in requests if self._kept else ():
+            self._kept.pop(request, None)

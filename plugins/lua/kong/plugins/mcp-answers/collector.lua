@@ -9,7 +9,7 @@ local Queue = require "kong.tools.queue"
 
 local kong, ngx = kong, ngx
 local concat = table.concat
-local sub = string.sub
+local floor, sub = math.floor, string.sub
 
 local NAME = "mcp-collector"
 local KEPT = 60000 -- ms that a connection without work stays open
@@ -33,13 +33,15 @@ end
 
 local function record(service, said)
   local ctx, var = ngx.ctx, ngx.var
-  local consumer, balancer, trace = kong.client.get_consumer(), ctx.balancer_data, set_by_others("trace_id")
+  said = said or set_by_others("mcp")
+  local consumer = not said and kong.client.get_consumer() -- the guard says whom it took the caller for
+  local balancer, trace = ctx.balancer_data, set_by_others("trace_id")
   return cjson.encode {
-    mcp = said or set_by_others("mcp"),
+    mcp = said,
     service = { name = service.name },
     request = { id = var.kong_request_id, size = tonumber(var.request_length) },
     response = { status = ngx.status, size = tonumber(var.bytes_sent) },
-    latencies = { request = tonumber(var.request_time) * 1000, proxy = ctx.KONG_WAITING_TIME or -1 },
+    latencies = { request = floor(tonumber(var.request_time) * 1000 + 0.5), proxy = ctx.KONG_WAITING_TIME or -1 },
     tries = balancer and balancer.tries and #balancer.tries or nil,
     started_at = kong.request.get_start_time(),
     source = kong.response.get_source() == "service" and "upstream" or "kong",
