@@ -8,10 +8,10 @@ Source: kong.log.serialize (kong/pdk/log.lua, Kong 3.9).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp_core.reasons import Ending, Reason
 from mcp_core.record import KEY, Hop, Record, RefusedBecause
@@ -55,8 +55,7 @@ class Odd(StrEnum):
     DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What happened to one request. `at` is Unix milliseconds, when it came; `took` and `waited` are microseconds.
 
     `took` ends with the last byte of the answer, `waited` is what the server took for its first (None where none was

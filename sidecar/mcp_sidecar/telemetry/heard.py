@@ -38,7 +38,7 @@ class Heard:
         if said is None or visit.record.outcome is not Ending.PASSED:
             return visit
         outcome, refused = said
-        return replace(visit, record=replace(visit.record, outcome=outcome, refused=refused))
+        return visit._replace(record=replace(visit.record, outcome=outcome, refused=refused))
 
     def forget(self, requests: Iterable[str]) -> None:
         """Drop what is counted."""
