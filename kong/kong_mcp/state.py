@@ -88,7 +88,7 @@ def write_state(
 
 
 def tell_by_answers(plugins: Iterable[dict[str, Any]], config: Mapping[str, Any]) -> bool:
-    """Have mcp-answers, where it is among the plugins and runs for all services, tell the collector; return whether it does.
+    """Have mcp-answers tell the collector, where it is among the plugins and runs for all services; say whether.
 
     `config` is that of the http-log that would tell it else (deck/collector.yaml), at several times the price.
     """

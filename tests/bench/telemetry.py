@@ -87,7 +87,9 @@ def _compare(kind, port, seconds, rounds, pids):
             rate = measure(port, f"/{name}/mcp", 16, seconds)["rate"]
             time.sleep(1.5)  # what was told last is sent within a second: that is its cost too. Idling costs both alike
             found.append(rate)
-            work[name].append([(processors_of(one) - was) / (rate * seconds) for one, was in zip(pids, before, strict=True)])
+            work[name].append(
+                [(processors_of(one) - was) / (rate * seconds) for one, was in zip(pids, before, strict=True)]
+            )
     # Round by round, so that what the machine does meanwhile weighs on both alike.
     ratio = statistics.median(told / untold for told, untold in zip(*rates.values(), strict=True))
     bar = (">= 0.95", ratio >= 0.95) if kind == "kong" else ()

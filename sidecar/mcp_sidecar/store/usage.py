@@ -14,7 +14,20 @@ from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Engine, Index, LargeBinary, String, Text, bindparam, delete, event, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    bindparam,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -246,7 +259,7 @@ def _add(session: Session, rows: Iterator[dict[str, Any]]) -> None:
 
 @cache
 def _upsert(dialect: str) -> Any:
-    """Return the statement that adds to rows or makes them: to write it anew took half the time of a small transaction."""
+    """Return the statement that adds to rows or makes them: writing it anew took half of a small transaction."""
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(UsageRow)
     more = {name: getattr(UsageRow, name) + getattr(statement.excluded, name) for name in _SUMS}
     return statement.on_conflict_do_update(index_elements=[UsageRow.key], set_=more)

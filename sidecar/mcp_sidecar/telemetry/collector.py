@@ -1,4 +1,4 @@
-"""Where Kong's http-log delivers: a batch is taken whole, once, and only answered when it is written down.
+"""Where Kong delivers, by mcp-answers or http-log: a batch is taken whole, once, and answered when it is written down.
 
 Kong holds what it could not deliver and sends the same batch again, before all that came later. So 503 loses nothing
 while Kong has room, and an answer of 200 says that the batch will be counted, also if this process ends in the next
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.usage import UsageBatch, UsageStore
 from mcp_sidecar.telemetry.audit import Auditor
 from mcp_sidecar.telemetry.debugging import Debugging
+from mcp_sidecar.telemetry.known import KnownIds
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/collector"
 MAX_BODY: Final = 8 * 1024 * 1024
-"""Bytes of one delivery: of 200 records (deck), each would have to be 40 KiB."""
+"""Bytes of one delivery: of 400 records (deck), each would have to be 20 KiB."""
 MOST_RECORDS: Final = 10_000
 WAITING: Final = 32
 """Deliveries that wait for the one before them. Kong's workers send one at a time each."""
@@ -78,8 +78,7 @@ class Collector:
             self._spans = SpanSender(settings.otlp, metrics)
         self._ready = store is None
         self._names = Names(ITEMS, PRINCIPALS)
-        self._seen: set[str] = set()
-        self._latest: deque[Sequence[str]] = deque()
+        self._seen = KnownIds(REMEMBERED)
         self._turn = anyio.Lock()
         self._waiting = 0
 
@@ -182,14 +181,8 @@ class Collector:
         return list(visits.values()), odd
 
     def _remember(self, ids: Sequence[str]) -> None:
-        """Know these ids, and forget the oldest of too many, batch by batch."""
-        if not ids:
-            return
-        self._seen.update(ids)
-        self._latest.append(ids)
+        self._seen.add(ids)
         self._metrics.heard.forget(ids)
-        while len(self._seen) - len(self._latest[0]) >= REMEMBERED:
-            self._seen.difference_update(self._latest.popleft())
 
     def _drop(self, word: str, text: str) -> Response:
         """Let go of what Kong would send again in vain for an hour."""

@@ -16,7 +16,6 @@ from kong_mcp.declare.new_file import schema_for
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.servers import read_servers
 
-
 TEXT = (
     "name: weather\ntitle: Weather\nowner: team-sky\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
     "tools: {allow: ['get_*']}\n"
@@ -322,7 +321,9 @@ def test_mcp_answers_tells_the_collector_when_it_is_asked_for(folder):
 def test_without_mcp_answers_an_http_log_of_each_server_tells_and_leaves_out_what_may_be_secret(folder):
     collected = yaml.safe_load(run("deck", "render", "--collector", "--no-answers", folder).stdout)
     config = collected["_plugin_configs"]["mcp-collector"]
-    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= config["custom_fields_by_lua"].keys()
+    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= config[
+        "custom_fields_by_lua"
+    ].keys()
     assert logging(collected) == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
     weather = next(one for one in collected["services"] if one["name"] == "mcp-weather")
     assert {tag for one in weather["plugins"] for tag in one["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}

@@ -286,18 +286,6 @@ function Answers:body_filter()
   if last or (held.law and held.law.failed) then report(held) end
 end
 
--- What no metric needs leaves Kong's record, and with it whatever may be secret: deck/collector.yaml has the same for a Kong
--- without this plugin, by Kong's sandbox, which compiles each expression anew for each request.
-local LEFT_OUT = { "request.headers", "request.uri", "request.url", "request.querystring", "response.headers", "upstream_uri", "route",
-  "authenticated_entity" }
-
-local function leave_out()
-  local service = kong.router.get_service()
-  if not service or type(service.name) ~= "string" or sub(service.name, 1, 4) ~= "mcp-" then return end
-  for _, name in ipairs(LEFT_OUT) do kong.log.set_serialize_value(name, nil) end
-  kong.log.set_serialize_value("service", { id = service.id, name = service.name, host = service.host })
-end
-
 -- A name as the agent wrote it: what is no plain text travels in base64 (2026-07-28, basic/transports).
 local function name_of(value)
   local coded = type(value) == "string" and match(value, "^=%?base64%?(.*)%?=$")
@@ -333,7 +321,6 @@ local function record()
 end
 
 function Answers:log(conf)
-  if conf.lean_records then leave_out() end
   local said = record()
   if said then kong.log.set_serialize_value("mcp", said) end
   if conf.collector then collector.tell(conf.collector, said) end

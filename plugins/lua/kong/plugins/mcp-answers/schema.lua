@@ -16,7 +16,6 @@ return {
         fields = {
           { max_answer = bytes "Bytes of one JSON answer of an MCP server, which is held until it is whole; larger ones are cut." },
           { max_event = bytes "Bytes of one event on a stream of an MCP server; a stream with a larger one ends with an error." },
-          { lean_records = { type = "boolean", required = true, default = false, description = "Whether the records of Kong's log plugins hold no headers, URIs, route or credential of requests to MCP servers." } },
           { collector = {
               type = "record",
               required = false, -- Kong takes a plugin's records for required
