@@ -99,8 +99,8 @@ def _collect(one: ServerFile, document: Record, tags: Sequence[str]) -> None:
             if any(plugin["name"] == LOG_PLUGIN for plugin in plugins):
                 where = f"{one.file}:{one.line('plugins')}"
                 raise SharedError(
-                    f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and without "
-                    "mcp-answers --collector needs it; write another log plugin (tcp-log, file-log), or render without --collector"
+                    f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and without mcp-answers "
+                    "--collector needs it; write another log plugin (tcp-log, file-log), or render without --collector"
                 )
             plugins.append(entities.tagged({"name": LOG_PLUGIN, "_config": COLLECTOR_CONFIG}, tags))
 
