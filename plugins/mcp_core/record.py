@@ -27,7 +27,7 @@ MOST_TEXT: Final = 256
 """Characters of a text that are kept: names are the agent's, and may be as long as a header."""
 
 MOST_TOLD: Final = 10
-"""What monitor mode forgave of one request is told so often: 200 records have to fit into one of Kong's deliveries."""
+"""What monitor mode forgave of one request is told so often: 400 records have to fit into one of Kong's deliveries."""
 
 
 class Hop(StrEnum):

@@ -78,7 +78,7 @@ node know which servers are not to be asked now.
   MCP_SIDECAR_BREAKER_SLOW     seconds that are too slow        10
   MCP_SIDECAR_BREAKER_REST     seconds until it is half open    5
 
-Telemetry (docs/telemetry.md): Kong's http-log delivers to /collector (kong-mcp deck render --collector).
+Telemetry (docs/telemetry.md): Kong delivers to /collector (kong-mcp deck render --collector).
 
 \b
   MCP_SIDECAR_COLLECTOR_TOKEN  bearer token of Kong's deliveries nothing is collected

@@ -85,56 +85,6 @@ def test_no_record_holds_a_credential_or_the_signed_context(logged):
     assert {one for one in contexts if one} == {"REDACTED"}
 
 
-@pytest.mark.requirement("TEL-016")
-def test_lean_records_hold_no_header_and_no_uri_of_mcp_servers_alone(tmp_path):
-    """Neither of a call, nor of a list, nor of what key-auth refuses; another service's record stays as it is."""
-    written = dev.write_state
-
-    def write_state(*arguments, **options):
-        path = written(*arguments, **options)
-        state = yaml.safe_load(path.read_text())
-        (answers,) = (one for one in state["plugins"] if one["name"] == "mcp-answers")
-        answers.setdefault("config", {})["lean_records"] = True
-        ended = {"name": "request-termination", "config": {"status_code": 204}}
-        other = {"name": "other", "paths": ["/other"]}
-        state["services"].append({"name": "other", "url": "http://127.0.0.1:9", "routes": [other], "plugins": [ended]})
-        for service in state["services"]:
-            if service["name"] in ("mcp-notes", "other"):
-                log = {"name": "file-log", "config": {"path": str(tmp_path / "lean")}}
-                service.setdefault("plugins", []).append(log)
-        path.write_text(yaml.safe_dump(state))
-        return path
-
-    records = Records(tmp_path / "lean")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dev, "write_state", write_state)
-        with (
-            start("kong", {"notes": 1}, policy=POLICY, consumers=CONSUMERS) as running,
-            running.client("bob") as client,
-        ):
-            url = running.url()
-            client.headers.update(SECRETS)
-            headers = initialize(client, url)
-            client.post(url + "?token=in-the-query", json=call("good"), headers=headers)
-            client.post(url, json=call("bad"), headers=headers)
-            client.post(url, json=message("tools/list"), headers=headers)
-            client.post(url, json=call("good"), headers=headers | {"apikey": "a-wrong-key"})
-            client.get(url.removesuffix("/notes/mcp") + "/other", headers=headers)
-            records.until(lambda one: one["response"]["status"] == 204)
-    found = [one for one in records.read() if (one.get("service") or {}).get("name") == "mcp-notes"]
-    assert {one["response"]["status"] for one in found} >= {200, 401}
-    assert {"passed", "refused"} <= {one["mcp"]["outcome"] for one in found if "mcp" in one}
-    for one in found:
-        assert one["request"].keys() <= {"id", "method", "size", "tls"}
-        assert one["service"].keys() == {"id", "name", "host"}
-        assert not one.keys() & {"route", "upstream_uri", "authenticated_entity"}
-        assert "headers" not in one["response"]
-    text = json.dumps(found)
-    assert not [word for word in ("agents-own", "bob-key", "a-wrong-key", "in-the-query") if word in text]
-    (other,) = (one for one in records.read() if one["response"]["status"] == 204)
-    assert other["request"]["headers"]["host"]
-
-
 @pytest.mark.requirement("GUARD-011")
 def test_a_record_says_what_was_refused_and_to_whom(logged):
     running, records, _ = logged

@@ -197,14 +197,17 @@ def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
         assert audited(tmp_path / "audit") == executed(running)
 
 
-@pytest.mark.requirement("TEL-011")
-def test_nothing_of_an_agents_headers_reaches_the_collector(running):
-    """The collector's own end of the wire: what Kong sends is taken down in the sidecar's place."""
-    heard = []
+@contextlib.contextmanager
+def in_the_sidecars_place(running):
+    """The collector's own end of the wire: give what Kong sends, and the tokens that it comes with, as it comes."""
+    heard, tokens = [], set()
 
     class Taker(BaseHTTPRequestHandler):
         def do_POST(self):
-            heard.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/collector":
+                tokens.add(self.headers["Authorization"])
+                heard.extend(body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -215,13 +218,51 @@ def test_nothing_of_an_agents_headers_reaches_the_collector(running):
     Sidecar(running.dev.sidecar).kill()
     with ThreadingHTTPServer(("127.0.0.1", running.dev.sidecar_port), Taker) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with running.client("ada") as client:
-            asked = modern("no_such_tool")
-            asked["headers"] |= {"X-Secret": "agents-own", "Cookie": "agents-own", "X-Api-Key": "agents-own"}
-            client.post(f"{running.url('team')}?token=agents-own", **asked)
-        wait_for(lambda: [one for one in heard if one.get("mcp", {}).get("name")], lambda: str(heard)[-2000:], 60)
+        yield heard, tokens
         server.shutdown()
+
+
+@pytest.mark.requirement("TEL-011")
+def test_nothing_of_an_agents_headers_reaches_the_collector(running):
+    with in_the_sidecars_place(running) as (heard, tokens), running.client("ada") as client:
+        asked = modern("no_such_tool")
+        asked["headers"] |= {"X-Secret": "agents-own", "Cookie": "agents-own", "X-Api-Key": "agents-own"}
+        client.post(f"{running.url('team')}?token=agents-own", **asked)
+        client.post(running.url("team"), **{**asked, "headers": {**asked["headers"], "apikey": "a-wrong-key"}})
+        wait_for(
+            lambda: {400, 401} <= {one["response"]["status"] for one in heard}, lambda: str(heard)[-2000:], PATIENCE
+        )
     text = json.dumps(heard)
-    assert "agents-own" not in text
-    assert "ada-key" not in text
+    assert not [word for word in ("agents-own", "ada-key", "a-wrong-key") if word in text]
     assert not [one for one in heard if {"headers", "uri", "url", "querystring"} & one["request"].keys()]
+    assert len(tokens) == 1
+
+
+@pytest.mark.requirement("TEL-016")
+@pytest.mark.skipif("kong" not in KINDS, reason="mcp-answers runs in a real Kong")
+@pytest.mark.parametrize("running", ["kong"], indirect=True)
+def test_mcp_answers_tells_what_the_collector_reads_and_nothing_else(running):
+    """Of a call, a list, what the guard refuses and what key-auth does; no text is longer than one that is read."""
+    asked = modern("good")
+    headers, meta = asked["headers"], asked["json"]["params"]["_meta"]
+    listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+    wanted = {("good", 200), ("no_such_tool", 400), (None, 401), ("tools/list", 200)}
+    with in_the_sidecars_place(running) as (heard, _), running.client("ada") as client:
+        url = running.url("team")
+        client.post(url, **modern("no_such_tool"))
+        client.post(url, **{**asked, "headers": {**headers, "traceparent": "x" * 3000}})
+        client.post(url, **{**asked, "headers": {**headers, "apikey": "a-wrong-key"}})
+        client.post(url, json=listed, headers={"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"})
+        wait_for(lambda: wanted <= _told(heard), lambda: str(_told(heard)), PATIENCE)
+    members = {"mcp", "service", "request", "response", "latencies", "tries", "started_at", "source", "client_ip"}
+    for one in heard:
+        assert one.keys() <= members | {"consumer", "trace_id"}
+        assert one["service"].keys() == {"name"}
+        assert (one["request"].keys(), one["response"].keys()) == ({"id", "size"}, {"status", "size"})
+    assert max(len(one.get("mcp", {}).get("trace", "")) for one in heard) == 1024
+
+
+def _told(heard):
+    """Return what was told: name or method of each request, and its status."""
+    said = ((one.get("mcp", {}), one["response"]["status"]) for one in heard)
+    return {(mcp.get("name") or mcp.get("method"), status) for mcp, status in said}

@@ -41,7 +41,7 @@ def _state_options(command: Any) -> Any:
             "--collector/--no-collector",
             default=False,
             show_default=True,
-            help="Whether Kong tells the sidecar's collector of each request, by http-log (DECK_MCP_COLLECTOR_TOKEN).",
+            help="Whether Kong tells the sidecar's collector of each request (DECK_MCP_COLLECTOR_TOKEN).",
         ),
         click.option(
             "--registry/--no-registry",

@@ -14,7 +14,7 @@ from kong_mcp.declare.folder import Folder
 from kong_mcp.declare.problems import Problem
 from kong_mcp.declare.server_file import ServerFile
 from kong_mcp.share import deck_folder
-from kong_mcp.state import COLLECTOR_CONFIG, COLLECTOR_FILE, LOG_PLUGIN, leave_out_in_lua
+from kong_mcp.state import COLLECTOR_CONFIG, COLLECTOR_FILE, LOG_PLUGIN, tell_by_answers
 
 FORMAT: Final = "3.0"
 TAG: Final = "kong-mcp"
@@ -61,7 +61,8 @@ def template() -> str:
 def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *, collector: bool = False) -> DeckState:
     """Return the state of servers that fit each other, and of what they share, sorted by name.
 
-    With `collector` Kong tells the sidecar's collector of every request to them.
+    With `collector` Kong tells the sidecar's collector of every request to them: mcp-answers does, where the state has
+    it, else an http-log of each server.
 
     Raises:
         SharedError: a shared file is not decK state of format 3.0; or a server has an http-log beside the collector's.
@@ -71,13 +72,15 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *,
         document = _read_shared(path)
         state.defaults.update((document.pop("_info", None) or {}).get("defaults") or {})
         _take(state, document, [tag])
-    if collector:
-        leave_out_in_lua(state.sections.get("plugins", ()), [state.plugin_configs[COLLECTOR_CONFIG]])
+    by_log = collector
+    if collector and tell_by_answers(state.sections.get("plugins", ()), state.plugin_configs[COLLECTOR_CONFIG]):
+        del state.plugin_configs[COLLECTOR_CONFIG]
+        by_log = False
     shape = template()
     for one in sorted(servers, key=lambda server: server.name):
         document = entities.document(one, shape, [tag, server_tag(one.name)])
         document.pop("_format_version")
-        if collector:
+        if by_log:
             _collect(one, document, [tag, server_tag(one.name)])
         for kind, name in entities.names(document):
             state.about[kind, name] = _about(one)
@@ -96,8 +99,8 @@ def _collect(one: ServerFile, document: Record, tags: Sequence[str]) -> None:
             if any(plugin["name"] == LOG_PLUGIN for plugin in plugins):
                 where = f"{one.file}:{one.line('plugins')}"
                 raise SharedError(
-                    f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and --collector needs it; "
-                    "write another log plugin (tcp-log, file-log), or render without --collector"
+                    f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and without mcp-answers "
+                    "--collector needs it; write another log plugin (tcp-log, file-log), or render without --collector"
                 )
             plugins.append(entities.tagged({"name": LOG_PLUGIN, "_config": COLLECTOR_CONFIG}, tags))
 

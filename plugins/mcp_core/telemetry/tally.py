@@ -7,7 +7,7 @@ same numbers. Source: semantic-conventions-genai, mcp.server.operation.duration.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -154,11 +154,20 @@ def key_of(visit: Visit, names: Names) -> UsageKey:
     )
 
 
-def fold(visits: Iterable[Visit], names: Names) -> dict[UsageKey, Counted]:
+def fold(visits: Sequence[Visit], names: Names) -> dict[UsageKey, Counted]:
     """Count requests by their keys."""
     found: dict[UsageKey, Counted] = {}
+    known: dict[tuple[int, int, int], Counted] = {}
     for visit in visits:
-        found.setdefault(key_of(visit, names), Counted()).add(visit)
+        # Requests that say the same have one record (visit.read), so what they are counted by is found once.
+        alike = id(visit.record), visit.at // HOUR_MS, visit.status
+        counted = known.get(alike)
+        if counted is None:
+            before = names.turned_away
+            counted = found.setdefault(key_of(visit, names), Counted())
+            if names.turned_away == before:  # each name that finds no place is told
+                known[alike] = counted
+        counted.add(visit)
     return found
 
 

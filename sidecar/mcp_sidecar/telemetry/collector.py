@@ -1,4 +1,4 @@
-"""Where Kong's http-log delivers: a batch is taken whole, once, and only answered when it is written down.
+"""Where Kong delivers, by mcp-answers or http-log: a batch is taken whole, once, and answered when it is written down.
 
 Kong holds what it could not deliver and sends the same batch again, before all that came later. So 503 loses nothing
 while Kong has room, and an answer of 200 says that the batch will be counted, also if this process ends in the next
@@ -27,6 +27,7 @@ from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.usage import UsageBatch, UsageStore
 from mcp_sidecar.telemetry.audit import Auditor
 from mcp_sidecar.telemetry.debugging import Debugging
+from mcp_sidecar.telemetry.known import KnownIds
 from mcp_sidecar.telemetry.metrics import TelemetryMetrics
 from mcp_sidecar.telemetry.settings import TelemetrySettings
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/collector"
 MAX_BODY: Final = 8 * 1024 * 1024
-"""Bytes of one delivery: of 200 records (deck), each would have to be 40 KiB."""
+"""Bytes of one delivery: of 400 records (deck), each would have to be 20 KiB."""
 MOST_RECORDS: Final = 10_000
 WAITING: Final = 32
 """Deliveries that wait for the one before them. Kong's workers send one at a time each."""
@@ -77,7 +78,7 @@ class Collector:
             self._spans = SpanSender(settings.otlp, metrics)
         self._ready = store is None
         self._names = Names(ITEMS, PRINCIPALS)
-        self._seen: dict[str, None] = {}
+        self._seen = KnownIds(REMEMBERED)
         self._turn = anyio.Lock()
         self._waiting = 0
 
@@ -180,11 +181,8 @@ class Collector:
         return list(visits.values()), odd
 
     def _remember(self, ids: Sequence[str]) -> None:
-        for id_ in ids:
-            self._seen[id_] = None
-            self._metrics.heard.forget(id_)
-        while len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self._seen.add(ids)
+        self._metrics.heard.forget(ids)
 
     def _drop(self, word: str, text: str) -> Response:
         """Let go of what Kong would send again in vain for an hour."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -37,8 +38,9 @@ class Heard:
         if said is None or visit.record.outcome is not Ending.PASSED:
             return visit
         outcome, refused = said
-        return replace(visit, record=replace(visit.record, outcome=outcome, refused=refused))
+        return visit._replace(record=replace(visit.record, outcome=outcome, refused=refused))
 
-    def forget(self, request: str) -> None:
+    def forget(self, requests: Iterable[str]) -> None:
         """Drop what is counted."""
-        self._kept.pop(request, None)
+        for request in requests if self._kept else ():
+            self._kept.pop(request, None)

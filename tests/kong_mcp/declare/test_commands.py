@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import stat
 import sys
 from pathlib import Path
@@ -16,8 +15,6 @@ from kong_mcp.declare.emit import yaml_text
 from kong_mcp.declare.new_file import schema_for
 from mcp_core.pins.states import Pinning, Trust
 from mcp_core.servers import read_servers
-
-ROOT = Path(__file__).parents[3]
 
 TEXT = (
     "name: weather\ntitle: Weather\nowner: team-sky\nreplicas: ['http://10.0.0.7:8080/mcp']\n"
@@ -296,46 +293,57 @@ def test_nothing_is_listed_while_a_file_must_be_mended_or_the_list_is_stale(fold
     assert out.read_text(encoding="utf-8") == "{}"
 
 
+def logging(state):
+    """Return the log plugins of a state by service."""
+    return {
+        service["name"]: [one["name"] for one in service.get("plugins", ()) if one["name"] == "http-log"]
+        for service in state["services"]
+    }
+
+
 @pytest.mark.requirement("TEL-011")
-def test_the_collectors_plugin_is_on_what_agents_call_when_it_is_asked_for(folder):
+def test_mcp_answers_tells_the_collector_when_it_is_asked_for(folder):
     plain = yaml.safe_load(run("deck", "render", folder).stdout)
     collected = yaml.safe_load(run("deck", "render", "--collector", folder).stdout)
-    assert "mcp-collector" not in plain["_plugin_configs"]
+    (quiet,), (answers,) = (
+        [one for one in state["plugins"] if one["name"] == "mcp-answers"] for state in (plain, collected)
+    )
+    assert "collector" not in quiet["config"]
+    collector = answers["config"]["collector"]
+    assert collector["http_endpoint"] == 'http://${{ env "DECK_MCP_SIDECAR_TARGET" }}/collector'
+    assert collector["token"] == '${{ env "DECK_MCP_COLLECTOR_TOKEN" }}'
+    assert collector["queue"]["max_batch_size"] == 400
+    assert "mcp-collector" not in plain["_plugin_configs"].keys() | collected["_plugin_configs"].keys()
+    assert not any(logging(collected).values())
+
+
+@pytest.mark.requirement("TEL-011")
+def test_without_mcp_answers_an_http_log_of_each_server_tells_and_leaves_out_what_may_be_secret(folder):
+    collected = yaml.safe_load(run("deck", "render", "--collector", "--no-answers", folder).stdout)
     config = collected["_plugin_configs"]["mcp-collector"]
-    assert config["http_endpoint"] == 'http://${{ env "DECK_MCP_SIDECAR_TARGET" }}/collector'
-    (answers,) = (one for one in collected["plugins"] if one["name"] == "mcp-answers")
-    assert (answers["config"]["lean_records"], "custom_fields_by_lua" in config) == (True, False)
-    logged = {
-        service["name"]: [one["name"] for one in service.get("plugins", ()) if one["name"] == "http-log"]
-        for service in collected["services"]
-    }
-    assert logged == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
+    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= config[
+        "custom_fields_by_lua"
+    ].keys()
+    assert logging(collected) == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
     weather = next(one for one in collected["services"] if one["name"] == "mcp-weather")
     assert {tag for one in weather["plugins"] for tag in one["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}
 
 
 @pytest.mark.requirement("TEL-011")
-def test_without_mcp_answers_the_collectors_plugin_itself_leaves_out_what_may_be_secret(folder):
-    collected = yaml.safe_load(run("deck", "render", "--collector", "--no-answers", folder).stdout)
-    dropped = collected["_plugin_configs"]["mcp-collector"]["custom_fields_by_lua"].keys()
-    assert {"request.headers", "request.uri", "request.url", "request.querystring"} <= dropped
-
-
-@pytest.mark.requirement("TEL-016")
-def test_mcp_answers_leaves_out_what_the_collectors_plugin_does():
-    """The list stands twice, in Lua and in decK's file: a field that one of them forgets would travel."""
-    handler = (ROOT / "plugins/lua/kong/plugins/mcp-answers/handler.lua").read_text(encoding="utf-8")
-    in_lua = re.findall(r'"([a-z_.]+)"', re.search(r"LEFT_OUT = \{(.*?)\}", handler, re.DOTALL)[1])
-    config = yaml.safe_load((ROOT / "deck/collector.yaml").read_text(encoding="utf-8"))["_plugin_configs"]
-    assert set(in_lua) == config["mcp-collector"]["custom_fields_by_lua"].keys()
+def test_a_plugin_that_runs_for_some_services_does_not_tell_of_all(folder, tmp_path):
+    shared = tmp_path / "shared.yaml"
+    own = "{name: mcp-answers, service: {name: mcp-weather}}"
+    shared.write_text(f'_format_version: "3.0"\nplugins: [{own}]\n', encoding="utf-8")
+    collected = yaml.safe_load(run("deck", "render", "--collector", "--shared-file", shared, folder).stdout)
+    assert logging(collected)["mcp-weather"] == ["http-log"]
 
 
 @pytest.mark.requirement("TEL-011")
 def test_a_server_with_an_http_log_of_its_own_is_refused_by_line(folder):
     own = "plugins:\n- name: http-log\n  config: {http_endpoint: 'http://logs/'}\n"
     (folder / "weather.yaml").write_text(TEXT + own, encoding="utf-8")
-    assert run("deck", "render", folder).exit_code == 0
-    refused = run("deck", "render", "--collector", folder)
+    assert run("deck", "render", "--collector", folder).exit_code == 0
+    refused = run("deck", "render", "--collector", "--no-answers", folder)
     assert refused.exit_code == 1
     assert "weather.yaml:6: found http-log" in refused.stderr
     assert "render without --collector" in refused.stderr

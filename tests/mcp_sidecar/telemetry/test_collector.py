@@ -165,8 +165,8 @@ def test_ten_megabytes_in_chunks_are_read_to_their_end_and_counted(collecting):
 def test_records_with_all_that_monitor_mode_forgives_fit_into_one_delivery(collecting):
     forgiven = tuple(RefusedBecause(Reason.DENIED_ITEM, name="\0" * 256) for _ in range(MOST_FORGIVEN))
     said = Record(Hop.GUARD, Ending.WOULD_REFUSE, "notes", "subscriptions/listen", forgiven=forgiven).to_json()
-    assert collecting.deliver([record(number, **said) for number in range(200)]) == 200
-    assert collecting.metric("mcp_collector_records_total", result="taken") == 200
+    assert collecting.deliver([record(number, **said) for number in range(400)]) == 200
+    assert collecting.metric("mcp_collector_records_total", result="taken") == 400
 
 
 @pytest.mark.requirement("TEL-002")

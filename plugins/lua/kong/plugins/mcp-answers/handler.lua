@@ -3,6 +3,7 @@
 -- Where it is missing or of another release, nothing opens: see spec/decisions/100.
 
 local cjson = require "cjson.safe"
+local collector = require "kong.plugins.mcp-answers.collector"
 local cuts = require "kong.plugins.mcp-answers.cuts"
 local law = require "kong.plugins.mcp-answers.law"
 local own = require "kong.plugins.mcp-answers.own"
@@ -16,6 +17,7 @@ local REQUEST_KEY = "mcp_request_" .. FORMAT
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
   token = true, server = true, principal = true, cuts = true, query = true }
 local MAX_HEADERS = 100
+local MAX_TEXT = 1024
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
 -- others their turn: by itself it reads a fast server for as long as that server is faster than our law.
@@ -284,30 +286,22 @@ function Answers:body_filter()
   if last or (held.law and held.law.failed) then report(held) end
 end
 
--- What no metric needs leaves Kong's record, and with it whatever may be secret: deck/collector.yaml has the same for a Kong
--- without this plugin, by Kong's sandbox, which compiles each expression anew for each request.
-local LEFT_OUT = { "request.headers", "request.uri", "request.url", "request.querystring", "response.headers", "upstream_uri", "route",
-  "authenticated_entity" }
-
-local function leave_out()
-  local service = kong.router.get_service()
-  if not service or type(service.name) ~= "string" or sub(service.name, 1, 4) ~= "mcp-" then return end
-  for _, name in ipairs(LEFT_OUT) do kong.log.set_serialize_value(name, nil) end
-  kong.log.set_serialize_value("service", { id = service.id, name = service.name, host = service.host })
-end
-
 -- A name as the agent wrote it: what is no plain text travels in base64 (2026-07-28, basic/transports).
 local function name_of(value)
   local coded = type(value) == "string" and match(value, "^=%?base64%?(.*)%?=$")
   return coded and ngx.decode_base64(coded) or value
 end
 
+-- No text of a record is longer: 256 characters of it are read (mcp_core.record.MOST_TEXT), each of four bytes at most.
+local function cut(value)
+  return type(value) == "string" and sub(value, 1, MAX_TEXT) or nil
+end
+
 -- The record of a call, as mcp_core.record has it. The guard would need one more trip to Kong for each call to leave it
 -- there, and does so only where it has more to tell: then its question names no server. See spec/decisions/175.
-function Answers:log(conf)
-  if conf.lean_records then leave_out() end
+local function record()
   local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
-  if not question or not question.server then return end
+  if not question or not question.server then return nil end
   local headers = ngx.req.get_headers(0)
   local session = headers["mcp-session-id"]
   if type(session) == "string" then
@@ -316,14 +310,20 @@ function Answers:log(conf)
     session = sub(require("resty.string").to_hex(hash:final()), 1, 16)
   end
   local failed = held.failed or (held.law and held.law.failed)
-  kong.log.set_serialize_value("mcp", {
+  return {
     format = 1, hop = "guard", lane = "call", server = question.server, era = question.era,
     principal = question.principal, session = session,
-    method = question.method or headers["mcp-method"], name = name_of(headers["mcp-name"]),
+    method = cut(question.method or headers["mcp-method"]), name = cut(name_of(headers["mcp-name"])),
     outcome = failed and "withheld" or held.outcome or "passed",
     reason = failed and "answer" or held.reason, detail = failed or nil,
-    trace = type(headers["traceparent"]) == "string" and headers["traceparent"] or nil,
-  })
+    trace = cut(headers["traceparent"]),
+  }
+end
+
+function Answers:log(conf)
+  local said = record()
+  if said then kong.log.set_serialize_value("mcp", said) end
+  if conf.collector then collector.tell(conf.collector, said) end
 end
 
 return Answers
