@@ -165,7 +165,9 @@ def _pieces(text: str, known: AbstractSet[str] | None, budget: Budget) -> Iterat
             if not budget.allows(part):
                 return
             plain = decode(part)
-            if plain not in (part, before) and _is_text(plain):  # where nothing is written with a 1, both readings of leetspeak are one
+            if plain not in (part, before) and _is_text(
+                plain
+            ):  # where nothing is written with a 1, both readings of leetspeak are one
                 yield Decoded(how, places[0], len(text), plain)
             before = plain
     if known is not None and len(known & _ROT13_WORDS) < _TELLING > len(known & _REVERSED_WORDS):
@@ -203,12 +205,14 @@ def _wholes_in(data: bytes) -> Iterator[_Whole]:
 def _around(text: str, places: Sequence[int]) -> str:
     """Return what stands around the places of a long text: the rest was not encoded, and is read as it stands."""
     spans: list[tuple[int, int]] = []
+    end = -1
     for place in places:
-        begin = max(0, text.rfind(" ", 0, max(0, place - AROUND)))
+        if place + AROUND <= end:  # no blank stands between, so it would be the same end
+            continue
+        blank = text.rfind(" ", max(0, end), max(0, place - AROUND))
+        begin = spans.pop()[0] if spans and blank <= end else max(0, blank)
         end = text.find(" ", place + AROUND)
         end = len(text) if end < 0 else end
-        if spans and begin <= spans[-1][1]:
-            begin, _ = spans.pop()
         spans.append((begin, end))
     return "\n\n".join(text[begin:end] for begin, end in spans)
 
@@ -372,13 +376,11 @@ def _is_sentence(text: str) -> bool:
     words = _WORDS.findall(text[:_SAMPLE])
     if len(words) >= 4 and _common(words) >= max(1, len(words) // 8):
         return True
-    if len(text) <= _SAMPLE:
-        words = words if len(words) > _SENTENCE else []
-    else:
+    if len(text) > _SAMPLE:
         words = _WORDS.findall(text)
     return any(
         _common(words[at : at + _SENTENCE]) >= _SENTENCE // 8
-        for at in range(0, max(0, len(words) - _SENTENCE // 2), _SENTENCE // 2)
+        for at in range(0, len(words) - _SENTENCE // 2, _SENTENCE // 2)
     )
 
 

@@ -69,7 +69,7 @@ _CALL: Final = 20
 """Characters before a name within which a word for its call ends."""
 _CLAUSE: Final = 240
 """Characters around a name within which its sentence is looked for."""
-_STOPS: Final = re.compile(r"[.!?;](?=\s|$)|\n\s*\n|\n\s*[-*>#]|\x00")
+_STOPS: Final = re.compile(r"[.!?;](?=\s|$)|\n[ \t]{0,20}[\n*>#-]")
 _CALLING: Final = re.compile(
     r"(?:\b(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger)(?: the)?|\bthe) [`'\"]?$",
     re.IGNORECASE,
@@ -77,9 +77,11 @@ _CALLING: Final = re.compile(
 _QUOTED: Final = re.compile(r"[`'\"]")
 _CALLED_TOOL: Final = re.compile(r"[`'\"]? (?:tool|function)\b", re.IGNORECASE)
 _ORDER: Final = re.compile(
-    r"\b(?:must|shall|should|always|never|before|after|afterwards|whenever|once|(?:is|are) required|mandatory|prerequisite|"
-    r"(?:has|have|needs?) to|make sure|be sure to|ensure|do not|don't|instead of|"
-    r"deprecated|disabled|unavailable|upgraded|optimi[sz]ed|enhanced|replaced?|replaces|overrides?|redirects?|now uses)\b",
+    r"\b(?:must|shall|should|always|never|before|after|afterwards|whenever|once|when|if|unless|until|every|each|needs?|"
+    r"mandatory|prerequisite|make sure|be sure to|ensure|do not|don't|instead of|now uses|"
+    r"(?:is|are) required|(?:has|have|is|are) to|[a-z_]{2,30}=\S|"
+    r"(?:set|added|copied|forwarded|passed|sent|written|changed|appended) (?:to|as|with|by)|"
+    r"deprecated|disabled|unavailable|upgraded|optimi[sz]ed|enhanced|replaced?|replaces|overrides?|redirects?)\b",
     re.IGNORECASE,
 )
 """Words of orders, and of news about a tool: of a stranger's tool there is no honest need for either."""
@@ -238,7 +240,7 @@ def _foreign(
     config: ScanConfig, sight: ItemReading, siblings: Container[str], is_foreign: Callable[[str], bool]
 ) -> Iterator[Finding]:
     for number, field in enumerate(sight.fields):
-        named = None
+        named, read = None, 0
         for found in _TOKEN.finditer(field.text):
             name = found[0]
             if not is_foreign(name) or snake(name).lower() in siblings:
@@ -246,7 +248,9 @@ def _foreign(
             telling = _is_telling(name)
             if not telling and not _is_spoken_of(field.text, found):
                 continue
-            if _is_ordered(field.text, found) or (telling and sight.ids & (_DIRECTING | _ORDERING)):
+            sentence, end = ("", read) if found.end() <= read else _sentence(field.text, found)
+            read = end
+            if _ORDER.search(sentence) or (telling and sight.ids & (_DIRECTING | _ORDERING)):
                 named = structure.FOREIGN_STEERED, found
                 break
             if telling and named is None:
@@ -264,13 +268,14 @@ def _is_spoken_of(text: str, found: re.Match[str]) -> bool:
     return _QUOTED.match(text, start - 1) is not None or _CALLED_TOOL.match(text, end) is not None
 
 
-def _is_ordered(text: str, found: re.Match[str]) -> bool:
-    """Return whether the sentence that names a tool orders something, or brings news of the tool."""
+def _sentence(text: str, found: re.Match[str]) -> tuple[str, int]:
+    """Return the sentence that names a tool, as far as it is near the name, and where it ends."""
     start = max(0, found.start() - _CLAUSE)
-    ends = [*_STOPS.finditer(text, start, found.start())]
-    end = _STOPS.search(text, found.end(), found.end() + _CLAUSE)
-    sentence = text[ends[-1].end() if ends else start : end.start() if end else found.end() + _CLAUSE]
-    return _ORDER.search(sentence) is not None
+    for stop in _STOPS.finditer(text, start, found.start()):
+        start = stop.end()
+    stops = _STOPS.search(text, found.end(), found.end() + _CLAUSE)
+    end = stops.start() if stops else min(len(text), found.end() + _CLAUSE)
+    return text[start:end], end
 
 
 def _collisions(config: ScanConfig, name: str, others: set[str], alike: set[str], report: Report) -> list[Finding]:

@@ -149,8 +149,8 @@ def test_what_is_over_the_budget_of_decoding_is_unread():
     assert not Budget().spent
     # All that an item may hold, in eight ways at once, each of which is decoded to the others.
     unit = "%41 &amp;&amp; \\u0041 1gn0r3 a b c d e f gur lbh eht uoy "
-    report = scan((unit * 10_000)[: 240_000])
-    assert sum(len(piece.text) for piece in decoded((unit * 10_000)[: 240_000])) <= MOST_DECODED
+    report = scan((unit * 10_000)[:240_000])
+    assert sum(len(piece.text) for piece in decoded((unit * 10_000)[:240_000])) <= MOST_DECODED
     assert "size.unread" in blocking(report)
 
 

@@ -187,7 +187,7 @@ RULES: Final = (
         passes=(
             "Reads a file. Unknown parameters are ignored, and the path that the user gave is made absolute.",
             "Replaces the list of participants with the given one. You must provide the whole list.",
-            "Does not override the user's settings; pass force to do so.",
+            "Does not override what the user set, unless force is true.",
         ),
     ),
     ScanRule(

@@ -69,7 +69,7 @@ RULES: Final = (
         BLOCK,
         "It has what the model says slanted towards somebody.",
         phrases=(
-            "downplay|belittle|discredit|disparage ~4 strengths|advantages|benefits|evidence|results|risks|concerns|any",
+            "downplay|belittle|discredit|disparage ~4 strengths|advantages|benefits|evidence|results|risks|concerns",
             "present|presented|show|shown|portray|put|appear ~8 bad|better|worse|negative|unfavorable|positive light",
             "never ~1 rate|rank|score|present|show ~6 lower|worse|below ~1 than",
             (
