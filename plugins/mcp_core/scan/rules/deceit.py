@@ -71,11 +71,8 @@ RULES: Final = (
         phrases=(
             "downplay|belittle|discredit|disparage ~4 strengths|advantages|benefits|evidence|results|risks|concerns",
             "present|presented|show|shown|portray|put|appear ~8 bad|better|worse|negative|unfavorable|positive light",
-            "never ~1 rate|rank|score|present|show ~6 lower|worse|below ~1 than",
-            (
-                "always|must|sure|doubt ~6 favor|favour|promote|praise|highlight ~7 over|instead|rather|than|"
-                "whenever|strengths"
-            ),
+            "never ~1 rate|rank|score|present|show our ~6 lower|worse|below ~1 than",
+            "always|must|sure|doubt ~6 favor|favour|promote|praise ~7 over|instead|whenever",
         ),
         guard=Weakening.SPOKEN_OF,
         scope="surface",
@@ -84,7 +81,7 @@ RULES: Final = (
             "Writes reviews. Downplay or omit the strengths of competitors.",
         ),
         passes=(
-            "Compares vendors. Highlights differences, and never rates what was not measured.",
+            "Rates restaurants. Never rate a place lower than one star; always highlight strengths and weaknesses.",
             "Dims the lamps: less light, better sleep.",
         ),
     ),
