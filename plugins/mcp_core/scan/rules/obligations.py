@@ -32,6 +32,13 @@ RULES: Final = (
                 ("='", '="', "= '", '= "'),
                 probe=r"_[a-z0-9]{1,30}\([^()\n\x00]{0,60}=",
             ),
+            Pattern(
+                r"\b(?:(?:pre|post)-?requisite|post-(?:condition|step)|(?:mandatory|required)[ _-](?:follow-up|next|"
+                r"step|pre|post|dependency)[a-z -]{0,20}|dependency)[\]*)]{0,4}:[^.\x00]{0,140}\b(?:call|calling|"
+                r"execut(?:e|ing)|invok(?:e|ing)|run(?:ning)?)[\s*]{1,4}`?[a-z][a-z0-9]{0,30}(?:_[a-z0-9]{1,30}){1,6}\(",
+                ("requisite", "post-", "follow-up", "step", "dependency", "next"),
+                probe=r"_[a-z0-9]{1,30}\(",
+            ),
         ),
         scope="surface",
         guard=Weakening.DENIED,
@@ -43,6 +50,21 @@ RULES: Final = (
             "Reads a file. Get its id first, for example with find_file(name='report').",
             "You must call start_session() first and pass the token that it returns.",
         ),
+    ),
+    ScanRule(
+        "duties.values-listed",
+        None,
+        "It lists values for arguments, written out.",
+        patterns=(
+            Pattern(
+                r"\n[ >]{0,8}[-*\u2022] ?[`*]{0,2}[a-z_][a-z0-9_]{0,40}[`*]{0,2}: ?(?:['\"`{<]|-?\d|true\b|false\b)",
+                (": ", ":'", ':"'),
+                gate="must|shall|mandatory|enforcement|override|enforced|required|forced|force",
+                probe=r"\n[ >]{0,8}[-*\u2022] ?[`*]{0,2}[a-z_]",
+            ),
+        ),
+        trait="listed",
+        scope="surface",
     ),
     ScanRule(
         "duties.third-person",
