@@ -71,7 +71,8 @@ _CLAUSE: Final = 240
 """Characters around a name within which its sentence is looked for."""
 _STOPS: Final = re.compile(r"[.!?;](?=\s|$)|\n[ \t]{0,20}[\n*>#-]")
 _CALLING: Final = re.compile(
-    r"(?:\b(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger)(?: the)?|\bthe) [`'\"]?$",
+    r"(?:\b(?:call|calls|called|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|before|after|via)"
+    r"(?: the)?|\bthe) [`'\"]?$",
     re.IGNORECASE,
 )
 _QUOTED: Final = re.compile(r"[`'\"]")
