@@ -51,7 +51,7 @@ class Decoded:
 
 
 @dataclass(slots=True)
-class Budget:
+class DecodeBudget:
     """How much of an item is decoded. `spent` says that something was left, which nobody has read then."""
 
     left: int = field(default=MOST_DECODED)
@@ -132,13 +132,13 @@ _COMMON: Final = frozenset(
 
 
 def decoded(
-    text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None, budget: Budget | None = None
+    text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None, budget: DecodeBudget | None = None
 ) -> Iterator[Decoded]:
     """Yield every piece of a text that decodes to words, and what those decode to in turn, within the budget.
 
     `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
     """
-    budget = Budget() if budget is None else budget
+    budget = DecodeBudget() if budget is None else budget
     for piece in _pieces(text, words, budget):
         yield Decoded(piece.how, piece.start, piece.end, piece.text, _is_sentence(piece.text))
         if depth > 1:
@@ -146,7 +146,7 @@ def decoded(
                 yield Decoded(f"{piece.how}, {inner.how}", piece.start, piece.end, inner.text, inner.sentence)
 
 
-def _pieces(text: str, known: AbstractSet[str] | None, budget: Budget) -> Iterator[Decoded]:
+def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
         read = (

@@ -13,7 +13,7 @@ from typing import Final
 from mcp_core.scan import hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.config import ScanConfig
-from mcp_core.scan.encoded import Budget, Decoded, decoded
+from mcp_core.scan.encoded import DecodeBudget, Decoded, decoded
 from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
@@ -115,7 +115,7 @@ class Reader:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
         joined = FIELD.join(one.text for one in read)
-        ends, budget = None, Budget()
+        ends, budget = None, DecodeBudget()
         for piece in decoded(joined, words=reading.unique if reading.is_plain else None, budget=budget):
             if not budget.allows(piece.text):
                 break

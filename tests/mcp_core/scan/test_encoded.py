@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core.scan import Verdict
-from mcp_core.scan.encoded import _WITHIN, MOST, MOST_DECODED, Budget, _found, decoded
+from mcp_core.scan.encoded import _WITHIN, MOST, MOST_DECODED, DecodeBudget, _found, decoded
 
 from scan_cases import blocking, scan  # isort: skip
 
@@ -143,10 +143,10 @@ def test_a_piece_is_decoded_beyond_its_first_64_kilobytes(name):
 
 @pytest.mark.requirement("SCAN-026")
 def test_what_is_over_the_budget_of_decoding_is_unread():
-    budget = Budget(100)
+    budget = DecodeBudget(100)
     assert list(decoded(b64("the weather of the city " * 20), budget=budget)) == []
     assert budget.spent
-    assert not Budget().spent
+    assert not DecodeBudget().spent
     # All that an item may hold, in eight ways at once, each of which is decoded to the others.
     unit = "%41 &amp;&amp; \\u0041 1gn0r3 a b c d e f gur lbh eht uoy "
     report = scan((unit * 10_000)[:240_000])
