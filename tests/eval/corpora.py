@@ -2,12 +2,15 @@
 
 poisoned.jsonl and benign.jsonl hold tools with `kind` (family of the attack, `field:*` for where its text stands,
 `obf:*` for how it is written), `source`, and `tricky` (traits that make an honest tool look like an attack);
+A poisoned row may say which set-up it is aimed at: `inventory` names it, `server` says whose tool the row replaces or
+joins. inventories.jsonl holds the tools of the set-ups, each with its `inventory` and `server`: names are enough.
 result_injections.jsonl and result_benign.jsonl hold `text`; changes.jsonl holds `before`, `after` and `label`
 (malicious or benign).
 """
 
 import json
 import re
+from collections import defaultdict
 
 NO_INSTRUCTION = ("covert_side_effect",)
 """Kinds whose text gives no instruction: they are told apart by style alone, and belong to pins and approval."""
@@ -36,6 +39,14 @@ def load(folder, name):
 def tool(row):
     """Return the tool of a row: what a server would send."""
     return {key: row[key] for key in _TOOL if key in row}
+
+
+def setups(folder):
+    """Return set-up -> server -> its tools."""
+    found = defaultdict(lambda: defaultdict(list))
+    for one in load(folder, "inventories"):
+        found[one["inventory"]][one["server"]].append(tool(one))
+    return found
 
 
 def source(row):

@@ -17,7 +17,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measure import least
-from eval.corpora import family, load, source, tool
+from eval.corpora import family, load, setups, source, tool
 from mcp_core.scan import ItemKind, Scanner, ToolNames, Verdict
 
 BARS = {"instructions": 85, "fields": 85, "encodings": 80, "invisible": 99}
@@ -129,6 +129,28 @@ def beside(scanner, folder):
     yield row(f"honest tools blocked beside {SERVERS} servers ({len(reports)})", blocked, "%", "<= 0.5", blocked <= 0.5)
 
 
+def placed(scanner, one, known, server):
+    """Return whether a row's tool is blocked as one of a server, among that server's own tools of a set-up."""
+    own = [other for other in known.get(server, ()) if other.get("name") != one.get("name")]
+    names = ToolNames({name: [str(other.get("name", "")) for other in tools] for name, tools in known.items()})
+    reports = scanner.scan_beside({"tools": [tool(one), *own]}, server, names)
+    return reports[ItemKind.TOOL, str(one.get("name", ""))].verdict is Verdict.BLOCK
+
+
+def aimed(scanner, folder):
+    """Recall beside the set-up that a row is aimed at: on the victim's own server, and on a stranger's beside it."""
+    known = setups(folder)
+    home, strange = defaultdict(list), defaultdict(list)
+    for one in load(folder, "poisoned"):
+        if family(one) is not None and one.get("inventory") in known:
+            servers = known[one["inventory"]]
+            home[source(one)].append(placed(scanner, one, servers, str(one.get("server", ""))))
+            strange[source(one)].append(placed(scanner, one, servers, "a stranger"))
+    for name, hits in sorted(home.items()):
+        yield row(f"blocked on the victim's own server: {name} ({len(hits)})", share(hits), "%")
+        yield row(f"blocked on a stranger's server beside the victim: {name} ({len(hits)})", share(strange[name]), "%")
+
+
 def results(scanner, folder):
     """Recall and false positives on the text of results."""
     kinds = defaultdict(list)
@@ -190,7 +212,7 @@ def hostile(scanner, _folder):
     yield row(f"{name} (this machine, this minute)", round(worst[2], 2), "s")
 
 
-FIGURES = (recall, beside, honest, results, changes, hostile)
+FIGURES = (recall, beside, aimed, honest, results, changes, hostile)
 
 
 @click.command()

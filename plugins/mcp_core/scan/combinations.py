@@ -255,6 +255,17 @@ COMBINATIONS: Final = (
         scope="surface",
     ),
     Combination(
+        "combined.values-dictated",
+        BLOCK,
+        "It makes a duty of values that it lists, in the name of an authority or in the place of the user's.",
+        (
+            ("listed",),
+            ("authority", "against", "behind", "override"),
+            ("obliged", "model", "mandatory", "duty"),
+        ),
+        scope="surface",
+    ),
+    Combination(
         "combined.call-written-out",
         BLOCK,
         "It makes a call of another tool, with values written out, a condition or a duty.",

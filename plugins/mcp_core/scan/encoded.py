@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TypeAlias
 from urllib.parse import unquote
@@ -17,15 +17,24 @@ from urllib.parse import unquote
 from mcp_core.scan.runs import Runs
 
 MOST: Final = 24
-"""Pieces of one encoding that are read each for itself, of each at most LONGEST characters. What the others decode to
-is read as one text: no number of harmless pieces hides another."""
-LONGEST: Final = 65_536
+"""Pieces of one encoding that are read each for itself. What the others decode to is read as one text: no number of
+harmless pieces hides another."""
+MOST_DECODED: Final = 6_291_456
+"""Characters of one item that are decoded, those of each encoding and depth counted: the longest item as a whole, two
+dozen times. Nothing that is shorter than a third of it can be written in so many ways at once."""
 DEPTH: Final = 2
 """Encodings within each other that are undone."""
 SHORT: Final = 4_096
 """Characters up to which a text of which anything is encoded is read anew as a whole."""
 AROUND: Final = 400
 """Characters before and after what is encoded that are read with it in longer texts."""
+_NO_TEXT: Final = "\ufffd"
+WINDOW: Final = 96
+"""Characters of which enough are of words for what is decoded to be text, wherever in it they stand."""
+_SAMPLE: Final = 2_000
+"""Characters by which most texts are told: the beginning."""
+_SENTENCE: Final = 32
+"""Words of which some are common in a sentence."""
 _PADDED: Final = 6
 """Characters after a run that may belong to its encoding."""
 
@@ -39,6 +48,22 @@ class Decoded:
     end: int
     text: str
     sentence: bool = True
+
+
+@dataclass(slots=True)
+class DecodeBudget:
+    """How much of an item is decoded. `spent` says that something was left, which nobody has read then."""
+
+    left: int = field(default=MOST_DECODED)
+    spent: bool = False
+
+    def allows(self, text: str) -> bool:
+        """Return whether a text may still be decoded or read, and count it."""
+        if len(text) > self.left:
+            self.spent = True
+            return False
+        self.left -= len(text)
+        return True
 
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]{20,}+={0,2}")
@@ -92,6 +117,9 @@ _LEET_KINDS: Final = (
 )
 _BREAKS: Final = re.compile(r"[\s\x00]")
 _LETTERS: Final = re.compile(r"[^\W\d_]+| +")
+_BLANK: Final = bytes(code for code in range(128) if _BREAKS.match(chr(code)))
+_LETTERS_AND_BLANKS: Final = _BLANK + bytes(code for code in range(128) if chr(code).isalpha())
+_SEEN: Final = _BLANK + bytes(range(32, 127))
 _WORDS: Final = re.compile(r"[a-zA-Z]{2,}")
 _COMMON: Final = frozenset(
     re.findall(
@@ -103,50 +131,52 @@ _COMMON: Final = frozenset(
 )
 
 
-def decoded(text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None) -> Iterator[Decoded]:
-    """Yield every piece of a text that decodes to words, and what those decode to in turn.
+def decoded(
+    text: str, depth: int = DEPTH, words: AbstractSet[str] | None = None, budget: DecodeBudget | None = None
+) -> Iterator[Decoded]:
+    """Yield every piece of a text that decodes to words, and what those decode to in turn, within the budget.
 
     `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
     """
-    for piece in _pieces(text, words):
-        if not (piece.text and _is_text(piece.text)):
-            continue
+    budget = DecodeBudget() if budget is None else budget
+    for piece in _pieces(text, words, budget):
         yield Decoded(piece.how, piece.start, piece.end, piece.text, _is_sentence(piece.text))
         if depth > 1:
-            for inner in decoded(piece.text[:LONGEST], depth - 1):
+            for inner in decoded(piece.text, depth - 1, budget=budget):
                 yield Decoded(f"{piece.how}, {inner.how}", piece.start, piece.end, inner.text, inner.sentence)
 
 
-def _pieces(text: str, known: AbstractSet[str] | None = None) -> Iterator[Decoded]:
+def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
         read = (
             Decoded(how, found.start(), found.end(), plain)
             for found in _found(pattern, text, data)
-            if (plain := decode(found[0][:LONGEST])) and _is_text(plain)
+            if budget.allows(found[0]) and (plain := decode(found[0])) and _is_text(plain)
         )
         yield from islice(read, MOST)
         if rest := list(read):
             yield Decoded(how, rest[0].start, rest[-1].end, "\n\n".join(one.text for one in rest))
     before = ""
     for how, pattern, least, decode in _wholes_in(data):
-        first = pattern.search(text)
-        if first is None:
-            continue
-        places = [found.start() for found in pattern.finditer(text, 0, LONGEST)]
+        places = [found.start() for found in pattern.finditer(text)]
         if len(places) >= least:
-            part = text if len(text) <= SHORT else _around(text[:LONGEST], places)
+            part = text if len(text) <= SHORT else _around(text, places)
+            if not budget.allows(part):
+                return
             plain = decode(part)
-            if plain not in (part, before):  # where nothing is written with a 1, both readings of leetspeak are one
-                yield Decoded(how, first.start(), len(text), plain)
+            if plain not in (part, before) and _is_text(
+                plain
+            ):  # where nothing is written with a 1, both readings of leetspeak are one
+                yield Decoded(how, places[0], len(text), plain)
             before = plain
     if known is not None and len(known & _ROT13_WORDS) < _TELLING > len(known & _REVERSED_WORDS):
         return
     words = set(text.lower().split())
-    if len(words & _ROT13_WORDS) >= _TELLING:
-        yield Decoded("rot13", 0, len(text), codecs.decode(text[:LONGEST], "rot13"))
-    if len(words & _REVERSED_WORDS) >= _TELLING:
-        yield Decoded("reversed text", 0, len(text), text[:LONGEST][::-1])
+    if len(words & _ROT13_WORDS) >= _TELLING and budget.allows(text) and _is_text(text):
+        yield Decoded("rot13", 0, len(text), codecs.decode(text, "rot13"))
+    if len(words & _REVERSED_WORDS) >= _TELLING and budget.allows(text) and _is_text(text):
+        yield Decoded("reversed text", 0, len(text), text[::-1])
 
 
 def _runs_in(data: bytes) -> Iterator[_Run]:
@@ -175,12 +205,14 @@ def _wholes_in(data: bytes) -> Iterator[_Whole]:
 def _around(text: str, places: Sequence[int]) -> str:
     """Return what stands around the places of a long text: the rest was not encoded, and is read as it stands."""
     spans: list[tuple[int, int]] = []
+    end = -1
     for place in places:
-        begin = max(0, text.rfind(" ", 0, max(0, place - AROUND)))
+        if place + AROUND <= end:  # no blank stands between, so it would be the same end
+            continue
+        blank = text.rfind(" ", max(0, end), max(0, place - AROUND))
+        begin = spans.pop()[0] if spans and blank <= end else max(0, blank)
         end = text.find(" ", place + AROUND)
         end = len(text) if end < 0 else end
-        if spans and begin <= spans[-1][1]:
-            begin, _ = spans.pop()
         spans.append((begin, end))
     return "\n\n".join(text[begin:end] for begin, end in spans)
 
@@ -197,12 +229,12 @@ def _found(pattern: re.Pattern[str], text: str, data: bytes) -> Iterator[re.Matc
 
 
 def _utf8(data: bytes) -> str:
-    for coding in ("utf-16-le",) if data[1:2] == b"\0" else ("utf-8",):
-        try:
-            return data.decode(coding)
-        except UnicodeDecodeError:
-            return ""
-    return ""
+    """Return the text of some bytes. Those of long ones that are of no text stay visible: they must not hide a rest."""
+    coding = "utf-16-le" if data[1:2] == b"\0" else "utf-8"
+    try:
+        return data.decode(coding)
+    except UnicodeDecodeError:
+        return data.decode(coding, "replace") if len(data) >= WINDOW else ""
 
 
 def _base64(text: str) -> str:
@@ -248,7 +280,7 @@ def _binary(text: str) -> str:
 
 def _decimal(text: str) -> str:
     codes = [int(one) for one in re.findall(r"\d{2,3}", text)]
-    return "".join(map(chr, codes)) if all(9 <= code < 127 for code in codes) else ""
+    return "".join([chr(code) if 9 <= code < 127 else _NO_TEXT for code in codes])
 
 
 def _escapes(text: str) -> str:
@@ -316,13 +348,41 @@ _LEETSPEAK: Final[tuple[_Whole, ...]] = (
 
 
 def _is_text(text: str) -> bool:
-    """Return whether decoded characters are text: printable, mostly letters and spaces."""
-    sample = _BREAKS.sub(" ", text[:2000])
-    odd = 0 if sample.isprintable() else sum(not one.isprintable() for one in sample)
-    return len(sample) >= 6 and len(_LETTERS.sub("", sample)) <= 0.4 * len(sample) and odd <= 0.02 * len(sample)
+    """Return whether decoded characters are text, or hold some: what stands before and after it must not hide it."""
+    if len(text) <= _SAMPLE:
+        if _reads(text):
+            return True
+    elif _reads(text[:_SAMPLE]):
+        return True
+    if len(text) <= WINDOW:
+        return False
+    return any(_reads(text[at : at + WINDOW], odd=1) for at in range(0, len(text) - WINDOW // 2, WINDOW // 2))
+
+
+def _reads(text: str, odd: float = 0.02) -> bool:
+    """Return whether characters are those of text: mostly letters and spaces, all but a share of `odd` printable."""
+    if text.isascii():  # the same, several times as fast
+        data = text.encode()
+        others, unprintable = len(data.translate(None, _LETTERS_AND_BLANKS)), len(data.translate(None, _SEEN))
+    else:
+        sample = _BREAKS.sub(" ", text)
+        others = len(_LETTERS.sub("", sample))
+        unprintable = 0 if sample.isprintable() else sum(not one.isprintable() for one in sample)
+    return len(text) >= 6 and others <= 0.4 * len(text) and unprintable <= odd * len(text)
 
 
 def _is_sentence(text: str) -> bool:
-    """Return whether decoded text reads as one: several words, common ones among them."""
-    words = [word.lower() for word in _WORDS.findall(text[:2000])]
-    return len(words) >= 4 and sum(word in _COMMON for word in words) >= max(1, len(words) // 8)
+    """Return whether decoded text, or a part of it, reads as a sentence: several words, common ones among them."""
+    words = _WORDS.findall(text[:_SAMPLE])
+    if len(words) >= 4 and _common(words) >= max(1, len(words) // 8):
+        return True
+    if len(text) > _SAMPLE:
+        words = _WORDS.findall(text)
+    return any(
+        _common(words[at : at + _SENTENCE]) >= _SENTENCE // 8
+        for at in range(0, len(words) - _SENTENCE // 2, _SENTENCE // 2)
+    )
+
+
+def _common(words: Sequence[str]) -> int:
+    return sum([word.lower() in _COMMON for word in words])

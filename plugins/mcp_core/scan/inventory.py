@@ -65,6 +65,29 @@ _ORDERING: Final = frozenset(
 """Weak signals that are orders where the tool that is named is another server's."""
 
 
+_CALL: Final = 20
+"""Characters before a name within which a word for its call ends."""
+_CLAUSE: Final = 240
+"""Characters around a name within which its sentence is looked for."""
+_STOPS: Final = re.compile(r"[.!?;](?=\s|$)|\n[ \t]{0,20}[\n*>#-]")
+_CALLING: Final = re.compile(
+    r"(?:\b(?:call|calls|called|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|before|after|via)"
+    r"(?: the)?|\bthe) [`'\"]?$",
+    re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(r"[`'\"]")
+_CALLED_TOOL: Final = re.compile(r"[`'\"]? (?:tool|function)\b", re.IGNORECASE)
+_ORDER: Final = re.compile(
+    r"\b(?:must|shall|should|always|never|before|after|afterwards|whenever|once|when|if|unless|until|every|each|needs?|"
+    r"mandatory|prerequisite|make sure|be sure to|ensure|do not|don't|instead of|now uses|"
+    r"(?:is|are) required|(?:has|have|is|are) to|[a-z_]{2,30}=\S|"
+    r"(?:set|added|copied|forwarded|passed|sent|written|changed|appended) (?:to|as|with|by)|"
+    r"deprecated|disabled|unavailable|upgraded|optimi[sz]ed|enhanced|replaced?|replaces|overrides?|redirects?)\b",
+    re.IGNORECASE,
+)
+"""Words of orders, and of news about a tool: of a stranger's tool there is no honest need for either."""
+
+
 def items(surface: Mapping[str, Any]) -> Iterator[tuple[ItemKind, Item]]:
     """Yield every item of a surface with its kind; what is no object is passed over, as it names nothing."""
     for kind in _LISTS:
@@ -218,12 +241,42 @@ def _foreign(
     config: ScanConfig, sight: ItemReading, siblings: Container[str], is_foreign: Callable[[str], bool]
 ) -> Iterator[Finding]:
     for number, field in enumerate(sight.fields):
+        named, read = None, 0
         for found in _TOKEN.finditer(field.text):
             name = found[0]
-            if is_foreign(name) and _is_telling(name) and snake(name).lower() not in siblings:
-                rule = structure.FOREIGN_STEERED if sight.ids & (_DIRECTING | _ORDERING) else structure.FOREIGN
-                yield from _finding(config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {name}.")
+            if not is_foreign(name) or snake(name).lower() in siblings:
+                continue
+            telling = _is_telling(name)
+            if not telling and not _is_spoken_of(field.text, found):
+                continue
+            sentence, end = ("", read) if found.end() <= read else _sentence(field.text, found)
+            read = end
+            if _ORDER.search(sentence) or (telling and sight.ids & (_DIRECTING | _ORDERING)):
+                named = structure.FOREIGN_STEERED, found
                 break
+            if telling and named is None:
+                named = structure.FOREIGN, found
+        if named is not None:
+            rule, found = named
+            yield from _finding(config, rule, sight.path(number), excerpt(field.text, *found.span()), f": {found[0]}.")
+
+
+def _is_spoken_of(text: str, found: re.Match[str]) -> bool:
+    """Return whether an everyday word stands where a tool's name does: "the search tool", "call `search`"."""
+    start, end = found.span()
+    if _CALLING.search(text, max(0, start - _CALL), start) is None:
+        return False
+    return _QUOTED.match(text, start - 1) is not None or _CALLED_TOOL.match(text, end) is not None
+
+
+def _sentence(text: str, found: re.Match[str]) -> tuple[str, int]:
+    """Return the sentence that names a tool, as far as it is near the name, and where it ends."""
+    start = max(0, found.start() - _CLAUSE)
+    for stop in _STOPS.finditer(text, start, found.start()):
+        start = stop.end()
+    stops = _STOPS.search(text, found.end(), found.end() + _CLAUSE)
+    end = stops.start() if stops else min(len(text), found.end() + _CLAUSE)
+    return text[start:end], end
 
 
 def _collisions(config: ScanConfig, name: str, others: set[str], alike: set[str], report: Report) -> list[Finding]:

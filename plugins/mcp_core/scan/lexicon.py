@@ -83,7 +83,8 @@ _TABLE: Final = {
     "external domain|audit server|audit endpoint|monitoring endpoint|telemetry endpoint|analytics endpoint|collector|"
     "dead drop|pastebin|ngrok|command and control|c2|backup server|outside server|external account|our analytics|"
     "our host|our api|our service|our backend|analytics host|remote service|shadow account|public repo|"
-    "public repository|public gist|offsite",
+    "public repository|public gist|offsite|central server|analytics server|collector server|intranet server|"
+    "company server|verification endpoint|partner endpoint|logging endpoint|monitoring server|mlops server",
     "MESSAGES": "email|emails|message|messages|command|commands|query|queries|request|requests|response|responses|"
     "reply|replies|commit|commits|file|files|post|posts|transaction|transactions|payment|payments|transfer|transfers|"
     "script|scripts|invoice|invoices|issue|issues|event|events|page|pages|document|documents|output|outputs|answer|"

@@ -13,7 +13,7 @@ from typing import Final
 from mcp_core.scan import hidden, names, structure
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.config import ScanConfig
-from mcp_core.scan.encoded import Decoded, decoded
+from mcp_core.scan.encoded import DecodeBudget, Decoded, decoded
 from mcp_core.scan.engine import Engine
 from mcp_core.scan.excerpt import excerpt
 from mcp_core.scan.finding import Finding, Severity
@@ -115,8 +115,10 @@ class Reader:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
         joined = FIELD.join(one.text for one in read)
-        ends = None
-        for piece in decoded(joined, words=reading.unique if reading.is_plain else None):
+        ends, budget = None, DecodeBudget()
+        for piece in decoded(joined, words=reading.unique if reading.is_plain else None, budget=budget):
+            if not budget.allows(piece.text):
+                break
             hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]
             if not hits and not piece.sentence:
                 continue
@@ -126,6 +128,8 @@ class Reader:
                 self._note(sight, structure.ENCODED_STEERS, number, excerpt(piece.text), also=f" ({piece.how}).")
             elif not _is_whole(piece):
                 self._note(sight, structure.ENCODED_SENTENCE, number, excerpt(piece.text), also=f" ({piece.how}).")
+        if budget.spent:
+            self._note(sight, structure.TOO_LONG, 0)
 
     def _note_hit(self, sight: ItemReading, hit: Hit, reading: Reading) -> None:
         severity = self._weight(sight, hit.rule, guarded=hit.guarded)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_core.scan import Verdict
-from mcp_core.scan.encoded import _WITHIN, MOST, _found, decoded
+from mcp_core.scan.encoded import _WITHIN, MOST, MOST_DECODED, DecodeBudget, _found, decoded
 
 from scan_cases import blocking, scan  # isort: skip
 
@@ -104,6 +104,54 @@ def test_no_number_of_harmless_pieces_hides_one_that_steers(name, harmless):
     before = " ".join(encode(f"hello world of numbers {number}") for number in range(harmless))
     assert scan(f"Lists. {before}").verdict is not Verdict.BLOCK
     assert "encoded.steers" in blocking(scan(f"Lists. {before} {encode(TEXT)}"))
+
+
+GARBAGE = {
+    "digits": "0123456789 " * 400,
+    "signs": "@#%&*+=/ " * 500,
+    "controls": "\x01\x02\x03 " * 1_000,
+    "letters of no words": "xq zk vw qj " * 300,
+}
+
+
+@pytest.mark.requirement("SCAN-026")
+@pytest.mark.parametrize("name", ["base64", "base32", "hex", "percent", "escapes", "base64 of UTF-16"])
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("after", [False, True])
+def test_garbage_before_or_around_what_steers_does_not_hide_it(name, garbage, after):
+    text = f"{GARBAGE[garbage]} {TEXT} {GARBAGE[garbage] if after else ''}"
+    assert "encoded.steers" in blocking(scan(f"Lists. {ENCODINGS[name](text)}"))
+
+
+@pytest.mark.requirement("SCAN-026")
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_bytes_that_are_no_text_do_not_hide_what_steers(place):
+    junk, text = bytes(range(128, 256)) * 4, TEXT.encode() + b" " * 60
+    data = junk + text if place == "before" else text + junk
+    assert "encoded.steers" in blocking(scan(f"Lists. {base64.b64encode(data).decode()}"))
+    assert "encoded.steers" in blocking(scan(f"Lists. {' '.join(map(str, data))}"))
+
+
+@pytest.mark.requirement("SCAN-026")
+@pytest.mark.parametrize("name", ["base64", "base64 twice", "hex of base64", "percent", "rot13", "reversed"])
+def test_a_piece_is_decoded_beyond_its_first_64_kilobytes(name):
+    padding = "the rain in the city of lights. " * (1_200 if name in ("base64 twice", "hex of base64") else 2_100)
+    encoded = ENCODINGS[name](padding + TEXT if name != "reversed" else TEXT + padding)
+    assert len(encoded) > 65_536
+    assert "encoded.steers" in blocking(scan(f"Lists. {encoded}"))
+
+
+@pytest.mark.requirement("SCAN-026")
+def test_what_is_over_the_budget_of_decoding_is_unread():
+    budget = DecodeBudget(100)
+    assert list(decoded(b64("the weather of the city " * 20), budget=budget)) == []
+    assert budget.spent
+    assert not DecodeBudget().spent
+    # All that an item may hold, in eight ways at once, each of which is decoded to the others.
+    unit = "%41 &amp;&amp; \\u0041 1gn0r3 a b c d e f gur lbh eht uoy "
+    report = scan((unit * 10_000)[:240_000])
+    assert sum(len(piece.text) for piece in decoded((unit * 10_000)[:240_000])) <= MOST_DECODED
+    assert "size.unread" in blocking(report)
 
 
 def test_entities_in_markup_are_read():

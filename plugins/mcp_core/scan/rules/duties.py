@@ -10,7 +10,7 @@ from typing import Final
 
 from mcp_core.scan.rule import BLOCK, Pattern, ScanRule, Weakening
 
-_ACTS: Final = (
+ACTS: Final = (
     "call|invoke|run|execute|use|access|visit|contact|query|ping|fetch|download|install|update|modify|edit|change|"
     "remove|delete|clean|clear|wipe|send|post|upload|forward|transmit|export|append|write|create|copy|read|open|load|"
     "retrieve|collect|gather|log|record|save|register|navigate|redirect|submit"
@@ -28,12 +28,12 @@ RULES: Final = (
         phrases=(
             (
                 "you|model|assistant|agent|agents|client|llm|ai must|shall|should|need|have ~1 also|first|then|"
-                f"additionally {_ACTS}"
+                f"additionally {ACTS}"
             ),
-            f"must|shall also|first|then|additionally ~1 {_ACTS}",
+            f"must|shall also|first|then|additionally ~1 {ACTS}",
             (
                 "system|runtime|platform|gateway|host|policy|workflow|process|protocol must|requires|expects|"
-                f"demands|needs ~6 {_ACTS}"
+                f"demands|needs ~6 {ACTS}"
             ),
             "please run|execute|invoke|call|access|visit",
             "requires NAME ~4 called|run|invoked|executed first|beforehand|before",
@@ -262,8 +262,8 @@ RULES: Final = (
         "It holds a value, written out.",
         patterns=(
             Pattern(
-                r"'[^'\n\x00]{3,60}'|\"[^\"\n\x00]{3,60}\"|`[^`\n\x00]{3,60}`|\b[a-z]{2}\d{2}[a-z0-9]{8,30}\b|id\s\d|\b\w{1,40}=(?:true|false|\d)|\b\d[\d-]{6,}\b|/etc/|~/|\b[\w.+-]{1,40}@[\w-]{1,40}\.",
-                ("'", '"', "`", "/etc/", "~/", "@", "=true", "=false", *"0123456789"),
+                r"'[^'\n\x00]{3,60}'|\"[^\"\n\x00]{3,60}\"|`[^`\n\x00]{3,60}`|\b[a-z]{2}\d{2}[a-z0-9]{8,30}\b|id\s\d|\b\w{1,40}=(?:true|false|\d)|\b\d[\d-]{6,}\b|/etc/|~/|\b[\w.+-]{1,40}@[\w-]{1,40}\.|\{[a-z_]{3,40}\}|<[a-z\x20_-]{3,40}>",
+                ("'", '"', "`", "/etc/", "~/", "@", "=true", "=false", "{", "<", *"0123456789"),
                 gate=(
                     "regardless|irrespective|independent|independently|whatever|whichever|matter|ignore|ignoring|"
                     "disregard|disregarding|discard|override|overriding|even|instead|place|lieu|replace|replaced|"

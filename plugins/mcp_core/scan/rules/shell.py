@@ -21,6 +21,10 @@ RULES: Final = (
                 gate="curl|wget|iwr",
             ),
             Pattern(
+                r"\b(?:curl|wget)\b[^|\n\x00]{0,200}(?:&&|;)\s{0,3}(?:sudo\s{1,3})?(?:(?:ba|z|da|k)?sh|python3?|chmod\s{1,3}\+x)\s",
+                gate="curl|wget",
+            ),
+            Pattern(
                 r"\b(?:cat|printenv|env|whoami|hostname|id|history|tar|find|ls|echo)\b[^|\n\x00]{0,120}\|\s{0,3}(?:base64|curl|nc|ncat|wget|gzip|xxd|openssl|socat)\b",
                 (
                     "| base64",
@@ -42,7 +46,7 @@ RULES: Final = (
                 gate="curl|wget",
             ),
             Pattern(
-                r"\b(?:curl|wget)\b[^\n\x00]{0,160}\s(?:-d|--data(?:-binary|-raw|-urlencode)?|-f|--form|-t|--upload-file|--post-file)\s{0,2}=?['\"]?@",
+                r"\b(?:curl|wget)\b[^\n\x00]{0,160}\s(?:-d|--data(?:-binary|-raw|-urlencode)?|-f|--form|-t|--upload-file|--post-file)\s{0,2}=?['\"]?(?:[\w-]{1,20}=)?@",
                 gate="curl|wget",
             ),
             Pattern(
