@@ -132,9 +132,18 @@ def test_only_the_result_for_the_question_is_an_answer(answer, right):
 
 def made_up(**cores):
     """Return entries and rounds of gateways with these calls a second and core."""
-    kinds = {KEY_AUTH: "kong", KONG_WAY: "ours", SHORT_WAY: "ours", "agentgateway": "rust", "slow": "python"}
+    kinds = {
+        KEY_AUTH: "kong",
+        KONG_WAY: "ours",
+        SHORT_WAY: "ours",
+        "agentgateway": "rust",
+        "slow": "python",
+        "other": "python",
+    }
     entries = [
-        Entry(SimpleNamespace(name=name, family=kinds[name]), None, MODERN, "1") for name in kinds if name in cores
+        Entry(SimpleNamespace(name=name, family=kinds[name], alike=name != "other"), None, MODERN, "1")
+        for name in kinds
+        if name in cores
     ]
     rounds = {
         (entry.label, count): [Taken(1, cores[entry.gateway.name] * noise, 1) for noise in (1, 2, 4)]
@@ -145,7 +154,9 @@ def made_up(**cores):
 
 
 def test_bars_are_about_ratios_within_a_round_and_say_whether_they_hold():
-    entries, found = made_up(**{KEY_AUTH: 4000, KONG_WAY: 1200, SHORT_WAY: 1300, "agentgateway": 1000, "slow": 300})
+    entries, found = made_up(
+        **{KEY_AUTH: 4000, KONG_WAY: 1200, SHORT_WAY: 1300, "agentgateway": 1000, "slow": 300, "other": 9000}
+    )
     barred = {row["name"]: row for row in rows(entries, found) if row["bar"]}
     assert len(barred) == sum(len(ways) for ways in LEAST.values())
     held = {name: row["holds"] for name, row in barred.items()}
@@ -179,7 +190,7 @@ def test_no_peers_security_is_off_where_it_has_any():
     route = configuration(1, "http://x", admin=2, stats=3, ready=4)["binds"][0]["listeners"][0]["routes"][0]
     assert route["policies"]["apiKey"]["mode"] == "strict"
     assert route["policies"]["mcpAuthorization"]["rules"] == ['mcp.tool.name == "good"']
-    assert {one.name for one in PYTHON_PEERS if not one.keyed or not one.ruled} == {"mcp-proxy"}
+    assert {one.name for one in PYTHON_PEERS if not one.keyed or not one.ruled} == {"mcp-proxy", "mcp-proxy, stdio"}
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ def _environment(folder, port):
         "MCPGATEWAY_UI_ENABLED": "false",
         "SSRF_ALLOW_LOCALHOST": "true",
         "LOG_LEVEL": "ERROR",
+        "RATE_LIMITING_ENABLED": "false",  # else 100 calls a minute
     }
 
 
@@ -42,16 +43,16 @@ def _token(environment):
 def _declare(client, url):
     """Declare the instant server, and a virtual server with its allowed tool alone. Returns the path of that."""
     gateway = {"name": "instant", "url": url, "transport": "STREAMABLEHTTP"}
-    answer = client.post("/gateways", json=gateway)
+    answer = client.post("/v1/gateways", json=gateway)
     if answer.is_error:
         raise RuntimeError(f"it did not take the server: {answer.status_code} {answer.text[:300]}")
 
     def tools():
-        found = {one["name"]: one["id"] for one in client.get("/tools").json()}
+        found = {one["name"]: one["id"] for one in client.get("/v1/tools").json()}
         return found.get("instant-good")
 
     tool = wait_for(tools, lambda: f"it has no tool of the server: {client.get('/tools').text[:300]}")
-    answer = client.post("/servers", json={"server": {"name": "bench", "associated_tools": [tool]}})
+    answer = client.post("/v1/servers", json={"server": {"name": "bench", "associated_tools": [tool]}})
     if answer.is_error:
         raise RuntimeError(f"it did not take the virtual server: {answer.status_code} {answer.text[:300]}")
     return f"/servers/{answer.json()['id']}/mcp"
@@ -76,5 +77,5 @@ CONTEXTFORGE = Gateway(
     lambda: version_of(_NAME, "mcp-contextforge-gateway"),
     _start,
     (LEGACY,),
-    "its own JWT, a virtual server with the allowed tool alone",
+    "its JWT, a virtual server with the allowed tool alone",
 )

@@ -42,7 +42,7 @@ def _bars(entries, found):
 
 def _bar(name, value, entry, way, count):
     told = shown(f"{name}: calls a second and core", value, "ratio")
-    least = LEAST.get(entry.gateway.family, {}).get(way) if count == BARRED else None
+    least = LEAST.get(entry.gateway.family, {}).get(way) if count == BARRED and entry.gateway.alike else None
     return told if least is None else {**told, "bar": f">= {least:g}", "holds": value >= least}
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -40,8 +40,8 @@ class Door:
 
     def used(self):
         """Return the seconds of the processor that the gateway has used so far, without the server behind it."""
-        started = [one for pid in self.pids for one in (descendants(pid, self.behind) if self.behind else [])]
-        return processors_of(*self.pids) - processors_of(*started)
+        found = {one for pid in self.pids for one in descendants(pid, self.behind)} if self.behind else set()
+        return processors_of(*self.pids) - processors_of(*found - set(self.pids))
 
     @property
     def url(self):
@@ -63,9 +63,10 @@ class Gateway:
     """What of it is on, in words for a table."""
     keyed: bool = True
     ruled: bool = True
+    alike: bool = True
+    """Whether it has the same server behind it in the same way; bars are about those."""
     missing: str = "make peers"
     """How to get it."""
-    notes: list[str] = field(default_factory=list)
 
 
 def launch(stack, command, log, environment, port, seconds=90):

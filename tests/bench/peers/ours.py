@@ -2,6 +2,7 @@
 
 import functools
 import shutil
+import subprocess
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -12,8 +13,13 @@ KONG_WAY, SHORT_WAY, KEY_AUTH = "ours, Kong's way", "ours, short way", "Kong, ke
 _PATHS = {KONG_WAY: "/instant/mcp", SHORT_WAY: "/instant/mcp", KEY_AUTH: "/keyed/instant"}
 
 
-def _version():
-    return version("kong-mcp") if shutil.which("kong") else None
+def _version(*, own):
+    """Return our version on Kong's, or Kong's alone; None without a real Kong."""
+    program = shutil.which("kong")
+    if program is None:
+        return None
+    kong = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{version('kong-mcp')} on Kong {kong}" if own else kong
 
 
 def _start(name, stack, folder, url):
@@ -28,7 +34,7 @@ def _one(name, family, security, *, ruled=True):
     return Gateway(
         name,
         family,
-        _version,
+        functools.partial(_version, own=family == "ours"),
         functools.partial(_start, name),
         (MODERN, LEGACY) if ruled else (MODERN,),
         security,

@@ -26,18 +26,18 @@ def python(name):
     return program if (folder / "installed.lock").exists() and program.exists() else None
 
 
-def version_of(name, package):
-    """Return the version of a package in a peer's environment, or None."""
+def version_of(name, package=None):
+    """Return the version of a peer's package (that of its name, where none is given), or None."""
     program = python(name)
     if program is None:
         return None
     asked = "import sys, importlib.metadata; print(importlib.metadata.version(sys.argv[1]))"
-    done = subprocess.run([program, "-I", "-c", asked, package], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "-I", "-c", asked, package or name], capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
 
 
 def _peer(name, package, start, **more):
-    return Gateway(name, "python", functools.partial(version_of, name, package), start, **more)
+    return Gateway(name, "python", functools.partial(version_of, package), start, **more)
 
 
 def _fastmcp(stack, folder, url):
@@ -47,13 +47,22 @@ def _fastmcp(stack, folder, url):
     return Door(port, "/mcp", f"Authorization: Bearer {KEY}", (pid,))
 
 
-def _mcp_proxy(stack, folder, _url):
-    """It serves programs over HTTP, so the instant server is one here, and its time is taken off."""
+def _mcp_proxy(stack, folder, url):
+    """It makes HTTP of a program, or a program of HTTP: before a server that speaks HTTP, one stands behind another."""
+    program = python("mcp-proxy").with_name("mcp-proxy")
+    return _serving(stack, folder, [program, "--log-level", "ERROR", "--transport", "streamablehttp", url])
+
+
+def _mcp_proxy_alone(stack, folder, _url):
+    """In front of a program: the instant server is one here, and its time is taken off."""
+    return _serving(stack, folder, [sys.executable, _BACKEND, "-"], behind=_BACKEND.name)
+
+
+def _serving(stack, folder, server, behind=""):
     port = loopback()
     program = python("mcp-proxy").with_name("mcp-proxy")
-    command = [program, "--log-level", "ERROR", "--port", port, "--", sys.executable, _BACKEND, "-"]
-    pid = launch(stack, command, folder / "log", {}, port)
-    return Door(port, "/mcp/", "X-Nobody: 1", (pid,), behind=_BACKEND.name)
+    pid = launch(stack, [program, "--log-level", "ERROR", "--port", port, "--", *server], folder / "log", {}, port)
+    return Door(port, "/mcp/", "X-Nobody: 1", (pid,), behind=behind)
 
 
 def _litellm(stack, folder, url):
@@ -73,6 +82,7 @@ def _litellm(stack, folder, url):
     return Door(port, "/mcp/", f"Authorization: Bearer sk-{KEY}", (pid,), tool="instant-good")
 
 
+_OPEN = {"eras": (LEGACY,), "keyed": False, "ruled": False, "missing": "make python1"}
 PYTHON_PEERS = (
     _peer(
         "fastmcp",
@@ -86,11 +96,16 @@ PYTHON_PEERS = (
         "mcp-proxy",
         "mcp-proxy",
         _mcp_proxy,
-        eras=(LEGACY,),
-        security="none: it has neither keys nor rules; its server over stdio",
-        keyed=False,
-        ruled=False,
-        missing="make python1",
+        security="none: it has neither keys nor rules",
+        **_OPEN,
+    ),
+    _peer(
+        "mcp-proxy, stdio",
+        "mcp-proxy",
+        _mcp_proxy_alone,
+        security="none; its server is a program over stdio, not the same over HTTP",
+        alike=False,
+        **_OPEN,
     ),
     _peer(
         "litellm",

@@ -23,16 +23,18 @@ PEERS = [name for name, gateway in GATEWAYS.items() if gateway not in OURS]
 @click.command()
 @click.option("--quick", is_flag=True, help="Short runs: the figures are rough, and bars are reported, not enforced.")
 @click.option("--connections", default="1,16,128", show_default=True, help="How many at a time, separated by commas.")
+@click.option("--seconds", default=3.0, show_default=True, help="How long each round of each lasts.")
+@click.option("--rounds", default=5, show_default=True, help="How many rounds.")
 @click.option("--out", type=Path, default=Path("build/peers.json"), help="Where the rows are written, as JSON.")
 @click.option("--picture", type=Path, default=Path("build/peers.svg"), help="Where the picture is drawn, as SVG.")
 @click.argument("names", nargs=-1, type=click.Choice(PEERS))
-def main(quick, connections, out, picture, names):
+def main(quick, connections, seconds, rounds, out, picture, names):
     """Measure our gateway on a real Kong beside the peers NAMES, by default all that `make peers` installed.
 
     What counts is calls a second for each second of the processor that a gateway used: it says the same however many
     cores there are. A bar that is missed ends with 1.
     """
-    seconds, rounds = (1, 2) if quick else (3, 5)
+    seconds, rounds = (1, 2) if quick else (seconds, rounds)
     counts = [int(one) for one in connections.split(",")]
     chosen = [gateway for name, gateway in GATEWAYS.items() if not names or name in names or gateway in OURS]
     with started(chosen, lambda words: click.echo(words, err=True)) as entries:
