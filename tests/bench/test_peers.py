@@ -190,7 +190,7 @@ def test_no_peers_security_is_off_where_it_has_any():
     route = configuration(1, "http://x", admin=2, stats=3, ready=4)["binds"][0]["listeners"][0]["routes"][0]
     assert route["policies"]["apiKey"]["mode"] == "strict"
     assert route["policies"]["mcpAuthorization"]["rules"] == ['mcp.tool.name == "good"']
-    assert {one.name for one in PYTHON_PEERS if not one.keyed or not one.ruled} == {"mcp-proxy", "mcp-proxy, stdio"}
+    assert {one.name for one in PYTHON_PEERS if not one.keyed or not one.ruled} == {"mcp-proxy", "mcp-proxy-stdio"}
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ PYTHON_PEERS = (
         **_OPEN,
     ),
     _peer(
-        "mcp-proxy, stdio",
+        "mcp-proxy-stdio",
         "mcp-proxy",
         _mcp_proxy_alone,
         security="none; its server is a program over stdio, not the same over HTTP",
