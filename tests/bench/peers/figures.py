@@ -77,5 +77,5 @@ def _ratios(entry, found):
         if not mine or not other or label == entry.label:
             told.append("")
         else:
-            told.append(f"{ratio(mine, other) if number == 0 else ratio(other, mine):.2f}")
+            told.append(f"{ratio(mine, other):.3f}" if number == 0 else f"{ratio(other, mine):.2f}")
     return told

@@ -160,6 +160,6 @@ def one_round(door, era, connections, seconds, name):
     with requests_of(door, era, connections) as requests:
         before = door.used()
         job = {"host": "127.0.0.1", "port": door.port, "requests": requests, "connections": connections}
-        found = load({**job, "seconds": seconds, "says": "ok"}, f"{name}, {era}")
+        found = load({**job, "seconds": seconds, "says": "ok"}, name)
         spent = max(door.used() - before, 0.001)
     return Taken(found["rate"], found["calls"] / spent, found["median_ms"])

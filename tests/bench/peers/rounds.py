@@ -57,26 +57,39 @@ def started(gateways, say=click.echo):
         yield entries
 
 
-def measured(entries, connections, seconds, rounds, say=click.echo):
+def measured(entries, connections, seconds, rounds, say=click.echo, progress=lambda _: None):
     """Return {(label, connections): [what each round took]}; what an entry answers wrongly it has no rounds for."""
     found, out = {}, set()
-    for number in range(-1, rounds):  # the first one warms up
+    _warm_up(entries, sorted(connections)[len(connections) // 2], say, out)
+    for number in range(rounds):
         for count in connections:
+            progress(f"round {number + 1} of {rounds}, {count} connections ...")
             for entry in entries:
-                if (entry.label, count) in out:
-                    continue
-                try:
-                    taken = one_round(entry.door, entry.era, count, seconds if number >= 0 else 1, entry.label)
-                except Exception as error:
-                    if entry.gateway.family in ("ours", "kong"):
-                        raise
-                    say(f"left out: {entry.label}, {count} connections: {error}")
-                    out.add((entry.label, count))
+                taken = _round(entry, count, seconds, say, out)
+                if taken is None:
                     found.pop((entry.label, count), None)
-                    continue
-                if number >= 0:
+                else:
                     found.setdefault((entry.label, count), []).append(taken)
     return found
+
+
+def _warm_up(entries, count, say, out):
+    for entry in entries:
+        _round(entry, count, 1, say, out)
+
+
+def _round(entry, count, seconds, say, out):
+    """Return what one round took, or None for who answered wrongly in this one or one before. Ours may not."""
+    if (entry.label, count) in out:
+        return None
+    try:
+        return one_round(entry.door, entry.era, count, seconds, entry.label)
+    except Exception as error:
+        if entry.gateway.family in ("ours", "kong"):
+            raise
+        say(f"left out: {entry.label}, {count} connections: {error}")
+        out.add((entry.label, count))
+        return None
 
 
 def middle(rounds, what):

@@ -1,6 +1,7 @@
 """Measure our gateway beside others in one run: the same calls, the same server, security on where there is any."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -34,11 +35,12 @@ def main(quick, connections, seconds, rounds, out, picture, names):
     What counts is calls a second for each second of the processor that a gateway used: it says the same however many
     cores there are. A bar that is missed ends with 1.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     seconds, rounds = (1, 2) if quick else (seconds, rounds)
     counts = [int(one) for one in connections.split(",")]
     chosen = [gateway for name, gateway in GATEWAYS.items() if not names or name in names or gateway in OURS]
-    with started(chosen, lambda words: click.echo(words, err=True)) as entries:
-        found = measured(entries, counts, seconds, rounds, lambda words: click.echo(words, err=True))
+    with started(chosen, _say) as entries:
+        found = measured(entries, counts, seconds, rounds, _say, _say)
     told = rows(entries, found)
     for path in (out, picture):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,10 @@ def main(quick, connections, seconds, rounds, out, picture, names):
             click.echo(f"{row['name']}: {row['value']} {row['bar']} {'holds' if row['holds'] else 'DOES NOT HOLD'}")
     if not quick and any(row["holds"] is False for row in told):
         raise SystemExit(1)
+
+
+def _say(words):
+    click.echo(words, err=True)
 
 
 def _drawn(entries, found, counts):
