@@ -11,10 +11,11 @@ FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
 SITE   := build/docs-python/.ready
+PEER_LOCKS := litellm contextforge
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures
+	matrix mutants peers bench-peers bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +95,13 @@ bench-catalog: $(READY) ## Measure catalog, registry and portal at 10,000 server
 
 bench-virtual: $(READY) ## Measure what a virtual server costs, print the table, write build/virtual.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/virtual.json virtual
+
+peers: $(READY) python1 fastmcp4 ## Install the Python gateways that `make bench-peers` measures into build/peers (what cannot be had is left out)
+	@for peer in $(PEER_LOCKS); do \
+		tests/python1/build_python tests/bench/peers/$$peer $(abspath build/peers)/$$peer $(BIN)/python peers; done
+
+bench-peers: $(READY) ## Measure our gateway beside others (PEERS="NAME NAME" for some), write build/peers.json, draw build/peers.svg
+	@$(BIN)/python tests/bench/peers/run.py $(if $(QUICK),--quick) $(PEERS)
 
 $(FUZZ): $(READY) tests/fuzz/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \

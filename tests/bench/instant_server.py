@@ -12,7 +12,9 @@ _BODY = (
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
 
-class _Instant(asyncio.Protocol):
+class Instant(asyncio.Protocol):
+    """Takes requests with a length from one connection, and answers each at once."""
+
     def connection_made(self, transport):
         self.transport = transport
         self.buffer = b""
@@ -29,13 +31,18 @@ class _Instant(asyncio.Protocol):
             if len(rest) < length:
                 return
             self.buffer = rest[length:]
-            self.transport.write(_ANSWER)
+            self.transport.write(self.answer(head, rest[:length]))
+
+    def answer(self, head, body):  # noqa: ARG002 - it says the same to all
+        """Return the bytes of the answer to one request."""
+        return _ANSWER
 
 
-async def _serve(port):
-    server = await asyncio.get_running_loop().create_server(_Instant, "127.0.0.1", port)
+async def serve(protocol, port):
+    """Serve on a loopback port until the process is ended."""
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1])))
+    uvloop.run(serve(Instant, int(sys.argv[1])))

@@ -35,9 +35,9 @@ def call(path, tool="good", credential=f"apikey: {KEY}"):
     return ask(path, "tools/call", credential, name=tool, arguments={"text": "x" * 600})
 
 
-def ask(path, method, credential=f"apikey: {KEY}", **params):
-    """Return the head and body of a request with these params; `name` stands in its header too."""
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": _META}})
+def ask(path, method, credential=f"apikey: {KEY}", number=1, **params):
+    """Return the head and body of a request with that id and these params; `name` stands in its header too."""
+    body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": _META}})
     named = f"Mcp-Name: {params['name']}\r\n" if "name" in params else ""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{credential}\r\nContent-Type: application/json\r\n"
@@ -140,20 +140,21 @@ def measure(port, path, connections, seconds, tool="good", **credential):
     job = {
         "host": "127.0.0.1",
         "port": port,
-        "request": call(path, tool, **credential),
+        "requests": [call(path, tool, **credential)],
         "connections": connections,
         "seconds": seconds,
     }
-    return _load(job, path)
+    return load(job, path)
 
 
 def medians(asked, seconds, tool="good"):
     """Return the median latencies in ms of several [(port, path), ...], each asked in turn over one connection."""
     requests = [("127.0.0.1", port, call(path, tool)) for port, path in asked]
-    return _load({"asked": requests, "seconds": seconds}, asked)["medians_ms"]
+    return load({"asked": requests, "seconds": seconds}, asked)["medians_ms"]
 
 
-def _load(job, what):
+def load(job, what):
+    """Have the load generator do a job, as its main() has it; `what` names it where not every answer was a 200."""
     ended = subprocess.run(
         [sys.executable, str(HERE / "load.py")], input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True
     )
