@@ -166,6 +166,7 @@ TOKENS = {
     "a consumer of Kong": (consumer("ann"), "token-issuer"),
     "nobody": (NOBODY, "token-issuer"),
     "the subject of another issuer": (replace(SUBJECT, issuer=OTHER.issuer), "token-issuer"),
+    "a subject for whom nine act, one for the other": (replace(SUBJECT, via="x", actors=9), "token-actors"),
     "a subject without the scope that is required": (replace(SUBJECT, scopes=frozenset()), "token-scope"),
 }
 
