@@ -232,7 +232,7 @@ async def test_arguments_that_are_a_string_of_json_trouble_no_member(running, mo
 
 
 @pytest.mark.requirement("VIRT-008")
-def test_a_query_of_a_megabyte_is_answered_or_refused_and_others_go_on(running):
+def test_a_query_of_a_megabyte_is_cut_and_others_go_on(running):
     question = modern("find_tools")
     question["json"] = call(
         "find_tools", arguments={"query": "note " * 200_000}, _meta=question["json"]["params"]["_meta"]
@@ -240,6 +240,4 @@ def test_a_query_of_a_megabyte_is_answered_or_refused_and_others_go_on(running):
     with running.client("bob") as client, running.client("ada") as other:
         answer = client.post(running.url("nothing"), **question)
         assert "read_note" in answer.json()["result"]["content"][0]["text"]
-        question["json"]["params"]["arguments"]["query"] = "note " * 300_000
-        assert client.post(running.url("nothing"), **question).status_code == 413
         assert other.post(running.url("nothing"), **modern("good")).json()["result"]
