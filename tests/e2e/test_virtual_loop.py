@@ -1,7 +1,6 @@
 """A member whose URL leads back to the virtual server that asks it: nothing goes round, and the others are used."""
 
 import contextlib
-import time
 
 import anyio
 import pytest
@@ -31,11 +30,9 @@ async def test_a_member_that_is_the_virtual_server_itself_is_left_out(running, m
     (good,) = running.servers["good"]
     before = len(good.requests())
     async with connect_to(running.url("desk"), {}, mode) as client:
-        began = time.monotonic()
-        names, out = await listed(client)
-        assert ("good" in names, out) == (True, ["again"])
-        assert time.monotonic() - began < 25
         with anyio.fail_after(25):
+            names, out = await listed(client)
+            assert ("good" in names, out) == (True, ["again"])
             for _ in range(20):
                 await is_used(client)
     # Each list came once or twice, and not again and again.
