@@ -167,7 +167,9 @@ class Inventories:
 
     def _of(self, key: tuple[str, Principal, View]) -> _Made:
         """Return what was put together for a caller, and forget what is too much, or too old, of the others'."""
-        made, now = self._made.setdefault(key, _Made()), time.monotonic()
+        made, now = self._made.get(key), time.monotonic()
+        if made is None:
+            made = self._made[key] = _Made()
         made.wanted = now
         self._made.move_to_end(key)
         while len(self._made) > 1:

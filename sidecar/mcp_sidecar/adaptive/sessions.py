@@ -167,7 +167,9 @@ class MemberSessions:
         await self._of(session, member).subscribed.wait()
 
     def _of(self, session: str, member: str) -> _Kept:
-        kept = self._kept.setdefault((session, member), _Kept())
+        kept = self._kept.get((session, member))
+        if kept is None:
+            kept = self._kept[session, member] = _Kept()
         self._kept.move_to_end((session, member))
         if len(self._kept) > MOST:
             self._part(self._kept.popitem(last=False)[1])

@@ -161,7 +161,9 @@ class Warm:
 
     def _of(self, by: str, member: str, principal: Principal) -> _Kept:
         key = (by, member, principal)
-        kept, now = self._kept.setdefault(key, _Kept()), time.monotonic()
+        kept, now = self._kept.get(key), time.monotonic()
+        if kept is None:
+            kept = self._kept[key] = _Kept()
         kept.wanted = now
         self._kept.move_to_end(key)
         while len(self._kept) > 1:
