@@ -27,6 +27,7 @@ class Principal:
     """Who calls, with the groups it is in and the scopes that were granted to it; `client` is the OAuth client's id.
 
     `via` is who acts for it now, by the token's claim act (RFC 8693, section 4.1): a server that calls another, say.
+    `actors` is how many act, each for the one before, by all of that claim.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     client: str = ""
     via: str = ""
+    actors: int = 0
 
     @property
     def seal_key(self) -> str:
@@ -52,18 +54,19 @@ class Principal:
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values, without what is empty."""
         said = {"kind": self.kind, "id": self.id, "issuer": self.issuer, "client": self.client, "via": self.via}
-        sets = {"groups": sorted(self.groups), "scopes": sorted(self.scopes)}
-        return {name: value for name, value in {**said, **sets}.items() if value}
+        more = {"actors": self.actors, "groups": sorted(self.groups), "scopes": sorted(self.scopes)}
+        return {name: value for name, value in {**said, **more}.items() if value}
 
     @classmethod
     def from_json(cls, value: Any) -> Principal:
         """Return what `to_json` wrote. Raises KeyError, TypeError or ValueError for what is none."""
         texts = [value["kind"], *(value.get(name, "") for name in ("id", "issuer", "client", "via"))]
         sets = [value.get("groups", []), value.get("scopes", [])]
-        if not all(isinstance(one, str) for one in [*texts, *sets[0], *sets[1]]):
-            raise TypeError("not text")
+        actors = value.get("actors", 0)
+        if not all(isinstance(one, str) for one in [*texts, *sets[0], *sets[1]]) or type(actors) is not int:
+            raise TypeError("not text, or no number")
         kind, id_, issuer, client, via = texts
-        return cls(kind, id_, issuer, frozenset(sets[0]), frozenset(sets[1]), client, via)
+        return cls(kind, id_, issuer, frozenset(sets[0]), frozenset(sets[1]), client, via, actors)
 
     @property
     def name(self) -> str | None:

@@ -138,6 +138,7 @@ class Reason(StrEnum):
     PROOF_SIGNATURE = "proof-signature"
     PROOF_USED = "proof-used"
     TOKEN_ACTOR = "token-actor"  # noqa: S105
+    TOKEN_ACTORS = "token-actors"  # noqa: S105
     TOKEN_ALGORITHM = "token-algorithm"  # noqa: S105
     TOKEN_AUDIENCE = "token-audience"  # noqa: S105
     TOKEN_BEARER = "token-bearer"  # noqa: S105

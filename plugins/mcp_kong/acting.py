@@ -91,7 +91,9 @@ def without_word(headers: Headers) -> Headers:
 def _refused(tokens: Tokens, principal: Principal) -> Reject:
     if not tokens.knows(principal):
         return _ANOTHERS_TOKEN
-    return _REVOKED if tokens.has_cut(principal) else _TOO_NARROW
+    if tokens.has_cut(principal):
+        return _REVOKED
+    return tokens.too_far(principal) or _TOO_NARROW
 
 
 def _consumer(kong: Kong, name: str) -> Principal | Reject:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mcp_core.auth.config import DEFAULT_TYPES, INTROSPECTION_SECONDS, MAX_SECONDS, MAX_SKEW, SKEW
+from mcp_core.auth.config import (
+    ACTORS,
+    DEFAULT_TYPES,
+    INTROSPECTION_SECONDS,
+    MAX_ACTORS,
+    MAX_SECONDS,
+    MAX_SKEW,
+    SKEW,
+)
 from mcp_core.auth.keysets import ALGORITHMS
 from mcp_core.auth.proof import SECONDS as PROOF_SECONDS
 from mcp_core.auth.scopes import Denial
@@ -200,6 +208,16 @@ AUTH_SCHEMA: Final[dict[str, Any]] = {
                 "default": SKEW,
                 "between": [0, MAX_SKEW],
                 "description": "Seconds by which the clocks of issuer and gateway may differ.",
+            }
+        },
+        {
+            "max_actors": {
+                "type": "integer",
+                "required": True,
+                "default": ACTORS,
+                "between": [0, MAX_ACTORS],
+                "description": "How many may act for the subject of a token, one for the other, by its claim act: "
+                "servers that call servers. 0 takes nobody's token who acts for somebody.",
             }
         },
         {"dpop": _DPOP},

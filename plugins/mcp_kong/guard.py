@@ -108,14 +108,17 @@ class Guard:
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
-        caller = self._caller(kong, headers, http_method)
+        # For whom the sidecar acts is signed with the body.
+        acted = None if self._acting is None else parts.body(kong)
+        caller = self._caller(kong, headers, http_method, acted)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
             self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
+        reads = refusal is None and http_method in ("POST", "DELETE")
+        body = (parts.body(kong) if acted is None else acted) if reads else b""
         asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
@@ -153,10 +156,13 @@ class Guard:
         brought = settings.tokens.brought(asked.headers) if settings.tokens else None
         return settings.server_tokens.find(asked.kong, asked.principal, brought, id_)
 
-    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> WhoAsks | Reject:
-        """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
+    def _caller(self, kong: Kong, headers: http.Headers, http_method: str, body: bytes | None) -> WhoAsks | Reject:
+        """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one.
+
+        `body` is that of a request on the sidecar's own route, None on any other.
+        """
         if self._acting is not None:
-            acted = self._acting.principal(kong, headers, http_method, parts.body(kong), time.time())
+            acted = self._acting.principal(kong, headers, http_method, body or b"", time.time())
             return acted if isinstance(acted, Reject) else WhoAsks(lambda: acted, acted)
         tokens = self._settings.tokens
         if tokens is None:

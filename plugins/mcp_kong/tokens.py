@@ -22,7 +22,7 @@ from mcp_core.auth.scopes import TOO_NARROW
 from mcp_core.auth.verify import UNKNOWN_KEY, Verifier
 from mcp_core.headers import Headers
 from mcp_core.jsonrpc import Message
-from mcp_core.outcome import INVALID_REQUEST, Reject, RequestId
+from mcp_core.outcome import FORBIDDEN, INVALID_REQUEST, Reject, RejectKind, RequestId
 from mcp_core.policy import View
 from mcp_core.principal import TOKEN, Principal
 from mcp_core.reasons import Reason
@@ -119,6 +119,8 @@ class Tokens:
         if isinstance(known, Denied):
             return self._challenge(known, self._auth.scopes.required)
         found = known.principal
+        if (refusal := self.too_far(found)) is not None:
+            return refusal
         granted = self._auth.scopes.granted(found.scopes)
         if not self._auth.scopes.lets_in(granted):
             return self._challenge(TOO_NARROW, self._auth.scopes.required)
@@ -128,6 +130,20 @@ class Tokens:
         """Return whether a principal is the subject of a token of one of the issuers here."""
         return principal.kind == TOKEN and principal.issuer in self._auth.issuers
 
+    def too_far(self, principal: Principal) -> Reject | None:
+        """Return the refusal of whoever comes for somebody through more servers than this one takes, or None.
+
+        It is no challenge: another token that came the same way would not help.
+        """
+        most = self._auth.max_actors
+        if principal.actors <= most:
+            return None
+        text = (
+            f"This token came through {principal.actors} that act one for the other, and this server takes {most} at "
+            "most: have an agent that is nearer to the person call it."
+        )
+        return Reject(FORBIDDEN, text, Reason.TOKEN_ACTORS, status=403, kind=RejectKind.POLICY)
+
     def has_cut(self, principal: Principal) -> bool:
         """Return whether what a principal was granted is revoked, or may be: nobody can tell without the file."""
         return self._revoked is not None and self._revoked.cuts(principal) is not False
@@ -136,6 +152,8 @@ class Tokens:
         """Return a principal whose token another guard has verified, with the scopes that count here, or None."""
         granted = self._auth.scopes.granted(principal.scopes)
         if not self.knows(principal) or self.has_cut(principal) or not self._auth.scopes.lets_in(granted):
+            return None
+        if self.too_far(principal) is not None:
             return None
         return replace(principal, scopes=granted)
 

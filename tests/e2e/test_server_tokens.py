@@ -201,3 +201,19 @@ def test_a_server_that_acts_for_somebody_is_known_by_the_policy(kind):
         assert len(given.forms) <= 2
         for act in ("x", {}, {"sub": 7}, [], {"sub": ""}):
             assert given.call(given.token(act=act)).status_code == 401
+
+
+@pytest.mark.requirement("AUTH-330")
+def test_a_call_through_too_many_that_act_reaches_nobody(given):
+    since, asked = given.gateway.mark(), len(given.forms)
+    act = {"sub": "first"}
+    for number in range(8):
+        assert given.call(given.token(sub="far", act=act)).status_code == 200
+        act = {"sub": f"server-{number}", "act": act}
+    reached = len(given.gateway.posts(since))
+    refused = given.call(given.token(sub="far", act=act))
+    assert refused.status_code == 403
+    assert "9 that act one for the other" in refused.json()["error"]["message"]
+    assert len(given.gateway.posts(since)) == reached
+    # What the provider gives for one chain is not used for another one.
+    assert len(given.forms) == asked + 8

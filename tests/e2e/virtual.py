@@ -8,11 +8,30 @@ from kong_mcp.dev import DevSettings, run_dev
 from kong_mcp.servers import DevServer, parse_server
 from servers.launch import RECORDING, Replica
 
+LEFT_OUT = "kong-mcp/leftOut"
+ERAS = {"legacy": "legacy", "modern": "2026-07-28"}
+"""How the official client is told to speak each era."""
 OPEN = {kind: {"allow": ["*"]} for kind in ("tools", "prompts", "resources")}
 
 
 def virtual(name, members, **policy):
     return DevServer(name, "http", "/mcp", (), {**OPEN, **policy}, virtual=True, members=tuple(members))
+
+
+def acted(name, url, **policy):
+    """Return a member at a URL, open to everybody but for what `policy` says."""
+    return replace(parse_server(f"{name}={url}"), policy=OPEN | policy, acted=True)
+
+
+async def listed(client):
+    """Return the names of the tools, and the members that are left out."""
+    said = await client.list_tools()
+    return {one.name for one in said.tools}, list((said.meta or {}).get(LEFT_OUT, {}))
+
+
+async def is_used(client):
+    """Use the member of which the tool `good` is."""
+    assert (await client.call_tool("good", {"text": "on"})).content[0].text == "good: on"
 
 
 @contextlib.contextmanager

@@ -118,6 +118,7 @@ def test_the_member_decides_by_its_own_policy_for_whom_the_word_names():
 def test_what_is_good_is_counted_for_the_consumer_and_goes_no_further():
     side = ask(word())
     assert side.exit is None
+    assert side.names().count("request.get_raw_body") == 1
     assert side.arguments("client.authenticate") == [(ANN, None)]
     assert HEADER not in side.next_hop
     listed = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
@@ -166,6 +167,7 @@ TOKENS = {
     "a consumer of Kong": (consumer("ann"), "token-issuer"),
     "nobody": (NOBODY, "token-issuer"),
     "the subject of another issuer": (replace(SUBJECT, issuer=OTHER.issuer), "token-issuer"),
+    "a subject for whom nine act, one for the other": (replace(SUBJECT, via="x", actors=9), "token-actors"),
     "a subject without the scope that is required": (replace(SUBJECT, scopes=frozenset()), "token-scope"),
 }
 

@@ -330,3 +330,23 @@ def test_rules_know_tokens_by_subject_client_scope_and_group(rule, claims, opens
 def test_a_rule_that_would_hold_for_nobody_or_for_namesakes_keeps_the_guard_from_starting(config, named):
     with pytest.raises(SettingsError, match=named):
         Guard(CONFIG | {"auth": AUTH} | config)
+
+
+@pytest.mark.requirement("AUTH-330")
+def test_a_call_through_more_who_act_than_are_taken_is_refused_with_both_numbers():
+    by_two = bearer(act={"sub": "mail", "act": {"sub": "notes"}})
+    assert ask(guard({"max_actors": 2}), by_two).exit is None
+    for most in (0, 1):
+        status, body, headers = ask(guard({"max_actors": most}), by_two).exit
+        assert status == 403
+        # Another token that came the same way would be refused too: nobody is sent for one.
+        assert "WWW-Authenticate" not in headers
+        said = json.loads(body)["error"]["message"]
+        assert f"2 that act one for the other, and this server takes {most} at most" in said
+        assert "notes" not in said
+    assert ask(guard({"max_actors": 0}), bearer()).exit is None
+    long = {"sub": "x"}
+    for _ in range(8):
+        long = {"sub": "x", "act": long}
+    assert ask(guard(), bearer(act=long["act"])).exit is None
+    assert ask(guard(), bearer(act=long)).exit[0] == 403

@@ -36,13 +36,16 @@ TOOLS = [
 ]
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 FLAP_SECONDS = 1.0
+OF_THE_OTHER = {"legacy": "server/discover", "modern": "initialize"}
+"""What a server of one era alone does not know."""
 
 
 class MoodyServer:
     """Listens on a loopback port. `executed` holds the argument `text` of every call that ran, in order."""
 
-    def __init__(self, mood="well", tools=TOOLS):
-        self.mood, self.tools = mood, tools
+    def __init__(self, mood="well", tools=TOOLS, port=0, era=None):
+        """`era` is legacy or modern where it refuses to be spoken to in the other one."""
+        self.mood, self.tools, self.era = mood, tools, era
         self.executed, self.asked = [], []
         self.dies_at = None
         """Bytes of its next answer to a call after which it is killed, until it is started again; None for never."""
@@ -51,7 +54,7 @@ class MoodyServer:
         """Whether what is ill is ill for tools/call alone."""
         self._closed = threading.Event()
         self._connections = set()
-        self.port = 0
+        self.port = port
         self.start()
 
     @property
@@ -114,6 +117,9 @@ class MoodyServer:
         message = json.loads(body)
         self.asked.append(message["method"])
         mood = self._now() if message["method"] == "tools/call" or not self.calls_only else "well"
+        if self.era is not None and "id" not in message:
+            connection.sendall(whole(b"", b"202 Accepted"))
+            return True
         if message["method"] == "tools/call" and mood not in ("page", "fails", "asks-who", "busy", "errors", "hangs"):
             self.executed.append(message["params"]["arguments"].get("text"))
         answer = self._written(message, mood)
@@ -148,6 +154,8 @@ class MoodyServer:
             return whole(b"", b"429 Too Many Requests\r\nRetry-After: 5")
         if mood == "errors":
             said = {"error": {"code": -32603, "message": "no"}}
+        elif message["method"] == OF_THE_OTHER.get(self.era):
+            said = {"error": {"code": -32601, "message": "Method not found"}}
         else:
             said = {"result": {"resultType": "complete", **self._result(message)}}
         return whole(json.dumps({"jsonrpc": "2.0", "id": id_, **said}).encode())
@@ -157,6 +165,9 @@ class MoodyServer:
             case "server/discover":
                 about = {"serverInfo": {"name": "moody", "version": "1"}, "capabilities": {"tools": {}}}
                 return {**about, "supportedVersions": ["2026-07-28"]}
+            case "initialize":
+                about = {"serverInfo": {"name": "moody", "version": "1"}, "capabilities": {"tools": {}}}
+                return {**about, "protocolVersion": "2025-11-25"}
             case "tools/list":
                 return {"tools": self.tools, "ttlMs": 0, "cacheScope": "private"}
             case _:

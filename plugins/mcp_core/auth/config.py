@@ -25,9 +25,13 @@ SKEW: Final = 30
 """Seconds by which the clocks of issuer and gateway may differ, unless it is configured."""
 MAX_SKEW: Final = 300
 DEFAULT_TYPES: Final = ("at+jwt",)
-_KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes", "denial", "skew", "dpop"}
-_KEYS_BY_KONG: Final = {"denial", "skew", "dpop"}
+ACTORS: Final = 8
+"""How many may act one for the other, unless it is configured: four servers, each with the gateway before it."""
+MAX_ACTORS: Final = 15
+"""No token's claims are nested deeper (tokens.parse)."""
+_KEYS_BY_KONG: Final = {"denial", "skew", "dpop", "max_actors"}
 """Those that Kong fills in by itself."""
+_KEYS: Final = {"resource", "issuers", "required_scopes", "scope_rules", "implied_scopes"} | _KEYS_BY_KONG
 _ISSUER_KEYS: Final = {
     "issuer",
     "audiences",
@@ -82,7 +86,8 @@ class DPoP:
 class Auth:
     """How one resource knows its callers. `fingerprint` differs wherever a token could be judged otherwise.
 
-    `facade` is the issuer that the gateway speaks for as an authorization server, and what it says.
+    `facade` is the issuer that the gateway speaks for as an authorization server, and what it says. `max_actors` is how
+    many may act one for the other: servers that call servers.
     """
 
     resource: str
@@ -93,6 +98,7 @@ class Auth:
     introspection_seconds: Mapping[str, int]
     dpop: DPoP
     facade: tuple[str, Facade] | None = None
+    max_actors: int = ACTORS
 
     @property
     def metadata_url(self) -> str:
@@ -117,8 +123,8 @@ def read(value: Any) -> Auth | None:
     dpop = _dpop(section.get("dpop"))
     if not any(section.get(name) for name in _KEYS - _KEYS_BY_KONG):
         # What Kong fills in by itself is no wish of anybody's.
-        by_kong = section.get("denial", Denial.HIDE.value), section.get("skew", SKEW), dpop
-        if by_kong != (Denial.HIDE.value, SKEW, DPoP()):
+        by_kong = section.get("denial", Denial.HIDE.value), section.get("skew", SKEW), dpop, _actors(section)
+        if by_kong != (Denial.HIDE.value, SKEW, DPoP(), ACTORS):
             raise AuthError("auth: name the resource and at least one issuer")
         return None
     resource = section.get("resource")
@@ -151,7 +157,14 @@ def read(value: Any) -> Auth | None:
         raise AuthError("auth.issuers: one of them may have a facade, for the gateway can speak for one")
     facade = facades[0] if facades else None
     by_issuer = {one.issuer: one for one in expected}
-    return Auth(resource, by_issuer, scopes, skew, fingerprint, seconds, dpop, facade)
+    return Auth(resource, by_issuer, scopes, skew, fingerprint, seconds, dpop, facade, _actors(section))
+
+
+def _actors(section: Mapping[str, Any]) -> int:
+    most = section.get("max_actors", ACTORS)
+    if not isinstance(most, int) or isinstance(most, bool) or not 0 <= most <= MAX_ACTORS:
+        raise AuthError(f"auth.max_actors: write a whole number from 0 to {MAX_ACTORS}")
+    return most
 
 
 def _facade(value: Any, resource: str, scopes: tuple[str, ...], where: str) -> Facade:

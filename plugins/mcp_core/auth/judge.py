@@ -148,7 +148,8 @@ def _judge(
     via = _actor(claims["act"]) if "act" in claims else ""
     if via is None:
         return BAD_ACTOR
-    return Verified(Principal(TOKEN, subject, expected.issuer, groups, scopes, client, via), until, bound)
+    actors = _actors(claims)
+    return Verified(Principal(TOKEN, subject, expected.issuer, groups, scopes, client, via, actors), until, bound)
 
 
 def _actor(value: Any) -> str | None:
@@ -160,6 +161,15 @@ def _actor(value: Any) -> str | None:
         return None
     actor = value.get("sub", value.get("client_id"))
     return actor if isinstance(actor, str) and 0 < len(actor) <= _MAX_WORD and actor.isprintable() else None
+
+
+def _actors(claims: Mapping[str, Any]) -> int:
+    """Return how many act, one for the other: those further in are counted, whoever they are."""
+    number, inner = 0, claims
+    while "act" in inner:
+        number, act = number + 1, inner["act"]
+        inner = act if isinstance(act, Mapping) else {}
+    return number
 
 
 def _bound(value: Any) -> Binding | None:

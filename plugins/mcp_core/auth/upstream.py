@@ -61,7 +61,7 @@ class Grant:
         said: list[Any] = [self.to_values()]
         if self.kind is GrantKind.EXCHANGE:
             said += [principal.kind, principal.issuer, principal.id, principal.client, sorted(principal.scopes)]
-            said += [principal.via, sorted(principal.groups)]
+            said += [principal.via, principal.actors, sorted(principal.groups)]
         return hashlib.sha256(json.dumps(said).encode()).digest()
 
 

@@ -102,7 +102,9 @@ def describe(inventory: Inventory, arguments: Mapping[str, Any]) -> dict[str, An
     name = arguments.get("name")
     offer = inventory.tools.get(name) if isinstance(name, str) else None
     if offer is None:
-        return failed(f"Unknown tool: {str(name)[:256]}")
+        away = inventory.away.get("tools", {}).get(str(name))
+        gone = "" if away is None else f" now: the server {away}, which has it, does not answer"
+        return failed(f"Unknown tool{gone}: {str(name)[:256]}")
     return text(json.dumps(offer.item, ensure_ascii=False))
 
 

@@ -8,7 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -21,7 +22,9 @@ from mcp_core.pins.templates import Template
 from mcp_core.policy import View
 from mcp_core.principal import Principal
 from mcp_core.virtual import OWN_TOOLS, BudgetMode, Virtual
-from mcp_sidecar.adaptive.warm import IDLE_SECONDS, MOST_BYTES, REFUSED, MemberList, Warm
+from mcp_sidecar.adaptive.warm import IDLE_SECONDS, MOST_BYTES, NAMED_BY, REFUSED, MemberList, Warm
+
+_T = TypeVar("_T")
 
 THREADS: Final = 2
 """Inventories that are put together at the same time."""
@@ -50,7 +53,9 @@ class MemberOffer:
 class Inventory:
     """Items by the name, or the URI, under which they are offered. `left_out` says which members are not, and why.
 
-    It is equal to itself alone.
+    Of these, `away` says what they had: by the key of a list, name or URI -> member. Nobody else gets these names, for
+    they would be called by who means the member that is away. `unheard` are those of which nobody here knows what they
+    have. It is equal to itself alone.
     """
 
     tools: Mapping[str, MemberOffer]
@@ -59,6 +64,8 @@ class Inventory:
     templates: Mapping[str, MemberOffer]
     instructions: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    away: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unheard: Sequence[str] = ()
     mode: BudgetMode = BudgetMode.FULL
     """What the list of tools holds."""
     costs: Mapping[str, int] = field(default_factory=dict)
@@ -69,8 +76,10 @@ class Inventory:
     """Templates as they were read, and whose they are: those that begin with the longest text of their own first."""
 
     def __post_init__(self) -> None:
-        texts = sorted(self.templates, key=lambda text: -len(text.partition("{")[0]))
-        stand = tuple((Template(text), self.templates[text].member) for text in texts)
+        away = self.away.get("resourceTemplates", {})
+        whose = {**{text: one.member for text, one in self.templates.items()}, **away}
+        texts = sorted(whose, key=lambda text: -len(text.partition("{")[0]))
+        stand = tuple((Template(text), whose[text]) for text in texts)
         object.__setattr__(self, "_stand", stand)
 
     @property
@@ -82,11 +91,13 @@ class Inventory:
         """Return the member that has a resource, or whose template stands for it; None where nobody does.
 
         Of several templates the one counts that begins with the longest text of its own: one that stands for
-        everything takes nothing from the others. Of equals it is the first member's.
+        everything takes nothing from the others. Of equals it is the first member's. It may be one that is left out.
         """
         offer = self.resources.get(uri)
         if offer is not None:
             return offer.member
+        if (away := self.away.get("resources", {}).get(uri)) is not None:
+            return away
         return next((member for template, member in self._stand if template.matches(uri)), None)
 
     def by_member(self, uris: Iterable[str]) -> dict[str, list[str]]:
@@ -94,7 +105,7 @@ class Inventory:
         found: dict[str, list[str]] = {}
         for uri in uris:
             member = self.of_uri(uri)
-            if member is not None:
+            if member is not None and member not in self.left_out:
                 found.setdefault(member, []).append(uri)
         return found
 
@@ -103,7 +114,7 @@ class Inventory:
 class _Made:
     """What was put together for one caller, of which lists; nothing yet where `inventory` is None."""
 
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    lock: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
     listed: Sequence[MemberList] = ()
     virtual: Virtual | None = None
     inventory: Inventory | None = None
@@ -127,15 +138,17 @@ class Inventories:
         self._made: OrderedDict[tuple[str, Principal, View], _Made] = OrderedDict()
         self._size = 0
 
-    async def take(self, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None) -> Inventory:
+    async def take(
+        self, by: str, claims: Claims, virtual: Virtual, *, since: float | None = None, patient: bool = False
+    ) -> Inventory:
         """Return what there is for whoever asks now; what was asked for before `since` (monotonic) is too old.
 
-        A member that does not answer is left out.
+        A member that does not answer is left out; with `patient` it is not asked again once it failed.
         """
         principal, key = claims.principal, (by, claims.principal, claims.terms.view)
-        listed = self._warm.known(by, virtual.members, principal, since)
+        listed = self._warm.known(by, virtual.members, principal, since, patient=patient)
         if listed is None:
-            listed = await _ask(self._warm, by, claims, virtual, since)
+            listed = await _ask(self._warm, by, claims, virtual, since, patient=patient)
         made = self._of(key)
         # One at a time for each caller: all that wait want the same.
         async with made.lock:
@@ -154,7 +167,9 @@ class Inventories:
 
     def _of(self, key: tuple[str, Principal, View]) -> _Made:
         """Return what was put together for a caller, and forget what is too much, or too old, of the others'."""
-        made, now = self._made.setdefault(key, _Made()), time.monotonic()
+        made, now = self._made.get(key), time.monotonic()
+        if made is None:
+            made = self._made[key] = _Made()
         made.wanted = now
         self._made.move_to_end(key)
         while len(self._made) > 1:
@@ -183,13 +198,15 @@ def _digests(inventory: Inventory) -> dict[str, bytes]:
     return {name: hashlib.sha256(json.dumps(items).encode()).digest() for name, items in lists.items()}
 
 
-async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None) -> list[MemberList]:
+async def _ask(
+    warm: Warm, by: str, claims: Claims, virtual: Virtual, since: float | None, *, patient: bool
+) -> list[MemberList]:
     found: dict[str, MemberList] = {}
     limit = anyio.CapacityLimiter(AT_ONCE)
 
     async def ask(member: str) -> None:
         async with limit:
-            found[member] = await warm.listed(by, member, claims.principal, since=since)
+            found[member] = await warm.listed(by, member, claims.principal, since=since, patient=patient)
 
     async with anyio.create_task_group() as tasks:
         for member in virtual.members:
@@ -199,52 +216,81 @@ async def _ask(warm: Warm, by: str, claims: Claims, virtual: Virtual, since: flo
 
 def merge(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Inventory:
     """Return the items of all members, as far as the virtual server's own policy lets them be seen."""
-    tools = _named(listed, "tools", virtual, OWN_TOOLS)
-    prompts = _named(listed, "prompts", virtual, ())
+    tools, tools_away = _named(listed, "tools", virtual, OWN_TOOLS)
+    prompts, prompts_away = _named(listed, "prompts", virtual, ())
+    resources, resources_away = _by(listed, "resources")
+    templates, templates_away = _by(listed, "resourceTemplates", MOST_TEMPLATES)
     said = [f"{one.member}: {one.instructions[:MOST_INSTRUCTIONS]}" for one in listed if one.instructions]
+    failed = {one.member: one for one in listed if one.failed is not None and one.failed != REFUSED}
+    away = {
+        "tools": _seen(tools_away, Kind.TOOL, view),
+        "prompts": _seen(prompts_away, Kind.PROMPT, view),
+        "resources": _seen(resources_away, Kind.RESOURCE, view),
+        "resourceTemplates": _seen(templates_away, Kind.RESOURCE, view),
+    }
     return Inventory(
-        {name: one for name, one in tools.items() if view.allows(Kind.TOOL, name)},
-        {name: one for name, one in prompts.items() if view.allows(Kind.PROMPT, name)},
-        {uri: one for uri, one in _by(listed, "resources", "uri").items() if view.allows(Kind.RESOURCE, uri)},
-        {
-            text: one
-            for text, one in _by(listed, "resourceTemplates", "uriTemplate", MOST_TEMPLATES).items()
-            if view.allows(Kind.RESOURCE, text)
-        },
+        _seen(tools, Kind.TOOL, view),
+        _seen(prompts, Kind.PROMPT, view),
+        _seen(resources, Kind.RESOURCE, view),
+        _seen(templates, Kind.RESOURCE, view),
         "\n\n".join(said),
-        {one.member: one.failed for one in listed if one.failed is not None and one.failed != REFUSED},
+        {member: one.failed or "" for member, one in failed.items()},
+        away,
+        tuple(member for member, one in failed.items() if one.had is None),
     )
 
 
+def _seen(named: Mapping[str, _T], kind: Kind, view: View) -> dict[str, _T]:
+    return {name: one for name, one in named.items() if view.allows(kind, name)}
+
+
 def _items(
-    listed: Sequence[MemberList], key: str, named: str, most: int | None = None
-) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+    listed: Sequence[MemberList], key: str, most: int | None = None
+) -> Iterable[tuple[str, str, Mapping[str, Any] | None]]:
+    """Yield member, name and item of all that members list, without an item what one that failed had."""
+    named = NAMED_BY[key]
     for one in listed:
+        for name in (one.had or {}).get(key, ())[:most]:
+            yield one.member, name, None
         for item in one.items.get(key, [])[:most]:
             if isinstance(item, dict) and isinstance(item.get(named), str):
                 yield one.member, item[named], item
 
 
-def _named(listed: Sequence[MemberList], key: str, virtual: Virtual, reserved: Iterable[str]) -> dict[str, MemberOffer]:
-    own: dict[Own, Mapping[str, Any]] = {}
-    for member, name, item in _items(listed, key, "name"):
+def _named(
+    listed: Sequence[MemberList], key: str, virtual: Virtual, reserved: Iterable[str]
+) -> tuple[dict[str, MemberOffer], dict[str, str]]:
+    """Return what is offered by its name here, and of members that are away whose each name is."""
+    own: dict[Own, Mapping[str, Any] | None] = {}
+    for member, name, item in _items(listed, key):
         own.setdefault((member, name), item)
     called = names(own, virtual.prefix, reserved)
     # In the order in which members and their items come.
     place = {item: name for name, item in called.items()}
-    return {
-        place[one]: MemberOffer(*one, item if one[1] == place[one] else {**item, "name": place[one]})
-        for one, item in own.items()
-        if one in place
-    }
+    offers, away = dict[str, MemberOffer](), dict[str, str]()
+    for one, item in own.items():
+        if one not in place:
+            continue
+        if item is None:
+            away[place[one]] = one[0]
+        else:
+            offers[place[one]] = MemberOffer(*one, item if one[1] == place[one] else {**item, "name": place[one]})
+    return offers, away
 
 
-def _by(listed: Sequence[MemberList], key: str, named: str, most: int | None = None) -> dict[str, MemberOffer]:
+def _by(
+    listed: Sequence[MemberList], key: str, most: int | None = None
+) -> tuple[dict[str, MemberOffer], dict[str, str]]:
     """Return items that cannot be renamed, by URI or template: of two that have the same, the first member's counts.
 
-    `most` is how many of each member count.
+    `most` is how many of each member count. The second is as `_named` has it.
     """
-    found: dict[str, MemberOffer] = {}
-    for member, uri, item in _items(listed, key, named, most):
-        found.setdefault(uri, MemberOffer(member, uri, item))
-    return found
+    offers, away = dict[str, MemberOffer](), dict[str, str]()
+    for member, uri, item in _items(listed, key, most):
+        if uri in offers or uri in away:
+            continue
+        if item is None:
+            away[uri] = member
+        else:
+            offers[uri] = MemberOffer(member, uri, item)
+    return offers, away

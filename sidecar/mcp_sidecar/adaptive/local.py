@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
@@ -11,7 +11,7 @@ from mcp_core import methods
 from mcp_core.adaptive.choice import fitting
 from mcp_core.claims import Claims
 from mcp_core.methods import Era, Kind
-from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Reject, params_status
+from mcp_core.outcome import INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, UNAVAILABLE, Reject, params_status
 from mcp_core.params import repeating
 from mcp_core.reasons import Reason
 from mcp_core.virtual import DESCRIBE, FIND, OWN_TOOLS, BudgetMode, Virtual
@@ -118,10 +118,11 @@ class Local:
             return await self._call(str(name), params)
         if method == methods.GET_PROMPT:
             offer = self.inventory.prompts.get(str(name))
-            return self._renamed(offer, params, None) if offer else self._unknown(Kind.PROMPT, str(name))
+            return self._renamed(offer, params, None) if offer else self._missing(Kind.PROMPT, str(name))
         if method in (methods.READ_RESOURCE, methods.SUBSCRIBE, methods.UNSUBSCRIBE):
             member = self.inventory.of_uri(str(uri))
-            return Route(member, params) if member else self._unknown(Kind.RESOURCE, str(uri))
+            there = member is not None and member not in self.inventory.left_out
+            return Route(str(member), params) if there else self._missing(Kind.RESOURCE, str(uri), member)
         if method == methods.COMPLETE:
             return self._complete(params)
         status = 404 if self._claims.question.era is Era.MODERN else 200
@@ -141,7 +142,7 @@ class Local:
             inner = arguments.get("arguments", {})
             offer = self.inventory.tools.get(name)
             if offer is None:
-                return self._unknown(Kind.TOOL, name)
+                return self._missing(Kind.TOOL, name)
             # What a schema and its arguments may cost is for no event loop.
             wrong = await self._finder.apart(self._claims.principal, misfit, offer.item, inner)
             if wrong is not None:
@@ -150,7 +151,7 @@ class Local:
             return replace(route, repeated=repeating(offer.item.get("inputSchema"), inner))
         offer = self.inventory.tools.get(name)
         if offer is None:
-            return self._unknown(Kind.TOOL, name)
+            return self._missing(Kind.TOOL, name)
         route = self._renamed(offer, params, name)
         if self._claims.question.era is Era.MODERN:
             return route
@@ -162,20 +163,44 @@ class Local:
         if ref.get("type") == "ref/prompt":
             offer = self.inventory.prompts.get(str(ref.get("name")))
             if offer is None:
-                return self._unknown(Kind.PROMPT, str(ref.get("name")))
+                return self._missing(Kind.PROMPT, str(ref.get("name")))
             return Route(offer.member, {**params, "ref": {**ref, "name": offer.name}})
         uri = str(ref.get("uri"))
         offer = self.inventory.templates.get(uri) or self.inventory.resources.get(uri)
-        return Route(offer.member, params) if offer else self._unknown(Kind.RESOURCE, uri)
+        away = self.inventory.away.get("resourceTemplates", {}).get(uri)
+        return Route(offer.member, params) if offer else self._missing(Kind.RESOURCE, uri, away)
 
     def _renamed(self, offer: MemberOffer, params: Mapping[str, Any], used: str | None) -> Route:
         return Route(offer.member, {**params, "name": offer.name}, used, schema=offer.item.get("inputSchema"))
 
-    def _unknown(self, kind: Kind, name: str) -> Reject:
+    def _missing(self, kind: Kind, name: str, member: str | None = None) -> Reject:
+        """Return the refusal of what nobody here has now: unknown, or of a member that is away."""
+        inventory = self.inventory
+        away = member or inventory.away.get(kind.value, {}).get(name)
+        if away is not None:
+            return unavailable(away, inventory.left_out.get(away, ""))
+        if inventory.unheard:
+            return unheard(kind, name, inventory.unheard)
         return unknown_item(self._claims.question.era, kind, name)
 
     def _bad(self, text: str, reason: Reason) -> Reject:
         return Reject(INVALID_PARAMS, text, reason, status=params_status(self._claims.question.era))
+
+
+def unavailable(member: str, outcome: str) -> Reject:
+    """Return the refusal of what a member would have to answer that does not."""
+    text = f"The server {member} behind this one does not answer now. The others do; try again later."
+    return Reject(UNAVAILABLE, text, Reason.MEMBER_UNAVAILABLE, status=503, detail=outcome)
+
+
+def unheard(kind: Kind, name: str, members: Sequence[str]) -> Reject:
+    """Return the refusal of what no member has that answers, where it may be of those that never did."""
+    what, named = kind.value.removesuffix("s"), ", ".join(members)
+    text = (
+        f"No server behind this one that answers now has the {what} {name[:_SHOWN]}. It may be of these, which do not "
+        f"answer: {named}. Try again later."
+    )
+    return Reject(UNAVAILABLE, text, Reason.MEMBER_UNAVAILABLE, status=503, detail="unheard", name=name[:_SHOWN])
 
 
 def unknown_item(era: Era, kind: Kind, name: str) -> Reject:

@@ -15,15 +15,17 @@ from mcp_core import loosejson, methods
 from mcp_core.claims import Target
 from mcp_core.jsonrpc import SAFE_INTEGER, NotStrictError
 from mcp_core.methods import Era, Kind
-from mcp_core.outcome import UNAVAILABLE, Reject
+from mcp_core.outcome import Reject
 from mcp_core.policy import Access, View
 from mcp_core.question import Asked, Question
 from mcp_core.reasons import Ending, Reason
 from mcp_core.sse import Event
 from mcp_core.surface import ANSWER_LIMITS, unreadable, written
 from mcp_core.terms import Terms
+from mcp_sidecar.adaptive.failing import STATUS, failed_member, name_member, speaks_of_failure
+from mcp_sidecar.adaptive.local import unavailable
 from mcp_sidecar.lane.callers import Call
-from mcp_sidecar.lane.fetch import Fetch
+from mcp_sidecar.lane.fetch import Fetch, LateError
 from mcp_sidecar.lane.fetched import Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.filtering import Tally
 from mcp_sidecar.lane.parts import Parts
@@ -94,7 +96,7 @@ class Relay:
         self._line = line
         self._member = member
         self._message = message
-        self._fetch = Fetch(parts, call, line)
+        self._fetch: Fetch | None = None
         self.heard: Callable[[], bool] | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         """What holds as long as the request is with the member."""
@@ -115,33 +117,38 @@ class Relay:
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
-        return self._fetch.fail(refusal, outcome)
+        # What fails before a member is asked has no fetch yet.
+        fetch = self._fetch or Fetch(self._parts, self._call, self._line)
+        return fetch.fail(refusal, outcome)
 
     @asynccontextmanager
     async def answer(self) -> AsyncIterator[AsyncGenerator[Fetched]]:
         """Give the parts of the answer as they come."""
         with self.during():
-            async with aclosing(self._answer()) as parts:
-                yield parts
+            try:
+                async with aclosing(self._answer()) as parts:
+                    yield parts
+            except LateError as late:
+                raise LateError(failed_member(self._member, late.failed)) from late
 
     async def _answer(self) -> AsyncGenerator[Fetched]:
         for anew in (False, True):
             try:
                 spoken = await self._speak(anew)
             except TalkError as error:
-                yield self.fail(_unavailable(self._member, error.outcome), "unavailable")
+                yield self.fail(unavailable(self._member, error.outcome), "unavailable")
                 return
             call = member_call(self._call, self._member, self._message, spoken, self._repeated)
-            self._fetch = Fetch(self._parts, call, self._line)
-            self._fetch.heard = self.heard
-            async with self._fetch.answer() as fetched:
+            self._fetch = fetch = Fetch(self._parts, call, self._line)
+            fetch.heard = self.heard
+            async with fetch.answer() as fetched:
                 first = True
                 async for part in fetched:
                     gone = first and isinstance(part, Whole) and part.status == _GONE and spoken.session is not None
                     if gone and not anew:
                         break
                     if first:
-                        self._account_for(self._fetch.told.get(methods.REFUSED_HEADER))
+                        self._account_for(fetch.told.get(methods.REFUSED_HEADER))
                     first = False
                     try:
                         changed = await self._changed(part, spoken)
@@ -161,8 +168,12 @@ class Relay:
         self._line.end(Ending.LIMITED if refusal.reason is Reason.TOO_MANY else Ending.REFUSED, refusal)
 
     async def _changed(self, part: Fetched, spoken: Spoken) -> Fetched:
+        if isinstance(part, Failed):
+            return failed_member(self._member, part)
         if isinstance(part, Whole) and part.text:
-            return replace(part, text=await self._text(part.text, spoken))
+            failed = part.status >= 500
+            text = await self._text(part.text, spoken, failed=failed)
+            return replace(part, text=text, status=STATUS if failed else part.status)
         if isinstance(part, Said):
             event = part.event
             if event.id:
@@ -174,10 +185,11 @@ class Relay:
             return Said(text, replace(event, data=text.decode()))
         return part
 
-    async def _text(self, text: bytes, spoken: Spoken) -> bytes:
+    async def _text(self, text: bytes, spoken: Spoken, *, failed: bool = False) -> bytes:
         bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
         cut = self._cut if len(text) > self._cut_over else None
-        if not bridged and cut is None and _METHOD.search(text) is None:
+        named = failed or speaks_of_failure(text)
+        if not bridged and cut is None and not named and _METHOD.search(text) is None:
             # An answer as it came: of messages, only questions of the member need another id.
             return text
         # Read as it was judged, and as clients read it: what they take for a question is one, however odd it is.
@@ -186,7 +198,7 @@ class Relay:
         for message in value if isinstance(value, list) else [value]:
             if isinstance(message, dict):
                 asks, bears = self._is_asking(message), await self._bears(message, cut, bridged=bridged)
-                changed = changed or asks or bears
+                changed = changed or asks or bears or name_member(self._member, message, failed=failed)
         return await self._done(len(text), written, value) if changed else text
 
     async def _done(self, size: int, work: Callable[..., Any], *of: Any) -> Any:
@@ -267,7 +279,13 @@ def member_call(
         headers |= _modern_headers(message, method)
         own = {name: one for name, one in call.headers.items() if name.startswith(methods.PARAM_HEADER_PREFIX)}
         headers |= own if repeated is None else dict(repeated)
-    terms = Terms(EVERYTHING, server_messages=claims.terms.server_messages, hide=claims.terms.hide)
+    said_here = claims.terms
+    terms = Terms(
+        EVERYTHING,
+        server_messages=said_here.server_messages,
+        hide=said_here.hide,
+        call_seconds=said_here.call_seconds,
+    )
     question = Question(spoken.era, spoken.version, claims.question.place, asked)
     said = replace(claims, terms=terms, question=question, method=method or methods.RESPONSE_METHOD)
     target = Target(member, spoken.era, call.target.affinity, spoken.session)
@@ -295,8 +313,3 @@ def _in_era(message: Mapping[str, Any], spoken: Spoken) -> dict[str, Any]:
     else:
         params.pop("_meta", None)
     return {**message, "params": params}
-
-
-def _unavailable(member: str, outcome: str) -> Reject:
-    text = f"The server {member} behind this one does not answer now. The others do; try again later."
-    return Reject(UNAVAILABLE, text, Reason.MEMBER_UNAVAILABLE, status=503, detail=outcome)

@@ -53,6 +53,8 @@ _ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
     INVALID_REQUEST, "A virtual server takes one message at a time: send them one by one.", Reason.BATCH
 )
+_LISTS: Final = {method: key for method, key, _ in methods.LIST_METHODS}
+"""The key of each list in its result, by method."""
 _TAKEN: Final = (202, dict[str, str](), b"")
 
 
@@ -151,18 +153,19 @@ class Serving:
         uri = params.get("uri")
         if method == methods.READ_RESOURCE and isinstance(uri, str) and uri.startswith(URI_PREFIX):
             return await self._whole_output(uri)
-        local = Local(self.name, self.claims, self.virtual, self._all.finder, await self.take())
+        listed = _LISTS.get(method)
+        patient = listed is None and method != methods.DISCOVER
+        local = Local(self.name, self.claims, self.virtual, self._all.finder, await self.take(patient=patient))
         if method == methods.DISCOVER:
             return self._result({**local.introduction(), "supportedVersions": list(methods.VERSIONS)}, cached=True)
-        for listed, key, _ in methods.LIST_METHODS:
-            if method == listed:
-                used = self._all.used(self.name, self.claims.principal)
-                page = local.page(key, params.get("cursor"), used)
-                return page if isinstance(page, Reject) else self._result(page, cached=True)
+        if listed is not None:
+            used = self._all.used(self.name, self.claims.principal)
+            page = local.page(listed, params.get("cursor"), used)
+            return page if isinstance(page, Reject) else self._result(page, cached=True)
         route = await local.route(method, params)
-        if isinstance(route, Reject) and route.reason is Reason.DENIED_ITEM:
-            # It may be there since a moment ago.
-            local.inventory = await self.take(anew=True)
+        if isinstance(route, Reject) and route.reason in (Reason.DENIED_ITEM, Reason.MEMBER_UNAVAILABLE):
+            # It may be there since a moment ago. Of members that failed each is asked when its turn has come.
+            local.inventory = await self.take(anew=route.reason is Reason.DENIED_ITEM)
             route = await local.route(method, params)
         if isinstance(route, Reject):
             return route
@@ -218,10 +221,13 @@ class Serving:
                 return refusal
         return self._result({"contents": list(kept.contents)}, cached=True)
 
-    async def take(self, *, anew: bool = False) -> Inventory:
-        """Return what there is for the caller; with `anew`, nothing that was asked for long ago."""
+    async def take(self, *, anew: bool = False, patient: bool = False) -> Inventory:
+        """Return what there is for the caller; with `anew`, nothing that was asked for long ago.
+
+        With `patient` no member that failed is asked again: a call of another one does not wait for it.
+        """
         since = time.monotonic() - ANEW_SECONDS if anew else None
-        return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since)
+        return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since, patient=patient)
 
     async def _initialize(self, params: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes] | Reject:
         wanted = params.get("protocolVersion")

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -67,7 +68,7 @@ def read_id(id_: str) -> AgentSaid:
 
 @dataclass(slots=True)
 class _Kept:
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    lock: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
     opened: bool = False
     session: str | None = None
     talk: Talk | None = None
@@ -166,7 +167,9 @@ class MemberSessions:
         await self._of(session, member).subscribed.wait()
 
     def _of(self, session: str, member: str) -> _Kept:
-        kept = self._kept.setdefault((session, member), _Kept())
+        kept = self._kept.get((session, member))
+        if kept is None:
+            kept = self._kept[session, member] = _Kept()
         self._kept.move_to_end((session, member))
         if len(self._kept) > MOST:
             self._part(self._kept.popitem(last=False)[1])

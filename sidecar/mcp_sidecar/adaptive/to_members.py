@@ -64,8 +64,10 @@ class ToMembers:
         self._known = known
         self._parts = parts
         self._way = way
-        kept = {name: one for name, one in call.headers.items() if name != methods.LAST_EVENT_HEADER}
-        self._call = replace(call, headers=kept)
+        if methods.LAST_EVENT_HEADER in call.headers:
+            kept = {name: one for name, one in call.headers.items() if name != methods.LAST_EVENT_HEADER}
+            call = replace(call, headers=kept)
+        self._call = call
         self._virtual = virtual
         self._line = line
         self._name = call.target.server
@@ -214,7 +216,7 @@ class ToMembers:
         """
         headers = _BARE_HEADERS if bare else self._call.headers
         headers = headers if after is None else {**headers, methods.LAST_EVENT_HEADER: after}
-        call = replace(self._call, headers=headers)
+        call = self._call if headers is self._call.headers else replace(self._call, headers=headers)
         line = Line(time.monotonic()) if beside else self._line
         apart = partial(self._known.finder.apart, self._principal)
         relay = Relay(self._parts, call, line, member, message, repeated, apart=apart)

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -40,6 +41,8 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 """Bytes, as they were sent, of all lists that are kept; what was asked for longest ago goes first."""
 IDLE_SECONDS: Final = 300.0
 """How long a member is kept that nobody asks for."""
+NAMED_BY: Final = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
+"""What items are known by, by the key of the result that lists them."""
 REFUSED: Final = "refused"
 """The member does not know the principal, or does not let it in: nobody is told of such a member."""
 UNAVAILABLE: Final = "unavailable"
@@ -50,7 +53,10 @@ _FAILURES: Final = frozenset({INTERNAL_ERROR, outcome.UNAVAILABLE, 429, *range(5
 
 @dataclass(frozen=True, slots=True)
 class MemberList:
-    """What one member lists: key of the result -> items. `failed` is a word for why there is nothing."""
+    """What one member lists: key of the result -> items. `failed` is a word for why there is nothing.
+
+    Of one that failed `had` is what it listed before, key -> names or URIs; None where nobody here knows.
+    """
 
     member: str
     items: Mapping[str, list[Any]] = field(default_factory=dict)
@@ -58,13 +64,24 @@ class MemberList:
     failed: str | None = None
     size: int = 0
     """Bytes of these lists, as they were sent."""
+    had: Mapping[str, Sequence[str]] | None = None
+
+    def names(self) -> Mapping[str, Sequence[str]] | None:
+        """Return what it lists, or listed before it failed: key -> names or URIs."""
+        if self.failed is not None:
+            return self.had
+        return {key: _texts(self.items.get(key, []), named) for key, named in NAMED_BY.items()}
+
+
+def _texts(items: list[Any], named: str) -> list[str]:
+    return [one[named] for one in items if isinstance(one, dict) and isinstance(one.get(named), str)]
 
 
 @dataclass(slots=True)
 class _Kept:
     """One member for one principal: the conversation that is open with it, and what it listed last."""
 
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    lock: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
     talk: Talk | None = None
     introduction: Mapping[str, Any] = field(default_factory=dict)
     listed: MemberList | None = None
@@ -76,10 +93,12 @@ class _Kept:
     paced: float = 0.0
     gone: bool = False
 
-    def fresh(self, now: float, since: float | None) -> MemberList | None:
-        """Return what was listed where that is good enough."""
-        good = self.listed is not None and now < self.until and (since is None or self.asked >= since)
-        return self.listed if good else None
+    def fresh(self, now: float, since: float | None, *, patient: bool) -> MemberList | None:
+        """Return what was listed where that is good enough; with `patient` that it failed is."""
+        if self.listed is None:
+            return None
+        good = now < self.until and (since is None or self.asked >= since)
+        return self.listed if good or (patient and self.listed.failed is not None) else None
 
 
 class Warm:
@@ -92,19 +111,24 @@ class Warm:
         self._size = 0
 
     def known(
-        self, by: str, members: Sequence[str], principal: Principal, since: float | None
+        self, by: str, members: Sequence[str], principal: Principal, since: float | None, *, patient: bool = False
     ) -> list[MemberList] | None:
         """Return what all members list, None where one of them must be asked. Otherwise as `listed`."""
         now = time.monotonic()
-        found = [self._of(by, member, principal).fresh(now, since) for member in members]
+        found = [self._of(by, member, principal).fresh(now, since, patient=patient) for member in members]
         return None if None in found else [one for one in found if one is not None]
 
-    async def listed(self, by: str, member: str, principal: Principal, *, since: float | None = None) -> MemberList:
-        """Return what a member lists for a principal; what was asked for before `since` (monotonic) is too old."""
+    async def listed(
+        self, by: str, member: str, principal: Principal, *, since: float | None = None, patient: bool = False
+    ) -> MemberList:
+        """Return what a member lists for a principal; what was asked for before `since` (monotonic) is too old.
+
+        With `patient` a member that failed is not asked again: whoever wants another one does not wait for it.
+        """
         kept = self._of(by, member, principal)
         async with kept.lock:
             now = time.monotonic()
-            if (known := kept.fresh(now, since)) is not None:
+            if (known := kept.fresh(now, since, patient=patient)) is not None:
                 return known
             kept.listed, kept.asked = await self._ask(kept, by, member, principal), now
             if not kept.gone:
@@ -137,7 +161,9 @@ class Warm:
 
     def _of(self, by: str, member: str, principal: Principal) -> _Kept:
         key = (by, member, principal)
-        kept, now = self._kept.setdefault(key, _Kept()), time.monotonic()
+        kept, now = self._kept.get(key), time.monotonic()
+        if kept is None:
+            kept = self._kept[key] = _Kept()
         kept.wanted = now
         self._kept.move_to_end(key)
         while len(self._kept) > 1:
@@ -160,7 +186,9 @@ class Warm:
                     if fresh:
                         break
         kept.talk = None
-        return MemberList(member, failed=failed)
+        had = None if kept.listed is None or failed == REFUSED else kept.listed.names()
+        size = sum(len(name) for names in (had or {}).values() for name in names)
+        return MemberList(member, failed=failed, had=had, size=size)
 
     async def _read(self, kept: _Kept, by: str, member: str, principal: Principal, *, fresh: bool) -> MemberList:
         if fresh or kept.talk is None:

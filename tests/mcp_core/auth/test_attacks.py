@@ -138,3 +138,29 @@ def test_skew_forgives_clocks_and_nothing_beyond_it():
     assert ask([f"Bearer {KIT.token(exp=now - config.SKEW)}"]).reason == "token-expired"
     assert ask([f"Bearer {KIT.token(nbf=now + config.SKEW)}"]).id == "ann"
     assert ask([f"Bearer {KIT.token(nbf=now + config.SKEW + 1)}"]).reason == "token-early"
+
+
+def chain(number):
+    """Return a claim act of so many, one for the other."""
+    act = {"sub": "first"}
+    for at in range(number - 1):
+        act = {"sub": f"server-{at}", "act": act}
+    return act
+
+
+@pytest.mark.requirement("AUTH-330")
+@pytest.mark.parametrize("number", [1, 2, 12])
+def test_all_who_act_are_counted_and_the_last_is_named(number):
+    found = ask([f"Bearer {KIT.token(act=chain(number))}"])
+    assert (found.via, found.actors) == (chain(number)["sub"], number)
+
+
+@pytest.mark.requirement("AUTH-330")
+@pytest.mark.parametrize("inner", ["text", None, 7, [], {"iss": "x"}], ids=repr)
+def test_one_further_in_counts_whatever_it_is(inner):
+    assert ask([f"Bearer {KIT.token(act={'sub': 'first', 'act': inner})}"]).actors == 2
+
+
+def test_nobody_acts_in_a_token_without_the_claim():
+    found = ask([f"Bearer {KIT.token()}"])
+    assert (found.via, found.actors) == ("", 0)

@@ -15,6 +15,7 @@ FILLED = {
     "implied_scopes": None,
     "denial": "hide",
     "skew": config.SKEW,
+    "max_actors": config.ACTORS,
 }
 """What Kong makes of a section that nobody wrote."""
 
@@ -64,6 +65,9 @@ def test_where_nothing_is_written_there_is_no_authorization(section):
         ({"denial": "open"}, "denial"),
         ({"skew": -1}, "skew"),
         ({"skew": 301}, "skew"),
+        ({"max_actors": -1}, "max_actors"),
+        ({"max_actors": 16}, "max_actors"),
+        ({"max_actors": True}, "max_actors"),
         ({"skew": True}, "skew"),
     ],
 )

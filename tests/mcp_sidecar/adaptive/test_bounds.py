@@ -83,7 +83,7 @@ class KnownLists:
         self._size = size
         self._lists = {}
 
-    def known(self, _by, members, principal, _since):
+    def known(self, _by, members, principal, _since, **_patient):
         listed = MemberList(members[0], {"tools": list(TOOLS.values())}, size=self._size)
         return [self._lists.setdefault(principal, listed)]
 
