@@ -114,7 +114,7 @@ class AuditHead(Base):
 
 
 _TAKEN: Final = select(Delivery.key).where(Delivery.key == bindparam("digest"))
-_TAKE: Final = insert(Delivery.__table__)
+_TAKE: Final = insert(Delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def take(engine: Engine, collector: str, batch: UsageBatch) -> bool:
     def work(session: Session) -> bool:
         if session.execute(_TAKEN, {"digest": digest}).first() is not None:
             return False
-        session.execute(_TAKE, {"key": digest, "at": batch.at, "ids": ids.encode()})
+        session.connection().execute(_TAKE, {"key": digest, "at": batch.at, "ids": ids.encode()})
         _add(session, (_row(collector, HOUR, key, counted) for key, counted in batch.counts.items()))
         if batch.audit is not None:
             session.merge(AuditHead(collector=collector, seq=batch.audit.seq, hash=batch.audit.hash))
