@@ -9,6 +9,7 @@ local own = require "kong.plugins.mcp-answers.own"
 
 local kong, ngx = kong, ngx
 local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match, string.sub
+local remember = law.remember
 
 local FORMAT = "1"
 local REQUEST_KEY = "mcp_request_" .. FORMAT
@@ -46,10 +47,13 @@ end
 -- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
 -- agent's path, which would name another resource; and an MCP endpoint has no query but what the server's operator wants:
 -- see spec/decisions/118 and 253.
+local function bare(path) return byte(path, -1) == 47 and sub(path, 1, -2) or path end
+
 local function ask_the_endpoint(query)
   local service = kong.router.get_service()
   local path = service and service.path or "/"
-  if (gsub(ngx.var.upstream_uri, "/$", "")) == (gsub(path, "/$", "")) then ngx.var.upstream_uri = path end
+  local asked = ngx.var.upstream_uri
+  if asked ~= path and bare(asked) == bare(path) then ngx.var.upstream_uri = path end
   ngx.req.set_uri_args(query or "")
   if query then -- it may be a secret, and log plugins write both down
     kong.log.set_serialize_value("request.querystring", {})
@@ -99,11 +103,14 @@ local function private(value)
     or "private, no-cache"
 end
 
+-- The nginx variable of a header of the server's.
+local variable = remember(function(name) return "upstream_http_" .. gsub(name, "-", "_") end)
+
 -- Takes off what the server wrote, and leaves what plugins of Kong wrote, some of which ran before this one.
 local function clean_headers()
   for name, value in pairs(ngx.resp.get_headers(0)) do
     if not PASSED[name] then
-      local theirs = ngx.var["upstream_http_" .. gsub(name, "-", "_")]
+      local theirs = ngx.var[variable(name)]
       local mine = type(value) == "table" and value[#value] or value
       if theirs and (theirs == mine or find(theirs, mine, 1, true)) then
         ngx.header[name] = name == "cache-control" and private(theirs) or nil
@@ -116,14 +123,14 @@ end
 local CHARSETS = { [""] = true, ["utf-8"] = true, utf8 = true, ["utf_8"] = true, ["us-ascii"] = true, ascii = true,
   ["iso-8859-1"] = true, ["iso8859-1"] = true, ["latin-1"] = true, latin1 = true, ["windows-1252"] = true }
 
-local function read_type(kind)
+local read_type = remember(function(kind)
   local name, rest = match(kind, "^%s*([%w/+.-]+)%s*(.*)$")
-  if not name or rest ~= "" and byte(rest) ~= 59 then return nil end
+  if not name or rest ~= "" and byte(rest) ~= 59 then return false end
   for value in gmatch(rest, ";%s*charset%s*=([^;]*)") do
-    if not CHARSETS[gsub(value, "[\"'%s]", "")] then return nil end
+    if not CHARSETS[gsub(value, "[\"'%s]", "")] then return false end
   end
-  return name == "application/json" and "json" or name == "text/event-stream" and "stream" or nil
-end
+  return name == "application/json" and "json" or name == "text/event-stream" and "stream"
+end)
 
 -- What becomes of the body: "stream", "json", "error" (of a 4xx or 5xx), "none", or why the answer is replaced.
 local function read_head(question)
@@ -308,9 +315,9 @@ function Answers:log(conf)
   if conf.lean_records then leave_out() end
   local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
   if not question or not question.server then return end
-  local headers = ngx.req.get_headers(0)
-  local session = headers["mcp-session-id"]
-  if type(session) == "string" then
+  -- One by one, not all of them: the guard takes each of these once at most, and no other spelling of the first three.
+  local session, trace = ngx.var.http_mcp_session_id, ngx.var.http_traceparent
+  if session then
     local hash = require("resty.sha256"):new()
     hash:update(question.server .. "\0" .. session)
     session = sub(require("resty.string").to_hex(hash:final()), 1, 16)
@@ -319,10 +326,10 @@ function Answers:log(conf)
   kong.log.set_serialize_value("mcp", {
     format = 1, hop = "guard", lane = "call", server = question.server, era = question.era,
     principal = question.principal, session = session,
-    method = question.method or headers["mcp-method"], name = name_of(headers["mcp-name"]),
+    method = question.method or ngx.var.http_mcp_method, name = name_of(ngx.var.http_mcp_name),
     outcome = failed and "withheld" or held.outcome or "passed",
     reason = failed and "answer" or held.reason, detail = failed or nil,
-    trace = type(headers["traceparent"]) == "string" and headers["traceparent"] or nil,
+    trace = trace and not find(trace, ",", 1, true) and trace or nil, -- two of them are none
   })
 end
 
