@@ -144,6 +144,9 @@ class Kind(StrEnum):
     APP = "apps"
     """Pages of apps: the same."""
 
+    # That of Enum is written in Python, and kinds are looked up by several times in each decision; equal texts, equal hashes.
+    __hash__ = str.__hash__
+
 
 URI_KINDS: Final = frozenset({Kind.RESOURCE, Kind.SKILL, Kind.APP})
 """Kinds whose items are named by URIs."""
