@@ -1,7 +1,7 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
-The order of PDK calls is the speed of the gateway: an allowed tools/call makes three (get_headers, get_raw_body,
-set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
+The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
+that leaves what is to be done with it. Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
 the service behind the route has no targets of its own, so that silence refuses too.
 """
 
@@ -104,18 +104,18 @@ class Guard:
         tokens = settings.tokens if self._acting is None else None
         if tokens and _is_about_tokens(kong, tokens, http_method):
             return
-        headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
+        headers, given, held = answers.read_request(kong, answers.MAX_HEADERS)
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
-        caller = self._caller(kong, headers, http_method)
+        caller = self._caller(kong, headers, http_method, given)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
             self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        body = parts.body(kong) if refusal is None and http_method in ("POST", "DELETE") else b""
+        body = parts.body(kong, given) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
@@ -153,10 +153,10 @@ class Guard:
         brought = settings.tokens.brought(asked.headers) if settings.tokens else None
         return settings.server_tokens.find(asked.kong, asked.principal, brought, id_)
 
-    def _caller(self, kong: Kong, headers: http.Headers, http_method: str) -> WhoAsks | Reject:
+    def _caller(self, kong: Kong, headers: http.Headers, http_method: str, body: bytes | None) -> WhoAsks | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one."""
         if self._acting is not None:
-            acted = self._acting.principal(kong, headers, http_method, parts.body(kong), time.time())
+            acted = self._acting.principal(kong, headers, http_method, parts.body(kong, body), time.time())
             return acted if isinstance(acted, Reject) else WhoAsks(lambda: acted, acted)
         tokens = self._settings.tokens
         if tokens is None:

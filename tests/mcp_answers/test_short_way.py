@@ -166,7 +166,7 @@ def test_what_the_frame_does_not_hold_and_all_without_mcp_answers_takes_kongs_ow
 def test_a_body_in_a_file_is_named():
     seen = run(Turn(verdict(do=OPENS)), body_file="/tmp/body-1")
     assert seen[b"frames"][1].endswith(struct.pack("=I", 11) + b"POST/notes/mcp127.0.0.1nullnull{}/tmp/body-1")
-    assert b"mcp_request_1\nf" in seen[b"frames"][1]
+    assert b"mcp_request_2\nf" in seen[b"frames"][1]
 
 
 def whole(text, size=None):

@@ -12,7 +12,8 @@ local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, st
 local remember = law.remember
 
 local FORMAT = "1"
-local REQUEST_KEY = "mcp_request_" .. FORMAT
+local HEADERS_KEY, REQUEST_KEY = "mcp_request_1", "mcp_request_2"
+local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
   token = true, server = true, principal = true, cuts = true, query = true }
@@ -28,11 +29,18 @@ local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding
 -- After mcp-guard (940), which leaves the question in kong.ctx.shared: no client can write there.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
--- What the guard reads of the request's context: the request's headers as they are then. With it this plugin announces
--- itself, as nobody else can write there.
+local function headers_now() return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+
+-- What the guard reads of the request's context: the request's headers as they are then, and behind a line feed its body, as
+-- each thing that it asks Kong for has its price. A body that is not ASCII it asks for: a text of Kong's protocol is UTF-8.
+-- With it this plugin announces itself, as nobody else can write there.
 local REQUEST = {
   __index = function(_, key)
-    if key == REQUEST_KEY then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+    if key == HEADERS_KEY then return headers_now() end
+    if key ~= REQUEST_KEY then return nil end
+    local body = kong.request.get_raw_body()
+    if type(body) ~= "string" or #body > MAX_BODY or find(body, "[\128-\255]") then return headers_now() end
+    return headers_now() .. "\n" .. body
   end,
 }
 

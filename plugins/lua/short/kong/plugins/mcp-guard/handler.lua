@@ -13,6 +13,7 @@ local concat, unpack = table.concat, unpack
 
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
+local REQUEST_KEY = "mcp_request_2" -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
 
@@ -26,7 +27,7 @@ local Guard = { PRIORITY = external.PRIORITY, VERSION = "0.2.0" }
 local MARK, SIZES = "\0KW2", "IIIIIIIII"
 local READS = concat({ PHASE, "t kong.request.get_method", "t kong.request.get_path", "t kong.request.get_raw_query",
   "t kong.client.get_forwarded_ip", "t kong.nginx.get_var ssl_client_raw_cert", "j kong.client.get_consumer",
-  "j kong.router.get_route", "t kong.ctx.shared.get " .. HEADERS_KEY, "" }, "\n")
+  "j kong.router.get_route", "t kong.ctx.shared.get " .. REQUEST_KEY, "" }, "\n")
 local NAMES = {}
 for kind in ("bfe"):gmatch "." do NAMES[kind] = lpack.pack("I", #READS + 1) .. READS .. kind end
 
