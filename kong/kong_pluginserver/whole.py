@@ -4,12 +4,12 @@ No part of Kong's protocol: a caller in Lua on this machine speaks it, on the sa
 see spec/decisions/295). A plugin knows no difference: its `kong` answers from the frame. What the frame does not hold
 ends the event with the word that it must be asked in the long way, as Kong's own event.
 
-The frame begins with four bytes that begin no RpcCall, rpc.WHOLE_MARK. Behind them are, each number of four bytes as this machine
-has it:
+The frame begins with four bytes that begin no RpcCall, rpc.WHOLE_MARK. Behind them are, each number of four bytes as
+this machine has it:
 
     sequence number, instance id, size of the names
     the names, in lines: the phase, and then for each value a letter, a space and a name
-      t what a PDK method gives, as text, or j the same as JSON: its name, with a space and its argument where it has one
+      t what a PDK method gives, as text, or j the same as JSON: its name, and a space and its argument if it has one
       b the request body, or f the file that it is in, or e why there is none: without a space and a name
     the size of each value
     the values

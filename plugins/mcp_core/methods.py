@@ -144,7 +144,7 @@ class Kind(StrEnum):
     APP = "apps"
     """Pages of apps: the same."""
 
-    # That of Enum is written in Python, and kinds are looked up by several times in each decision; equal texts, equal hashes.
+    # That of Enum is written in Python, and each decision looks kinds up several times; equal texts, equal hashes.
     __hash__ = str.__hash__
 
 

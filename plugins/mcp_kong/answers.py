@@ -6,7 +6,6 @@ upstream that it names, changes the headers as it says, and judges what comes ba
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted

@@ -1,8 +1,8 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
 The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
-that leaves what is to be done with it. Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
-the service behind the route has no targets of its own, so that silence refuses too.
+that leaves what is to be done with it. Whatever is not admitted ends in response.exit, and whatever raises ends in the
+plugin server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
 """
 
 from __future__ import annotations

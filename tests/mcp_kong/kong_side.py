@@ -73,7 +73,7 @@ class KongSide:
                 "kong_request_id": "r-1",
                 "ssl_client_raw_cert": certificate,
             }.get,
-            "ctx.shared.get": lambda key: self._shared(key, headers, body, whole) if answers else None,
+            "ctx.shared.get": lambda key: self._shared(key, headers, body, whole=whole) if answers else None,
             "ctx.shared.set": self._set_shared,
             **dict.fromkeys(("response.exit", "log.set_serialize_value", "client.authenticate")),
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
@@ -115,7 +115,7 @@ class KongSide:
                 self.next_hop[name.lower()] = value
 
     @staticmethod
-    def _shared(key: str, headers: dict[str, Any], body: bytes, whole: bool) -> str | None:
+    def _shared(key: str, headers: dict[str, Any], body: bytes, *, whole: bool) -> str | None:
         """Give what mcp-answers does: headers, and with `whole` the body behind them."""
         if key != "mcp_request_2":
             return None
