@@ -37,7 +37,6 @@ from mcp_core.seal import Session
 from mcp_core.tasks import Task
 from mcp_core.uris import MAX_LENGTH as MAX_URI
 
-_INPUT_KINDS: Final = frozenset(methods.INPUT_KINDS.values())
 _SINGULAR: Final = {Kind.TOOL: "tool", Kind.PROMPT: "prompt", Kind.RESOURCE: "resource"}
 _SHOWN: Final = 256
 """Characters of a name that a refusal gives back: it need not be as long as what was sent."""
@@ -366,7 +365,7 @@ def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
     servers that only the policy knows, and what modern servers ask for within their results.
     """
     inspection, told = guard.inspection, guard.server_messages
-    asks = read.era is Era.LEGACY or told.kinds >= _INPUT_KINDS
+    asks = read.era is Era.LEGACY or told.kinds >= methods.ALL_INPUT_KINDS
     if inspection.results is not Mode.OFF or read.batch or told.methods or not asks:
         return Lane.INSPECT
     for message in read.messages:

@@ -359,6 +359,7 @@ INPUT_KINDS: Final = {
     ROOTS: ServerKind.ROOTS,
 }
 """What a modern server asks for within a result (2026-07-28, basic/patterns/mrtr), and the kind that it is of."""
+ALL_INPUT_KINDS: Final = frozenset(INPUT_KINDS.values())
 INPUT_REQUESTS: Final = "inputRequests"
 INPUT_RESPONSES: Final = "inputResponses"
 REQUEST_STATE: Final = "requestState"
