@@ -15,7 +15,8 @@ PEER_LOCKS := litellm contextforge
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
-	matrix mutants peers bench-peers bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures
+	matrix mutants peers bench-peers bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures \
+	profile
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +81,9 @@ conformance: $(READY) node ## Run the official suite directly and through the ga
 
 bench: $(READY) ## Measure speed and memory, print the table, write build/bench.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick)
+
+profile: $(READY) ## Measure where the time of a guarded call goes on a real Kong, print the table, draw docs/speed.svg
+	@$(BIN)/python tests/bench/profile.py $(if $(QUICK),--quick)
 
 bench-auth: $(READY) ## Measure what access tokens cost, print the table, write build/auth.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/auth.json auth

@@ -14,7 +14,7 @@ refusal = REFUSAL
 unreadable = UNREADABLE
 # What kong_pluginserver may send ahead of the phase, and what it need not wait for; kong-pdk's server knows neither. If
 # Kong does not know the upstream, the request stays with its route's service, which has no targets: Kong answers 503.
-prefetch = {"access": (("kong.ctx.shared.get", REQUEST), ("kong.request.get_raw_body",))}
+prefetch = {"access": (("kong.ctx.shared.get", REQUEST),)}
 unawaited = ("kong.service.set_upstream",)
 
 

@@ -91,6 +91,8 @@ def build(hub: Hub[Connection], read_body: Reader) -> Namespace:
                 call = _asked(read, changes=path not in READING)
                 if path == "kong.request.get_raw_body":
                     call = _uploaded(read_body)
+                elif path == "kong.ctx.shared.get":  # what a plugin in Lua gives there may hold the body
+                    call = _uploaded(read)
             method = _method(running, path, send, call)
         method.__name__ = method.__qualname__ = path
         add_method(kong, path, method)

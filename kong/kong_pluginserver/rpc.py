@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from typing import Any, Final, NamedTuple
 
 from kong_pluginserver import wire
@@ -19,9 +20,12 @@ START: Final = 33
 STATUS: Final = 34
 CLOSE: Final = 35
 EVENT: Final = 36
-WHOLE: Final = 40
+WHOLE: Final = 0
 """No command of Kong's, see whole."""
-_COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT, WHOLE})
+WHOLE_MARK: Final = b"\0KW2"
+"""How it begins: a field of number 0, which no message of ProtoBuf has."""
+_SEQUENCE: Final = slice(4, 8)
+_COMMANDS: Final = frozenset({GET_NAMES, GET_INFO, START, STATUS, CLOSE, EVENT})
 
 
 class RpcCall(NamedTuple):
@@ -43,6 +47,8 @@ def parse_call(data: bytes) -> RpcCall:
     Raises:
         MalformedFrame: it is no RpcCall, or of a command that is not known.
     """
+    if data.startswith(WHOLE_MARK) and len(data) >= _SEQUENCE.stop:
+        return RpcCall(int.from_bytes(data[_SEQUENCE], sys.byteorder), WHOLE, config=data)
     sequence = command = 0
     body = b""
     for number, value in wire.scan(data):
@@ -52,8 +58,6 @@ def parse_call(data: bytes) -> RpcCall:
             sequence = wire.signed(value)
     if not command:
         raise MalformedFrame("a call without a known command")
-    if command == WHOLE:
-        return RpcCall(sequence, command, config=body)
     if command == START:
         # Not remembered below: configurations can hold secrets.
         fields = dict(wire.scan(body))

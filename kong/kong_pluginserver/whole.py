@@ -4,12 +4,15 @@ No part of Kong's protocol: a caller in Lua on this machine speaks it, on the sa
 see spec/decisions/295). A plugin knows no difference: its `kong` answers from the frame. What the frame does not hold
 ends the event with the word that it must be asked in the long way, as Kong's own event.
 
-The frame is an RpcCall whose field 40 is, in this order:
+The frame begins with four bytes that begin no RpcCall, rpc.WHOLE_MARK. Behind them are, each number of four bytes as
+this machine has it:
 
-    1 instance id, 2 phase
-    3 name of a PDK method that reads, with a space and its argument where it has one; behind each of these
-      4 what it gives, as text, or 5 the same as JSON
-    6 the request body, or 7 the file that it is in, or 8 why there is none
+    sequence number, instance id, size of the names
+    the names, in lines: the phase, and then for each value a letter, a space and a name
+      t what a PDK method gives, as text, or j the same as JSON: its name, and a space and its argument if it has one
+      b the request body, or f the file that it is in, or e why there is none: without a space and a name
+    the size of each value
+    the values
 
 The answer is one frame of JSON: {"format": 1, "sequence": that of the call, "do": [[method, argument...], ...]}, with
 `exit` ([status, body, headers]) where that ends the request; or `ask` in place of `do`: "long" where the event must be
@@ -19,7 +22,9 @@ asked in the long way, "start" where nobody knows the instance. Whatever else co
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from threading import get_ident
 from typing import Any, Final
 
@@ -31,6 +36,11 @@ from kong_pluginserver.methods import EXIT, MAYBE, METHODS, exit_parts
 from kong_pluginserver.pdk import Namespace, add_method
 
 FORMAT: Final = 1
+_HEAD: Final = struct.Struct("=II")
+_HEAD_AT: Final = 8
+_NAMES_AT: Final = 16
+_BODIES: Final = {"b": 1, "f": 2, "e": 3}
+"""The fields of get_raw_body's reply, by letter."""
 WRITES: Final = frozenset(
     {
         "kong.ctx.shared.set",
@@ -47,6 +57,28 @@ WRITES: Final = frozenset(
 ASK_LONG: Final = {"ask": "long"}
 START_ANEW: Final = {"ask": "start"}
 _BODY: Final = "kong.request.get_raw_body"
+_SHARE: Final = "kong.ctx.shared.set"
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+@lru_cache(64)
+def _read_names(names: bytes) -> tuple[str, dict[str, tuple[str, int]], struct.Struct, int | None]:
+    """Return the phase, the letter and place of each value by its name, their sizes' form, and the field of a body.
+
+    Whoever speaks this has the same few lists of names for all its events.
+
+    Raises:
+        ValueError: a line is none.
+    """
+    phase, *lines = names.decode().split("\n")
+    body = _BODIES[lines.pop()] if lines and lines[-1] in _BODIES else None
+    places = {}
+    for place, line in enumerate(lines):
+        kind, blank, name = line.partition(" ")
+        if kind not in ("t", "j") or not blank:
+            raise ValueError("no name where one belongs")
+        places[name] = kind, place
+    return phase, places, struct.Struct(f"={len(lines) + (body is not None)}I"), body
 
 
 class WholeEvent:
@@ -55,11 +87,11 @@ class WholeEvent:
     Attributes:
         instance_id: of the plugin.
         phase: to be run.
-        body: the field of get_raw_body's reply as Kong sends it; empty where the frame says nothing of a body.
+        body: the field of get_raw_body's reply that it would stand in, and what is in it; None where nothing says so.
         steps: the changes, in their order.
     """
 
-    __slots__ = ("_ended", "_reads", "_stop", "body", "instance_id", "phase", "steps")
+    __slots__ = ("_at", "_data", "_ended", "_places", "_sizes", "_stop", "body", "instance_id", "phase", "steps")
 
     def __init__(self, data: bytes) -> None:
         """Read a frame. What was carried is looked at when it is asked for: others' bytes harm nobody.
@@ -67,23 +99,24 @@ class WholeEvent:
         Raises:
             MalformedFrame: it is none.
         """
-        self.instance_id, self.phase, self.body = 0, "", b""
         self.steps: list[list[Any]] = []
-        self._reads: dict[bytes, tuple[int, bytes]] = {}
         self._ended: list[Any] | None = None
         self._stop: Stop | None = None
-        name = b""
-        for number, value in wire.scan(data):
-            if number == 3:
-                name = wire.raw(value)
-            elif number in (4, 5):
-                self._reads[name] = number, wire.raw(value)
-            elif number == 1:
-                self.instance_id = wire.signed(value)
-            elif number == 2:
-                self.phase = wire.text(value)
-            elif number in (6, 7, 8):
-                self.body = wire.chunk(number - 5, wire.raw(value))
+        self._data = data
+        try:
+            self.instance_id, size = _HEAD.unpack_from(data, _HEAD_AT)
+            self.phase, self._places, sizes, body = _read_names(data[_NAMES_AT : _NAMES_AT + size])
+            self._sizes = sizes.unpack_from(data, _NAMES_AT + size)
+        except (struct.error, ValueError):
+            raise MalformedFrame("an event that breaks off, or has no names") from None
+        self._at = _NAMES_AT + size + sizes.size
+        if self._at + sum(self._sizes) != len(data):
+            raise MalformedFrame("an event of another size than its values")
+        self.body = None if body is None else (body, self._value(len(self._sizes) - 1))
+
+    def _value(self, place: int) -> bytes:
+        start = self._at + sum(self._sizes[:place])
+        return self._data[start : start + self._sizes[place]]
 
     def read(self, name: str) -> Any:
         """Return what was carried under a name.
@@ -93,12 +126,12 @@ class WholeEvent:
             NotText: it is not UTF-8.
         """
         try:
-            kind, data = self._reads[name.encode()]
+            kind, place = self._places[name]
         except KeyError:
             raise self.stopped(NotCarried(name)) from None
         try:
-            text = wire.text(data)
-            return json.loads(text) if kind == 5 else text
+            text = wire.text(self._value(place))
+            return json.loads(text) if kind == "j" else text
         except Stop as stop:
             raise self.stopped(stop) from None
         except ValueError:
@@ -150,7 +183,7 @@ def answer(sequence: int, said: Mapping[str, Any]) -> bytes:
         UnicodeEncodeError: there is a text in it that is none.
     """
     told = {"format": FORMAT, "sequence": sequence, **said}
-    return wire.frame(json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    return wire.frame(_encode(told).encode())
 
 
 def build(hub: Hub[Connection], read_body: Callable[[bytes], Any], local_socket: Namespace) -> Namespace:
@@ -200,10 +233,11 @@ def _reading(running: Callable[[], WholeEvent], path: str) -> Callable[..., Any]
 def _body(running: Callable[[], WholeEvent], read_body: Callable[[bytes], Any]) -> Callable[[], Any]:
     def method() -> Any:
         event = running()
-        if not event.body:
+        if event.body is None:
             raise event.stopped(NotCarried(_BODY))
+        field, content = event.body
         try:
-            return read_body(event.body)
+            return content if field == _BODIES["b"] else read_body(wire.chunk(field, content))
         except Stop as stop:
             raise event.stopped(stop) from None
 
@@ -215,6 +249,9 @@ def _changing(running: Callable[[], WholeEvent], path: str) -> Callable[..., Any
 
     def method(*args: Any) -> Any:
         event = running()
+        if path == _SHARE and len(args) == 2 and type(args[0]) is type(args[1]) is str:
+            event.steps.append([path, *args])  # what a guarded call leaves: nothing of it is to be changed
+            return None
         send(*args)  # as the long way does, which takes the same arguments or none
         event.steps.append([path, *map(_plain, args)])
         return True if path == "kong.service.set_upstream" else None

@@ -365,7 +365,7 @@ def _lane(read: Envelope, guard: GuardTerms, view: View) -> Lane:
     servers that only the policy knows, and what modern servers ask for within their results.
     """
     inspection, told = guard.inspection, guard.server_messages
-    asks = told.kinds.issuperset(methods.INPUT_KINDS.values()) or read.era is Era.LEGACY
+    asks = read.era is Era.LEGACY or told.kinds >= methods.ALL_INPUT_KINDS
     if inspection.results is not Mode.OFF or read.batch or told.methods or not asks:
         return Lane.INSPECT
     for message in read.messages:

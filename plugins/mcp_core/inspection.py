@@ -20,6 +20,10 @@ class Mode(StrEnum):
     BLOCK = "block"
 
 
+# A member of an enum takes longer to find than a global, and this is asked for each call.
+_OFF: Final = Mode.OFF
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """How lists and results are scanned, and arguments are held to the tool's approved schema and searched for secrets.
@@ -44,7 +48,7 @@ class Inspection:
     @property
     def arguments(self) -> bool:
         """Whether arguments are looked at."""
-        return {self.schema, self.secrets} != {Mode.OFF}
+        return self.schema is not _OFF or self.secrets is not _OFF
 
 
 def step(path: str, key: str | int) -> str:

@@ -144,6 +144,9 @@ class Kind(StrEnum):
     APP = "apps"
     """Pages of apps: the same."""
 
+    # That of Enum is written in Python, and each decision looks kinds up several times; equal texts, equal hashes.
+    __hash__ = str.__hash__
+
 
 URI_KINDS: Final = frozenset({Kind.RESOURCE, Kind.SKILL, Kind.APP})
 """Kinds whose items are named by URIs."""
@@ -356,6 +359,7 @@ INPUT_KINDS: Final = {
     ROOTS: ServerKind.ROOTS,
 }
 """What a modern server asks for within a result (2026-07-28, basic/patterns/mrtr), and the kind that it is of."""
+ALL_INPUT_KINDS: Final = frozenset(INPUT_KINDS.values())
 INPUT_REQUESTS: Final = "inputRequests"
 INPUT_RESPONSES: Final = "inputResponses"
 REQUEST_STATE: Final = "requestState"

@@ -6,11 +6,12 @@ upstream that it names, changes the headers as it says, and judges what comes ba
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
+
+import msgspec
 
 from mcp_core.answer import ServerMessages
 from mcp_core.headers import Headers
@@ -23,8 +24,10 @@ from mcp_kong.pdk import Kong
 
 FORMAT: Final = "1"
 """The format of the question that mcp-answers reads, and of what it gives."""
-REQUEST: Final = f"mcp_request_{FORMAT}"
-"""The key under which mcp-answers gives the request's headers, and so says that it is there."""
+HEADERS: Final = "mcp_request_1"
+"""The key under which mcp-answers of 0.2 and before gives the request's headers, and so says that it is there."""
+REQUEST: Final = "mcp_request_2"
+"""The key under which it gives them, and behind a line feed the body, where that is ASCII and not large."""
 SHARED: Final = "mcp_question"
 """The key of the question in the request's context."""
 
@@ -48,13 +51,17 @@ MAX_HEADERS: Final = 100
 """Headers of a request that are read; one with more is refused."""
 
 
-def read_headers(kong: Kong, most: int) -> tuple[Headers, bool]:
-    """Return the request's headers, and whether mcp-answers gave them, which so says that it is there."""
+def read_request(kong: Kong, most: int) -> tuple[Headers, bytes | None, bool]:
+    """Return the request's headers, its body, None where that is to be asked for, and whether mcp-answers is there."""
     said = kong.ctx.shared.get(REQUEST)
-    if isinstance(said, str):
-        headers: Headers = json.loads(said)
-        return headers, True
-    return kong.request.get_headers(most), False
+    if not isinstance(said, str):
+        said = kong.ctx.shared.get(HEADERS)
+    if not isinstance(said, str):
+        return kong.request.get_headers(most), None, False
+    # No line feed stands in what cjson writes.
+    text, told, body = said.partition("\n")
+    headers: Headers = msgspec.json.decode(text)
+    return headers, body.encode() if told else None, True
 
 
 class Questions:

@@ -1,8 +1,8 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
-The order of PDK calls is the speed of the gateway: an allowed tools/call makes three (get_headers, get_raw_body,
-set_headers). Whatever is not admitted ends in response.exit, and whatever raises ends in the plugin server's refusal;
-the service behind the route has no targets of its own, so that silence refuses too.
+The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
+that leaves what is to be done with it. Whatever is not admitted ends in response.exit, and whatever raises ends in the
+plugin server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ class Guard:
         tokens = settings.tokens if self._acting is None else None
         if tokens and _is_about_tokens(kong, tokens, http_method):
             return
-        headers, held = answers.read_headers(kong, answers.MAX_HEADERS)
+        headers, given, held = answers.read_request(kong, answers.MAX_HEADERS)
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
         # For whom the sidecar acts is signed with the body.
-        acted = None if self._acting is None else parts.body(kong)
+        acted = None if self._acting is None else parts.body(kong, given)
         caller = self._caller(kong, headers, http_method, acted)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
@@ -118,7 +118,7 @@ class Guard:
         refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         reads = refusal is None and http_method in ("POST", "DELETE")
-        body = (parts.body(kong) if acted is None else acted) if reads else b""
+        body = (parts.body(kong, given) if acted is None else acted) if reads else b""
         asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)

@@ -21,9 +21,9 @@ UNWRITTEN: Final = Reject(
 )
 
 
-def body(kong: Kong) -> bytes:
-    """Return the body of a request."""
-    body = kong.request.get_raw_body()
+def body(kong: Kong, known: bytes | None = None) -> bytes:
+    """Return the body of a request: what is known of it, or else Kong is asked."""
+    body = kong.request.get_raw_body() if known is None else known
     if body is None:
         return b""
     return body.encode() if isinstance(body, str) else body

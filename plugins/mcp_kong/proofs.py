@@ -6,7 +6,7 @@ is kept for a short while where it provably still holds, and asked for again whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from mcp_core import methods
@@ -49,13 +49,17 @@ class Principals:
         """Take a monotonic clock in seconds, and whether every request comes by one and the same route."""
         self._clock = clock
         self._one_route = one_route
-        self._known: dict[frozenset[tuple[str, str]], tuple[float, Principal]] = {}
+        self._known: dict[frozenset[tuple[str, str | Sequence[str]]], tuple[float, Principal]] = {}
 
     def of(self, kong: Kong, headers: Headers) -> Principal:
         """Return the principal of this request."""
         if not self._one_route or not all(isinstance(headers.get(name), str) for name in _CONSUMER_HEADERS):
             return of_consumer(kong.client.get_consumer())
-        key = frozenset((name, str(value)) for name, value in headers.items() if name not in _PASSING)
+        told = [pair for pair in headers.items() if pair[0] not in _PASSING]
+        try:
+            key = frozenset(told)
+        except TypeError:  # a header that was sent twice is a list
+            key = frozenset((name, value if isinstance(value, str) else tuple(value)) for name, value in told)
         now = self._clock()
         known = self._known.get(key)
         if known is not None and now < known[0]:

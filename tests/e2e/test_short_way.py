@@ -186,14 +186,13 @@ class Odd:
         with peer, peer.makefile("rb") as stream:
             while head := stream.read(4):
                 call = stream.read(struct.unpack("=I", head)[0])
-                sequence = call[1:2]
-                if b"\xc2\x02" not in call[:12]:  # field 40: all else is the start of an instance
+                if not call.startswith(b"\0KW2"):  # all else is the start of an instance
                     status = b"\x0a\x09mcp-guard\x10\x05"
                     answer = b"\x08" + call[1 : call.index(b"\x8a\x02")] + b"\x8a\x02" + bytes([len(status)]) + status
                     peer.sendall(struct.pack("=I", len(answer)) + answer)
                     continue
                 self.events += 1
-                peer.sendall(self.said(sequence[0]))
+                peer.sendall(self.said(struct.unpack_from("=I", call, 4)[0]))
                 if self.said(0) == b"":
                     return
 

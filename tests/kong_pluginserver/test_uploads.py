@@ -48,3 +48,23 @@ def test_an_upload_may_take_longer_than_the_deadline(link):
 @pytest.mark.requirement("SRV-022")
 def test_an_upload_without_end_is_refused(link):
     assert link.read_frame() == b"kong.response.exit"
+
+
+SHARED = b"kong.ctx.shared.get"
+
+
+@pytest.mark.requirement("SRV-022")
+def test_what_another_plugin_gives_may_wait_for_an_upload_too():
+    """mcp-answers gives the body behind the headers, and Kong waits for its client then as for a body."""
+    plugin = READS.replace("PREFETCH", "False").replace("request.get_raw_body()", "ctx.shared.get('k')")
+    server = Server(
+        {"reads.py": plugin.replace('b"slow"', '"slow"')}, "--deadline", "0.2", "--upload", "9", "--workers", "1"
+    ).start()
+    with server.link() as link:
+        link.send_call(event={"instance_id": link.start("reads", {}), "event_name": "access"})
+        assert (link.read_frame(), link.read_frame()) == (SHARED, b"\x0a\x01k")
+        assert not select.select([link.socket], [], [], 0.8)[0]
+        link.reply(b"\x1a\x04slow")
+        assert link.read_frame() == b""
+    server.stop()
+    shutil.rmtree(server.home)

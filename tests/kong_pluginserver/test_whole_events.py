@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import pytest
 from kongside import Link, frame, until
 
+MARK = b"\0KW2"
 PLUGIN = """
 import json, time
 version = "1.0.0"
@@ -32,34 +34,20 @@ class Plugin:
 """
 
 
-def number(value):
-    out = b""
-    while value > 127:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def field(key, value):
-    return number(key << 3 | 2) + number(len(value)) + value
-
-
 def request(instance, *, phase="access", text=(), values=(), body=None, path=None, unreadable=None):
-    """Return the frame of an event: `text` and `values` are what is carried, by the names of PDK methods."""
-    out = b"\x08" + number(instance) + field(2, phase.encode())
-    for name, value in dict(text).items():
-        out += field(3, name.encode()) + field(4, value if isinstance(value, bytes) else value.encode())
-    for name, value in dict(values).items():
-        out += field(3, name.encode()) + field(5, json.dumps(value).encode())
-    for key, value in ((6, body), (7, path), (8, unreadable)):
-        out += field(key, value) if value is not None else b""
-    return out
+    """Return the event behind its sequence number: `text` and `values` are carried, by the names of PDK methods."""
+    lines = [(f"t {name}", value if isinstance(value, bytes) else value.encode()) for name, value in dict(text).items()]
+    lines += [(f"j {name}", json.dumps(value).encode()) for name, value in dict(values).items()]
+    lines += [(kind, value) for kind, value in (("b", body), ("f", path), ("e", unreadable)) if value is not None]
+    names = "\n".join([phase, *(line for line, _ in lines)]).encode()
+    sizes = struct.pack(f"={len(lines)}I", *(len(value) for _, value in lines))
+    return struct.pack("=II", instance, len(names)) + names + sizes + b"".join(value for _, value in lines)
 
 
 def ask(link, data):
     """Send an event and return its verdict, None where the connection closes instead."""
     link.sequence += 1
-    link.socket.sendall(frame(b"\x08" + number(link.sequence) + field(40, data)))
+    link.socket.sendall(frame(MARK + struct.pack("=I", link.sequence) + data))
     said = link.read_frame()
     if said is None:
         return None
@@ -174,8 +162,23 @@ def test_an_instance_that_nobody_knows_is_to_be_started(server, instance):
         assert ask(link, request(instance)) == {"ask": "start"}
 
 
+NO_EVENTS = {
+    "nothing": b"",
+    "half a head": b"\1\0\0\0\1",
+    "names that break off": struct.pack("=II", 1, 99) + b"access",
+    "sizes that break off": request(1, body=b"{}")[:-6],
+    "a value that breaks off": request(1, body=b"{}")[:-1],
+    "more than its values": request(1, body=b"{}") + b"x",
+    "names that are no text": struct.pack("=II", 1, 1) + b"\xff",
+    "a name of no kind": struct.pack("=II", 1, 10) + b"access\nx y" + bytes(4),
+    "a kind without a name": struct.pack("=II", 1, 8) + b"access\nt" + bytes(4),
+    "a body that is not last": struct.pack("=II", 1, 12) + b"access\nb\nt x" + bytes(8),
+    "a size beyond all bytes": struct.pack("=II", 1, 8) + b"access\nb" + b"\xff" * 4,
+}
+
+
 @pytest.mark.requirement("FAST-002")
-@pytest.mark.parametrize("data", [b"\x08", b"\x0b", b"\x12\x7fx", b"\x0a\x01x", field(2, b"\xff")])
+@pytest.mark.parametrize("data", NO_EVENTS.values(), ids=NO_EVENTS)
 def test_what_is_no_event_gets_no_verdict(server, data):
     with Link(server.path) as link:
         assert ask(link, data) is None
@@ -203,7 +206,7 @@ def test_both_ways_are_asked_on_one_connection_and_know_one_instance(server):
 def test_half_a_frame_holds_up_nobody_else(server):
     with Link(server.path) as half, Link(server.path) as whole:
         instance = whole.start("odd", {"do": "pass"})
-        half.socket.sendall(frame(b"\x08\x01" + field(40, request(instance)))[:9])
+        half.socket.sendall(frame(MARK + b"\1\0\0\0" + request(instance))[:9])
         assert ask(whole, request(instance)) == {"do": []}
 
 

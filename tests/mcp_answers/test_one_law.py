@@ -194,3 +194,26 @@ def test_no_event_that_a_client_takes_for_another_answer_passes(text, cut):
         lines = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
         answers += lenient("\n".join(lines))
     assert answers in ([], [7])
+
+
+@pytest.mark.requirement("FAST-006")
+def test_what_is_remembered_of_one_answer_says_nothing_of_another():
+    """Keys are judged once and remembered, and what an answer was read with is used again: neither is another one's."""
+    lua = LuaHand()
+    asked = {"id": 1, "method": "tools/call", "era": "modern", "kinds": []}
+
+    def answer(result, id_=1):
+        return json.dumps({"jsonrpc": "2.0", "id": id_, "result": result}).encode()
+
+    good, ours, theirs = {"content": []}, {"messages": []}, {"conten\u0442": []}
+    prompt = asked | {"method": "prompts/get"}
+    for _ in range(3):
+        assert lua.body(asked, [answer(good)]) == answer(good)
+        assert lua.body(prompt, [answer(ours)]) == answer(ours)
+        for question, said in ((asked, answer(ours)), (asked, answer(theirs)), (asked, answer(good, 2)), (asked, b"{")):
+            assert b"withheld" in lua.body(question, [said])
+        # Far more keys than are remembered, and each time another one that is another method's.
+        many = {f"key{number}": 0 for number in range(900)}
+        assert lua.body(asked, [answer(many)]) == answer(many)
+        for name in ("tools", "Too_ls", "RESOURCE-templates", "capabilities"):
+            assert b"withheld" in lua.body(asked, [answer({**{f"k{name}{n}": 0 for n in range(900)}, name: []})])

@@ -43,6 +43,7 @@ return function(script, headers, body_file)
       connect = function() if turn.refused then return nil, "connection refused" end return 1 end,
       getreusedtimes = function() return turn.kept and 1 or 0 end,
       send = function(_, frame)
+        frame = table.concat(frame)
         seen.frames[#seen.frames + 1] = frame
         if turn.unsent then return nil, "closed" end
         turn.data = turn.answer(frame)
@@ -68,12 +69,18 @@ return function(script, headers, body_file)
     }
   end }
   package.loaded["lua_pack"] = {
-    pack = function(_, number) return pack(number) end, unpack = function(text) return 5, unpack_number(text) end,
+    pack = pack, unpack = function(text) return 5, unpack_number(text) end,
   }
   package.loaded["cjson.safe"] = { decode = decode, encode = encode, null = false }
   return seen
 end
 """
+
+
+def pack(form, *values):
+    """Pack as lua_pack does: I is a number of four bytes, A a text as it is."""
+    assert len(form) == len(values)
+    return b"".join(struct.pack("=I", one) if kind == ord("I") else one for kind, one in zip(form, values, strict=True))
 
 
 class Turn:
@@ -111,8 +118,8 @@ def run(*turns, headers="{}", body_file=None):
             return None
 
     def answering(turn):
-        # Of the call, what comes first is 08 and the sequence number, a varint.
-        return lambda frame: turn.answer(frame[5] if frame[5] < 128 else None)
+        # Behind its size and the mark of the frame, what comes first is the sequence number.
+        return lambda frame: turn.answer(struct.unpack_from("=I", frame, 8)[0])
 
     def script(number):
         turn = turns[number - 1]
@@ -126,7 +133,7 @@ def run(*turns, headers="{}", body_file=None):
 
     names = lua.globals()
     names[b"decode"], names[b"encode"] = decode, lambda _: b"null"
-    names[b"pack"], names[b"unpack_number"] = lambda n: struct.pack("=I", n), lambda text: struct.unpack("=I", text)[0]
+    names[b"pack"], names[b"unpack_number"] = pack, lambda text: struct.unpack("=I", text)[0]
     seen = lua.execute(KONG)(script, headers and headers.encode(), body_file and body_file.encode())
     guard = lua.execute(HANDLER.read_bytes())
     guard[b"access"](guard, lua.table_from({}))
@@ -158,7 +165,8 @@ def test_what_the_frame_does_not_hold_and_all_without_mcp_answers_takes_kongs_ow
 @pytest.mark.requirement("FAST-004")
 def test_a_body_in_a_file_is_named():
     seen = run(Turn(verdict(do=OPENS)), body_file="/tmp/body-1")
-    assert b"\x3a\x0b/tmp/body-1" in seen[b"frames"][1]
+    assert seen[b"frames"][1].endswith(struct.pack("=I", 11) + b"POST/notes/mcp127.0.0.1nullnull{}/tmp/body-1")
+    assert b"mcp_request_2\nf" in seen[b"frames"][1]
 
 
 def whole(text, size=None):

@@ -49,6 +49,7 @@ class KongSide:
         word: str | None = None,
         sidecar: Any = None,
         certificate: str | None = None,
+        whole: bool = False,
         consumers: dict[str, Any] | None = None,
     ) -> None:
         self.next_hop = dict(headers)
@@ -72,7 +73,7 @@ class KongSide:
                 "kong_request_id": "r-1",
                 "ssl_client_raw_cert": certificate,
             }.get,
-            "ctx.shared.get": lambda key: json.dumps(headers) if answers and key == "mcp_request_1" else None,
+            "ctx.shared.get": lambda key: self._shared(key, headers, body, whole=whole) if answers else None,
             "ctx.shared.set": self._set_shared,
             **dict.fromkeys(("response.exit", "log.set_serialize_value", "client.authenticate")),
             **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
@@ -112,6 +113,13 @@ class KongSide:
                 self.next_hop.pop(name.lower(), None)
             else:
                 self.next_hop[name.lower()] = value
+
+    @staticmethod
+    def _shared(key: str, headers: dict[str, Any], body: bytes, *, whole: bool) -> str | None:
+        """Give what mcp-answers does: headers, and with `whole` the body behind them."""
+        if key != "mcp_request_2":
+            return None
+        return f"{json.dumps(headers)}\n{body.decode()}" if whole else json.dumps(headers)
 
     def _set_shared(self, name: str, said: str) -> None:
         """Do as mcp-answers does with the guard's word."""

@@ -344,3 +344,31 @@ def test_an_identity_that_kong_does_not_vouch_for_never_reaches_the_server():
         nobody, ann = (access(Guard(CONFIG), data, headers | claimed, consumer=who) for who in (None, ANN))
         assert not claimed.keys() & nobody.next_hop.keys()
         assert claimed.items() <= ann.next_hop.items()
+
+
+@pytest.mark.requirement("FAST-007")
+@pytest.mark.parametrize("era", CALLS)
+def test_an_allowed_call_reads_the_request_in_one_call_and_leaves_its_question_in_another(era):
+    headers, data = CALLS[era]
+    guard = Guard(CONFIG)
+    access(guard, data, headers)  # which asks what the route is
+    side = access(guard, data, headers, whole=True)
+    assert (side.names(), side.upstream) == (["ctx.shared.get", "ctx.shared.set"], "notes-replicas")
+
+
+@pytest.mark.requirement("FAST-007")
+@pytest.mark.parametrize(
+    "data",
+    [
+        body(name="hidden", _meta=META),
+        b"",
+        b"{}\n" + body(name="open", _meta=META),
+        body(name="open", _meta=META) + b"\n" + body(name="open", _meta=META),
+        body(name="open", _meta=META) + b"\n",
+    ],
+)
+def test_a_body_that_comes_with_the_headers_is_judged_as_one_that_is_asked_for(data):
+    headers = modern("tools/call", "open")
+    one, two = (access(Guard(CONFIG), data, headers, whole=whole) for whole in (False, True))
+    assert "request.get_raw_body" in one.names()
+    assert [call for call in one.calls if call[0] != "request.get_raw_body"] == two.calls

@@ -62,6 +62,15 @@ def test_other_headers_prove_nothing(principals, changed):
 
 
 @pytest.mark.requirement("GUARD-002")
+def test_a_header_that_came_twice_is_no_header_that_is_written_like_it(principals):
+    twice, alike = ANNS_HEADERS | {"accept": ["a", "b"]}, ANNS_HEADERS | {"accept": "['a', 'b']"}
+    ann = consumer("ann", {"readers"})
+    assert [ask(principals, twice), ask(principals, twice)] == [(ann, True), (ann, False)]
+    assert ask(principals, alike, consumer=None) == (NOBODY, True)
+    assert ask(principals, ANNS_HEADERS | {"accept": "('a', 'b')"}, consumer=None) == (NOBODY, True)
+
+
+@pytest.mark.requirement("GUARD-002")
 @pytest.mark.parametrize("missing", ["apikey", "x-consumer-id", "x-credential-identifier"])
 def test_fewer_headers_prove_nothing(principals, missing):
     ask(principals)

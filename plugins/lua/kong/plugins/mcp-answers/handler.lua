@@ -10,9 +10,11 @@ local own = require "kong.plugins.mcp-answers.own"
 
 local kong, ngx = kong, ngx
 local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match, string.sub
+local remember = law.remember
 
 local FORMAT = "1"
-local REQUEST_KEY = "mcp_request_" .. FORMAT
+local HEADERS_KEY, REQUEST_KEY = "mcp_request_1", "mcp_request_2"
+local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
   token = true, server = true, principal = true, cuts = true, query = true }
@@ -29,11 +31,18 @@ local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding
 -- After mcp-guard (940), which leaves the question in kong.ctx.shared: no client can write there.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
--- What the guard reads of the request's context: the request's headers as they are then. With it this plugin announces
--- itself, as nobody else can write there.
+local function headers_now() return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+
+-- What the guard reads of the request's context: the request's headers as they are then, and behind a line feed its body, as
+-- each thing that it asks Kong for has its price. A body that is not ASCII it asks for: a text of Kong's protocol is UTF-8.
+-- With it this plugin announces itself, as nobody else can write there.
 local REQUEST = {
   __index = function(_, key)
-    if key == REQUEST_KEY then return cjson.encode((ngx.req.get_headers(MAX_HEADERS))) end
+    if key == HEADERS_KEY then return headers_now() end
+    if key ~= REQUEST_KEY then return nil end
+    local body = kong.request.get_raw_body()
+    if type(body) ~= "string" or #body > MAX_BODY or find(body, "[\128-\255]") then return headers_now() end
+    return headers_now() .. "\n" .. body
   end,
 }
 
@@ -48,10 +57,13 @@ end
 -- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
 -- agent's path, which would name another resource; and an MCP endpoint has no query but what the server's operator wants:
 -- see spec/decisions/118 and 253.
+local function bare(path) return byte(path, -1) == 47 and sub(path, 1, -2) or path end
+
 local function ask_the_endpoint(query)
   local service = kong.router.get_service()
   local path = service and service.path or "/"
-  if (gsub(ngx.var.upstream_uri, "/$", "")) == (gsub(path, "/$", "")) then ngx.var.upstream_uri = path end
+  local asked = ngx.var.upstream_uri
+  if asked ~= path and bare(asked) == bare(path) then ngx.var.upstream_uri = path end
   ngx.req.set_uri_args(query or "")
   if query then -- it may be a secret, and log plugins write both down
     kong.log.set_serialize_value("request.querystring", {})
@@ -101,11 +113,14 @@ local function private(value)
     or "private, no-cache"
 end
 
+-- The nginx variable of a header of the server's.
+local variable = remember(function(name) return "upstream_http_" .. gsub(name, "-", "_") end)
+
 -- Takes off what the server wrote, and leaves what plugins of Kong wrote, some of which ran before this one.
 local function clean_headers()
   for name, value in pairs(ngx.resp.get_headers(0)) do
     if not PASSED[name] then
-      local theirs = ngx.var["upstream_http_" .. gsub(name, "-", "_")]
+      local theirs = ngx.var[variable(name)]
       local mine = type(value) == "table" and value[#value] or value
       if theirs and (theirs == mine or find(theirs, mine, 1, true)) then
         ngx.header[name] = name == "cache-control" and private(theirs) or nil
@@ -118,14 +133,14 @@ end
 local CHARSETS = { [""] = true, ["utf-8"] = true, utf8 = true, ["utf_8"] = true, ["us-ascii"] = true, ascii = true,
   ["iso-8859-1"] = true, ["iso8859-1"] = true, ["latin-1"] = true, latin1 = true, ["windows-1252"] = true }
 
-local function read_type(kind)
+local read_type = remember(function(kind)
   local name, rest = match(kind, "^%s*([%w/+.-]+)%s*(.*)$")
-  if not name or rest ~= "" and byte(rest) ~= 59 then return nil end
+  if not name or rest ~= "" and byte(rest) ~= 59 then return false end
   for value in gmatch(rest, ";%s*charset%s*=([^;]*)") do
-    if not CHARSETS[gsub(value, "[\"'%s]", "")] then return nil end
+    if not CHARSETS[gsub(value, "[\"'%s]", "")] then return false end
   end
-  return name == "application/json" and "json" or name == "text/event-stream" and "stream" or nil
-end
+  return name == "application/json" and "json" or name == "text/event-stream" and "stream"
+end)
 
 -- What becomes of the body: "stream", "json", "error" (of a 4xx or 5xx), "none", or why the answer is replaced.
 local function read_head(question)
@@ -302,9 +317,9 @@ end
 local function record()
   local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
   if not question or not question.server then return nil end
-  local headers = ngx.req.get_headers(0)
-  local session = headers["mcp-session-id"]
-  if type(session) == "string" then
+  -- One by one, not all of them: the guard takes each of these once at most, and no other spelling of the first three.
+  local session, trace = ngx.var.http_mcp_session_id, ngx.var.http_traceparent
+  if session then
     local hash = require("resty.sha256"):new()
     hash:update(question.server .. "\0" .. session)
     session = sub(require("resty.string").to_hex(hash:final()), 1, 16)
@@ -313,10 +328,10 @@ local function record()
   return {
     format = 1, hop = "guard", lane = "call", server = question.server, era = question.era,
     principal = question.principal, session = session,
-    method = cut(question.method or headers["mcp-method"]), name = cut(name_of(headers["mcp-name"])),
+    method = cut(question.method or ngx.var.http_mcp_method), name = cut(name_of(ngx.var.http_mcp_name)),
     outcome = failed and "withheld" or held.outcome or "passed",
     reason = failed and "answer" or held.reason, detail = failed or nil,
-    trace = cut(headers["traceparent"]),
+    trace = trace and not find(trace, ",", 1, true) and cut(trace) or nil, -- two of them are none
   }
 end
 

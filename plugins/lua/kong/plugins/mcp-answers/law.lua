@@ -5,10 +5,25 @@
 local cjson = require "cjson.safe"
 
 local byte, find, sub, lower, match = string.byte, string.find, string.sub, string.lower, string.match
-local concat, format, gsub, max, min = table.concat, string.format, string.gsub, math.max, math.min
+local concat, format, gsub, max, min, remove = table.concat, string.format, string.gsub, math.max, math.min, table.remove
 local tonumber, type = tonumber, type
 
 local _M = { MAX = 8 * 1024 * 1024, HELD = 256 * 1024, MAX_DEPTH = 256, MAX_KEYS = 1000, MAX_NOISE = 1000 }
+
+-- A pure function of short texts that are mostly the same few, with what it said of them: of so many, and then of no more.
+local MOST_REMEMBERED, LONGEST_REMEMBERED = 1000, 200
+
+function _M.remember(of)
+  local known, count = {}, 0
+  return function(text)
+    local said = known[text]
+    if said == nil then
+      said = of(text)
+      if count < MOST_REMEMBERED and #text <= LONGEST_REMEMBERED then known[text], count = said, count + 1 end
+    end
+    return said
+  end
+end
 
 local function set(names)
   local found = {}
@@ -199,12 +214,15 @@ end
 
 -- One text -----------------------------------------------------------------------------------------------------------
 
+-- Whose result a key of it is: "" for nobody's, false where clients could read it differently.
+local owner_of = _M.remember(function(key) return not find(key, "[^\32-\126]") and (RESULT_KEYS[fold(key)] or "") end)
+
 local function misplaced(question, result)
   if not CALLED[question.method] then return nil end
   for key in pairs(result) do
-    if find(key, "[^\32-\126]") then return "a result with a key that clients could read differently" end
-    local owner = RESULT_KEYS[fold(key)]
-    if owner and owner ~= question.method then return "a result of another method than the one that was asked" end
+    local owner = owner_of(key)
+    if not owner then return "a result with a key that clients could read differently" end
+    if owner ~= "" and owner ~= question.method then return "a result of another method than the one that was asked" end
   end
 end
 
@@ -266,6 +284,13 @@ local function has_brace(text)
   end
 end
 
+-- The key of a member, nil where it is none.
+local function key_of(text, member)
+  local raw = cut(text, member.key_from, member.key_to)
+  if not find(raw, "\\", 1, true) then return raw end
+  return text_of('"' .. raw .. '"')
+end
+
 -- Returns "pass", "answer" (a response, with its text), "drop", or "fail" with why.
 local function judge(question, scan, text)
   if not scan:whole() then
@@ -278,13 +303,13 @@ local function judge(question, scan, text)
   local message, inner, speaks = {}, {}, false
   for place = 1, scan.count do
     local member = scan.members[place]
-    local key = text_of(cut(text, member.key_from - 1, member.key_to + 1))
+    local key = key_of(text, member)
     if not key then return "fail", "a key that clients could read differently" end
     -- Of a long value its beginning is enough: no id, token or method that is known is so long, and of a result and of
     -- params it is only asked whether they are objects. An error may be handed on.
     local raw = cut(text, member.from, key == "error" and member.to or min(member.to, member.from + 4096))
     if member.depth == 2 then
-      local outer = member.of and text_of(cut(text, member.of.key_from - 1, member.of.key_to + 1))
+      local outer = member.of and key_of(text, member.of)
       local known = inner[outer or 0] or {}
       -- A key that stands twice says nothing.
       known[key] = known[key] == nil and raw or "null"
@@ -330,11 +355,13 @@ end
 
 local Body = {}
 Body.__index = Body
+local SPARES = 16
+local spares = {} -- scans of bodies that are judged: an answer must not make garbage of a table for each of its keys
 
 function _M.body(question, max)
   local held = question.refused and _M.MAX or _M.HELD -- what refuses may be written anew
   return setmetatable({ question = question, max = max or _M.MAX, held = held, pieces = {}, sent = 0, size = 0,
-    scan = new_scan() }, Body)
+    scan = new_scan(remove(spares)) }, Body)
 end
 
 function Body:rest()
@@ -360,6 +387,8 @@ end
 function Body:finish()
   local text = self.sent == 0 and concat(self.pieces) or self.pieces
   local verdict, said = judge(self.question, self.scan, text)
+  if #spares < SPARES then spares[#spares + 1] = self.scan end
+  self.scan = nil
   if verdict == "answer" and said == text then return self:rest() end
   if verdict == "answer" and self.sent == 0 then return said end
   self.failed = verdict == "fail" and said or verdict == "answer" and "an error that does not say whose it is, of that size"

@@ -9,10 +9,11 @@ local lpack = require "lua_pack"
 local servers = require "kong.runloop.plugin_servers"
 
 local kong, ngx = kong, ngx
-local char, concat, floor = string.char, table.concat, math.floor
+local concat, unpack = table.concat, unpack
 
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
+local REQUEST_KEY = "mcp_request_2" -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
 
@@ -21,46 +22,37 @@ assert(found, "the short way is another way to the plugin server: leave mcp-guar
 
 local Guard = { PRIORITY = external.PRIORITY, VERSION = "0.2.0" }
 
--- ProtoBuf, as much of it as is sent: https://protobuf.dev/programming-guides/encoding/
-local function varint(number)
-  local out = ""
-  while number > 127 do
-    out, number = out .. char(number % 128 + 128), floor(number / 128)
-  end
-  return out .. char(number)
-end
-
-local function field(number, text) return varint(number * 8 + 2) .. varint(#text) .. text end
-
--- What the plugin reads of a request, as kong_pluginserver.whole takes it: by name, as text (4) or JSON (5).
+-- What the plugin reads of a request, in the order of `carried`, as kong_pluginserver.whole takes it: by name, as text (t) or
+-- JSON (j), and last the body (b), the file that it is in (f), or why there is none (e).
+local MARK, SIZES = "\0KW2", "IIIIIIIII"
+local READS = concat({ PHASE, "t kong.request.get_method", "t kong.request.get_path", "t kong.request.get_raw_query",
+  "t kong.client.get_forwarded_ip", "t kong.nginx.get_var ssl_client_raw_cert", "j kong.client.get_consumer",
+  "j kong.router.get_route", "t kong.ctx.shared.get " .. REQUEST_KEY, "" }, "\n")
 local NAMES = {}
-for _, name in ipairs { "kong.request.get_method", "kong.request.get_path", "kong.request.get_raw_query", "kong.client.get_forwarded_ip",
-  "kong.client.get_consumer", "kong.router.get_route", "kong.nginx.get_var ssl_client_raw_cert", "kong.ctx.shared.get " .. HEADERS_KEY } do
-  NAMES[name] = field(3, name)
-end
-
-local function text(name, value) return NAMES[name] .. field(4, value) end
-local function json(name, value) return NAMES[name] .. field(5, cjson.encode(value)) end
+for kind in ("bfe"):gmatch "." do NAMES[kind] = lpack.pack("I", #READS + 1) .. READS .. kind end
 
 local function body()
   local content, why = kong.request.get_raw_body()
-  if type(content) == "string" then return field(6, content) end
+  if type(content) == "string" then return "b", content end
   local file = ngx.req.get_body_file()
-  return file and field(7, file) or field(8, why or "no body can be read")
+  if file then return "f", file end
+  return "e", why or "no body can be read"
 end
 
+-- Returns the names, and the values.
 local function carried(headers)
   local consumer, route = kong.client.get_consumer(), kong.router.get_route()
-  return concat {
-    text("kong.request.get_method", kong.request.get_method()),
-    text("kong.request.get_path", kong.request.get_path()),
-    text("kong.request.get_raw_query", kong.request.get_raw_query()),
-    text("kong.client.get_forwarded_ip", kong.client.get_forwarded_ip() or ""),
-    text("kong.nginx.get_var ssl_client_raw_cert", ngx.var.ssl_client_raw_cert or ""),
-    json("kong.client.get_consumer", consumer and { id = consumer.id, username = consumer.username, tags = consumer.tags } or cjson.null),
-    json("kong.router.get_route", { methods = route and route.methods }),
-    text("kong.ctx.shared.get " .. HEADERS_KEY, headers),
-    body(),
+  local kind, content = body()
+  return NAMES[kind], {
+    kong.request.get_method(),
+    kong.request.get_path(),
+    kong.request.get_raw_query(),
+    kong.client.get_forwarded_ip() or "",
+    ngx.var.ssl_client_raw_cert or "",
+    consumer and cjson.encode { id = consumer.id, username = consumer.username, tags = consumer.tags } or "null",
+    cjson.encode { methods = route and route.methods },
+    headers,
+    content,
   }
 end
 
@@ -90,13 +82,14 @@ end
 
 local sequence = 0
 
--- Returns the verdict, or nil and why there is none.
-local function ask(instance, request)
+-- Returns the verdict, or nil and why there is none. Nothing is put together here: the socket takes the pieces.
+local function ask(instance, names, values)
   sequence = sequence % 2147483647 + 1
-  local number = sequence
-  local event = char(8) .. varint(instance) .. field(2, PHASE) .. request
-  local call = char(8) .. varint(number) .. field(40, event)
-  local frame = lpack.pack("I", #call) .. call
+  local number, size, sizes = sequence, 12 + #names, {}
+  for place, value in ipairs(values) do
+    sizes[place], size = #value, size + 4 + #value
+  end
+  local frame = { lpack.pack("IAII", size, MARK, number, instance), names, lpack.pack(SIZES, unpack(sizes)), unpack(values) }
   local verdict, err, closed = exchange(frame, number)
   if closed then verdict, err = exchange(frame, number) end -- one that was kept too long; a new one is asked but once
   return verdict, err
@@ -135,13 +128,13 @@ end
 function Guard:access(conf)
   local headers = kong.ctx.shared[HEADERS_KEY]
   if type(headers) ~= "string" then return external:access(conf) end -- without mcp-answers nothing is held to its question here
-  local request = carried(headers)
+  local names, values = carried(headers)
   local callbacks = external.instance_callbacks
   local verdict, err
   for _ = 1, 2 do
     local instance, none = callbacks.get_instance_id(external, conf)
     if not instance then return refuse(none) end
-    verdict, err = ask(instance, request)
+    verdict, err = ask(instance, names, values)
     if not verdict or verdict.ask ~= "start" then break end
     callbacks.reset_instance(NAME, conf) -- the plugin server was started anew
   end

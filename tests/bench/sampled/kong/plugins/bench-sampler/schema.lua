@@ -1,0 +1,1 @@
+return { name = "bench-sampler", fields = { { config = { type = "record", fields = {} } } } }
