@@ -42,10 +42,10 @@ class Balancer:
     def __init__(self, upstream: Mapping[str, Any], targets: Iterable[Mapping[str, Any]]) -> None:
         self.upstream = upstream
         self.name: str = upstream["name"]
-        self.addresses = [Address(*split_target(one["target"]), one["weight"]) for one in targets]
+        self.addresses = [Address(*split_target(target["target"]), target["weight"]) for target in targets]
         self._choices = 0
-        divisor = math.gcd(*(one.weight for one in self.addresses)) or 1
-        self._wheel = [one for one in self.addresses for _ in range(one.weight // divisor)]
+        divisor = math.gcd(*(address.weight for address in self.addresses)) or 1
+        self._wheel = [address for address in self.addresses for _ in range(address.weight // divisor)]
         random.Random(self.name).shuffle(self._wheel)  # noqa: S311 - spreads weights, keeps no secret
         self._pointer = 0
 
@@ -83,7 +83,7 @@ class Balancer:
         return None
 
     def _usable(self) -> list[Address]:
-        return [one for one in self.addresses if one.available and one.weight > 0]
+        return [address for address in self.addresses if address.available and address.weight > 0]
 
     def _least_connections(self, handle: Handle | None) -> Address | None:
         if handle is not None:
@@ -97,10 +97,10 @@ class Balancer:
     def _by_hash(self, hash_value: str) -> Address | None:
         # Rendezvous hashing: of the targets that are there, each value has one that it keeps. A retry goes to the same
         # one: only a health check leads it elsewhere, as in Kong.
-        def rank(one: Address) -> float:
-            text = f"{one.host}:{one.port} {hash_value}".encode("utf-8", "surrogateescape")
+        def rank(address: Address) -> float:
+            text = f"{address.host}:{address.port} {hash_value}".encode("utf-8", "surrogateescape")
             chance = (int.from_bytes(hashlib.sha256(text).digest()[:8]) + 1) / 2**64
-            return one.weight / -math.log(chance) if chance < 1 else math.inf
+            return address.weight / -math.log(chance) if chance < 1 else math.inf
 
         return max(self._usable(), key=rank, default=None)
 

@@ -25,14 +25,14 @@ class HealthChecker:
     def __init__(self, balancer: Balancer, before: "HealthChecker | None" = None) -> None:
         self._balancer = balancer
         self._checks: Mapping[str, Any] = balancer.upstream["healthchecks"]
-        self._counters: dict[int, dict[Counter, int]] = {id(one): {} for one in balancer.addresses}
+        self._counters: dict[int, dict[Counter, int]] = {id(address): {} for address in balancer.addresses}
         self._tasks: list[asyncio.Task[None]] = []
         self._active, unhealthy = self._checks["active"], self._checks["passive"]["unhealthy"]
         self._intervals = {healthy: self._active[name]["interval"] for healthy, name in _NAMES.items()}
         self._on = any(self._intervals.values()) or any(unhealthy[name] for name in _FAILURES)
         if before is not None and self._on:
             # A reload must not send traffic back to a target that was found dead a moment ago.
-            known = {(one.host, one.port): one for one in before._balancer.addresses}  # noqa: SLF001 - same class
+            known = {(address.host, address.port): address for address in before._balancer.addresses}  # noqa: SLF001 - same class
             for one in balancer.addresses:
                 if (old := known.get((one.host, one.port))) is not None:
                     one.available = old.available
@@ -91,8 +91,8 @@ class HealthChecker:
     async def _watch(self, interval: float, *, healthy: bool) -> None:
         while True:
             await asyncio.sleep(interval)
-            due = [one for one in self._balancer.addresses if one.weight and one.available == healthy]
-            await asyncio.gather(*(self._probe(one) for one in due))
+            due = [address for address in self._balancer.addresses if address.weight and address.available == healthy]
+            await asyncio.gather(*(self._probe(address) for address in due))
 
     async def _probe(self, address: Address) -> None:
         try:

@@ -35,21 +35,25 @@ class Router:
     """An immutable set of routes."""
 
     def __init__(self, routes: Iterable[Mapping[str, Any]], services: Mapping[str, Mapping[str, Any]]) -> None:
-        candidates = [one for route in routes for one in _candidates(route, services[route["service"]["id"]])]
-        self._candidates = sorted(candidates, key=lambda one: (one.priority, one.route["id"]), reverse=True)
+        candidates = [
+            candidate for route in routes for candidate in _candidates(route, services[route["service"]["id"]])
+        ]
+        self._candidates = sorted(
+            candidates, key=lambda candidate: (candidate.priority, candidate.route["id"]), reverse=True
+        )
 
     def match(self, method: str, path: str, headers: Headers) -> Match | None:
         """Find the route for a method, a path after ``uri.normalize`` and a Host header, or None."""
         host = re.sub(r":\d+$", "", headers.get("host") or "")
-        for one in self._candidates:
-            route = one.route
+        for candidate in self._candidates:
+            route = candidate.route
             if route.get("methods") and method not in route["methods"]:
                 continue
             if route.get("hosts") and host not in route["hosts"]:
                 continue
-            matched = _match_path(one.paths, path)
+            matched = _match_path(candidate.paths, path)
             if matched is not None:
-                return Match(route, one.service, matched if route["strip_path"] else None)
+                return Match(route, candidate.service, matched if route["strip_path"] else None)
         return None
 
 

@@ -54,7 +54,7 @@ def load_plugins(conf: KongConf) -> dict[str, Plugin]:
         field = check_table(info.get("Schema"), name)
         found[name] = Plugin(name, int(info.get("Priority") or 0), field, external=external)
     enabled = {}
-    for name in itertools.chain.from_iterable(BUILTINS if one == "bundled" else [one] for one in conf.plugins):
+    for name in itertools.chain.from_iterable(BUILTINS if plugin == "bundled" else [plugin] for plugin in conf.plugins):
         if name not in found:
             raise ConfigError(
                 f"plugins: the devkit has no plugin '{name}' and no plugin server offers it; "
@@ -75,14 +75,16 @@ class Runtime:
         self.entities = snapshot.entities
         self.router = Router(self.entities["routes"], snapshot.by_id("services"))
         self.consumers = snapshot.by_id("consumers")
-        self.usernames = {one["username"]: one for one in self.consumers.values()}
+        self.usernames = {consumer["username"]: consumer for consumer in self.consumers.values()}
         self.keys = {
-            one["key"]: {**one, "consumer_id": one["consumer"]["id"]} for one in self.entities["keyauth_credentials"]
+            credential["key"]: {**credential, "consumer_id": credential["consumer"]["id"]}
+            for credential in self.entities["keyauth_credentials"]
         }
-        self._ordered = sorted(plugins.values(), key=lambda one: (one.priority, one.name), reverse=True)
+        self._ordered = sorted(plugins.values(), key=lambda plugin: (plugin.priority, plugin.name), reverse=True)
         self._configs = _configs(snapshot, plugins)
         self.balancers = {
-            one["name"]: Balancer(one, self.targets(one["name"]) or ()) for one in self.entities["upstreams"]
+            upstream["name"]: Balancer(upstream, self.targets(upstream["name"]) or ())
+            for upstream in self.entities["upstreams"]
         }
         old: Mapping[str, HealthChecker] = before.health if before else {}
         self.health: dict[str, HealthChecker] = {
@@ -102,7 +104,7 @@ class Runtime:
     def targets(self, upstream: str) -> list[dict[str, Any]] | None:
         """Return the targets of the upstream of a name, or None where there is none."""
         ids = [one["id"] for one in self.entities["upstreams"] if one["name"] == upstream]
-        return [one for one in self.entities["targets"] if one["upstream"]["id"] in ids] if ids else None
+        return [target for target in self.entities["targets"] if target["upstream"]["id"] in ids] if ids else None
 
     def force(self, upstream: str, target: str, *, healthy: bool) -> bool:
         """Have an upstream take a target for healthy or not. Returns whether there is such a target."""

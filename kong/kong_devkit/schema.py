@@ -43,7 +43,7 @@ def check_table(schema: Any, name: str) -> Field:
         SchemaError: the table is not a plugin schema, or asks for what the devkit does not check.
     """
     fields = schema.get("fields") if isinstance(schema, dict) else None
-    found = next((one["config"] for one in fields or () if isinstance(one, dict) and "config" in one), None)
+    found = next((field["config"] for field in fields or () if isinstance(field, dict) and "config" in field), None)
     if not isinstance(found, dict):
         raise SchemaError([(f"schema of plugin {name}", "has no 'config' record among its fields")])
     problems = [

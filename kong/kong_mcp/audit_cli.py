@@ -77,8 +77,8 @@ def _verify_log(folder: Path, public: list[str]) -> None:
 @_keys_option
 def show_key(keys: str | None) -> None:
     """Print the public keys of the ring: with them others can prove the audit log, and sign nothing."""
-    for one in _public_keys(keys):
-        click.echo(one)
+    for key in _public_keys(keys):
+        click.echo(key)
 
 
 def _searching(command: Any) -> Any:
@@ -113,7 +113,7 @@ def search_log(
         api = event["api"]
         parts = [told["seq"], when, event["status"], event.get("status_detail", "-"), who]
         parts += [api["service"]["name"], api["operation"], item, event["metadata"]["uid"]]
-        click.echo("  ".join(escaped(str(one)) for one in parts))
+        click.echo("  ".join(escaped(str(part)) for part in parts))
 
 
 @audit.command()
@@ -219,9 +219,9 @@ def _found(
 
 def _chained(address: str, since: int | None, after: int) -> Iterator[dict[str, Any]]:
     begin, release = _begin(since), version("kong-mcp")
-    for one in entries_of(address, after):
-        if one["at"] >= begin:
-            yield {"seq": one["seq"], "event": decision(one, release)}
+    for entry in entries_of(address, after):
+        if entry["at"] >= begin:
+            yield {"seq": entry["seq"], "event": decision(entry, release)}
 
 
 def _begin(since: int | None) -> int:

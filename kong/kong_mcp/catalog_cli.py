@@ -103,13 +103,16 @@ def search(known: Catalog, viewer: Viewer, text: str, *, as_json: bool) -> None:
     kong-mcp catalog search forecast --servers deck/servers --store store.db
     """  # noqa: D301 - click's \b keeps the example's lines
     wanted = text.casefold()
-    _tell([one for one in known.entries(viewer) if wanted in _haystack(one)], as_json=as_json)
+    _tell(
+        [catalog_entry for catalog_entry in known.entries(viewer) if wanted in _haystack(catalog_entry)],
+        as_json=as_json,
+    )
 
 
 def _haystack(entry: CatalogEntry) -> str:
     record = entry.record
     words = [record.name, record.title, record.description, record.owner, *record.tags]
-    return "\n".join([*words, *(one.name for one in entry.items)]).casefold()
+    return "\n".join([*words, *(item.name for item in entry.items)]).casefold()
 
 
 @catalog.command()
@@ -128,12 +131,12 @@ def show(known: Catalog, viewer: Viewer, name: str, *, owner: bool, as_json: boo
         raise click.ClickException(f"there is no server {name[:60]!a}: `kong-mcp catalog list` names those that are")
     todo = advice(entry, contents(known, entry)) if owner else []
     if as_json:
-        _print({**summary(entry), "items": [_item(one) for one in entry.items], **({"todo": todo} if owner else {})})
+        _print({**summary(entry), "items": [_item(item) for item in entry.items], **({"todo": todo} if owner else {})})
         return
     for label, value in _facts(entry):
         click.echo(f"{label:<12}{value}")
-    for one in entry.items:
-        click.echo(f"{one.state:<12}{KIND_WORDS[one.kind]} {escaped(one.name)}{' (gone)' if one.gone else ''}")
+    for item in entry.items:
+        click.echo(f"{item.state:<12}{KIND_WORDS[item.kind]} {escaped(item.name)}{' (gone)' if item.gone else ''}")
     if owner:
         click.echo("\nto do:" if todo else "\nnothing to do")
     for number, line in enumerate(todo, 1):
@@ -177,13 +180,19 @@ def summary(entry: CatalogEntry) -> dict[str, Any]:
     }
 
 
-def _item(one: CatalogItem) -> dict[str, Any]:
-    found = {"kind": KIND_WORDS[one.kind], "name": one.name, "state": one.state, "usable": one.usable, "gone": one.gone}
+def _item(item: CatalogItem) -> dict[str, Any]:
+    found = {
+        "kind": KIND_WORDS[item.kind],
+        "name": item.name,
+        "state": item.state,
+        "usable": item.usable,
+        "gone": item.gone,
+    }
     return {
         **found,
-        "digest": one.shown.digest,
-        "findings": list(one.shown.rules),
-        "first_seen": iso(one.shown.first_seen),
+        "digest": item.shown.digest,
+        "findings": list(item.shown.rules),
+        "first_seen": iso(item.shown.first_seen),
     }
 
 
@@ -201,7 +210,7 @@ def _facts(entry: CatalogEntry) -> Iterator[tuple[str, str]]:
 
 def _tell(entries: Iterable[CatalogEntry], *, as_json: bool) -> None:
     if as_json:
-        _print([summary(one) for one in entries])
+        _print([summary(catalog_entry) for catalog_entry in entries])
         return
     rows = [("NAME", "VERSION", "LIFE CYCLE", "OWNER", "ITEMS", "WAITING", "LOOK", "TITLE"), *map(_row, entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -211,10 +220,16 @@ def _tell(entries: Iterable[CatalogEntry], *, as_json: bool) -> None:
         click.echo("there is none that may be seen", err=True)
 
 
-def _row(one: CatalogEntry) -> tuple[str, ...]:
-    record = one.record
-    words = record.name, one.version, record.life_cycle.value, record.owner or "-"
-    return *words, str(len(one.items)), str(one.states["quarantined"]), one.look.outcome or "-", one.title
+def _row(catalog_entry: CatalogEntry) -> tuple[str, ...]:
+    record = catalog_entry.record
+    words = record.name, catalog_entry.version, record.life_cycle.value, record.owner or "-"
+    return (
+        *words,
+        str(len(catalog_entry.items)),
+        str(catalog_entry.states["quarantined"]),
+        catalog_entry.look.outcome or "-",
+        catalog_entry.title,
+    )
 
 
 def _print(value: Any) -> None:

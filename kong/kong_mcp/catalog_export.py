@@ -19,23 +19,30 @@ def exported(kind: str, entries: Sequence[CatalogEntry], settings: CatalogSettin
     """Return the file of one of FORMATS."""
     if kind == "github":
         # https://docs.github.com/en/copilot/how-tos/administer-copilot/manage-mcp-usage/configure-enterprise-allowlist
-        return {"allowedMcpServers": [{"serverUrl": remote(one, settings)["url"]} for one in entries]}
+        return {
+            "allowedMcpServers": [{"serverUrl": remote(catalog_entry, settings)["url"]} for catalog_entry in entries]
+        }
     if kind == "vscode":
         # https://code.visualstudio.com/docs/enterprise/ai-settings
         return {"chat.mcp.access": "registry", "chat.mcp.gallery.serviceUrl": f"{settings.public_url}/registry"}
     if kind == "mcp-json":
         return _mcp_json(entries, settings)
-    names = {one.name for one in entries}
-    told = [response(one, settings, one.record.successor if one.record.successor in names else "") for one in entries]
+    names = {catalog_entry.name for catalog_entry in entries}
+    told = [
+        response(
+            catalog_entry, settings, catalog_entry.record.successor if catalog_entry.record.successor in names else ""
+        )
+        for catalog_entry in entries
+    ]
     return {"servers": told, "metadata": {"count": len(entries)}}
 
 
 def _mcp_json(entries: Sequence[CatalogEntry], settings: CatalogSettings) -> dict[str, Any]:
     servers: dict[str, Any] = {}
     inputs: dict[str, Any] = {}
-    for one in entries:
-        found = remote(one, settings)
-        server = servers[one.name] = {"type": "http", "url": found["url"]}
+    for catalog_entry in entries:
+        found = remote(catalog_entry, settings)
+        server = servers[catalog_entry.name] = {"type": "http", "url": found["url"]}
         for header in found.get("headers", ()):
             key = _VARIABLE.sub("-", header["name"].lower())
             inputs[key] = {"id": key, "type": "promptString", "description": header["description"], "password": True}

@@ -60,21 +60,21 @@ def _said(outcome: str) -> str:
 
 def _about_items(entry: CatalogEntry, contents: Contents) -> Iterator[str]:
     hides = entry.record.pins is Pinning.ENFORCE
-    for one in entry.items:
-        waiting = one.waiting or (one.shown if one.state != "open" else None)
+    for item in entry.items:
+        waiting = item.waiting or (item.shown if item.state != "open" else None)
         if waiting is not None and waiting.state is State.QUARANTINED:
-            yield f"{_named(one)} waits for a reviewer{', and no agent gets it' if hides else ''}: {_why(waiting)}"
-            yield from _findings(one, waiting, contents)
-        elif one.state == State.REJECTED.value:
-            yield f"{_named(one)} was rejected: change it, or take it away; `kong-mcp surface show` has the reason"
-        if one.gone:
-            yield f"{_named(one)} was not there at the last look: if it is gone for good, take it out of the policy"
-        if one.changes_often:
-            yield f"{_named(one)} changes more often than anybody can review: keep texts that vary out of it"
+            yield f"{_named(item)} waits for a reviewer{', and no agent gets it' if hides else ''}: {_why(waiting)}"
+            yield from _findings(item, waiting, contents)
+        elif item.state == State.REJECTED.value:
+            yield f"{_named(item)} was rejected: change it, or take it away; `kong-mcp surface show` has the reason"
+        if item.gone:
+            yield f"{_named(item)} was not there at the last look: if it is gone for good, take it out of the policy"
+        if item.changes_often:
+            yield f"{_named(item)} changes more often than anybody can review: keep texts that vary out of it"
 
 
-def _named(one: CatalogItem) -> str:
-    return f"{KIND_WORDS[one.kind]} {escaped(one.name)}".strip()
+def _named(item: CatalogItem) -> str:
+    return f"{KIND_WORDS[item.kind]} {escaped(item.name)}".strip()
 
 
 def _why(seen: Seen) -> str:
@@ -82,11 +82,11 @@ def _why(seen: Seen) -> str:
     return f"{_REASONS.get(seen.reason, seen.reason)}{rules}"
 
 
-def _findings(one: CatalogItem, waiting: Seen, contents: Contents) -> Iterator[str]:
+def _findings(item: CatalogItem, waiting: Seen, contents: Contents) -> Iterator[str]:
     """Yield what to change for each finding: the place and the text, which is a server's and printed in ASCII."""
-    if one.shown.digest != waiting.digest:
+    if item.shown.digest != waiting.digest:
         return
-    for found in contents.get((one.kind, one.name), ({}, []))[1]:
+    for found in contents.get((item.kind, item.name), ({}, []))[1]:
         place, text = escaped(found.get("path", "")) or "it", escaped(found.get("excerpt", ""))[:_MOST]
         yield f"  change {place}: {found.get('message', found.get('rule', ''))}: {text}"
 
@@ -99,5 +99,5 @@ def _about_record(entry: CatalogEntry) -> Iterator[str]:
         yield "people cannot tell what it is for: write `description` into its server file"
     if record.life_cycle is LifeCycle.DEPRECATED and not record.successor:
         yield "it is deprecated, and nobody is told what to use: write `successor` into its server file"
-    if record.pins is Pinning.OFF and any(one.kind is ItemKind.TOOL for one in entry.items):
+    if record.pins is Pinning.OFF and any(item.kind is ItemKind.TOOL for item in entry.items):
         yield "a tool that changes reaches agents at once: `pins: {mode: enforce}` has a reviewer see it first"

@@ -23,7 +23,9 @@ class DeclaredServers:
     """The servers of files, which do not change while a command runs."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self.all: Mapping[str, McpServer] = {one.name: record_of(one) for one in good(paths).servers} if paths else {}
+        self.all: Mapping[str, McpServer] = (
+            {server.name: record_of(server) for server in good(paths).servers} if paths else {}
+        )
         self.changed_at = 0
 
     @property

@@ -65,7 +65,7 @@ class Causes:
             return None
         kind, name = _kind(logged.get("kind")), _name(logged.get("name"))
         item = f"{server} {kind} {shown(name)!r}" if name else f"{server} {kind}"
-        fields = ", ".join(shown(_name(one)) for one in logged.get("fields") or ())
+        fields = ", ".join(shown(_name(field)) for field in logged.get("fields") or ())
         what = f"{kind} {shown(name)}".strip() + f" is {shown(state)} ({shown(logged.get('reason'))})"
         found = self._findings(server, str(logged.get("kind")), name, str(logged.get("digest"))) if rules else []
         excerpts = [

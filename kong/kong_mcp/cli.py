@@ -178,7 +178,7 @@ def dev(  # noqa: PLR0913 - one for each option
     if login and consumers:
         raise click.UsageError("give --login or --consumer: on one route tokens or keys say who calls")
     local_port = free_port()
-    declared = [_placed(one, local_port) for one in _of_files(files)]
+    declared = [_placed(of_file, local_port) for of_file in _of_files(files)]
     named, servers = servers, (*servers, *(one.server for one in declared))
     _refuse_twins(servers)
     _end_on_signals()
@@ -213,8 +213,8 @@ def dev(  # noqa: PLR0913 - one for each option
 def _say_what_runs(running: DevGateway, policy: Path | None, *, named: bool) -> None:
     for line in unreachable(running.settings.servers):
         click.echo(f"warning: {line}", err=True)
-    for one in running.settings.servers:
-        click.echo(f"{one.name}: {running.url(one.name)}")
+    for dev_server in running.settings.servers:
+        click.echo(f"{dev_server.name}: {running.url(dev_server.name)}")
     if running.registry is not None:
         click.echo(f"registry: {running.registry}")
     if named:
@@ -233,11 +233,11 @@ def _login(settings: DevSettings) -> Iterator[DevSettings]:
     port = settings.port or free_port()
     with provider(free_port()) as issuer:
         servers = []
-        for one in settings.servers:
-            policy = guarded(settings.policy_of(one), one, issuer, port)
-            servers.append(replace(one, policy=policy))
+        for dev_server in settings.servers:
+            policy = guarded(settings.policy_of(dev_server), dev_server, issuer, port)
+            servers.append(replace(dev_server, policy=policy))
             if policy["auth"]["issuers"] != [{"issuer": issuer}]:
-                click.echo(f"{one.name}: its own issuers stay, so --login is not for it", err=True)
+                click.echo(f"{dev_server.name}: its own issuers stay, so --login is not for it", err=True)
         click.echo(f"login: {issuer}, where any name and password will do", err=True)
         yield replace(settings, servers=servers, port=port)
 

@@ -63,7 +63,7 @@ def on(server: str, principal: str, address: str, actor: str, minutes: int, why:
 def off(server: str, principal: str, address: str, actor: str) -> None:
     """End it early, named as it was begun."""
     word = DebugWord(server, principal, time.time_ns() // 1_000_000, 0, actor)
-    if not any((one.server, one.principal) == (server, principal) for one in _open(address)):
+    if not any((debug_word.server, debug_word.principal) == (server, principal) for debug_word in _open(address)):
         raise click.ClickException(f"{_named(word)}: not on; kong-mcp debug list says what is")
     _say(address, word)
     click.echo(f"{_named(word)}: ends as soon as the sidecars have read the store")
@@ -73,9 +73,16 @@ def off(server: str, principal: str, address: str, actor: str) -> None:
 @_store_option
 def list_words(address: str) -> None:
     """Say what is on, until when, and who turned it on."""
-    for one in sorted(_open(address), key=lambda word: word.until):
+    for debug_word in sorted(_open(address), key=lambda word: word.until):
         click.echo(
-            "  ".join([_named(one), f"until {_when(one.until)}", f"by {escaped(one.actor)}", escaped(one.why)]).rstrip()
+            "  ".join(
+                [
+                    _named(debug_word),
+                    f"until {_when(debug_word.until)}",
+                    f"by {escaped(debug_word.actor)}",
+                    escaped(debug_word.why),
+                ]
+            ).rstrip()
         )
 
 

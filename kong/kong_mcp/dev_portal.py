@@ -35,13 +35,16 @@ def portal_environment(folder: Path) -> dict[str, str]:
 def portal_links(folder: Path, port: int, consumers: Sequence[Consumer]) -> list[PortalLink]:
     """Make a link for an administrator, and one for each agent as a viewer."""
     first = consumers[0] if consumers else None
-    people = [_person("you", ADMINISTRATOR, first), *(_person(one.name, _VIEWER, one) for one in consumers)]
+    people = [
+        _person("you", ADMINISTRATOR, first),
+        *(_person(consumer.name, _VIEWER, consumer) for consumer in consumers),
+    ]
     return [
         PortalLink(
-            f"{one.shown}, {one.role}",
-            f"http://127.0.0.1:{port}/portal/enter?link={_write(folder / 'links', one)}",
+            f"{time.shown}, {time.role}",
+            f"http://127.0.0.1:{port}/portal/enter?link={_write(folder / 'links', time)}",
         )
-        for one in people
+        for time in people
     ]
 
 

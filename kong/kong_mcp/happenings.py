@@ -56,13 +56,17 @@ class Told:
 
     def new(self, happened: Iterable[Happening]) -> Iterator[Happening]:
         """Give what was not told yet, as far as it may be told, and count all of it."""
-        for one in happened:
-            self.counts[one.server, one.sort] += 1
-            if one.text in self._seen or self._told[one.sort] > MOST:
+        for happening in happened:
+            self.counts[happening.server, happening.sort] += 1
+            if happening.text in self._seen or self._told[happening.sort] > MOST:
                 continue
-            self._told[one.sort] += 1
-            if self._told[one.sort] > MOST:
-                yield Happening(one.sort, one.server, f"more than {MOST} lines of the sort {one.sort}: see the logs")
+            self._told[happening.sort] += 1
+            if self._told[happening.sort] > MOST:
+                yield Happening(
+                    happening.sort,
+                    happening.server,
+                    f"more than {MOST} lines of the sort {happening.sort}: see the logs",
+                )
                 continue
-            self._seen.add(one.text)
-            yield one
+            self._seen.add(happening.text)
+            yield happening

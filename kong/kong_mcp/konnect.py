@@ -49,4 +49,4 @@ def _table(members: Sequence[str], depth: int) -> str:
     if not members:
         return "{}"
     indent = "  " * (depth + 1)
-    return "{\n" + "".join(f"{indent}{one},\n" for one in members) + "  " * depth + "}"
+    return "{\n" + "".join(f"{indent}{member},\n" for member in members) + "  " * depth + "}"

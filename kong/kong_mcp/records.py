@@ -76,8 +76,8 @@ class Records:
             text = self._refused(server, "refused", told.refused, told.principal)
             yield Happening(Sort.REFUSAL, server, text)
         who, forgiven = (None, ()) if told is None else (told.principal, told.forgiven)
-        for one in forgiven:
-            text = self._refused(server, "would be refused, and passes in monitor mode", one, who)
+        for because in forgiven:
+            text = self._refused(server, "would be refused, and passes in monitor mode", because, who)
             yield Happening(Sort.REFUSAL, server, text)
         withheld = _below(record, "mcp_answer")
         if withheld.get("failed"):

@@ -99,7 +99,7 @@ def _bring(
     asked = review.ServerRequest(name, url, place.address, options["requester"], said)
     text = review.file_text(asked, items, _schema(repository, path))
     _, problems = read_text(text.encode(), path)
-    if errors := [str(one) for one in problems if not one.warning]:
+    if errors := [str(problem) for problem in problems if not problem.warning]:
         raise click.ClickException("the server file would not be good\n" + "\n".join(errors))
     pins = lockfile.load(before) if (before := repository.read(LOCK)) is not None else {}
     pins = {id_: one for id_, one in pins.items() if id_.server != name} | review.locked(asked, items)

@@ -126,7 +126,9 @@ def keys(text: str) -> list[str]:
         raise EOFError
     found, rest = [], text
     while rest:
-        known = next((one for one in sorted(_SEQUENCES, key=len, reverse=True) if rest.startswith(one)), rest[0])
+        known = next(
+            (sequence for sequence in sorted(_SEQUENCES, key=len, reverse=True) if rest.startswith(sequence)), rest[0]
+        )
         found.append(_SEQUENCES.get(known, known))
         rest = rest[len(known) :]
     return found

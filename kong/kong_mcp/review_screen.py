@@ -177,7 +177,7 @@ class ReviewScreen:
 
     def _labels(self, at: int) -> tuple[str, ...] | None:
         chosen = _LABELS[self.labels.get(at, 0)]
-        return None if chosen is None else tuple(one.value for one in chosen)
+        return None if chosen is None else tuple(effect.value for effect in chosen)
 
     def lines(self) -> list[Text]:
         """Return what is on the screen, a text a line; all of it in ASCII."""
@@ -226,6 +226,9 @@ class ReviewScreen:
         return [
             Text(head, "bold"),
             *(Text(one, "red") for one in row.found),
-            *(Text(one, "green" if one[:1] == "+" else "red" if one[:1] == "-" else "dim") for one in row.changes),
+            *(
+                Text(change, "green" if change[:1] == "+" else "red" if change[:1] == "-" else "dim")
+                for change in row.changes
+            ),
             *(Text(one) for one in row.content),
         ]

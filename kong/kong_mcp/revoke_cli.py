@@ -23,7 +23,7 @@ _MOST_HOURS: Final = 24.0 * 3660
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([one.value for one in Revocable]))
+@click.argument("kind", type=click.Choice([revocable.value for revocable in Revocable]))
 @click.argument("name")
 @click.option("--issuer", help="Whose subject or client it is, as its tokens have it in iss.")
 @click.option("--why", required=True, help="The reason, which is kept in the chain.")

@@ -102,7 +102,7 @@ def _document(value: Any) -> Source:
         servers = value.get(key)
         if isinstance(servers, dict) and isinstance(servers.get("servers"), dict):
             servers = servers["servers"]  # VS Code's settings.json: mcp.servers
-        if isinstance(servers, dict) and all(isinstance(one, dict) for one in servers.values()):
+        if isinstance(servers, dict) and all(isinstance(server, dict) for server in servers.values()):
             return _servers(servers)
     return Lines((SourceLine(0, value),))
 

@@ -92,7 +92,7 @@ class Screen:
             )
         room = max(1, (height - len(self._servers) - 4) // 2)
         # What others chose is text here, never rich's markup.
-        lines = [Text(one.text, _STYLES[one.sort]) for one in list(self._latest)[-room:]]
+        lines = [Text(happening.text, _STYLES[happening.sort]) for happening in list(self._latest)[-room:]]
         last = lines or [Text("nothing was refused or found yet", "dim")]
         return Group(table, Text(""), *last, Text("Ctrl-C stops", "dim"))
 

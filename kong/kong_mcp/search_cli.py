@@ -57,13 +57,13 @@ def search(
     kong-mcp search weather --lock mcp.lock --json
     """  # noqa: D301 - click's \b keeps the example's line
     try:
-        items = [one for one in _items(address, settle, lock_path) if server in (None, one.server)]
+        items = [item for item in _items(address, settle, lock_path) if server in (None, item.server)]
         # The quickest model: this index is made for one question.
         index = Index.of(items, None if words else next(installed_embedders(), None))
     except (StoreError, UnknownItemError, lockfile.LockError, ValueError, OSError) as error:
         raise click.ClickException(escaped(str(error))) from None
     found = index.find(query, limit, lambda _key: True)
-    said = {one.key: one.description for one in items}
+    said = {item.key: item.description for item in items}
     if as_json:
         click.echo(json.dumps(_as_json(found, said), indent=2))
         return
@@ -91,7 +91,7 @@ def _open(store: Store) -> Iterator[tuple[ItemId, str]]:
     """Yield each open item with the digest of its open version that was seen last."""
     for standing in store.standings():
         if standing.open:
-            yield standing.id, next(one.digest for one in standing.versions if one.state in OPEN)
+            yield standing.id, next(version.digest for version in standing.versions if version.state in OPEN)
 
 
 def _as_json(found: SearchResult, said: dict[ItemKey, str]) -> dict[str, Any]:
@@ -101,11 +101,11 @@ def _as_json(found: SearchResult, said: dict[ItemKey, str]) -> dict[str, Any]:
                 "server": server,
                 "kind": KIND_WORDS[kind],
                 "name": name,
-                "score": one.score,
-                "description": said[one.key],
+                "score": item.score,
+                "description": said[item.key],
             }
-            for one in found.items
-            for server, kind, name in [one.key]
+            for item in found.items
+            for server, kind, name in [item.key]
         ],
         "searched": found.allowed,
         "fallback": found.fallback,
@@ -116,9 +116,9 @@ def _as_json(found: SearchResult, said: dict[ItemKey, str]) -> dict[str, Any]:
 def _table(found: SearchResult, said: dict[ItemKey, str]) -> list[str]:
     """Return a line for each item, in ASCII: servers write names and descriptions."""
     rows = [
-        (escaped(f"{server} {KIND_WORDS[kind]} {name}"), f"{one.score:7.2f}", _short(said[one.key]))
-        for one in found.items
-        for server, kind, name in [one.key]
+        (escaped(f"{server} {KIND_WORDS[kind]} {name}"), f"{item.score:7.2f}", _short(said[item.key]))
+        for item in found.items
+        for server, kind, name in [item.key]
     ]
     width = max((len(name) for name, _, _ in rows), default=0)
     return [f"{score}  {name:<{width}}  {text}".rstrip() for name, score, text in rows]

@@ -72,7 +72,7 @@ def write_state(
             document["services"][0].setdefault("plugins", []).append(plugin)
         files.append(_write(folder / f"server-{server.name}.yaml", document))
     if consumers:
-        document = {"_format_version": "3.0", "consumers": [_consumer(one) for one in consumers]}
+        document = {"_format_version": "3.0", "consumers": [_consumer(consumer) for consumer in consumers]}
         files.append(_write(folder / "consumers.yaml", document))
     state = render(files, environment)
     telling = [one for service in state["services"] for one in service.get("plugins", ()) if one["name"] == LOG_PLUGIN]
@@ -124,7 +124,7 @@ def fill_template(template: str, server: DevServer, policy: Mapping[str, Any], *
     (service,) = document["services"]
     service["path"], service["protocol"] = server.path, server.protocol
     if not authenticate:
-        service["plugins"] = [one for one in service.get("plugins", ()) if one["name"] != _AUTH_PLUGIN]
+        service["plugins"] = [plugin for plugin in service.get("plugins", ()) if plugin["name"] != _AUTH_PLUGIN]
     _move(service, server)
     guard = document["_plugin_configs"][f"mcp-guard-{server.name}"]
     guard.pop("tools")

@@ -43,14 +43,14 @@ def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: t
     \b
     kong-mcp stdio serve deck/servers
     """  # noqa: D301 - click's \b keeps the example's line
-    files = [one for one in good(paths).servers if local_of(one.values) is not None]
+    files = [server for server in good(paths).servers if local_of(server.values) is not None]
     if not files:
         raise click.ClickException(
             "there is no local server in these files; write replicas: [{command: [...]}], or openapi"
         )
-    ports = {(local_of(one.values) or {}).get("port", DEFAULT_PORT) for one in files} if port is None else {port}
+    ports = {(local_of(file.values) or {}).get("port", DEFAULT_PORT) for file in files} if port is None else {port}
     try:
-        apis = {one.name: RestApi(one, compile_pattern, networks) for one in rest_servers(files, os.environ)}
+        apis = {server.name: RestApi(server, compile_pattern, networks) for server in rest_servers(files, os.environ)}
         run(stdio_servers(files, os.environ), sorted(ports), log_level, apis)
     except NoSecretError as error:
         raise click.ClickException(str(error)) from None

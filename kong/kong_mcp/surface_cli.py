@@ -82,12 +82,12 @@ def surface() -> None:
 @_json_option
 def list_items(store: Store, server: str | None, state: str | None, *, as_json: bool) -> None:
     """List all items with the version that was seen last."""
-    found = [one for one in store.standings(server) if state in (None, one.state)]
+    found = [standing for standing in store.standings(server) if state in (None, standing.state)]
     if as_json:
-        _print([review.standing_json(one) for one in found])
+        _print([review.standing_json(standing) for standing in found])
         return
-    for one in found:
-        click.echo(_line(one))
+    for standing in found:
+        click.echo(_line(standing))
     if not found:
         click.echo("nothing was seen yet" if state is None else f"nothing is {state}", err=True)
 
@@ -122,8 +122,11 @@ def show(store: Store, server: str, kind: str, name: str, digest: str | None, *,
     click.echo(f"{shown['state']} ({shown['reason']})  {shown['digest']}")
     click.echo(f"seen {shown['first_seen']} to {shown['last_seen']}")
     _print(shown["content"])
-    for one in shown["findings"]:
-        click.echo(f"{one['severity']}: {one['rule']} at {one['path']}: {one['message']}\n  {one['excerpt']}")
+    for finding in shown["findings"]:
+        click.echo(
+            f"{finding['severity']}: {finding['rule']} at {finding['path']}: {finding['message']}\n"
+            f"  {finding['excerpt']}"
+        )
     for entry in shown["history"]:
         why = f": {escaped(entry['why'])}" if entry["why"] else ""
         what = f"{entry['action']} {entry['digest'][:_SHORT]} {entry['state']}"
@@ -184,7 +187,9 @@ def approve(
 
 def _approve_lock(store: Store, file: dict[ItemId, lockfile.Locked], say: Callable[[ItemId, str | None], None]) -> None:
     missing = 0
-    states = {(standing.id, one.digest): one.state for standing in store.standings() for one in standing.versions}
+    states = {
+        (standing.id, version.digest): version.state for standing in store.standings() for version in standing.versions
+    }
     for id_, locked in file.items():
         state = states.get((id_, locked.digest))
         if state is None:

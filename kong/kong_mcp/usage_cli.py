@@ -95,7 +95,7 @@ def show(
         for key, counted in _rows(store, since, server)
         if tool in (None, key.name) and principal in (None, key.principal)
     ]
-    summed = questions.summed(found, [_COLUMNS.get(one, one) for one in columns])
+    summed = questions.summed(found, [_COLUMNS.get(column, column) for column in columns])
     _print([_line(columns, what) | questions.figures(counted) for what, counted in summed.items()], form)
 
 
@@ -130,9 +130,11 @@ def unused(store: UsageStore, since: int, server: str | None, form: str, address
         known.close()
     words = {ItemKind.TOOL: "tool", ItemKind.PROMPT: "prompt"}
     lines = [
-        {"server": one.id.server, "kind": words[one.id.kind], "name": one.id.name}
-        for one in standings
-        if one.id.kind in words and one.state == "open" and (one.id.server, one.id.name) not in called
+        {"server": standing.id.server, "kind": words[standing.id.kind], "name": standing.id.name}
+        for standing in standings
+        if standing.id.kind in words
+        and standing.state == "open"
+        and (standing.id.server, standing.id.name) not in called
     ]
     _print(lines, form)
 
@@ -147,9 +149,13 @@ def changes(store: UsageStore, by: str, since: int, server: str | None, form: st
         raise click.UsageError(f"--by has no {', '.join(sorted(unknown))}: write some of {', '.join(BY)}")
     now = _now()
     before = store.rows_between(now - 2 * since, now - since, server)
-    told = questions.changes(before, _rows(store, since, server), [_COLUMNS.get(one, one) for one in columns])
+    told = questions.changes(before, _rows(store, since, server), [_COLUMNS.get(column, column) for column in columns])
     _print(
-        [{"change": one.word, **_line(columns, one.what), "before": one.before, "now": one.now} for one in told], form
+        [
+            {"change": change.word, **_line(columns, change.what), "before": change.before, "now": change.now}
+            for change in told
+        ],
+        form,
     )
 
 

@@ -32,11 +32,11 @@ class Watching:
     ) -> None:
         settings = gateway.settings
         review = f" --store {gateway.store}" if settings.pinned else ""
-        groups = {one.name: one.groups for one in settings.consumers}
+        groups = {consumer.name: consumer.groups for consumer in settings.consumers}
         self._sidecar = Follower(gateway.sidecar.log)
         self._kong = Follower(gateway.records, renews=True)
         self._causes = Causes(findings, review)
-        self._records = Records([one.name for one in settings.servers], policies, groups, review)
+        self._records = Records([server.name for server in settings.servers], policies, groups, review)
         self._clock = clock
         self._recent: deque[tuple[float, str]] = deque(maxlen=_MOST_RECENT)
         self.told = Told()

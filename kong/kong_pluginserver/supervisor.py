@@ -119,7 +119,10 @@ class Supervisor:
 
     def _hand_over(self, peer: socket.socket) -> None:
         now = monotonic()
-        by_load = sorted(self._handles.values(), key=lambda one: (now - one.beat > _FRESH, len(one.connections)))
+        by_load = sorted(
+            self._handles.values(),
+            key=lambda worker_handle: (now - worker_handle.beat > _FRESH, len(worker_handle.connections)),
+        )
         self._tokens = self._tokens + 1 & 0xFFFFFFFF
         if not any(handle.give(self._tokens, peer) for handle in by_load):
             self._waiting.append(peer)

@@ -35,7 +35,9 @@ class Worker:
         self._control = control_end
         self._settings = settings
         self._hub: Hub[Connection] = Hub(settings.tick, self._on_tick, self._on_batch, self._between_events)
-        self._between = [(one.name, one.between_events) for one in plugins.values() if one.between_events is not None]
+        self._between = [
+            (plugin.name, plugin.between_events) for plugin in plugins.values() if plugin.between_events is not None
+        ]
         self._logged: set[tuple[str, str]] = set()
         self._instances = Instances(plugins, control.SupervisorLink(ask))
         read_body = body_reader(settings.max_body)

@@ -63,9 +63,9 @@ def govern(message: dict[str, Any], scan: Scan, *, enforce: bool) -> tuple[froze
     parts, unread = _parts(result)
     report = scan({"result": [_value(result, part) for part in parts]}) if parts else Report()
     if not unread and report.verdict is not Verdict.BLOCK:
-        rules = frozenset(one.rule for one in report.findings)
+        rules = frozenset(finding.rule for finding in report.findings)
         return (rules, False) if rules else None
-    rules = frozenset(one.rule for one in report.findings if one.severity is Severity.BLOCK)
+    rules = frozenset(finding.rule for finding in report.findings if finding.severity is Severity.BLOCK)
     bad = []
     if rules:
         # What only holds of several together is in none of them: then all go.

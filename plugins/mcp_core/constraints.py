@@ -109,13 +109,12 @@ def check(constraints: Sequence[Constraint], message: object, era: Era) -> Itera
     if not constraints or not isinstance(message, Request) or message.method != CALL:
         return
     tool = message.params.get("name")
-    for one in constraints:
-        if not isinstance(tool, str) or not one.concerns(tool):
+    for constraint in constraints:
+        if not isinstance(tool, str) or not constraint.concerns(tool):
             continue
-        if (said := one.problem(message.params.get("arguments"))) is not None:
-            text = (
-                f"The gateway's policy does not let this tool be called so: the argument {'.'.join(one.path)} {said}."
-            )
+        if (said := constraint.problem(message.params.get("arguments"))) is not None:
+            argument = ".".join(constraint.path)
+            text = f"The gateway's policy does not let this tool be called so: the argument {argument} {said}."
             status = params_status(era)
             yield Reject(
                 INVALID_PARAMS,

@@ -37,8 +37,8 @@ def kind_of(uri: str) -> Kind:
     lower = uri.lower()
     if "%" not in uri and uri.isascii() and uri.isprintable() and "skill" not in lower and "ui:" not in lower:
         return Kind.RESOURCE
-    for one in uris.readings(uri) or [uri]:
-        plain = _WRAPPED.sub("", _DROPPED.sub("", alike(one)), count=1) if one else ""
+    for reading in uris.readings(uri) or [uri]:
+        plain = _WRAPPED.sub("", _DROPPED.sub("", alike(reading)), count=1) if reading else ""
         if plain.startswith(_APP):
             return Kind.APP
         if plain.startswith(_SKILL) or _last(plain) == SKILL_FILE.lower():

@@ -19,7 +19,7 @@ _PLAIN: Final = re.compile(rb"(?:0|-?[1-9][0-9]{0,15})(?:\.0{1,16})?")
 def make_whole(value: Any, body: bytes, largest: int) -> None:
     """Put integers in place of the whole ids of the message or batch that was read from `body`, up to `largest`."""
     messages = value if isinstance(value, list) else [value]
-    floats = [one for one in messages if isinstance(one, dict) and isinstance(one.get("id"), float)]
+    floats = [message for message in messages if isinstance(message, dict) and isinstance(message.get("id"), float)]
     if not floats or _ESCAPED.search(body) is not None:
         return
     # Wherever such a member stands, and inside of strings too: among them are those of the messages.

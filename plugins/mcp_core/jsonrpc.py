@@ -208,7 +208,7 @@ def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
         if isinstance(read, Reject):
             return read
         messages.append(read)
-    ids = [one.id for one in messages if isinstance(one, Request)]
+    ids = [request.id for request in messages if isinstance(request, Request)]
     if len(set(ids)) != len(ids):
         return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", Reason.BATCH_IDS)
     return Batch(tuple(messages))

@@ -73,7 +73,9 @@ class Question:
 
 def of_post(era: Era, version: str, messages: Sequence[Message], *, batch: bool) -> Question:
     """Return what the messages of one POST ask."""
-    asked = tuple(Asked(one.id, one.method, _token(one)) for one in messages if isinstance(one, Request))
+    asked = tuple(
+        Asked(message.id, message.method, _token(message)) for message in messages if isinstance(message, Request)
+    )
     listens = era is Era.MODERN and any(one.method == methods.LISTEN for one in asked)
     return Question(era, version, Place.LISTEN if listens else Place.POST, asked, batch)
 

@@ -99,7 +99,9 @@ class Record:
         """Return it as JSON values, flat and without what is not known: Kong's serializer takes no nulls."""
         own = _known(self, but=("refused", "forgiven"))
         told = {"format": FORMAT, **_known(self.refused), **own}
-        return {**told, "forgiven": [_known(one) for one in self.forgiven[:MOST_TOLD]]} if self.forgiven else told
+        return (
+            {**told, "forgiven": [_known(because) for because in self.forgiven[:MOST_TOLD]]} if self.forgiven else told
+        )
 
     @classmethod
     def from_json(cls, value: Any) -> Record | None:
@@ -172,7 +174,7 @@ def hash_session(server: str, session: str) -> str:
 
 
 def _known(value: Record | RefusedBecause, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    told = ((one.name, getattr(value, one.name)) for one in fields(value) if one.name not in but)
+    told = ((field.name, getattr(value, field.name)) for field in fields(value) if field.name not in but)
     return {name: str(said)[:MOST_TEXT] if isinstance(said, str) else said for name, said in told if said is not None}
 
 

@@ -92,8 +92,8 @@ def inspect(
     if report.verdict is Verdict.CLEAN:
         return None
     if not block or report.verdict is not Verdict.BLOCK:
-        return ResultFindings(tuple(sorted({one.rule for one in report.findings})), withheld=False)
-    rules = tuple(sorted({one.rule for one in report.findings if one.severity is Severity.BLOCK}))
+        return ResultFindings(tuple(sorted({finding.rule for finding in report.findings})), withheld=False)
+    rules = tuple(sorted({finding.rule for finding in report.findings if finding.severity is Severity.BLOCK}))
     withhold(message, rules, asked)
     return ResultFindings(rules, withheld=True)
 

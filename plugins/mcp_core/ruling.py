@@ -82,7 +82,9 @@ def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
                 cause,
                 denies=tuple(_denying(mine, kind, name)),
                 elsewhere=tuple(_allowing(others, kind, name)),
-                nearly=tuple(one for one in _places(mine, kind, "allow") if _allows(alike(one.glob)).matches(folded)),
+                nearly=tuple(
+                    place for place in _places(mine, kind, "allow") if _allows(alike(place.glob)).matches(folded)
+                ),
             )
         case _:
             return Ruling(cause)

@@ -99,7 +99,7 @@ class McpServer:
                 _text(value, "name"),
                 _text(value, "path"),
                 Address.read(*value["address"]),
-                tuple(_text({"replica": one}, "replica") for one in value["replicas"]),
+                tuple(_text({"replica": replica}, "replica") for replica in value["replicas"]),
                 _text(value, "title", ""),
                 _text(value, "owner", ""),
                 value.get("verified", True) is True,
@@ -111,7 +111,7 @@ class McpServer:
                 _text(value, "version", ""),
                 _text(value, "successor", ""),
                 {word: _text({"link": url}, "link") for word, url in dict(value.get("links", {})).items()},
-                tuple(_text({"tag": one}, "tag") for one in value.get("tags", ())),
+                tuple(_text({"tag": tag}, "tag") for tag in value.get("tags", ())),
                 tuple(_text({"auth": one}, "auth") for one in value.get("auth", ())),
             )
         except (AddressError, KeyError, TypeError, ValueError) as error:
@@ -133,7 +133,7 @@ def _text(value: Mapping[str, Any], name: str, default: str | None = None) -> st
 
 def write_servers(servers: Iterable[McpServer]) -> str:
     """Return the text of a file that lists servers, sorted by name: the same servers give the same text."""
-    listed = [one.to_json() for one in sorted(servers, key=lambda one: one.name)]
+    listed = [server.to_json() for server in sorted(servers, key=lambda server: server.name)]
     return json.dumps({"format": FORMAT, "servers": listed}, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -148,8 +148,8 @@ def read_servers(text: bytes) -> dict[str, McpServer]:
     if not isinstance(value.get("servers"), list):
         raise ServersFileError("servers is no list; have `kong-mcp deck render` write it anew")
     servers: dict[str, McpServer] = {}
-    for one in map(McpServer.from_json, value["servers"]):
-        if one.name in servers:
-            raise ServersFileError(f"server {one.name!a} stands there twice")
-        servers[one.name] = one
+    for server in map(McpServer.from_json, value["servers"]):
+        if server.name in servers:
+            raise ServersFileError(f"server {server.name!a} stands there twice")
+        servers[server.name] = server
     return servers

@@ -55,11 +55,11 @@ def as_item(uri: str, contents: Any) -> dict[str, Any] | None:
     if not isinstance(contents, list) or not contents:
         return None
     kept = []
-    for one in contents:
-        data = raw_bytes(one) if isinstance(one, dict) and _reads_alike(one) else None
+    for content in contents:
+        data = raw_bytes(content) if isinstance(content, dict) and _reads_alike(content) else None
         if data is None:
             return None
-        rest = {name: value for name, value in one.items() if name not in (_TEXT, "blob")}
+        rest = {name: value for name, value in content.items() if name not in (_TEXT, "blob")}
         rest |= {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         try:
             kept.append({**rest, **({UNREAD: True} if len(data) > LARGEST else {_TEXT: data.decode()})})
@@ -74,7 +74,7 @@ def is_as_said(item: Mapping[str, Any], manifests: Iterable[Mapping[str, Any]]) 
     An entry holds for the files in the directory of its SKILL.md, and names all of them. At least one must.
     """
     uri, contents = str(item["uri"]), item[CONTENTS]
-    held = [one for one in manifests if uri.startswith(root_of(str(one.get("uri"))))]
+    held = [manifest for manifest in manifests if uri.startswith(root_of(str(manifest.get("uri"))))]
     return bool(held) and len(contents) == 1 and all(_names(one.get("resources"), uri, contents[0]) for one in held)
 
 
@@ -83,7 +83,7 @@ def _names(files: Any, uri: str, content: Mapping[str, Any]) -> bool:
         return True
     if not isinstance(files, list):
         return False
-    said = [one for one in files if isinstance(one, Mapping) and one.get("uri") == uri]
+    said = [file for file in files if isinstance(file, Mapping) and file.get("uri") == uri]
     named = [(one.get("digest"), one.get("size")) for one in said]
     return named == [(f"sha256:{content['sha256']}", content["size"])]
 
@@ -101,9 +101,9 @@ def is_entry(entry: Mapping[str, Any]) -> bool:
         return False
     if files == DYNAMIC:
         return True
-    if not isinstance(files, list) or not all(isinstance(one, Mapping) for one in files):
+    if not isinstance(files, list) or not all(isinstance(file, Mapping) for file in files):
         return False
-    named = [one.get("uri") for one in files]
+    named = [file.get("uri") for file in files]
     inside = all(isinstance(one, str) and one.startswith(root_of(uri)) for one in named)
     return inside and uri in named and len(set(map(str, named))) == len(named)
 

@@ -178,7 +178,7 @@ def object_of(value: Any) -> Mapping[str, Any]:
 
 def texts_of(values: Any) -> list[str]:
     """Return texts. Raises TypeError for anything else."""
-    return [text_of(one) for one in values]
+    return [text_of(value) for value in values]
 
 
 def text_of(value: Any) -> str:

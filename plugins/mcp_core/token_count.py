@@ -30,7 +30,7 @@ _EAST_ASIAN, _OTHER_LETTER, _BLANKS = 0.7, 0.85, 0.69
 
 def tokens(items: Iterable[Mapping[str, Any]]) -> int:
     """Return about how many tokens these items take, written as compact JSON, as clients hand them to models."""
-    return sum(text_tokens(json.dumps(one, ensure_ascii=False, separators=(",", ":"))) for one in items)
+    return sum(text_tokens(json.dumps(item, ensure_ascii=False, separators=(",", ":"))) for item in items)
 
 
 def text_tokens(text: str) -> int:

@@ -101,7 +101,7 @@ def denied(glob: str) -> set[str]:
     """Return a glob of denied resources as it is written, and as `spellings` of what it stands for are."""
     plain = _plain(glob)
     parts = map(_parts, {*(readings(glob) or [glob]), plain})
-    return {glob, plain, *("".join(one) for one in parts if one is not None)}
+    return {glob, plain, *("".join(part) for part in parts if part is not None)}
 
 
 def spellings(read: list[str]) -> set[str]:

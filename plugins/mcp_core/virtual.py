@@ -91,7 +91,9 @@ class Virtual:
         members = value.get("members")
         if not isinstance(members, list | tuple) or not 1 <= len(members) <= MOST_MEMBERS:
             raise VirtualError(f"members: write the names of 1 to {MOST_MEMBERS} servers")
-        if not all(isinstance(one, str) and NAME.fullmatch(one) for one in members) or len(set(members)) < len(members):
+        if not all(isinstance(member, str) and NAME.fullmatch(member) for member in members) or len(set(members)) < len(
+            members
+        ):
             raise VirtualError("members: write names of servers, each once")
         prefix = _word(Prefix, value.get("prefix"), Prefix.WHEN_NEEDED, "prefix")
         try:

@@ -196,7 +196,7 @@ AUTH_SCHEMA: Final[dict[str, Any]] = {
                 "type": "string",
                 "required": True,
                 "default": Denial.HIDE.value,
-                "one_of": [one.value for one in Denial],
+                "one_of": [denial.value for denial in Denial],
                 "description": "hide: what needs scopes is unknown to whoever lacks them. challenge: it is listed, and "
                 "a call is answered with the scopes that it needs.",
             }
@@ -231,7 +231,7 @@ UPSTREAM_TOKEN_SCHEMA: Final[dict[str, Any]] = {
         {
             "grant": {
                 "type": "string",
-                "one_of": [one.value for one in GrantKind],
+                "one_of": [grant_kind.value for grant_kind in GrantKind],
                 "description": "exchange: the agent's token is exchanged for one for this server (RFC 8693). "
                 "client_credentials: the gateway has one of its own.",
             }

@@ -65,7 +65,7 @@ def read_resume(config: Mapping[str, Any]) -> bool:
 
 def _word(config: Mapping[str, Any], field: str, key: str, default: Mode = Mode.OFF) -> Mode:
     value, keys = config.get(field) or {}, INSPECTION[field]
-    modes = [one.value for one in Mode]
+    modes = [mode.value for mode in Mode]
     word = value.get(key, default.value) if isinstance(value, Mapping) and value.keys() <= keys else None
     # YAML reads a bare off as false.
     word = Mode.OFF.value if word is False else word

@@ -53,5 +53,5 @@ def key_file(path: str, ring: tuple[bytes, ...], clock: Callable[[], float], wal
 
 def between_events() -> None:
     """Read what is new while no request waits."""
-    for one in _files.values():
-        one.look(CHECK_SECONDS)
+    for file in _files.values():
+        file.look(CHECK_SECONDS)

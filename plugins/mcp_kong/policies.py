@@ -89,9 +89,9 @@ class PolicyFolder:
             raise
 
     def _remove_old(self) -> None:
-        for one in self._path.iterdir():
-            if one.is_file() and one.stat().st_mtime < self._wall() - KEPT_SECONDS:
-                one.unlink(missing_ok=True)
+        for path in self._path.iterdir():
+            if path.is_file() and path.stat().st_mtime < self._wall() - KEPT_SECONDS:
+                path.unlink(missing_ok=True)
 
     def _tell(self, error: OSError) -> None:
         """Write a problem once, however many requests meet it."""

@@ -73,5 +73,5 @@ def revocations(
 
 def between_events() -> None:
     """Read what is new while no request waits."""
-    for one in _files.values():
-        one.look()
+    for file in _files.values():
+        file.look()

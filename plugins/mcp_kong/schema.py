@@ -62,7 +62,7 @@ def _mode(description: str, default: Mode = Mode.OFF) -> dict[str, Any]:
         "type": "string",
         "required": True,
         "default": default.value,
-        "one_of": [one.value for one in Mode],
+        "one_of": [mode.value for mode in Mode],
         "description": description,
     }
 
@@ -217,7 +217,7 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                         "type": "string",
                         "required": True,
                         "default": PINNING.value,
-                        "one_of": [one.value for one in Pinning],
+                        "one_of": [pinning.value for pinning in Pinning],
                         "description": "enforce hides and refuses what is not approved; monitor only writes down what "
                         "is seen. Both need a sidecar with a store, and enforce the snapshot that it writes.",
                     }
@@ -242,9 +242,9 @@ GUARD_SCHEMA: Final[list[dict[str, Any]]] = [
                 {
                     "allow": {
                         "type": "array",
-                        "elements": {"type": "string", "one_of": [one.value for one in ServerKind]},
+                        "elements": {"type": "string", "one_of": [server_kind.value for server_kind in ServerKind]},
                         "required": True,
-                        "default": [one.value for one in ServerKind],
+                        "default": [server_kind.value for server_kind in ServerKind],
                         "description": "Kinds of messages that may reach agents, all that MCP defines by default. "
                         "sampling and elicitation put a server's text before a model or a person.",
                     }

@@ -231,7 +231,7 @@ def _tokens(auth: Auth, environment: Mapping[str, str], keys: tuple[bytes, ...])
     path, socket = environment.get(ISSUER_KEYS_VARIABLE), environment.get(ASK_SOCKET_VARIABLE)
     if not path:
         raise SettingsError(f"config.auth is set: {ISSUER_KEYS_VARIABLE} must name the file that the sidecar writes")
-    if not socket and (auth.dpop.is_offered or any(one.introspect for one in auth.issuers.values())):
+    if not socket and (auth.dpop.is_offered or any(issuer.introspect for issuer in auth.issuers.values())):
         raise SettingsError(
             f"config.auth has introspect or dpop: {ASK_SOCKET_VARIABLE} must name the socket of this node's sidecar"
         )
@@ -249,7 +249,7 @@ def read_server_messages(config: Mapping[str, Any]) -> ServerMessages:
     value = config.get("server_messages") or {}
     if not isinstance(value, Mapping) or not value.keys() <= {"allow", "methods"}:
         raise SettingsError("config.server_messages: write {allow: [KIND, ...], methods: [NAME, ...]}")
-    known = tuple(one.value for one in ServerKind)
+    known = tuple(server_kind.value for server_kind in ServerKind)
     kinds = _strings(value, "allow", known, "server_messages.")
     if unknown := set(kinds) - set(known):
         wanted = ", ".join(known)

@@ -115,5 +115,5 @@ def snapshot_file(path: str, keys: tuple[bytes, ...], clock: Callable[[], float]
 
 def between_events() -> None:
     """Read what is new while no request waits: a file of 100,000 items takes half a second."""
-    for one in _files.values():
-        one.read_ahead()
+    for file in _files.values():
+        file.read_ahead()

@@ -20,7 +20,7 @@ LABELS: Final[list[dict[str, Any]]] = [
     {
         "reads": {
             "type": "array",
-            "elements": {"type": "string", "one_of": [one.value for one in ReadLabel]},
+            "elements": {"type": "string", "one_of": [read_label.value for read_label in ReadLabel]},
             "required": True,
             "default": [],
             "description": "What somebody reads who uses them: untrusted, text that strangers may have written; "
@@ -30,7 +30,7 @@ LABELS: Final[list[dict[str, Any]]] = [
     {
         "writes": {
             "type": "array",
-            "elements": {"type": "string", "one_of": [one.value for one in WriteLabel]},
+            "elements": {"type": "string", "one_of": [write_label.value for write_label in WriteLabel]},
             "required": True,
             "default": [],
             "description": "external: what they are given goes beyond the house, to other people or the network.",
@@ -48,7 +48,7 @@ _FLOW: Final = {
             {
                 "mode": {
                     "type": "string",
-                    "one_of": [one.value for one in FlowMode],
+                    "one_of": [mode.value for mode in FlowMode],
                     "description": "enforce refuses; monitor notes what it would refuse, and lets it pass.",
                 }
             },
@@ -109,7 +109,7 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
     {
         "prefix": {
             "type": "string",
-            "one_of": [one.value for one in Prefix],
+            "one_of": [prefix.value for prefix in Prefix],
             "description": "For virtual servers: whether names of tools and prompts begin with that of their member. "
             "when-needed, the default: where two members have one name; always; never: the first member's counts.",
         }
@@ -129,7 +129,7 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
                 {
                     "mode": {
                         "type": "string",
-                        "one_of": [one.value for one in BudgetMode],
+                        "one_of": [mode.value for mode in BudgetMode],
                         "description": "full lists everything; filtered lists as many tools as fit; search lists three "
                         "that find, describe and call the others; auto, the default: full where all fits, else search.",
                     }
@@ -150,7 +150,7 @@ VIRTUAL: Final[list[dict[str, Any]]] = [
     {
         "deputies": {
             "type": "string",
-            "one_of": [one.value for one in Deputies],
+            "one_of": [deputy.value for deputy in Deputies],
             "description": "Whether this route is the sidecar's, for members of virtual servers: for-known and "
             "for-anyone take nothing but its signed word for whom it asks. nobody by default: such words are refused.",
         }

@@ -52,7 +52,7 @@ class Repository:
 
     def push(self, remote: str, branch: str, options: list[str]) -> str:
         """Push a branch, with push options; return what the other side said. Raises GitError."""
-        given = [f"--push-option={one}" for one in options]
+        given = [f"--push-option={option}" for option in options]
         done = self._run("push", *given, "--", remote, f"refs/heads/{branch}:refs/heads/{branch}")
         if done.returncode:
             raise GitError(f"git push: {done.stderr.strip()[-1000:]}")

@@ -73,7 +73,7 @@ def scanned(surface: Mapping[str, Any]) -> list[SeenItem]:
 def file_text(request: ServerRequest, items: Sequence[SeenItem], schema: str | None) -> str:
     """Return the server file: pins are enforced, everything waits for a person, and what was found is not allowed."""
     allow = {
-        word: {"allow": [one.name for one in items if one.kind is kind and one.is_clean and "*" not in one.name]}
+        word: {"allow": [item.name for item in items if item.kind is kind and item.is_clean and "*" not in item.name]}
         for kind, word in _ALLOWED.items()
     }
     values = {
@@ -89,11 +89,11 @@ def file_text(request: ServerRequest, items: Sequence[SeenItem], schema: str | N
 def locked(request: ServerRequest, items: Iterable[SeenItem]) -> dict[ItemId, Locked]:
     """Return the pins: the digests of what is clean, as `kong-mcp surface approve --lock` takes them."""
     pins = {}
-    for one in items:
-        if one.is_clean:
-            fields = {name: digest[:FIELD_HEX] for name, digest in sorted(field_digests(one.item).items())}
-            digest = Sighting.of(one.kind, one.name, one.item).digest
-            pins[ItemId(request.name, one.kind, one.name)] = Locked(digest, fields)
+    for seen_item in items:
+        if seen_item.is_clean:
+            fields = {name: digest[:FIELD_HEX] for name, digest in sorted(field_digests(seen_item.item).items())}
+            digest = Sighting.of(seen_item.kind, seen_item.name, seen_item.item).digest
+            pins[ItemId(request.name, seen_item.kind, seen_item.name)] = Locked(digest, fields)
     return pins
 
 
@@ -113,25 +113,25 @@ def _head(request: ServerRequest, items: Sequence[SeenItem]) -> Iterator[str]:
     yield f"- asked for by: {_code(request.requester)}"
     yield f"- URL: {_code(request.url)}, which led to {_code(request.address)}"
     yield f"- owner: {_code(request.said['owner'])}" if request.said.get("owner") else "- owner: nobody is named"
-    blocked = sum(not one.is_clean for one in items)
+    blocked = sum(not item.is_clean for item in items)
     yield f"- {len(items)} items were seen; {blocked} of them read like texts that would steer a model"
 
 
 def _found(items: Sequence[SeenItem]) -> Iterator[str]:
-    bad = [one for one in items if one.report.findings]
+    bad = [item for item in items if item.report.findings]
     if bad:
         yield from ("", "## What the scanner found", "")
-    for one in bad[:_MOST]:
-        yield f"- {_code(one.label)}{'' if one.is_clean else ': not allowed, and not pinned'}"
-        for finding in one.report.findings:
+    for item in bad[:_MOST]:
+        yield f"- {_code(item.label)}{'' if item.is_clean else ': not allowed, and not pinned'}"
+        for finding in item.report.findings:
             yield f"  - {finding.message} At {_code(finding.path)}: {_code(finding.excerpt)}"
 
 
 def _listed(items: Sequence[SeenItem]) -> Iterator[str]:
     yield from ("", "## What it offers", "")
-    for one in items[:_MOST]:
-        text = one.item.get("description") or one.item.get(ItemKind.INSTRUCTIONS.value) or ""
-        yield f"- {_code(one.label)}{f': {_code(text)}' if isinstance(text, str) and text else ''}"
+    for seen_item in items[:_MOST]:
+        text = seen_item.item.get("description") or seen_item.item.get(ItemKind.INSTRUCTIONS.value) or ""
+        yield f"- {_code(seen_item.label)}{f': {_code(text)}' if isinstance(text, str) and text else ''}"
     if len(items) > _MOST:
         yield f"- and {len(items) - _MOST} more"
 
@@ -145,7 +145,7 @@ def _decisions(request: ServerRequest, items: Sequence[SeenItem]) -> Iterator[st
     yield "- [ ] Who may use it? Everybody who has a key may use what is listed under `allow`; `rules` narrow it."
     yield "- [ ] Does it need a credential of its own? None stands in the file (docs/server-file.md, Secrets)."
     yield "- [ ] Do descriptions and schemas say what the tools do? What is in mcp.lock is what agents get."
-    if any(not one.is_clean for one in items):
+    if any(not item.is_clean for item in items):
         yield "- [ ] What the scanner found is left out. Let the server's owner change it, or allow it by hand."
     yield from ("", "After the merge: decK syncs the file, the sidecar looks, and")
     yield f"`kong-mcp surface approve --lock mcp.lock --why 'review of {request.name}'` opens what was reviewed."

@@ -110,7 +110,9 @@ def render(paths: tuple[Path, ...], out: Path | None, servers_out: Path | None, 
             raise click.UsageError("--check needs --out FILE, the file to compare with")
         _compare(out, text, paths, "--out")
     if servers_out is not None:
-        listed = write_servers(record_of(one) for one in read_folder(list(paths)).servers if not one.server.virtual)
+        listed = write_servers(
+            record_of(server_file) for server_file in read_folder(list(paths)).servers if not server_file.server.virtual
+        )
         _compare(servers_out, listed, paths, "--servers-out") if check else _write(servers_out, listed)
     if check:
         return

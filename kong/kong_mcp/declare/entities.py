@@ -110,22 +110,22 @@ def _reach(service: Record, one: ServerFile) -> None:
         service["client_certificate"] = certificate
 
 
-def _publish(service: Record, one: ServerFile) -> None:
+def _publish(service: Record, server: ServerFile) -> None:
     """Give what agents call the plugins that its file names."""
     by_template = {plugin["name"]: plugin for plugin in service.pop("plugins", ())}
-    auth = one.values.get("auth", [] if "oauth" in one.values else [{"name": name} for name in by_template])
+    auth = server.values.get("auth", [] if "oauth" in server.values else [{"name": name} for name in by_template])
     plugins = [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in auth]
-    plugins += [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in one.values.get("plugins", ())]
+    plugins += [_auth(plugin, by_template.get(plugin["name"], {})) for plugin in server.values.get("plugins", ())]
     if plugins:
         service["plugins"] = plugins
 
 
-def _let_act(service: Record, one: ServerFile) -> None:
+def _let_act(service: Record, server: ServerFile) -> None:
     """Give the sidecar's way to a member the plugins that its file names, without those that say who calls."""
-    plugins = [plugin for plugin in one.values.get("plugins", ()) if plugin["name"] not in AUTH]
+    plugins = [plugin for plugin in server.values.get("plugins", ()) if plugin["name"] not in AUTH]
     if plugins:
         service["plugins"] = plugins
-    asks = one.values.get("auth", ["key-auth"]) or "oauth" in one.values
+    asks = server.values.get("auth", ["key-auth"]) or "oauth" in server.values
     for route in service["routes"]:
         (guard,) = route["plugins"]
         guard["config"] = {"deputies": "for-known" if asks else "for-anyone"}
@@ -138,10 +138,10 @@ def _auth(plugin: Record, base: Record) -> Record:
     return merged
 
 
-def _client_certificate(one: ServerFile) -> str | None:
+def _client_certificate(server: ServerFile) -> str | None:
     """Return the id of the certificate that Kong shows the replicas."""
-    tls = one.values.get("tls", {})
-    return _id("certificate", one.name) if "cert" in tls else tls.get("client_certificate")
+    tls = server.values.get("tls", {})
+    return _id("certificate", server.name) if "cert" in tls else tls.get("client_certificate")
 
 
 def _check_health(upstream: Record, health: Record, tls: Record, certificate: str | None) -> None:
@@ -168,11 +168,11 @@ def _check_health(upstream: Record, health: Record, tls: Record, certificate: st
         let_probes_decide(upstream)
 
 
-def _certificates(one: ServerFile) -> Record:
-    tls = one.values.get("tls", {})
+def _certificates(server: ServerFile) -> Record:
+    tls = server.values.get("tls", {})
     made: Record = {}
     if "cert" in tls:
-        made["certificates"] = [{"id": _id("certificate", one.name), "cert": tls["cert"], "key": tls["key"]}]
+        made["certificates"] = [{"id": _id("certificate", server.name), "cert": tls["cert"], "key": tls["key"]}]
     if pems := [ca for ca in tls.get("ca", ()) if "\n" in ca]:
         made["ca_certificates"] = [{"id": _ca_id(pem), "cert": pem} for pem in pems]
     return made

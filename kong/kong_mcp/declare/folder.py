@@ -26,7 +26,7 @@ class Folder:
     @property
     def errors(self) -> list[Problem]:
         """The problems that are no warnings."""
-        return [one for one in self.problems if not one.warning]
+        return [problem for problem in self.problems if not problem.warning]
 
 
 def read_folder(paths: Sequence[Path]) -> Folder:
@@ -65,22 +65,24 @@ def together(servers: Sequence[ServerFile], problems: Sequence[Problem] = ()) ->
     found = list(problems)
     names: dict[str, ServerFile] = {}
     paths: dict[str, ServerFile] = {}
-    for one in servers:
-        if (other := names.setdefault(one.name, one)) is not one:
+    for server in servers:
+        if (other := names.setdefault(server.name, server)) is not server:
             where = f"{other.file}:{other.line('name')}"
-            found.append(one.problem("name", f"found {one.name}, the name of the server in {where}; write another"))
+            found.append(
+                server.problem("name", f"found {server.name}, the name of the server in {where}; write another")
+            )
             continue
-        clash = next((path for path in one.paths if paths.setdefault(path, one) is not one), None)
+        clash = next((path for path in server.paths if paths.setdefault(path, server) is not server), None)
         if clash is not None:
             other = paths[clash]
             text = f"agents reach {other.name} ({other.file}:{other.line('path')}) at {clash} already; write another"
-            found.append(one.problem("path", text))
+            found.append(server.problem("path", text))
     found += [
-        one.problem(
-            "successor", f"{one.values['successor']} is no server here; is it declared elsewhere?", warning=True
+        server.problem(
+            "successor", f"{server.values['successor']} is no server here; is it declared elsewhere?", warning=True
         )
-        for one in servers
-        if one.values.get("successor", one.name) not in names
+        for server in servers
+        if server.values.get("successor", server.name) not in names
     ]
-    known, wrong = resolve(sorted(servers, key=lambda one: one.name))
+    known, wrong = resolve(sorted(servers, key=lambda server: server.name))
     return Folder(tuple(known), tuple(sorted([*found, *wrong])))

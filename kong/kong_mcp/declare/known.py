@@ -47,7 +47,9 @@ def read_lock(path: Path) -> Surface:
 
 def warnings(servers: Sequence[ServerFile], surface: Surface) -> list[Problem]:
     """Return a warning for each glob that matches nothing that its server is known to offer."""
-    return [one for server in servers if server.name in surface for one in _of_server(server, surface[server.name])]
+    return [
+        problem for server in servers if server.name in surface for problem in _of_server(server, surface[server.name])
+    ]
 
 
 def _of_server(server: ServerFile, items: Sequence[tuple[ItemKind, str]]) -> Iterator[Problem]:

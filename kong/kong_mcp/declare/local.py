@@ -91,7 +91,7 @@ LOCAL: Final[dict[str, Any]] = {
 
 def local_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what a server file says of its program, or of its REST API; None where it has neither."""
-    return next((one for one in values.get("replicas", ()) if isinstance(one, dict)), None)
+    return next((replica for replica in values.get("replicas", ()) if isinstance(replica, dict)), None)
 
 
 def url_of(name: str, local: Mapping[str, Any]) -> str:
@@ -147,11 +147,11 @@ def stdio_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) -
         rest.NoSecretError: a secret is not there.
     """
     found = []
-    for one in files:
-        local = local_of(one.values)
+    for file in files:
+        local = local_of(file.values)
         if local is None or "command" not in local:
             continue
-        given = rest.with_secrets(one.name, local.get("env", {}), environment)
+        given = rest.with_secrets(file.name, local.get("env", {}), environment)
         limits = ProcessLimits(**local.get("limits", {}))
-        found.append(StdioServer(one.name, tuple(local["command"]), given, local.get("process") == "shared", limits))
+        found.append(StdioServer(file.name, tuple(local["command"]), given, local.get("process") == "shared", limits))
     return found

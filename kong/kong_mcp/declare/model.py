@@ -135,7 +135,7 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
     {
         "life_cycle": {
             "type": "string",
-            "one_of": [one.value for one in LifeCycle],
+            "one_of": [cycle.value for cycle in LifeCycle],
             "default": LifeCycle.ACTIVE.value,
             "description": "Where the server is in its life: preview may change or go at any time; deprecated still "
             "answers, and nobody should begin to use it.",

@@ -91,13 +91,13 @@ def assemble(servers: Sequence[ServerFile], shared: Sequence[Path], tag: str, *,
     return state
 
 
-def _collect(one: ServerFile, document: Record, tags: Sequence[str]) -> None:
+def _collect(server: ServerFile, document: Record, tags: Sequence[str]) -> None:
     """Give what agents call of a server the plugin that tells the collector."""
     for service in document["services"]:
-        if service["name"] == f"mcp-{one.name}":
+        if service["name"] == f"mcp-{server.name}":
             plugins = service.setdefault("plugins", [])
             if any(plugin["name"] == LOG_PLUGIN for plugin in plugins):
-                where = f"{one.file}:{one.line('plugins')}"
+                where = f"{server.file}:{server.line('plugins')}"
                 raise SharedError(
                     f"{where}: found {LOG_PLUGIN}, of which Kong runs one for each request, and without mcp-answers "
                     "--collector needs it; write another log plugin (tcp-log, file-log), or render without --collector"
@@ -125,10 +125,10 @@ def _name(kind: str, entity: Record) -> str:
     return str(entity.get(_NAMED_BY.get(kind, "name")))
 
 
-def _about(one: ServerFile) -> str:
-    title = one.values.get("title", one.name)
-    owner = f", of {one.values['owner']}" if "owner" in one.values else ""
-    return f"{title}{owner} ({Path(one.file).name})"
+def _about(server: ServerFile) -> str:
+    title = server.values.get("title", server.name)
+    owner = f", of {server.values['owner']}" if "owner" in server.values else ""
+    return f"{title}{owner} ({Path(server.file).name})"
 
 
 def entity_problems(folder: Folder) -> list[Problem]:
@@ -140,17 +140,17 @@ def entity_problems(folder: Folder) -> list[Problem]:
         for key in entities.names(_read_shared(path)):
             taken[key] = "deck/shared.yaml"
     seen = set()
-    for one in folder.servers:
-        if one.name in seen:  # two servers of one name are a problem of their own
+    for server in folder.servers:
+        if server.name in seen:  # two servers of one name are a problem of their own
             continue
-        seen.add(one.name)
+        seen.add(server.name)
         for kind, pattern in shape:
-            name = pattern.replace("NAME", one.name)
+            name = pattern.replace("NAME", server.name)
             if (kind, name) in taken:
                 text = (
                     f"Kong would get the {kind} entity {name} twice: {taken[kind, name]} has it too; write another name"
                 )
-                found.append(one.problem("name", text))
+                found.append(server.problem("name", text))
                 break
-            taken[kind, name] = one.name
+            taken[kind, name] = server.name
     return found

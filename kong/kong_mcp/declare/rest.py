@@ -103,7 +103,7 @@ def with_secrets(server: str, given: Mapping[str, str], environment: Mapping[str
 def rest_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what a server file says of its REST API, None where it is none."""
     replicas = values.get("replicas", ())
-    return next((one for one in replicas if isinstance(one, dict) and "openapi" in one), None)
+    return next((replica for replica in replicas if isinstance(replica, dict) and "openapi" in replica), None)
 
 
 def beside(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -167,7 +167,7 @@ def in_description(file: str, values: Mapping[str, Any]) -> Iterator[tuple[str, 
     if not found.tools:
         yield "replicas[0].openapi", "found no operation that can be a tool", False
     if found.left_out:
-        shown = "; ".join(f"{one.name[:64]} {one.why}" for one in found.left_out[:_SHOWN])
+        shown = "; ".join(f"{tool.name[:64]} {tool.why}" for tool in found.left_out[:_SHOWN])
         text = f"{len(found.left_out)} operations are left out: {shown}"
         yield "replicas[0].openapi", text, True
 

@@ -38,9 +38,9 @@ _NOT_REFERENCEABLE: Final = frozenset({"request-transformer", "response-transfor
 
 def problems(node: Node) -> Iterator[tuple[int, str, str]]:
     """Yield line, field and sentence of each secret in plain text, and of each reference where it would not be read."""
-    for where, plugin, one in _scalars(node, "", None):
-        if (sentence := _sentence(where, plugin, one.text)) is not None:
-            yield one.line, where, sentence
+    for where, plugin, scalar in _scalars(node, "", None):
+        if (sentence := _sentence(where, plugin, scalar.text)) is not None:
+            yield scalar.line, where, sentence
 
 
 def _sentence(where: str, plugin: str | None, text: str) -> str | None:

@@ -51,7 +51,9 @@ def server() -> None:
 @click.option("--deny", multiple=True, metavar="GLOB", help="Tools that stay hidden, whatever allows them.")
 @click.option("--prompt", "prompts", multiple=True, metavar="GLOB", help="Prompts that agents may see and get.")
 @click.option("--resource", "resources", multiple=True, metavar="GLOB", help="Resources that agents may see and read.")
-@click.option("--pins", type=click.Choice([one.value for one in Pinning]), help="Whether items must be approved.")
+@click.option(
+    "--pins", type=click.Choice([pinning.value for pinning in Pinning]), help="Whether items must be approved."
+)
 @click.option(
     "--trust",
     type=click.Choice([one.value for one in Trust]),
@@ -109,9 +111,9 @@ def _write_new(file: Path, text: str, folder: Path) -> None:
     if new is not None:
         others = read_folder([folder]) if folder.is_dir() and any(folder.iterdir()) else Folder(())
         whole = together([*(one for one in others.servers if one.file != new.file), new])
-        problems = [one for one in (*whole.problems, *entity_problems(whole)) if one.file == new.file]
+        problems = [problem for problem in (*whole.problems, *entity_problems(whole)) if problem.file == new.file]
     report(problems)
-    if any(not one.warning for one in problems):
+    if any(not problem.warning for problem in problems):
         raise click.ClickException("nothing is written")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,16 +153,16 @@ def check(paths: tuple[Path, ...], lock: Path | None, *, strict: bool, as_json: 
             raise click.ClickException(str(error)) from None
     problems.sort()
     if as_json:
-        _print([one.to_json() for one in problems])
+        _print([problem.to_json() for problem in problems])
     else:
         report(problems)
         _say_how_many(folder, problems)
-    if any(strict or not one.warning for one in problems):
+    if any(strict or not problem.warning for problem in problems):
         raise SystemExit(1)
 
 
 def _say_how_many(folder: Folder, problems: list[Problem]) -> None:
-    errors = sum(not one.warning for one in problems)
+    errors = sum(not problem.warning for problem in problems)
     if errors:
         click.echo(f"{errors} to mend; nothing is rendered or synced until then", err=True)
     else:
@@ -257,15 +259,15 @@ def good(paths: Iterable[Path]) -> Folder:
     folder = read_folder(list(paths))
     problems = sorted([*folder.problems, *entity_problems(folder)])
     report(problems)
-    if errors := sum(not one.warning for one in problems):
+    if errors := sum(not problem.warning for problem in problems):
         raise click.ClickException(f"{errors} to mend; nothing is rendered or synced until then")
     return folder
 
 
 def report(problems: Iterable[Problem]) -> None:
     """Print problems, one a line."""
-    for one in problems:
-        click.echo(str(one), err=True)
+    for problem in problems:
+        click.echo(str(problem), err=True)
 
 
 def _print(value: Any) -> None:

@@ -110,7 +110,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         text = "found decK state; hand-written decK stands in a folder of its own, and is given to decK itself"
         return None, [Problem(file, node.line, "_format_version", text)]
     found = [Problem(file, line, where, text) for line, where, text in secrets.problems(node)]
-    named = {one.where for one in found}
+    named = {problem.where for problem in found}
 
     def report(line: int, where: str, text: str) -> None:
         if where not in named:  # what was found may be a secret
@@ -133,7 +133,7 @@ def read_text(raw: bytes, file: str) -> tuple[ServerFile | None, list[Problem]]:
         return None, [Problem(file, line_of(node, "replicas"), "replicas", str(error))]
     mine = ServerFile(file, node, values, replace(server, path_of_agents=values.get("path")))
     found = sorted(_meaning(mine))
-    return (None if any(not one.warning for one in found) else mine), found
+    return (None if any(not problem.warning for problem in found) else mine), found
 
 
 def _meaning(mine: ServerFile) -> list[Problem]:
@@ -270,7 +270,7 @@ def _headers(plugin: dict[str, Any], word: str) -> list[str]:
     config = plugin.get("config")
     part = config.get(word) if isinstance(config, dict) else None
     headers = part.get("headers") if isinstance(part, dict) else None
-    return [str(one).partition(":")[0].strip().lower() for one in headers] if isinstance(headers, list) else []
+    return [str(header).partition(":")[0].strip().lower() for header in headers] if isinstance(headers, list) else []
 
 
 def _health(mine: ServerFile) -> list[Problem]:

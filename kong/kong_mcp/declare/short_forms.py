@@ -60,7 +60,7 @@ TOKENS: Final[dict[str, Any]] = {
         {
             "denial": {
                 "type": "string",
-                "one_of": [one.value for one in Denial],
+                "one_of": [denial.value for denial in Denial],
                 "description": "Whether what needs more scopes is hidden, or listed and answered with a challenge.",
             }
         },

@@ -92,7 +92,7 @@ def _array(field: dict[str, Any], node: Node, where: str, report: Report) -> lis
     if len(node.items) < field.get("len_min", 0):
         report(node.line, where, "found an empty list; write one item at least")
     values = [read(field["elements"], one, f"{where}[{at}]", report) for at, one in enumerate(node.items)]
-    return [one for one in values if one is not None]
+    return [value for value in values if value is not None]
 
 
 def _map(field: dict[str, Any], node: Node, where: str, report: Report) -> dict[str, Any] | None:

@@ -40,10 +40,10 @@ def _with(one: ServerFile, members: list[str] | None, acted: set[str], real: Map
     return replace(one, server=replace(one.server, acted=one.name in acted)) if one.name in acted else one
 
 
-def _members(one: ServerFile, real: list[str], all_: set[str]) -> tuple[list[str], list[Problem]]:
+def _members(server: ServerFile, real: list[str], all_: set[str]) -> tuple[list[str], list[Problem]]:
     members: dict[str, None] = {}
     problems = []
-    for at, pattern in enumerate(one.values["servers"]):
+    for at, pattern in enumerate(server.values["servers"]):
         found = [name for name in sorted(real) if fnmatchcase(name, pattern)]
         members.update(dict.fromkeys(found))
         if found:
@@ -51,16 +51,16 @@ def _members(one: ServerFile, real: list[str], all_: set[str]) -> tuple[list[str
         text = f"found {shown(pattern)}, which is no server here; {nearest(pattern, real)}"
         if pattern in all_:
             text = f"found {shown(pattern)}, a virtual server itself; name its members"
-        problems.append(one.problem(f"servers[{at}]", text))
+        problems.append(server.problem(f"servers[{at}]", text))
     if len(members) > MOST_MEMBERS:
         text = f"found {len(members)} members; a virtual server has {MOST_MEMBERS} at most"
-        problems.append(one.problem("servers", text))
+        problems.append(server.problem("servers", text))
     return list(members), problems
 
 
-def _flow(one: ServerFile, members: Sequence[ServerFile]) -> dict[str, Any]:
+def _flow(server: ServerFile, members: Sequence[ServerFile]) -> dict[str, Any]:
     """Return the flow rules of a virtual server, with the labels of its members' own files."""
-    flow = one.values["flow"]
+    flow = server.values["flow"]
     return {**flow, "labels": [*flow.get("labels", ()), *(label for member in members for label in _labels(member))]}
 
 
@@ -68,20 +68,20 @@ def _labels(member: ServerFile) -> list[dict[str, Any]]:
     return [{"server": member.name, **label} for label in member.values.get("labels", ())]
 
 
-def _bad_labels(one: ServerFile) -> list[Problem]:
+def _bad_labels(server: ServerFile) -> list[Problem]:
     try:
-        FlowRules.from_json({"mode": FlowMode.ENFORCE.value, "labels": _labels(one)})
+        FlowRules.from_json({"mode": FlowMode.ENFORCE.value, "labels": _labels(server)})
     except FlowRulesError as error:
         where, _, text = str(error).partition(": ")
-        return [one.problem(where, text)]
+        return [server.problem(where, text)]
     return []
 
 
-def _bad_flow(one: ServerFile, members: Sequence[ServerFile]) -> list[Problem]:
+def _bad_flow(server: ServerFile, members: Sequence[ServerFile]) -> list[Problem]:
     """Return what is wrong with the flow rules of a virtual server, whose members' own labels can be used."""
-    names, flow = [member.name for member in members], one.values["flow"]
+    names, flow = [member.name for member in members], server.values["flow"]
     found = [
-        one.problem(
+        server.problem(
             f"flow.{field}[{at}].server", f"found {shown(each['server'])}, no member; {nearest(each['server'], names)}"
         )
         for field in ("labels", "permits")
@@ -89,10 +89,10 @@ def _bad_flow(one: ServerFile, members: Sequence[ServerFile]) -> list[Problem]:
         if each["server"] not in names
     ]
     try:
-        FlowRules.from_json(_flow(one, [member for member in members if not _bad_labels(member)]))
+        FlowRules.from_json(_flow(server, [member for member in members if not _bad_labels(member)]))
     except FlowRulesError as error:
         where, _, text = str(error).partition(": ")
-        found.append(one.problem(f"flow.{where}", text))
+        found.append(server.problem(f"flow.{where}", text))
     labelled = {each["server"] for each in flow.get("labels", ())}
     without = [member.name for member in members if member.name not in labelled and "labels" not in member.values]
     if without:
@@ -100,17 +100,17 @@ def _bad_flow(one: ServerFile, members: Sequence[ServerFile]) -> list[Problem]:
             f"no label names anything of {', '.join(without)}: all that they have counts as untrusted, private and "
             "written outside, so that two calls of it are one too many; write labels in their files"
         )
-        found.append(one.problem("flow", text, warning=True))
+        found.append(server.problem("flow", text, warning=True))
     return found
 
 
-def _has_acl(one: ServerFile) -> bool:
-    return any(plugin.get("name") == "acl" for plugin in one.values.get("plugins", ()))
+def _has_acl(server: ServerFile) -> bool:
+    return any(plugin.get("name") == "acl" for plugin in server.values.get("plugins", ()))
 
 
-def _acl(one: ServerFile) -> Problem:
+def _acl(server: ServerFile) -> Problem:
     text = (
         "acl runs before the guard, so it refuses what virtual servers ask for others and this member is left out of "
         "them; write rules with groups in its place"
     )
-    return one.problem("plugins", text, warning=True)
+    return server.problem("plugins", text, warning=True)

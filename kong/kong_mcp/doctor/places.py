@@ -50,7 +50,7 @@ def tell(findings: Iterable[CheckResult], *, as_json: bool) -> None:
             click.echo(f"{finding.level:<5} {finding.check}: {finding.seen}")
             if finding.mend:
                 click.echo(f"      -> {finding.mend}")
-    failed = [one for one in told if one.level is Level.FAIL]
+    failed = [result for result in told if result.level is Level.FAIL]
     if as_json:
-        click.echo(json.dumps({"ok": not failed, "checks": [asdict(one) for one in told]}, indent=2))
+        click.echo(json.dumps({"ok": not failed, "checks": [asdict(result) for result in told]}, indent=2))
     sys.exit(1 if failed else 0)

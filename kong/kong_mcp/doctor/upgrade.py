@@ -93,7 +93,7 @@ def check_old_deck(files: Sequence[Path]) -> CheckResult:
     check = "decK files"
     if not files:
         return warn(check, "none were named", "name them: --deck deck")
-    listed = [path for one in files for path in (sorted(one.rglob("*.y*ml")) if one.is_dir() else [one])]
+    listed = [path for file in files for path in (sorted(file.rglob("*.y*ml")) if file.is_dir() else [file])]
     for path in listed:
         text = path.read_text(encoding="utf-8", errors="replace")
         for old, meaning in _GONE.items():

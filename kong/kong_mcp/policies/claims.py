@@ -121,7 +121,9 @@ def _not_believed(policy: ServerPolicy, auth: Auth, denied: Denied, asked: Wante
     if denied is WRONG_ISSUER:
         wants = f": it takes those of {_listed(auth.issuers)}"
     elif denied is judge.WRONG_AUDIENCE:
-        wants = f": aud must name {_listed({one for each in auth.issuers.values() for one in each.audiences})}"
+        wants = (
+            f": aud must name {_listed({audience for each in auth.issuers.values() for audience in each.audiences})}"
+        )
     refusal = Reject(0, denied.text, denied.reason)
     return Explanation(
         server,

@@ -141,12 +141,12 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
         policies = read_policies(paths or (DECK_SERVERS,))
         known = known_surfaces(lock, store, lists, server)
         found, notes = _groups(policies, consumer, groups)
-        one = _policy(policies, server)
+        server_policy = _policy(policies, server)
         text = token_claims if claims is None else claims.read()
         if text is None:
-            explained = explain(one, principal(consumer, found), want, known, server)
+            explained = explain(server_policy, principal(consumer, found), want, known, server)
         else:
-            explained = explain_claims(one, read_claims(text), want, known, server, now=time.time())
+            explained = explain_claims(server_policy, read_claims(text), want, known, server, now=time.time())
     except PolicySourceError as error:
         raise PolicyCommandError(escaped(str(error))) from None
     if as_json:
@@ -173,8 +173,8 @@ def _groups(policies: Policies, consumer: str | None, given: Sequence[str]) -> t
     known = policies.consumers.get(consumer)
     if known is not None:
         return known, []
-    rules = [one for kept in (*policies.servers.values(), policies.every) if kept for one in kept.guard.policy.rules]
-    if not any(one.groups for one in rules):
+    rules = [rule for kept in (*policies.servers.values(), policies.every) if kept for rule in kept.guard.policy.rules]
+    if not any(rule.groups for rule in rules):
         return frozenset(), []
     return frozenset(), [f"no file names the consumer {escaped(consumer)}, so it is in no group here: see --groups"]
 

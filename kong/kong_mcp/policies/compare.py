@@ -71,8 +71,8 @@ class Comparison:
     @property
     def gains(self) -> bool:
         """Whether anybody gains anything."""
-        gained = any(one.direction == "gain" for one in self.items) or any(
-            one.direction == "gain" for one in self.globs
+        gained = any(item.direction == "gain" for item in self.items) or any(
+            glob.direction == "gain" for glob in self.globs
         )
         return bool(gained or self.consumers_added or self.servers_added)
 
@@ -230,7 +230,7 @@ def _globs(server: str, pairs: Mapping[tuple[str, ...], _Pair], offers: list[Off
         yield GlobChange(direction, server, "set", field, value, _words(several, len(pairs)), at)
     for (direction, kind, which, glob), several in changes.items():
         matcher = Matcher((glob,))
-        caught = sum(RULED_BY[one.kind] is kind and matcher.matches(one.name) for one in offers)
+        caught = sum(RULED_BY[offer.kind] is kind and matcher.matches(offer.name) for offer in offers)
         if caught and "*" not in glob:
             continue  # the item itself is among the known ones
         added = (direction == "gain") == (which == "allow")
@@ -281,8 +281,11 @@ def _place(pair: _Pair, kind: Kind, which: ListName, glob: str, *, added: bool) 
 
 
 def _methods(server: str, was: ServerPolicy | None, now: ServerPolicy | None) -> Iterator[GlobChange]:
-    before, after = (_method_globs(one) for one in (was, now))
-    field, at = "methods.allow", ["" if one is None else one.where("methods.allow") for one in (was, now)]
+    before, after = (_method_globs(server_policy) for server_policy in (was, now))
+    field, at = (
+        "methods.allow",
+        ["" if server_policy is None else server_policy.where("methods.allow") for server_policy in (was, now)],
+    )
     yield from (GlobChange("gain", server, "added", field, one, (EVERYONE,), at[1]) for one in _beyond(after, before))
     yield from (GlobChange("loss", server, "removed", field, one, (EVERYONE,), at[0]) for one in _beyond(before, after))
 

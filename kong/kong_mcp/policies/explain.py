@@ -45,7 +45,7 @@ class Change:
 
     def to_json(self) -> dict[str, Any]:
         """Return the change as JSON values."""
-        value: dict[str, Any] = {"text": self.text, "remove": [one.path for one in self.remove]}
+        value: dict[str, Any] = {"text": self.text, "remove": [glob_place.path for glob_place in self.remove]}
         if self.add is not None:
             value["add"] = {"list": self.add[0], "glob": self.add[1]}
         if self.rule is not None:
@@ -76,7 +76,10 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values; texts are escaped where they are sentences, and exact elsewhere."""
-        places = [{"field": one.path, "glob": one.glob, "at": self.policy.where(one.path)} for one in self.by]
+        places = [
+            {"field": glob_place.path, "glob": glob_place.glob, "at": self.policy.where(glob_place.path)}
+            for glob_place in self.by
+        ]
         kind = None if self.asked.kind is None else _WORDS[self.asked.kind]
         principal: dict[str, Any] = {"name": self.principal.name, "groups": sorted(self.principal.groups)}
         value: dict[str, Any] = {
@@ -90,7 +93,7 @@ class Explanation:
             "cause": self.cause,
             "by": places,
             "sentence": self.sentence,
-            "changes": [one.to_json() for one in self.changes],
+            "changes": [change.to_json() for change in self.changes],
             "notes": list(self.notes),
         }
         if self.principal.kind == TOKEN:
@@ -162,7 +165,7 @@ def may(asked: Wanted, refusal: Reject | None) -> str:
 
 
 def _listed(policy: ServerPolicy, places: Sequence[GlobPlace]) -> str:
-    return " and ".join(f"{one.path} {shown(one.glob)} ({policy.where(one.path)})" for one in places)
+    return " and ".join(f"{place.path} {shown(place.glob)} ({policy.where(place.path)})" for place in places)
 
 
 def _allowed(policy: ServerPolicy, asked: Wanted, ruling: Ruling | None) -> str:
@@ -291,10 +294,10 @@ def _memberships(policy: ServerPolicy, place: GlobPlace) -> Iterator[Change]:
     named = policy.guard.policy.rules[place.rule]
     group = "whoever is in the group " if policy.config.get("auth") else "a consumer tagged group:"
     whom = [f"{group}{escaped(one)}" for one in sorted(named.groups)]
-    whom += [f"the consumer {escaped(one)}" for one in sorted(named.consumers)]
-    whom += [f"the subject {escaped(one)}" for one in sorted(named.subjects)]
-    whom += [f"the client {escaped(one)}" for one in sorted(named.clients)]
-    whom += [f"whoever has the scope {escaped(one)}" for one in sorted(named.scopes)]
+    whom += [f"the consumer {escaped(consumer)}" for consumer in sorted(named.consumers)]
+    whom += [f"the subject {escaped(subject)}" for subject in sorted(named.subjects)]
+    whom += [f"the client {escaped(client)}" for client in sorted(named.clients)]
+    whom += [f"whoever has the scope {escaped(scope)}" for scope in sorted(named.scopes)]
     yield Change(f"ask as {' or '.join(whom)}: {_listed(policy, [place])} allows it to them")
 
 
@@ -314,7 +317,7 @@ def _notes(policy: ServerPolicy, asked: Wanted, decision: Decision, known: Known
         yield f"pins.mode is enforce ({at}): it must be approved too; --lock FILE or --store ADDRESS tells"
     elif known.states and policy.pinning is not Pinning.ENFORCE:
         yield f"pins.mode is {policy.pinning.value} ({policy.where('pins')}): nothing is refused for not being approved"
-    names = [one.name for one in known.servers.get(server, ()) if RULED_BY[one.kind] is asked.kind]
+    names = [offer.name for offer in known.servers.get(server, ()) if RULED_BY[offer.kind] is asked.kind]
     if names and asked.name not in names and asked.kind is not Kind.RESOURCE:
         near = ", ".join(map(shown, get_close_matches(asked.name, names, n=_NEAR)))
         yield f"{escaped(known.source)} knows no such {_WORDS[asked.kind]}" + (

@@ -96,7 +96,7 @@ class Replayed:
 
     def has(self, *words: ReplayWord) -> bool:
         """Return whether any call would end in one of these ways."""
-        return any(one.word in words for one in self.changes)
+        return any(change.word in words for change in self.changes)
 
 
 class _State:
@@ -154,7 +154,7 @@ def replay(recorded: Mapping[RecordedCall, int], new: Policies, old: Policies | 
             word, by = outcome
             found.changes.append(ReplayChange(word, call.server, call.method, call.name, call.principal, calls, by))
     order = list(ReplayWord)
-    found.changes.sort(key=lambda one: (order.index(one.word), -one.calls, *one[1:5]))
+    found.changes.sort(key=lambda change: (order.index(change.word), -change.calls, *change[1:5]))
     return found
 
 
@@ -201,7 +201,7 @@ def _left_to_arguments(
     server: str, asked: Wanted, refusals: Sequence[Reason | None], now: _State, then: _State | None
 ) -> bool:
     """Return whether the policy lets it come to the arguments of a call, and does not treat them as it did then."""
-    if any(one is not None and one not in _BY_POLICY for one in refusals):
+    if any(refusal is not None and refusal not in _BY_POLICY for refusal in refusals):
         return True
     policy = now.policy(server)
     if asked.method != methods.CALL or not policy.guard.enforce or None not in refusals:
@@ -213,7 +213,7 @@ def _left_to_arguments(
         and before.config.get("constraints") == policy.config.get("constraints")
     ):
         return False
-    return any(one.concerns(asked.name or "") for one in policy.guard.constraints)
+    return any(constraint.concerns(asked.name or "") for constraint in policy.guard.constraints)
 
 
 def _by(policy: ServerPolicy, who: Principal, asked: Wanted) -> str:
@@ -258,7 +258,7 @@ def _could_be(name: str, rules: Sequence[Rule], consumers: Mapping[str, frozense
     else:
         bases, most = [consumer(name)], 2
     for base in bases:
-        traits = [one for one in _traits(rules) if base.kind == TOKEN or one[0] == "groups"]
+        traits = [trait for trait in _traits(rules) if base.kind == TOKEN or trait[0] == "groups"]
         for number in range(most + 1):
             for some in combinations(traits, number):
                 yield _with(base, some)

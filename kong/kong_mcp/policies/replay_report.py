@@ -20,8 +20,8 @@ _SIGN: Final = {
 def to_json(found: Replayed) -> dict[str, Any]:
     """Return all of it as JSON values, with names as they are."""
     return {
-        "changes": [{**one._asdict(), "word": one.word.value} for one in found.changes],
-        "left_out": {one.value: calls for one, calls in sorted(found.left_out.items())},
+        "changes": [{**change._asdict(), "word": change.word.value} for change in found.changes],
+        "left_out": {out.value: calls for out, calls in sorted(found.left_out.items())},
         "calls": found.calls,
         "judged": found.judged,
     }
@@ -29,7 +29,7 @@ def to_json(found: Replayed) -> dict[str, Any]:
 
 def summary(found: Replayed) -> str:
     """Return one sentence that counts."""
-    counts = {word: sum(one.calls for one in found.changes if one.word is word) for word in ReplayWord}
+    counts = {word: sum(change.calls for change in found.changes if change.word is word) for word in ReplayWord}
     said = ", ".join(f"{count} {word}" for word, count in counts.items())
     return f"of {found.calls} recorded call(s), {found.judged} were replayed: {said}"
 
@@ -38,15 +38,15 @@ def lines(found: Replayed) -> Iterator[str]:
     """Yield the table as lines of plain text, columns aligned."""
     rows = [
         (
-            _SIGN[one.word],
-            escaped(one.server),
-            escaped(one.method),
-            cut(one.name),
-            escaped(one.principal) or "(not recorded)",
-            f"{one.calls} call(s)",
-            escaped(one.by),
+            _SIGN[change.word],
+            escaped(change.server),
+            escaped(change.method),
+            cut(change.name),
+            escaped(change.principal) or "(not recorded)",
+            f"{change.calls} call(s)",
+            escaped(change.by),
         )
-        for one in found.changes
+        for change in found.changes
     ]
     if rows:
         yield from aligned(rows)
@@ -63,15 +63,15 @@ def markdown(found: Replayed) -> Iterator[str]:
     for word in ReplayWord:
         rows = [
             (
-                code(escaped(one.server)),
-                code(escaped(one.method)),
-                code(cut(one.name)),
-                plain(escaped(one.principal)) or "(not recorded)",
-                str(one.calls),
-                code(escaped(one.by)),
+                code(escaped(change.server)),
+                code(escaped(change.method)),
+                code(cut(change.name)),
+                plain(escaped(change.principal)) or "(not recorded)",
+                str(change.calls),
+                code(escaped(change.by)),
             )
-            for one in found.changes
-            if one.word is word
+            for change in found.changes
+            if change.word is word
         ]
         head = ("server", "method", "name", "who", "calls", "by")
         yield from table(word.capitalize(), head, rows, "kong-mcp policy replay")

@@ -20,17 +20,17 @@ _SIGN: Final = {"gain": "+", "loss": "-"}
 def to_json(found: Comparison) -> dict[str, Any]:
     """Return all of it as JSON values, with names as they are."""
     return {
-        "gained": [_item_json(one) for one in found.items if one.direction == "gain"],
-        "lost": [_item_json(one) for one in found.items if one.direction == "loss"],
-        "beyond": [{**one._asdict(), "who": list(one.who)} for one in found.globs],
+        "gained": [_item_json(item) for item in found.items if item.direction == "gain"],
+        "lost": [_item_json(item) for item in found.items if item.direction == "loss"],
+        "beyond": [{**glob._asdict(), "who": list(glob.who)} for glob in found.globs],
         "servers": {"added": list(found.servers_added), "removed": list(found.servers_removed)},
         "consumers": {"added": list(found.consumers_added), "removed": list(found.consumers_removed)},
         "compared": {"servers": found.servers, "items": found.known},
     }
 
 
-def _item_json(one: ItemChange) -> dict[str, Any]:
-    return {"server": one.server, "kind": one.kind, "name": one.name, "who": list(one.who), "by": one.by}
+def _item_json(change: ItemChange) -> dict[str, Any]:
+    return {"server": change.server, "kind": change.kind, "name": change.name, "who": list(change.who), "by": change.by}
 
 
 def cut(text: str) -> str:
@@ -43,22 +43,22 @@ def _who(who: Sequence[str]) -> str:
     return ", ".join(map(escaped, who))
 
 
-def _what(one: GlobChange) -> str:
-    word = {"added": " with", "removed": " without", "set": ""}[one.change]
-    return f"{one.field}{word}"
+def _what(glob_change: GlobChange) -> str:
+    word = {"added": " with", "removed": " without", "set": ""}[glob_change.change]
+    return f"{glob_change.field}{word}"
 
 
-def _reach(one: GlobChange) -> str:
-    if one.known is None:
+def _reach(change: GlobChange) -> str:
+    if change.known is None:
         return ""
-    if one.known == 0:
+    if change.known == 0:
         return "no known item"
-    return f"{one.known} known item{'s' if one.known > 1 else ''}, and any later one"
+    return f"{change.known} known item{'s' if change.known > 1 else ''}, and any later one"
 
 
 def summary(found: Comparison) -> str:
     """Return one sentence that counts."""
-    gained = sum(one.direction == "gain" for one in found.items)
+    gained = sum(item.direction == "gain" for item in found.items)
     lost = len(found.items) - gained
     return (
         f"{gained} item(s) gained, {lost} lost, {len(found.globs)} change(s) beyond what is known; "
@@ -69,13 +69,21 @@ def summary(found: Comparison) -> str:
 def lines(found: Comparison) -> Iterator[str]:
     """Yield the table as lines of plain text, columns aligned."""
     rows = [
-        (_SIGN[one.direction], one.server, one.kind, cut(one.name), _who(one.who), escaped(one.by))
-        for one in found.items
+        (_SIGN[item.direction], item.server, item.kind, cut(item.name), _who(item.who), escaped(item.by))
+        for item in found.items
     ]
     yield from aligned(rows)
     beyond = [
-        (_SIGN[one.direction], one.server, _what(one), cut(one.value), _who(one.who), escaped(one.at), _reach(one))
-        for one in found.globs
+        (
+            _SIGN[glob.direction],
+            glob.server,
+            _what(glob),
+            cut(glob.value),
+            _who(glob.who),
+            escaped(glob.at),
+            _reach(glob),
+        )
+        for glob in found.globs
     ]
     if beyond:
         yield "beyond what is known:"
@@ -108,21 +116,21 @@ def markdown(found: Comparison) -> Iterator[str]:
     yield f"{summary(found)}."
     for title, direction in (("Gained", "gain"), ("Lost", "loss")):
         rows = [
-            (code(one.server), one.kind, code(cut(one.name)), plain(_who(one.who)), code(escaped(one.by)))
-            for one in found.items
-            if one.direction == direction
+            (code(item.server), item.kind, code(cut(item.name)), plain(_who(item.who)), code(escaped(item.by)))
+            for item in found.items
+            if item.direction == direction
         ]
         yield from table(title, ("server", "kind", "name", "who", "by"), rows)
     beyond = [
         (
-            _SIGN[one.direction],
-            code(one.server),
-            f"{_what(one)} {code(cut(one.value))}",
-            plain(_who(one.who)),
-            code(escaped(one.at)),
-            _reach(one),
+            _SIGN[glob.direction],
+            code(glob.server),
+            f"{_what(glob)} {code(cut(glob.value))}",
+            plain(_who(glob.who)),
+            code(escaped(glob.at)),
+            _reach(glob),
         )
-        for one in found.globs
+        for glob in found.globs
     ]
     yield from table("Beyond what is known", ("", "server", "what", "who", "at", "stands for"), beyond)
     others = [(sign, plain(text)) for sign, text in _others(found)]

@@ -78,7 +78,9 @@ class ServerPolicy:
 
     def _origin(self, keys: Sequence[Step]) -> Origin:
         first = keys[:1]
-        return next((one for one in self.origins if one[0].line((*one[1], *first)) is not None), self.origins[0])
+        return next(
+            (origin for origin in self.origins if origin[0].line((*origin[1], *first)) is not None), self.origins[0]
+        )
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ def read_policies(paths: Sequence[Path]) -> Policies:
             if not isinstance(values, dict):
                 raise document.error((), 'write the guard\'s fields, for instance tools: {allow: ["read_*"]}')
             if _is_server_file(values):
-                one = read_server_file(document)
-                servers.setdefault(one.server, []).append(one)
+                policy = read_server_file(document)
+                servers.setdefault(policy.server, []).append(policy)
             elif _DECK & values.keys():
                 decks.append(document)
             elif every is None:
@@ -135,8 +137,8 @@ def read_policies(paths: Sequence[Path]) -> Policies:
             else:
                 text = f"{every.origins[0][0].name} is a policy for all servers too: give one of them"
                 raise document.error((), text)
-    for one in _read_decks(decks):
-        servers.setdefault(one.server, []).append(one)
+    for policy in _read_decks(decks):
+        servers.setdefault(policy.server, []).append(policy)
     policies = Policies(dict(_named(servers)), every, _consumers(decks))
     for known in (*policies.servers.values(), *(() if every is None else (every,))):
         known.guard  # noqa: B018 - what cannot be used is refused before anything is compared
@@ -178,11 +180,11 @@ def _named(servers: Mapping[str, Sequence[ServerPolicy]]) -> Iterator[tuple[str,
     """Give each policy the name it is asked by: NAME, and NAME@2 and so on for further ones of the same server."""
     for server, several in servers.items():
         different: list[ServerPolicy] = []
-        for one in several:
-            if all(one.config != other.config for other in different):
-                different.append(one)
-        for number, one in enumerate(different, 1):
-            yield (server if number == 1 else f"{server}@{number}"), one
+        for policy in several:
+            if all(policy.config != other.config for other in different):
+                different.append(policy)
+        for number, policy in enumerate(different, 1):
+            yield (server if number == 1 else f"{server}@{number}"), policy
 
 
 def _read_decks(documents: Sequence[Document]) -> Iterator[ServerPolicy]:
@@ -248,7 +250,7 @@ def _consumers(documents: Sequence[Document]) -> dict[str, frozenset[str]]:
             name, tags = entity.get("username"), entity.get("tags") or ()
             if isinstance(name, str) and isinstance(tags, list | tuple):
                 groups = (
-                    one.removeprefix(GROUP_TAG) for one in tags if isinstance(one, str) and one.startswith(GROUP_TAG)
+                    tag.removeprefix(GROUP_TAG) for tag in tags if isinstance(tag, str) and tag.startswith(GROUP_TAG)
                 )
                 found[name] = frozenset(groups)
     return found

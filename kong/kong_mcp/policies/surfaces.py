@@ -55,7 +55,7 @@ class KnownSurfaces:
     def surface(self, server: str) -> Surface:
         """Return a server's items as the guard knows them by its snapshot."""
         items = self.servers.get(server, ())
-        states = {(one.kind, one.name): one.state for one in items}
+        states = {(item.kind, item.name): item.state for item in items}
         return Surface(states, dict.fromkeys(states, _NO_DIGEST))
 
 
@@ -85,7 +85,9 @@ def read_store(address: str) -> KnownSurfaces:
             store.close()
     except (engine.StoreError, ValueError) as error:
         raise PolicySourceError(f"{address}: {error}") from None
-    return KnownSurfaces(_by_server((one.id, one.state) for one in standings), states=True, source=address)
+    return KnownSurfaces(
+        _by_server((standing.id, standing.state) for standing in standings), states=True, source=address
+    )
 
 
 def sidecar_module(name: str) -> Any:
@@ -133,7 +135,7 @@ def _read_list(path: Path, server: str | None) -> Iterator[tuple[str, Offer]]:
     if isinstance(source, Listed):
         if server is None:
             raise PolicySourceError(f"{path}: say whose list this is: --surface NAME={path}")
-        yield from ((server, one) for one in _items(path, source.surface))
+        yield from ((server, item) for item in _items(path, source.surface))
     elif isinstance(source, Lines):
         yield from _of_lines(path, source, server)
     else:
@@ -152,7 +154,7 @@ def _of_lines(path: Path, lines: Lines, server: str | None) -> Iterator[tuple[st
             yield owner, Offer(ItemKind.TOOL, line.value["name"])
         elif not SURFACE_KEYS.keys() & line.value and all(isinstance(one, dict) for one in line.value.values()):
             for owner, surface in line.value.items():
-                yield from ((owner, one) for one in _items(path, surface.get("result", surface)))
+                yield from ((owner, item) for item in _items(path, surface.get("result", surface)))
         else:
             raise PolicySourceError(f"{where}: give the answer to tools/list, by server where there are several")
 

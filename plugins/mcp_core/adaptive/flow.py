@@ -133,8 +133,8 @@ class FlowRules:
     _of: dict[str, tuple[FlowLabels, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for server in {one.server for one in self.labels}:
-            self._of[server] = tuple(one for one in self.labels if one.server == server)
+        for server in {label.server for label in self.labels}:
+            self._of[server] = tuple(label for label in self.labels if label.server == server)
 
     def labels_of(self, server: str, kind: Kind, name: str) -> Labelled:
         """Return the labels of an item of a member: all that name it, in any of its spellings, count together.
@@ -146,11 +146,11 @@ class FlowRules:
             return ANYTHING
         known, reads, external = False, set[ReadLabel](), False
         forms = tuple(denied_forms(kind, read))
-        for one in self._of.get(server, ()):
-            globs = next((globs for other, globs in one.globs if other is kind), ())
+        for flow_labels in self._of.get(server, ()):
+            globs = next((globs for other, globs in flow_labels.globs if other is kind), ())
             exact = bool(globs) and _is_exactly(globs, read)
             if exact or _is_alike(kind, globs, forms):
-                known, reads, external = known or exact, reads | one.reads, external or one.external
+                known, reads, external = known or exact, reads | flow_labels.reads, external or flow_labels.external
         return Labelled(frozenset(reads), external) if known else ANYTHING
 
     def closes(self, labelled: Labelled, read: AbstractSet[ReadLabel]) -> bool:
@@ -164,14 +164,16 @@ class FlowRules:
         """
         # A long URI takes milliseconds to read: not once for each permit.
         read = read_forms(kind, name) if self.permits else Cause.ABNORMAL
-        return not isinstance(read, Cause) and any(one.lets(principal, server, kind, read) for one in self.permits)
+        return not isinstance(read, Cause) and any(
+            permit.lets(principal, server, kind, read) for permit in self.permits
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return them as JSON values."""
         return {
             "mode": self.mode.value,
-            "labels": [one.to_json() for one in self.labels],
-            "permits": [one.to_json() for one in self.permits],
+            "labels": [label.to_json() for label in self.labels],
+            "permits": [permit.to_json() for permit in self.permits],
             "window": self.window,
             "ask": self.ask,
             "session_seconds": self.session_seconds,

@@ -94,7 +94,9 @@ def propose(kind: ItemKind, item: Mapping[str, Any]) -> Proposal | None:
     found = {one.partition(":")[0] for one in because}
     if not found:
         return None
-    return Proposal(frozenset(one for one in ReadLabel if one in found), "external" in found, tuple(because))
+    return Proposal(
+        frozenset(read_label for read_label in ReadLabel if read_label in found), "external" in found, tuple(because)
+    )
 
 
 def _named(label: str, words: Collection[str], what: str = "") -> Iterator[str]:

@@ -33,7 +33,10 @@ class IssuerKeys:
 
 def to_values(version: str, issuers: Mapping[str, IssuerKeys]) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
-    said = {issuer: {"keys": one.keys.to_values(), "until": one.until} for issuer, one in issuers.items()}
+    said = {
+        issuer: {"keys": issuer_keys.keys.to_values(), "until": issuer_keys.until}
+        for issuer, issuer_keys in issuers.items()
+    }
     return {"format": FILE.number, "version": version, "issuers": said}
 
 

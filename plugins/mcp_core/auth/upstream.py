@@ -75,7 +75,7 @@ def read(value: Any) -> Grant | None:
     section = known_object(value, _KEYS, where)
     if not any(section.values()):
         return None
-    kinds = [one.value for one in GrantKind]
+    kinds = [grant_kind.value for grant_kind in GrantKind]
     if section.get("grant") not in kinds:
         raise AuthError(f"{where}.grant: write one of {', '.join(kinds)}")
     issuer, resource, audience = (section.get(name) or "" for name in ("issuer", "resource", "audience"))

@@ -134,7 +134,7 @@ class Breaker:
 
     def _count(self, what: str) -> int:
         """Return how many requests were so; of one caller no more than half of what opens the breaker."""
-        of_caller = Counter(one.caller for one in self._noted if getattr(one, what))
+        of_caller = Counter(noted.caller for noted in self._noted if getattr(noted, what))
         alone = of_caller.pop(None, 0)
         most = max(1, int(max(self._limits.requests, len(self._noted)) * self._limits.share / 2))
         return alone + sum(min(most, count) for count in of_caller.values())

@@ -60,7 +60,10 @@ def refusal(why: Why, wait: float, id_: RequestId | None = None) -> Reject:
 
 def to_values(version: str, closed: Mapping[str, ClosedServer]) -> dict[str, Any]:
     """Return the values that MessagePack packs. `version` is the writer's release."""
-    said = {server: {"why": one.why.value, "until": one.until, "retry": one.retry} for server, one in closed.items()}
+    said = {
+        server: {"why": closed_server.why.value, "until": closed_server.until, "retry": closed_server.retry}
+        for server, closed_server in closed.items()
+    }
     return {"format": FILE.number, "version": version, "closed": said}
 
 

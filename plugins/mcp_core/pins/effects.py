@@ -37,7 +37,7 @@ class Effects:
 
     def text(self) -> str:
         """Return the labels in their order, with a question mark where nobody said them."""
-        return "+".join(one for one in Effect if one in self.labels) + ("?" if self.said == "nobody" else "")
+        return "+".join(effect for effect in Effect if effect in self.labels) + ("?" if self.said == "nobody" else "")
 
 
 def effects_of(kind: ItemKind, item: Mapping[str, Any]) -> Effects:

@@ -81,7 +81,7 @@ class Surface:
         sidecar sees its content: so a read of a file that waits goes there, which also notices a change taken back.
         """
         states = [self.states[ItemKind.SKILL, one] for one in above]
-        closed = next((one for one in states if one != IS_OPEN), None)
+        closed = next((state for state in states if state != IS_OPEN), None)
         template = self.states.get((ItemKind.TEMPLATE, uri), IS_OPEN)
         if template != IS_OPEN:
             return template
@@ -109,7 +109,7 @@ class Surface:
         return None if any(template.matches(uri) for template in self._templates) else _UNKNOWN
 
 
-_KINDS: Final = {one.value: one for one in ItemKind if one is not ItemKind.RESULT}
+_KINDS: Final = {item_kind.value: item_kind for item_kind in ItemKind if item_kind is not ItemKind.RESULT}
 _ITEM: Final = {Kind.TOOL: ItemKind.TOOL, Kind.PROMPT: ItemKind.PROMPT, Kind.RESOURCE: ItemKind.RESOURCE}
 
 

@@ -161,5 +161,7 @@ def is_open(sights: Sequence[Sight], settle: float) -> bool:
     So an item closes at the first sight of a version that nobody approved, whichever replica or caller got it, and
     opens again by itself only after that version has stayed away for a while.
     """
-    latest = max((one.seen for one in sights), default=0.0)
-    return bool(sights) and all(one.state in OPEN for one in sights if one.seen > latest - settle or one.seen == latest)
+    latest = max((sight.seen for sight in sights), default=0.0)
+    return bool(sights) and all(
+        sight.state in OPEN for sight in sights if sight.seen > latest - settle or sight.seen == latest
+    )

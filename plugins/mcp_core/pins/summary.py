@@ -32,7 +32,7 @@ def summary(kind: ItemKind, item: Mapping[str, Any]) -> str:
     texts = list(_texts(kind, item))
     sentences = [one.strip() for text in texts for one in _SENTENCE.split(text) if one.strip()]
     # The first of those that order most; where none does, the first one.
-    most = max(sentences, key=lambda one: len(_ORDERS.findall(one)), default="says nothing of itself")
+    most = max(sentences, key=lambda sentence: len(_ORDERS.findall(sentence)), default="says nothing of itself")
     whole = _line(texts[0]) if texts else ""
     said = whole if len(whole) <= LONGEST and _line(most) in whole else f"{_line(most)} | {whole}"
     line = f"{_asks(item)}{said}" if kind is ItemKind.TOOL else said
@@ -84,7 +84,7 @@ def difference(fields: tuple[str, ...], before: Mapping[str, Any], after: Mappin
     words: list[str] = []
     for name in fields:
         known = set(_words(before.get(name)))
-        words += [one for one in _words(after.get(name)) if one not in known]
+        words += [word for word in _words(after.get(name)) if word not in known]
     gone = "" if words else " (only less)"
     shown = escaped(" ".join(words[:40]))
     return (

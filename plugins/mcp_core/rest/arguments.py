@@ -77,9 +77,9 @@ class Arguments:
         maker = SchemaMaker(document)
         variables = variables_of(path)
         described = [
-            one
-            for one in _parameters(document, (item, node), where, withheld)
-            if one.place is not ParameterPlace.PATH or one.name in variables
+            parameter
+            for parameter in _parameters(document, (item, node), where, withheld)
+            if parameter.place is not ParameterPlace.PATH or parameter.name in variables
         ]
         names = _argument_names(described)
         parameters, properties, required = [], {}, []
@@ -97,7 +97,9 @@ class Arguments:
             properties[BODY] = maker.of(entry.get("schema"), document_of_body)
             sent = RestBody(BODY, media, tuple(_written(entry)) if media == FORM_MEDIA else ())
             required += [BODY] if is_needed else []
-        if missing := variables - {one.name for one in parameters if one.place is ParameterPlace.PATH}:
+        if missing := variables - {
+            parameter.name for parameter in parameters if parameter.place is ParameterPlace.PATH
+        }:
             raise OpenApiError(f"has {{{min(missing)}}} in its path, and no parameter of this name")
         made: dict[str, Any] = {"type": "object", "properties": properties}
         if required:
@@ -200,8 +202,8 @@ def _body(
     kinds = (
         [one for one in islice(content, _MOST_KINDS) if len(one) < LONGEST_NAME] if isinstance(content, dict) else []
     )
-    media = next((one for one in kinds if is_json(one)), None)
-    media = media or next((one for one in kinds if bare(one) == FORM_MEDIA), None)
+    media = next((kind for kind in kinds if is_json(kind)), None)
+    media = media or next((kind for kind in kinds if bare(kind) == FORM_MEDIA), None)
     if media is None or not isinstance(content, dict):
         if body.get("required") is True:
             raise OpenApiError(f"needs a body of {', '.join(kinds[:3])[:120]!a}; JSON and forms are sent")

@@ -80,11 +80,11 @@ class Members:
         if key not in self._known:
             members: dict[str, list[Any]] = {}
             others, items = [], []
-            for one in schemas:
-                for name, inner in one.get("properties", {}).items():
+            for schema in schemas:
+                for name, inner in schema.get("properties", {}).items():
                     members.setdefault(name, []).append(inner)
-                others += [one.get("additionalProperties"), *one.get("patternProperties", {}).values()]
-                items += [one.get("items"), one.get("contains"), *one.get("prefixItems", ())]
+                others += [schema.get("additionalProperties"), *schema.get("patternProperties", {}).values()]
+                items += [schema.get("items"), schema.get("contains"), *schema.get("prefixItems", ())]
             described = {name: tuple(self._in_place(inner)) for name, inner in members.items()}
             self._known[key] = (
                 described,

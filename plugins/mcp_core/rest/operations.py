@@ -95,33 +95,41 @@ def tools_of(document: ApiDocument, chosen: Sequence[str] = (), taken_headers: S
     operations = list(_operations(document, left_out))
     names = _names(operations)
     often = Counter(names)
-    picked = [(one, name) for one, name in zip(operations, names, strict=True) if _is_chosen(one, name, chosen)]
+    picked = [
+        (operation, name)
+        for operation, name in zip(operations, names, strict=True)
+        if _is_chosen(operation, name, chosen)
+    ]
     if len(picked) > MOST_TOOLS:
         raise OpenApiError(f"{len(picked):,} operations are chosen, and {MOST_TOOLS:,} may be; write `operations`")
     withheld = withheld_of(document, taken_headers)
     usual = _usual_servers(document, operations)
     tools, size = [], 0
-    for one, name in picked:
+    for operation, name in picked:
         if often[name] > 1:
             left_out.append(NoTool(name, "comes out under the same name as another operation; give it another id"))
             continue
         try:
-            _check_servers(one, usual)
-            arguments = Arguments.of(document, one.method, one.path, one.node, one.item, one.document, withheld)
+            _check_servers(operation, usual)
+            arguments = Arguments.of(
+                document, operation.method, operation.path, operation.node, operation.item, operation.document, withheld
+            )
         except TooMuchWorkError:
             raise
         except OpenApiError as error:
             left_out.append(NoTool(name, str(error)))
             continue
-        item = _item(name, one, {**arguments.schema, "$comment": _way(one, arguments)})
+        item = _item(name, operation, {**arguments.schema, "$comment": _way(operation, arguments)})
         size += len(json.dumps(item))
         if size > MOST_LISTED:
             raise OpenApiError(f"the tools take more than {MOST_LISTED:,} characters together; write `operations`")
-        tools.append(RestTool(name, one.method, one.path, arguments.parameters, arguments.body, item, withheld))
+        tools.append(
+            RestTool(name, operation.method, operation.path, arguments.parameters, arguments.body, item, withheld)
+        )
     unmatched = [
         word
         for word in chosen
-        if not any(_is_chosen(one, name, [word]) for one, name in zip(operations, names, strict=True))
+        if not any(_is_chosen(operation, name, [word]) for operation, name in zip(operations, names, strict=True))
     ]
     return RestTools(tuple(tools), tuple(left_out), tuple(unmatched))
 
@@ -141,26 +149,26 @@ def _operations(document: ApiDocument, left_out: list[NoTool]) -> Iterator[_Oper
             if not isinstance(node, dict):
                 continue
             own, tags = node.get("operationId"), node.get("tags")
-            words = tuple(one for one in tags[:_MOST_TAGS] if isinstance(one, str)) if isinstance(tags, list) else ()
+            words = tuple(tag for tag in tags[:_MOST_TAGS] if isinstance(tag, str)) if isinstance(tags, list) else ()
             id_ = own[:_LONGEST_ID] if isinstance(own, str) else ""
             yield _Operation(method.upper(), path, id_, words, node, item, where)
 
 
 def _names(operations: Sequence[_Operation]) -> list[str]:
     """Return the name of each operation. Those that want the same one all lose it: none gets another's."""
-    wanted = [one.wanted_name for one in operations]
+    wanted = [operation.wanted_name for operation in operations]
     often = Counter(wanted)
     return [name if often[name] == 1 else one.told_apart(name) for one, name in zip(operations, wanted, strict=True)]
 
 
-def _is_chosen(one: _Operation, name: str, chosen: Sequence[str]) -> bool:
+def _is_chosen(operation: _Operation, name: str, chosen: Sequence[str]) -> bool:
     if not chosen:
         return True
     for word in chosen:
         if word.startswith(TAG):
-            if any(fnmatchcase(tag, word.removeprefix(TAG)) for tag in one.tags):
+            if any(fnmatchcase(tag, word.removeprefix(TAG)) for tag in operation.tags):
                 return True
-        elif fnmatchcase(one.id, word) or fnmatchcase(name, word):
+        elif fnmatchcase(operation.id, word) or fnmatchcase(name, word):
             return True
     return False
 
@@ -169,14 +177,14 @@ def _usual_servers(document: ApiDocument, operations: Sequence[_Operation]) -> l
     """Return the URLs of the description's servers, those that most operations name where it names none itself."""
     if usual := _urls(document.root.get("servers")):
         return usual
-    own = [_urls(node.get("servers")) for one in operations for node in (one.item, one.node)]
+    own = [_urls(node.get("servers")) for operation in operations for node in (operation.item, operation.node)]
     often = Counter(json.dumps(urls) for urls in own if urls)
     return next(urls for urls in own if json.dumps(urls) == often.most_common(1)[0][0]) if often else []
 
 
-def _check_servers(one: _Operation, usual: list[Any]) -> None:
+def _check_servers(operation: _Operation, usual: list[Any]) -> None:
     """Refuse an operation that has servers of its own: Kong has one service for the API."""
-    for node in (one.item, one.node):
+    for node in (operation.item, operation.node):
         own = _urls(node.get("servers"))
         if own and own != usual:
             raise OpenApiError("has servers of its own, so it is not where Kong serves the API")
@@ -184,35 +192,38 @@ def _check_servers(one: _Operation, usual: list[Any]) -> None:
 
 def _urls(servers: Any) -> list[Any]:
     urls = (
-        [one.get("url") for one in servers[:_MOST_SERVERS] if isinstance(one, dict)]
+        [server.get("url") for server in servers[:_MOST_SERVERS] if isinstance(server, dict)]
         if isinstance(servers, list)
         else []
     )
-    return [one.removeprefix("https:").removeprefix("http:") if isinstance(one, str) else None for one in urls]
+    return [url.removeprefix("https:").removeprefix("http:") if isinstance(url, str) else None for url in urls]
 
 
-def _way(one: _Operation, arguments: Arguments) -> str:
+def _way(operation: _Operation, arguments: Arguments) -> str:
     """Return what a tool calls, and a digest of how, to stand where pins hold it."""
-    sent = repr((one.method, one.path, arguments.parameters, arguments.body))
-    return f"{one.method} {one.path} {hashlib.sha256(sent.encode()).hexdigest()[:_DIGITS_OF_WAY]}"
+    sent = repr((operation.method, operation.path, arguments.parameters, arguments.body))
+    return f"{operation.method} {operation.path} {hashlib.sha256(sent.encode()).hexdigest()[:_DIGITS_OF_WAY]}"
 
 
-def _item(name: str, one: _Operation, schema: dict[str, Any]) -> dict[str, Any]:
+def _item(name: str, operation: _Operation, schema: dict[str, Any]) -> dict[str, Any]:
     """Return a tool as it is listed (2025-11-25, server/tools)."""
-    title = text_of(one.node, "summary", _LONGEST_TITLE)
-    about = text_of(one.node, "description", _LONGEST_DESCRIPTION)
+    title = text_of(operation.node, "summary", _LONGEST_TITLE)
+    about = text_of(operation.node, "description", _LONGEST_DESCRIPTION)
     described = about if about.startswith(title) else f"{title}\n\n{about}".strip()
-    if one.node.get("deprecated") is True:
+    if operation.node.get("deprecated") is True:
         described = f"Deprecated. {described}"
-    reads = one.method == "GET"  # RFC 9110, section 9.2.1
+    reads = operation.method == "GET"  # RFC 9110, section 9.2.1
     hints: dict[str, Any] = {"readOnlyHint": reads, "openWorldHint": True}
     if not reads:
         # Section 9.2.2: PUT and DELETE may be repeated.
-        hints |= {"destructiveHint": one.method != "POST", "idempotentHint": one.method in {"PUT", "DELETE"}}
+        hints |= {
+            "destructiveHint": operation.method != "POST",
+            "idempotentHint": operation.method in {"PUT", "DELETE"},
+        }
     return {
         "name": name,
         **({"title": title} if title else {}),
-        "description": described or f"{one.method} {one.path}",
+        "description": described or f"{operation.method} {operation.path}",
         "inputSchema": schema,
         "annotations": hints,
     }

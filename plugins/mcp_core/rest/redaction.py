@@ -35,7 +35,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         parts = {part for secret in secrets for part in _parts(secret)}
-        spelt = {one for part in parts for one in _spellings(part)}
+        spelt = {spelling for part in parts for spelling in _spellings(part)}
         words = "|".join(map(re.escape, sorted(spelt, key=len, reverse=True)))
         self._spelt = re.compile(words, re.IGNORECASE) if words else None
         bare = {_SIGN.sub("", one.lower()) for part in parts for one in (part, *_encoded(part))}

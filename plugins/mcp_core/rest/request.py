@@ -49,17 +49,40 @@ class ArgumentError(ValueError):
 
 def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
     """Return the request of a call. Raises ArgumentError."""
-    given = [(one, arguments[one.argument]) for one in tool.parameters if arguments.get(one.argument) is not None]
-    for one, _ in given:
-        if is_withheld(one.place, one.name, tool.withheld):
-            raise ArgumentError(f"{one.argument} is set by the gateway; leave it out")
-    path = _path(tool, {one.name: (one, value) for one, value in given if one.place is ParameterPlace.PATH})
-    query = [pair for one, value in given if one.place is ParameterPlace.QUERY for pair in _query(tool, one, value)]
+    given = [
+        (parameter, arguments[parameter.argument])
+        for parameter in tool.parameters
+        if arguments.get(parameter.argument) is not None
+    ]
+    for rest_parameter, _ in given:
+        if is_withheld(rest_parameter.place, rest_parameter.name, tool.withheld):
+            raise ArgumentError(f"{rest_parameter.argument} is set by the gateway; leave it out")
+    path = _path(
+        tool,
+        {
+            rest_parameter.name: (rest_parameter, value)
+            for rest_parameter, value in given
+            if rest_parameter.place is ParameterPlace.PATH
+        },
+    )
+    query = [
+        pair
+        for rest_parameter, value in given
+        if rest_parameter.place is ParameterPlace.QUERY
+        for pair in _query(tool, rest_parameter, value)
+    ]
     headers = [("Accept", "application/json, */*;q=0.5")]
     headers += [
-        (one.name, _field(one, _simple(one, value))) for one, value in given if one.place is ParameterPlace.HEADER
+        (rest_parameter.name, _field(rest_parameter, _simple(rest_parameter, value)))
+        for rest_parameter, value in given
+        if rest_parameter.place is ParameterPlace.HEADER
     ]
-    cookies = [pair for one, value in given if one.place is ParameterPlace.COOKIE for pair in _query(tool, one, value)]
+    cookies = [
+        pair
+        for rest_parameter, value in given
+        if rest_parameter.place is ParameterPlace.COOKIE
+        for pair in _query(tool, rest_parameter, value)
+    ]
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
     _check_members(tool, arguments)
@@ -76,7 +99,7 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
 def _check_members(tool: RestTool, arguments: Mapping[str, Any]) -> None:
     """Refuse objects whose members a server could read as others. Raises ArgumentError."""
     schema = tool.item["inputSchema"]
-    is_form = {one.argument: not one.as_json for one in tool.parameters}
+    is_form = {parameter.argument: not parameter.as_json for parameter in tool.parameters}
     if tool.body is not None:
         is_form[tool.body.argument] = tool.body.media == FORM_MEDIA
     try:
@@ -91,15 +114,18 @@ def _path(tool: RestTool, values: Mapping[str, tuple[RestParameter, Any]]) -> st
     def put(found: re.Match[str]) -> str:
         if found[1] not in values:
             raise ArgumentError(f"the path needs {found[1]}; give it")
-        one, value = values[found[1]]
-        text = _simple(one, value)
-        _check_segment(one.argument, text)
+        parameter, value = values[found[1]]
+        text = _simple(parameter, value)
+        _check_segment(parameter.argument, text)
         return quote(text, safe="")
 
     segments = tool.path.split("/")
     written = []
     for segment in segments:
-        words = [VARIABLE.sub(put, one) if "{" in one else quote(one, safe=_LITERAL) for one in _PARTS.findall(segment)]
+        words = [
+            VARIABLE.sub(put, parameter) if "{" in parameter else quote(parameter, safe=_LITERAL)
+            for parameter in _PARTS.findall(segment)
+        ]
         written.append("".join(words))
         if "{" in segment:  # two values that stand side by side may make what neither is
             _check_segment("a value", unquote(written[-1]))
@@ -129,59 +155,61 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _simple(one: RestParameter, value: Any) -> str:
+def _simple(parameter: RestParameter, value: Any) -> str:
     """Return a value in the style `simple`."""
-    if one.as_json or not isinstance(value, dict | list):
+    if parameter.as_json or not isinstance(value, dict | list):
         return _text(value)
     if isinstance(value, list):
-        return ",".join(_part(one, inner) for inner in value)
-    pairs = ((_part(one, name), _part(one, inner)) for name, inner in value.items())
-    return ",".join(f"{name}={inner}" if one.explode else f"{name},{inner}" for name, inner in pairs)
+        return ",".join(_part(parameter, inner) for inner in value)
+    pairs = ((_part(parameter, name), _part(parameter, inner)) for name, inner in value.items())
+    return ",".join(f"{name}={inner}" if parameter.explode else f"{name},{inner}" for name, inner in pairs)
 
 
-def _part(one: RestParameter, value: Any) -> str:
+def _part(parameter: RestParameter, value: Any) -> str:
     """Return a part of a value whose parts stand between commas, which says nothing of where another one begins."""
     if "," in (text := _text(value)):
-        raise ArgumentError(f"{one.argument} is sent with commas between its parts; give parts without any")
+        raise ArgumentError(f"{parameter.argument} is sent with commas between its parts; give parts without any")
     return text
 
 
-def _query(tool: RestTool, one: RestParameter, value: Any) -> Iterator[str]:
+def _query(tool: RestTool, parameter: RestParameter, value: Any) -> Iterator[str]:
     """Yield NAME=VALUE, percent-encoded, in the styles of queries and cookies."""
-    name = _quoted(one.name)
-    if one.as_json or not isinstance(value, dict | list):
+    name = _quoted(parameter.name)
+    if parameter.as_json or not isinstance(value, dict | list):
         yield f"{name}={_quoted(_text(value))}"
-    elif one.style == "deepObject":
-        for key, text in _deep(one.name, value, 0):
-            _check_key(tool, one, key, parts=False)
+    elif parameter.style == "deepObject":
+        for key, text in _deep(parameter.name, value, 0):
+            _check_key(tool, parameter, key, parts=False)
             yield f"{_quoted(key)}={_quoted(text)}"
     elif isinstance(value, list):
         texts = [_quoted(_text(inner)) for inner in value]
-        if one.explode or not texts:
+        if parameter.explode or not texts:
             yield from (f"{name}={text}" for text in texts)
         else:
-            yield f"{name}={_BETWEEN.get(one.style, ',').join(texts)}"
-    elif one.explode:
+            yield f"{name}={_BETWEEN.get(parameter.style, ',').join(texts)}"
+    elif parameter.explode:
         for key, inner in value.items():
-            _check_key(tool, one, key)
+            _check_key(tool, parameter, key)
             yield f"{_quoted(key)}={_quoted(_text(inner))}"
     else:
         for part in (text for pair in value.items() for text in map(_text, pair)):
-            if unquote(_BETWEEN.get(one.style, ",")) in part:
+            if unquote(_BETWEEN.get(parameter.style, ",")) in part:
                 raise ArgumentError(
-                    f"{one.argument} has a part with the sign that stands between its parts; leave it out"
+                    f"{parameter.argument} has a part with the sign that stands between its parts; leave it out"
                 )
         parts = [_quoted(_text(part)) for pair in value.items() for part in pair]
-        yield f"{name}={_BETWEEN.get(one.style, ',').join(parts)}"
+        yield f"{name}={_BETWEEN.get(parameter.style, ',').join(parts)}"
 
 
-def _check_key(tool: RestTool, one: RestParameter, key: str, *, parts: bool = True) -> None:
+def _check_key(tool: RestTool, parameter: RestParameter, key: str, *, parts: bool = True) -> None:
     """Refuse a member that would be another parameter: a described one, or one that holds a credential."""
     # Readers of forms take `a[]`, `a[b]`, `a.b` and `a b` for `a`, or for `a_b`.
     spelt = {key, *re.split(r"[\[.]", key.strip())[:1]} if parts else {key}
-    others = {folded(other.name) for other in tool.parameters if other is not one and other.place is one.place}
-    if any(folded(name) in others or is_withheld(one.place, name, tool.withheld) for name in spelt):
-        raise ArgumentError(f"{one.argument} has a member that is a parameter of its own; leave it out")
+    others = {
+        folded(other.name) for other in tool.parameters if other is not parameter and other.place is parameter.place
+    }
+    if any(folded(name) in others or is_withheld(parameter.place, name, tool.withheld) for name in spelt):
+        raise ArgumentError(f"{parameter.argument} has a member that is a parameter of its own; leave it out")
 
 
 def _deep(name: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
@@ -198,9 +226,9 @@ def _deep(name: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
         yield name, _text(value)
 
 
-def _field(one: RestParameter, text: str) -> str:
+def _field(parameter: RestParameter, text: str) -> str:
     if _FIELD.fullmatch(text) is None:
-        raise ArgumentError(f"{one.argument} is sent in a header, where only printable ASCII may be")
+        raise ArgumentError(f"{parameter.argument} is sent in a header, where only printable ASCII may be")
     return text.strip()
 
 

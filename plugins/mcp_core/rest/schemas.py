@@ -110,7 +110,7 @@ class SchemaMaker:
         made = self._referred(schema, document) if isinstance(schema.get("$ref"), str) else {}
         types = schema.get("type")
         words = filter(_is_text, types if isinstance(types, list) else [types])
-        named = [one for one in dict.fromkeys(words) if one in _TYPES]
+        named = [word for word in dict.fromkeys(words) if word in _TYPES]
         if named:
             made["type"] = named[0] if len(named) == 1 else named
         if about := text_of(schema, "description", _LONGEST_TEXT) or text_of(schema, "title", _LONGEST_TEXT):
@@ -140,7 +140,7 @@ class SchemaMaker:
             made["properties"] = {name: inner(one) for name, one in shown.items()}
         required = schema.get("required")
         if isinstance(required, list) and self._is_short(required):
-            needed = [one for one in dict.fromkeys(filter(_is_text, required)) if one not in hidden]
+            needed = [word for word in dict.fromkeys(filter(_is_text, required)) if word not in hidden]
             made |= {"required": needed} if needed else {}
         for name in _SCHEMAS:
             if isinstance(schema.get(name), dict | bool):

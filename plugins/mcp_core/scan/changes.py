@@ -60,10 +60,10 @@ def _signals(config: ScanConfig, old: ItemReading, new: ItemReading) -> Iterator
 
 
 def _differences(config: ScanConfig, kind: ItemKind, name: str, before: Item, after: Item) -> Iterator[Finding]:
-    texts = Counter((one.path, one.text) for one in fields(before))
-    changed: list[TextField] = [one for one in fields(after) if not texts[one.path, one.text]]
-    for one in changed[:8]:
-        yield from _finding(config, changes_rules.TEXT, path_text(kind, name, one.path), one.text)
+    texts = Counter((field.path, field.text) for field in fields(before))
+    changed: list[TextField] = [field for field in fields(after) if not texts[field.path, field.text]]
+    for field in changed[:8]:
+        yield from _finding(config, changes_rules.TEXT, path_text(kind, name, field.path), field.text)
     if not changed:
         yield from _finding(config, changes_rules.STRUCTURE, path_text(kind, name, None), "")
     old, new = _annotations(before), _annotations(after)

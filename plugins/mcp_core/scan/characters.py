@@ -51,10 +51,10 @@ def folded(text: str) -> str:
     others = [one for one in set(text) if one > "\x7f"]
     if len(others) > _FEW:
         return text.translate(_FOLDS).lower()
-    for one in others:
-        read_as = _FOLDS[ord(one)]
-        if read_as != one:
-            text = text.replace(one, read_as)
+    for other in others:
+        read_as = _FOLDS[ord(other)]
+        if read_as != other:
+            text = text.replace(other, read_as)
     return text.lower()
 
 

@@ -42,10 +42,11 @@ class Engine:
         self._patterns: list[Expression] = []
         self._composed: list[Expression] = []
         self._combinations = tuple(combinations)
-        traits = {name for one in combinations for names in one.traits for name in names}
+        traits = {name for combination in combinations for names in combination.traits for name in names}
         self._traits = {name: 1 << number for number, name in enumerate(sorted(traits))}
         self._masks = {
-            one: tuple(sum(self._traits[name] for name in names) for names in one.traits) for one in combinations
+            combination: tuple(sum(self._traits[name] for name in names) for names in combination.traits)
+            for combination in combinations
         }
         self._feasibles: dict[int, list[Combination]] = {}
         self._by_signs: dict[frozenset[str], list[Expression]] = {}
@@ -57,7 +58,7 @@ class Engine:
                 gate = self._learn(one.gate)[1] if one.gate else 0
                 (self._composed if one.composed else self._patterns).append(Expression(rule, one.regex, gate, one))
         self._rarest = sum(self._phrases)
-        self._signs = sorted({sign_of(hint) for one in self._patterns for hint in one.hints})
+        self._signs = sorted({sign_of(hint) for expression in self._patterns for hint in expression.hints})
         ordered = [lazy for bit in sorted(self._phrases) for lazy in self._phrases[bit]]
         for number, lazy in enumerate((*ordered, *self._patterns, *self._composed)):
             lazy.order = number
@@ -104,9 +105,9 @@ class Engine:
         in_code = self._in_code(reading, present, own)
         if not weak:
             traits = self._useful(phrases, in_code, marks)
-            phrases = [one for one in phrases if one.weighs or one.trait & traits]
+            phrases = [phrase for phrase in phrases if phrase.weighs or phrase.trait & traits]
             in_code = [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits]
-        trials = [Trial(one, reading, own, at) for one, at in self._places(reading, known, phrases)]
+        trials = [Trial(expression, reading, own, at) for expression, at in self._places(reading, known, phrases)]
         trials += in_code
         if not trials:
             return []
@@ -116,8 +117,8 @@ class Engine:
     def _useful(self, phrases: Iterable[Expression], in_code: Iterable[Trial], marks: Iterable[Hit]) -> int:
         """Return the traits on which a combination may depend that can hold."""
         there = useful = 0
-        for one in phrases:
-            there |= one.trait
+        for expression in phrases:
+            there |= expression.trait
         for trial in in_code:
             there |= trial.one.trait
         for mark in marks:
@@ -168,7 +169,11 @@ class Engine:
         if known is None:
             if len(self._feasibles) >= SEEN:
                 self._feasibles.clear()
-            known = [one for one in self._combinations if all(there & mask for mask in self._masks[one])]
+            known = [
+                combination
+                for combination in self._combinations
+                if all(there & mask for mask in self._masks[combination])
+            ]
             self._feasibles[there] = known
         return known
 
@@ -179,8 +184,8 @@ class Engine:
         if not phrases:
             return []
         needed = 0
-        for one in phrases:
-            needed |= one.needed
+        for phrase in phrases:
+            needed |= phrase.needed
         bits_of = {word: bits & needed for word, bits in known.items() if bits & needed}
         asked = frozenset(phrases)
         words, places = reading.words, dict[Expression, list[tuple[int, int]]]()
@@ -188,13 +193,13 @@ class Engine:
             bits = 0
             for word in bits_of.keys() & words[start:end].split():
                 bits |= bits_of[word]
-            for one in self._fit(bits) if bits & self._rarest else ():
-                if one not in asked:
+            for expression in self._fit(bits) if bits & self._rarest else ():
+                if expression not in asked:
                     continue
-                if one in places:
-                    places[one].append((start, end))
+                if expression in places:
+                    places[expression].append((start, end))
                 else:
-                    places[one] = [(start, end)]
+                    places[expression] = [(start, end)]
         return sorted(places.items(), key=_order)
 
     def _fit(self, bits: int) -> tuple[Expression, ...]:
@@ -206,7 +211,9 @@ class Engine:
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
-            fitting += [one for one in self._phrases[bit] if bits & one.needed == one.needed]
+            fitting += [
+                expression for expression in self._phrases[bit] if bits & expression.needed == expression.needed
+            ]
         if len(self._fitting) >= SEEN:
             self._fitting.clear()
         self._fitting[bits] = known = tuple(fitting)
@@ -238,17 +245,21 @@ class Engine:
             if len(self._by_signs) >= SEEN:
                 self._by_signs.clear()
             patterns = self._by_signs[signs] = [
-                one for one in self._patterns if not one.hints or any(sign_of(hint) in signs for hint in one.hints)
+                pattern
+                for pattern in self._patterns
+                if not pattern.hints or any(sign_of(hint) in signs for hint in pattern.hints)
             ]
         trials = [
-            Trial(one, reading, own)
-            for one in patterns
-            if present & one.needed == one.needed and (not one.hints or one.is_hinted_in(code))
+            Trial(pattern, reading, own)
+            for pattern in patterns
+            if present & pattern.needed == pattern.needed and (not pattern.hints or pattern.is_hinted_in(code))
         ]
         if self._composed and not code.isascii():
             there = scripts(reading.composed)
             trials += [
-                Trial(one, reading, own, view="composed") for one in self._composed if not one.scripts.isdisjoint(there)
+                Trial(expression, reading, own, view="composed")
+                for expression in self._composed
+                if not expression.scripts.isdisjoint(there)
             ]
         return trials
 
@@ -263,9 +274,9 @@ def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:
     return None
 
 
-def _is_near(one: Hit, other: Hit) -> bool:
+def _is_near(hit: Hit, other: Hit) -> bool:
     # Words and code run in parallel, words a little shorter: near enough for what is near.
-    return one.field == other.field and abs(one.start - other.start) <= NEAR
+    return hit.field == other.field and abs(hit.start - other.start) <= NEAR
 
 
 def _place(hit: Hit) -> tuple[int, int]:

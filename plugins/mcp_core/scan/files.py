@@ -144,13 +144,13 @@ def readable(kind: ItemKind, item: Mapping[str, Any]) -> Mapping[str, Any]:
     if kind is not ItemKind.FILE:
         return item
     uri, texts = str(item.get("uri")), []
-    for one in _contents(item):
-        text = one.get("text")
+    for content in _contents(item):
+        text = content.get("text")
         if not isinstance(text, str):
             continue
         if len(text) > MOST:
             texts.append(text)
-        elif _is_page(uri, one):
+        elif _is_page(uri, content):
             page = _read(text)
             texts += [*page.seen, *page.unseen]
         elif _CODE.search(uri.lower()):
@@ -173,7 +173,7 @@ def report(config: ScanConfig, kind: ItemKind, item: Mapping[str, Any]) -> Repor
     uri = str(item.get("uri"))
     found: list[Finding] = []
     kept = Counter[Severity]()
-    for rule, text in (pair for one in _contents(item) for pair in _find(uri, one)):
+    for rule, text in (pair for content in _contents(item) for pair in _find(uri, content)):
         severity = config.severity(rule)
         if severity is not None and kept[severity] < _MOST_FOUND:
             kept[severity] += 1

@@ -63,7 +63,11 @@ class Reader:
         rules = [
             rule for rule in (*RULES, *config.patterns) if rule.scope in (scope, "both") and not config.is_off(rule)
         ]
-        together = [one for one in COMBINATIONS if one.scope in (scope, "both") and not config.is_off(one)]
+        together = [
+            combination
+            for combination in COMBINATIONS
+            if combination.scope in (scope, "both") and not config.is_off(combination)
+        ]
         both: list[ScanRule | Combination] = [*rules, *together]
         self._severities = {rule.id: severity for rule in both if (severity := config.severity(rule)) is not None}
         self._engine = Engine(rules, together, self._severities)
@@ -75,13 +79,13 @@ class Reader:
     ) -> ItemReading:
         """Return what the rules see. `own` are names that are the item's own, not those of other tools."""
         kept, whole = _within(fields)
-        read = [one for one in kept if not names.is_plain(one)]
+        read = [text_field for text_field in kept if not names.is_plain(text_field)]
         sight = ItemReading(kind, name, read)
         if not whole:
             self._note(sight, structure.TOO_LONG, 0)
         marks = list(self._hidden(sight, read))
         if self._is_result:
-            read = [one._replace(text=hidden.with_blanks(one.text)) for one in read]
+            read = [text_field._replace(text=hidden.with_blanks(text_field.text)) for text_field in read]
         for rule, number in names.findings(kept):
             if self._weight(sight, rule) is None:
                 continue
@@ -95,8 +99,8 @@ class Reader:
         return sight
 
     def _hidden(self, sight: ItemReading, read: Sequence[TextField]) -> Iterator[Hit]:
-        for number, one in enumerate(read):
-            text = hidden.in_result(one.text) if self._is_result else one.text
+        for number, text_field in enumerate(read):
+            text = hidden.in_result(text_field.text) if self._is_result else text_field.text
             for check in hidden.checks_for(text, self._checks):
                 span = next(check.spans(text), None)
                 if span is not None:
@@ -114,7 +118,7 @@ class Reader:
     def _encoded(self, sight: ItemReading, read: Sequence[TextField], own: Container[str], reading: Reading) -> None:
         if self._config.is_off(structure.ENCODED_STEERS) and self._config.is_off(structure.ENCODED_SENTENCE):
             return
-        joined = FIELD.join(one.text for one in read)
+        joined = FIELD.join(text_field.text for text_field in read)
         ends, budget = None, DecodeBudget()
         for piece in decoded(joined, words=reading.unique if reading.is_plain else None, budget=budget):
             if not budget.allows(piece.text):
@@ -191,15 +195,15 @@ def _weighs(hit: Hit) -> bool:
 def _within(fields: Iterable[TextField]) -> tuple[list[TextField], bool]:
     """Return the fields up to LONGEST characters, and whether those are all."""
     every = list(fields)
-    if sum([len(one.text) for one in every]) + len(every) < LONGEST:
+    if sum([len(text_field.text) for text_field in every]) + len(every) < LONGEST:
         return every, True
     kept, left = [], LONGEST
-    for one in every:
-        if len(one.text) > left:
-            kept.append(TextField(one.path, one.text[:left], one.role, one.key))
+    for text_field in every:
+        if len(text_field.text) > left:
+            kept.append(TextField(text_field.path, text_field.text[:left], text_field.role, text_field.key))
             return kept, False
-        left -= len(one.text) + 1
-        kept.append(one)
+        left -= len(text_field.text) + 1
+        kept.append(text_field)
         if left <= 0:
             return kept, False
     return kept, True
@@ -207,8 +211,8 @@ def _within(fields: Iterable[TextField]) -> tuple[list[TextField], bool]:
 
 def _ends(read: Sequence[TextField]) -> list[int]:
     ends, at = [], 0
-    for one in read:
-        at += len(one.text) + 1
+    for text_field in read:
+        at += len(text_field.text) + 1
         ends.append(at)
     return ends
 

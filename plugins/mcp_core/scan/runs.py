@@ -17,9 +17,9 @@ class Runs:
 
     def __init__(self, inside: str, least: int) -> None:
         """`inside` is the inside of a character class of regular expressions."""
-        one = re.compile(f"[{inside}]")
+        pattern = re.compile(f"[{inside}]")
         # Bytes from 128 are parts of characters beyond ASCII, and of no class.
-        self._table = bytes(_IN if code < 128 and one.match(chr(code)) else _OUT for code in range(256))
+        self._table = bytes(_IN if code < 128 and pattern.match(chr(code)) else _OUT for code in range(256))
         self._least = b"x" * least
         self._ends = re.compile(b"x" * least + b"x*")
         self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")

@@ -102,7 +102,7 @@ class _Own:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return inventory.siblings_of(one.text for one in self._read[:_OWN_KEYS] if one.role is TextRole.NAME)
+        return inventory.siblings_of(field.text for field in self._read[:_OWN_KEYS] if field.role is TextRole.NAME)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

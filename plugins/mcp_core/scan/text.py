@@ -154,8 +154,8 @@ def _apart(text: str) -> str:
     others = [one for one in set(text) if one > "\x7f" and not one.isalnum()]
     if len(others) > _FEW:
         return _APART.sub(" ", text)
-    for one in others:
-        text = text.replace(one, " ")
+    for other in others:
+        text = text.replace(other, " ")
     return text
 
 

@@ -148,13 +148,13 @@ class Trial:
 
     def __init__(
         self,
-        one: Expression,
+        expression: Expression,
         reading: Reading,
         own: Container[str],
         places: Sequence[tuple[int, int]] = (),
         view: str = "code",
     ) -> None:
-        self.one = one
+        self.one = expression
         self._reading = reading
         self._own = own
         self._places = places
@@ -196,12 +196,12 @@ def sign_of(hint: str) -> str:
 
 
 def _phrase_hits(
-    one: Expression, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]
+    expression: Expression, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]
 ) -> Iterator[Hit]:
-    words, rule = reading.words, one.rule
+    words, rule = reading.words, expression.rule
     guard, noted = _GUARDS.get(rule.guard), [0, 0]
     for start, end in places:
-        for match in one.compiled.finditer(words, start, end):
+        for match in expression.compiled.finditer(words, start, end):
             if rule.names and not _names_other(match[0], own):
                 continue
             before = max(start, match.start() - _BEFORE)
@@ -224,16 +224,16 @@ def _script(one: str) -> str:
     return unicodedata.name(one, "").partition(" ")[0]
 
 
-def _matches(one: Expression, text: str, view: str, own: Container[str]) -> Iterator[Hit]:
-    guard, noted = _GUARDS.get(one.rule.guard), [0, 0]
-    for match in one.places(text):
+def _matches(expression: Expression, text: str, view: str, own: Container[str]) -> Iterator[Hit]:
+    guard, noted = _GUARDS.get(expression.rule.guard), [0, 0]
+    for match in expression.places(text):
         start, end = match.span()
-        if one.rule.names and view == "code" and not _names_other(text[start:end], own):
+        if expression.rule.names and view == "code" and not _names_other(text[start:end], own):
             continue
         before = _APART.sub(" ", text[max(0, start - _BEFORE) : start])
         guarded = guard is not None and guard.search(f" {before.strip(' ')} ") is not None
         if noted[guarded] < MOST:
-            yield Hit(one.rule, text.count(FIELD, 0, start), start, end, view, guarded)
+            yield Hit(expression.rule, text.count(FIELD, 0, start), start, end, view, guarded)
         noted[guarded] += 1
         if noted[False] >= MOST:
             return

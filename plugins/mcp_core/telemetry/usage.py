@@ -70,7 +70,7 @@ def changes(before: Counts, now: Counts, by: Sequence[str], factor: float = 2.0)
         elif is_ >= factor * was or was >= factor * is_:
             found.append(UsageChange("more" if is_ > was else "less", what, was, is_))
     order = ("new", "gone", "more", "less")
-    return sorted(found, key=lambda one: (order.index(one.word), -max(one.before, one.now), one.what))
+    return sorted(found, key=lambda change: (order.index(change.word), -max(change.before, change.now), change.what))
 
 
 def _calls(counts: Mapping[tuple[Any, ...], Counted], what: tuple[Any, ...]) -> int:

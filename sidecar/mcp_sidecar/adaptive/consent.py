@@ -114,29 +114,29 @@ class Consents:
         if len(self._open) >= MOST_ASKED or self._of[caller] >= MOST_OF_CALLER:
             yield None
             return
-        id_, one = ID_PREFIX + secrets.token_hex(16), OpenQuestion(call)
+        id_, question = ID_PREFIX + secrets.token_hex(16), OpenQuestion(call)
         key = (caller, target.session or "", id_)
-        self._open[key] = one
+        self._open[key] = question
         self._of[caller] += 1
         try:
-            yield id_, one
+            yield id_, question
         finally:
             del self._open[key]
             self._of -= Counter({caller: 1})
 
     def hear(self, target: Target, caller: str, message: Mapping[str, Any]) -> bool:
         """Take an agent's answer. Returns whether it answers an open question of its session, asked here."""
-        one = self._open.get((caller, target.session or "", str(message.get("id"))))
-        if one is not None:
-            one.answer(yes=is_yes(message.get("result")))
-        return one is not None
+        question = self._open.get((caller, target.session or "", str(message.get("id"))))
+        if question is not None:
+            question.answer(yes=is_yes(message.get("result")))
+        return question is not None
 
     def withdraw(self, target: Target, caller: str, call: RequestId | None = None) -> bool:
         """Take back the questions of a session about a call of it, all without one. Returns whether there were any."""
-        mine = [one for key, one in self._open.items() if key[:2] == (caller, target.session or "")]
-        taken = [one for one in mine if call is None or one.call == call]
-        for one in taken:
-            one.answer(yes=False)
+        mine = [open_question for key, open_question in self._open.items() if key[:2] == (caller, target.session or "")]
+        taken = [question for question in mine if call is None or question.call == call]
+        for open_question in taken:
+            open_question.answer(yes=False)
         return bool(taken)
 
     def state(self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float) -> str:
@@ -216,15 +216,15 @@ class AskFirst:
             if asking is None:
                 yield self.fail(self._refusal, "refused")
                 return
-            id_, one = asking
+            id_, question = asking
             yield Began(200, STREAM_HEADERS)
             yield as_event({"jsonrpc": "2.0", "id": id_, "method": methods.ELICITATION, "params": self._form})
             with self._request.cuts.watch(self._claims.cuts) as cut, cut.scope, anyio.move_on_after(ASK_SECONDS):
-                await self._wait(id_, one)
+                await self._wait(id_, question)
         if cut.scope.cancelled_caught:
             yield self.fail(CUT_OFF, Ending.CUT_OFF)
             return
-        fetching = await self._go_on() if one.allowed else self._refusal
+        fetching = await self._go_on() if question.allowed else self._refusal
         if isinstance(fetching, Reject):
             yield self.fail(fetching, "refused")
             return
@@ -236,9 +236,9 @@ class AskFirst:
                 elif not isinstance(part, Began):
                     yield part
 
-    async def _wait(self, id_: str, one: OpenQuestion) -> None:
-        while not one.answered.is_set():
+    async def _wait(self, id_: str, question: OpenQuestion) -> None:
+        while not question.answered.is_set():
             with anyio.move_on_after(POLL_SECONDS):
-                await one.answered.wait()
-            if not one.answered.is_set() and (said := await self._elsewhere(id_)) is not None:
-                one.answer(yes=said)
+                await question.answered.wait()
+            if not question.answered.is_set() and (said := await self._elsewhere(id_)) is not None:
+                question.answer(yes=said)

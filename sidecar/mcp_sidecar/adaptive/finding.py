@@ -76,7 +76,9 @@ class MemberFinder:
         index = None if known is None else known()
         if index is None:
             tools = inventory.tools.items()
-            index = self._index(tuple(search_item(one.member, ItemKind.TOOL, name, one.item) for name, one in tools))
+            index = self._index(
+                tuple(search_item(offer.member, ItemKind.TOOL, name, offer.item) for name, offer in tools)
+            )
             self._known[inventory] = ref(index)
         return index
 

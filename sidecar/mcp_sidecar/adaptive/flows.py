@@ -119,7 +119,7 @@ def flow_item(member: str, method: str, params: Mapping[str, Any]) -> FlowItem:
 
 def first_held(rules: FlowRules, principal: Principal, items: Iterable[FlowItem]) -> FlowItem | None:
     """Return the first item that somebody who has read everything may not use. Of many it takes long: use a thread."""
-    return next((one for one in items if one.is_held(rules, principal)), None)
+    return next((item for item in items if item.is_held(rules, principal)), None)
 
 
 class Flows:

@@ -77,7 +77,7 @@ class Inventory:
 
     def __post_init__(self) -> None:
         away = self.away.get("resourceTemplates", {})
-        whose = {**{text: one.member for text, one in self.templates.items()}, **away}
+        whose = {**{text: offer.member for text, offer in self.templates.items()}, **away}
         texts = sorted(whose, key=lambda text: -len(text.partition("{")[0]))
         stand = tuple((Template(text), whose[text]) for text in texts)
         object.__setattr__(self, "_stand", stand)
@@ -85,7 +85,7 @@ class Inventory:
     @property
     def listed_tools(self) -> dict[str, Mapping[str, Any]]:
         """Return what is listed of each tool, by name."""
-        return {name: one.item for name, one in self.tools.items()}
+        return {name: offer.item for name, offer in self.tools.items()}
 
     def of_uri(self, uri: str) -> str | None:
         """Return the member that has a resource, or whose template stands for it; None where nobody does.
@@ -125,7 +125,7 @@ class _Made:
     def known(self, listed: Sequence[MemberList], virtual: Virtual) -> Inventory | None:
         """Return what was put together of exactly these lists."""
         same = self.virtual == virtual and len(self.listed) == len(listed)
-        same = same and all(one is other for one, other in zip(self.listed, listed, strict=True))
+        same = same and all(member_list is other for member_list, other in zip(self.listed, listed, strict=True))
         return self.inventory if same else None
 
 
@@ -159,7 +159,7 @@ class Inventories:
                 _make, listed, virtual, claims.terms.view, limiter=self._threads
             )
             made.listed, made.virtual = listed, virtual
-            size = sum(one.size for one in listed)
+            size = sum(member_list.size for member_list in listed)
             if not made.gone:
                 self._size += size - made.size
             made.size = size
@@ -191,9 +191,9 @@ def _make(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Invento
 
 def _digests(inventory: Inventory) -> dict[str, bytes]:
     lists = {
-        "tools": [one.item for one in inventory.tools.values()],
-        "prompts": [one.item for one in inventory.prompts.values()],
-        "resources": [one.item for one in (*inventory.resources.values(), *inventory.templates.values())],
+        "tools": [tool.item for tool in inventory.tools.values()],
+        "prompts": [prompt.item for prompt in inventory.prompts.values()],
+        "resources": [offer.item for offer in (*inventory.resources.values(), *inventory.templates.values())],
     }
     return {name: hashlib.sha256(json.dumps(items).encode()).digest() for name, items in lists.items()}
 
@@ -220,8 +220,16 @@ def merge(listed: Sequence[MemberList], virtual: Virtual, view: View) -> Invento
     prompts, prompts_away = _named(listed, "prompts", virtual, ())
     resources, resources_away = _by(listed, "resources")
     templates, templates_away = _by(listed, "resourceTemplates", MOST_TEMPLATES)
-    said = [f"{one.member}: {one.instructions[:MOST_INSTRUCTIONS]}" for one in listed if one.instructions]
-    failed = {one.member: one for one in listed if one.failed is not None and one.failed != REFUSED}
+    said = [
+        f"{member_list.member}: {member_list.instructions[:MOST_INSTRUCTIONS]}"
+        for member_list in listed
+        if member_list.instructions
+    ]
+    failed = {
+        member_list.member: member_list
+        for member_list in listed
+        if member_list.failed is not None and member_list.failed != REFUSED
+    }
     away = {
         "tools": _seen(tools_away, Kind.TOOL, view),
         "prompts": _seen(prompts_away, Kind.PROMPT, view),
@@ -249,12 +257,12 @@ def _items(
 ) -> Iterable[tuple[str, str, Mapping[str, Any] | None]]:
     """Yield member, name and item of all that members list, without an item what one that failed had."""
     named = NAMED_BY[key]
-    for one in listed:
-        for name in (one.had or {}).get(key, ())[:most]:
-            yield one.member, name, None
-        for item in one.items.get(key, [])[:most]:
+    for member_list in listed:
+        for name in (member_list.had or {}).get(key, ())[:most]:
+            yield member_list.member, name, None
+        for item in member_list.items.get(key, [])[:most]:
             if isinstance(item, dict) and isinstance(item.get(named), str):
-                yield one.member, item[named], item
+                yield member_list.member, item[named], item
 
 
 def _named(

@@ -95,7 +95,7 @@ class Local:
             "resources": inventory.resources,
             "resourceTemplates": inventory.templates,
         }
-        return [one.item for one in lists[key].values()]
+        return [offer.item for offer in lists[key].values()]
 
     def _tools(self, used: Mapping[str, int]) -> list[Mapping[str, Any]]:
         items, budget, mode = self.inventory.listed_tools, self._virtual.budget, self.inventory.mode
@@ -108,7 +108,7 @@ class Local:
 
     def _members(self) -> list[str]:
         """Return the members of which the caller has tools: no other is named."""
-        there = {one.member for one in self.inventory.tools.values()}
+        there = {tool.member for tool in self.inventory.tools.values()}
         return [member for member in self._virtual.members if member in there]
 
     async def route(self, method: str, params: Mapping[str, Any]) -> Route | dict[str, Any] | Reject:

@@ -158,7 +158,7 @@ def cut(result: Mapping[str, Any], budget: int, fits: Callable[[Any], bool] | No
     """
     content = result.get("content")
     blocks = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
-    texts = [_text_of(one) for one in blocks]
+    texts = [_text_of(block) for block in blocks]
     cost = sum(map(text_tokens, filter(None, texts)))
     data = result.get("structuredContent")
     written = "" if data is None else json.dumps(data, ensure_ascii=False)

@@ -278,7 +278,7 @@ class Serving:
         """Return the stream that tells what an agent of the modern era wants to be told."""
         wanted = params.get("notifications")
         wanted = wanted if isinstance(wanted, dict) else {}
-        told: dict[str, Any] = {one: True for one in methods.LISTEN_CHANGES if wanted.get(one) is True}
+        told: dict[str, Any] = {change: True for change in methods.LISTEN_CHANGES if wanted.get(change) is True}
         uris, principal = wanted.get(methods.LISTEN_URIS), self.claims.principal
         texts = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
         by_member = dict[str, list[str]]()

@@ -108,13 +108,17 @@ class RunningAt:
     def of_id(self, session: str, id_: Any) -> Running | None:
         """Return the request with this id, of several the last one; None where no member has it."""
         wanted = json.dumps(id_)
-        return next((one for one in reversed(self._of.get(session, ())) if json.dumps(one.id) == wanted), None)
+        return next(
+            (running for running in reversed(self._of.get(session, ())) if json.dumps(running.id) == wanted), None
+        )
 
     def that_asked(self, session: str, member: str, own: Any) -> Running | None:
         """Return the request during which a member asked the agent something by this id, None where none is known."""
         asked = json.dumps(own)
         having = self._of.get(session, ())
-        return next((one for one in having if one.item.member == member and asked in one.questions), None)
+        return next(
+            (running for running in having if running.item.member == member and asked in running.questions), None
+        )
 
 
 class MemberSessions:

@@ -72,7 +72,8 @@ def question(item: FlowItem, params: Mapping[str, Any], id_: RequestId | None, *
 def shown(value: Any) -> str:
     """Return a JSON value as text in which a person sees all of it: what would not be seen is written as an escape."""
     text = "".join(
-        one if one.isprintable() else _escaped(one) for one in json.dumps(value, ensure_ascii=False, sort_keys=True)
+        character if character.isprintable() else _escaped(character)
+        for character in json.dumps(value, ensure_ascii=False, sort_keys=True)
     )
     text = _HIDING.sub(lambda found: _escaped(found[0]), text)
     return text if text.isascii() else _with_few_marks(text)

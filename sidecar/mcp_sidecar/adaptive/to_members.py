@@ -137,7 +137,7 @@ class ToMembers:
             cancelled = params.get("requestId")
             if cancelled is not None and self._known.gate.withdraw(self._call.claims, self._call.target, cancelled):
                 return None
-        known = [one for one in self._virtual.members if self._known.sessions.known(session, one) is not None]
+        known = [member for member in self._virtual.members if self._known.sessions.known(session, member) is not None]
         if len(known) != 1:
             return None
         refusal = await self._refusal([flow_item(known[0], method, params)])

@@ -74,7 +74,7 @@ class MemberList:
 
 
 def _texts(items: list[Any], named: str) -> list[str]:
-    return [one[named] for one in items if isinstance(one, dict) and isinstance(one.get(named), str)]
+    return [item[named] for item in items if isinstance(item, dict) and isinstance(item.get(named), str)]
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Warm:
         """Return what all members list, None where one of them must be asked. Otherwise as `listed`."""
         now = time.monotonic()
         found = [self._of(by, member, principal).fresh(now, since, patient=patient) for member in members]
-        return None if None in found else [one for one in found if one is not None]
+        return None if None in found else [member_list for member_list in found if member_list is not None]
 
     async def listed(
         self, by: str, member: str, principal: Principal, *, since: float | None = None, patient: bool = False

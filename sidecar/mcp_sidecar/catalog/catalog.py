@@ -121,7 +121,7 @@ class Catalog:
         """
         if self._surfaces is None:
             return {}
-        wanted = {one.shown.digest: one for one in (entry.items if items is None else items)}
+        wanted = {catalog_item.shown.digest: catalog_item for catalog_item in (entry.items if items is None else items)}
         name = entry.name
         found = await self._surfaces.ask(lambda store: store.contents(name, list(wanted)))
         return {
@@ -220,7 +220,10 @@ class Catalog:
             if kept is None and len(self._lists) >= MOST_VIEWERS:
                 self._lists.pop(next(iter(self._lists)))
             entries = (self._entry_of(viewer, table, table.records[name]) for name in sorted(table.records))
-            kept = self._lists[viewer] = table, {one.name: one for one in entries if one is not None}
+            kept = self._lists[viewer] = (
+                table,
+                {catalog_entry.name: catalog_entry for catalog_entry in entries if catalog_entry is not None},
+            )
         return kept[1]
 
     def _entry_of(self, viewer: Viewer, table: _Table, record: McpServer) -> CatalogEntry | None:
@@ -239,7 +242,9 @@ class Catalog:
         table, shown = self._table, self._list(viewer)
         # The store may know one yet, of which nobody but managers is told.
         gone = (record for _, (record, _) in sorted(table.removed.items()) if record.name not in shown)
-        return tuple(one for record in gone if (one := self._entry_of(viewer, table, record)) is not None)
+        return tuple(
+            catalog_entry for record in gone if (catalog_entry := self._entry_of(viewer, table, record)) is not None
+        )
 
 
 def _unlisted(name: str, address: Address | None) -> McpServer:

@@ -128,7 +128,7 @@ class CatalogEntry:
         return self._offered[2]
 
     def _offer(self, known: KnownServer) -> tuple[ServerVersion, ...]:
-        allowed = [one for name, one in known.standings.items() if self.manages or self.allows(*name)]
+        allowed = [standing for name, standing in known.standings.items() if self.manages or self.allows(*name)]
         # Where nothing is hidden, all viewers share what was worked out once.
         return known.versions if len(allowed) == len(known.standings) else offered_of(allowed)
 
@@ -158,9 +158,9 @@ class CatalogEntry:
         """The items that the viewer may see, by kind and name."""
         known = self._known(self.record.name)
         if self._items is None or self._items[0] is not known or self._items[1] != known.revision:
-            found = (self._item(name, one, gone=name in known.gone) for name, one in known.standings.items())
-            seen = [one for one in found if self.manages or one.usable]
-            self._items = known, known.revision, tuple(sorted(seen, key=lambda one: (one.kind.value, one.name)))
+            found = (self._item(name, standing, gone=name in known.gone) for name, standing in known.standings.items())
+            seen = [item for item in found if self.manages or item.usable]
+            self._items = known, known.revision, tuple(sorted(seen, key=lambda item: (item.kind.value, item.name)))
         return self._items[2]
 
     def item(self, kind: ItemKind, name: str) -> CatalogItem | None:
@@ -174,27 +174,29 @@ class CatalogEntry:
 
     def count(self, kind: ItemKind = ItemKind.TOOL) -> int:
         """Return how many items of a kind the viewer may see."""
-        return sum(one.kind is kind for one in self.items)
+        return sum(item.kind is kind for item in self.items)
 
     @property
     def states(self) -> Counter[str]:
         """How many of the items that the viewer may see stand how."""
-        return Counter(one.state for one in self.items)
+        return Counter(item.state for item in self.items)
 
     @property
     def rules(self) -> Counter[str]:
         """What the scanner found in the versions that are shown, as far as the viewer may see them: rule -> items."""
-        return Counter(rule for one in self.items for rule in one.shown.rules)
+        return Counter(rule for item in self.items for rule in item.shown.rules)
 
     @property
     def versions(self) -> tuple[ServerVersion, ...]:
         """The versions over time of what the viewer may see, the last one first."""
         known = self._known(self.record.name)
         if self.manages:
-            return versions_of(seen for one in known.standings.values() for seen in one.versions)
+            return versions_of(seen for standing in known.standings.values() for seen in standing.versions)
         enforces = self.record.pins is Pinning.ENFORCE
         allowed = (one for name, one in known.standings.items() if self.allows(*name))
-        return versions_of(seen for one in allowed for seen in one.versions if not enforces or seen.state in OPEN)
+        return versions_of(
+            seen for standing in allowed for seen in standing.versions if not enforces or seen.state in OPEN
+        )
 
     def allows(self, kind: ItemKind, name: str) -> bool:
         """Return whether the policy lets the viewer's own principal see and use an item."""

@@ -169,8 +169,8 @@ class KnownItems:
     def date(self, gone: Iterable[ItemId]) -> None:
         """Take which items the last looks did not find any more."""
         found: dict[str, set[Name]] = {}
-        for one in gone:
-            found.setdefault(one.server, set()).add((one.kind, one.name))
+        for item_id in gone:
+            found.setdefault(item_id.server, set()).add((item_id.kind, item_id.name))
         for name, known in self._servers.items():
             now = frozenset(found.get(name, ()))
             if now != known.gone:

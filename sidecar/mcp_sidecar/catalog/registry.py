@@ -212,8 +212,14 @@ class ServerRegistry:
         for entry in self._catalog.entries(viewer):
             if not entry.record.version:
                 name = registry_name(self._settings, entry.name)
-                for one in entry.offered[1:]:
-                    yield _Row(entry, name, one.version, partial(past, entry, self._settings, one), deleted=True)
+                for server_version in entry.offered[1:]:
+                    yield _Row(
+                        entry,
+                        name,
+                        server_version.version,
+                        partial(past, entry, self._settings, server_version),
+                        deleted=True,
+                    )
 
 
 def _written(rows: Sequence[_Row], cursor: str | None = None) -> bytes:

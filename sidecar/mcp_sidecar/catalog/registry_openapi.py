@@ -73,8 +73,8 @@ _SCHEMAS: Final = {
     ),
     "Trust": _object(
         {
-            "lifeCycle": _words([one.value for one in LifeCycle]),
-            "pins": _words([one.value for one in Pinning]),
+            "lifeCycle": _words([cycle.value for cycle in LifeCycle]),
+            "pins": _words([pinning.value for pinning in Pinning]),
             "trust": {"enum": [*(one.value for one in Trust), None]},
             "owner": {"type": ["string", "null"]},
             "items": _COUNTS,
@@ -124,7 +124,7 @@ def _operation(summary: str, schema: str, parameters: list[Any], media: str = "a
 
     found = {"200": answer("Found.", schema, media), "304": {"description": "As it was: the ETag still holds."}}
     found["400"] = answer("A parameter cannot be used; the text says which.", "Error")
-    if any(one["in"] == "path" for one in parameters):
+    if any(parameter["in"] == "path" for parameter in parameters):
         found["404"] = answer("There is no such server or version, for whoever asks.", "Error")
     return {"get": {"summary": summary, "parameters": parameters, "responses": found}}
 

@@ -37,7 +37,7 @@ class Marks:
 
     def want(self, verdicts: Mapping[Replica, ReplicaStanding]) -> None:
         """Have Kong know these verdicts from now on."""
-        wanted = frozenset(one for one, verdict in verdicts.items() if not verdict.inside)
+        wanted = frozenset(replica for replica, verdict in verdicts.items() if not verdict.inside)
         if wanted != self._wanted:
             self._wanted = wanted
             self._changed.set()

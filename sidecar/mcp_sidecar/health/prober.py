@@ -36,7 +36,7 @@ class Prober:
 
     def verdicts(self) -> dict[Replica, ReplicaStanding]:
         """Return what is thought of the replicas that are probed now."""
-        return {one: ReplicaStanding(held.inside, held.word) for one, held in self._rotations.items()}
+        return {replica: ReplicaStanding(held.inside, held.word) for replica, held in self._rotations.items()}
 
     def watch(self, replicas: frozenset[Replica], known: Mapping[Replica, ReplicaStanding], tasks: TaskGroup) -> None:
         """Probe exactly these from now on. `known` is what another sidecar thought of them."""
@@ -44,7 +44,8 @@ class Prober:
             self._running.pop(gone).cancel()
             del self._rotations[gone]
         self._many = {
-            server: sum(one.server == server for one in replicas) for server in {one.server for one in replicas}
+            server: sum(replica.server == server for replica in replicas)
+            for server in {replica.server for replica in replicas}
         }
         for new in replicas - self._running.keys():
             thought = known.get(new, ReplicaStanding(inside=True, word=""))

@@ -64,8 +64,8 @@ class Ward:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.breakers.run)
                 if self._probes:
-                    for one in self._marks:
-                        tasks.start_soon(one.run)
+                    for mark in self._marks:
+                        tasks.start_soon(mark.run)
                     tasks.start_soon(self._rounds, tasks)
         finally:
             with anyio.CancelScope(shield=True):
@@ -84,16 +84,16 @@ class Ward:
 
     def replicas(self) -> frozenset[Replica]:
         """Return the replicas that there are: as Kong says, else, of servers unknown to it, as the settings do."""
-        by_kong = frozenset[Replica]().union(*(one.found.replicas for one in self._marks))
-        servers = {one.server for one in by_kong}
-        return by_kong | {one for one in self._named if one.server not in servers}
+        by_kong = frozenset[Replica]().union(*(mark.found.replicas for mark in self._marks))
+        servers = {replica.server for replica in by_kong}
+        return by_kong | {replica for replica in self._named if replica.server not in servers}
 
     def of_server(self, server: str) -> tuple[int, int, str]:
         """Return how many replicas of a server are probed, how many are well, and why it is not asked now, or ""."""
         if time.monotonic() - self._grouped[0] > ROUND_SECONDS:
             groups: dict[str, list[bool]] = {}
-            for one, verdict in self._verdicts.items():
-                groups.setdefault(one.server, []).append(verdict.inside)
+            for replica, verdict in self._verdicts.items():
+                groups.setdefault(replica.server, []).append(verdict.inside)
             self._grouped = time.monotonic(), groups
         inside = self._grouped[1].get(server, ())
         return len(inside), sum(inside), self.breakers.why(server)
@@ -113,8 +113,8 @@ class Ward:
         else:
             self._prober.watch(frozenset(), {}, tasks)
             self._take(others)
-        for one in self._marks:
-            one.want(self._verdicts)
+        for mark in self._marks:
+            mark.want(self._verdicts)
         for replica, verdict in self._verdicts.items():
             self._metrics.inside.labels(replica.server, replica.target).set(verdict.inside)
 
@@ -124,7 +124,7 @@ class Ward:
         if surfaces is None:
             return None
         now = time.monotonic()
-        told = json.dumps({one.key: [verdict.inside, verdict.word] for one, verdict in self._verdicts.items()})
+        told = json.dumps({replica.key: [verdict.inside, verdict.word] for replica, verdict in self._verdicts.items()})
         if self._leads and told == self._told[0] and now - self._told[1] < LEASE_SECONDS / 2:
             return Tenure(self._holder, 0, told)
         wall, lasts = time.time_ns() // 1_000_000, int(LEASE_SECONDS * 1000)
@@ -149,7 +149,7 @@ class Ward:
         """Take a finding of our own prober."""
         self._verdicts[replica] = verdict
         mine = [held for one, held in self._verdicts.items() if one.server == replica.server]
-        well = sum(one.inside for one in mine)
+        well = sum(standing.inside for standing in mine)
         self.breakers.probed(replica.server, replicas=len(mine), well=well, back=moved and verdict.inside)
         if moved:
             self._changed.set()
@@ -158,10 +158,10 @@ class Ward:
         """Take what another sidecar found."""
         before, self._verdicts = self._verdicts, verdicts
         many, well = (
-            Counter(one.server for one in verdicts),
-            Counter(one.server for one, held in verdicts.items() if held.inside),
+            Counter(verdict.server for verdict in verdicts),
+            Counter(replica.server for replica, held in verdicts.items() if held.inside),
         )
-        had = Counter(one.server for one, held in before.items() if held.inside)
+        had = Counter(replica.server for replica, held in before.items() if held.inside)
         for server, count in many.items():
             self.breakers.probed(server, replicas=count, well=well[server], back=well[server] > had[server])
 
@@ -172,7 +172,7 @@ def _read(told: str, replicas: frozenset[Replica]) -> dict[Replica, ReplicaStand
         said = json.loads(told) if told else {}
     except ValueError:
         return {}
-    by_key: Mapping[str, Replica] = {one.key: one for one in replicas}
+    by_key: Mapping[str, Replica] = {replica.key: replica for replica in replicas}
     return {
         by_key[key]: ReplicaStanding(inside=bool(value[0]), word=str(value[1]))
         for key, value in said.items()

@@ -49,7 +49,7 @@ class Account:
             self.line.outcome = "filtered" if enforce else "would-filter"
         self._parts.inspector.tell(self.claims, self._server, filtered.found, self.line.trace)
         if filtered.found:
-            self.line.outcome = "withheld" if any(one.withheld for one in filtered.found) else "flagged"
+            self.line.outcome = "withheld" if any(findings.withheld for findings in filtered.found) else "flagged"
 
     def left_out(self) -> None:
         """Count the messages that were left out of the answer, once it has ended."""

@@ -59,8 +59,8 @@ class Cuts:
     def hear(self, revoked: Revoked) -> None:
         """Take the node's list as it is now, and cut off what it names."""
         self._revoked = revoked
-        for one in tuple(self._open):
-            one.look()
+        for watched in tuple(self._open):
+            watched.look()
 
     @contextmanager
     def watch(self, marks: Sequence[str]) -> Iterator[Watched]:

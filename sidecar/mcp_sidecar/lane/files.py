@@ -117,7 +117,7 @@ async def files_of(
     if claims.http_method != "POST":
         return NoReads() if pins.enforces and (view.names(Kind.SKILL) or view.names(Kind.APP)) else None
     if claims.method == methods.READ_DIRECTORY:
-        roots = [root_of(one) for one in surfaces.open_names(server, ItemKind.SKILL)]
+        roots = [root_of(name) for name in surfaces.open_names(server, ItemKind.SKILL)]
         return Directory(roots, enforce=claims.terms.pins is Pinning.ENFORCE)
     uri = _asked(body) if claims.method == methods.READ_RESOURCE else None
     if uri is None:

@@ -103,8 +103,8 @@ class _Lane:
 
     async def filter(self, text: bytes, sight: AnswerView) -> Filtered | Reject:
         # A server's next text waits here, so that it takes no thread from another server's.
-        one = self._one.setdefault(sight.server, anyio.Lock())
-        async with one, self._admitted, self._queue.turn(sight.server) as turn:
+        lock = self._one.setdefault(sight.server, anyio.Lock())
+        async with lock, self._admitted, self._queue.turn(sight.server) as turn:
             # Whoever came so far was let in: the thread's own limiter limits nothing.
             limiter = anyio.CapacityLimiter(1)
             return await anyio.to_thread.run_sync(self._work, text, sight, turn, limiter=limiter)
@@ -160,7 +160,7 @@ def _filter(text: bytes, sight: AnswerView) -> Filtered | Reject:
     passed = filter_text(text, view, enforce=sight.enforce, revise=_revise(sight), judge=sight.judge)
     if isinstance(passed, Reject):
         return passed
-    return Filtered(passed, view.hidden, tuple(found for one in scans for found in one.found))
+    return Filtered(passed, view.hidden, tuple(found for scan in scans for found in scan.found))
 
 
 def _revise(sight: AnswerView) -> Revise:

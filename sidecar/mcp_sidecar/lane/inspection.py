@@ -133,9 +133,9 @@ class Inspector:
 
     def tell(self, claims: Claims, server: str, found: Sequence[ResultFindings], trace: str | None) -> None:
         """Count and write down what was found in answers."""
-        for one in found:
-            action = "withheld" if one.withheld else "flagged"
-            self._tell(claims, server, one.where, one.rules, action, trace, items=one.items)
+        for findings in found:
+            action = "withheld" if findings.withheld else "flagged"
+            self._tell(claims, server, findings.where, findings.rules, action, trace, items=findings.items)
 
     async def check(self, claims: Claims, server: str, body: bytes, trace: str | None) -> Reject | None:
         """Return why the arguments of a request go no further, or None where they may.
@@ -158,7 +158,9 @@ class Inspector:
             problems: list[tuple[Mode, _Problem]] = []
             if secrets is not Mode.OFF:
                 found = await anyio.to_thread.run_sync(credentials.find, arguments, limiter=self._threads)
-                problems += [(secrets, _Problem(one.rule, _leaves(one.message, one.path))) for one in found]
+                problems += [
+                    (secrets, _Problem(finding.rule, _leaves(finding.message, finding.path))) for finding in found
+                ]
             if schema is not Mode.OFF and method == methods.CALL:
                 problem = await self._misfit(server, str(params.get("name")), arguments)
                 problems += [] if problem is None else [(schema, problem)]

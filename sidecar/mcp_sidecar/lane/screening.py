@@ -139,11 +139,11 @@ class ListScreen(Pausing):
 
         def read() -> _Found:
             findings = weighty(self._scanner.scan_item(kind, item, siblings - {name}).findings)
-            bad = [one for one in findings if one.severity is Severity.BLOCK]
+            bad = [finding for finding in findings if finding.severity is Severity.BLOCK]
             if kind is ItemKind.INSTRUCTIONS:
-                bad = [one for one in bad if one.family != _TELLS]
-            blocking = tuple(sorted({one.rule for one in bad}))
-            return (blocking, True) if blocking else (tuple(sorted({one.rule for one in findings})), False)
+                bad = [finding for finding in bad if finding.family != _TELLS]
+            blocking = tuple(sorted({finding.rule for finding in bad}))
+            return (blocking, True) if blocking else (tuple(sorted({finding.rule for finding in findings})), False)
 
         return self._readings.of(self._settings, Sighting.of(kind, name, item), around, read)
 

@@ -34,7 +34,9 @@ class Usable:
     def __init__(self, rows: Sequence[Row], revision: int) -> None:
         self.rows = rows
         self.revision = revision
-        self.by_key: dict[ItemKey, Row] = {(one.name, item.kind, item.name): (one, item) for one, item in rows}
+        self.by_key: dict[ItemKey, Row] = {
+            (catalog_entry.name, item.kind, item.name): (catalog_entry, item) for catalog_entry, item in rows
+        }
         self.view: tuple[Index, IndexView] | None = None
 
 
@@ -67,10 +69,10 @@ class Finder:
         if revision == self._revision:
             return
         items: list[SearchItem] = []
-        for one in self._catalog.entries(_EVERYBODY):
-            tools = [item for item in one.items if item.kind is ItemKind.TOOL]
-            for (kind, name), (content, _) in (await self._catalog.contents(one, tools)).items():
-                items.append(search_item(one.name, kind, name, content))
+        for catalog_entry in self._catalog.entries(_EVERYBODY):
+            tools = [item for item in catalog_entry.items if item.kind is ItemKind.TOOL]
+            for (kind, name), (content, _) in (await self._catalog.contents(catalog_entry, tools)).items():
+                items.append(search_item(catalog_entry.name, kind, name, content))
         self._index = await anyio.to_thread.run_sync(self._make, items, limiter=self._threads)
         self._texts = {one.key: one.description for one in items}
         self._revision = revision

@@ -72,7 +72,7 @@ def fields(
                 problems.get(key, ""),
             )
         )
-    return sorted(found, key=lambda one: not one.required)
+    return sorted(found, key=lambda field: not field.required)
 
 
 def read(schema: Any, given: Mapping[str, str]) -> Filled:
@@ -146,7 +146,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
     choices = schema.get("enum")
     if not isinstance(choices, list) or not 0 < len(choices) <= _MOST_CHOICES:
         return ()
-    return tuple(json.dumps(one) for one in choices)
+    return tuple(json.dumps(choice) for choice in choices)
 
 
 def _default(schema: Mapping[str, Any]) -> str:

@@ -76,7 +76,7 @@ def away(url: str) -> Response:
 
 def reach(effects: Effects) -> str:
     """Return in words what an item may reach."""
-    said = [_REACH[one] for one in Effect if one in effects.labels]
+    said = [_REACH[effect] for effect in Effect if effect in effects.labels]
     return ", ".join(said) + (" (nothing is said; MCP presumes so)" if effects.said == "nobody" else "")
 
 

@@ -159,7 +159,7 @@ class Provider:
         keys = await self._document(str(said["jwks_uri"]))
         try:
             head = jwt.get_unverified_header(token)
-            fitting = [one for one in jwt.PyJWKSet.from_dict(dict(keys)).keys if one.key_id == head.get("kid")]
+            fitting = [key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys if key.key_id == head.get("kid")]
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 fitting[0],
@@ -183,7 +183,7 @@ class Provider:
 
 def _known(issuer: str, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> KnownPerson:
     groups = claims.get("groups")
-    named = frozenset(one for one in groups if isinstance(one, str)) if isinstance(groups, list) else frozenset()
+    named = frozenset(group for group in groups if isinstance(group, str)) if isinstance(groups, list) else frozenset()
     scopes = frozenset(str(tokens.get("scope", "")).split())
     access = tokens.get("access_token")
     credential = {"authorization": f"Bearer {access}"} if isinstance(access, str) and access.isascii() else {}

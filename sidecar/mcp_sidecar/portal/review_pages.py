@@ -51,10 +51,10 @@ class ReviewPages:
         words = listing.words(asked.query)
         waits = [
             seen
-            for one in self._catalog.entries(visitor.viewer)
-            for item in one.items
+            for entry in self._catalog.entries(visitor.viewer)
+            for item in entry.items
             if (seen := _waits(item.shown, item.waiting)) is not None
-            and all(word in f"{one.name} {item.name}".casefold() for word in words)
+            and all(word in f"{entry.name} {item.name}".casefold() for word in words)
         ]
         waits.sort(key=lambda seen: (not seen.rules, seen.first_seen))
         list_ = listing.listed(waits, _PATH, asked.query, _ROWS)

@@ -32,18 +32,18 @@ _ITEMS: Final = 100
 """Items of a server on one page."""
 _ILL: Final = frozenset({"ill", "closed", "partly"})
 _SERVERS: Final[Mapping[str, Order[CatalogEntry]]] = {
-    "name": Order("Server", lambda one: one.title.casefold()),
-    "says": Order("What it is for", lambda one: one.record.description.casefold()),
-    "owner": Order("Owner", lambda one: one.record.owner.casefold()),
-    "life": Order("Life cycle", lambda one: list(LifeCycle).index(one.record.life_cycle)),
-    "tools": Order("Tools", lambda one: one.count(), falls=True, number=True),
-    "health": Order("Health", lambda one: one.health.word),
+    "name": Order("Server", lambda catalog_entry: catalog_entry.title.casefold()),
+    "says": Order("What it is for", lambda catalog_entry: catalog_entry.record.description.casefold()),
+    "owner": Order("Owner", lambda catalog_entry: catalog_entry.record.owner.casefold()),
+    "life": Order("Life cycle", lambda catalog_entry: list(LifeCycle).index(catalog_entry.record.life_cycle)),
+    "tools": Order("Tools", lambda catalog_entry: catalog_entry.count(), falls=True, number=True),
+    "health": Order("Health", lambda catalog_entry: catalog_entry.health.word),
 }
 _OFFERS: Final[Mapping[str, Order[CatalogItem]]] = {
-    "name": Order("Name", lambda one: one.name.casefold()),
+    "name": Order("Name", lambda catalog_item: catalog_item.name.casefold()),
     "says": Order("What it does", lambda _one: ""),
-    "kind": Order("Kind", lambda one: one.kind.value),
-    "state": Order("State", lambda one: one.state),
+    "kind": Order("Kind", lambda catalog_item: catalog_item.kind.value),
+    "state": Order("State", lambda catalog_item: catalog_item.state),
 }
 
 
@@ -60,9 +60,13 @@ class ServerPages:
         """Return the list of servers."""
         visitor, query = asked.need(), asked.query
         entries = self._catalog.entries(visitor.viewer)
-        found = listing.in_order([one for one in entries if _fits(one, query, visitor)], _SERVERS, query)
+        found = listing.in_order(
+            [catalog_entry for catalog_entry in entries if _fits(catalog_entry, query, visitor)], _SERVERS, query
+        )
         list_ = listing.listed(found, f"{PREFIX}/", query)
-        heads = [Column(one.title) if word == "says" else one for word, one in _heads(_SERVERS, f"{PREFIX}/", query)]
+        heads = [
+            Column(column.title) if word == "says" else column for word, column in _heads(_SERVERS, f"{PREFIX}/", query)
+        ]
         return self._paper.page(
             asked, "servers.html", title="Servers", here="servers", list=list_, columns=heads, any=bool(entries)
         )

@@ -73,7 +73,7 @@ def shown(text: str, findings: Sequence[Mapping[str, Any]] = (), part: int = 0) 
     done = 0
     for first, last, note, block in _places(cut, findings):
         pieces += _marked(cut[done:first])
-        pieces += [_over(one, note, block=block) for one in _marked(cut[first:last])]
+        pieces += [_over(piece, note, block=block) for piece in _marked(cut[first:last])]
         done = last
     pieces += _marked(cut[done:])
     return Text(tuple(pieces), start, max(0, len(text) - start - len(cut)))
@@ -126,7 +126,7 @@ def _is_lookalike(word: str) -> bool:
     others = [] if word.isascii() else [one for one in word if ord(one) > 0x24F]
     if not others:
         return False
-    looks = [one for one in others if latin_look(one)]
+    looks = [other for other in others if latin_look(other)]
     if _LATIN.search(word):
         return bool(looks)
     return len(looks) == len(others) == len(word) > 1

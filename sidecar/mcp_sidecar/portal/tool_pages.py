@@ -56,9 +56,9 @@ class ToolPages:
         kept = self._kept.get(viewer)
         if kept is None or kept.revision != revision:
             rows = [
-                (one, item)
-                for one in self._catalog.entries(viewer)
-                for item in one.items
+                (entry, item)
+                for entry in self._catalog.entries(viewer)
+                for item in entry.items
                 if item.kind is ItemKind.TOOL and item.usable and not item.gone
             ]
             if len(self._kept) >= _MOST_KEPT:
@@ -82,18 +82,18 @@ class ToolPages:
 
     async def _says(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
         """Return what each tool says of itself."""
-        known = {(one.name, item.name): self._finder.text((one.name, item.kind, item.name)) for one, item in rows}
+        known = {(entry.name, item.name): self._finder.text((entry.name, item.kind, item.name)) for entry, item in rows}
         said = {key: text for key, text in known.items() if text is not None}
-        new = [(one, item) for one, item in rows if (one.name, item.name) not in said]
-        for one in {one.name: one for one, _ in new}.values():
-            items = [item for other, item in new if other is one]
-            for (_, name), (content, _) in (await self._catalog.contents(one, items)).items():
+        new = [(entry, item) for entry, item in rows if (entry.name, item.name) not in said]
+        for entry in {entry.name: entry for entry, _ in new}.values():
+            items = [item for other, item in new if other is entry]
+            for (_, name), (content, _) in (await self._catalog.contents(entry, items)).items():
                 text = content.get("description")
-                said[one.name, name] = text if isinstance(text, str) else ""
+                said[entry.name, name] = text if isinstance(text, str) else ""
         return said
 
 
 def _fits(row: Row, words: Sequence[str]) -> bool:
-    one, item = row
-    text = f"{item.name} {one.name} {one.record.title}".casefold().replace("_", " ")
+    entry, item = row
+    text = f"{item.name} {entry.name} {entry.record.title}".casefold().replace("_", " ")
     return all(word in text or word in item.name.casefold() for word in words)

@@ -52,15 +52,15 @@ class TryPages:
     async def call(self, asked: PageAsked) -> Response:
         """Call a tool with what a form holds."""
         visitor = asked.need()
-        one, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)
+        entry, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)
         filled = forms.read(said.get("inputSchema"), asked.form)
         if filled.problems:
             return await self._page(asked, filled.problems, None, 422)
         if visitor.session is None:
             raise PageError(409, "This tool cannot be tried here", _OF_KONG)
-        structlog.get_logger().info("portal call", who=visitor.answerable, server=one.name, tool=item.name[:100])
+        structlog.get_logger().info("portal call", who=visitor.answerable, server=entry.name, tool=item.name[:100])
         return await self._page(
-            asked, {}, await self._answer(one.record.path, visitor.session.credential, item.name, filled)
+            asked, {}, await self._answer(entry.record.path, visitor.session.credential, item.name, filled)
         )
 
     async def _answer(self, path: str, credential: Mapping[str, str], tool: str, filled: Filled) -> ToolAnswer:
@@ -70,7 +70,7 @@ class TryPages:
             return ToolAnswer("It was refused, or failed.", failed=True, texts=(shown(str(error)),))
         content = result.get("content")
         parts = content if isinstance(content, list) else []
-        texts = [one["text"] for one in parts if isinstance(one, dict) and isinstance(one.get("text"), str)]
+        texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
         failed = result.get("isError") is True
         title = "The tool answered, and says that it failed." if failed else "The tool answered."
         whole = json.dumps(result, indent=2, ensure_ascii=False)
@@ -80,7 +80,7 @@ class TryPages:
         self, asked: PageAsked, problems: Mapping[str, str], answer: ToolAnswer | None, status: int = 200
     ) -> Response:
         asked.need()
-        one, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)
+        entry, item, said, _ = await self._servers.read_item(asked, ItemKind.TOOL)
         if not item.usable:
             raise not_found()
         schema: Any = said.get("inputSchema")
@@ -90,7 +90,7 @@ class TryPages:
             status=status,
             title=f"Try {item.name[:60]}",
             here="tools",
-            one=one,
+            one=entry,
             item=item,
             fields=forms.fields(schema, asked.form, problems),
             whole=asked.form.get(forms.WHOLE, ""),

@@ -100,7 +100,7 @@ class RestApi:
         if request.method == methods.DISCOVER:
             return {"supportedVersions": list(methods.VERSIONS), **about}
         if request.method == _LIST:
-            return {"tools": [dict(one.item) for one in tools.values()]}
+            return {"tools": [dict(rest_tool.item) for rest_tool in tools.values()]}
         name, arguments = request.params.get("name"), request.params.get("arguments", {})
         tool = tools.get(name) if isinstance(name, str) else None
         if tool is None or not isinstance(arguments, dict):
@@ -132,12 +132,12 @@ class RestApi:
         found = await asyncio.to_thread(tools_of, document, self.server.operations, tuple(self.server.headers))
         self._version = text_of(document.part("info"), "version", 60)
         self._tell(found)
-        self._tools = {one.name: one for one in found.tools}
+        self._tools = {tool.name: tool for tool in found.tools}
 
     def _tell(self, found: RestTools) -> None:
         self._log.info("the description is read", tools=len(found.tools), left_out=len(found.left_out))
-        for one in found.left_out[:_SHOWN_LEFT_OUT]:
-            self._log.warning("an operation is left out", operation=escaped(one.name)[:80], why=escaped(one.why))
+        for tool in found.left_out[:_SHOWN_LEFT_OUT]:
+            self._log.warning("an operation is left out", operation=escaped(tool.name)[:80], why=escaped(tool.why))
         for word in found.unmatched:
             self._log.warning("no operation has this id or tag", operations=escaped(word)[:80])
 
@@ -145,7 +145,7 @@ class RestApi:
         """Return the result of a call. Nothing is sent for arguments that do not fit."""
         if tool.name not in self._schemas:
             schema = tool.item["inputSchema"]
-            if any(self._compile(one) is None for one in patterns_of(schema)):
+            if any(self._compile(pattern) is None for pattern in patterns_of(schema)):
                 schema = loosened(schema)  # the API matches what takes no linear time here
             self._schemas[tool.name] = await asyncio.to_thread(ArgumentSchema.of, schema, self._matches)
         schema = self._schemas[tool.name]

@@ -66,9 +66,9 @@ def _first(pairs: Iterator[tuple[str, str]], most: int) -> Iterator[tuple[str, s
 def _parameters(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the arguments of a prompt, and the properties of a tool's input schema."""
     arguments = content.get("arguments")
-    for one in arguments if isinstance(arguments, list) else ():
-        if isinstance(one, Mapping):
-            yield _text(one.get("name"), LONGEST_NAME), _text(one.get("description"))
+    for argument in arguments if isinstance(arguments, list) else ():
+        if isinstance(argument, Mapping):
+            yield _text(argument.get("name"), LONGEST_NAME), _text(argument.get("description"))
     yield from _properties(content.get("inputSchema"), _DEEPEST)
 
 
@@ -89,5 +89,7 @@ def _describes(schema: Any) -> str:
     if not isinstance(schema, Mapping):
         return ""
     choices = schema.get("enum")
-    words = [one for one in choices[:_MOST_CHOICES] if isinstance(one, str)] if isinstance(choices, list) else []
+    words = (
+        [choice for choice in choices[:_MOST_CHOICES] if isinstance(choice, str)] if isinstance(choices, list) else []
+    )
     return _text(" ".join([_text(schema.get("description")), *words]))

@@ -22,11 +22,11 @@ class Shelf:
 
         Two items with the same server, kind and name are one: the later one counts.
         """
-        wanted = list({one.key: one for one in items}.values())
-        if len(wanted) == len(self._prepared) and all(one in self._prepared for one in wanted):
+        wanted = list({search_item.key: search_item for search_item in items}.values())
+        if len(wanted) == len(self._prepared) and all(search_item in self._prepared for search_item in wanted):
             return self._index
-        new = [one for one in wanted if one not in self._prepared]
+        new = [search_item for search_item in wanted if search_item not in self._prepared]
         ready = self._prepared | {one.item: one for one in prepare(new, self._embedder)}
-        self._prepared = {one: ready[one] for one in wanted}
+        self._prepared = {search_item: ready[search_item] for search_item in wanted}
         self._index = Index(self._prepared.values(), self._embedder)
         return self._index

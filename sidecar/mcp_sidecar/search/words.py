@@ -48,7 +48,7 @@ def split(text: str) -> list[str]:
     found = []
     for run in _RUN.findall(readable(text)):
         parts = _PART.findall(run) if run.isascii() and run.isalpha() else [run]
-        found += [one.lower() for one in parts]
+        found += [part.lower() for part in parts]
     return found
 
 

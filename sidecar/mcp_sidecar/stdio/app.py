@@ -68,7 +68,7 @@ class StdioApp:
     """The ASGI application for some local servers, and for REST APIs by their names."""
 
     def __init__(self, servers: Sequence[StdioServer], apis: Mapping[str, AnsweringApi] | None = None) -> None:
-        self._servers = {one.name: StdioSessions(one) for one in servers}
+        self._servers = {server.name: StdioSessions(server) for server in servers}
         self._apis = dict(apis or {})
         routes = [
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
@@ -83,14 +83,14 @@ class StdioApp:
             yield
         finally:
             sweeping.cancel()
-            await asyncio.gather(*(one.close_all() for one in self._servers.values()))
-            await asyncio.gather(*(one.close() for one in self._apis.values()))
+            await asyncio.gather(*(server.close_all() for server in self._servers.values()))
+            await asyncio.gather(*(api.close() for api in self._apis.values()))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for one in self._servers.values():
-                await one.close_idle()
+            for server in self._servers.values():
+                await server.close_idle()
 
     async def _serve(self, request: Request) -> Response:
         if ORIGIN_HEADER in request.headers or _is_foreign(request.headers.get("host", "")):

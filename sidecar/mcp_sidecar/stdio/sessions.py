@@ -154,7 +154,7 @@ class StdioSessions:
     async def open(self, request: jsonrpc.Request) -> tuple[StdioSession | None, JsonObject]:
         """Begin a session with an agent's `initialize`; return it, None where there is none, and the answer."""
         self._sweep()
-        self._ending = [one for one in self._ending if one.there]
+        self._ending = [stdio_program for stdio_program in self._ending if stdio_program.there]
         full = len(self._sessions) + self._opening + len(self._ending) >= self.server.limits.sessions
         unused = self._unused(MAKES_ROOM) if full else []
         if full and not unused:
@@ -226,7 +226,7 @@ class StdioSessions:
 
     async def _subscribe_again(self, program: StdioProgram) -> None:
         with contextlib.suppress(ProgramGoneError):
-            for uri in sorted({uri for one in self._sessions.values() for uri in one.subscribed}):
+            for uri in sorted({uri for session in self._sessions.values() for uri in session.subscribed}):
                 await program.ask(jsonrpc.Request(0, methods.SUBSCRIBE, {"uri": uri}), None, START_SECONDS)
 
     async def ask(self, session: StdioSession, request: jsonrpc.Request) -> WaitingRequest:
@@ -255,7 +255,7 @@ class StdioSessions:
         if request.method == methods.UNSUBSCRIBE and isinstance(uri, str):
             session.subscribed.discard(uri)
             session.subscribing.discard(uri)
-            if any(uri in one.subscribed for one in self._sessions.values()):
+            if any(uri in stdio_session.subscribed for stdio_session in self._sessions.values()):
                 return _answered({"jsonrpc": "2.0", "id": request.id, "result": {}}, session)
         return None
 
@@ -297,11 +297,15 @@ class StdioSessions:
 
     async def close_all(self) -> None:
         """End everything."""
-        programs = [one.program for one in self._sessions.values() if one.program is not None]
+        programs = [
+            stdio_session.program for stdio_session in self._sessions.values() if stdio_session.program is not None
+        ]
         for session in list(self._sessions.values()):
             self._forget(session)
         programs += [self._shared] if self._shared is not None else []
-        await asyncio.gather(*(one.stop("the gateway's local servers are stopped") for one in programs))
+        await asyncio.gather(
+            *(stdio_program.stop("the gateway's local servers are stopped") for stdio_program in programs)
+        )
 
     async def close_idle(self) -> None:
         """End sessions that nobody uses."""
@@ -312,10 +316,14 @@ class StdioSessions:
     def _unused(self, seconds: float) -> list[StdioSession]:
         """Return the sessions that nobody used for so long, the least recently used first."""
         oldest = time.monotonic() - seconds
-        programs = [one.program or self._shared for one in self._sessions.values()]
+        programs = [session.program or self._shared for session in self._sessions.values()]
         busy = {asked.owner for program in programs if program is not None for asked in program.waiting.values()}
-        found = [one for one in self._sessions.values() if one.used < oldest and one.stream is None and one not in busy]
-        return sorted(found, key=lambda one: one.used)
+        found = [
+            session
+            for session in self._sessions.values()
+            if session.used < oldest and session.stream is None and session not in busy
+        ]
+        return sorted(found, key=lambda session: session.used)
 
     def _sweep(self) -> None:
         for session in list(self._sessions.values()):

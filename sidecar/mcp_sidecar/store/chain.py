@@ -182,12 +182,14 @@ def history(session: Session, server: str, kind: str, name: str) -> Iterable[Ent
 def behind(session: Session, after: int, most: int) -> list[dict[str, Any]]:
     """Return the members of the entries behind the one with this number, its hash among them, so many at most."""
     found = session.scalars(select(Entry).where(Entry.seq > after).order_by(Entry.seq).limit(most))
-    return [{name: getattr(one, name) for name in (*_HASHED, "hash")} for one in found]
+    return [{name: getattr(entry, name) for name in (*_HASHED, "hash")} for entry in found]
 
 
 def last_word(session: Session, version: Version) -> str:
     """Return in words who decided over a version last, and how it stands."""
     entries = list(history(session, version.server, version.kind, version.name))
-    last = next((one for one in reversed(entries) if one.digest == version.digest and one.action == DECIDED), None)
+    last = next(
+        (entry for entry in reversed(entries) if entry.digest == version.digest and entry.action == DECIDED), None
+    )
     shown = f"{version.server} {version.kind} {canonical(version.name)}"
     return f"{shown}: {canonical(last.actor) if last else 'the gateway'} made it {version.state} meanwhile"

@@ -77,11 +77,12 @@ def _read(session: Session, since: int) -> tuple[int, list[DebugWord]]:
     query = select(Entry).where(Entry.seq > since, Entry.seq <= last, Entry.action.in_((BEGUN, ENDED)))
     found = session.scalars(query.order_by(Entry.seq))
     return last, [
-        DebugWord(one.server, one.name, one.at, json.loads(one.detail)["until"], one.actor, one.why) for one in found
+        DebugWord(entry.server, entry.name, entry.at, json.loads(entry.detail)["until"], entry.actor, entry.why)
+        for entry in found
     ]
 
 
 def latest(known: Iterable[DebugWord], now: float) -> list[DebugWord]:
     """Return, of words in the chain's order, those that hold at a Unix time in seconds."""
-    last = {(one.server, one.principal): one for one in known}
-    return [one for one in last.values() if one.holds(now)]
+    last = {(debug_word.server, debug_word.principal): debug_word for debug_word in known}
+    return [debug_word for debug_word in last.values() if debug_word.holds(now)]

@@ -132,10 +132,10 @@ def write(engine: Engine, work: Callable[[Session], _T]) -> _T:
             with (
                 said(engine),
                 engine.connect().execution_options(writes=True) as connection,
-                Session(connection) as one,
+                Session(connection) as session,
             ):
-                done = work(one)
-                one.commit()
+                done = work(session)
+                session.commit()
                 return done
         except _InTheWayError:
             if not tries_left:

@@ -55,5 +55,5 @@ def _current(connection: Connection) -> str | None:
 
 def _check_known(connection: Connection) -> None:
     current = _current(connection)
-    if current is not None and current not in {one.revision for one in _script().walk_revisions()}:
+    if current is not None and current not in {walk_revision.revision for walk_revision in _script().walk_revisions()}:
         raise StoreError(f"the store was written by a later release (schema {current}): upgrade this one")

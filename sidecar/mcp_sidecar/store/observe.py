@@ -56,7 +56,7 @@ class News:
 
     def draft(self, now: int) -> Draft:
         """Return the entry that tells of it. `now` is in Unix milliseconds."""
-        detail = {"fields": list(self.grade.fields), "rules": sorted({one.rule for one in self.findings})}
+        detail = {"fields": list(self.grade.fields), "rules": sorted({finding.rule for finding in self.findings})}
         state, why = self.grade.state.value, self.grade.reason
         return Draft(now, SELF, self.action, self.server, self.kind.value, self.name, self.digest, state, why, detail)
 
@@ -99,7 +99,9 @@ class Observation:
     ) -> None:
         self._server = server
         self._seen = {
-            (item_key(server, one.kind, one.name), one.digest): one for one in sightings if is_storable(one.name)
+            (item_key(server, sighting.kind, sighting.name), sighting.digest): sighting
+            for sighting in sightings
+            if is_storable(sighting.name)
         }
         self._items = {item for item, _ in self._seen}
         self._settings = AS_SHIPPED
@@ -163,7 +165,7 @@ class Observation:
         self, base: Sighting, before: tuple[Finding, ...], sighting: Sighting, findings: tuple[Finding, ...]
     ) -> tuple[Grade, tuple[Finding, ...]]:
         change = scanner_of(self._settings).scan_change(sighting.kind, base.item, sighting.item).findings
-        steers = (one for one in change if one.severity is Severity.BLOCK)
+        steers = (finding for finding in change if finding.severity is Severity.BLOCK)
         fields = changed_fields(field_digests(base.item), sighting.item)
         grade = drift(fields, before, (*weighty(findings), *steers), self._rules)
         return grade, tuple(dict.fromkeys((*findings, *change)))
@@ -234,7 +236,7 @@ class Observation:
             row = versions.get(seen)
             if row is None:
                 continue
-            newer = [one for one in versions.values() if one.last > row.last]
+            newer = [version for version in versions.values() if version.last > row.last]
             recent = [one for one in newer if one.last > self._now - self._settle * 1000 and one.first > row.first]
             differs = row.differs or bool(recent)
             if differs and not row.differs:
@@ -262,7 +264,7 @@ class Observation:
                     "state": grade.state.value,
                     "reason": grade.reason,
                     "content": canonical(sighting.item),
-                    "findings": canonical([one.to_json() for one in findings]),
+                    "findings": canonical([finding.to_json() for finding in findings]),
                     "first_seen": self._now,
                     "last_seen": self._now,
                     "differs": False,
@@ -278,8 +280,8 @@ class Observation:
         return is_open([Sight(row.state, row.last / 1000) for row in versions.values()], self._settle)
 
     def _news(self, key: Key, action: str, grade: Grade, findings: tuple[Finding, ...]) -> News:
-        one = self._seen[key]
-        return News(action, self._server, one.kind, one.name, one.digest, grade, findings)
+        sighting = self._seen[key]
+        return News(action, self._server, sighting.kind, sighting.name, sighting.digest, grade, findings)
 
 
 def is_storable(name: str) -> bool:

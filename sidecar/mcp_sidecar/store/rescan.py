@@ -76,4 +76,4 @@ def _place(found: Finding) -> tuple[str, str, str]:
 
 
 def _json(news: News) -> list[dict[str, str]]:
-    return [one.to_json() for one in news.findings]
+    return [finding.to_json() for finding in news.findings]

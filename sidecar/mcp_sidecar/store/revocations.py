@@ -35,4 +35,4 @@ def read(session: Session, since: int) -> tuple[int, list[Word]]:
         return last, []
     query = select(Entry).where(Entry.seq > since, Entry.seq <= last, Entry.action.in_((REVOKED, RESTORED)))
     found = session.scalars(query.order_by(Entry.seq))
-    return last, [Word(bytes.fromhex(one.digest), one.at, json.loads(one.detail)["until"]) for one in found]
+    return last, [Word(bytes.fromhex(entry.digest), entry.at, json.loads(entry.detail)["until"]) for entry in found]

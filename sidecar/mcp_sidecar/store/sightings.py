@@ -95,7 +95,7 @@ def weighty(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
     That two servers have a tool of one name is ordinary, and only written down, unless the team set it to block.
     """
-    return tuple(one for one in findings if one.rule != COLLISION.id or one.severity is Severity.BLOCK)
+    return tuple(finding for finding in findings if finding.rule != COLLISION.id or finding.severity is Severity.BLOCK)
 
 
 class Tools:
@@ -128,14 +128,14 @@ def scan(
     surface: dict[str, Any] = {ItemKind.TOOL.value: []}
     first: dict[tuple[ItemKind, str], str] = {}
     reports: dict[tuple[ItemKind, str, str], Report] = {}
-    for one in sightings:
-        if first.setdefault((one.kind, one.name), one.digest) != one.digest:
+    for sighting in sightings:
+        if first.setdefault((sighting.kind, sighting.name), sighting.digest) != sighting.digest:
             # Two versions of one item: each is read for itself.
-            reports.update(scan(scanner, names, server, [one], siblings))
-        elif one.kind is ItemKind.INSTRUCTIONS:
-            surface[one.kind.value] = one.item[one.kind.value]
+            reports.update(scan(scanner, names, server, [sighting], siblings))
+        elif sighting.kind is ItemKind.INSTRUCTIONS:
+            surface[sighting.kind.value] = sighting.item[sighting.kind.value]
         else:
-            surface.setdefault(one.kind.value, []).append(one.item)
+            surface.setdefault(sighting.kind.value, []).append(sighting.item)
     scanned = scanner.scan_beside(surface, server, names, siblings)
     for (kind, name), seen in first.items():
         reports[kind, name, seen] = scanned.get((kind, name), Report())

@@ -240,7 +240,7 @@ def _row(collector: str, hours: int, key: UsageKey, counted: Counted | None) -> 
 
 
 def _sums(counted: Counted) -> dict[str, int]:
-    return {one.name: getattr(counted, one.name) for one in fields(counted) if one.name != "buckets"} | {
+    return {field.name: getattr(counted, field.name) for field in fields(counted) if field.name != "buckets"} | {
         f"b{number}": count for number, count in enumerate(counted.buckets)
     }
 

@@ -55,14 +55,14 @@ class Standing:
     @property
     def changes_often(self) -> bool:
         """Return whether it has more versions that nobody decided on than anybody would review."""
-        return sum(one.reason != REVIEWED for one in self.versions) >= OFTEN
+        return sum(version.reason != REVIEWED for version in self.versions) >= OFTEN
 
     @property
     def state(self) -> str:
         """Return "open", or the state of the version that keeps the item closed."""
         if self.open:
             return IS_OPEN
-        return next(one.state.value for one in self.versions if one.state not in OPEN)
+        return next(version.state.value for version in self.versions if version.state not in OPEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def to_json(news: News, now: float) -> dict[str, Any]:
         "state": news.grade.state.value,
         "reason": news.grade.reason,
         "fields": list(news.grade.fields),
-        "findings": [one.to_json() for one in news.findings],
+        "findings": [finding.to_json() for finding in news.findings],
     }
 
 
@@ -109,7 +109,7 @@ class Alerts:
             state=state.value,
             reason=reason,
             fields=[ascii(one[:100]) for one in news.grade.fields],
-            rules=sorted({one.rule for one in news.findings}),
+            rules=sorted({finding.rule for finding in news.findings}),
         )
         if alarming:
             self._post(to_json(news, time.time()))

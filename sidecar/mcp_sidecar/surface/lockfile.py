@@ -112,7 +112,7 @@ def _kind(word: Any) -> ItemKind:
 def differences(file: Mapping[ItemId, Locked], now: Mapping[ItemId, Locked]) -> list[str]:
     """Return a line for each item that differs between a file and what is seen now. Lines are ASCII."""
     lines = []
-    for id_ in sorted(file.keys() | now.keys(), key=lambda one: (one.server, one.kind.value, one.name)):
+    for id_ in sorted(file.keys() | now.keys(), key=lambda item_id: (item_id.server, item_id.kind.value, item_id.name)):
         shown = f"{id_.server} {KIND_WORDS[id_.kind]} {escaped(id_.name)}"
         was, seen = file.get(id_), now.get(id_)
         if was is None and seen is not None:

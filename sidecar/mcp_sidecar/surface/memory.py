@@ -138,14 +138,14 @@ class Memory:
             return None
         return own and held.open and (kind, name) not in known.shut and held.since <= self.told
 
-    def opens(self, server: str, one: Sighting) -> bool:
+    def opens(self, server: str, sighting: Sighting) -> bool:
         """Return whether agents may see this version of an item as soon as the guards were told."""
         known = self._servers.get(server)
-        item = one.kind, one.name
+        item = sighting.kind, sighting.name
         held = None if known is None else known.items.get(item)
         if known is None or held is None or item in known.shut:
             return False
-        return held.open and held.versions.get(one.digest, False) and held.since > self.told
+        return held.open and held.versions.get(sighting.digest, False) and held.since > self.told
 
     def has(self, server: str, kind: ItemKind, name: str) -> bool:
         """Return whether any version of the item was seen."""
@@ -164,49 +164,49 @@ class Memory:
         known = self._servers.get(server)
         return frozenset() if known is None else frozenset(known.carried)
 
-    def is_dated(self, server: str, one: Sighting, now: float, seconds: float) -> bool:
+    def is_dated(self, server: str, sighting: Sighting, now: float, seconds: float) -> bool:
         """Return whether the store heard in the last `seconds` that this version was seen, and of no other since."""
         known = self._servers.get(server)
-        last = None if known is None else known.dated.get((one.kind, one.name))
-        return last is not None and last[0] == one.digest and now - last[1] < seconds
+        last = None if known is None else known.dated.get((sighting.kind, sighting.name))
+        return last is not None and last[0] == sighting.digest and now - last[1] < seconds
 
     def date(self, server: str, sightings: Iterable[Sighting], now: float) -> None:
         """Note that the store hears of sightings."""
         known = self._servers.setdefault(server, _Server())
-        for one in sightings:
-            known.dated[one.kind, one.name] = one.digest, now
+        for sighting in sightings:
+            known.dated[sighting.kind, sighting.name] = sighting.digest, now
 
-    def sight(self, server: str, one: Sighting, now: float) -> bool:
+    def sight(self, server: str, sighting: Sighting, now: float) -> bool:
         """Note that a version was seen, and return whether the item closed by it.
 
         A version that is known not to be open shuts its item. One that is open opens it again, where those that shut it
         have stayed away for as long as the store would have it.
         """
         known = self._servers.get(server)
-        item = one.kind, one.name
+        item = sighting.kind, sighting.name
         held = None if known is None else known.items.get(item)
         if known is None or held is None:
             return False
-        own = held.versions.get(one.digest)
+        own = held.versions.get(sighting.digest)
         shut = known.shut.get(item)
         if shut is not None and own:
-            gone = [seen for seen, at in shut.items() if seen == one.digest or at <= now - self._settle]
+            gone = [seen for seen, at in shut.items() if seen == sighting.digest or at <= now - self._settle]
             self._lift(known, item, gone)
-        elif shut is not None and one.digest in shut:
-            shut[one.digest] = now
-        return own is False and self.close(server, one, now)
+        elif shut is not None and sighting.digest in shut:
+            shut[sighting.digest] = now
+        return own is False and self.close(server, sighting, now)
 
-    def close(self, server: str, one: Sighting, now: float) -> bool:
+    def close(self, server: str, sighting: Sighting, now: float) -> bool:
         """Shut an item, for a version that is not open or was not graded. Returns whether it was open before."""
         known = self._servers.get(server)
-        item = one.kind, one.name
+        item = sighting.kind, sighting.name
         held = None if known is None else known.items.get(item)
-        if known is None or held is None or not held.open or held.versions.get(one.digest):
+        if known is None or held is None or not held.open or held.versions.get(sighting.digest):
             return False
         shut = known.shut.setdefault(item, {})
         was_open = not shut
         if len(shut) < MOST_SHUT:
-            shut[one.digest] = now
+            shut[sighting.digest] = now
         if was_open:
             self.view = self._closed_in = known.view = self.view + 1
         return was_open
@@ -216,12 +216,12 @@ class Memory:
         known = self._servers.get(server)
         if known is None:
             return
-        for one in sightings:
-            item = one.kind, one.name
+        for sighting in sightings:
+            item = sighting.kind, sighting.name
             if item in known.items:
-                known.dated[item] = one.digest, now
-            if one.digest in known.shut.get(item, ()):
-                self._lift(known, item, [one.digest])
+                known.dated[item] = sighting.digest, now
+            if sighting.digest in known.shut.get(item, ()):
+                self._lift(known, item, [sighting.digest])
 
     def _lift(self, known: _Server, item: Name, digests: Iterable[str]) -> None:
         shut = known.shut[item]
@@ -258,7 +258,7 @@ class Memory:
         known.view = self.view
         item = standing.id.kind, standing.id.name
         was = before.get(item)
-        versions = {one.digest: one.state in OPEN for one in standing.versions}
+        versions = {version.digest: version.state in OPEN for version in standing.versions}
         stays = was is not None and was.open and standing.open
         since = was.since if was is not None and stays else self.view
         known.items[item] = Held(standing.state, versions, standing.versions[0].digest, since)
@@ -288,12 +288,12 @@ class Memory:
     def contradicted(self, standings: Iterable[Standing]) -> list[ItemName]:
         """Return which items a store has open that are closed here."""
         found = []
-        for one in standings:
-            known = self._servers.get(one.id.server)
-            item = one.id.kind, one.id.name
+        for standing in standings:
+            known = self._servers.get(standing.id.server)
+            item = standing.id.kind, standing.id.name
             held = None if known is None else known.items.get(item)
-            if one.open and known is not None and held is not None and (not held.open or item in known.shut):
-                found.append((one.id.server, *item))
+            if standing.open and known is not None and held is not None and (not held.open or item in known.shut):
+                found.append((standing.id.server, *item))
         return found
 
     def freeze(self) -> Frozen:

@@ -47,13 +47,17 @@ class Decision:
 def waiting(store: Store, server: str | None) -> list[WaitingVersion]:
     """Return what waits, of one server or of all: what was found something in first, then by server and name."""
     rows = [row(store, seen) for seen in review.waiting(store, server)]
-    return sorted(rows, key=lambda one: not one.found)
+    return sorted(rows, key=lambda version: not version.found)
 
 
 def row(store: Store, seen: Seen) -> WaitingVersion:
     """Return a version as its reviewer is shown it. Raises UnknownItemError."""
     _, item, findings = store.content(seen.id, seen.digest)
-    opened = [one for one in store.standing(seen.id).versions if one.state in OPEN and one.digest != seen.digest]
+    opened = [
+        version
+        for version in store.standing(seen.id).versions
+        if version.state in OPEN and version.digest != seen.digest
+    ]
     before = store.content(seen.id, opened[0].digest)[1] if opened else {}
     fields = changed_fields(field_digests(before), item) if opened else ()
     return WaitingVersion(
@@ -63,7 +67,8 @@ def row(store: Store, seen: Seen) -> WaitingVersion:
         difference(fields, before, item),
         fields,
         tuple(
-            f"{one['severity']} {one['rule']} at {one['path']}: {one['message']} {one['excerpt']}" for one in findings
+            f"{finding['severity']} {finding['rule']} at {finding['path']}: {finding['message']} {finding['excerpt']}"
+            for finding in findings
         ),
         tuple(_content(item)),
         review.diff(store, seen.id, seen.digest).lines if opened else (),
@@ -73,12 +78,12 @@ def row(store: Store, seen: Seen) -> WaitingVersion:
 def _content(item: Mapping[str, Any]) -> Iterator[str]:
     """Yield an item as JSON; of files the text follows, a line a line."""
     contents = item.get("contents")
-    files = [one for one in contents if isinstance(one, dict)] if isinstance(contents, list) else []
+    files = [content for content in contents if isinstance(content, dict)] if isinstance(contents, list) else []
     if files:
-        item = {**item, "contents": [{name: one[name] for name in one if name != "text"} for one in files]}
+        item = {**item, "contents": [{name: file[name] for name in file if name != "text"} for file in files]}
     yield from json.dumps(item, indent=2).splitlines()
-    for one in files:
-        yield from map(escaped, str(one.get("text", "")).splitlines())
+    for file in files:
+        yield from map(escaped, str(file.get("text", "")).splitlines())
 
 
 def decide(store: Store, decisions: Sequence[Decision], *, reviewer: str, why: str) -> tuple[int, list[str]]:
@@ -87,18 +92,18 @@ def decide(store: Store, decisions: Sequence[Decision], *, reviewer: str, why: s
     Returns how many were written, and in words which were not, because another reviewer was first.
     """
     written, conflicts = 0, []
-    for one in decisions:
+    for decision in decisions:
         now = time.time_ns() // 1_000_000
         try:
             store.decide(
-                one.seen.id,
-                one.state,
+                decision.seen.id,
+                decision.state,
                 reviewer=reviewer,
                 why=why,
                 now=now,
-                digest=one.seen.digest,
-                shown=one.seen,
-                effects=one.labels,
+                digest=decision.seen.digest,
+                shown=decision.seen,
+                effects=decision.labels,
             )
             written += 1
         except (DecidedMeanwhileError, UnknownItemError) as error:

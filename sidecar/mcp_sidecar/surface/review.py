@@ -52,7 +52,7 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "open": standing.open,
         "state": standing.state,
         "changes_often": standing.changes_often,
-        "versions": [version_json(one) for one in standing.versions],
+        "versions": [version_json(version) for version in standing.versions],
     }
 
 
@@ -81,7 +81,7 @@ def show(store: Store, id_: ItemId, digest: str | None) -> dict[str, Any]:
         **version_json(seen),
         "content": content,
         "findings": findings,
-        "history": [entry_json(one) for one in store.history(id_)],
+        "history": [entry_json(entry) for entry in store.history(id_)],
     }
 
 
@@ -102,7 +102,9 @@ class Difference:
 def diff(store: Store, id_: ItemId, digest: str | None) -> Difference:
     """Compare a version with the open one that was seen last, if another is open. Raises UnknownItemError."""
     seen, after, _ = store.content(id_, digest)
-    others = [one for one in store.standing(id_).versions if one.state in OPEN and one.digest != seen.digest]
+    others = [
+        version for version in store.standing(id_).versions if version.state in OPEN and version.digest != seen.digest
+    ]
     before = store.content(id_, others[0].digest)[1] if others else {}
     lines = difflib.unified_diff(_lines(before), _lines(after), "approved", "seen", lineterm="", n=2)
     fields = changed_fields(field_digests(before), after)
@@ -122,7 +124,7 @@ def decide(store: Store, id_: ItemId, state: State, *, reviewer: str, why: str, 
     """
     if digest is None:
         versions = store.standing(id_).versions
-        waiting = [one for one in versions if one.state is State.QUARANTINED] or list(versions[:1])
+        waiting = [version for version in versions if version.state is State.QUARANTINED] or list(versions[:1])
         if len(waiting) > 1:
             names = ", ".join(one.digest[:12] for one in waiting)
             raise SeveralWaitError(f"{len(waiting)} versions wait ({names}): name one by its digest")

@@ -96,7 +96,7 @@ class ReviewApi:
         if state is not None and state not in STATES:
             raise _RefusalError(400, f"state: write one of {', '.join(STATES)}")
         standings = await self._surfaces.ask(lambda store: store.standings(server))
-        return {"items": [review.standing_json(one) for one in standings if state in (None, one.state)]}
+        return {"items": [review.standing_json(standing) for standing in standings if state in (None, standing.state)]}
 
     async def _item(self, request: Request, _reviewer: str) -> Any:
         id_, digest = _id(request.query_params), _digest(_text(request, "digest"))

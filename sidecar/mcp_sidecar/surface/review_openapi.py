@@ -38,7 +38,7 @@ _VERSION: Final = {
     "last_seen": _TIME,
     "differs": {"type": "boolean"},
 }
-_KINDS: Final = {"type": "string", "enum": [one.value for one in KIND_WORDS]}
+_KINDS: Final = {"type": "string", "enum": [word.value for word in KIND_WORDS]}
 _IDENTITY: Final = {"server": _TEXT, "kind": _KINDS, "name": _TEXT}
 
 _SCHEMAS: Final = {

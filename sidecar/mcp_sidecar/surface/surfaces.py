@@ -192,14 +192,14 @@ class Surfaces:
         news: list[Sighting] = []
         dates: list[Sighting] = []
         due = False
-        for one in sightings:
-            if not is_storable(one.name):
+        for sighting in sightings:
+            if not is_storable(sighting.name):
                 continue
-            due = memory.sight(server, one, now) or memory.opens(server, one) or due
-            if memory.shown(server, one.kind, one.name, one.digest) is None:
-                (changes if memory.has(server, one.kind, one.name) else news).append(one)
-            elif not memory.is_dated(server, one, now, DATE_SECONDS):
-                dates.append(one)
+            due = memory.sight(server, sighting, now) or memory.opens(server, sighting) or due
+            if memory.shown(server, sighting.kind, sighting.name, sighting.digest) is None:
+                (changes if memory.has(server, sighting.kind, sighting.name) else news).append(sighting)
+            elif not memory.is_dated(server, sighting, now, DATE_SECONDS):
+                dates.append(sighting)
         return changes, news, dates, due
 
     def _adopts(self, server: str, scan: str, now: float) -> bool:
@@ -209,9 +209,9 @@ class Surfaces:
 
     def _close(self, server: str, sightings: Iterable[Sighting], why: str, now: float) -> bool:
         """Close items of which a version was seen that is bad or cannot be graded. Returns whether any was open."""
-        closed = [one for one in sightings if self._memory.close(server, one, now)]
+        closed = [sighting for sighting in sightings if self._memory.close(server, sighting, now)]
         if closed:
-            names = [ascii(one.name[:100]) for one in closed[:10]]
+            names = [ascii(sighting.name[:100]) for sighting in closed[:10]]
             structlog.get_logger().warning("closed", server=server, why=why, items=len(closed), names=names)
         return bool(closed)
 
@@ -261,8 +261,8 @@ class Surfaces:
             await anyio.sleep(_CHECK_SECONDS)
             now = time.monotonic()
             late = defaultdict(list)
-            for server, one in self._turns.overdue(now - GRADE_SECONDS):
-                late[server].append(one)
+            for server, sighting in self._turns.overdue(now - GRADE_SECONDS):
+                late[server].append(sighting)
             closed = [self._close(server, sightings, "not graded yet", now) for server, sightings in late.items()]
             await self._publish(due=any(closed))
 
@@ -303,8 +303,8 @@ class Surfaces:
         for one in done.news:
             self._alerts.tell(one)
         await self._keeper.take()
-        now, left_out = time.monotonic(), {key_of(one) for one in done.left_out}
-        self._memory.written(server, [one for one in seen if key_of(one) not in left_out], now)
+        now, left_out = time.monotonic(), {key_of(sighting) for sighting in done.left_out}
+        self._memory.written(server, [sighting for sighting in seen if key_of(sighting) not in left_out], now)
         closed = self._leave_out(server, done.left_out, "full", now)
         if closed or self._turns.completes(part):
             await self._keeper.publish()

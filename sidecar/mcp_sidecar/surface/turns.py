@@ -29,9 +29,9 @@ Key: TypeAlias = tuple[ItemKind, str, str]
 """Kind, name and digest of a version."""
 
 
-def key_of(one: Sighting) -> Key:
+def key_of(sighting: Sighting) -> Key:
     """Return the key of a sighting."""
-    return one.kind, one.name, one.digest
+    return sighting.kind, sighting.name, sighting.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Slice:
     @property
     def sightings(self) -> list[Sighting]:
         """Return what was seen."""
-        return [one.seen for one in self.waiting]
+        return [sighting.seen for sighting in self.waiting]
 
 
 class Ticket:
@@ -108,16 +108,16 @@ class Turns:
         left_out = []
         keys = []
         for to, sightings in ((line.changes, changes), (line.news, news)):
-            for one in sightings:
-                key = key_of(one)
-                if key not in to and not self._fits(line, one, now):
-                    left_out.append(one)
+            for sighting in sightings:
+                key = key_of(sighting)
+                if key not in to and not self._fits(line, sighting, now):
+                    left_out.append(sighting)
                     continue
-                self._put(to, key, WaitingSighting(one, now))
+                self._put(to, key, WaitingSighting(sighting, now))
                 keys.append(key)
         for one in dates:
             line.dates[key_of(one)] = WaitingSighting(one, now)
-        line.siblings |= siblings_of(one.name for one in (*changes, *news) if one.kind is ItemKind.TOOL)
+        line.siblings |= siblings_of(sighting.name for sighting in (*changes, *news) if sighting.kind is ItemKind.TOOL)
         line.scan = scan if scan is not None else line.scan
         line.heard = True
         ticket = Ticket(keys)
@@ -135,10 +135,10 @@ class Turns:
         size = 0
         for waiting in (line.changes, line.news):
             while waiting and len(chosen) < SLICE and (not chosen or size < SLICE_SIZE):
-                one = waiting.pop(next(iter(waiting)))
-                self._size -= one.seen.size
-                size += one.seen.size
-                chosen.append(one)
+                sighting = waiting.pop(next(iter(waiting)))
+                self._size -= sighting.seen.size
+                size += sighting.seen.size
+                chosen.append(sighting)
         while line.dates and not size and len(chosen) < SLICE_DATES:
             chosen.append(line.dates.pop(next(iter(line.dates))))
         slice_ = self._current = Slice(server, chosen, frozenset(line.siblings), line.scan)
@@ -158,8 +158,8 @@ class Turns:
         """Have a slice that could not be written down taken again, later."""
         line = self._lines[slice_.server]
         self.graded(slice_)
-        for one in slice_.waiting:
-            self._put(line.changes, key_of(one.seen), one)
+        for sighting in slice_.waiting:
+            self._put(line.changes, key_of(sighting.seen), sighting)
         line.siblings |= slice_.siblings
         line.scan = slice_.scan if line.scan is None else line.scan
         line.heard = True
@@ -167,13 +167,13 @@ class Turns:
 
     def completes(self, slice_: Slice) -> bool:
         """Return whether somebody waits for this slice as the last one, or nothing more waits of its server."""
-        line, keys = self._lines[slice_.server], {key_of(one.seen) for one in slice_.waiting}
+        line, keys = self._lines[slice_.server], {key_of(sighting.seen) for sighting in slice_.waiting}
         return line.is_empty() or any(ticket.keys <= keys for ticket in line.tickets)
 
     def done(self, slice_: Slice) -> None:
         """Tell those who wait that a slice was written down, or never will be."""
         self.graded(slice_)
-        line, keys = self._lines[slice_.server], {key_of(one.seen) for one in slice_.waiting}
+        line, keys = self._lines[slice_.server], {key_of(sighting.seen) for sighting in slice_.waiting}
         for ticket in line.tickets:
             ticket.keys -= keys
             if not ticket.keys:
@@ -190,18 +190,20 @@ class Turns:
 
     def overdue(self, before: float) -> Iterator[tuple[str, Sighting]]:
         """Yield versions that wait since before a time and may be of known items: server and sighting."""
-        waiting = [(server, one) for server, line in self._lines.items() for one in line.changes.values()]
+        waiting = [(server, change) for server, line in self._lines.items() for change in line.changes.values()]
         if self._current is not None:
-            waiting += [(self._current.server, one) for one in self._current.waiting]
-        return ((server, one.seen) for server, one in waiting if one.since <= before)
+            waiting += [(self._current.server, sighting) for sighting in self._current.waiting]
+        return (
+            (server, waiting_sighting.seen) for server, waiting_sighting in waiting if waiting_sighting.since <= before
+        )
 
-    def _fits(self, line: _Line, one: Sighting, now: float) -> bool:
-        return self._size + one.size <= MOST_SIZE and line.budget.take(one.size, now)
+    def _fits(self, line: _Line, sighting: Sighting, now: float) -> bool:
+        return self._size + sighting.size <= MOST_SIZE and line.budget.take(sighting.size, now)
 
-    def _put(self, to: dict[Key, WaitingSighting], key: Key, one: WaitingSighting) -> None:
+    def _put(self, to: dict[Key, WaitingSighting], key: Key, sighting: WaitingSighting) -> None:
         if key not in to:
-            to[key] = one
-            self._size += one.seen.size
+            to[key] = sighting
+            self._size += sighting.seen.size
 
     def _queue(self, server: str) -> None:
         if server not in self._turns:

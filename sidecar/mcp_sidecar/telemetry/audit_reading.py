@@ -62,17 +62,17 @@ def search(
         newest = newest_of(path)
         if newest is not None and newest < since:
             continue
-        if not all(any(indexed(path, [term_hash(name, one)]) for one in values) for name, values in wanted.items()):
+        if not all(any(indexed(path, [term_hash(name, value)]) for value in values) for name, values in wanted.items()):
             continue
         yield from _matching(path, wanted, since, after)
 
 
 def _matching(path: Path, wanted: Mapping[str, Sequence[str]], since: int, after: int) -> Iterator[dict[str, Any]]:
     # A line is only read as JSON when it holds, as bytes, one value of each term.
-    needles = [[json.dumps(one, ensure_ascii=False).encode() for one in values] for values in wanted.values()]
+    needles = [[json.dumps(value, ensure_ascii=False).encode() for value in values] for values in wanted.values()]
     with path.open("rb") as file:
         for line in file:
-            if not all(any(one in line for one in values) for values in needles):
+            if not all(any(value in line for value in values) for values in needles):
                 continue
             told = json.loads(line)
             if told["seq"] <= after or told["event"]["time"] < since:

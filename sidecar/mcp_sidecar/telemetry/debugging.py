@@ -54,7 +54,7 @@ class Debugging:
         if not self._words:
             return False
         now = self._clock()
-        return any(one.is_of(server, principal) and one.holds(now) for one in self._words)
+        return any(word.is_of(server, principal) and word.holds(now) for word in self._words)
 
     def saw(self, request: str | None, line: Line, terms: Terms, now: float) -> None:
         """Take what the inspect lane found out of a request; `now` is in monotonic seconds."""

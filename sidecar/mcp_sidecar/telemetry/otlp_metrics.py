@@ -57,8 +57,8 @@ class MetricSender:
     def send(self, families: Iterable[Metric]) -> bool:
         """Send families once; what is not taken is in the next minute's too."""
         now = time.time_ns()
-        told = [_metric(one, self._begun, now) for one in families]
-        several = [otlp.ScopeMetrics(self._scope, [one for one in told if one is not None], "")]
+        told = [_metric(family, self._begun, now) for family in families]
+        several = [otlp.ScopeMetrics(self._scope, [metric for metric in told if metric is not None], "")]
         result = self._exporter.export(otlp.MetricsData([otlp.ResourceMetrics(self._resource, several, "")]))
         if result is otlp.MetricExportResult.SUCCESS:
             return True
@@ -73,9 +73,9 @@ def _metric(family: Metric, begun: int, now: int) -> otlp.Metric | None:
         data = otlp.Histogram(_histograms(family, begun, now), _CUMULATIVE)
     else:
         points = [
-            otlp.NumberDataPoint(_attributes(one.labels), begun, now, one.value)
-            for one in family.samples
-            if not one.name.endswith("_created")
+            otlp.NumberDataPoint(_attributes(sample.labels), begun, now, sample.value)
+            for sample in family.samples
+            if not sample.name.endswith("_created")
         ]
         counts = family.type == "counter"
         data = otlp.Sum(points, _CUMULATIVE, is_monotonic=True) if counts else otlp.Gauge(points)
@@ -85,10 +85,10 @@ def _metric(family: Metric, begun: int, now: int) -> otlp.Metric | None:
 def _histograms(family: Metric, begun: int, now: int) -> list[otlp.HistogramDataPoint]:
     """Return the points of a histogram, whose buckets are cumulative at /metrics; a summary has the one for all."""
     parts: dict[_Labels, dict[str, float]] = {}
-    for one in family.samples:
-        labels = tuple((name, value) for name, value in one.labels.items() if name != "le")
+    for sample in family.samples:
+        labels = tuple((name, value) for name, value in sample.labels.items() if name != "le")
         part = parts.setdefault(labels, {})
-        part[one.labels.get("le") or one.name.rpartition("_")[2]] = one.value
+        part[sample.labels.get("le") or sample.name.rpartition("_")[2]] = sample.value
     points = []
     for labels, part in parts.items():
         total, count = part.pop("sum", 0.0), int(part.pop("count", 0))

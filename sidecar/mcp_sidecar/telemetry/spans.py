@@ -60,7 +60,7 @@ class SpanSender:
                 self._metrics.spans[result] += len(batch)
 
     def _export(self, batch: list[SpanFacts]) -> str:
-        if self._exporter.export([self._span(one) for one in batch]) is SpanExportResult.SUCCESS:
+        if self._exporter.export([self._span(facts) for facts in batch]) is SpanExportResult.SUCCESS:
             return "sent"
         structlog.get_logger().warning("spans not taken", spans=len(batch))
         return "failed"
