@@ -54,7 +54,7 @@ def run(*, quick):
         _fill(stand, many)
         before = resident_of([os.getpid()])
         building = seconds(lambda: anyio.run(stand.catalog.refresh))
-        names = [one.name for one in stand.catalog.entries(BOB)]
+        names = [entry.name for entry in stand.catalog.entries(BOB)]
         assert len(names) == many
         rows = [
             shown(f"catalog: built of {many:,} servers and {many * TOOLS:,} tools", building, "s"),

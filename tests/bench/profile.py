@@ -112,7 +112,7 @@ def _times(stand, path):
 
 def _used(pids):
     fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
-    return [sum(int(one[place]) for one in fields) / os.sysconf("SC_CLK_TCK") for place in (11, 12)]
+    return [sum(int(field[place]) for field in fields) / os.sysconf("SC_CLK_TCK") for place in (11, 12)]
 
 
 def _shares(stand, path):

@@ -124,7 +124,7 @@ def served(count):
     made = tools(count)
     index = Index.of(searched(made))
     by_name = {one["name"]: one for one in made}
-    found = [by_name[one.key[2]] for one in index.find(questions(1)[0], ANSWERED, lambda _key: True).items]
+    found = [by_name[item.key[2]] for item in index.find(questions(1)[0], ANSWERED, lambda _key: True).items]
     short = [{"name": one["name"], "description": one["description"]} for one in found]
     return tokens(made), tokens(three_tools()) + tokens(short) + tokens(found[:1])
 

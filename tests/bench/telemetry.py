@@ -47,10 +47,12 @@ def _row(name, value, unit, bar=None, holds=None):
 def _tell(document):
     """Have the service of `told` tell the collector as `kong-mcp deck render --collector` has all of a Kong."""
     text = (deck_folder() / "collector.yaml").read_text()
-    target = next(one for one in document["upstreams"] if one["name"] == "mcp-sidecar")["targets"][0]["target"]
+    target = next(upstream for upstream in document["upstreams"] if upstream["name"] == "mcp-sidecar")["targets"][0][
+        "target"
+    ]
     text = text.replace('${{ env "DECK_MCP_SIDECAR_TARGET" }}', target)
     config = yaml.safe_load(text.replace('${{ env "DECK_MCP_COLLECTOR_TOKEN" }}', _TOKEN))["_plugin_configs"]
-    telling = copy.deepcopy([one for one in document.get("plugins", ()) if one["name"] == ANSWERS_PLUGIN])
+    telling = copy.deepcopy([plugin for plugin in document.get("plugins", ()) if plugin["name"] == ANSWERS_PLUGIN])
     if not tell_by_answers(telling, config["mcp-collector"]):
         telling = [{"name": LOG_PLUGIN, "config": config["mcp-collector"]}]
     # Of one plugin Kong runs the configuration of a service before that of all.
@@ -83,7 +85,7 @@ def _compare(kind, port, seconds, rounds, pids):
         measure(port, f"/{name}/mcp", 16, 1)
     for _ in range(rounds):
         for name, found in rates.items():
-            before = [processors_of(one) for one in pids]
+            before = [processors_of(pid) for pid in pids]
             rate = measure(port, f"/{name}/mcp", 16, seconds)["rate"]
             time.sleep(1.5)  # what was told last is sent within a second: that is its cost too. Idling costs both alike
             found.append(rate)
@@ -116,7 +118,7 @@ def _collect():
 
     def once():
         began = time.process_time()
-        fold([visit for visit, _ in (read(one, NOW) for one in json.loads(text)) if visit], Names(200, 200))
+        fold([visit for visit, _ in (read(load, NOW) for load in json.loads(text)) if visit], Names(200, 200))
         return (time.process_time() - began) / _RECORDS
 
     return _row("collector: reading and counting a record (this machine)", min(once() for _ in range(20)) * 1e6, "µs")
@@ -136,7 +138,7 @@ def _replayed(calls):
         ended = CliRunner().invoke(main, arguments)
         took = time.monotonic() - began
     told = json.loads(ended.stdout)
-    if told["judged"] != calls or sum(one["calls"] for one in told["changes"]) != calls // 10:
+    if told["judged"] != calls or sum(change["calls"] for change in told["changes"]) != calls // 10:
         raise RuntimeError(f"the calls were not replayed: {ended.output[-500:]}")
     bar = ("<= 60", took <= 60) if calls == 100_000 else ()
     return [_row(f"policy replay: {calls:,} different calls of an audit log", took, "s", *bar)]

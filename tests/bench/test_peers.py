@@ -190,14 +190,14 @@ def test_no_peers_security_is_off_where_it_has_any():
     route = configuration(1, "http://x", admin=2, stats=3, ready=4)["binds"][0]["listeners"][0]["routes"][0]
     assert route["policies"]["apiKey"]["mode"] == "strict"
     assert route["policies"]["mcpAuthorization"]["rules"] == ['mcp.tool.name == "good"']
-    assert {one.name for one in PYTHON_PEERS if not one.keyed or not one.ruled} == {"mcp-proxy", "mcp-proxy-stdio"}
+    assert {peer.name for peer in PYTHON_PEERS if not peer.keyed or not peer.ruled} == {"mcp-proxy", "mcp-proxy-stdio"}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(python("fastmcp") is None, reason="make fastmcp4")
 def test_fastmcps_proxy_is_measured():
     said = []
-    with started([one for one in PYTHON_PEERS if one.name == "fastmcp"], said.append) as entries:
+    with started([peer for peer in PYTHON_PEERS if peer.name == "fastmcp"], said.append) as entries:
         found = measured(entries, [2], 0.5, 1, said.append)
     assert said == []
     assert len(found) == 2

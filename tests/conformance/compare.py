@@ -42,9 +42,9 @@ def read_scenarios(folder, ended_well=lambda _: True):
     for path in sorted(Path(folder).rglob("checks.json")):
         name = _FOLDER.fullmatch(str(path.parent.relative_to(folder)))["scenario"]
         judged = (
-            Check(one["id"], one["name"], one["status"], one.get("errorMessage", ""))
-            for one in json.loads(path.read_text(encoding="utf-8"))
-            if one["status"] != LOG
+            Check(load["id"], load["name"], load["status"], load.get("errorMessage", ""))
+            for load in json.loads(path.read_text(encoding="utf-8"))
+            if load["status"] != LOG
         )
         found[name] = Scenario(name, tuple(sorted(judged)), ended_well(name))
     return found
@@ -64,23 +64,25 @@ def without(scenarios, ids):
 
 
 def count(scenarios):
-    return sum(one.count() for one in scenarios.values())
+    return sum(scenario.count() for scenario in scenarios.values())
 
 
 def passed(scenarios):
-    return sum(one.passed() for one in scenarios.values())
+    return sum(scenario.passed() for scenario in scenarios.values())
 
 
 def failures(scenarios):
     """Return a line for each check that did not pass, and for each scenario that ended badly or judged nothing."""
     lines = []
-    for one in scenarios.values():
-        bad = [check for check in one.checks if check.status not in ("SUCCESS", "SKIPPED")]
-        lines += [f"{one.name}: {check.name} [{check.id}]: {check.status} {check.message}".rstrip() for check in bad]
-        if not one.checks:
-            lines.append(f"{one.name}: nothing was judged")
-        elif not bad and not one.ended_well:
-            lines.append(f"{one.name}: every check passed, but the agent failed")
+    for scenario in scenarios.values():
+        bad = [check for check in scenario.checks if check.status not in ("SUCCESS", "SKIPPED")]
+        lines += [
+            f"{scenario.name}: {check.name} [{check.id}]: {check.status} {check.message}".rstrip() for check in bad
+        ]
+        if not scenario.checks:
+            lines.append(f"{scenario.name}: nothing was judged")
+        elif not bad and not scenario.ended_well:
+            lines.append(f"{scenario.name}: every check passed, but the agent failed")
     return lines
 
 

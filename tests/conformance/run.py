@@ -110,7 +110,9 @@ def judge(leg, way, revision, who, names=None):
         return without(suite.judge_server(way, revision, folder, names), NOT_OF_VIRTUAL)
     if leg == "server":
         return suite.judge_server(way, revision, folder, names)
-    names = names or [one for one in suite.scenarios(leg, revision) if not one.startswith(tuple(NOT_COMPARED))]
+    names = names or [
+        scenario for scenario in suite.scenarios(leg, revision) if not scenario.startswith(tuple(NOT_COMPARED))
+    ]
     run = {"client": suite.judge_client, "auth": suite.judge_login}.get(leg, suite.judge_server)
     return run(way, revision, folder, names)
 

@@ -125,9 +125,11 @@ def synced(team):
     for name in ("files", "search"):
         team.wait_until_served(name)
     yield team
-    assert [one["name"] for one in team.entities("services") if not one["tags"]] == ["theirs"]
-    assert [one["name"] for one in team.entities("routes") if not one["tags"]] == ["theirs"]
-    assert [one["username"] for one in team.entities("consumers") if one["tags"] == ["group:readers"]] == ["agent"]
+    assert [entity["name"] for entity in team.entities("services") if not entity["tags"]] == ["theirs"]
+    assert [entity["name"] for entity in team.entities("routes") if not entity["tags"]] == ["theirs"]
+    assert [entity["username"] for entity in team.entities("consumers") if entity["tags"] == ["group:readers"]] == [
+        "agent"
+    ]
 
 
 @pytest.mark.requirement("DECK-020")
@@ -183,13 +185,13 @@ def test_a_server_whose_file_is_taken_away_is_gone_and_nothing_else_is(synced):
     with httpx.Client(headers=AGENT, timeout=30, trust_env=False) as client:
         wait_for(lambda: synced.call(client, "search", "good").status_code == 404, lambda: "still routed")
         assert synced.call(client, "files", "good").status_code == 200
-    assert not [one["name"] for one in synced.entities("upstreams") if "search" in one["name"]]
+    assert not [entity["name"] for entity in synced.entities("upstreams") if "search" in entity["name"]]
     assert synced.changes()[0] is False
 
 
 @pytest.mark.requirement("DECK-022")
 def test_what_somebody_changed_by_hand_is_shown_and_put_right(synced):
-    (guard,) = [one for one in synced.entities("routes/mcp-files/plugins") if one["name"] == "mcp-guard"]
+    (guard,) = [entity for entity in synced.entities("routes/mcp-files/plugins") if entity["name"] == "mcp-guard"]
     synced.admin("PATCH", f"plugins/{guard['id']}", config={"tools": {"allow": ["*"], "deny": []}})
     found, shown = synced.changes()
     assert found
@@ -267,12 +269,12 @@ def test_server_files_are_synced_and_a_second_sync_finds_nothing_to_do(files):
     again = files.run("sync")
     assert (again.returncode, again.stdout) == (0, "Summary:\n  Created: 0\n  Updated: 0\n  Deleted: 0\n")
     # Somebody else's stays through it all.
-    assert "theirs" in [one["name"] for one in files.team.entities("services")]
+    assert "theirs" in [entity["name"] for entity in files.team.entities("services")]
 
 
 @pytest.mark.requirement("DECK-073")
 def test_what_was_changed_by_hand_is_shown_by_a_diff_of_server_files_and_put_right_by_a_sync(files):
-    (service,) = [one for one in files.team.entities("services") if one["name"] == "mcp-files"]
+    (service,) = [entity for entity in files.team.entities("services") if entity["name"] == "mcp-files"]
     files.team.admin("PATCH", f"services/{service['id']}", read_timeout=1234)
     found, shown = files.differs()
     assert found
@@ -287,7 +289,7 @@ def test_a_server_whose_server_file_is_taken_away_is_gone(files):
     (files.folder / "search.yaml").unlink()
     assert files.differs()[0] is True
     assert files.run("sync").returncode == 0
-    assert [one["name"] for one in files.team.entities("services") if "search" in one["name"]] == []
+    assert [entity["name"] for entity in files.team.entities("services") if "search" in entity["name"]] == []
     assert files.differs()[0] is False
 
 

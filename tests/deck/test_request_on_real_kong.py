@@ -45,7 +45,7 @@ class Road:
     def run(self, *words, ok=True):
         environment = {**self.node.environment, **ADA, "MCP_SIDECAR_STORE": str(self.node.folder / "store.db")}
         done = subprocess.run(
-            [str(one) for one in words],
+            [str(word) for word in words],
             cwd=self.repository,
             env=environment,
             capture_output=True,

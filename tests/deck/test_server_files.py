@@ -106,7 +106,7 @@ def test_everything_is_tagged_and_selected_by_its_tag() -> None:
     assert {kind for kind, _ in entities(state)} >= {"services", "routes", "plugins", "targets", "certificates"}
     for kind, one in entities(state):
         assert one["tags"][0] == TAG, (kind, one)
-    (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
+    (public,) = [service for service in state["services"] if service["name"] == "mcp-weather"]
     assert public["tags"] == [TAG, "kong-mcp-server-weather", "production"]
     assert public["plugins"][-1]["tags"] == [TAG, "kong-mcp-server-weather", "production", "mine"]
 
@@ -115,7 +115,7 @@ def test_everything_is_tagged_and_selected_by_its_tag() -> None:
 def test_servers_alone_have_a_tag_of_their_own_so_that_a_sync_leaves_what_is_shared() -> None:
     state = yaml.safe_load(rendered(SHORT, tag=SERVERS_TAG, shared=False))
     assert state["_info"] == {"select_tags": [SERVERS_TAG]}
-    assert {one["name"] for one in state["upstreams"]} == {"mcp-weather", "mcp-weather-sessions"}
+    assert {upstream["name"] for upstream in state["upstreams"]} == {"mcp-weather", "mcp-weather-sessions"}
     assert all(one["tags"][0] == SERVERS_TAG for _, one in entities(state))
 
 
@@ -136,7 +136,7 @@ def test_the_fields_reach_kong() -> None:
     state = yaml.safe_load(rendered(LONG))
     services = {one["name"]: one for one in state["services"]}
     public = services["mcp-weather"]
-    assert [one["paths"] for one in public["routes"]] == [
+    assert [route["paths"] for route in public["routes"]] == [
         [r"~/sky/v1\.2/weather/?$"],
         [r"~/sky/v1\.2/weather/?$", r"~/sky/v1\.2/messages$"],
     ]
@@ -172,9 +172,9 @@ def test_the_fields_reach_kong() -> None:
 )
 def test_a_servers_path_is_its_routes(path: str, messages: str) -> None:
     state = yaml.safe_load(rendered(SHORT + f"path: {path}\n"))
-    (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
+    (public,) = [service for service in state["services"] if service["name"] == "mcp-weather"]
     regex = path.replace(".", r"\.")
-    assert [one["paths"] for one in public["routes"]] == [[f"~{regex}/?$"], [f"~{regex}/?$", f"~{messages}$"]]
+    assert [route["paths"] for route in public["routes"]] == [[f"~{regex}/?$"], [f"~{regex}/?$", f"~{messages}$"]]
 
 
 def test_a_ca_of_two_servers_is_one_entity() -> None:
@@ -185,7 +185,7 @@ def test_a_ca_of_two_servers_is_one_entity() -> None:
 
 def test_nobody_is_asked_and_nothing_is_checked_where_the_file_says_so() -> None:
     state = yaml.safe_load(rendered(SHORT + "auth: []\nhealth: {checks: false}\n"))
-    (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
+    (public,) = [service for service in state["services"] if service["name"] == "mcp-weather"]
     assert "plugins" not in public
     (upstream,) = [one for one in state["upstreams"] if one["name"] == "mcp-weather"]
     assert upstream["healthchecks"]["active"]["healthy"]["interval"] == 0
@@ -196,12 +196,12 @@ def test_nobody_is_asked_and_nothing_is_checked_where_the_file_says_so() -> None
 @pytest.mark.parametrize("more", ["", ", path: /healthz"])
 def test_probed_replicas_come_back_by_kong_s_own_checks_only_while_the_sidecar_is_silent(more: str) -> None:
     state = yaml.safe_load(rendered(SHORT + f"health: {{probes: true{more}}}\n"))
-    upstreams = {one["name"]: one for one in state["upstreams"]}
+    upstreams = {upstream["name"]: upstream for upstream in state["upstreams"]}
     for one in (upstreams["mcp-weather"], upstreams["mcp-weather-sessions"]):
         assert "kong-mcp-probed" in one["tags"]
         assert one["healthchecks"]["active"]["healthy"]["successes"] == 3
     others = yaml.safe_load(rendered(SHORT))["upstreams"]
-    assert not any("kong-mcp-probed" in one["tags"] for one in others)
+    assert not any("kong-mcp-probed" in other["tags"] for other in others)
 
 
 @pytest.mark.requirement("FILE-008")
@@ -222,7 +222,7 @@ def test_without_deck_the_same_is_rendered(tmp_path: Path) -> None:
     path = write(tmp_path, rendered(LONG))
     state = fill_in([path], {**ENV, "DECK_WEATHER_TOKEN": "t"})
     assert "_info" not in state
-    (public,) = [one for one in state["services"] if one["name"] == "mcp-weather"]
+    (public,) = [service for service in state["services"] if service["name"] == "mcp-weather"]
     assert public["host"] == "closed"
     assert public["plugins"][-1]["config"]["add"]["headers"] == ["Authorization:Bearer t"]
 
@@ -233,7 +233,7 @@ def test_it_goes_through_decks_own_pipeline(tmp_path: Path) -> None:
     ours = dump({"_format_version": "3.0", "services": [{"name": "ours", "host": "ours.example"}]}, tmp_path / "o.yaml")
     merged = tmp_path / "merged.yaml"
     assert deck("file", "merge", path, ours, "-o", merged).returncode == 0
-    assert {"ours", "mcp-weather"} <= {one["name"] for one in load(merged)["services"]}
+    assert {"ours", "mcp-weather"} <= {service["name"] for service in load(merged)["services"]}
     assert load(merged)["_info"]["select_tags"] == [TAG]
     assert variables(merged.read_text(encoding="utf-8")) == sorted(MORE)
     patched = tmp_path / "patched.yaml"
@@ -246,7 +246,7 @@ def test_it_goes_through_decks_own_pipeline(tmp_path: Path) -> None:
     plugin = '{"name":"prometheus"}'
     done = deck("file", "add-plugins", "-s", patched, "--selector", selector, "--config", plugin, "-o", added)
     assert done.returncode == 0, done.stderr
-    (public,) = [one for one in load(added)["services"] if one["name"] == "mcp-weather"]
+    (public,) = [service for service in load(added)["services"] if service["name"] == "mcp-weather"]
     assert public["retries"] == 0
     assert "prometheus" in {one["name"] for one in public["plugins"]}
 

@@ -141,7 +141,7 @@ def show_usage(number, store):
         counted = subprocess.run(
             [*command, "--tool", "read_file", "--format", "json"], stdout=subprocess.PIPE, check=True
         )
-        calls = sum(one["calls"] for one in json.loads(counted.stdout))
+        calls = sum(load["calls"] for load in json.loads(counted.stdout))
     shown = subprocess.run([*command, "--by", "server,tool,outcome"], stdout=subprocess.PIPE, text=True, check=True)
     say(textwrap.indent("\n".join(one for one in shown.stdout.splitlines() if "  -  " not in one), "   | "))
     if calls != 2 * _CALLS:

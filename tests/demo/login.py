@@ -107,7 +107,7 @@ async def show(url, line):
     logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL)
     ann = Person("ann", tell=lambda page: line("ann", f"her browser shows the provider's page for {page}"))
     async with connected(url, ann) as client:
-        line("agent", f"logged in for ann; people offers {[one.name for one in (await client.list_tools()).tools]}")
+        line("agent", f"logged in for ann; people offers {[tool.name for tool in (await client.list_tools()).tools]}")
         line("agent", f"list_people says: {(await client.call_tool('list_people', {})).content[0].text}")
         await _refused(url, ann.memory.tokens.access_token, line)
         said = await client.call_tool("delete_person", {"name": "ada"})

@@ -39,14 +39,14 @@ class Calls:
         return len(self.verdicts) if what is None else self.verdicts.count(what)
 
     def __enter__(self):
-        for one in self._threads:
-            one.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_error):
         self._done.set()
-        for one in self._threads:
-            one.join()
+        for thread in self._threads:
+            thread.join()
 
 
 def kill_under_calls(node, agent):

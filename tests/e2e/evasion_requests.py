@@ -50,7 +50,7 @@ def raw(body=b"", *headers, verb="POST", target="/notes/mcp", who="bob", host="g
     lines += [b"Content-Type: " + kind.encode()] if kind else []
     lines += [b"Accept: application/json, text/event-stream"]
     lines += [b"Content-Length: %d" % len(body)] if more.get("framed", True) else []
-    lines += [one if isinstance(one, bytes) else one.encode() for one in headers]
+    lines += [header if isinstance(header, bytes) else header.encode() for header in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 

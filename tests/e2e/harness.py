@@ -46,7 +46,7 @@ class Running:
         return self.dev.url(server)
 
     def key(self, name):
-        return {"apikey": next(one.key for one in self.dev.settings.consumers if one.name == name)}
+        return {"apikey": next(consumer.key for consumer in self.dev.settings.consumers if consumer.name == name)}
 
     def client(self, name=None):
         headers = JSON_HEADERS | (self.key(name) if name else {})

@@ -129,7 +129,9 @@ def test_without_its_plugin_the_internal_route_is_closed(kind, tmp_path, broken,
         server = parse_server(f"notes={replica.url}")
         state = write_state(tmp_path, deck_folder(), [server], POLICY, [], secrets)
         document = yaml.safe_load(state.read_text())
-        plugins = next(one for one in document["services"] if one["name"] == "mcp-internal")["routes"][0]["plugins"]
+        plugins = next(service for service in document["services"] if service["name"] == "mcp-internal")["routes"][0][
+            "plugins"
+        ]
         assert [plugin["name"] for plugin in plugins] == ["mcp-internal"]
         environment = {**os.environ, "KONG_MCP_KEYS": RING, **(broken(plugins) or {})}
         state.write_text(yaml.safe_dump(document))

@@ -136,7 +136,7 @@ def test_a_dump_of_another_release_opens_nothing_and_the_log_says_so(node, clien
     node.start_kong()
     assert [verdict(client, node.url, tool) for tool in ("good", "bad", "good")] == ["500", "500", "500"]
     assert replica.executed() == before
-    said = [one["message"] for one in node.plugin_server.events() if one["event"] == "instance_not_started"]
+    said = [event["message"] for event in node.plugin_server.events() if event["event"] == "instance_not_started"]
     assert said
     assert all("mcp-pluginserver --dump mcp-guard" in one and "restart Kong" in one for one in said)
     node.write_dump()

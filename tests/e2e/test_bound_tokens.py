@@ -73,7 +73,7 @@ def test_neither_token_nor_proof_reaches_the_server(gateway):
     assert send(gateway, f"DPoP {token}", [shown]).status_code == 200
     (headers,) = gateway.posts(since)
     assert not {"authorization", "dpop"} & headers.keys()
-    logs = "".join(one.read_text(errors="replace") for one in gateway.dev.folder.glob("*.log"))
+    logs = "".join(path.read_text(errors="replace") for path in gateway.dev.folder.glob("*.log"))
     assert shown not in logs
     assert token not in logs
 

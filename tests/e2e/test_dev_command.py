@@ -73,7 +73,7 @@ def test_it_cleans_up_even_when_it_is_killed(kind):
 
 
 def _left(folder):
-    return [one.name for one in Path("/proc").iterdir() if one.name.isdigit() and _mentions(one, str(folder))]
+    return [path.name for path in Path("/proc").iterdir() if path.name.isdigit() and _mentions(path, str(folder))]
 
 
 def test_a_port_in_use_and_a_server_that_is_not_there_are_named():

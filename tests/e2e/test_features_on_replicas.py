@@ -27,7 +27,9 @@ def connect(running, mode, **callbacks):
 
 def tellers(running, line):
     """Return the names of the replicas that wrote a line."""
-    return {one.name for one in running.servers["features"] if line in [written[1:] for written in one.lines()]}
+    return {
+        feature.name for feature in running.servers["features"] if line in [written[1:] for written in feature.lines()]
+    }
 
 
 async def give_name(_context, _params):

@@ -73,7 +73,7 @@ def test_a_replica_that_takes_connections_is_never_asked_and_one_that_is_back_is
         ask_both(running)
         with contextlib.closing(Counting(port)) as back:
             wait_for(lambda: str(port) in ask(running)[1], lambda: "the replica that is back is not used")
-            asked = [one for one in back.requests if one[0] != "POST"]
+            asked = [request for request in back.requests if request[0] != "POST"]
             assert asked == [("GET", "/.well-known/kong-mcp-alive")]
     assert {method for method, _ in well.requests} == {"POST"}
     assert {target for _, target in [*well.requests, *back.requests]} == {"/mcp", "/.well-known/kong-mcp-alive"}

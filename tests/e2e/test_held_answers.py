@@ -73,7 +73,7 @@ TEXTS = [case for case in CASES["texts"] if "id" in case["question"] and "kinds"
 
 
 def stream(*events):
-    return head("text/event-stream") + b"".join(b"data: " + one.encode() + b"\n\n" for one in events)
+    return head("text/event-stream") + b"".join(b"data: " + event.encode() + b"\n\n" for event in events)
 
 
 def honest(asked):

@@ -86,5 +86,5 @@ def test_calls_and_lists_reach_a_replica_that_speaks_https(kind, tmp_path, monke
             for message in (call("good"), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}):
                 answer = httpx.post(running.url("notes"), json=message, headers=headers, trust_env=False, timeout=30)
                 assert answer.status_code == 200
-        assert [one for one in server.requests if one[0] == "POST"] == [("POST", "/mcp")] * 2
+        assert [request for request in server.requests if request[0] == "POST"] == [("POST", "/mcp")] * 2
         assert server.clients == ({"gateway"} if wants is ssl.CERT_REQUIRED else {None})

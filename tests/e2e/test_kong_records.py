@@ -82,7 +82,7 @@ def test_no_record_holds_a_credential_or_the_signed_context(logged):
     assert "agents-own" not in text
     assert "bob-key" not in text
     contexts = [one["request"]["headers"].get("mcp-gateway-context") for one in found]
-    assert {one for one in contexts if one} == {"REDACTED"}
+    assert {context for context in contexts if context} == {"REDACTED"}
 
 
 @pytest.mark.requirement("GUARD-011")

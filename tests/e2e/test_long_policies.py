@@ -27,7 +27,7 @@ def running(request):
 
 
 def listed(client, url):
-    return [one["name"] for one in asked(client, url, message("tools/list"))["result"]["tools"]]
+    return [tool["name"] for tool in asked(client, url, message("tools/list"))["result"]["tools"]]
 
 
 def asked(client, url, said):

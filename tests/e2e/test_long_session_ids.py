@@ -76,7 +76,7 @@ def test_a_session_id_of_any_honest_length_is_sealed_and_comes_back_as_it_was(ru
         assert answer.status_code == 200, answer.text
         headers = {"Mcp-Session-Id": answer.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
         listed = client.post(running.url(), json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers)
-        assert [one["name"] for one in listed.json()["result"]["tools"]] == ["good"]
+        assert [tool["name"] for tool in listed.json()["result"]["tools"]] == ["good"]
         called = client.post(running.url(), json=call("good", arguments={}), headers=headers)
         assert called.json()["result"]["content"][0]["text"] == "done"
         assert client.delete(running.url(), headers=headers).status_code == 200

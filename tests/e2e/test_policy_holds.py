@@ -18,8 +18,10 @@ def test_lists_show_only_what_the_policy_allows(gateway, mode):
         async with connect(gateway, "bob", mode) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
             prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
-            resources = [str(one.uri) for one in (await client.list_resources()).resources]
-            templates = [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
+            resources = [str(resource.uri) for resource in (await client.list_resources()).resources]
+            templates = [
+                template.uri_template for template in (await client.list_resource_templates()).resource_templates
+            ]
         return tools, prompts, resources, templates
 
     tools, prompts, resources, templates = asyncio.run(run())
@@ -52,7 +54,7 @@ def test_what_the_policy_allows_works_as_without_a_gateway(gateway, mode):
     assert read.contents[0].text == "public"
     assert templated.contents[0].text == "x"
     assert reported.content[0].text == "reported"
-    assert [one[0] for one in steps] == [1, 2, 3]
+    assert [step[0] for step in steps] == [1, 2, 3]
 
 
 @pytest.mark.requirement("E2E-002")

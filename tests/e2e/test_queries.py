@@ -93,15 +93,15 @@ def test_a_server_is_asked_with_its_query_alone_on_every_way_and_nobody_else_see
             before = len(replica.targets())
             answers = everything(running, suffix)
             assert set(replica.targets()[before:]) == {f"/mcp?{QUERY}"}
-            for one in answers:
-                told = str(one.headers) + ("" if one.is_stream_consumed is False else one.text)
+            for answer in answers:
+                told = str(answer.headers) + ("" if answer.is_stream_consumed is False else answer.text)
                 assert "0f-the" not in told
         if kind == "kong":
             wait_for(lambda: len((tmp_path / "records").read_text().splitlines()) >= 60, lambda: "too few records")
             records = (tmp_path / "records").read_text()
             assert "0f-the" not in records
-        for one in running.dev.folder.rglob("*"):
-            assert not one.is_file() or b"0f-the" not in one.read_bytes(), one
+        for path in running.dev.folder.rglob("*"):
+            assert not path.is_file() or b"0f-the" not in path.read_bytes(), path
 
 
 @pytest.mark.requirement("ROUTE-087")

@@ -39,7 +39,7 @@ def api_in_kong(targets):
     service = {"name": "pets-api", "host": "pets-api", "port": 80, "protocol": "http", "plugins": plugins}
     return {
         "services": [{**service, "routes": [route]}],
-        "upstreams": [{"name": "pets-api", "targets": [{"target": one, "weight": 100} for one in targets]}],
+        "upstreams": [{"name": "pets-api", "targets": [{"target": target, "weight": 100} for target in targets]}],
         "consumers": [
             {
                 "username": "mcp-pets",

@@ -134,7 +134,9 @@ def node(kind):
 
 
 def progressing(opened):
-    wait_for(lambda: any("method" in one for one in opened.messages()), lambda: (opened.status, opened.said), 60)
+    wait_for(
+        lambda: any("method" in message for message in opened.messages()), lambda: (opened.status, opened.said), 60
+    )
 
 
 def cut_off(opened):
@@ -181,8 +183,8 @@ def test_a_sessions_stream_and_its_calls_end_and_another_sessions_do_not(node):
     for one in (streams[1], others[1]):
         progressing(one)
     node.revoke("session", lost)
-    for one in streams:
-        cut_off(one)
+    for stream in streams:
+        cut_off(stream)
     heard = len(others[1].said)
     wait_for(lambda: len(others[1].said) > heard, lambda: others[1].said, 60)
     assert not others[0].ended.is_set()

@@ -122,7 +122,7 @@ def gateway(server, ca, monkeypatch):
         state = folder / "state.yaml"
         state.write_text(state_text(assemble([file], [deck / name for name in shared], TAG)), encoding="utf-8")
         document = fill_in([state], {**environment, "DECK_SECURE_TOKEN": TOKEN})
-        keys = [{"username": one.name, "keyauth_credentials": [{"key": one.key}]} for one in consumers]
+        keys = [{"username": consumer.name, "keyauth_credentials": [{"key": consumer.key}]} for consumer in consumers]
         document["consumers"] = [*document.get("consumers", ()), *keys]
         (folder / "kong.yaml").write_text(write_yaml(document), encoding="utf-8")
         return folder / "kong.yaml"

@@ -180,7 +180,7 @@ def test_without_a_token_of_its_own_the_server_is_not_called(given, answer, stat
         given.answer = kept
     assert (refused.status_code, listed.status_code) == (status, status)
     assert given.gateway.posts(since) == []
-    logs = "".join(one.read_text(errors="replace") for one in given.gateway.dev.folder.glob("*.log"))
+    logs = "".join(path.read_text(errors="replace") for path in given.gateway.dev.folder.glob("*.log"))
     assert token not in logs
     assert "s3cret" not in logs
 

@@ -70,7 +70,7 @@ class Agent:
         ).json()
 
     def skills(self):
-        return [one["uri"] for one in self.ask("skills/list")["result"]["skills"]]
+        return [skill["uri"] for skill in self.ask("skills/list")["result"]["skills"]]
 
     def read(self, uri):
         answer = self.ask("resources/read", uri=uri)

@@ -25,7 +25,7 @@ def judge(url, folder):
     for name in SCENARIOS:
         suite._logged(folder, ["server", "--url", url, "-o", str(folder), "--scenario", name], os.environ)
     scenarios = read_scenarios(folder).values()
-    return {(one.name, check.id): check.status for one in scenarios for check in one.checks}
+    return {(scenario.name, check.id): check.status for scenario in scenarios for check in scenario.checks}
 
 
 @pytest.mark.requirement("SKILL-012")

@@ -156,7 +156,7 @@ class Sidecar:
         self._child = child
         self._command = place.joinpath("cmdline").read_text().split("\0")[:-1]
         variables = place.joinpath("environ").read_text().split("\0")[:-1]
-        self._environment = dict(one.split("=", 1) for one in variables)
+        self._environment = dict(variable.split("=", 1) for variable in variables)
 
     def kill(self):
         os.kill(self._child.pid, signal.SIGKILL)

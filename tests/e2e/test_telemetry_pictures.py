@@ -61,16 +61,16 @@ def test_one_trace_of_the_official_client_goes_through_kong_guard_sidecar_and_se
                 return found if [one.service for one in found].count("kong-mcp") == 2 and len(found) >= 13 else None
 
             bars = wait_for(whole, lambda: str(told()), 60)
-    by_id = {one.id: one for one in bars}
-    (root,) = [one for one in bars if one.parent not in by_id]
+    by_id = {bar.id: bar for bar in bars}
+    (root,) = [bar for bar in bars if bar.parent not in by_id]
     assert (root.service, root.name) == ("agent", "answer a question")
     for name in ("tools/list", "tools/call report"):
-        (ours,) = [one for one in bars if (one.service, one.name) == ("kong-mcp", name)]
-        (servers,) = [one for one in bars if (one.service, one.name) == ("notes", name)]
-        (clients,) = [one for one in bars if (one.service, one.name) == ("agent", f"MCP send {name}")]
+        (ours,) = [bar for bar in bars if (bar.service, bar.name) == ("kong-mcp", name)]
+        (servers,) = [bar for bar in bars if (bar.service, bar.name) == ("notes", name)]
+        (clients,) = [bar for bar in bars if (bar.service, bar.name) == ("agent", f"MCP send {name}")]
         assert servers.parent == clients.id
         assert ours.parent == clients.id or by_id[ours.parent].service == "kong"
-    assert [one.service for one in bars].count("kong") == 6  # the list goes through Kong twice
+    assert [bar.service for bar in bars].count("kong") == 6  # the list goes through Kong twice
     shown = "A list by the inspect lane (through Kong twice), then a call by the call lane. The spans of a real run."
     (pictures / "telemetry-trace.svg").write_text(waterfall("One trace: agent, Kong, kong-mcp, server", shown, bars))
 
@@ -96,7 +96,7 @@ def test_every_panel_of_the_dashboards_shows_what_a_prometheus_scraped_of_a_run(
         wait_for(lambda: prometheus.at(still, prometheus.now()), prometheus.log.read_text, 60)
         end = prometheus.now()
         drawn = {path.stem: _panels(prometheus, path, begin, end) for path in DASHBOARDS}
-    assert not [one.title for panels in drawn.values() for one in panels if not one.lines and not one.bars]
+    assert not [panel.title for panels in drawn.values() for panel in panels if not panel.lines and not panel.bars]
     for path in DASHBOARDS:
         title = json.loads(path.read_text())["title"]
         told = f"{end - begin:.0f} seconds of a real run, scraped by Prometheus; observability/dashboards/{path.name}"

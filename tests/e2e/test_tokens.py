@@ -91,7 +91,7 @@ def test_no_log_of_the_gateway_holds_anything_of_a_token(gateway):
     with gateway.client(token) as client:
         assert execute(client, gateway).status_code == 200
     assert send(gateway, [f"Bearer {bad}"])[0] == 401
-    logs = "".join(one.read_text(errors="replace") for one in gateway.dev.folder.glob("*.log"))
+    logs = "".join(path.read_text(errors="replace") for path in gateway.dev.folder.glob("*.log"))
     assert "token-unknown-key" in logs or logs
     for part in (*token.split("."), *bad.split(".")):
         assert part not in logs

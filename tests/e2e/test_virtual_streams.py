@@ -76,7 +76,7 @@ async def test_a_legacy_agent_hears_of_the_resources_to_which_it_subscribed(runn
             while update not in heard.messages:
                 await client.call_tool("touch", {"uris": ["note://001"]})
         await client.unsubscribe_resource("note://001")
-    assert {one for one in heard.messages if one not in CHANGES} == {update}
+    assert {message for message in heard.messages if message not in CHANGES} == {update}
 
 
 @pytest.mark.requirement("VIRT-401")

@@ -26,7 +26,7 @@ def acted(name, url, **policy):
 async def listed(client):
     """Return the names of the tools, and the members that are left out."""
     said = await client.list_tools()
-    return {one.name for one in said.tools}, list((said.meta or {}).get(LEFT_OUT, {}))
+    return {tool.name for tool in said.tools}, list((said.meta or {}).get(LEFT_OUT, {}))
 
 
 async def is_used(client):

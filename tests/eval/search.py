@@ -62,9 +62,9 @@ def lines(path):
 def sets_of(queries):
     """Return set -> its queries."""
     found = defaultdict(list)
-    for one in queries:
-        kind = one.get("kind")
-        found[f"{one['pool']}:{kind}" if kind in SPLIT_KINDS else one["pool"]].append(one)
+    for query in queries:
+        kind = query.get("kind")
+        found[f"{query['pool']}:{kind}" if kind in SPLIT_KINDS else query["pool"]].append(query)
     return dict(sorted(found.items()))
 
 
@@ -72,11 +72,11 @@ def golden_file(path):
     """Return the queries of mcpproxy-go's golden file: what it grades 1 or 2 is relevant."""
     return [
         {
-            "query": one["query"],
+            "query": query["query"],
             "pool": GOLDEN_POOL,
-            "relevant": [label["tool_id"].split(":", 1)[1] for label in one["labels"] if label["relevance"] >= 1],
+            "relevant": [label["tool_id"].split(":", 1)[1] for label in query["labels"] if label["relevance"] >= 1],
         }
-        for one in json.loads(path.read_text(encoding="utf-8"))["queries"]
+        for query in json.loads(path.read_text(encoding="utf-8"))["queries"]
     ]
 
 
@@ -176,12 +176,12 @@ def main(path, golden, out):
     kept = json.loads(out.read_text()) if out.exists() else []
     kept = [one for one in kept if not one["name"].startswith(("recall@", "nDCG@"))]
     out.write_text(json.dumps(rows + kept, indent=1) + "\n")
-    for one in rows:
-        if one["holds"] is not None:
+    for row in rows:
+        if row["holds"] is not None:
             click.echo(
-                f"{one['name']:<70} {one['value']:>6} {one['bar']:>8} {'holds' if one['holds'] else 'DOES NOT HOLD'}"
+                f"{row['name']:<70} {row['value']:>6} {row['bar']:>8} {'holds' if row['holds'] else 'DOES NOT HOLD'}"
             )
-    if any(one["holds"] is False for one in rows):
+    if any(row["holds"] is False for row in rows):
         raise SystemExit(1)
 
 

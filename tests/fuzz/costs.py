@@ -32,7 +32,8 @@ WHO = consumer("alice")
 SEALER = TaskSealer([b"k" * 32, b"o" * 32], AESGCM, InvalidTag)
 TEMPLATES = ("a:{x}", "note://{x}/b{y}/c{z}d", "file:///{path}")
 STATES = dict.fromkeys(
-    [(ItemKind.TOOL, "ok"), (ItemKind.RESOURCE, "a:b"), *((ItemKind.TEMPLATE, one) for one in TEMPLATES)], IS_OPEN
+    [(ItemKind.TOOL, "ok"), (ItemKind.RESOURCE, "a:b"), *((ItemKind.TEMPLATE, template) for template in TEMPLATES)],
+    IS_OPEN,
 )
 SNAPSHOT = Snapshot("1", 1, {"s": Surface(STATES)})
 POLICY = Policy.from_config(

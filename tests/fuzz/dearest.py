@@ -66,7 +66,7 @@ class Search:
 
     def _next(self, size):
         kept = self._kept[size]
-        everything = [one for others in self._kept.values() for one in others]
+        everything = [other for others in self._kept.values() for other in others]
         if not everything or self._rng.random() < 0.25:
             return fresh(self.places, self._rng)
         parent = self._rng.choice(kept if kept and self._rng.random() < 0.7 else everything)

@@ -21,9 +21,9 @@ def answers(text):
         value = pairs(text)
     except (ValueError, RecursionError):
         return
-    for one in members(value) if not isinstance(value, Pairs) else [value]:
-        for result in [*values(one, "result"), *(None for _ in values(one, "error"))]:
-            for id_ in values(one, "id") or [None]:
+    for member in members(value) if not isinstance(value, Pairs) else [value]:
+        for result in [*values(member, "result"), *(None for _ in values(member, "error"))]:
+            for id_ in values(member, "id") or [None]:
                 yield id_, result
     try:
         message = jsonrpc_message_adapter.validate_json(text, by_name=False)

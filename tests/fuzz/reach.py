@@ -44,7 +44,7 @@ def possible(modules):
         todo = [compile(Path(path).read_text(), path, "exec")]
         while todo:
             code = todo.pop()
-            todo += [one for one in code.co_consts if isinstance(one, CodeType)]
+            todo += [const for const in code.co_consts if isinstance(const, CodeType)]
             if code.co_flags & inspect.CO_OPTIMIZED:  # functions have it; modules and classes run at import
                 lines |= {(module, line) for _, line in dis.findlinestarts(code) if line}
     return lines

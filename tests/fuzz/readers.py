@@ -55,15 +55,15 @@ def members(value):
 
 def surfaces(message):
     """Yield (list, name) for every item that any reader finds in a message, or in a batch of them."""
-    for one in members(message) if not isinstance(message, Pairs) else [message]:
-        for result in anything(one, "result"):
+    for member in members(message) if not isinstance(message, Pairs) else [message]:
+        for result in anything(member, "result"):
             for key, (_, named) in SURFACE_KEYS.items():
                 for items in anything(result, key):
                     for item in members(items):
                         for name in anything(item, named):
                             yield key, name
-        if "notifications/resources/updated" in anything(one, "method"):
-            for params in anything(one, "params"):
+        if "notifications/resources/updated" in anything(member, "method"):
+            for params in anything(member, "params"):
                 for uri in anything(params, "uri"):
                     yield "resources", uri
 
@@ -123,7 +123,7 @@ def _is_plain(body):
     if not all(isinstance(one, Response | Notification) for one in read):
         return False
     notes = [one for one in read if isinstance(one, Notification)]
-    if not all(one.method in SERVER_METHODS and isinstance(one.params.get("uri"), str) for one in notes):
+    if not all(note.method in SERVER_METHODS and isinstance(note.params.get("uri"), str) for note in notes):
         return False
     lists = [
         (named, one.result.get(key))

@@ -132,7 +132,10 @@ def test_what_is_said_a_thousand_times_is_looked_for_as_often_as_what_is_said_tw
 )
 def test_what_is_said_after_many_denials_is_still_seen(denied, said):
     few, many = (
-        {one.severity for one in Scanner().scan_item(ItemKind.TOOL, {"name": "t", "description": text}).findings}
+        {
+            finding.severity
+            for finding in Scanner().scan_item(ItemKind.TOOL, {"name": "t", "description": text}).findings
+        }
         for text in (
             denied + "It is a tool for texts of any kind, and it has been one for a long time. " * 3 + said,
             denied * 50 + "It is a tool for texts of any kind, and it has been one for a long time. " * 3 + said,

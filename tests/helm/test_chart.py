@@ -97,7 +97,7 @@ def test_all_of_the_pod_is_one_user_without_rights_and_the_image_is_the_one_that
 
 def test_whoever_needs_a_file_of_another_container_has_its_folder(manifest):
     pod = pods(manifest)["Deployment"]
-    volumes = {one["name"] for one in pod["volumes"]}
+    volumes = {volume["name"] for volume in pod["volumes"]}
     mounts = {
         one["name"]: {mount["mountPath"]: mount["name"] for mount in one.get("volumeMounts", [])}
         for one in pod["initContainers"] + pod["containers"]
@@ -122,7 +122,7 @@ def test_only_who_needs_a_secret_has_it(manifest):
 
 def test_nothing_but_the_proxy_is_reached_from_outside_of_the_pod(manifest):
     services = [one for one in yaml.safe_load_all(manifest.read_text()) if one and one["kind"] == "Service"]
-    assert {port["targetPort"] for one in services for port in one["spec"]["ports"]} - {8000} == {8443}
+    assert {port["targetPort"] for service in services for port in service["spec"]["ports"]} - {8000} == {8443}
     containers = pods(manifest)["Deployment"]["containers"]
     kong = next(
         {one["name"]: one.get("value", "") for one in all_of["env"]}

@@ -102,14 +102,14 @@ def test_a_server_file_with_the_facade_makes_its_routes_and_passes_the_lint(tmp_
     ended = CliRunner().invoke(main, ["deck", "render", str(servers), "--out", str(out)])
     assert ended.exit_code == 0, ended.output
     state = yaml.safe_load(out.read_text(encoding="utf-8"))
-    services = {one["name"]: one for one in state["services"]}
+    services = {service["name"]: service for service in state["services"]}
     token = services["login-notes"]
     where = ("https", "login.microsoftonline.com", 443, "/TENANT/oauth2/v2.0/token")
     assert tuple(token[name] for name in ("protocol", "host", "port", "path")) == where
     assert (token["tls_verify"], token["retries"]) == (True, 0)
     assert "ca_certificates" not in token
-    assert [one["name"] for one in token["routes"][0]["plugins"]] == ["mcp-guard"]
-    paths = next(one["paths"] for one in services["mcp-notes"]["routes"] if one["name"] == "login-notes-asked")
+    assert [plugin["name"] for plugin in token["routes"][0]["plugins"]] == ["mcp-guard"]
+    paths = next(route["paths"] for route in services["mcp-notes"]["routes"] if route["name"] == "login-notes-asked")
     facade = read(section).facade[1]
     assert [path for path in facade.paths if not any(re.fullmatch(one[1:], path) for one in paths)] == []
     assert not any(re.fullmatch(one[1:], "/notes/mcp") for one in [*paths, *token["routes"][0]["paths"]])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = tomllib.loads((ROOT / "spec/requirements.toml").read_text())["requirement"]
-IDS = [one["id"] for one in REQUIREMENTS]
+IDS = [requirement["id"] for requirement in REQUIREMENTS]
 
 
 def named_by_tests() -> dict[str, str]:
@@ -45,12 +45,12 @@ def test_ids_are_unique_and_well_formed():
 
 
 def test_every_requirement_says_what_and_why():
-    for one in REQUIREMENTS:
-        assert set(one) == {"id", "text", "source"}, one
-        assert one["text"].strip().endswith("."), one
-        assert one["source"].strip(), one
+    for requirement in REQUIREMENTS:
+        assert set(requirement) == {"id", "text", "source"}, requirement
+        assert requirement["text"].strip().endswith("."), requirement
+        assert requirement["source"].strip(), requirement
 
 
 def test_every_page_of_ours_that_is_a_source_exists():
-    pages = {page for one in REQUIREMENTS for page in re.findall(r"spec/[^ ;]+", one["source"])}
+    pages = {page for requirement in REQUIREMENTS for page in re.findall(r"spec/[^ ;]+", requirement["source"])}
     assert not [page for page in pages if not (ROOT / page).is_file()]

@@ -31,7 +31,11 @@ def test_the_helm_values_are_kong_conf_but_for_the_pod_s_own():
 
 
 def test_what_serves_the_socket_serves_the_one_that_kong_connects_to():
-    guards = [one["command"] for one in VALUES["deployment"]["sidecarContainers"] if one["name"] == "mcp-guard"]
+    guards = [
+        container["command"]
+        for container in VALUES["deployment"]["sidecarContainers"]
+        if container["name"] == "mcp-guard"
+    ]
     guards.append(COMPOSE["services"]["guard"]["command"])
     units = [path.read_text(encoding="utf-8") for path in UNITS]
     guards += [line.split() for text in units for line in text.splitlines() if "mcp-pluginserver --plugins" in line]

@@ -57,13 +57,13 @@ def export(address, *more):
 def test_each_entry_is_an_event_with_who_did_what_and_why(address):
     done, events = export(address)
     assert (done.exit_code, done.stderr) == (0, "after: 4\n")
-    assert [(one["activity_name"], one["status"], one["metadata"]["sequence"]) for one in events] == [
+    assert [(event["activity_name"], event["status"], event["metadata"]["sequence"]) for event in events] == [
         ("seen", "approved", 1),
         ("seen", "quarantined", 2),
         ("decided", "rejected", 3),
         ("revoked", "revoked", 4),
     ]
-    assert all(one.keys() >= REQUIRED and one["type_uid"] == 600_300 + one["activity_id"] for one in events)
+    assert all(event.keys() >= REQUIRED and event["type_uid"] == 600_300 + event["activity_id"] for event in events)
     first, drift, rejected, revoked = events
     assert (first["actor"], first["severity_id"], drift["severity_id"]) == ({"app_name": "mcp-sidecar"}, 1, 3)
     assert rejected["actor"] == {"user": {"name": "rita"}}
@@ -71,12 +71,14 @@ def test_each_entry_is_an_event_with_who_did_what_and_why(address):
     assert rejected["resources"][0] | {"uid": ""} == {"name": "read", "type": "tools", "uid": ""}
     assert (revoked["resources"][0]["name"], revoked["api"]["service"]["name"]) == ("eve", "kong-mcp")
     # Whoever holds the events can follow the chain.
-    assert [one["unmapped"]["previous"] for one in events[1:]] == [one["metadata"]["uid"] for one in events[:-1]]
+    assert [event["unmapped"]["previous"] for event in events[1:]] == [
+        event["metadata"]["uid"] for event in events[:-1]
+    ]
 
 
 def test_the_next_export_goes_on_where_the_last_one_ended(address, tmp_path):
     done, events = export(address, "--after", "3")
-    assert [one["activity_name"] for one in events] == ["revoked"]
+    assert [event["activity_name"] for event in events] == ["revoked"]
     done, events = export(address, "--after", "4")
     assert (events, done.stderr) == ([], "after: 4\n")
     assert export(address, "--since", "1h")[1] == export(address)[1]

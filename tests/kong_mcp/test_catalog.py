@@ -42,7 +42,7 @@ def test_a_list_is_of_what_the_viewer_sees(stand):
     assert everything.splitlines()[2].split()[2:7] == ["active", "team-sky", "2", "1", "seen"]
     listed = json.loads(run(stand, "list", "--json", "--consumer", "bob").stdout)
     assert [(one["name"], one["states"], one["findings"]) for one in listed] == [("notes", {"open": 1}, {})]
-    assert [one["name"] for one in json.loads(run(stand, "list", "--json", "--consumer", "ada").stdout)] == [
+    assert [load["name"] for load in json.loads(run(stand, "list", "--json", "--consumer", "ada").stdout)] == [
         "hers",
         "notes",
     ]
@@ -94,6 +94,6 @@ def test_files_for_clients_name_the_gateways_urls(stand):
     assert mine["servers"]["notes"]["headers"] == {"apikey": "${input:apikey}"}
     assert [(one["id"], one["password"]) for one in mine["inputs"]] == [("apikey", True)]
     listed = json.loads(run(stand, "export", *url, "--format", "registry", "--namespace", "com.acme").stdout)
-    assert [one["server"]["name"] for one in listed["servers"]] == ["com.acme/hers", "com.acme/notes"]
+    assert [server["server"]["name"] for server in listed["servers"]] == ["com.acme/hers", "com.acme/notes"]
     refused = run(stand, "export", "--url", "mcp.example.com", "--format", "github")
     assert (refused.exit_code, "such as https://" in refused.stderr) == (1, True)

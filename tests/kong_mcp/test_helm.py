@@ -38,7 +38,7 @@ def test_the_image_stands_in_all_three_containers_and_nothing_else_is_changed(na
     rendered = yaml.safe_load(done.stdout)
     deployment = rendered["deployment"]
     containers = deployment["initContainers"] + deployment["sidecarContainers"]
-    assert [one.pop("image") for one in containers] == 3 * [name + DIGEST]
+    assert [container.pop("image") for container in containers] == 3 * [name + DIGEST]
     shipped = yaml.safe_load((ROOT / "kong/values.yaml").read_text())
     for one in shipped["deployment"]["initContainers"] + shipped["deployment"]["sidecarContainers"]:
         one.pop("image")

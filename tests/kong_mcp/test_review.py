@@ -31,7 +31,7 @@ _DEADLINE = 60.0
 
 def see(path, tools, now=1_000_000, server="travel"):
     store = Store(str(path), migrate=True)
-    seen = [Sighting.of(ItemKind.TOOL, one["name"], one) for one in tools]
+    seen = [Sighting.of(ItemKind.TOOL, tool["name"], tool) for tool in tools]
     store.observe(server, seen, rules=FOREIGN, now=now)
     store.close()
 
@@ -92,7 +92,9 @@ def test_marks_decide_nothing_and_can_be_taken_back(path):
     assert screen.told() == "1 to approve, 1 to reject"
     screen.press(["up"])
     screen.press(["s"])
-    assert [(one.seen.id.name, one.state) for one in screen.decisions()] == [("tool_000", State.APPROVED)]
+    assert [(decision.seen.id.name, decision.state) for decision in screen.decisions()] == [
+        ("tool_000", State.APPROVED)
+    ]
     assert screen.press(["w"]) is NextStep.WRITE
     assert Store(str(path)).standing(ItemId("travel", ItemKind.TOOL, "tool_000")).state == "quarantined"
 
@@ -263,7 +265,7 @@ def test_a_hundred_tools_are_reviewed_with_twenty_keys(path, start):
     assert terminal.process.wait(_DEADLINE) == 0
     assert terminal.pressed <= 20
     store = Store(str(path))
-    states = [one.state for one in store.standings()]
+    states = [standing.state for standing in store.standings()]
     assert (states.count("open"), states.count("rejected")) == (99, 1)
     assert store.verify().problem is None
     store.close()

@@ -201,7 +201,7 @@ def test_an_inventory_shows_orders_about_another_servers_tool(scan, tmp_path, fo
     known.write_text(json.dumps({"tools": [MAILER]}))
     (row,) = rows(scan([HINTS], "--json", "--beside", str(known.parent if folder else known)))
     assert row["beside"] == 1
-    assert {"inventory.foreign-tool-steered"} & {one["rule"] for one in row["findings"]}
+    assert {"inventory.foreign-tool-steered"} & {finding["rule"] for finding in row["findings"]}
     assert row["verdict"] == "block"
 
 

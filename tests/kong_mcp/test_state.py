@@ -63,7 +63,7 @@ def test_keys_are_asked_for_exactly_when_there_are_consumers(state):
     assert "key-auth" not in plugins(by_name(state("files=http://h:1/mcp")["services"])["mcp-files"])
     document = state("files=http://h:1/mcp", consumers=[Consumer("ada", "adas-key", ("finance", "ops"))])
     assert plugins(by_name(document["services"])["mcp-files"])["key-auth"]["config"]["hide_credentials"] is True
-    ada = next(one for one in document["consumers"] if one["username"] == "ada")
+    ada = next(consumer for consumer in document["consumers"] if consumer["username"] == "ada")
     assert ada["tags"] == ["group:finance", "group:ops"]
     assert ada["keyauth_credentials"] == [{"key": "adas-key"}]
 

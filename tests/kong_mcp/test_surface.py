@@ -29,7 +29,7 @@ class Desk:
     def see(self, *items, kind=ItemKind.TOOL, server="notes"):
         store = Store(str(self.path))
         self.clock += 1000
-        seen = [Sighting.of(kind, "" if kind is ItemKind.INSTRUCTIONS else name_of(kind, one), one) for one in items]
+        seen = [Sighting.of(kind, "" if kind is ItemKind.INSTRUCTIONS else name_of(kind, item), item) for item in items]
         store.observe(server, seen, rules=DEFAULT_RULES, now=self.clock)
         store.close()
 
@@ -55,7 +55,7 @@ def test_the_list_says_of_every_item_whether_it_is_open_and_why(desk):
     assert "notes tool read  (quarantined, drift" in lines[1]
     assert desk.run("surface", "list", "--state", "quarantined").splitlines() == [lines[1]]
     assert desk.run("surface", "list", "--server", "other") == "nothing was seen yet\n"
-    assert [one["name"] for one in json.loads(desk.run("surface", "list", "--json"))] == ["", "read", "write"]
+    assert [load["name"] for load in json.loads(desk.run("surface", "list", "--json"))] == ["", "read", "write"]
 
 
 @pytest.mark.requirement("REV-002")

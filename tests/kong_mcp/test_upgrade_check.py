@@ -69,8 +69,8 @@ class Site:
         assert KEY not in done.output
         told = json.loads(done.stdout)
         assert done.exit_code == (0 if told["ok"] else 1)
-        assert all(one["mend"] for one in told["checks"] if one["level"] != "ok")
-        return {one["check"]: one for one in told["checks"]}
+        assert all(check["mend"] for check in told["checks"] if check["level"] != "ok")
+        return {check["check"]: check for check in told["checks"]}
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_an_upstream_that_kong_does_not_know_is_told_once_for_an_instance(server
     with server.link() as link:
         assert link.event(instance, pdk=PDK | {"kong.service.set_upstream": b"\x08\x01"}).kind == "passed"
     lines = [one for one in server.logged("call_not_confirmed") if one["instance"] == instance]
-    assert [(one["level"], one["plugin"], one["call"], one["argument"]) for one in lines] == [
+    assert [(line["level"], line["plugin"], line["call"], line["argument"]) for line in lines] == [
         ("error", "ahead", "kong.service.set_upstream", "replicas")
     ]
     assert "knows no upstream of this name" in lines[0]["meaning"]

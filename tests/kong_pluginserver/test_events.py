@@ -225,7 +225,7 @@ def test_an_instance_that_cannot_start_is_closed_and_its_cause_logged_once(serve
         with server.link() as link:
             assert link.start("odd", {"do": "fails to start"}) is None
     causes = [one for one in server.logged("instance_not_started") if one["error"] == "RuntimeError"]
-    assert [one["plugin"] for one in causes] == ["odd"]
+    assert [cause["plugin"] for cause in causes] == ["odd"]
     assert "message" not in causes[0]
     assert "secret-token-123" not in server.log.read_text()
 

@@ -89,7 +89,7 @@ def test_none_is_sent_as_no_value_at_all():
 
 def test_what_is_logged_is_text():
     logged = struct_pb2.ListValue.FromString(sent("kong.log.err", "a", 1, None, False, "\ud800"))
-    assert [one.string_value for one in logged.values] == ["a", "1", "None", "False", "\\ud800"]
+    assert [value.string_value for value in logged.values] == ["a", "1", "None", "False", "\\ud800"]
 
 
 def test_captures_are_text():

@@ -41,7 +41,7 @@ def test_structs_are_written_as_protobuf_reads_them(given_values):
         return [without_none(one) for one in value if one is not None] if isinstance(value, list) else value
 
     clean = without_none(given_values)
-    if not any(isinstance(one, float) and math.isinf(one) for one in _leaves(clean)):
+    if not any(isinstance(leave, float) and math.isinf(leave) for leave in _leaves(clean)):
         assert MessageToDict(struct_pb2.Struct.FromString(values.encode_struct(clean))) == clean
     assert values.decode_struct(values.encode_struct(given_values)) == given_values
 

@@ -80,7 +80,7 @@ async def main(settings):
 def describe(error):
     """Name what is behind groups of exceptions."""
     if isinstance(error, BaseExceptionGroup):
-        return [describe(one) for one in error.exceptions]
+        return [describe(exception) for exception in error.exceptions]
     return f"{type(error).__name__}: {error}"
 
 

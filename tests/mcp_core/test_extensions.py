@@ -45,7 +45,7 @@ SPELLINGS = [
 
 
 def view(**access):
-    return View({Kind(kind): Access(*(tuple(one) for one in globs)) for kind, globs in access.items()})
+    return View({Kind(kind): Access(*(tuple(glob) for glob in globs)) for kind, globs in access.items()})
 
 
 @pytest.mark.requirement("SKILL-001")

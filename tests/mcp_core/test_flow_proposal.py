@@ -10,7 +10,7 @@ READS, OPEN = {"readOnlyHint": True}, {"readOnlyHint": True, "openWorldHint": Tr
 
 
 def tool(name, hints=None, arguments=(), **more):
-    schema = {"type": "object", "properties": {one: {} for one in arguments}}
+    schema = {"type": "object", "properties": {argument: {} for argument in arguments}}
     return {"name": name, "inputSchema": schema, **({"annotations": hints} if hints else {}), **more}
 
 

@@ -158,7 +158,7 @@ def test_an_unlawful_batch_is_refused_whole(batch):
 def test_a_lawful_batch_keeps_its_order():
     read = parse(text([call("a"), call("b") | {"id": "1"}, note("notifications/initialized")]))
     assert isinstance(read, Batch)
-    assert [one.params.get("name") for one in read.messages] == ["a", "b", None]
+    assert [message.params.get("name") for message in read.messages] == ["a", "b", None]
 
 
 @pytest.mark.requirement("RPC-009")

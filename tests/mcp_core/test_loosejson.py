@@ -23,7 +23,7 @@ PIECES = st.sampled_from(
     [*'{}[]:," \\', '"a"', '"id"', "1", "1e999", "NaN", "-Infinity", "null", "\\u", "d83d", "\\ude00", '{"a":1,"a":2}']
 )
 TEXTS = st.lists(PIECES | st.binary(max_size=3), max_size=20).map(
-    lambda pieces: b"".join(one.encode() if isinstance(one, str) else one for one in pieces)
+    lambda pieces: b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
 )
 
 

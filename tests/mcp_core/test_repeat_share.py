@@ -53,6 +53,6 @@ def test_only_a_hint_that_is_true_says_so(annotations, may):
 @pytest.mark.requirement("LIVE-005")
 def test_calls_and_reads_go_through_the_sidecar_where_they_may_be_repeated_and_nothing_else_does():
     methods = ("tools/call", "resources/read", "prompts/get", "completion/complete")
-    assert [Inspection(repeats=True).takes(one) for one in methods] == [True, True, False, False]
-    assert [Inspection(secrets=Mode.FLAG).takes(one) for one in methods] == [True, False, True, False]
-    assert not any(Inspection().takes(one) for one in methods)
+    assert [Inspection(repeats=True).takes(method) for method in methods] == [True, True, False, False]
+    assert [Inspection(secrets=Mode.FLAG).takes(method) for method in methods] == [True, False, True, False]
+    assert not any(Inspection().takes(method) for method in methods)

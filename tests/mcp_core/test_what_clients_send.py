@@ -180,7 +180,7 @@ class TestWholeFloats:
         ping = b'{"jsonrpc":"2.0","id":%b,"method":"ping"}'
         batch = parse(b"[" + ping % b"1.0" + b"," + ping % b"2" + b"]")
         assert isinstance(batch, Batch)
-        assert [one.id for one in batch.messages] == [1, 2]
+        assert [message.id for message in batch.messages] == [1, 2]
         assert isinstance(parse(b"[" + ping % b"1.0" + b"," + ping % b"1" + b"]"), Reject)
         assert parse(b'{"jsonrpc":"2.0","id":3.0,"result":{}}') == Response(3, {}, None)
 

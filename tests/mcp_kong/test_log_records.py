@@ -21,7 +21,7 @@ def said(config, message, headers=LEGACY, consumer=ANN, *, answers=True):
     """Return what the guard put into the record of one request, under its only key."""
     side = KongSide(json.dumps(message).encode(), headers, consumer=consumer, answers=answers)
     Guard(config).access(side.pdk)
-    ((_, value),) = [one for one in side.arguments("log.set_serialize_value") if one[0] == "mcp"]
+    ((_, value),) = [argument for argument in side.arguments("log.set_serialize_value") if argument[0] == "mcp"]
     return value
 
 

@@ -170,7 +170,8 @@ def test_without_a_snapshot_that_can_be_read_everything_that_names_an_item_is_re
         assert side.arguments("log.set_serialize_value")[0][1]["reason"] == Reason.NO_SNAPSHOT
     assert ask(guard(), "tools/list", {}).exit is None
     assert [
-        one.message.startswith(f"the snapshot {path} is not used, so every item is refused: ") for one in caplog.records
+        record.message.startswith(f"the snapshot {path} is not used, so every item is refused: ")
+        for record in caplog.records
     ] == [True]
 
 
@@ -242,8 +243,10 @@ def test_the_last_good_file_stays_in_force_while_another_one_cannot_be_read(path
         clock.now += 1
         assert reader.refusal("notes", Kind.TOOL, "open") is None
         assert reader.refusal("notes", Kind.TOOL, "drifted") is Reason.UNAPPROVED_ITEM
-    assert [one.message for one in caplog.records if "that of generation 1 stays in force" in one.message] != []
-    assert len([one for one in caplog.records if one.levelno >= logging.WARNING]) == 1
+    assert [
+        record.message for record in caplog.records if "that of generation 1 stays in force" in record.message
+    ] != []
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
     if damage == "a folder":
         path.rmdir()
     write(path, {}, generation=2)
@@ -260,7 +263,7 @@ def test_where_there_is_no_file_everything_is_closed_until_one_is_there_again(pa
     for _ in range(3):
         clock.now += CHECK_SECONDS
         assert reader.refusal("notes", Kind.TOOL, "open") is Reason.NO_SNAPSHOT
-    (told,) = [one.message for one in caplog.records if one.levelno >= logging.WARNING]
+    (told,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert told == f"the snapshot {path} is not used, so every item is refused: there is no such file"
     path.with_suffix(".aside").rename(path)
     clock.now += 2 * MISS_SECONDS

@@ -114,7 +114,7 @@ def test_a_file_that_was_cut_short_is_replaced_by_the_next_process(folder, polic
     (folder / DIGEST).write_bytes(CONTENT[:1])
     assert policies.has(DIGEST, CONTENT)
     assert (folder / DIGEST).read_bytes() == CONTENT
-    assert [one.name for one in folder.iterdir()] == [DIGEST]
+    assert [path.name for path in folder.iterdir()] == [DIGEST]
 
 
 @pytest.mark.requirement("SEAL-070")
@@ -125,7 +125,7 @@ def test_files_that_no_guard_names_any_more_go_and_those_in_use_are_touched(fold
     os.utime(folder / "unused", (1, 1))
     assert policies.has(DIGEST, CONTENT)
     assert policies.has(terms_digest(b"new"), b"new")
-    assert {one.name for one in folder.iterdir()} == {DIGEST, terms_digest(b"new")}
+    assert {path.name for path in folder.iterdir()} == {DIGEST, terms_digest(b"new")}
 
 
 @pytest.mark.requirement("SEAL-070")

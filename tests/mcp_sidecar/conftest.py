@@ -202,8 +202,10 @@ def asked(era: Era, version: str, flat: dict[str, Any], body: bytes) -> Question
     if http_method == "GET":
         return Question(era, version, flat.get("place", Place.GET))
     if method == "batch":
-        members = [one for one in json.loads(body) if "id" in one and "method" in one]
-        return Question(era, version, asked=tuple(Asked(one["id"], one["method"]) for one in members), batch=True)
+        members = [load for load in json.loads(body) if "id" in load and "method" in load]
+        return Question(
+            era, version, asked=tuple(Asked(member["id"], member["method"]) for member in members), batch=True
+        )
     nothing = id_ is None or method in NOTHING_ASKED or method.startswith("notifications/")
     place = Place.LISTEN if method == "subscriptions/listen" else Place.POST
     return Question(era, version, place, () if nothing else (Asked(id_, method),))

@@ -76,7 +76,7 @@ def tests_of(module: str) -> list[str]:
     package, _, name = module.rpartition(".")
     imports = re.compile(rf"(?m)^(?:from {re.escape(module)} import|from {re.escape(package)} import .*\b{name}\b)")
     files = sorted((ROOT / "tests" / "mcp_core").rglob("test_*.py"))
-    return [str(one.relative_to(ROOT)) for one in files if imports.search(one.read_text(encoding="utf-8"))]
+    return [str(file.relative_to(ROOT)) for file in files if imports.search(file.read_text(encoding="utf-8"))]
 
 
 def copy_tree(folder: Path) -> None:

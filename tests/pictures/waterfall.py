@@ -22,9 +22,9 @@ class Bar(NamedTuple):
 
 def waterfall(title, told, bars):
     """Return an SVG document. `told` says below the title what is to be seen."""
-    zero = min(one.begin for one in bars)
-    length = max(one.begin + one.took for one in bars) - zero
-    rows = list(_tree(bars, {one.id for one in bars}))
+    zero = min(bar.begin for bar in bars)
+    length = max(bar.begin + bar.took for bar in bars) - zero
+    rows = list(_tree(bars, {bar.id for bar in bars}))
     services = list(dict.fromkeys(one.service for _, one in rows))
     height = _TOP + _ROW * len(rows) + _BOTTOM
     scale = (_WIDTH - _LEFT - _RIGHT) / length

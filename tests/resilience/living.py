@@ -65,7 +65,7 @@ def live(running, server, *, python, typescript, pause, disturb):
 
 
 async def _pythons(running, server, count, pause, seen, opened, over):
-    names = itertools.cycle([one.name for one in CONSUMERS])
+    names = itertools.cycle([consumer.name for consumer in CONSUMERS])
     turns, waiting = asyncio.Semaphore(8), [count]
 
     async def one(name):
@@ -103,7 +103,7 @@ async def _called(client, seen):
 
 
 def _start_nodes(running, server, count, pause):
-    keys = [running.key(one.name) for one in CONSUMERS]
+    keys = [running.key(consumer.name) for consumer in CONSUMERS]
     settings = {"modules": str(MODULES), "url": running.url(server), "keys": keys, "count": count, "pause": pause}
     command = [str(node()), str(NODE_SESSIONS), json.dumps(settings)]
     pipe = subprocess.PIPE

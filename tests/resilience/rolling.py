@@ -49,7 +49,7 @@ class TwoSidecars(OwnKong):
         agents.write_text(yaml.safe_dump({"_format_version": "3.0", "consumers": [agent]}))
         self.load(deck / "shared.yaml", deck / "answers.yaml", server, agents)
         state = yaml.safe_load(self.state.read_text())
-        others = [one.port for one in self.others]
+        others = [other.port for other in self.others]
         more = {"mcp-sidecar": [self.second_port], "mcp-notes": others, "mcp-notes-sessions": others}
         for upstream in state["upstreams"]:
             for port in more.get(upstream["name"], ()):

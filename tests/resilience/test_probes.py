@@ -98,6 +98,6 @@ def test_a_server_without_a_replica_that_is_well_is_refused_at_once_with_why_and
         assert refused().json()["error"]["data"] == {"reason": "no-replica"}
         assert replica.executed == executed
         others = answers(client, running, "page", IN_A_ROW)
-        assert all(one.isdigit() for one in others), others
+        assert all(other.isdigit() for other in others), others
         replica.mood = "well"
         wait_for(lambda: answers(client, running, "alone") == [str(replica.port)], lambda: "it does not come back")

@@ -73,7 +73,7 @@ class Stand:
         """Have a look at a server find these tools, a minute after the last one."""
         self.clock += later
         with self.store() as store:
-            seen = [Sighting.of(kind, one["name"], one) for one in tools]
+            seen = [Sighting.of(kind, tool["name"], tool) for tool in tools]
             store.observe(name, seen, rules=DEFAULT_RULES, now=self.clock)
             store.looked(name, "seen", self.clock)
 
@@ -89,8 +89,8 @@ class Stand:
             yield store
 
     def names(self, viewer):
-        return [one.name for one in self.catalog.entries(viewer)]
+        return [entry.name for entry in self.catalog.entries(viewer)]
 
     def tools(self, viewer, name):
         found = self.catalog.entry(viewer, name)
-        return None if found is None else {one.name: one.state for one in found.items}
+        return None if found is None else {item.name: item.state for item in found.items}

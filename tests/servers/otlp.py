@@ -35,7 +35,7 @@ def metrics_receiver(status=200):
 
     def take(body):
         told = ExportMetricsServiceRequest.FromString(body).resource_metrics
-        several = [one for resource in told for scope in resource.scope_metrics for one in scope.metrics]
+        several = [metric for resource in told for scope in resource.scope_metrics for metric in scope.metrics]
         deliveries.append({one.name: one for one in several})
 
     with _listening(take, status) as address:

@@ -38,7 +38,7 @@ class House:
             kong_url=self.kong_url,
             catalog=self.stand.catalog,
             surfaces=self.stand.surfaces,
-            is_cut_off=lambda one: one.id in self.cut_off,
+            is_cut_off=lambda setting: setting.id in self.cut_off,
         )
         self.finder = portal.finder
         self.app = Starlette(routes=portal.routes())

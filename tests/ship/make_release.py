@@ -117,7 +117,7 @@ def tried(wheel: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bin_folder = installed(Path(folder), parts(), wheel)
         pip = (bin_folder / "python", "-m", "pip", "--disable-pip-version-check")
-        listed = {one["name"].lower().replace("_", "-") for one in json.loads(run(*pip, "list", "--format", "json"))}
+        listed = {load["name"].lower().replace("_", "-") for load in json.loads(run(*pip, "list", "--format", "json"))}
         if more := listed - set(parts()) - {"kong-mcp", "pip", "setuptools"}:
             raise SystemExit(f"the wheel alone pulls in {', '.join(sorted(more))}")
         run(bin_folder / "kong-mcp", "unpack", Path(folder) / "unpacked", cwd=folder)

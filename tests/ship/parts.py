@@ -37,9 +37,9 @@ def parts(*extras: str) -> dict[str, Part]:
             continue
         seen.add((name, chosen))
         needs = [one for one in map(Requirement, distribution(name).requires or []) if _here(one, chosen)]
-        open_ones += [(one.name, frozenset(one.extras)) for one in needs]
+        open_ones += [(need.name, frozenset(need.extras)) for need in needs]
         before = found[name].needs if name in found else ()
-        names = {*before, *(canonicalize_name(one.name) for one in needs)}
+        names = {*before, *(canonicalize_name(need.name) for need in needs)}
         found[name] = Part(name, distribution(name).version, licence(name), tuple(sorted(names)))
     return dict(sorted(found.items()))
 

@@ -86,13 +86,17 @@ def test_the_bill_of_materials_names_each_package_with_its_licence_and_nothing_t
     found = parts(*EXTRAS)
     bill = make_release.sbom(found, set(parts()), "1700000000")
     assert bill == make_release.sbom(found, set(parts()), "1700000000")
-    refs = [one["bom-ref"] for one in bill["components"]]
+    refs = [component["bom-ref"] for component in bill["components"]]
     assert len(set(refs)) == len(refs) == len(found)
-    for one in bill["dependencies"][1:]:
-        assert set(one["dependsOn"]) <= set(refs), one
-    scopes = {one["name"]: one["scope"] for one in bill["components"]}
+    for dependency in bill["dependencies"][1:]:
+        assert set(dependency["dependsOn"]) <= set(refs), dependency
+    scopes = {component["name"]: component["scope"] for component in bill["components"]}
     assert (scopes["cryptography"], scopes["sqlalchemy"]) == ("required", "optional")
-    assert not [one["name"] for one in bill["components"] if one["licenses"][0]["license"]["name"] == "not stated"]
+    assert not [
+        component["name"]
+        for component in bill["components"]
+        if component["licenses"][0]["license"]["name"] == "not stated"
+    ]
     assert json.loads(json.dumps(bill)) == bill
 
 

@@ -33,7 +33,7 @@ def proof(kit, token, *, key=KEY, method="POST", url=None, header=None, signer=N
         "ath": b64(hashlib.sha256(token.encode()).digest()),
     } | changed
     parts = [{name: value for name, value in one.items() if value is not None} for one in (said, claims)]
-    signed = ".".join(b64(json_of(one)) for one in parts)
+    signed = ".".join(b64(json_of(part)) for part in parts)
     return f"{signed}.{b64(ALGORITHMS[algorithm].sign(signed.encode(), private_keys()[signer or key]))}"
 
 

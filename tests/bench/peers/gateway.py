@@ -40,7 +40,9 @@ class Door:
 
     def used(self):
         """Return the seconds of the processor that the gateway has used so far, without the server behind it."""
-        found = {one for pid in self.pids for one in descendants(pid, self.behind)} if self.behind else set()
+        found = (
+            {descendant for pid in self.pids for descendant in descendants(pid, self.behind)} if self.behind else set()
+        )
         return processors_of(*self.pids) - processors_of(*found - set(self.pids))
 
     @property

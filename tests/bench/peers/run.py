@@ -71,7 +71,7 @@ def _drawn(entries, found, counts):
         return None
     title = f"tools/call through a gateway, {count} connections, every answer checked"
     across = "calls a second for each core that the gateway uses (logarithmic)"
-    return bars(title, across, sorted(values, key=lambda one: -one[2]))
+    return bars(title, across, sorted(values, key=lambda value: -value[2]))
 
 
 if __name__ == "__main__":

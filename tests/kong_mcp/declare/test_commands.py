@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def run(*arguments, **options):
-    return CliRunner().invoke(main, [str(one) for one in arguments], **options)
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], **options)
 
 
 @pytest.mark.requirement("FILE-010")
@@ -195,7 +195,7 @@ def test_what_is_in_the_state_may_be_chosen(folder, tmp_path):
     def state(*options):
         return yaml.safe_load(run("deck", "render", folder, *options).stdout)
 
-    assert [one["name"] for one in state()["plugins"]] == ["mcp-answers"]
+    assert [plugin["name"] for plugin in state()["plugins"]] == ["mcp-answers"]
     assert "plugins" not in state("--no-answers")
     alone = state("--no-shared")
     assert "consumers" not in alone
@@ -296,7 +296,7 @@ def test_nothing_is_listed_while_a_file_must_be_mended_or_the_list_is_stale(fold
 def logging(state):
     """Return the log plugins of a state by service."""
     return {
-        service["name"]: [one["name"] for one in service.get("plugins", ()) if one["name"] == "http-log"]
+        service["name"]: [plugin["name"] for plugin in service.get("plugins", ()) if plugin["name"] == "http-log"]
         for service in state["services"]
     }
 
@@ -306,7 +306,7 @@ def test_mcp_answers_tells_the_collector_when_it_is_asked_for(folder):
     plain = yaml.safe_load(run("deck", "render", folder).stdout)
     collected = yaml.safe_load(run("deck", "render", "--collector", folder).stdout)
     (quiet,), (answers,) = (
-        [one for one in state["plugins"] if one["name"] == "mcp-answers"] for state in (plain, collected)
+        [plugin for plugin in state["plugins"] if plugin["name"] == "mcp-answers"] for state in (plain, collected)
     )
     assert "collector" not in quiet["config"]
     collector = answers["config"]["collector"]
@@ -325,8 +325,8 @@ def test_without_mcp_answers_an_http_log_of_each_server_tells_and_leaves_out_wha
         "custom_fields_by_lua"
     ].keys()
     assert logging(collected) == {"mcp-internal": [], "mcp-internal-stream": [], "mcp-weather": ["http-log"]}
-    weather = next(one for one in collected["services"] if one["name"] == "mcp-weather")
-    assert {tag for one in weather["plugins"] for tag in one["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}
+    weather = next(service for service in collected["services"] if service["name"] == "mcp-weather")
+    assert {tag for plugin in weather["plugins"] for tag in plugin["tags"]} == {"kong-mcp", "kong-mcp-server-weather"}
 
 
 @pytest.mark.requirement("TEL-011")

@@ -59,8 +59,8 @@ def test_the_record_says_what_the_file_says_and_a_successor_that_is_nowhere_is_w
     assert (warning.warning, "other is no server here" in str(warning)) == (True, True)
     (tmp_path / "other.yaml").write_text("name: other\nreplicas: ['https://h/mcp']\nauth: []\n", encoding="utf-8")
     folder = read_folder([tmp_path])
-    assert not any(one.where == "successor" for one in folder.problems)
-    assert [record_of(one).auth for one in folder.servers] == [(), ("key-auth",)]
+    assert not any(problem.where == "successor" for problem in folder.problems)
+    assert [record_of(server).auth for server in folder.servers] == [(), ("key-auth",)]
 
 
 @pytest.mark.requirement("FILE-240")
@@ -288,7 +288,7 @@ def text(name, *more):
 def test_servers_that_share_nothing_are_good_and_sorted(folder):
     read, found = folder(z=text("a"), y=text("b", "path: /team/b"))
     assert found == []
-    assert [one.name for one in read.servers] == ["a", "b"]
+    assert [server.name for server in read.servers] == ["a", "b"]
 
 
 @pytest.mark.requirement("FILE-005")

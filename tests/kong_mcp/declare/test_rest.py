@@ -105,7 +105,9 @@ def test_an_api_is_a_replica_on_loopback_and_its_secrets_are_read_where_it_is_of
     more += '  operations: ["tag:pets"]\n  limits: {answer: 5}\n'
     server, _ = written(tmp_path, more)
     document = assemble([server], shared_files(answers=False), TAG)
-    targets = [target["target"] for one in document.sections["upstreams"] for target in one.get("targets", ())]
+    targets = [
+        target["target"] for upstream in document.sections["upstreams"] for target in upstream.get("targets", ())
+    ]
     assert "127.0.0.1:9170" in targets
     assert "pets-key" not in json.dumps(document.sections)
     with pytest.raises(NoSecretError, match="no PETS_KEY, which its apikey is to be"):
@@ -125,7 +127,7 @@ def test_descriptions_beside_server_files_are_none_themselves(tmp_path):
     written(tmp_path)
     (tmp_path / "other.openapi.yaml").write_text("openapi: 3.0.3\n")
     folder = read_folder([tmp_path])
-    assert [one.name for one in folder.servers] == ["pets"]
+    assert [server.name for server in folder.servers] == ["pets"]
     assert folder.errors == []
 
 

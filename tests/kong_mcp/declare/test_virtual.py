@@ -70,7 +70,7 @@ def entity(state, kind, name):
 )
 def test_what_cannot_be_is_said_with_its_place(text, where, said):
     problems = folder(WEATHER, text).errors
-    assert any(one.where == where and said in one.text for one in problems), problems
+    assert any(problem.where == where and said in problem.text for problem in problems), problems
 
 
 @pytest.mark.requirement("VIRT-004")
@@ -88,7 +88,7 @@ def test_a_virtual_server_opens_nothing_and_its_members_get_a_way_for_the_sideca
     guard = made.plugin_configs["mcp-guard-desk"]
     assert (guard["members"], guard["upstream"]) == (["weather"], "closed")
     assert guard["tools"] == {"allow": ["*"]}
-    assert not any("desk" in one["name"] for one in made.sections["upstreams"])
+    assert not any("desk" in upstream["name"] for upstream in made.sections["upstreams"])
     acting = entity(made, "services", "acting-weather")
     assert [one["name"] for one in acting["plugins"]] == ["rate-limiting"]
     assert acting["protocol"] == "https"
@@ -109,7 +109,7 @@ def test_only_who_asks_nobody_is_asked_for_anyone():
 @pytest.mark.requirement("VIRT-004")
 def test_who_is_no_member_has_no_such_way():
     made = state(WEATHER, WEATHER.replace("weather", "other"), "name: desk\nservers: [weather]\n")
-    names = {one["name"] for one in made.sections["services"]}
+    names = {service["name"] for service in made.sections["services"]}
     assert "acting-weather" in names
     assert not {"acting-other", "acting-desk"} & names
 
@@ -120,7 +120,7 @@ GUARDED = "name: desk\nservers: [weather]\nflow: {mode: enforce, labels: [{serve
 
 @pytest.mark.requirement("FLOW-101")
 def test_a_virtual_servers_guard_gets_the_labels_of_its_members():
-    servers = {one.name: one for one in folder(LABELLED, GUARDED).servers}
+    servers = {server.name: server for server in folder(LABELLED, GUARDED).servers}
     flow = servers["desk"].guard["flow"]
     assert flow["mode"] == "enforce"
     assert flow["window"] == 90
@@ -145,7 +145,7 @@ def test_the_example_of_the_docs_can_be_used():
     page = (ROOT / "docs" / "flow-rules.md").read_text(encoding="utf-8")
     found = folder(*re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     assert not found.problems
-    desk = next(one for one in found.servers if one.name == "desk")
+    desk = next(server for server in found.servers if server.name == "desk")
     flow = FlowRules.from_json(desk.guard["flow"])
     assert flow.labels_of("mail", Kind.TOOL, "read_inbox").reads == BOTH
     assert flow.labels_of("mail", Kind.TOOL, "send_report").external

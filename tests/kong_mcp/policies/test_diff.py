@@ -264,7 +264,7 @@ def test_what_each_caller_gains_and_loses_is_what_the_two_policies_say(before, a
                     assert said is changed, (name, item, direction)
     if any(shows(new, one, "zz") and not shows(old, one, "zz") for one in (principal(None), principal(None, ["g"]))):
         # Nobody offers it yet, and a glob that is added stands for it.
-        assert any(one.direction == "gain" for one in found.globs)
+        assert any(glob.direction == "gain" for glob in found.globs)
 
 
 def shows(state, who, name):

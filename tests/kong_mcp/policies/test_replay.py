@@ -43,7 +43,7 @@ def denied(name="pay", **more):
 
 def words(recorded, new, old=None):
     found = replay({recorded: 3}, new, old)
-    return [one.word for one in found.changes] or list(found.left_out)
+    return [change.word for change in found.changes] or list(found.left_out)
 
 
 @pytest.mark.requirement("REPLAY-001")
@@ -226,7 +226,7 @@ def test_a_table_says_which_calls_of_whom(run):
 @pytest.mark.requirement("REPLAY-004")
 def test_programs_get_json_and_pull_requests_markdown(run):
     told = json.loads(run("--store", "store.db", "--json"))
-    assert [(one["word"], one["name"], one["calls"]) for one in told["changes"]] == [
+    assert [(change["word"], change["name"], change["calls"]) for change in told["changes"]] == [
         ("lost", "read", 90),
         ("lost", "|x`", 2),
         ("gained", "list", 5),

@@ -80,7 +80,7 @@ def test_numbers_are_written_as_ecmascript_writes_them():
     source = random.Random(8785)
     doubles = [struct.unpack(">d", source.randbytes(8))[0] for _ in range(20_000)]
     doubles += [float(f"{source.randrange(10**6)}e{power}") for power in range(-12, 26) for _ in range(20)]
-    doubles = [one for one in doubles if math.isfinite(one)]
+    doubles = [double for double in doubles if math.isfinite(double)]
     script = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"
     done = subprocess.run(["node", "-e", script], input=json.dumps(doubles), capture_output=True, text=True, check=True)
     assert canonical(doubles).split(",") == done.stdout.split(",")

@@ -82,8 +82,8 @@ COSTLY = {
 def test_what_is_said_once_and_meant_many_times_takes_bounded_work(costly):
     description = costly()
     with contextlib.suppress(OpenApiError):
-        for one in found(**description).tools:
-            assert len(json.dumps(one.item)) < LARGEST
+        for tool in found(**description).tools:
+            assert len(json.dumps(tool.item)) < LARGEST
 
 
 @pytest.mark.requirement("REST-024")

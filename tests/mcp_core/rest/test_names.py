@@ -9,7 +9,7 @@ from servers.openapi import found, only, operation, parameter
 @pytest.mark.requirement("REST-002")
 def test_operations_of_the_same_id_both_lose_it():
     paths = {"/a": {"get": operation("take")}, "/b": {"get": operation("take"), "post": operation("make")}}
-    names = [one.name for one in found(paths).tools]
+    names = [tool.name for tool in found(paths).tools]
     assert len(set(names)) == 3
     assert "take" not in names
     assert names[2] == "make"
@@ -26,7 +26,7 @@ def test_no_id_is_made_to_take_the_name_of_another_operation():
     bait = {"/b": {"get": operation(f"take_{digest}")}, "/c": {"get": operation(f"take_{digest}__{digest}")}}
     for paths in (twice | bait, bait | twice):
         result = found(paths)
-        names = [one.name for one in result.tools]
+        names = [tool.name for tool in result.tools]
         assert len(set(names)) == len(names) == 2
         assert f"take_{digest}" not in names
         assert [one.name for one in result.left_out] == [f"take_{digest}"] * 2
@@ -41,7 +41,7 @@ def test_names_do_not_depend_on_the_order_of_operations():
         "/c": {"get": operation("x" * 65), "put": operation("x" * 66)},
     }
     by_way = [
-        {(one.method, one.path): one.name for one in found(p).tools} for p in (paths, dict(reversed(paths.items())))
+        {(tool.method, tool.path): tool.name for tool in found(p).tools} for p in (paths, dict(reversed(paths.items())))
     ]
     assert by_way[0] == by_way[1]
     assert len(set(by_way[0].values())) == 5
@@ -85,4 +85,4 @@ def test_names_are_short_of_plain_letters_and_the_same_whichever_operations_are_
         assert 1 <= len(one.name) <= LONGEST_NAME
         assert one.name.replace("_", "").replace("-", "").isascii()
     assert {"pets_list", "delete_b_c"} <= {one.name for one in every}
-    assert [one.name for one in found(paths, [long + "2"]).tools] == [every[1].name]
+    assert [tool.name for tool in found(paths, [long + "2"]).tools] == [every[1].name]

@@ -35,10 +35,10 @@ def test_operations_are_chosen_by_id_or_tag_and_a_word_that_chooses_none_is_told
         "/a": {"get": operation("getPet", tags=["pets"]), "post": operation("makePet", tags=["pets", "write"])},
         "/b": {"get": operation("getOrder", tags=["orders"])},
     }
-    assert [one.name for one in found(paths, ["tag:pets"]).tools] == ["getPet", "makePet"]
-    assert [one.name for one in found(paths, ["get*", "tag:wr*"]).tools] == ["getPet", "makePet", "getOrder"]
+    assert [tool.name for tool in found(paths, ["tag:pets"]).tools] == ["getPet", "makePet"]
+    assert [tool.name for tool in found(paths, ["get*", "tag:wr*"]).tools] == ["getPet", "makePet", "getOrder"]
     result = found(paths, ["getpet", "tag:Pets", "getOrder"])
-    assert [one.name for one in result.tools] == ["getOrder"]
+    assert [tool.name for tool in result.tools] == ["getOrder"]
     assert result.unmatched == ("getpet", "tag:Pets")
 
 
@@ -60,7 +60,7 @@ def test_a_reference_that_leads_nowhere_or_where_it_may_not_takes_its_operation_
         "parameters": {"a": {"$ref": "#/components/parameters/b"}, "b": {"$ref": "#/components/parameters/a"}}
     }
     result = found(paths, components=components)
-    assert [one.name for one in result.tools] == ["good"]
+    assert [tool.name for tool in result.tools] == ["good"]
     assert result.left_out[0].name == "bad"
     assert said in result.left_out[0].why
 
@@ -190,7 +190,7 @@ def test_what_an_operation_says_of_a_parameter_counts_before_what_its_path_says(
 def test_what_cannot_be_called_as_it_is_described_is_left_out_with_the_reason(path, node, said):
     paths = {path: {"post": operation("bad", **node)}, "/b": {"get": operation("good")}}
     result = found(paths, servers=[{"url": "https://api.example.com"}])
-    assert [one.name for one in result.tools] == ["good"]
+    assert [tool.name for tool in result.tools] == ["good"]
     assert said in result.left_out[0].why
 
 
@@ -242,7 +242,7 @@ def test_tools_say_what_the_methods_mean():
     paths = {
         "/a": {method: operation(method, summary="S", description="D") for method in ("get", "put", "post", "delete")}
     }
-    hints = {one.name: one.item["annotations"] for one in found(paths).tools}
+    hints = {tool.name: tool.item["annotations"] for tool in found(paths).tools}
     assert [name for name, one in hints.items() if one["readOnlyHint"]] == ["get"]
     assert [name for name, one in hints.items() if one.get("idempotentHint")] == ["put", "delete"]
     assert found(paths).tools[0].item["description"] == "S\n\nD"

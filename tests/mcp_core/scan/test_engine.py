@@ -51,7 +51,9 @@ def test_a_long_text_hides_nothing(text):
 def test_an_expression_without_its_word_boundary_is_held_to_it(text):
     (rule,) = [one for one in RULES if one.id == "settings.loosened"][:1]
     expression = Expression(rule, r"\bset", 0)
-    assert [one.span() for one in expression.places(text)] == [one.span() for one in expression.compiled.finditer(text)]
+    assert [place.span() for place in expression.places(text)] == [
+        one.span() for one in expression.compiled.finditer(text)
+    ]
 
 
 @pytest.mark.requirement("SCAN-101")
@@ -73,7 +75,10 @@ def test_any_number_of_other_words_hides_nothing(engine, before):
 
 
 EXPRESSIONS = [
-    Expression(rule, one.regex, 0, one) for rule in RULES for one in rule.patterns if not one.composed and one.hints
+    Expression(rule, pattern.regex, 0, pattern)
+    for rule in RULES
+    for pattern in rule.patterns
+    if not pattern.composed and pattern.hints
 ]
 EXAMPLES = [
     *TEXTS,
@@ -89,10 +94,10 @@ def test_hints_and_probes_dismiss_no_match():
     matched = set()
     for text in EXAMPLES:
         code = Reading((text,)).code
-        for one in EXPRESSIONS:
-            every = [found.span() for found in one.compiled.finditer(code)]
+        for expression in EXPRESSIONS:
+            every = [found.span() for found in expression.compiled.finditer(code)]
             if every:
-                matched.add(one.rule.id)
-                assert one.is_hinted_in(code), (one.text, text)
-                assert [found.span() for found in one.places(code)] == every
+                matched.add(expression.rule.id)
+                assert expression.is_hinted_in(code), (expression.text, text)
+                assert [found.span() for found in expression.places(code)] == every
     assert {"markup.role-token", "duties.call-written-out", "duties.dictated"} <= matched

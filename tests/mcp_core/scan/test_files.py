@@ -56,7 +56,7 @@ def found(uri, text, scanner=SCANNER, **more):
     content = {"uri": uri, "mimeType": PAGE if uri.startswith("ui:") else "text/plain", "text": text, **more}
     item = {"uri": uri, "contents": [content]}
     reports = scanner.scan_beside({"contents": [item]}, "s", ToolNames({}))
-    return {one.rule for one in reports[ItemKind.FILE, uri].findings}
+    return {finding.rule for finding in reports[ItemKind.FILE, uri].findings}
 
 
 @pytest.mark.requirement("APP-004")
@@ -118,7 +118,7 @@ def test_what_is_too_long_or_no_text_is_a_finding():
     assert "size.unread" in found("skill://git/x.md", "word " * MOST)
     item = {"uri": "ui://w/card", "contents": [{"uri": "ui://w/card", "mimeType": PAGE, "sha256": "0", "size": 1}]}
     reports = SCANNER.scan_beside({"contents": [item]}, "s", ToolNames({}))
-    assert {one.rule for one in reports[ItemKind.FILE, "ui://w/card"].findings} == {"files.unread"}
+    assert {finding.rule for finding in reports[ItemKind.FILE, "ui://w/card"].findings} == {"files.unread"}
 
 
 @pytest.mark.requirement("SKILL-011")

@@ -133,7 +133,7 @@ def test_everyday_output_is_not_withheld_for_its_characters(text):
     ],
 )
 def test_what_is_hidden_in_a_result_to_be_read_blocks(rule, text):
-    found = {one.rule for one in SCANNER.scan_result(text).findings if one.severity == "block"}
+    found = {finding.rule for finding in SCANNER.scan_result(text).findings if finding.severity == "block"}
     assert rule in found
 
 

@@ -108,14 +108,14 @@ def test_ids_are_unique_well_formed_and_every_rule_has_a_sentence():
 
 def test_combinations_name_traits_that_rules_have():
     known = {rule.trait for rule in (*RULES, *hidden.RULES)}
-    named = {trait for one in COMBINATIONS for group in one.traits for trait in group}
+    named = {trait for combination in COMBINATIONS for group in combination.traits for trait in group}
     assert named <= known
 
 
 def test_every_concept_is_used_and_every_weak_signal_counts_somewhere():
     text = " ".join(phrase for rule in RULES for phrase in rule.phrases)
     assert {name for name in CONCEPTS if not re.search(rf"\b{name}\b", text)} == set()
-    named = {trait for one in COMBINATIONS for group in one.traits for trait in group}
+    named = {trait for combination in COMBINATIONS for group in combination.traits for trait in group}
     assert {rule.id for rule in RULES if rule.severity is None and rule.trait not in named} == set()
 
 

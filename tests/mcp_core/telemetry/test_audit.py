@@ -60,7 +60,7 @@ def test_persons_are_kept_hashed_or_dropped():
 @pytest.mark.requirement("AUD-001")
 def test_what_is_routine_is_no_decision():
     outcomes = ["passed", "filtered", "refused", "limited", "withheld", "would-refuse", "unavailable", "flagged"]
-    found = [one for one in outcomes if matters(read(logged(said={**SAID, "outcome": one}), NOW)[0])]
+    found = [outcome for outcome in outcomes if matters(read(logged(said={**SAID, "outcome": outcome}), NOW)[0])]
     assert found == ["refused", "limited", "withheld", "would-refuse", "unavailable", "flagged"]
 
 

@@ -62,7 +62,7 @@ def test_lists_that_are_too_much_or_too_old_are_asked_for_anew(desk, kong, words
     lists(kong, words, text="x" * 4_000)
 
     def asked():
-        return sum(b'"tools/list"' in one.body for one in kong.requests)
+        return sum(b'"tools/list"' in request.body for request in kong.requests)
 
     async def work():
         async with desk() as all_:

@@ -47,7 +47,7 @@ def test_a_members_lists_are_asked_for_anew_once_for_a_change_and_not_for_each_o
 
             async def asked():
                 await all_.warm.listed("desk", "weather", ALICE)
-                return sum(b'"tools/list"' in one.body for one in kong.requests)
+                return sum(b'"tools/list"' in request.body for request in kong.requests)
 
             before, at = await asked(), time.monotonic()
             told = [all_.warm.changed("desk", "weather", ALICE, at)]

@@ -85,12 +85,12 @@ def test_a_tool_is_read_once_for_all_callers_apart_from_the_event_loop():
     finder = MemberFinder(lambda: model)
     for caller, names in ((ALICE, ()), (BOB, ()), (BOB, ("get_forecast", "read_file"))):
         found(finder, caller, offered(SAID, *names), "rain")
-    read = [one for one in model.texts if one != "rain"]
+    read = [text for text in model.texts if text != "rain"]
     # Its meaning and its name: two texts a tool.
     assert len(read) == 2 * len(SAID)
     assert threading.get_ident() not in model.threads
     found(finder, ALICE, offered(SAID | {"read_file": "Reads another text."}), "rain")
-    assert len([one for one in model.texts if one != "rain"]) == 2 * len(SAID) + 2
+    assert len([text for text in model.texts if text != "rain"]) == 2 * len(SAID) + 2
 
 
 @pytest.mark.requirement("FIND-401")

@@ -176,7 +176,9 @@ def test_what_no_label_can_name_counts_as_what_none_names(method):
 @pytest.mark.requirement("FLOW-110")
 def test_one_module_alone_makes_requests_to_members():
     folder = Path(to_members.__file__).parent
-    assert [one.name for one in sorted(folder.glob("*.py")) if re.search(r"\bRelay\(|\bFetch\(", one.read_text())] == [
+    assert [
+        path.name for path in sorted(folder.glob("*.py")) if re.search(r"\bRelay\(|\bFetch\(", path.read_text())
+    ] == [
         "relay.py",
         "to_members.py",
     ]

@@ -36,7 +36,7 @@ class Member:
         method = asked.get("method")
         if method == "tools/call" or not asked:
             texts = self.texts if asked else self.resumed
-            connection.sendall(self._words.stream_answer(*(f"data: {one}\n\n".encode() for one in texts)))
+            connection.sendall(self._words.stream_answer(*(f"data: {text}\n\n".encode() for text in texts)))
             return
         if "id" not in asked:
             connection.sendall(self._words.json_answer(b"", status="202 Accepted"))
@@ -177,4 +177,4 @@ def test_a_long_text_is_read_and_written_apart_from_the_event_loop(member, heard
     monkeypatch.setattr(relay, "written", noting(relay.written))
     member.texts = [asks(params=json.dumps({"message": "x" * size})), DONE]
     heard()
-    assert [one != threading.get_ident() for one in threads] == [apart, apart]
+    assert [thread != threading.get_ident() for thread in threads] == [apart, apart]

@@ -72,7 +72,9 @@ def two_members(kong, words, on_call):
 
 def sent(kong, what):
     """Return to which members something was sent, in which session."""
-    return [(one.path.split("/")[2], one.headers["mcp-session-id"][0]) for one in kong.requests if what(one)]
+    return [
+        (request.path.split("/")[2], request.headers["mcp-session-id"][0]) for request in kong.requests if what(request)
+    ]
 
 
 async def whole(answer):

@@ -91,8 +91,8 @@ class Names:
 
     async def resolve(self, host, port=0, family=socket.AF_INET):
         return [
-            {"hostname": host, "host": one, "port": port, "family": family, "proto": 0, "flags": 0}
-            for one in self._addresses
+            {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": 0}
+            for address in self._addresses
         ]
 
     async def close(self):

@@ -191,7 +191,7 @@ def test_issuers_are_read_from_the_environment():
     ).auth
     assert settings.issuers == {"https://a.example": None, "https://b.example/x": "https://b.example/keys"}
     assert (settings.issuer_refresh, settings.issuer_keep) == (30.0, 3600.0)
-    assert [str(one) for one in settings.issuer_networks] == ["10.1.0.0/16", "::1/128"]
+    assert [str(issuer_network) for issuer_network in settings.issuer_networks] == ["10.1.0.0/16", "::1/128"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def test_items_are_those_that_the_viewer_could_use_now(stand):
     assert (hers.item(ItemKind.TOOL, "poison"), hers.item(ItemKind.TOOL, "erase"), hers.policy) == (None, None, None)
     assert dict(hers.states) == {"open": 1}
     assert not hers.rules
-    assert [change.name for one in hers.versions for change in one.changes] == ["read"]
+    assert [change.name for version in hers.versions for change in version.changes] == ["read"]
 
 
 @pytest.mark.anyio
@@ -142,9 +142,9 @@ async def test_versions_are_what_was_offered_from_when_on(stand):
     stand.see("notes", CHANGED, ERASE, later=86_400_000)
     await stand.catalog.refresh()
     newest, middle, oldest = stand.catalog.versions(READS, "notes")
-    assert [(one.kind, one.name, one.before) for one in oldest.changes] == [(ItemKind.TOOL, "read", None)]
-    assert [one.name for one in middle.changes] == ["erase"]
-    assert [(one.name, one.before) for one in newest.changes] == [("read", oldest.changes[0].after.digest)]
+    assert [(change.kind, change.name, change.before) for change in oldest.changes] == [(ItemKind.TOOL, "read", None)]
+    assert [change.name for change in middle.changes] == ["erase"]
+    assert [(change.name, change.before) for change in newest.changes] == [("read", oldest.changes[0].after.digest)]
     assert oldest.at == first
     assert oldest.version.startswith("2027.1.15-x")
     assert middle.version.startswith("2027.1.16-x")
@@ -170,15 +170,15 @@ async def test_what_the_last_look_did_not_find_is_gone(stand):
     stand.see("notes", READ, ERASE)
     stand.see("notes", READ, later=600_000)
     await stand.catalog.refresh()
-    assert {one.name: one.gone for one in stand.catalog.entry(BOB, "notes").items} == {"read": False, "erase": True}
+    assert {item.name: item.gone for item in stand.catalog.entry(BOB, "notes").items} == {"read": False, "erase": True}
     stand.see("notes", READ, ERASE, later=600_000)
     await stand.catalog.refresh()
-    assert not any(one.gone for one in stand.catalog.entry(BOB, "notes").items)
+    assert not any(item.gone for item in stand.catalog.entry(BOB, "notes").items)
     # A look that saw nothing says nothing of items.
     with stand.store() as store:
         store.looked("notes", "timeout", stand.clock + 3_600_000)
     await stand.catalog.refresh()
-    assert not any(one.gone for one in stand.catalog.entry(BOB, "notes").items)
+    assert not any(item.gone for item in stand.catalog.entry(BOB, "notes").items)
     assert stand.catalog.entry(BOB, "notes").look.outcome == "timeout"
 
 

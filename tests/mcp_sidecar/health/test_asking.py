@@ -34,7 +34,7 @@ def drip(_message, write):
 
 
 def stream(*events):
-    return say(head("text/event-stream") + b"".join(b"data: %s\n\n" % one for one in events))
+    return say(head("text/event-stream") + b"".join(b"data: %s\n\n" % event for event in events))
 
 
 SERVERS = {

@@ -27,7 +27,7 @@ def test_a_listing_holds_children_of_open_skills_alone_and_none_of_their_words()
     ]
     message = {"result": {"resources": children}}
     assert Directory([ROOT], enforce=False).revise(message)
-    assert [one["name"] for one in message["result"]["resources"]] == ["scripts", "git", "SKILL.md", "x"]
+    assert [resource["name"] for resource in message["result"]["resources"]] == ["scripts", "git", "SKILL.md", "x"]
 
 
 @pytest.mark.requirement("SKILL-010")

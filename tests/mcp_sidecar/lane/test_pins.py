@@ -55,7 +55,7 @@ def node(start, tmp_path, kong, words):
             return self.guard.ask(pins=pins, **changes)
 
         def tools(self, *tools, **changes):
-            return [one["name"] for one in self.ask({"tools": list(tools)}, **changes).json["result"]["tools"]]
+            return [tool["name"] for tool in self.ask({"tools": list(tools)}, **changes).json["result"]["tools"]]
 
         def snapshot(self):
             return read_file(self.snapshot_path.read_bytes(), [words.key], msgspec.msgpack.decode)

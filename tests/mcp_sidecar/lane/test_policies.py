@@ -35,7 +35,7 @@ def test_a_list_is_filtered_by_the_policy_that_its_guard_names(start, kong, word
     for _ in range(2):
         kong.answers(words.json_answer(words.result("secret", "keep")))
         answer = named(node, words)
-        assert [one["name"] for one in answer.json["result"]["tools"]] == ["keep"]
+        assert [tool["name"] for tool in answer.json["result"]["tools"]] == ["keep"]
 
 
 @pytest.mark.requirement("SEAL-070")
@@ -52,7 +52,7 @@ def test_without_that_policy_a_list_is_refused_with_what_to_do(start, kong, word
     assert kong.requests == []
     (folder / DIGEST).write_bytes(CONTENT)
     kong.answers(words.json_answer(words.result("secret", "keep")))
-    assert [one["name"] for one in named(node, words).json["result"]["tools"]] == ["keep"]
+    assert [tool["name"] for tool in named(node, words).json["result"]["tools"]] == ["keep"]
 
 
 @pytest.mark.requirement("SEAL-070")
@@ -69,7 +69,7 @@ def test_no_more_policies_are_kept_than_so_many(folder):
         digests.append(terms_digest(content))
         (folder / digests[-1]).write_bytes(content)
         assert reader.terms(digests[-1]) is not None
-    for one in folder.iterdir():
-        one.unlink()
+    for path in folder.iterdir():
+        path.unlink()
     assert reader.terms(digests[0]) is None
     assert reader.terms(digests[1]) is not None

@@ -268,9 +268,9 @@ def test_a_listener_stays_hears_that_lists_may_have_changed_and_what_it_may_see_
         assert told == ["notifications/tools/list_changed", "notifications/resources/list_changed"]
         assert "new-1" in event(stream)
     subscribed = [
-        (one.headers["mcp-session-id"][0], json.loads(one.body)["params"]["uri"])
-        for one in kong.requests
-        if b"resources/subscribe" in one.body
+        (request.headers["mcp-session-id"][0], json.loads(request.body)["params"]["uri"])
+        for request in kong.requests
+        if b"resources/subscribe" in request.body
     ]
     assert subscribed[2:] == [("new-1", "note://a")]
 

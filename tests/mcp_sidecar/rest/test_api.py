@@ -67,7 +67,7 @@ def test_an_agent_is_shown_the_chosen_operations_and_calls_them(tmp_path):
         )
     assert hello["result"]["protocolVersion"] == "2025-06-18"
     assert hello["result"]["serverInfo"] == {"name": "pets", "version": "2.1.0"}
-    assert [one["name"] for one in listed["result"]["tools"]] == ["getPet", "putPet"]
+    assert [tool["name"] for tool in listed["result"]["tools"]] == ["getPet", "putPet"]
     assert text(got) == '{"at": "/v1/pets/%C3%A4%201"}'
     assert "isError" not in put["result"]
     assert hidden["error"]["code"] == -32602
@@ -254,7 +254,7 @@ def test_another_document_is_fetched_only_where_it_is_named(tmp_path):
         schemas = {"Pet": {"$ref": where + "#/Pet"}}
         file = described(tmp_path, {**PETS, "components": {"schemas": schemas}})
         (listed,) = ask(RestServer("pets", file, api.url), request("tools/list"), networks=LOOPBACK)
-        assert [one["name"] for one in listed["result"]["tools"]] == ["getPet", "deletePet"]
+        assert [tool["name"] for tool in listed["result"]["tools"]] == ["getPet", "deletePet"]
         assert api.asked == []
         named = RestServer("pets", file, api.url, references=(where,))
         (listed,) = ask(named, request("tools/list"), networks=LOOPBACK)

@@ -38,7 +38,7 @@ def test_names_are_split_as_programmers_join_them(text, words):
     ],
 )
 def test_forms_of_one_word_are_one(forms):
-    assert len({stem(one) for one in forms}) == 1
+    assert len({stem(form) for form in forms}) == 1
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_scripts_without_spaces_are_taken_by_pairs():
 
 @given(st.text())
 def test_any_text_has_words(text):
-    assert all(one for one in terms(text))
+    assert all(term for term in terms(text))
 
 
 @pytest.mark.requirement("FIND-301")
@@ -67,7 +67,7 @@ def test_any_text_has_words(text):
     ],
 )
 def test_a_query_is_divided_however_its_blanks_are_written(query, parts):
-    assert [one.strip() for one in clauses(query)] == parts
+    assert [clause.strip() for clause in clauses(query)] == parts
 
 
 @pytest.mark.requirement("FIND-301")

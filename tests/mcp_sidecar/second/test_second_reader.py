@@ -185,7 +185,7 @@ def test_the_text_is_one_string_of_data_behind_a_fixed_prompt(node):
     node.read_until(node.words, second_key="k" * 24)
     headers, body, text = node.model.asked[-1]
     assert json.loads(text)["description"] == hostile
-    assert [one["role"] for one in body["messages"]] == ["system", "user"]
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
     assert body["messages"][0]["content"] == INSTRUCTIONS
     assert body["messages"][1]["content"].isascii()
     assert body["response_format"]["json_schema"]["strict"] is True
@@ -365,7 +365,7 @@ def test_a_running_sidecar_has_new_items_read_and_hides_what_steers(start, tmp_p
     kong.answers(words.json_answer(json.dumps({"jsonrpc": "2.0", "id": 7, "result": {"tools": tools}}).encode()))
 
     def shown():
-        return [one["name"] for one in json.loads(guard.ask(pins="enforce").body)["result"]["tools"]]
+        return [tool["name"] for tool in json.loads(guard.ask(pins="enforce").body)["result"]["tools"]]
 
     assert shown() == ["book", "list"]  # no answer waits for a model
     words.until(lambda: shown() == ["list"])

@@ -35,7 +35,9 @@ def test_an_item_that_changes_at_every_look_goes_on_being_seen_and_told_of(store
     standing = store.standing(notes.id())
     assert not standing.open
     # The version that changes are weighed against is the one that was approved.
-    assert [one.digest for one in standing.versions if one.state is State.APPROVED] == [dated(notes, 0).digest]
+    assert [version.digest for version in standing.versions if version.state is State.APPROVED] == [
+        dated(notes, 0).digest
+    ]
     assert any(one.action == FORGOTTEN for one in store.history(notes.id()))
     assert store.verify().problem is None
     store.decide(notes.id(), State.APPROVED, reviewer="ada", why="read it", now=50_000_000)
@@ -51,7 +53,7 @@ def test_what_a_reviewer_decided_is_never_forgotten(store, notes):
     store.decide(notes.id(), State.APPROVED, reviewer="ada", why="yes", now=1, digest=dated(notes, 2).digest)
     for day in range(3, 40):
         notes.see(store, dated(notes, day), at=1000 + day)
-    states = {one.digest: one.state for one in store.standing(notes.id()).versions}
+    states = {version.digest: version.state for version in store.standing(notes.id()).versions}
     assert states[dated(notes, 1).digest] is State.REJECTED
     assert states[dated(notes, 2).digest] is State.APPROVED
     notes.see(store, dated(notes, 1), at=2000)
@@ -74,7 +76,7 @@ def test_many_versions_in_one_answer_leave_the_item_closed_and_the_chain_whole(s
 def test_a_forgotten_version_is_graded_again_when_it_comes_back(store, notes):
     for day in range(20):
         notes.see(store, dated(notes, day), at=1000 + day)
-    assert dated(notes, 1).digest not in {one.digest for one in store.standing(notes.id()).versions}
+    assert dated(notes, 1).digest not in {version.digest for version in store.standing(notes.id()).versions}
     (news,) = [one for one in notes.see(store, dated(notes, 1), at=1100) if one.action == "seen"]
     assert (news.grade.state, news.grade.reason) == (State.QUARANTINED, "drift")
 
@@ -87,7 +89,7 @@ def test_an_item_with_many_versions_says_so_in_review(store, notes):
     assert not store.standing(notes.id()).changes_often
     for day in range(30):
         notes.see(store, dated(notes, day), at=1100 + day)
-    assert sum(one.reason != "reviewed" for one in store.standing(notes.id()).versions) >= forget.OFTEN
+    assert sum(version.reason != "reviewed" for version in store.standing(notes.id()).versions) >= forget.OFTEN
 
 
 @pytest.mark.requirement("STORE-006")
@@ -117,7 +119,7 @@ def test_old_versions_make_room_for_new_items(store, notes, monkeypatch):
 def test_large_contents_are_counted_too(store, notes, monkeypatch):
     monkeypatch.setattr(forget, "MOST_SIZE", 1000)
     notes.see(store, notes.tool("small"), notes.tool("large", "word " * 200))
-    assert {one.id.name for one in store.standings()} == {"small"}
+    assert {standing.id.name for standing in store.standings()} == {"small"}
 
 
 @pytest.mark.requirement("STORE-006")
@@ -130,5 +132,5 @@ def test_what_changed_after_a_generation_is_all_that_is_read(store, notes):
     (changed,) = store.changes(since).standings
     assert (changed.id.name, len(changed.versions), changed.open) == ("a", 2, False)
     store.decide(notes.id("b"), State.REJECTED, reviewer="ada", why="", now=1)
-    assert {one.id.name for one in store.changes(since).standings} == {"a", "b"}
+    assert {standing.id.name for standing in store.changes(since).standings} == {"a", "b"}
     assert len(store.changes().standings) == 3

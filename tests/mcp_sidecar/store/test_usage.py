@@ -69,7 +69,9 @@ def test_hours_become_days_and_days_one_sum_without_a_person_and_nothing_is_lost
     usage.roll_up(day + 24 * 9, hours_kept=24, days_kept=2)
     assert rows(usage) == {}
     assert {key.principal for key in usage.totals("node")} == {""}
-    assert sum(one.calls for one in usage.totals("node").values()) == sum(one.calls for one in before.values()) == 36
+    assert (
+        sum(total.calls for total in usage.totals("node").values()) == sum(one.calls for one in before.values()) == 36
+    )
     assert usage.roll_up(day + 24 * 9, hours_kept=24, days_kept=2) == 0
 
 

@@ -115,7 +115,7 @@ def look(start, tmp_path, words):
 
 
 def names(store, kind=ItemKind.TOOL):
-    return {one.id.name for one in store.standings("files") if one.id.kind is kind}
+    return {standing.id.name for standing in store.standings("files") if standing.id.kind is kind}
 
 
 @pytest.mark.requirement("LOOK-001")
@@ -166,7 +166,7 @@ def test_looks_ask_with_the_query_that_a_guard_said_and_no_store_holds_it(script
         server.release()
         server.targets.clear()
         words.until(lambda said=said: said in server.targets)
-    assert all(b"of-the-server" not in one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+    assert all(b"of-the-server" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 @pytest.mark.requirement("LOOK-002")
@@ -228,7 +228,7 @@ def test_a_server_that_shows_callers_something_else_than_the_sidecar_is_noticed(
     server.kong.play = two_faced
     assert guard.ask(pins="enforce").json["result"]["tools"] == []
     words.until(lambda: '"surface differs"' in guard.sidecar.log.read_text())
-    (one,) = [one for one in store.standings("files") if one.id.name == "read"]
+    (one,) = [standing for standing in store.standings("files") if standing.id.name == "read"]
     assert not one.open
     assert any(version.differs for version in one.versions)
 
@@ -255,7 +255,7 @@ def test_the_official_servers_surface_is_read_whole(start, tmp_path, words):
     try:
         words.until(lambda: '"outcome": "seen"' in sidecar.log.read_text())
         store = Store(address)
-        found = {(one.id.kind, one.id.name) for one in store.standings("files")}
+        found = {(standing.id.kind, standing.id.name) for standing in store.standings("files")}
         store.close()
     finally:
         sidecar.stop()

@@ -48,7 +48,7 @@ class Api:
     def see(self, *tools):
         store = Store(str(self.path))
         self.clock += 1000
-        seen = [Sighting.of(ItemKind.TOOL, one["name"], one) for one in tools]
+        seen = [Sighting.of(ItemKind.TOOL, tool["name"], tool) for tool in tools]
         store.observe("notes", seen, rules=DEFAULT_RULES, now=self.clock)
         store.close()
 
@@ -110,7 +110,7 @@ def test_a_decision_is_made_in_the_name_of_the_token_and_guards_know_it_at_once(
     api.see(CHANGED)
     status, items = api.ask("GET", "/items?state=quarantined")
     assert status == 200
-    assert [one["name"] for one in items["items"]] == ["read"]
+    assert [item["name"] for item in items["items"]] == ["read"]
     _, diff = api.ask("GET", "/diff?server=notes&kind=tool&name=read")
     assert diff["fields"] == ["description"]
     before = api.snapshot.stat().st_ino

@@ -108,7 +108,7 @@ class Agent:
     def judge(self, *items):
         message = {"result": {"tools": list(items)}}
         self.pins.revise(message)
-        return [one["name"] for one in message["result"]["tools"]]
+        return [tool["name"] for tool in message["result"]["tools"]]
 
     async def tools(self, *items):
         shown = self.judge(*items)

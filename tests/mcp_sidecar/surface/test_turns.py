@@ -88,7 +88,7 @@ def test_who_waits_is_told_when_all_that_was_brought_is_written_or_given_up():
     line.put_back(part)
     line.give_up()
     assert ticket.over.is_set()
-    assert [one.name for one in line.take().sightings] == [one.name for one in tools(5, "more")]
+    assert [sighting.name for sighting in line.take().sightings] == [tool.name for tool in tools(5, "more")]
 
 
 @pytest.mark.requirement("SIDE-062")

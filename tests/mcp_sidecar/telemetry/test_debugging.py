@@ -109,7 +109,7 @@ def test_it_ends_by_itself_and_when_it_is_taken_back(debugging, clock):
     with capture_logs() as logs:
         debugging._take([word(), word("files")])
         debugging._take([DebugWord("files", "", NOW, 0, "olga")])
-    assert [(one["event"], one["server"], one["by"]) for one in logs[2:]] == [("debug ends", "files", "olga")]
+    assert [(log["event"], log["server"], log["by"]) for log in logs[2:]] == [("debug ends", "files", "olga")]
     assert told(debugging, visit(1, server="files")) == []
     clock.now += 899
     assert len(told(debugging, visit(2))) == 1
@@ -117,7 +117,7 @@ def test_it_ends_by_itself_and_when_it_is_taken_back(debugging, clock):
     assert told(debugging, visit(3)) == []
     with capture_logs() as logs:
         debugging._take([])
-    assert [one["event"] for one in logs] == ["debug ends"]
+    assert [log["event"] for log in logs] == ["debug ends"]
 
 
 @pytest.mark.requirement("DBG-004")

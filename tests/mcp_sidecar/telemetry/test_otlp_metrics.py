@@ -27,7 +27,7 @@ def test_the_endpoint_gets_what_metrics_says_by_the_names_of_the_conventions(met
         assert MetricSender(url, metrics.families).send(metrics.families())
     (told,) = deliveries
     operation = told["mcp.server.operation.duration"]
-    points = {attributes(one.attributes).get("error.type", ""): one for one in operation.histogram.data_points}
+    points = {attributes(point.attributes).get("error.type", ""): point for point in operation.histogram.data_points}
     assert operation.unit == "s"
     assert attributes(points[""].attributes) == {
         "server": "notes",
