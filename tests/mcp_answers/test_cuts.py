@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
-from mcp_core.auth.revoked import Revocable, Revoked, Word, digest_of, marks_of, seal_values, to_values
+from mcp_core.auth.revoked import FILE, Revocable, Revoked, Word, digest_of, marks_of, to_values
 from mcp_core.principal import TOKEN, Principal
 
 LUA = Path(__file__).parents[2] / "plugins/lua/kong/plugins/mcp-answers"
@@ -76,7 +76,7 @@ class Listed:
 
     def write(self, *words, key=None):
         packed = msgspec.msgpack.encode(to_values("1", Revoked(words)))
-        self.path.write_bytes(seal_values(packed, [key or self.key]))
+        self.path.write_bytes(FILE.seal(packed, [key or self.key]))
 
 
 def word(until, name="bob", at=1):
@@ -132,9 +132,9 @@ def test_a_list_that_cannot_be_believed_leaves_the_last_one_and_is_told_of_once(
     elif how == "of another ring":
         listed.write(key=os.urandom(32))
     elif how == "of another format":
-        listed.path.write_bytes(seal_values(msgspec.msgpack.encode({"format": 2, "revoked": []}), [listed.key]))
+        listed.path.write_bytes(FILE.seal(msgspec.msgpack.encode({"format": 2, "revoked": []}), [listed.key]))
     elif how == "no MessagePack":
-        listed.path.write_bytes(seal_values(b"\xc1", [listed.key]))
+        listed.path.write_bytes(FILE.seal(b"\xc1", [listed.key]))
     else:
         listed.path.write_bytes({"empty": b"", "cut": text[:-1], "changed": text[:8] + b"x" + text[9:]}[how])
     for _ in range(2):
