@@ -79,16 +79,17 @@ def nodes(kind, tmp_path_factory):
 )
 def test_every_node_cuts_off_and_lets_in_again_and_the_chain_tells_of_it(nodes, kind_of, name, cut, spared):
     first, second = nodes.gateways
-    for gateway in nodes.gateways:
-        assert nodes.status(gateway, **cut)[0] == 200
     since = [gateway.mark() for gateway in nodes.gateways]
+    for gateway, mark in zip(nodes.gateways, since, strict=True):
+        assert nodes.status(gateway, **cut)[0] == 200
+        assert len(gateway.calls(mark)) == 1
     nodes.revoke(kind_of, name, "--issuer", first.kit.issuer)
     for gateway in nodes.gateways:
         nodes.await_status(gateway, 401, **cut)
     since = [gateway.mark() for gateway in nodes.gateways]
     # A new token of theirs is no better.
     assert "cut off" in nodes.status(second, jti="new", **cut)[1]
-    assert [gateway.posts(mark) for gateway, mark in zip(nodes.gateways, since, strict=True)] == [[], []]
+    assert [gateway.calls(mark) for gateway, mark in zip(nodes.gateways, since, strict=True)] == [[], []]
     for gateway in nodes.gateways:
         assert nodes.status(gateway, **spared)[0] == 200
     nodes.revoke(kind_of, name, "--issuer", first.kit.issuer, "--undo")

@@ -36,6 +36,10 @@ class TokenGateway:
         """Return the headers of every POST that reached the server after so many lines of its journal."""
         return [line[3] for line in self.replica.lines(since) if line[1:3] == ["http", "POST"]]
 
+    def calls(self, since=0):
+        """Return those of calls. The sidecar looks at lists by itself, whenever it is time."""
+        return [headers for headers in self.posts(since) if headers.get("mcp-method") == "tools/call"]
+
     def mark(self):
         return len(self.replica.lines())
 
