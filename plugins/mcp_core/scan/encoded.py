@@ -22,6 +22,9 @@ harmless pieces hides another."""
 MOST_DECODED: Final = 6_291_456
 """Characters of one item that are decoded, those of each encoding and depth counted: the longest item as a whole, two
 dozen times. Nothing that is shorter than a third of it can be written in so many ways at once."""
+_WITHIN_ANOTHER: Final = 256
+"""Characters that each piece within another counts besides its own: to try one costs as much, however short it is.
+Honest texts have thousands of digests, and none of them within another."""
 DEPTH: Final = 2
 """Encodings within each other that are undone."""
 SHORT: Final = 4_096
@@ -57,12 +60,13 @@ class DecodeBudget:
     left: int = field(default=MOST_DECODED)
     spent: bool = False
 
-    def allows(self, text: str) -> bool:
-        """Return whether a text may still be decoded or read, and count it."""
-        if len(text) > self.left:
+    def allows(self, text: str, more: int = 0) -> bool:
+        """Return whether a text may still be decoded or read, and count it, and so many characters more."""
+        cost = len(text) + more
+        if cost > self.left:
             self.spent = True
             return False
-        self.left -= len(text)
+        self.left -= cost
         return True
 
 
@@ -139,20 +143,20 @@ def decoded(
     `words` are words of the text in lower case, at least those that stand between white space, where somebody has them.
     """
     budget = DecodeBudget() if budget is None else budget
-    for piece in _pieces(text, words, budget):
+    for piece in _pieces(text, words, budget, more=0 if depth == DEPTH else _WITHIN_ANOTHER):
         yield Decoded(piece.how, piece.start, piece.end, piece.text, _is_sentence(piece.text))
         if depth > 1:
             for inner in decoded(piece.text, depth - 1, budget=budget):
                 yield Decoded(f"{piece.how}, {inner.how}", piece.start, piece.end, inner.text, inner.sentence)
 
 
-def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget) -> Iterator[Decoded]:
+def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget, *, more: int) -> Iterator[Decoded]:
     data = text.encode("utf-8", "surrogatepass")
     for how, pattern, decode in _runs_in(data):
         read = (
             Decoded(how, found.start(), found.end(), plain)
             for found in _found(pattern, text, data)
-            if budget.allows(found[0]) and (plain := decode(found[0])) and _is_text(plain)
+            if budget.allows(found[0], more) and (plain := decode(found[0])) and _is_text(plain)
         )
         yield from islice(read, MOST)
         if rest := list(read):
