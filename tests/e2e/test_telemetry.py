@@ -18,8 +18,9 @@ from mcp import MCPError
 from e2e.harness import KINDS, connect, modern, start
 from kong_mcp.processes import Child
 from mcp_core.reasons import Ending
+from mcp_core.seal import parse_keys
 from mcp_sidecar.store.usage import UsageStore
-from mcp_sidecar.telemetry.audit_log import lines_of
+from mcp_sidecar.telemetry.audit_log import lines_of, public_text, signing_key
 from mcp_sidecar.telemetry.audit_reading import verify
 from servers.launch import wait_for
 
@@ -70,9 +71,10 @@ def metrics(running):
     return found
 
 
-def audited(folder):
-    """Return events by (server, tool) that went on to servers, and hold the chain to itself."""
-    assert verify(folder, []).problem is None
+def audited(folder, running):
+    """Return events by (server, tool) that went on to servers, and hold the chain to itself and to its signed heads."""
+    public = public_text(signing_key(parse_keys(running.dev.settings.keys)[0]))
+    assert verify(folder, [public]).problem is None
     found = Counter()
     for line in lines_of(folder):
         event = json.loads(line)["event"]
@@ -144,7 +146,7 @@ def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, 
     assert of_servers(counts)["notes", "greet"] == 2 * ROUNDS
     assert refused == 4 * ROUNDS
     assert sum(calls for key, calls in counts.items() if key[3] == "refused") == refused
-    assert metrics(running) == audited(tmp_path / "audit") == expected
+    assert metrics(running) == audited(tmp_path / "audit", running) == expected
     assert counts["team", "whoami", "bob", "passed"] == ROUNDS
 
 
@@ -194,7 +196,7 @@ def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
         assert of_servers(counts) == executed(running)
         # The new one begins with what the store has, as soon as it can be read.
         wait_for(lambda: metrics(running) == executed(running), lambda: str(metrics(running)), PATIENCE)
-        assert audited(tmp_path / "audit") == executed(running)
+        assert audited(tmp_path / "audit", running) == executed(running)
 
 
 @contextlib.contextmanager
