@@ -109,16 +109,15 @@ class Guard:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
         # For whom the sidecar acts is signed with the body.
-        acted = None if self._acting is None else parts.body(kong, given)
-        caller = self._caller(kong, headers, http_method, acted)
+        given = given if self._acting is None else parts.body(kong, given)
+        caller = self._caller(kong, headers, http_method, given)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
             self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
             return
         refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
-        reads = refusal is None and http_method in ("POST", "DELETE")
-        body = (parts.body(kong, given) if acted is None else acted) if reads else b""
+        body = parts.body(kong, given) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
@@ -159,7 +158,7 @@ class Guard:
     def _caller(self, kong: Kong, headers: http.Headers, http_method: str, body: bytes | None) -> WhoAsks | Reject:
         """Return what knows who calls. Where tokens are taken, nothing else is looked at before there is a good one.
 
-        `body` is that of a request on the sidecar's own route, None on any other.
+        `body` is that of a request on the sidecar's own route, and not read on any other.
         """
         if self._acting is not None:
             acted = self._acting.principal(kong, headers, http_method, body or b"", time.time())

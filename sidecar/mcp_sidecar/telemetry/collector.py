@@ -231,7 +231,7 @@ class Collector:
         except (StoreError, OSError):
             store.close()
             raise
-        for key in sorted(totals, key=lambda total: -totals[total].calls):
+        for key in sorted(totals, key=lambda usage: -totals[usage].calls):
             self._names.server(key.server)
             self._names.item(key.server, key.name, may_enter=True)
         self._metrics.restore(totals)
