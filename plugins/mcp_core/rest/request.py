@@ -65,25 +65,20 @@ def request_of(tool: RestTool, arguments: Mapping[str, Any]) -> RestRequest:
             if rest_parameter.place is ParameterPlace.PATH
         },
     )
-    query = [
-        pair
-        for rest_parameter, value in given
-        if rest_parameter.place is ParameterPlace.QUERY
-        for pair in _query(tool, rest_parameter, value)
-    ]
+
+    def pairs(place: ParameterPlace) -> list[str]:
+        return [
+            pair for parameter, value in given if parameter.place is place for pair in _query(tool, parameter, value)
+        ]
+
+    query = pairs(ParameterPlace.QUERY)
     headers = [("Accept", "application/json, */*;q=0.5")]
     headers += [
         (rest_parameter.name, _field(rest_parameter, _simple(rest_parameter, value)))
         for rest_parameter, value in given
         if rest_parameter.place is ParameterPlace.HEADER
     ]
-    cookies = [
-        pair
-        for rest_parameter, value in given
-        if rest_parameter.place is ParameterPlace.COOKIE
-        for pair in _query(tool, rest_parameter, value)
-    ]
-    if cookies:
+    if cookies := pairs(ParameterPlace.COOKIE):
         headers.append(("Cookie", "; ".join(cookies)))
     _check_members(tool, arguments)
     body = None
