@@ -136,10 +136,12 @@ def serve_one(connection):
 
 
 def serve(path):
-    Path(path).unlink(missing_ok=True)
+    fresh = Path(path + ".new")
+    fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(str(fresh))
     listener.listen(128)
+    fresh.replace(path)  # whoever sees the socket can connect to it: it has its name only once it listens
     sys.stdout.write("odd server listening\n")
     sys.stdout.flush()
     while True:

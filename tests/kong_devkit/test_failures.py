@@ -97,7 +97,7 @@ def test_what_a_plugin_is_started_with(kind, quiet):
     with Gateway(
         kind, document(quiet.port, say="{vault://env/probe-word}", words=["b", "b", "c"]), plugins=["probe"]
     ) as gateway:
-        gateway.ask()
+        assert gateway.ask().status == 200
         config = json.loads((gateway.folder / "odd.sock.json").read_text())
     assert config["say"] == "from-the-vault"
     assert config["count"] == 3
