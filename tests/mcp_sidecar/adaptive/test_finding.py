@@ -44,7 +44,6 @@ class Counting:
     def __init__(self, model):
         self.model = model
         self.name = model.name
-        self.quick = model.quick
         self.texts = []
         self.threads = set()
 

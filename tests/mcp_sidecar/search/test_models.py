@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mcp_sidecar.search import models
 from mcp_sidecar.search.embedding import SCALE, whole
-from mcp_sidecar.search.models import _held, installed_embedders
+from mcp_sidecar.search.models import EMBEDDERS, _held, installed_embedders
+from mcp_sidecar.settings import SEARCH_MODELS
 
 TEXTS = ["read a file from the disk", "weather", "", "天気", "send an invoice to a customer in Rome and say so"]
 
@@ -20,6 +22,23 @@ def test_a_file_that_is_not_the_one_that_was_measured_is_not_read(tmp_path):
         _held(path, "0" * 64)
 
 
+@pytest.mark.requirement("FIND-340")
+def test_each_choice_has_its_model_which_is_read_once():
+    names = {choice: embedder().name for choice, embedder in EMBEDDERS.items()}
+
+    assert names == {"wordllama": "wordllama", "both": "wordllama+minilm"}
+    assert set(EMBEDDERS) == set(SEARCH_MODELS)
+    assert EMBEDDERS["both"]() is EMBEDDERS["both"]()
+
+
+@pytest.mark.requirement("FIND-340")
+@pytest.mark.parametrize("choice", SEARCH_MODELS)
+def test_where_no_model_is_installed_each_choice_finds_by_words(monkeypatch, choice):
+    monkeypatch.setattr(models, "installed_embedders", lambda: iter(()))
+
+    assert EMBEDDERS[choice].__wrapped__() is None
+
+
 @pytest.mark.requirement("FIND-005")
 def test_vectors_are_whole_numbers_whose_products_are_exact_in_any_order():
     vectors = whole(np.random.default_rng(5).normal(size=(50, 640)).astype(np.float32))
@@ -31,9 +50,9 @@ def test_vectors_are_whole_numbers_whose_products_are_exact_in_any_order():
 
 @pytest.mark.requirement("FIND-001")
 def test_a_vector_does_not_depend_on_the_texts_beside_it():
-    models = list(installed_embedders())
-    assert models, "the development packages bring models"
-    for model in models:
+    installed = list(installed_embedders())
+    assert installed, "the development packages bring models"
+    for model in installed:
         together = model.embed(TEXTS)
         for text, row in zip(TEXTS, together, strict=True):
             assert np.array_equal(model.embed([text])[0], row)
