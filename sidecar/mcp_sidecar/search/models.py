@@ -124,8 +124,8 @@ def quick_embedder() -> Embedder | None:
 
 @cache
 def best_embedder() -> Embedder | None:
-    """Return the model that finds best, one for the whole process, as `quick_embedder` does; it takes its time."""
-    return _read(lambda models: next(reversed([*models]), None))
+    """Return the model that finds best, one for the whole process; where it cannot be read, `quick_embedder`'s."""
+    return _read(lambda models: next(reversed([*models]), None)) or quick_embedder()
 
 
 EMBEDDERS: Final[Mapping[str, Callable[[], Embedder | None]]] = {"wordllama": quick_embedder, "both": best_embedder}
@@ -136,7 +136,7 @@ def _read(choose: Callable[[Iterator[Embedder]], Embedder | None]) -> Embedder |
     try:
         return choose(installed_embedders())
     except Exception:  # noqa: BLE001 - the readers of tables and of tokenizers raise what they like
-        structlog.get_logger().exception("the model of the search cannot be read: it finds by words alone")
+        structlog.get_logger().exception("a model of the search cannot be read: it finds without it")
         return None
 
 

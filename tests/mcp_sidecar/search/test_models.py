@@ -35,8 +35,17 @@ def test_each_choice_has_its_model_which_is_read_once():
 @pytest.mark.parametrize("choice", SEARCH_MODELS)
 def test_where_no_model_is_installed_each_choice_finds_by_words(monkeypatch, choice):
     monkeypatch.setattr(models, "installed_embedders", lambda: iter(()))
+    monkeypatch.setattr(models, "quick_embedder", models.quick_embedder.__wrapped__)
 
     assert EMBEDDERS[choice].__wrapped__() is None
+
+
+@pytest.mark.requirement("FIND-340")
+def test_where_the_better_model_cannot_be_read_the_quick_one_finds(monkeypatch, capsys):
+    monkeypatch.setattr(models, "_MINILM", "0" * 64)
+
+    assert models.best_embedder.__wrapped__().name == "wordllama"
+    assert "install kong-mcp[search-minilm] anew" in capsys.readouterr().out
 
 
 @pytest.mark.requirement("FIND-005")
