@@ -42,6 +42,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_PORTAL_LOGIN": "People's OpenID provider: `ISSUER CLIENT-ID SECRET`, SECRET as `env:NAME` or a file.",
     "MCP_SIDECAR_PORTAL_LINKS": "Folder of one-time links by which people sign in; `kong-mcp dev` makes some.",
     "MCP_SIDECAR_LOG_LEVEL": "debug, info, warning or error.",
+    "MCP_SIDECAR_SEARCH_MODEL": "What tools are found by: wordllama, or both for MiniLM beside it; see search.md.",
     "KONG_MCP_SNAPSHOT": "The file in which this node's guards read what is open; the plugin server has it too.",
     "MCP_SIDECAR_STORE": "The store: a path of an SQLite file, or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     "MCP_SIDECAR_FIRST_USE": "What becomes of clean items of a server that is seen for the first time.",

@@ -37,6 +37,7 @@ from mcp_sidecar.lane.policies import PolicyReader
 from mcp_sidecar.metrics import Metrics
 from mcp_sidecar.operations import Operations
 from mcp_sidecar.portal.portal import Portal
+from mcp_sidecar.search.models import EMBEDDERS
 from mcp_sidecar.second.reader import SecondReader
 from mcp_sidecar.settings import Settings
 from mcp_sidecar.store.flow_reads import FlowReads
@@ -173,6 +174,7 @@ def _portal(settings: Settings, catalog: Catalog, surfaces: Surfaces | None, cut
         surfaces=surfaces,
         networks=networks,
         is_cut_off=is_cut_off,
+        embedder=EMBEDDERS[settings.search_model],
     )
 
 

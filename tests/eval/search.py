@@ -34,7 +34,7 @@ PARTS = {
     "BM25, name and description": _FLAT,
     "+ fields with weights, parameters and server": replace(_FLAT, fields=FIELDS),
     "meaning alone": Recipe(words=0, meaning=1, names=0, clauses=0),
-    "words and meaning": Recipe(words=0.3, meaning=0.7, names=0, clauses=0),
+    "words and meaning": Recipe(meaning=RECIPE.meaning + RECIPE.names, names=0, clauses=0),
     "+ meaning of names": replace(RECIPE, clauses=0),
     "+ clauses (as shipped)": RECIPE,
 }
@@ -46,7 +46,7 @@ class Remembering:
 
     def __init__(self, model):
         self._model, self._known = model, {}
-        self.name, self.quick = model.name, model.quick
+        self.name = model.name
 
     def embed(self, texts):
         new = list(dict.fromkeys(text for text in texts if text not in self._known))

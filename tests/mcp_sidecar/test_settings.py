@@ -114,6 +114,7 @@ def whole(listed):
         "MCP_SIDECAR_OPEN_PER_CALLER": "64",
         "MCP_SIDECAR_OPEN_PER_SERVER": "256",
         "MCP_SIDECAR_LOG_LEVEL": "WARNING",
+        "MCP_SIDECAR_SEARCH_MODEL": "both",
         "MCP_SIDECAR_METRICS_TOKEN": "0123456789abcdef",
         "KONG_MCP_SNAPSHOT": "/var/lib/kong-mcp/snapshot",
         "MCP_SIDECAR_STORE": "/var/lib/kong-mcp/store.db",
@@ -150,14 +151,13 @@ def test_every_setting_can_be_set(tmp_path):
     assert set(environment) - {"KONG_MCP_KEYS"} == set(VARIABLES)
     settings = read_settings(environment)
     assert (settings.listen_host, settings.listen_port, settings.review_listen) == ("::1", 9000, ("::1", 9001))
-    assert settings.kong_url == "https://kong.internal"
+    assert (settings.kong_url, settings.internal_host) == ("https://kong.internal", "inner.example")
     assert settings.kong_address == ("kong.internal", 443)
-    assert settings.internal_host == "inner.example"
     assert (settings.connect_timeout, settings.answer_timeout) == (0.5, 60)
     assert (settings.max_answer, settings.repeats, settings.log_level) == (4096, 0, "warning")
     assert settings.catalog == CatalogSettings("https://mcp.example.com", "com.example")
     assert (settings.portal.url, settings.warnings) == ("https://mcp.example.com", ())
-    assert (settings.keep_alive, settings.slow_reader) == (20, 30.5)
+    assert (settings.keep_alive, settings.slow_reader, settings.search_model) == (20, 30.5, "both")
 
 
 def test_every_setting_of_pins_can_be_set(tmp_path):

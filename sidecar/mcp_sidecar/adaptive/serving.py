@@ -44,6 +44,7 @@ from mcp_sidecar.lane.callers import Call
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.reply import Reply, SlowReaderError
 from mcp_sidecar.logs import Line, asked
+from mcp_sidecar.search.models import EMBEDDERS
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.answers import JSON_TYPE
 from mcp_sidecar.upstream.internal_route import Upstream
@@ -69,7 +70,7 @@ class VirtualServers:
         self.sessions = MemberSessions(max_answer=parts.settings.max_answer)
         self.running = RunningAt()
         self.inventories = Inventories(self.warm)
-        self.finder = MemberFinder()
+        self.finder = MemberFinder(EMBEDDERS[parts.settings.search_model])
         self.watches = Watches()
         self.gate = FlowGate(Flows(memory), Consents(parts.settings.keys))
         self.outputs = Outputs()

@@ -26,6 +26,8 @@ from mcp_sidecar.portal.tool_pages import ToolPages
 from mcp_sidecar.portal.try_pages import TryPages
 from mcp_sidecar.portal.trying import KongWay
 from mcp_sidecar.portal.visitors import IsCutOff, PageAsked, PageError, Reception, not_found
+from mcp_sidecar.search.embedding import Embedder
+from mcp_sidecar.search.models import quick_embedder
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.surfaces import Surfaces
 
@@ -47,6 +49,7 @@ class Portal:
         surfaces: Surfaces | None,
         networks: Sequence[Network] = (),
         is_cut_off: IsCutOff = lambda _principal: False,
+        embedder: Callable[[], Embedder | None] = quick_embedder,
     ) -> None:
         self._paper = paper = Paper()
         sessions, url = PortalSessions(keys), settings.url or ""
@@ -54,7 +57,7 @@ class Portal:
         provider = Provider(settings.login, keys, url, networks) if settings.login is not None else None
         self._sign_in = SignIn(settings, sessions, self._reception, provider, paper)
         self._servers = ServerPages(settings, catalog, surfaces, paper)
-        self.finder = Finder(catalog)
+        self.finder = Finder(catalog, embedder)
         self._tools = ToolPages(catalog, self.finder, paper)
         self._tries = TryPages(KongWay(kong_url, url), self._servers, paper)
         self._requests = RequestPages(paper)

@@ -25,10 +25,6 @@ class Embedder(Protocol):
     def name(self) -> str:
         """Return which model it is."""
 
-    @property
-    def quick(self) -> bool:
-        """Return whether a text takes microseconds, so that each clause of a query is worth asking for itself."""
-
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, made by `whole`; a row of zeros says that the text has no word that it knows."""
 
@@ -49,7 +45,6 @@ class Joined:
     def __init__(self, *parts: tuple[Embedder, float]) -> None:
         self._parts = parts
         self.name = "+".join(model.name for model, _ in parts)
-        self.quick = all(model.quick for model, _ in parts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text."""

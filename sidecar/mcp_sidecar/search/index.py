@@ -175,21 +175,19 @@ class IndexView:
         """Return a score for each item, or None where the query fits none of them."""
         if not split(query):  # a model would have a vector for signs and blanks too
             return None
-        # Words alone gain nothing from clauses, and a model that takes milliseconds is not asked for each of them.
-        parts = clauses(query) if self._recipe.clauses and self._embedder is not None and self._embedder.quick else []
+        # Words alone gain nothing from clauses.
+        parts = clauses(query) if self._recipe.clauses and self._embedder is not None else []
         asked = [query, *(parts if len(parts) > 1 else ())]
-        by_words = np.stack([self._postings.scores(_weighed(one)) for one in asked])
+        by_words = np.stack([self._postings.scores(_weighed(text)) for text in asked])
         by_meaning = self._by_meaning(asked)
         if by_meaning is None and not by_words[0].any():
             return None
-        scores = self._recipe.words * standard(by_words)
+        scores = self._recipe.words * by_words
         if by_meaning is not None:
             said, named = by_meaning
             scores += self._recipe.meaning * standard(said) + self._recipe.names * standard(named)
-        if len(asked) == 1:
-            return np.asarray(scores[0])
-        scores = standard(scores)
-        return np.asarray(scores[0] + self._recipe.clauses * scores[1:].max(axis=0))
+        best = scores[1:].max(axis=0) if len(asked) > 1 else 0.0
+        return np.asarray(scores[0] + self._recipe.clauses * best)
 
     def _by_meaning(self, asked: Sequence[str]) -> tuple[Floats, Floats] | None:
         """Return how like each of some texts the items are, by what they are for and by name: a row for each text."""

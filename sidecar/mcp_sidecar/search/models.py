@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -29,7 +29,6 @@ class WordLlamaModel:
     """
 
     name = "wordllama"
-    quick = True
 
     def __init__(self, folder: Path) -> None:
         from safetensors.numpy import load_file  # noqa: PLC0415 - only the extra `search` has it
@@ -57,7 +56,6 @@ class MiniLmModel:
     """
 
     name = "minilm"
-    quick = False
 
     def __init__(self, model: Path, tokenizer: Path) -> None:
         import onnxruntime  # noqa: PLC0415 - only the extra `search-minilm` has it
@@ -121,10 +119,24 @@ def quick_embedder() -> Embedder | None:
     A model that cannot be read is told of in the log and is as one that is not installed: words are enough to search.
     It is read at the first call, which takes some hundred milliseconds: call it in a thread.
     """
+    return _read(lambda models: next(models, None))
+
+
+@cache
+def best_embedder() -> Embedder | None:
+    """Return the model that finds best, one for the whole process; where it cannot be read, `quick_embedder`'s."""
+    return _read(lambda models: next(reversed([*models]), None)) or quick_embedder()
+
+
+EMBEDDERS: Final[Mapping[str, Callable[[], Embedder | None]]] = {"wordllama": quick_embedder, "both": best_embedder}
+"""What MCP_SIDECAR_SEARCH_MODEL may be."""
+
+
+def _read(choose: Callable[[Iterator[Embedder]], Embedder | None]) -> Embedder | None:
     try:
-        return next(installed_embedders(), None)
+        return choose(installed_embedders())
     except Exception:  # noqa: BLE001 - the readers of tables and of tokenizers raise what they like
-        structlog.get_logger().exception("the model of the search cannot be read: it finds by words alone")
+        structlog.get_logger().exception("a model of the search cannot be read: it finds without it")
         return None
 
 

@@ -32,14 +32,15 @@ FIELDS: Final[Mapping[str, Weighed]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a score is added up from, each part by how far it lies from its own mean (z-scores).
+    """What a score is added up from.
 
-    `words` is BM25, `meaning` the likeness of query and description, `names` that of query and name alone. `clauses` is
-    what the best of a query's clauses adds, for queries that ask for several things. `saturation` is k1 of BM25: how
-    soon a word that is said again counts no more.
+    `words` is what a point of BM25 counts: it says of itself how much a query's words tell. `meaning`, the likeness of
+    query and description, and `names`, that of query and name alone, say so by how far they lie from their own mean
+    (z-scores). `clauses` is what the best of a query's clauses adds, for queries that ask for several things.
+    `saturation` is k1 of BM25: how soon a word that is said again counts no more.
     """
 
-    words: float = 0.2
+    words: float = 0.15
     meaning: float = 0.56
     names: float = 0.24
     clauses: float = 0.5

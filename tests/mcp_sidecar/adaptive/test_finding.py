@@ -44,7 +44,6 @@ class Counting:
     def __init__(self, model):
         self.model = model
         self.name = model.name
-        self.quick = model.quick
         self.texts = []
         self.threads = set()
 
@@ -121,4 +120,20 @@ def test_a_model_that_cannot_be_read_leaves_a_search_by_words(monkeypatch, capsy
     monkeypatch.setattr(models, "installed_embedders", broken)
     finder = MemberFinder(quick_embedder.__wrapped__)
     assert found(finder, ALICE, offered(), "bills of a customer")["tools"][0]["name"] == "list_invoices"
-    assert "by words alone" in capsys.readouterr().out
+    assert "it finds without it" in capsys.readouterr().out
+
+
+@pytest.mark.requirement("FIND-340")
+def test_tools_are_found_by_the_model_that_the_settings_name(desk, monkeypatch):
+    model = Counting(quick_embedder())
+    monkeypatch.setattr("mcp_sidecar.adaptive.serving.EMBEDDERS", {"wordllama": lambda: None, "both": lambda: model})
+
+    async def notes(setting):
+        async with desk(search_model=setting) as all_:
+            said = await all_.finder.find(ALICE, offered(), {"query": "hear a melody"})
+            return "note" in json.loads(said["content"][0]["text"])
+
+    assert anyio.run(notes, "wordllama")
+    assert not model.texts
+    assert not anyio.run(notes, "both")
+    assert "hear a melody" in model.texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from mcp_core.scan import ItemKind
 from mcp_sidecar.search.index import LONGEST_QUERY, MOST_RESULTS, Index
 from mcp_sidecar.search.items import SearchItem
 from mcp_sidecar.search.models import installed_embedders
+from mcp_sidecar.search.recipe import RECIPE
 from mcp_sidecar.search.shelf import Shelf
 
 TOOL = ItemKind.TOOL
@@ -168,6 +170,33 @@ def test_what_means_the_same_is_found_without_a_word_in_common():
     assert found.items[0].key[2] == "getWeather"
 
 
+@pytest.mark.skipif(MODEL is None, reason="the extra `search` is not installed")
+@pytest.mark.requirement("FIND-341")
+def test_words_that_every_item_says_leave_it_to_meaning():
+    things = ["the weather", "a customer", "an invoice", "music", "a river", "a marriage", "taxes", "a football match"]
+    items = [
+        tool(f"entry_{at}_{long}", f"Keep a record of {thing}." + " It stays for a year." * long)
+        for at, thing in enumerate(things)
+        for long in range(8)
+    ]
+    by_meaning = Index.of(items, MODEL, replace(RECIPE, words=0.0))
+
+    found, wanted = (
+        one.find("keep a record of songs", 5, keys(items)).items for one in (Index.of(items, MODEL), by_meaning)
+    )
+
+    assert [one.key for one in found] == [one.key for one in wanted]
+
+
+@pytest.mark.skipif(MODEL is None, reason="the extra `search` is not installed")
+@pytest.mark.requirement("FIND-341")
+def test_a_query_that_asks_for_several_things_finds_a_tool_for_each():
+    query = "say hello to my neighbour, then list the invoices of last month and how warm it is in Rome"
+    found = Index.of([*HIDDEN, *OPEN], MODEL).find(query, 3, keys(OPEN))
+
+    assert {one.key[2] for one in found.items} == {"say_hello", "list-invoices", "getWeather"}
+
+
 @pytest.mark.requirement("FIND-001")
 def test_an_item_that_says_its_words_a_hundred_times_does_not_win_by_it():
     stuffed = tool("helper", "read file disk " * 100)
@@ -194,7 +223,6 @@ def test_an_item_is_prepared_once_and_the_index_shared_until_something_changes()
 
     class Counting:
         name = "counting"
-        quick = True
 
         def embed(self, texts):
             asked.extend(texts)
