@@ -1,8 +1,8 @@
 """Measure what each part of the scanner adds: its parts switched on in turn, by the scanner's own settings.
 
-Prints two tables in Markdown and writes build/parts.json. A step has the parts before it too; `without` has all parts but
-one. Shares are of rows that are blocked; `held` counts flags too, as pins do: what has a finding opens for nobody. Costs
-are processor time on every SAMPLED-th honest tool, the least of ROUNDS, the steps by turns, to that of all parts.
+Prints tables in Markdown and writes build/parts.json. A step has the parts before it too; `without` has all parts but
+one. Shares are of rows that are blocked; of those that open by trust, a flag counts too, as it does for pins. Costs are
+processor time on every SAMPLED-th honest tool, the least of ROUNDS, the steps by turns, to that of all parts.
 """
 
 import json
@@ -116,7 +116,7 @@ def _file(row):
 
 
 def _victims(item):
-    """Return the names of tools in an item's text that are not of the item itself: what its victim's server would have."""
+    """Return the names in an item's text that are not its own: what the server that it is aimed at would have."""
     text = json.dumps(item)
     own = {_name(item), *re.findall(r'"([A-Za-z0-9_]+)": ', text)}
     return ToolNames({"victim": sorted(set(_NAMED.findall(text)) - own)})
