@@ -49,6 +49,7 @@ _CALLED: Final = re.compile(
 _FETCHED: Final = re.compile(
     r"\b(?:curl|wget)\b[^\n|;&]{0,300}\|\s{0,3}(?:sudo\s{1,3})?(?:ba|z|da)?sh\b"
     r"|\b(?:ba|z)?sh\s{1,3}(?:-c\s{1,3})?[\"']?(?:<\(|\$\()\s{0,3}(?:curl|wget)"
+    r"|(?:^|[\n;&|`]|\b(?:eval|exec|source)\s)[ \t]{0,8}[\"']?\$\(\s{0,3}(?:curl|wget|base64)\b"
     r"|base64\s{1,3}(?:-d|-D|--decode)[^\n]{0,100}\|\s{0,3}(?:ba|z|da)?sh\b"
     r"|\b(?:exec|eval)\s{0,3}\(\s{0,3}(?:compile\s{0,3}\(\s{0,3})?(?:base64|codecs|zlib|bytes\.fromhex|requests|urllib|urlopen)"
     r"|\biex\b[^\n]{0,100}\b(?:iwr|invoke-webrequest|downloadstring)\b|invoke-expression",
