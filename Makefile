@@ -150,9 +150,9 @@ bench-search: $(READY) ## Measure what search costs, join it to build/search.jso
 reference: $(READY) ## Write docs/reference anew from the code
 	@$(BIN)/python docs/site/reference.py
 
-eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), print the table, write build/eval.json
+eval: $(READY) ## Measure the scanner on corpora (CORPORA=DIR), write build/eval.json; PARTS=1: its parts in turn; THEN=COMMIT: its cost to that of then
 	@test -d "$(CORPORA)" || { echo "give the folder of the corpora: make eval CORPORA=DIR (tests/eval/corpora.py says what is in it)"; exit 2; }
-	@$(BIN)/python tests/eval/run.py "$(CORPORA)"
+	@$(BIN)/python tests/eval/$(if $(PARTS),parts,$(if $(THEN),then,run)).py "$(CORPORA)"$(if $(THEN), --then "$(THEN)")
 
 release: $(READY) ## Build wheel and sdist twice, compare and try them, list parts and licences; PYTHON_IMAGE, KONG_IMAGE by digest pin images
 	@PYTHON_IMAGE="$(PYTHON_IMAGE)" KONG_IMAGE="$(KONG_IMAGE)" $(BIN)/python tests/ship/make_release.py

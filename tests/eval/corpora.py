@@ -41,6 +41,11 @@ def tool(row):
     return {key: row[key] for key in _TOOL if key in row}
 
 
+def share(hits):
+    """Return the percentage of true values, to two places."""
+    return round(100 * sum(hits) / len(hits), 2) if hits else 0.0
+
+
 def setups(folder):
     """Return set-up -> server -> its tools."""
     found = defaultdict(lambda: defaultdict(list))

@@ -17,7 +17,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measure import least
-from eval.corpora import family, load, setups, source, tool
+from eval.corpora import family, load, setups, share, source, tool
 from mcp_core.scan import ItemKind, Scanner, ToolNames, Verdict
 
 BARS = {"instructions": 85, "fields": 85, "encodings": 80, "invisible": 99}
@@ -31,11 +31,6 @@ SHOWN_FROM = 5
 def row(name, value, unit, bar="", holds=None):
     """Return a row in the form of build/bench.json."""
     return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
-
-
-def share(hits):
-    """Return the percentage of true values, to two places."""
-    return round(100 * sum(hits) / len(hits), 2) if hits else 0.0
 
 
 def recall(scanner, folder):

@@ -18,7 +18,17 @@ from typing import Any, Final
 from mcp_core.extensions import SKILL_FILE
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.excerpt import excerpt
-from mcp_core.scan.files_rules import GRANTS, HIDDEN, OPEN_CSP, REMOTE_CODE, RUNS, SECRETS, SENDS_OUT, UNREAD
+from mcp_core.scan.files_rules import (
+    GRANTS,
+    HIDDEN,
+    OPEN_CSP,
+    REMOTE_CODE,
+    RUNS,
+    SECRETS,
+    SENDS_OUT,
+    SUBSTITUTED,
+    UNREAD,
+)
 from mcp_core.scan.finding import Finding, Report, Severity
 from mcp_core.scan.items import ItemKind, path_text
 from mcp_core.scan.rule import ScanRule
@@ -39,9 +49,16 @@ _CALLED: Final = re.compile(
 _FETCHED: Final = re.compile(
     r"\b(?:curl|wget)\b[^\n|;&]{0,300}\|\s{0,3}(?:sudo\s{1,3})?(?:ba|z|da)?sh\b"
     r"|\b(?:ba|z)?sh\s{1,3}(?:-c\s{1,3})?[\"']?(?:<\(|\$\()\s{0,3}(?:curl|wget)"
+    r"|(?:^|[\n;&|`]|\b(?:eval|exec|source)\s)[ \t]{0,8}[\"']?\$\(\s{0,3}(?:curl|wget|base64)\b"
     r"|base64\s{1,3}(?:-d|-D|--decode)[^\n]{0,100}\|\s{0,3}(?:ba|z|da)?sh\b"
     r"|\b(?:exec|eval)\s{0,3}\(\s{0,3}(?:compile\s{0,3}\(\s{0,3})?(?:base64|codecs|zlib|bytes\.fromhex|requests|urllib|urlopen)"
     r"|\biex\b[^\n]{0,100}\b(?:iwr|invoke-webrequest|downloadstring)\b|invoke-expression",
+    re.IGNORECASE,
+)
+_SUBSTITUTED: Final = re.compile(
+    r"\b(?:nslookup|dig|ping|telnet|ncat?|curl|wget)\b[^\n]{0,200}"
+    r"\$\(\s{0,3}(?:cat|printenv|env|whoami|hostname|id|base64|ls|uname|ps|history)\b"
+    r"|://[^\s]{0,200}\$\(\s{0,3}(?:cat|printenv|env|whoami|base64|history)\b",
     re.IGNORECASE,
 )
 _KEYS: Final = re.compile(
@@ -230,7 +247,7 @@ def _find(uri: str, content: Mapping[str, Any]) -> Iterator[tuple[ScanRule, str]
         code = "\n".join(page.code)
         yield from _matches((SENDS_OUT, _SENDING), (REMOTE_CODE, _CALLED), text=code)
         return
-    yield from _matches((RUNS, _FETCHED), text=text)
+    yield from _matches((RUNS, _FETCHED), (SUBSTITUTED, _SUBSTITUTED), text=text)
     keys = _KEYS.search(text)
     if keys and _NETWORK.search(text):
         yield SECRETS, text[keys.start() :]

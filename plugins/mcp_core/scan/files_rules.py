@@ -14,7 +14,11 @@ OPEN_CSP: Final = ScanRule(
 HIDDEN: Final = ScanRule("files.hidden-text", BLOCK, "It holds sentences that a person does not see.")
 RUNS: Final = ScanRule("files.runs-what-it-fetches", BLOCK, "It runs what it fetched or decoded.")
 SECRETS: Final = ScanRule("files.secrets-out", BLOCK, "It reads keys or credentials, and speaks to the network.")
+SUBSTITUTED: Final = ScanRule("files.substituted-out", BLOCK, "It sends out what another command gives.")
 GRANTS: Final = ScanRule("files.broad-grant", FLAG, "Its front matter asks for tools or hooks without bounds.")
 UNREAD: Final = ScanRule("files.unread", BLOCK, "It is longer than what is read, or it is text that is no UTF-8.")
 
-RULES: Final = (REMOTE_CODE, SENDS_OUT, OPEN_CSP, HIDDEN, RUNS, SECRETS, GRANTS, UNREAD)
+NO_PROSE: Final = frozenset({"shell.substitution"})
+"""Rules that hold in the text of an item, and not in a file: scripts, and commands in Markdown, are made of such."""
+
+RULES: Final = (REMOTE_CODE, SENDS_OUT, OPEN_CSP, HIDDEN, RUNS, SECRETS, SUBSTITUTED, GRANTS, UNREAD)

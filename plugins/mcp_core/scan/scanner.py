@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from mcp_core.scan import changes, files, inventory, structure
 from mcp_core.scan.config import ScanConfig
+from mcp_core.scan.files_rules import NO_PROSE
 from mcp_core.scan.finding import Finding, Report
 from mcp_core.scan.inventory import Either, ToolNames
 from mcp_core.scan.items import Item, ItemKind, TextField, TextRole, fields, name_of
@@ -83,7 +84,10 @@ class Scanner:
     def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> ItemReading:
         read = list(fields(item))
         own = Either(_Own(read), siblings)
-        return self._surfaces.read(kind, name_of(kind, item), read, own)
+        sight = self._surfaces.read(kind, name_of(kind, item), read, own)
+        if kind is ItemKind.FILE:
+            sight.findings = [finding for finding in sight.findings if finding.rule not in NO_PROSE]
+        return sight
 
 
 def _prose(surface: Surface) -> Surface:

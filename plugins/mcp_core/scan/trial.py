@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import islice
 from re import _parser  # type: ignore[attr-defined]  # the one that knows how long a match can be
 from typing import Final, NamedTuple
 
@@ -79,9 +80,12 @@ class Expression:
 
     @cached_property
     def _bare(self) -> re.Pattern[str] | None:
-        """The expression without the word boundary that it begins with: re finds what begins with a letter faster."""
+        """The expression without the word boundary that it begins with: re finds what begins with a letter faster.
+
+        Not where any letter will do: it would be tried at each letter of a word.
+        """
         text = self.text.removeprefix(r"\b")
-        return None if text == self.text or _has_alternatives(text) else re.compile(text)
+        return None if text == self.text or text[0] == "[" or _has_alternatives(text) else re.compile(text)
 
     def _search(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         bare = self._bare
@@ -109,32 +113,38 @@ class Expression:
         return False
 
     def places(self, text: str) -> Iterator[re.Match[str]]:
-        """Yield what `compiled.finditer(text)` does, and look only around the hints of a long text.
+        """Yield what `compiled.finditer(text)` does, and look only around the probe's matches or hints of a long text.
 
-        Every match holds one of the hints, and is no longer than `width`.
+        Every match holds one of the hints, and a place where the probe matches, and is no longer than `width`.
         """
         if self._probe and re.search(self._probe, text) is None:
             return
-        if self.hints and len(text) > _LONG_TEXT and self.width < _WIDE:
-            spans = self._spans(text)
-            if spans is not None:
-                for start, end in spans:
+        if len(text) > _LONG_TEXT and (self.hints or self._probe) and self.width < _WIDE:
+            held = self._probed_in(text) if self._probe else self._hinted_in(text)
+            if len(held) <= _MANY:
+                for start, end in self._around(held):
                     yield from self._search(text, start, min(end, len(text)))
                 return
         yield from self._search(text, 0, len(text))
 
-    def _spans(self, text: str) -> list[tuple[int, int]] | None:
-        held: list[int] = []
+    def _probed_in(self, text: str) -> list[tuple[int, int]]:
+        """Return where the probe matches, at most at one place more than is of use."""
+        return [found.span() for found in islice(re.finditer(self._probe, text), _MANY + 1)]
+
+    def _hinted_in(self, text: str) -> list[tuple[int, int]]:
+        """Return where the hints stand, at most at one place more than is of use."""
+        held: list[tuple[int, int]] = []
         for hint in self.hints:
             at = text.find(hint)
-            while at >= 0:
-                held.append(at)
-                if len(held) > _MANY:
-                    return None
+            while at >= 0 and len(held) <= _MANY:
+                held.append((at, at))
                 at = text.find(hint, at + 1)
+        return sorted(held)
+
+    def _around(self, held: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        for at in sorted(held):
-            start, end = max(0, at - self.width), at + self.width + _MARGIN
+        for first, last in held:
+            start, end = max(0, first - self.width), last + self.width + _MARGIN
             if spans and start <= spans[-1][1]:
                 start, _ = spans.pop()
             spans.append((start, end))

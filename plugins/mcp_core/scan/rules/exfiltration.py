@@ -344,6 +344,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"\.(?:ngrok(?:-free)?\.(?:io|app|dev)|oast\.[a-z]{2,6}|m\.pipedream\.net)\b",
+                (".ngrok", ".oast.", ".m.pipedream."),
                 gate="xurl|xhost|ngrok|pipedream",
             ),
         ),

@@ -28,7 +28,9 @@ RULES: Final = (
             Pattern(
                 r"(?:^|[\n\x00])\s{0,4}(?:#{2,6}\s{0,3}|\*\*)?(?:human|assistant|"
                 r"system)\s{0,2}:\s{0,4}(?:#{0,3})\s{0,4}\n",
+                (":",),
                 gate="human|assistant|system",
+                probe=r":\s{0,4}#{0,3}\s{0,4}\n",
             ),
             Pattern(
                 r"\n\n(?:human|assistant):\s",

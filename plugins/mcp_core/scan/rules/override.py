@@ -7,8 +7,8 @@ from typing import Final
 from mcp_core.scan.rule import BLOCK, FLAG, Pattern, ScanRule, Weakening
 
 _TITLE: Final = (
-    r"[ _-](?:rule|policy|directive|instruction|override|prompt|message|command|monitor|notice|requirement|"
-    r"prerequisite|order|protocol|note|mandate|update|task|step|audit|alert)s?"
+    r"[ _-](?:p(?:olicy|rotocol|rompt|rerequisite)|r(?:ule|equirement)|m(?:essage|onitor|andate)|o(?:verride|rder)|"
+    r"not(?:ic)?e|a(?:udit|lert)|directive|instruction|command|update|task|step)s?"
     r"\s{0,2}(?:\([^()\n\x00]{0,80}\))?\s{0,2}[\])>*#]{0,3}\s{0,2}:"
 )
 _OFFICE: Final = (
