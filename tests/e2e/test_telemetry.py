@@ -21,7 +21,7 @@ from servers.launch import wait_for
 
 pytestmark = pytest.mark.long
 
-ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
+ROUNDS = -(-int(os.environ.get("TELEMETRY_CALLS", "104")) // 13)
 """`make telemetry` makes 100,000 calls, `make test` some dozens."""
 PATIENCE = 60 + ROUNDS
 AWAY = min(2 * ROUNDS, 15_000)
