@@ -63,7 +63,8 @@ def passing(written, servers, plugins):
 
 def cors(credentials=None, exposed=None):
     def conf(lua):
-        known = {"credentials": credentials, "exposed_headers": lua.table_from(exposed) if exposed is not None else None}
+        headers = None if exposed is None else lua.table_from(exposed)
+        known = {"credentials": credentials, "exposed_headers": headers}
         return lua.table_from({name: value for name, value in known.items() if value is not None})
 
     return ("cors", conf)
