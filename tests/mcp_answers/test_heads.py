@@ -38,7 +38,7 @@ PAGES = {
 
 
 def passing(written, servers, plugins):
-    """Return the headers that are left of those that are written, where the server sent some and plugins of Kong ran."""
+    """Return the headers that are left of those that are written, some by the server, after plugins of Kong ran."""
     lua = LuaRuntime(unpack_returned_tuples=True)
 
     def table(values):

@@ -362,8 +362,6 @@ TAKEN_FOR_DENIED = {
     "\u212aey": "the Kelvin sign",
     "cafe\u0301": "a letter taken apart",
     "STRASSE": "a sharp s in capitals",
-    "k\u034fey": "a joiner that shows nothing",
-    "key\ufe0f": "a variation selector",
     "ke\u3164y": "a filler, which is a letter to Python",
     "caf\u034fe\u0301": "a joiner before a letter taken apart",
 }
