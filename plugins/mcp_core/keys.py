@@ -6,12 +6,21 @@ key but one that some reader would take for a key that decides something (RFC 82
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from unicodedata import normalize
 
 from mcp_core import methods
+
+IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Characters that show nothing and that folding leaves out, as the inside of a character class (Unicode's property
+Default_Ignorable_Code_Point). Python takes half of them for printable."""
+_IGNORED: Final = re.compile(f"[{IGNORABLE}]+")
 
 PROTOTYPES: Final = frozenset({"__proto__", "constructor", "prototype"})
 """Keys through which merging in ECMAScript lets an object inherit members that it does not hold."""
@@ -35,10 +44,13 @@ def fold(key: str) -> str:
 
 
 def alike(name: str) -> str:
-    """Return what a reader that folds case and width would take a name or a URI for (Unicode, annex 15: NFKC)."""
+    """Return what a reader that folds case and width would take a name or a URI for.
+
+    As NFKC_Casefold does (Unicode, section 3.13), it leaves out what shows nothing.
+    """
     if name.isascii():
         return name.lower()
-    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    folded = normalize("NFKC", normalize("NFKC", _IGNORED.sub("", name)).casefold())
     return folded.replace("i\u0307", "i").replace("\u0131", "i")
 
 

@@ -143,6 +143,33 @@ def test_a_hostile_answer_meets_a_limit_while_others_are_served(gateway, name):
         assert server.gone.wait(30), "the server was never let go"
 
 
+def answering_for_others(unframed):
+    """Answer behind what has nginx pass on bytes without a frame around them, and go on for whoever asks next."""
+
+    def play(message, write):
+        body = answer(message["id"], ["good"]).encode()
+        kept = head(length=len(body)).replace(b"close", b"keep-alive")
+        write(unframed + kept + body)
+        pause = threading.Event()
+        for _ in range(3):
+            pause.wait(1)
+            write(kept + body.replace(b"Says something.", b"Is not theirs! "))
+
+    return play
+
+
+@pytest.mark.requirement("SIDE-021")
+@pytest.mark.parametrize("unframed", [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"\r\n"], ids=["a 1xx", "no HTTP"])
+def test_no_server_answers_what_is_asked_of_another_one(gateway, unframed):
+    dev, _, part = gateway
+    part["play"] = answering_for_others(unframed)
+    for _ in range(3):
+        ask(dev, "hostile")
+        for _ in range(12):
+            status, text = ask(dev, "honest")
+            assert (status, "not theirs" in text, '"good"' in text) == (200, False, True)
+
+
 @pytest.mark.requirement("SIDE-021")
 def test_a_list_of_five_thousand_tools_is_filtered_and_private(kind):
     with serving(kind, {}) as (dev, _, part):  # it takes a busy machine longer than hostile answers are given here

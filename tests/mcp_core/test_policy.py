@@ -362,6 +362,7 @@ TAKEN_FOR_DENIED = {
     "\u212aey": "the Kelvin sign",
     "cafe\u0301": "a letter taken apart",
     "STRASSE": "a sharp s in capitals",
+    "k\u034fe\u3164y\ufe0f": "a joiner, a filler and a variation selector, which show nothing",
 }
 
 

@@ -10,10 +10,9 @@ import re
 import unicodedata
 from typing import Final
 
-INVISIBLE: Final = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e01ef"
-)
+from mcp_core.keys import IGNORABLE
+
+INVISIBLE: Final = IGNORABLE + "\u2800\ufff9-\ufffb"
 """Characters that show nothing, as the inside of a character class."""
 
 FOLDS: Final = 20_000

@@ -55,8 +55,9 @@ class UpstreamError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """One request as it goes to Kong."""
+    """One request as it goes to Kong, for a server."""
 
+    server: str
     http_method: str
     url: URL
     headers: CIMultiDict[str]
@@ -74,7 +75,11 @@ class _Sending:
 
 
 class Upstream:
-    """A pool of connections to Kong."""
+    """Pools of connections to Kong, one for each server.
+
+    Behind a 1xx nginx passes on what a server sends without a frame around it, so that it can answer whatever else is
+    asked by that connection: never another server.
+    """
 
     def __init__(self, settings: Settings, repeats: Counter) -> None:
         """`repeats` counts what is sent again, by server and why."""
@@ -86,20 +91,22 @@ class Upstream:
         self._hidden = Hidden()
         self._signer = ErrandSigner(settings.keys)
         self._acting = ActingSigner(settings.keys)
-        self._pools: dict[bool, aiohttp.ClientSession] = {}
+        secure = settings.kong_url.startswith("https:")
+        self._tls: ssl.SSLContext | bool = ssl.create_default_context() if secure else False
+        self._pools: dict[str | None, aiohttp.ClientSession] = {}
 
-    def _client(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """Return the pool, or the one that keeps no connection: each belongs to the event loop that first uses it."""
-        if fresh not in self._pools:
-            secure = self._settings.kong_url.startswith("https:")
-            self._pools[fresh] = aiohttp.ClientSession(
+    def _client(self, server: str | None) -> aiohttp.ClientSession:
+        """Return a server's pool, or that which keeps no connection: of the event loop that first uses it."""
+        fresh = server is None
+        if server not in self._pools:
+            self._pools[server] = aiohttp.ClientSession(
                 # Neither proxies nor .netrc of the environment: a signed word goes to Kong and nowhere else.
                 trust_env=False,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("user-agent", "content-type"),
                 connector=aiohttp.TCPConnector(
-                    ssl=ssl.create_default_context() if secure else False,
+                    ssl=self._tls,
                     limit=0,
                     force_close=fresh,
                     keepalive_timeout=None if fresh else IDLE_SECONDS,
@@ -109,7 +116,7 @@ class Upstream:
                 max_line_size=_MAX_HEAD,
                 max_field_size=_MAX_HEAD,
             )
-        return self._pools[fresh]
+        return self._pools[server]
 
     def begin(self, server: str) -> Tries:
         """Return the further tries of one request."""
@@ -146,7 +153,8 @@ class Upstream:
         url = self._url(f"/{target.server}{target.endpoint or ''}")
         word = {methods.TARGET_HEADER: self._signer.sign(self._errand(target, http_method, url))}
         passed = self._headers(target, word, headers, hide)
-        async with self._exchange(target.server, question, _Sending(http_method, url, passed, body), tries) as response:
+        sending = _Sending(target.server, http_method, url, passed, body)
+        async with self._exchange(question, sending, tries) as response:
             yield response
 
     @asynccontextmanager
@@ -163,8 +171,9 @@ class Upstream:
         """Send a request to a member of a virtual server, for a principal: its own guard decides. Else as `send`."""
         passed = self._headers(target, {methods.ACTING_HEADER: self._acting.sign(acting)}, headers, hide)
         # No server is called -, so no path of the internal route is meant.
-        sending = _Sending(acting.http_method, self._url(f"/-/{acting.server}/mcp"), passed, body)
-        async with self._exchange(acting.server, question, sending, tries) as response:
+        url = self._url(f"/-/{acting.server}/mcp")
+        sending = _Sending(acting.server, acting.http_method, url, passed, body)
+        async with self._exchange(question, sending, tries) as response:
             yield response
 
     def _url(self, path: str) -> URL:
@@ -172,13 +181,13 @@ class Upstream:
 
     @asynccontextmanager
     async def _exchange(
-        self, server: str, question: Question, sending: _Sending, tries: Tries | None
+        self, question: Question, sending: _Sending, tries: Tries | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         # A request without Accept would be refused by servers that do as the specification says.
         sending.headers.setdefault("accept", _ACCEPT[sending.http_method])
         try:
             async with self._place():
-                again = tries or self.begin(server)
+                again = tries or self.begin(sending.server)
                 response = await self._head(sending, again if may_repeat(question, sending.http_method) else None)
                 try:
                     yield response
@@ -201,7 +210,7 @@ class Upstream:
 
     async def _head(self, sending: _Sending, tries: Tries | None) -> aiohttp.ClientResponse:
         try:
-            return await sending.by(self._client(fresh=False))
+            return await sending.by(self._client(sending.server))
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
@@ -211,7 +220,7 @@ class Upstream:
             if wait is None:
                 raise
             await anyio.sleep(wait)
-            return await sending.by(self._client(fresh=True))
+            return await sending.by(self._client(None))
 
     def _errand(self, target: Target, http_method: str, url: URL) -> Errand:
         """Return where a request goes. Raises UpstreamError where no guard said where its server is."""

@@ -196,3 +196,21 @@ def test_only_what_asks_for_a_surface_is_asked_again_when_kong_closed_the_connec
     assert guard.ask(method=method).status == status
     kong.answers(body)
     assert json.loads(words.result("a")) == guard.ask().json
+
+
+@pytest.mark.requirement("SIDE-021")
+def test_a_connection_by_which_one_server_answered_is_not_used_for_another(guard, kong, words):
+    """Behind a 1xx nginx puts no frame around what a server sends: whole answers, to what is asked there next."""
+    first = words.json_answer(words.result("a"), connection="")
+
+    def play(request, connection):
+        if request.path != "/files":
+            return connection.sendall(words.json_answer(words.result("honest")))
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" + first)
+        if connection.recv(1, socket.MSG_PEEK):
+            connection.sendall(words.json_answer(words.result("poison")))
+        return None
+
+    kong.play = play
+    assert guard.ask().json == json.loads(words.result("a"))
+    assert guard.ask(server="other", path="/inspect/other").json == json.loads(words.result("honest"))

@@ -68,4 +68,10 @@ function Internal:access()
   ngx.req.set_header("Mcp-Affinity", said.affinity)
 end
 
+-- nginx takes a 1xx for the answer, and what is no HTTP for an answer of HTTP/0.9 (status 9 here). It passes on what comes then
+-- without a frame around it: that could be whole answers to what the sidecar asks next by the same connection, which so ends.
+function Internal:header_filter()
+  if ngx.status < 200 then error("mcp-internal: a server answered with the status " .. ngx.status) end
+end
+
 return Internal
