@@ -92,7 +92,7 @@ bench-telemetry: $(READY) ## Measure what telling the collector costs, print the
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/telemetry.json telemetry
 
 telemetry: $(READY) ## Hold metrics and usage against the servers' own counts of 100,000 calls (CALLS=100000)
-	@TELEMETRY_CALLS=$(or $(CALLS),100000) $(BIN)/python -m pytest -m "" --timeout 0 tests/e2e/test_telemetry.py
+	@TELEMETRY_CALLS=$(or $(CALLS),$(TELEMETRY_CALLS),100000) $(BIN)/python -m pytest -m "" --timeout 0 tests/e2e/test_telemetry.py
 
 bench-catalog: $(READY) ## Measure catalog, registry and portal at 10,000 servers and 200,000 tools, write build/catalog.json
 	@$(BIN)/python tests/bench/run.py $(if $(QUICK),--quick) --out build/catalog.json catalog portal

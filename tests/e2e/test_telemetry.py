@@ -1,22 +1,18 @@
 """The collector's numbers beside the recording servers' own: metrics and usage agree exactly, on both kinds of Kong."""
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
-import socket
-import threading
+import sys
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from datetime import UTC, datetime
 
 import httpx
 import pytest
-from mcp import MCPError
 
-from e2e.harness import KINDS, connect, modern, start
-from kong_mcp.processes import Child
+from e2e.collectors_place import Sidecar, in_its_place
+from e2e.counted_calls import Progress, called, mixed
+from e2e.harness import KINDS, modern, start
 from mcp_core.reasons import Ending
 from mcp_core.seal import parse_keys
 from mcp_sidecar.store.usage import UsageStore
@@ -29,6 +25,8 @@ pytestmark = pytest.mark.long
 ROUNDS = int(os.environ.get("TELEMETRY_CALLS", "130")) // 16
 """`make telemetry` makes 100,000 calls, `make test` some dozens."""
 PATIENCE = 60 + ROUNDS
+AWAY = min(2 * ROUNDS, 15_000)
+"""Calls while the collector is away: Kong's queue holds 20,000 (deck/collector.yaml)."""
 REFUSED = ("refused", "denied-item")
 TOKEN = "metrics-token-0123456789"
 READY = ("not-strict-json", "kong")
@@ -93,25 +91,6 @@ def only_tools(counts):
     return Counter({(server, name): calls for (server, name), calls in counts.items() if name != "greet"})
 
 
-async def mixed(running, rounds):
-    """Make calls of both eras, with refusals, failures and streams; return how many refusals agents saw."""
-    refused = 0
-    for mode in ("legacy", "2026-07-28"):
-        async with connect(running, "ada", mode) as client:
-            await client.list_tools()
-            for _ in range(rounds):
-                await client.call_tool("good", {"text": "x"})
-                await client.call_tool("report", {"steps": 3})
-                await client.call_tool("good", {"no-such-argument": 1})
-                await client.get_prompt("greet", {})
-                for name in ("no_such_tool", "read_secret_plan"):
-                    try:
-                        await client.call_tool(name, {})
-                    except MCPError:
-                        refused += 1
-    return refused
-
-
 def settled(running, expected, refused):
     """Wait until as much was counted as agents saw, and return the counts."""
 
@@ -121,6 +100,18 @@ def settled(running, expected, refused):
         return counts if sum(of_servers(counts).values()) >= expected and denied >= refused else None
 
     return wait_for(whole, lambda: f"{usage(running)} after {expected}, {refused}", PATIENCE)
+
+
+@pytest.fixture
+def progress(capsys, request):
+    """Say how far a test is, past what pytest captures: `make telemetry` takes a while."""
+
+    def tell(text):
+        with capsys.disabled():
+            sys.stdout.write(f"{datetime.now(UTC):%H:%M:%S} {request.node.name}: {text}\n")
+            sys.stdout.flush()
+
+    return Progress(tell)
 
 
 @pytest.fixture(params=KINDS)
@@ -133,11 +124,9 @@ def running(request, tmp_path, monkeypatch):
 
 
 @pytest.mark.requirement("TEL-010")
-def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, tmp_path):
-    refused = asyncio.run(mixed(running, ROUNDS))
-    with running.client("bob") as client:
-        for _ in range(ROUNDS):
-            assert client.post(running.url("team"), **modern("whoami")).status_code == 200
+def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, tmp_path, progress):
+    refused = asyncio.run(mixed(running, ROUNDS, progress))
+    assert asyncio.run(called(running, "bob", "whoami", ROUNDS, progress)) == ROUNDS
     own = executed(running)
     # A call whose arguments do not fit reaches the server, which refuses to execute it.
     expected = own + Counter({("notes", "good"): 2 * ROUNDS})
@@ -150,47 +139,16 @@ def test_metrics_usage_and_audit_say_exactly_what_the_servers_executed(running, 
     assert counts["team", "whoami", "bob", "passed"] == ROUNDS
 
 
-class Sidecar:
-    """The gateway's sidecar, to be killed and started anew with what it was started with."""
-
-    def __init__(self, child):
-        place = Path("/proc") / str(child.pid)
-        self._child = child
-        self._command = place.joinpath("cmdline").read_text().split("\0")[:-1]
-        variables = place.joinpath("environ").read_text().split("\0")[:-1]
-        self._environment = dict(variable.split("=", 1) for variable in variables)
-
-    def kill(self):
-        os.kill(self._child.pid, signal.SIGKILL)
-        self._child.stop()
-
-    def _listens(self):
-        address = ("127.0.0.1", int(self._environment["MCP_SIDECAR_LISTEN"].rpartition(":")[2]))
-        with contextlib.suppress(OSError), socket.create_connection(address):
-            return True
-
-    @contextlib.contextmanager
-    def again(self):
-        child = Child("sidecar", self._command, self._environment, self._child.log)
-        try:
-            wait_for(self._listens, lambda: Path(self._child.log).read_text()[-2000:])
-            yield
-        finally:
-            child.stop()
-
-
 @pytest.mark.requirement("TEL-010")
-def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
-    url, calls, sidecar = running.url("team"), 0, Sidecar(running.dev.sidecar)
-    with running.client("ada") as client, contextlib.ExitStack() as stack:
-        for number in range(6 * ROUNDS):
-            if number == 2 * ROUNDS:
-                settled(running, 1, 0)
-                sidecar.kill()
-            if number == 4 * ROUNDS:
-                stack.enter_context(sidecar.again())
-            # Without a sidecar a devkit, which has no mcp-answers, answers calls with 502 or 503: they never arrive.
-            calls += client.post(url, **modern("good")).status_code == 200
+def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path, progress):
+    sidecar = Sidecar(running.dev.sidecar)
+    calls = asyncio.run(called(running, "ada", "good", 2 * ROUNDS, progress))
+    settled(running, 1, 0)
+    sidecar.kill()
+    # Without a sidecar a devkit, which has no mcp-answers, answers calls with 502 or 503: they never arrive.
+    calls += asyncio.run(called(running, "ada", "good", AWAY, progress))
+    with sidecar.again():
+        calls += asyncio.run(called(running, "ada", "good", 2 * ROUNDS, progress))
         assert Counter({("team", "good"): calls}) == executed(running)
         counts = settled(running, calls, 0)
         assert of_servers(counts) == executed(running)
@@ -199,34 +157,10 @@ def test_also_when_the_collector_is_killed_in_the_middle(running, tmp_path):
         assert audited(tmp_path / "audit", running) == executed(running)
 
 
-@contextlib.contextmanager
-def in_the_sidecars_place(running):
-    """The collector's own end of the wire: give what Kong sends, and the tokens that it comes with, as it comes."""
-    heard, tokens = [], set()
-
-    class Taker(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path == "/collector":
-                tokens.add(self.headers["Authorization"])
-                heard.extend(body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    Sidecar(running.dev.sidecar).kill()
-    with ThreadingHTTPServer(("127.0.0.1", running.dev.sidecar_port), Taker) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield heard, tokens
-        server.shutdown()
-
-
 @pytest.mark.requirement("TEL-011")
 def test_nothing_of_an_agents_headers_reaches_the_collector(running):
-    with in_the_sidecars_place(running) as (heard, tokens), running.client("ada") as client:
+    Sidecar(running.dev.sidecar).kill()
+    with in_its_place(running) as (heard, tokens), running.client("ada") as client:
         asked = modern("no_such_tool")
         asked["headers"] |= {"X-Secret": "agents-own", "Cookie": "agents-own", "X-Api-Key": "agents-own"}
         client.post(f"{running.url('team')}?token=agents-own", **asked)
@@ -249,7 +183,8 @@ def test_mcp_answers_tells_what_the_collector_reads_and_nothing_else(running):
     headers, meta = asked["headers"], asked["json"]["params"]["_meta"]
     listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
     wanted = {("good", 200), ("no_such_tool", 400), (None, 401), ("tools/list", 200)}
-    with in_the_sidecars_place(running) as (heard, _), running.client("ada") as client:
+    Sidecar(running.dev.sidecar).kill()
+    with in_its_place(running) as (heard, _), running.client("ada") as client:
         url = running.url("team")
         client.post(url, **modern("no_such_tool"))
         client.post(url, **{**asked, "headers": {**headers, "traceparent": "x" * 3000}})
