@@ -18,7 +18,8 @@ from mcp_core.principal import NOBODY, consumer
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
+from mcp_sidecar.catalog.entry import CatalogEntry
+from mcp_sidecar.catalog.known import CatalogItem
 from mcp_sidecar.catalog.settings import CATALOG_VARIABLES, CatalogSettings
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.surface.review import iso

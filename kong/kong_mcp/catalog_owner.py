@@ -10,8 +10,8 @@ from mcp_core.scan import ItemKind
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
 from mcp_core.servers import LifeCycle
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
-from mcp_sidecar.catalog.known import Name
+from mcp_sidecar.catalog.entry import CatalogEntry
+from mcp_sidecar.catalog.known import CatalogItem, Name
 from mcp_sidecar.store.values import Seen
 from mcp_sidecar.surface.review import iso
 

@@ -75,3 +75,16 @@ def test_the_upstream_closed_has_no_targets() -> None:
 def test_a_sync_is_for_what_has_the_tag_and_a_rendered_file_needs_none() -> None:
     assert load(DECK / "shared.yaml")["_info"]["select_tags"] == ["kong-mcp"]
     assert "select_tags" not in yaml.safe_dump(render(FILES, ENV))
+
+
+@pytest.mark.requirement("HEALTH-010")
+def test_checks_of_a_sidecar_have_patience_and_find_a_frozen_one_within_ten_seconds() -> None:
+    """Kong leaves out a check while the one before it goes on, so one without an answer takes the next one's place."""
+    (sidecar,) = (upstream for upstream in render(FILES, ENV)["upstreams"] if upstream["name"] == "mcp-sidecar")
+    active = sidecar["healthchecks"]["active"]
+    interval, patience, number = active["healthy"]["interval"], active["timeout"], active["unhealthy"]["timeouts"]
+    standstill = (number - 1) * interval * -(-patience // interval) + patience
+    assert patience >= 3
+    assert standstill >= 7
+    assert interval + standstill <= 10
+    assert sidecar["healthchecks"]["passive"]["unhealthy"]["tcp_failures"] == 1

@@ -1,7 +1,6 @@
 """Calls that are counted on both sides of the gateway, of both eras, by several agents, with refusals and failures."""
 
 import asyncio
-import time
 from itertools import cycle
 
 import httpx
@@ -23,14 +22,11 @@ class Progress:
     def __init__(self, tell):
         self._tell = tell
         self._calls = 0
-        self._told = time.monotonic()
 
     def ended(self, calls=1):
         before, self._calls = self._calls, self._calls + calls
         if before // TOLD_EVERY < self._calls // TOLD_EVERY:
-            now = time.monotonic()
-            self._tell(f"{self._calls:,} calls, the last {TOLD_EVERY:,} in {now - self._told:.0f} s")
-            self._told = now
+            self._tell(f"{self._calls:,} calls")
 
 
 def shared(number, among=AGENTS):

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from e2e.harness import KINDS
-from e2e.test_telemetry import TOKEN, audited, metrics, usage
+from e2e.told_counts import TOKEN, audited, metrics, usage
 from resilience.conftest import OPEN, gateway
 from servers.launch import wait_for
 from servers.moody_server import MoodyServer, ask, call

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from mcp_core.adaptive import flow
-from mcp_core.adaptive.flow import ANYTHING, BOTH, FlowMode, FlowRules, Labelled, ReadLabel
+from mcp_core.adaptive.flow import ANYTHING, BOTH, MOST_LABELS, FlowMode, FlowRules, Labelled, ReadLabel
 from mcp_core.formats import is_understood
 from mcp_core.methods import Kind
-from mcp_core.policy import View, read_forms
+from mcp_core.policy import Matcher, View, denied_forms, read_forms
 from mcp_core.principal import consumer
 from mcp_core.terms import Terms, terms_of, write_terms
 from mcp_core.virtual import Virtual, VirtualError, read_config
@@ -56,6 +56,30 @@ def rules(**changes):
 )
 def test_labels_add_up_and_what_none_names_may_be_anything(server, kind, name, labelled):
     assert rules().labels_of(server, kind, name) == labelled
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_many_labels_are_asked_as_few(monkeypatch):
+    """Labels that say the same are one question, however many they are and however long the URI is."""
+    asked, matches = [], Matcher.matches
+    monkeypatch.setattr(Matcher, "matches", lambda self, name: asked.append(name) or matches(self, name))
+    words = [{}, {"reads": ["private"]}, {"reads": ["untrusted"], "writes": ["external"]}]
+    globs = [f"note://{'diary' if at % 3 else 'list'}/{at}/*" for at in range(MOST_LABELS)]
+    made = rules(labels=[{"server": "notes", "resources": [one], **words[at % 3]} for at, one in enumerate(globs)])
+    last = f"note://diary/{MOST_LABELS - 1}/{'a;b/' * 1900}"
+    assert made.labels_of("notes", Kind.RESOURCE, last) == Labelled(PRIVATE, external=False)
+    assert len(asked) <= 2 * len(denied_forms(Kind.RESOURCE, read_forms(Kind.RESOURCE, last))) * len(words)
+    assert made.labels_of("notes", Kind.RESOURCE, "note://diary/0/a") == ANYTHING
+    assert made.labels_of("other", Kind.RESOURCE, last) == ANYTHING
+
+
+@pytest.mark.requirement("FLOW-101")
+def test_an_item_whose_readings_different_labels_name_has_all_that_they_say():
+    globs = {"note://a%20b": {"reads": ["private"]}, "note://a b": {"writes": ["external"]}}
+    made = rules(labels=[{"server": "notes", "resources": [glob], **said} for glob, said in globs.items()])
+    assert made.labels_of("notes", Kind.RESOURCE, "note://a%20b") == Labelled(PRIVATE, external=True)
+    (half,) = (FlowRules.from_json({**CONFIG, "labels": [one.to_json()]}) for one in made.labels if one.external)
+    assert half.labels_of("notes", Kind.RESOURCE, "note://a%20b") == ANYTHING
 
 
 @pytest.mark.requirement("FLOW-102")

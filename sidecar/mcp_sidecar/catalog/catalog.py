@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -22,8 +22,8 @@ from mcp_core.methods import Kind
 from mcp_core.policy import Policy, PolicyError
 from mcp_core.scan import ItemKind
 from mcp_core.servers import McpServer
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem, ServerHealth
-from mcp_sidecar.catalog.known import GONE_MS, KnownItems, ServerVersion
+from mcp_sidecar.catalog.entry import CatalogEntry, ServerHealth
+from mcp_sidecar.catalog.known import GONE_MS, CatalogItem, KnownItems, ServerVersion
 from mcp_sidecar.store.engine import StoreError
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.surface.viewers import Permission, Viewer
@@ -33,7 +33,7 @@ DATES_SECONDS: Final = 60.0
 LOOKS_SECONDS: Final = 5.0
 """How often it is read how looks ended."""
 MOST_VIEWERS: Final = 256
-"""Viewers whose list of servers is kept."""
+"""Viewers whose list of servers is kept, and lists."""
 
 _T = TypeVar("_T")
 _CLOSED: Final = Policy({})
@@ -48,6 +48,20 @@ class _Table:
     changed: Mapping[str, int] = field(default_factory=dict)
     removed: Mapping[str, tuple[McpServer, int]] = field(default_factory=dict)
     """Servers that were listed since the start and are no more, and when that was found."""
+
+    def standing(self, viewer: Viewer) -> Hashable:
+        """Return what is equal for viewers who see all servers, and all of them, alike."""
+        # By identity: servers with the same policy share it, and a policy keeps its views.
+        policies = {id(policy): policy for policy in self.policies.values()}.values()
+        owned = frozenset(owner for owner in {record.owner for record in self.records.values()} if viewer.owns(owner))
+        return Permission.READ in viewer.may, owned, tuple(policy.view(viewer.principal) for policy in policies)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownServers:
+    """The servers that somebody may see, by name: one value for all who may see the same of the same servers."""
+
+    by_name: Mapping[str, CatalogEntry]
 
 
 class ServerList(Protocol):
@@ -94,17 +108,18 @@ class Catalog:
         self._policies: dict[str, Policy] = {}
         self._table = _Table()
         self._made_of: tuple[object, int] | None = None
-        self._lists: dict[Viewer, tuple[_Table, Mapping[str, CatalogEntry]]] = {}
+        self._lists: dict[Viewer, tuple[_Table, ShownServers]] = {}
+        self._shared: tuple[_Table, dict[Hashable, ShownServers]] = self._table, {}
         self.revision = 0
         """A number that grows with every change of what anybody may be told."""
 
     def entries(self, viewer: Viewer) -> Sequence[CatalogEntry]:
         """Return all servers that somebody may see, by name."""
-        return tuple(self._list(viewer).values())
+        return tuple(self.shown(viewer).by_name.values())
 
     def entry(self, viewer: Viewer, name: str) -> CatalogEntry | None:
         """Return one server; None for one that the viewer may not see, as for one that does not exist."""
-        return self._list(viewer).get(name)
+        return self.shown(viewer).by_name.get(name)
 
     def versions(self, viewer: Viewer, name: str) -> tuple[ServerVersion, ...] | None:
         """Return the versions over time of what somebody may see of a server, the last one first; None as `entry`."""
@@ -213,18 +228,26 @@ class Catalog:
                 self._policies[text] = _CLOSED
         return self._policies[text]
 
-    def _list(self, viewer: Viewer) -> Mapping[str, CatalogEntry]:
+    def shown(self, viewer: Viewer) -> ShownServers:
+        """Return the servers that somebody may see: the same value as for others who may see the same."""
         table = self._table
         kept = self._lists.get(viewer)
         if kept is None or kept[0] is not table:
             if kept is None and len(self._lists) >= MOST_VIEWERS:
                 self._lists.pop(next(iter(self._lists)))
-            entries = (self._entry_of(viewer, table, table.records[name]) for name in sorted(table.records))
-            kept = self._lists[viewer] = (
-                table,
-                {catalog_entry.name: catalog_entry for catalog_entry in entries if catalog_entry is not None},
-            )
+            kept = self._lists[viewer] = table, self._shown_to_all_like(viewer, table)
         return kept[1]
+
+    def _shown_to_all_like(self, viewer: Viewer, table: _Table) -> ShownServers:
+        if self._shared[0] is not table:
+            self._shared = table, {}
+        shared, standing = self._shared[1], table.standing(viewer)
+        if standing not in shared:
+            if len(shared) >= MOST_VIEWERS:
+                shared.pop(next(iter(shared)))
+            entries = (self._entry_of(viewer, table, table.records[name]) for name in sorted(table.records))
+            shared[standing] = ShownServers({entry.name: entry for entry in entries if entry is not None})
+        return shared[standing]
 
     def _entry_of(self, viewer: Viewer, table: _Table, record: McpServer) -> CatalogEntry | None:
         # Where a removed one is asked for, the table has what is known without its declaration: nothing.
@@ -239,7 +262,7 @@ class Catalog:
 
     def removed(self, viewer: Viewer) -> Sequence[CatalogEntry]:
         """Return the servers that were listed since the start and are no more, as far as somebody might see them."""
-        table, shown = self._table, self._list(viewer)
+        table, shown = self._table, self.shown(viewer).by_name
         # The store may know one yet, of which nobody but managers is told.
         gone = (record for _, (record, _) in sorted(table.removed.items()) if record.name not in shown)
         return tuple(

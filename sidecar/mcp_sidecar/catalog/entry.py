@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mcp_core.extensions import kind_of
 from mcp_core.methods import Kind
-from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN, Pinning
 from mcp_core.policy import View
 from mcp_core.scan import ItemKind
 from mcp_core.servers import McpServer
-from mcp_sidecar.catalog.known import KnownServer, LastLook, Name, ServerVersion, offered_of, versions_of
-from mcp_sidecar.store.values import Seen, Standing
+from mcp_sidecar.catalog.known import CatalogItem, KnownServer, LastLook, ServerVersion, offered_of, versions_of
 
 RULED_AS: Final[Mapping[ItemKind, Kind]] = {
     ItemKind.TOOL: Kind.TOOL,
@@ -44,25 +42,6 @@ class ServerHealth:
         if not self.probed:
             return "unknown"
         return "well" if self.well == self.probed else "partly" if self.well else "ill"
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogItem:
-    """One item of a server. `shown` is the version that agents get, or the one that was seen last where they get none.
-
-    `state` is "open", "quarantined" or "rejected"; `usable` says whether the viewer's own principal may use it now;
-    `gone` that the last look did not find it.
-    """
-
-    kind: ItemKind
-    name: str
-    state: str
-    usable: bool
-    gone: bool
-    changes_often: bool
-    shown: Seen
-    waiting: Seen | None
-    """The version that waits for a reviewer, where that is another one or none is open."""
 
 
 class CatalogEntry:
@@ -158,19 +137,14 @@ class CatalogEntry:
         """The items that the viewer may see, by kind and name."""
         known = self._known(self.record.name)
         if self._items is None or self._items[0] is not known or self._items[1] != known.revision:
-            found = (self._item(name, standing, gone=name in known.gone) for name, standing in known.standings.items())
-            seen = [item for item in found if self.manages or item.usable]
-            self._items = known, known.revision, tuple(sorted(seen, key=lambda item: (item.kind.value, item.name)))
+            found = (self._judged(item) for item in known.items(enforces=self._enforces).values())
+            self._items = known, known.revision, tuple(item for item in found if item is not None)
         return self._items[2]
 
     def item(self, kind: ItemKind, name: str) -> CatalogItem | None:
         """Return one item; None for what the viewer may not see as for what does not exist."""
-        known = self._known(self.record.name)
-        standing = known.standings.get((kind, name))
-        if standing is None:
-            return None
-        found = self._item((kind, name), standing, gone=(kind, name) in known.gone)
-        return found if self.manages or found.usable else None
+        found = self._known(self.record.name).items(enforces=self._enforces).get((kind, name))
+        return None if found is None else self._judged(found)
 
     def count(self, kind: ItemKind = ItemKind.TOOL) -> int:
         """Return how many items of a kind the viewer may see."""
@@ -192,10 +166,9 @@ class CatalogEntry:
         known = self._known(self.record.name)
         if self.manages:
             return versions_of(seen for standing in known.standings.values() for seen in standing.versions)
-        enforces = self.record.pins is Pinning.ENFORCE
         allowed = (one for name, one in known.standings.items() if self.allows(*name))
         return versions_of(
-            seen for standing in allowed for seen in standing.versions if not enforces or seen.state in OPEN
+            seen for standing in allowed for seen in standing.versions if not self._enforces or seen.state in OPEN
         )
 
     def allows(self, kind: ItemKind, name: str) -> bool:
@@ -205,11 +178,12 @@ class CatalogEntry:
             return kind is ItemKind.INSTRUCTIONS
         return self._view.allows(kind_of(name) if ruled is Kind.RESOURCE else ruled, name)
 
-    def _item(self, name: Name, standing: Standing, *, gone: bool) -> CatalogItem:
-        opened = next((seen for seen in standing.versions if seen.state in OPEN), None) if standing.open else None
-        shown = opened or standing.versions[0]
-        waits = next((seen for seen in standing.versions if seen.state not in OPEN), None)
-        usable = (standing.state == IS_OPEN or self.record.pins is not Pinning.ENFORCE) and self.allows(*name)
-        return CatalogItem(
-            *name, standing.state, usable, gone, standing.changes_often, shown, None if waits is shown else waits
-        )
+    @property
+    def _enforces(self) -> bool:
+        return self.record.pins is Pinning.ENFORCE
+
+    def _judged(self, item: CatalogItem) -> CatalogItem | None:
+        """Return an item as the viewer may see it, which most are as for everybody; None for one that they may not."""
+        if item.usable and not self.allows(item.kind, item.name):
+            return replace(item, usable=False) if self.manages else None
+        return item if self.manages or item.usable else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
+from mcp_core.pins.snapshot import IS_OPEN
 from mcp_core.pins.states import OPEN
 from mcp_core.scan import ItemKind
 from mcp_sidecar.store.lineage import Anchor
@@ -53,10 +54,29 @@ class ServerVersion:
     changes: tuple[VersionChange, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogItem:
+    """One item of a server. `shown` is the version that agents get, or the one that was seen last where they get none.
+
+    `state` is "open", "quarantined" or "rejected"; `usable` says whether the viewer's own principal may use it now;
+    `gone` that the last look did not find it.
+    """
+
+    kind: ItemKind
+    name: str
+    state: str
+    usable: bool
+    gone: bool
+    changes_often: bool
+    shown: Seen
+    waiting: Seen | None
+    """The version that waits for a reviewer, where that is another one or none is open."""
+
+
 class KnownServer:
     """The items of one server. `revision` grows with every change."""
 
-    __slots__ = ("_told", "gone", "look", "revision", "standings")
+    __slots__ = ("_items", "_told", "gone", "look", "revision", "standings")
 
     def __init__(self) -> None:
         self.standings: dict[Name, Standing] = {}
@@ -64,11 +84,24 @@ class KnownServer:
         self.look = LastLook()
         self.revision = 0
         self._told: tuple[int, tuple[ServerVersion, ...]] | None = None
+        self._items: dict[bool, tuple[int, Mapping[Name, CatalogItem]]] = {}
 
     def take(self, standing: Standing) -> None:
         """Take over where an item stands."""
         self.standings[standing.id.kind, standing.id.name] = standing
         self.revision += 1
+
+    def items(self, *, enforces: bool) -> Mapping[Name, CatalogItem]:
+        """Return all items by kind and name, for who may use everything: worked out once for all viewers.
+
+        `enforces` says whether pins keep what is not open from everybody.
+        """
+        kept = self._items.get(enforces)
+        if kept is None or kept[0] != self.revision:
+            ordered = sorted(self.standings, key=lambda name: (name[0].value, name[1]))
+            found = {name: _item(self.standings[name], enforces=enforces, gone=name in self.gone) for name in ordered}
+            kept = self._items[enforces] = self.revision, found
+        return kept[1]
 
     @property
     def versions(self) -> tuple[ServerVersion, ...]:
@@ -82,6 +115,16 @@ class KnownServer:
         """When the first item was seen (Unix milliseconds); None where none was."""
         firsts = (seen.first_seen for standing in self.standings.values() for seen in standing.versions)
         return min(firsts, default=None)
+
+
+def _item(standing: Standing, *, enforces: bool, gone: bool) -> CatalogItem:
+    kind, name, state = standing.id.kind, standing.id.name, standing.state
+    opened = next((seen for seen in standing.versions if seen.state in OPEN), None) if standing.open else None
+    shown = opened or standing.versions[0]
+    waits = next((seen for seen in standing.versions if seen.state not in OPEN), None)
+    usable = state == IS_OPEN or not enforces
+    often = standing.changes_often
+    return CatalogItem(kind, name, state, usable, gone, often, shown, None if waits is shown else waits)
 
 
 NOTHING_KNOWN: Final = KnownServer()

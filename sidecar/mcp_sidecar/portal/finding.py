@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import anyio
@@ -11,7 +12,8 @@ import structlog
 
 from mcp_core.scan import ItemKind
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
+from mcp_sidecar.catalog.entry import CatalogEntry
+from mcp_sidecar.catalog.known import CatalogItem
 from mcp_sidecar.search.embedding import Embedder
 from mcp_sidecar.search.index import Index, IndexView, SearchResult
 from mcp_sidecar.search.items import ItemKey, SearchItem, search_item
@@ -34,10 +36,12 @@ class Usable:
     def __init__(self, rows: Sequence[Row], revision: int) -> None:
         self.rows = rows
         self.revision = revision
-        self.by_key: dict[ItemKey, Row] = {
-            (catalog_entry.name, item.kind, item.name): (catalog_entry, item) for catalog_entry, item in rows
-        }
         self.view: tuple[Index, IndexView] | None = None
+
+    @cached_property
+    def by_key(self) -> dict[ItemKey, Row]:
+        """The same by key, for who searches: a list in pages needs none."""
+        return {(catalog_entry.name, item.kind, item.name): (catalog_entry, item) for catalog_entry, item in self.rows}
 
 
 class Finder:

@@ -15,7 +15,8 @@ from mcp_core.scan import ItemKind
 from mcp_core.scan.items import KIND_WORDS
 from mcp_core.servers import LifeCycle
 from mcp_sidecar.catalog.catalog import Catalog
-from mcp_sidecar.catalog.entry import CatalogEntry, CatalogItem
+from mcp_sidecar.catalog.entry import CatalogEntry
+from mcp_sidecar.catalog.known import CatalogItem
 from mcp_sidecar.portal import connect, difference, listing, schema_view
 from mcp_sidecar.portal.listing import Column, Order
 from mcp_sidecar.portal.paper import Paper

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from mcp_core.scan import ItemKind
-from mcp_sidecar.catalog.catalog import Catalog
+from mcp_sidecar.catalog.catalog import Catalog, ShownServers
 from mcp_sidecar.portal import listing
 from mcp_sidecar.portal.finding import Finder, Row, Usable
 from mcp_sidecar.portal.listing import Column
@@ -21,7 +21,7 @@ _PATH: Final = f"{PREFIX}/tools"
 _MOST_FOUND: Final = 50
 _LEAST_FOUND: Final = 5
 _MOST_KEPT: Final = 64
-"""People whose tools are kept: some hundred bytes a tool."""
+"""Lists of tools that are kept, of people who may use the same: some hundred bytes a tool."""
 
 
 class ToolPages:
@@ -31,7 +31,7 @@ class ToolPages:
         self._catalog = catalog
         self._finder = finder
         self._paper = paper
-        self._kept: dict[Viewer, Usable] = {}
+        self._kept: dict[ShownServers, Usable] = {}
 
     async def tools(self, asked: PageAsked) -> Response:
         """Return the tools that somebody may use."""
@@ -52,18 +52,18 @@ class ToolPages:
 
     def _usable(self, viewer: Viewer) -> Usable:
         """Return the tools that somebody may use now, kept until the catalog changes."""
-        revision = self._catalog.revision
-        kept = self._kept.get(viewer)
+        revision, shown = self._catalog.revision, self._catalog.shown(viewer)
+        kept = self._kept.get(shown)
         if kept is None or kept.revision != revision:
             rows = [
                 (entry, item)
-                for entry in self._catalog.entries(viewer)
+                for entry in shown.by_name.values()
                 for item in entry.items
                 if item.kind is ItemKind.TOOL and item.usable and not item.gone
             ]
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            kept = self._kept[viewer] = Usable(rows, revision)
+            kept = self._kept[shown] = Usable(rows, revision)
         return kept
 
     async def _found(self, usable: Usable, asked: str) -> tuple[Sequence[Row], str]:

@@ -6,11 +6,13 @@ import anyio
 import pytest
 
 from mcp_core.pins.states import Pinning, State
+from mcp_core.principal import consumer
 from mcp_core.scan import ItemKind
 from mcp_core.servers import LifeCycle
 from mcp_sidecar.catalog.catalog import Catalog
 from mcp_sidecar.catalog.entry import ServerHealth
 from mcp_sidecar.surface.listed import ListedServers
+from mcp_sidecar.surface.viewers import Viewer
 from servers.catalog_stand import ADA, BOB, ERASE, NOON, POISON, READ, READS, REVIEWS, STRANGER, Stand, server
 
 CHANGED = READ | {"description": "Reads a note, aloud."}
@@ -61,6 +63,30 @@ async def test_items_are_those_that_the_viewer_could_use_now(stand):
     assert dict(hers.states) == {"open": 1}
     assert not hers.rules
     assert [change.name for version in hers.versions for change in version.changes] == ["read"]
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("CAT-013")
+async def test_what_is_worked_out_for_somebody_is_shared_with_those_alone_who_see_the_same(stand):
+    """Also where they see the same today by other rights: an owner, a reader, whoever another rule concerns."""
+    for_teams = {"rules": [{"groups": ["team-sky", "crew"], "tools": {"allow": ["*"]}}]}
+    stand.list(server("notes", owner="team-sky"), server("team", policy=for_teams), server("hers", policy=FOR_ADA))
+    stand.see("team", READ, POISON)
+    await stand.catalog.refresh()
+    crew = [Viewer(name, frozenset(), consumer(name, ["crew"])) for name in ("carl", "cleo")]
+    shown = [stand.catalog.shown(viewer) for viewer in (*crew, BOB, STRANGER, ADA, READS, REVIEWS)]
+    carl, cleo, bob, stranger, ada, reads, reviews = shown
+    assert carl is cleo
+    assert bob is stranger
+    assert reads is reviews
+    assert len({carl, bob, ada, reads}) == 4
+    assert [list(one.by_name) for one in (carl, bob, ada)] == [["notes", "team"], ["notes"], ["hers", "notes", "team"]]
+    assert [one.by_name["notes"].manages for one in (carl, bob, ada, reads)] == [False, False, True, True]
+    assert stand.tools(crew[1], "team") == {"read": "open"}
+    assert stand.tools(READS, "team") == {"read": "open", "poison": "quarantined"}
+    stand.list(server("team", policy=FOR_ADA))
+    await stand.catalog.refresh()
+    assert stand.catalog.shown(crew[1]).by_name == {}
 
 
 @pytest.mark.anyio
