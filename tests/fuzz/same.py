@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ _BATCH = 20_000
 _LARGEST = 256 * 1024
 _CONFIGS = (
     {},
-    {"enforce": False, "limits": {"refusals": 1_000_000}},
-    {"constraints": [{"tool": "ok*", "arguments": {"a": {"minimum": 1, "maximum": 9007199254740993}}}]},
+    {"enforce": False},
+    {"constraints": [{"tool": "ok*", "argument": ["a"], "minimum": 1, "maximum": 9007199254740993}]},
     {"results": {"mode": "flag"}, "rules": [{"groups": ["staff"], "tools": {"allow": ["hidden"]}}]},
 )
 
@@ -44,7 +45,7 @@ def _started(folder, seed, inputs, *more):
     path = ":".join(filter(None, [folder, str(HERE.parent)]))
     return subprocess.Popen(
         [sys.executable, "-m", "fuzz.same", "--side", str(seed), "--inputs", str(inputs), *more],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -54,14 +55,22 @@ def _shown(folder, seed, number):
     return _started(folder, seed, 1, "--only", str(number)).communicate()[0]
 
 
+def _stop_the_clock():
+    """Have both sides see the same time and draw the same lots."""
+    time.time, time.monotonic = (lambda: 1_800_000_000.0), (lambda: 1000.0)
+    secrets.token_hex = lambda size: "0" * 2 * size
+
+
 def _run_side(seed, inputs, only):
+    _stop_the_clock()
     from bench.event import Event  # noqa: PLC0415 - what is imported here is one side's own
     from fuzz import oracles  # noqa: PLC0415
     from fuzz.mutate import mutate  # noqa: PLC0415
     from mcp_core import decide  # noqa: PLC0415
 
     print("compiled" if decide.__file__.endswith(".so") else "plain")
-    events = [Event({"tools": {"allow": ["ok*"]}, "resources": {"allow": ["ok:*"]}, **more}) for more in _CONFIGS]
+    known = {"tools": {"allow": ["ok*"]}, "resources": {"allow": ["ok:*"]}, "limits": {"refusals": 1_000_000}}
+    events = [Event({**known, **more}) for more in _CONFIGS]
     seeds = [path.read_bytes() for path in sorted((HERE / "corpus" / "request").iterdir())]
     sound = [path.read_bytes() for path in sorted((HERE / "corpus" / "request").glob("0-*"))]
     for number in range(inputs) if only is None else [only]:
@@ -71,7 +80,8 @@ def _run_side(seed, inputs, only):
             data = _large(data, rng)
         lines, body = oracles.split(data)
         outcome = repr(oracles.decide_request(lines, body))
-        verdict = rng.choice(events).verdict(oracles.as_kong(lines), body)
+        event = rng.choice(events)
+        verdict = event.run(event.frame(oracles.as_kong(lines), body))
         told = f"{_plain(outcome)} {verdict!r}"
         print(told if only is not None else hashlib.sha256(told.encode("utf-8", "replace")).hexdigest())
 
