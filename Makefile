@@ -12,7 +12,8 @@ FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
 SITE   := build/docs-python/.ready
 COMPILED := build/compiled
-TESTS_COMPILED := tests/mcp_core tests/mcp_kong tests/kong_pluginserver tests/fuzz tests/compiled
+TESTS_COMPILED := tests/mcp_core tests/mcp_kong tests/kong_pluginserver tests/fuzz tests/compiled \
+	--ignore tests/mcp_core/scan --ignore tests/mcp_core/rest
 PEER_LOCKS := litellm contextforge
 
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 """The compiled build: what decides over a call as extension modules, of the same sources (spec/decisions/345).
 
-`python hatch_build.py FOLDER` makes copies of the packages in FOLDER, with the modules beside their sources: whoever has
-FOLDER first on PYTHONPATH runs them (`make compiled`). As a hook of hatchling it puts them into the wheel where the
+`python hatch_build.py FOLDER` copies the packages into FOLDER, with the modules beside their sources: whoever has FOLDER
+first on PYTHONPATH runs them (`make compiled`). As a hook of hatchling it puts them into the wheel where the
 environment says KONG_MCP_COMPILED=1. Needs mypy, setuptools and a C compiler.
 """
 
@@ -28,9 +28,9 @@ MODULES: Final = (
     *("mcp_core/extended", "mcp_core/unknown"),
     *("mcp_kong/answers", "mcp_kong/asked", "mcp_kong/guard", "mcp_kong/parts", "mcp_kong/proofs"),
 )
-"""What `make profile` saw an allowed call in. Not kong_pluginserver: its deadline must know its own frames."""
+"""What an allowed call is seen in. Not kong_pluginserver: a deadline must know that package's own frames."""
 LIBRARY: Final = "kong_mcp_compiled"
-"""The library that all modules are in is called so, and `__mypyc` behind it; kong_mcp.compiled looks for it."""
+"""The shared library of all modules is called so, with `__mypyc` behind it."""
 SWITCH: Final = "KONG_MCP_COMPILED"
 
 NUMBERS: Final = frozenset(
@@ -41,7 +41,7 @@ NUMBERS: Final = frozenset(
         "_token",
     }
 )
-"""Functions in which an object becomes a number of the machine. Each was read: none of what JSON says becomes one there."""
+"""Functions in which an object becomes a number of the machine. Each was read: what JSON says stays what it is."""
 _FUNCTION: Final = re.compile(r"^def ([\w.]+)\(")
 _NUMBER: Final = re.compile(r"= unbox\((?:int|float|i\d+|u8),")
 
@@ -67,7 +67,12 @@ def compile_into(folder: Path) -> list[Path]:
         f"setuptools.setup(name={LIBRARY!r}, ext_modules=modules, script_args=['-q', 'build_ext', '--inplace'])\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", program],
+        cwd=folder,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if ended.returncode:
         sys.stderr.write(ended.stdout)
@@ -84,7 +89,7 @@ def compile_into(folder: Path) -> list[Path]:
 
 
 def _unboxing(ops: str) -> Iterator[str]:
-    """Yield the functions in which mypyc's code (its ops.txt) makes a number of an object; a generator by its own name."""
+    """Yield the functions in which mypyc's code (its ops.txt) makes a number of an object."""
     function = ""
     for line in ops.splitlines():
         if begun := _FUNCTION.match(line):

@@ -68,7 +68,7 @@ def _run_side(seed, inputs, only):
     from fuzz.mutate import mutate  # noqa: PLC0415
     from mcp_core import decide  # noqa: PLC0415
 
-    print("compiled" if decide.__file__.endswith(".so") else "plain")
+    click.echo("compiled" if decide.__file__.endswith(".so") else "plain")
     known = {"tools": {"allow": ["ok*"]}, "resources": {"allow": ["ok:*"]}, "limits": {"refusals": 1_000_000}}
     events = [Event({**known, **more}) for more in _CONFIGS]
     seeds = [path.read_bytes() for path in sorted((HERE / "corpus" / "request").iterdir())]
@@ -83,16 +83,16 @@ def _run_side(seed, inputs, only):
         event = rng.choice(events)
         verdict = event.run(event.frame(oracles.as_kong(lines), body))
         told = f"{_plain(outcome)} {verdict!r}"
-        print(told if only is not None else hashlib.sha256(told.encode("utf-8", "replace")).hexdigest())
+        click.echo(told if only is not None else hashlib.sha256(told.encode("utf-8", "replace")).hexdigest())
 
 
 def _large(data, rng):
     """Put something long, deep or wide where one of the input's values or brackets stands."""
     much = rng.choice([100, 1500, 20_000])
-    piece = rng.choice(
-        [b"[" * much, b'{"a":' * much, b"[" * much + b"]" * much, b"9" * much, b"1e%d" % much, b"-0." + b"0" * much]
-        + [b'"' + b"\\ud83d" * much + b'"', b"{" + b",".join(b'"%d":0' % n for n in range(much)) + b"}"]
-    )
+    wide = b",".join(b'"%d":0' % number for number in range(much))
+    deep = [b"[" * much, b'{"a":' * much, b"[" * much + b"]" * much]
+    long = [b"9" * much, b"1e%d" % much, b"-0." + b"0" * much, b'"' + b"\\ud83d" * much + b'"', b"{" + wide + b"}"]
+    piece = rng.choice([*deep, *long])
     places = [match.span() for match in re.finditer(rb'1|\{\}|"ok[^"]*"|\[', data)] or [(0, 0)]
     start, end = rng.choice(places)
     return data[:start] + piece + data[end:]
