@@ -1,6 +1,6 @@
 """The compiled build: what decides over a call as extension modules, of the same sources (spec/decisions/345).
 
-`python hatch_build.py FOLDER` copies the packages into FOLDER, with the modules beside their sources: whoever has FOLDER
+`python hatch_build.py FOLDER` copies the packages into FOLDER, with the modules beside their sources: whoever has it
 first on PYTHONPATH runs them (`make compiled`). As a hook of hatchling it puts them into the wheel where the
 environment says KONG_MCP_COMPILED=1. Needs mypy, setuptools and a C compiler.
 """
@@ -47,7 +47,7 @@ _NUMBER: Final = re.compile(r"= unbox\((?:int|float|i\d+|u8),")
 
 
 class NumberError(Exception):
-    """A value would change its kind: mypyc makes 1.0 of 1 where a `float` is wanted, and 1 of true where an `int` is."""
+    """A value would change its kind: mypyc makes 1.0 of 1 for a `float`, and 1 of true for an `int`."""
 
 
 def compile_into(folder: Path) -> list[Path]:
