@@ -11,12 +11,15 @@ FASTMCP4 := build/fastmcp4
 FUZZ   := $(VENV)/.fuzz
 MUTANTS := build/mutants
 SITE   := build/docs-python/.ready
+COMPILED := build/compiled
+TESTS_COMPILED := tests/mcp_core tests/mcp_kong tests/kong_pluginserver tests/fuzz tests/compiled \
+	--ignore tests/mcp_core/scan --ignore tests/mcp_core/rest
 PEER_LOCKS := litellm contextforge
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench conformance eval fuzz lock clean long docs reference release deck helm node python1 fastmcp4 \
 	matrix mutants peers bench-peers bench-auth bench-telemetry telemetry chaos eval-search bench-search bench-catalog bench-virtual portal-screenshots telemetry-pictures \
-	profile
+	profile compiled test-compiled
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +32,16 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 setup: $(READY) ## Make .venv with the locked packages
+
+$(COMPILED)/.ready: $(READY) hatch_build.py $(shell find plugins/mcp_core plugins/mcp_kong -name '*.py')
+	@$(BIN)/python hatch_build.py $(COMPILED) >/dev/null
+	@touch $@
+
+compiled: $(COMPILED)/.ready ## Compile what decides over a call into build/compiled (needs a C compiler; half a minute)
+
+test-compiled: compiled ## Run the tests of the core, the guard and the plugin server on the compiled build, and compare it with plain Python
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(TESTS_COMPILED)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.same --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0)
 
 demo: $(READY) ## Run the main job on real servers and clients, and print what happened
 	@$(BIN)/python tests/demo/demo.py

@@ -24,7 +24,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MethodDescriptorType, ModuleType
 from typing import Any, Final
 
 from kong_pluginserver import call_hints, description
@@ -74,6 +74,11 @@ class LoadedPlugin:
     def mark(self) -> str:
         """The field by which Kong shows that it has this description."""
         return description.mark(self.phases, self.priority, self.schema)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its phases are methods of an extension module."""
+        return all(isinstance(getattr(self.cls, phase), MethodDescriptorType) for phase in self.phases)
 
     def info(self) -> dict[str, Any]:
         """Return what Kong wants to know of the plugin, as it stands in the dump."""

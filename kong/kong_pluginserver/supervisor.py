@@ -68,7 +68,8 @@ class Supervisor:
         self._epoll.register(reader.fileno(), select.EPOLLIN | select.EPOLLET)
         self._own = [reader, writer]
         self._start_due()
-        log.line("info", "serving", plugins=sorted(self._plugins), workers=self._settings.workers)
+        compiled = sorted(name for name, plugin in self._plugins.items() if plugin.is_compiled)
+        log.line("info", "serving", plugins=sorted(self._plugins), workers=self._settings.workers, compiled=compiled)
         while self._handles or not self._drain_until:
             events = self._epoll.poll(_RETRY if self._waiting else _TICK)
             for fd, _ in events:

@@ -113,5 +113,5 @@ def _common(upstream: str, era: str, version: str, kinds: str) -> str:
     return "{" + ",".join(f"{quoted(name)}:{quoted(value)}" for name, value in said.items())
 
 
-def _scalar(value: str | float) -> str:
+def _scalar(value: object) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)

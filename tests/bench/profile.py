@@ -1,5 +1,7 @@
 """Where the processor time of a guarded call goes, on a real Kong, in both ways: the table, and docs/speed.svg.
 
+Where `make compiled` has made the compiled build, the short way on it too; into its modules nobody can look.
+
 Two measurements of each: what nginx and the plugin server take of a call, by /proc, undisturbed; and, on a second Kong
 that is looked at a thousand times a second, how that is shared out. Kernel time is that of /proc in both.
 """
@@ -18,7 +20,9 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.event import COMPILED
 from bench.measure import descendants
+from bench.short import ON_COMPILED
 from bench.stand import measure, start_server, start_stand
 from kong_mcp.gateway import VARIABLES
 from kong_mcp.share import lua_folder, short_folder
@@ -31,6 +35,8 @@ CALLS = {
     "guarded, Kong's way": (False, GUARDED),
     "guarded, short way": (True, GUARDED),
 }
+ON_TWO = "the same, compiled"
+"""The name of the last of CALLS on the compiled build."""
 SECONDS = 3 if "--quick" in sys.argv else 10
 # The innermost of these that a stack shows is what it is shared to.
 LUA = (
@@ -56,6 +62,7 @@ KINDS = {
     "the way to the plugin server": "#588157",
     "mcp-answers: the answer": "#a3b18a",
     "plugin server: kernel": "#22425f",
+    "plugin server, compiled": "#4f7ea8",
     "frames and loop": "#1b6ca8",
     "mcp-guard": "#6fa8dc",
     "reading the message": "#8e5ea2",
@@ -77,12 +84,20 @@ def run():
             for process in ("nginx", "server"):
                 whole = sum(looked[process].values()) or 1
                 found[name] |= {kind: plain[process][0] * count / whole for kind, count in looked[process].items()}
+        if COMPILED.is_dir():
+            plain, whole = (
+                _times(_stand(stack, urls, short=True, looked=False, more=ON_COMPILED), GUARDED),
+                looked["nginx"],
+            )
+            found[ON_TWO] = {kind: plain["nginx"][0] * count / whole.total() for kind, count in whole.items()}
+            found[ON_TWO] |= {"nginx: kernel": plain["nginx"][1], "plugin server: kernel": plain["server"][1]}
+            found[ON_TWO]["plugin server, compiled"] = plain["server"][0]
     return found
 
 
-def _stand(stack, urls, short, looked):
+def _stand(stack, urls, short, looked, more=None):
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
-    environment = {}
+    environment = dict(more or {})
     if looked:
         folders = [HERE / "sampled", *([short_folder()] if short else []), lua_folder()]
         environment = {

@@ -16,6 +16,7 @@ BENCHMARKS = (
     "declare",
     "policies",
     "pluginserver",
+    "event",
     "gateway",
     "short",
     "answers",

@@ -1,7 +1,7 @@
-"""What the short way to the guard saves: the same tools/call on two real Kongs, of which one asks in one frame.
+"""What the short way to the guard saves, and the compiled build: the same tools/call on real Kongs that differ in that.
 
-Both have a route with key-auth alone, and what is guarded is compared with that of the same Kong, round by round in
-turn, so that what the machine does meanwhile weighs on both alike. The server behind them costs nothing.
+All have a route with key-auth alone, and what is guarded is compared with that of the same Kong, round by round in
+turn, so that what the machine does meanwhile weighs on all alike. The server behind them costs nothing.
 """
 
 import shutil
@@ -10,32 +10,38 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.event import COMPILED
 from bench.measure import descendants, processors_of
 from bench.stand import measure, medians, start_server, start_stand
+from kong_mcp.gateway import VARIABLES
 
 KEYED, GUARDED = "/keyed/instant", "/instant/mcp"
-WAYS = {"PDK way": False, "short way": True}
+ON_COMPILED = {"PYTHONPATH": str(COMPILED), "KONG_NGINX_MAIN_ENV": "; env ".join([*VARIABLES, "PYTHONPATH"])}
+WAYS = {"PDK way": (False, {}), "short way": (True, {})}
+COMPILED_WAYS = {f"{way}, compiled": (short, ON_COMPILED) for way, (short, _) in WAYS.items()}
+"""Way -> whether it is the short one, and the environment of its Kong, which is that of the plugin server too."""
 
 
 def run(*, quick):
-    """Measure, where there is a real Kong; elsewhere there is no short way."""
+    """Measure, where there is a real Kong; elsewhere there is no short way. Compiled, where `make compiled` made it."""
     if shutil.which("kong") is None:
         return []
     seconds, rounds = (5, 2) if quick else (5, 5)
+    ways = WAYS | (COMPILED_WAYS if COMPILED.is_dir() else {})
     with ExitStack() as stack:
         urls = {"instant": start_server(stack, "instant_server.py")}
         stands = {}
-        for way, short in WAYS.items():
+        for way, (short, environment) in ways.items():
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kong-mcp-")))
-            gateway, port, _ = start_stand(stack, "kong", folder, urls, ["good"], short=short)
+            gateway, port, _ = start_stand(stack, "kong", folder, urls, ["good"], short=short, environment=environment)
             stands[way] = gateway.pid, port
             for path in (KEYED, GUARDED):
                 measure(port, path, 16, 1)
-        found = {way: [] for way in WAYS}
+        found = {way: [] for way in ways}
         for _ in range(rounds):
             for way, (pid, port) in stands.items():
                 found[way].append(_round(pid, port, seconds))
-    return [row for way in WAYS for row in _rows(way, found[way])]
+    return [row for way in ways for row in _rows(way, found[way])]
 
 
 def _round(pid, port, seconds):

@@ -160,6 +160,7 @@ def test_files_that_are_no_plugins_are_left_alone_and_names_of_the_standard_libr
         (server.plugins / package / "__init__.py").write_text("")
     started = serve(server.plugins, home=server.home)
     assert started.logged("serving")[0]["plugins"] == ["json", "my-guard"]
+    assert started.logged("serving")[0]["compiled"] == []
     with started.link() as link:
         assert link.event(link.start("my-guard")).kind == "passed"
 

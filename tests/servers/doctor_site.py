@@ -15,7 +15,18 @@ from servers.own_kong import BIN, PLUGINS, Program
 DOCTOR = [BIN / "kong-mcp", "doctor", "--json"]
 KEY, OTHER = (base64.b64encode(bytes([one]) * 32).decode() for one in (1, 2))
 ORDER = [
-    *("doctor", "kong", "kong.conf", "start command", "description", "socket", "plugin servers", "folders", "keys"),
+    *(
+        "doctor",
+        "kong",
+        "kong.conf",
+        "start command",
+        "description",
+        "socket",
+        "plugin servers",
+        "build",
+        "folders",
+        "keys",
+    ),
     *("key files", "store", "sidecar", "clock", "admin", "decK files"),
 ]
 

@@ -1,6 +1,7 @@
-"""make release: build wheel and sdist twice, refuse if they differ, try both, and list what they bring along.
+"""make release: build wheels and sdist twice, refuse if they differ, try all, and list what they bring along.
 
-build/release gets the wheel, the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS; with PYTHON_IMAGE and
+build/release gets the wheel for every machine, one with compiled modules for this Python and machine where there is a C
+compiler (spec/decisions/345), the sdist, sbom.json (CycloneDX 1.6), LICENCES.md and SHA256SUMS; with PYTHON_IMAGE and
 KONG_IMAGE by digest also the Dockerfile and compose.yaml that name them so.
 """
 
@@ -25,6 +26,8 @@ from ship.images import UnpinnedImageError, pinned
 from ship.parts import EXTRAS, PROJECT, ROOT, Part, parts
 
 VERSION = PROJECT["version"]
+COMPILED_SWITCH = "KONG_MCP_COMPILED"
+"""What hatch_build.py looks for."""
 URL = "https://kong-mcp.invalid/release"
 """Names the release in its serial number (RFC 9562, version 5): the same release, the same number."""
 
@@ -39,7 +42,7 @@ def run(*command: str | Path, **more: Any) -> str:
 
 
 def build(commit: str, epoch: str, folder: Path, mask: int) -> dict[str, bytes]:
-    """Return wheel and sdist of what is committed, built in `folder` under an umask, by file name."""
+    """Return wheels and sdist of what is committed, built in `folder` under an umask, by file name."""
     tree, out = folder / "tree", folder / "out"
     tree.mkdir(parents=True)
     packed = folder / "tree.tar"
@@ -47,12 +50,16 @@ def build(commit: str, epoch: str, folder: Path, mask: int) -> dict[str, bytes]:
     shutil.unpack_archive(packed, tree, filter="data")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
     environment.pop("PYTHONHASHSEED", None)
-    run(sys.executable, "-m", "hatchling", "build", "-d", out, cwd=tree, env=environment, umask=mask)
+    environment.pop(COMPILED_SWITCH, None)
+    hatchling = (sys.executable, "-m", "hatchling", "build", "-d", out)
+    run(*hatchling, cwd=tree, env=environment, umask=mask)
+    if shutil.which("cc"):
+        run(*hatchling, "-t", "wheel", cwd=tree, env={**environment, COMPILED_SWITCH: "1"}, umask=mask)
     return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
 
 def built_twice(commit: str, epoch: str) -> dict[str, bytes]:
-    """Return wheel and sdist, after a second build elsewhere and under another umask gave the same bytes."""
+    """Return wheels and sdist, after a second build elsewhere and under another umask gave the same bytes."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         first = build(commit, epoch, Path(one), 0o022)
         second = build(commit, epoch, Path(other) / "deeper", 0o077)
@@ -173,8 +180,9 @@ def main() -> None:
     target.mkdir(parents=True)
     for name, content in files.items():
         (target / name).write_bytes(content)
-    wheel, sdist = next(target.glob("*.whl")), next(target.glob("*.tar.gz"))
-    tried(wheel)
+    wheel, sdist = next(target.glob("*-none-any.whl")), next(target.glob("*.tar.gz"))
+    for one in target.glob("*.whl"):
+        tried(one)
     click.echo("the demo, from the artefacts alone (a minute) ...", err=True)
     demonstrated(wheel, sdist)
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))

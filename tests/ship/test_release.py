@@ -1,10 +1,13 @@
 """What a release holds: one version in all places, the same bytes twice, and for each machine what it needs alone."""
 
 import json
+import platform
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 
 import pytest
 
@@ -75,10 +78,22 @@ def test_two_builds_that_differ_are_no_release(monkeypatch):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.requirement("SHIP-002")
-def test_wheel_and_sdist_are_the_same_bytes_wherever_they_are_built():
+def test_wheels_and_sdist_are_the_same_bytes_wherever_they_are_built(tmp_path):
     files = make_release.built_twice("HEAD", "1700000000")
-    assert {name.rpartition("-")[2] for name in files} == {"any.whl", f"{PROJECT['version']}.tar.gz"}
+    kinds = {name.removeprefix(f"kong_mcp-{PROJECT['version']}") for name in files}
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    machine = f"-{python}-{python}-linux_{platform.machine()}.whl"
+    assert kinds == {"-py3-none-any.whl", ".tar.gz"} | ({machine} if shutil.which("cc") else set())
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        if name.endswith(".whl"):
+            inside = zipfile.ZipFile(tmp_path / name).namelist()
+            assert "mcp_core/decide.py" in inside
+            assert any(one.startswith("mcp_core/decide.") and one.endswith(".so") for one in inside) == (
+                name.endswith(machine)
+            )
 
 
 @pytest.mark.requirement("SHIP-002")

@@ -51,6 +51,7 @@ def _findings(
     yield described
     yield from kong.check_socket(place, mark)
     yield machine.check_servers(place)
+    yield machine.check_build()
     yield machine.check_folders(place)
     yield services.check_keys(place)
     yield services.check_key_files(guard, sidecar)

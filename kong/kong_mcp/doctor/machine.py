@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Final
 
 from kong_mcp.doctor.finding import CheckResult, fail, ok, warn
 from kong_mcp.doctor.place import Installation
+from mcp_core.decide import decide_post
 
 _SERVER: Final = "mcp-pluginserver"
 _GUARD_WRITES: Final = ("KONG_MCP_POLICIES",)
@@ -51,6 +53,13 @@ def check_servers(place: Installation) -> CheckResult:
             "end all but the one that your service manager runs",
         )
     return ok("plugin servers", "no second one was started for the socket")
+
+
+def check_build() -> CheckResult:
+    """Say which of the two builds is installed here."""
+    if isinstance(decide_post, FunctionType):
+        return ok("build", "what decides over a call is plain Python; docs/speed.md says how to have it compiled")
+    return ok("build", "what decides over a call is compiled")
 
 
 def _servers(socket: Path) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ import pytest
 from mcp_core.auth import config, metadata
 from mcp_core.auth.config import AuthError
 from mcp_core.auth.denied import INSUFFICIENT_SCOPE, Denied, KeysMissing, challenge, unavailable
+from mcp_core.reasons import Reason
 
 GOOD = {"resource": "https://gateway.example/notes/mcp", "issuers": [{"issuer": "https://idp.example"}]}
 FILLED = {
@@ -141,17 +142,17 @@ def test_the_document_says_what_clients_need_and_stands_where_they_look():
     ],
 )
 def test_challenges_are_worded_as_the_specification_has_them(error, status, value):
-    refusal = challenge(Denied(error, "word", "It is wrong."), "M", ["mcp"], 7)
+    refusal = challenge(Denied(error, Reason.FAILED, "It is wrong."), "M", ["mcp"], 7)
     assert refusal.http_status() == status
     assert refusal.headers["WWW-Authenticate"] == value
     assert json.loads(refusal.body())["id"] == 7
 
 
 def test_a_challenge_without_scopes_names_none():
-    refusal = challenge(Denied("", "word", "It is wrong."), "M", [])
+    refusal = challenge(Denied("", Reason.FAILED, "It is wrong."), "M", [])
     assert refusal.headers["WWW-Authenticate"] == 'Bearer resource_metadata="M"'
     assert (
-        challenge(Denied(INSUFFICIENT_SCOPE, "word", "It."), "M", ["a", "b"])
+        challenge(Denied(INSUFFICIENT_SCOPE, Reason.FAILED, "It."), "M", ["a", "b"])
         .headers["WWW-Authenticate"]
         .startswith('Bearer error="insufficient_scope", scope="a b"')
     )
