@@ -68,14 +68,15 @@ class Ruling:
 def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
     """Return what decides whether an item exists for a principal."""
     cause = policy.view(principal).cause(kind, name)
-    if kind is Kind.RESOURCE:
-        kind = kind_of(name)
+    asked, kind = kind, ruling_kind(kind, name)
     mine, others = _split(policy, principal)
     match cause:
         case Cause.OPEN | Cause.ALLOWED:
             return Ruling(cause, tuple(_allowing(mine, kind, name)))
         case Cause.DENIED:
-            return Ruling(cause, tuple(_denying(mine, kind, name)))
+            # What is denied of resources is denied of files of skills and pages of apps.
+            denying_kinds = dict.fromkeys((kind, asked))
+            return Ruling(cause, tuple(place for each in denying_kinds for place in _denying(mine, each, name)))
         case Cause.NOT_ALLOWED:
             folded = alike(name)
             return Ruling(
@@ -88,6 +89,11 @@ def rule(policy: Policy, principal: Principal, kind: Kind, name: str) -> Ruling:
             )
         case _:
             return Ruling(cause)
+
+
+def ruling_kind(kind: Kind, name: str) -> Kind:
+    """Return whose lists of a policy allow an item: files of skills and pages of apps are no plain resources."""
+    return kind_of(name) if kind is Kind.RESOURCE else kind
 
 
 _Holder: TypeAlias = tuple[int | None, Mapping[Kind, Access]]

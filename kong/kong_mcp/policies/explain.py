@@ -11,12 +11,12 @@ from kong_mcp.policies.asking import Wanted, decided
 from kong_mcp.policies.source import ServerPolicy
 from kong_mcp.policies.surfaces import RULED_BY, KnownSurfaces
 from mcp_core.decide import Admitted, Decision
-from mcp_core.methods import METHODS, Kind
+from mcp_core.methods import METHODS, SKILL_METHODS, URI_KINDS, Kind
 from mcp_core.outcome import Reject, RejectKind
 from mcp_core.pins.states import Pinning
 from mcp_core.policy import MAX_NAME, Cause
 from mcp_core.principal import TOKEN, Principal
-from mcp_core.ruling import GlobPlace, ListName, Ruling, list_path, rule
+from mcp_core.ruling import GlobPlace, ListName, Ruling, list_path, rule, ruling_kind
 from mcp_core.scan.excerpt import escaped
 from mcp_core.uris import MAX_LENGTH
 
@@ -184,11 +184,13 @@ def _refused(policy: ServerPolicy, asked: Wanted, refusal: Reject, ruling: Rulin
         if refusal.detail == "unknown":
             return f"pins hold the server to what is approved ({at}), and {escaped(known.source)} does not have it"
         return f"pins hold the server to what is approved ({at}), and in {escaped(known.source)} it is {refusal.detail}"
-    if ruling is None or asked.kind is None or refusal.cause is None:
+    if ruling is None or asked.kind is None or asked.name is None or refusal.cause is None:
+        if asked.method in SKILL_METHODS and refusal.kind is RejectKind.POLICY:
+            return f"skills pass only where the policy names some, and skills.allow is empty ({policy.where('skills')})"
         if refusal.kind is RejectKind.POLICY:
             return f"MCP defines no such method, and no glob of methods.allow has it ({policy.where('methods.allow')})"
         return f"whatever the policy says, the guard answers {shown(refusal.message)}"
-    return _POLICY_WORDS[Cause(refusal.cause)](policy, asked.kind, ruling)
+    return _POLICY_WORDS[Cause(refusal.cause)](policy, ruling_kind(asked.kind, asked.name), ruling)
 
 
 def _denied(policy: ServerPolicy, _kind: Kind, ruling: Ruling) -> str:
@@ -205,7 +207,7 @@ def _not_allowed(policy: ServerPolicy, kind: Kind, ruling: Ruling) -> str:
 
 
 def _too_long(_policy: ServerPolicy, kind: Kind, _ruling: Ruling) -> str:
-    most = MAX_LENGTH if kind is Kind.RESOURCE else MAX_NAME
+    most = MAX_LENGTH if kind in URI_KINDS else MAX_NAME
     return f"its name has more than {most} characters, which no header could hold"
 
 
@@ -247,20 +249,23 @@ def _changes(
             f"have it listed once through the gateway, then kong-mcp surface approve {server}{named} --why ..."
         )
     elif ruling is None or asked.kind is None or asked.name is None:
-        if refusal is not None and refusal.kind is RejectKind.POLICY:
+        if refusal is not None and asked.method in SKILL_METHODS:
+            yield Change('add the skills that are meant to skills.allow, as "skill://NAME/*"')
+        elif refusal is not None and refusal.kind is RejectKind.POLICY:
             yield Change(f"add {shown(asked.method)} to methods.allow", add=("methods.allow", asked.method))
     elif refusal is None:
-        yield from _additions(principal, asked.kind, asked.name, "deny")
+        yield from _additions(principal, ruling_kind(asked.kind, asked.name), asked.name, "deny")
     elif ruling.cause is Cause.DENIED:
         yield Change(f"take {_listed(policy, ruling.by)} out, or narrow it: what denies wins", remove=ruling.by)
     elif ruling.cause is Cause.NOT_ALLOWED:
         first = f"take {_listed(policy, ruling.denies)} out, which denies it, and " if ruling.denies else ""
-        yield from _additions(principal, asked.kind, asked.name, "allow", first, ruling.denies)
+        kind = ruling_kind(asked.kind, asked.name)
+        yield from _additions(principal, kind, asked.name, "allow", first, ruling.denies)
         for place in ruling.elsewhere:
             yield from _memberships(policy, place)
     elif ruling.cause in (Cause.ABNORMAL, Cause.UNPRINTABLE):
         yield Change("have the server name it in the one form that all readers take alike")
-    else:
+    elif ruling.cause is Cause.TOO_LONG:
         yield Change("have the server give it a shorter name")
 
 

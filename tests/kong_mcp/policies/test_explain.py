@@ -212,22 +212,54 @@ def test_whoever_writes_what_is_proposed_gets_the_other_verdict(config, name, wh
             assert explained(turned, name, caller)["allowed"] is not before["allowed"], change
 
 
-def explained(config, name, caller):
+@pytest.mark.requirement("KNOW-002")
+@pytest.mark.parametrize(
+    ("method", "uri", "lists"),
+    [
+        (None, "skill://pdf/SKILL.md", "skills"),
+        ("skills/get", "skill://pdf/SKILL.md", "skills"),
+        (None, "ui://pdf/page", "apps"),
+    ],
+)
+@pytest.mark.parametrize("which", ["allow", "deny"])
+@pytest.mark.parametrize("named", [(), ("skills",), ("apps",), ("skills", "apps")])
+def test_a_file_of_a_skill_and_a_page_of_an_app_are_changed_by_their_own_lists(method, uri, lists, which, named):
+    config = {"resources": {"allow": ["*"], "deny": []}, "mode": "enforce", "rules": []}
+    config |= {kind: {"allow": [], "deny": []} for kind in ("skills", "apps")}
+    config |= {kind: {"allow": ["*"], "deny": [uri] if which == "deny" else []} for kind in named}
+    before = explained(config, uri, principal("ann"), method, Kind.RESOURCE)
+    assert before["changes"]
+    for change in before["changes"]:
+        turned = changed(config, change, lists)
+        assert explained(turned, uri, principal("ann"), method, Kind.RESOURCE)["allowed"] is not before["allowed"]
+
+
+@pytest.mark.requirement("KNOW-002")
+def test_what_is_denied_of_resources_is_named_where_it_denies_a_skill(run):
+    denies = 'skills: {allow: ["*"]}\nresources: {deny: ["skill://pdf/*"]}\n'
+    said = run("--resource", "skill://pdf/SKILL.md", policy=denies)[1]
+    assert 'resources.deny[0] "skill://pdf/*" (policy.yaml:2) denies it' in said
+    none = run("--method", "skills/list", policy="tools: {allow: [a]}\n")[1]
+    assert "skills.allow is empty" in none
+    assert "skill://NAME/*" in none
+
+
+def explained(config, name, caller, method=None, kind=Kind.TOOL):
     text = yaml.safe_dump(config)
     policy = ServerPolicy("s", config, ((Document("policy.yaml", config, yaml.compose(text)), ()),))
-    value = explain(policy, caller, wanted(None, Kind.TOOL, name), NOTHING_KNOWN, "s").to_json()
+    value = explain(policy, caller, wanted(method, kind, name), NOTHING_KNOWN, "s").to_json()
     assert value["passes"] is (value["allowed"] or config["mode"] == "monitor")
     return value
 
 
-def changed(config, change):
+def changed(config, change, lists="tools"):
     """Return a configuration as one proposed change leaves it, or None where the change is none of the policy."""
     turned = json.loads(json.dumps(config))
     for path in sorted(change["remove"], reverse=True):
         holder = turned
         if path.startswith("rules["):
             holder = turned["rules"][int(path[6])]
-        del holder["tools"]["deny"][int(path[-2])]
+        del holder[lists]["deny"][int(path[-2])]
     if "add" in change:
         kind, _, which = change["add"]["list"].partition(".")
         turned[kind][which].append(change["add"]["glob"])
