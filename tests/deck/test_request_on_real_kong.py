@@ -131,9 +131,9 @@ def test_a_request_becomes_a_first_call_by_review_and_git_alone(road):
         assert asyncio.run(road.use()) == (set(), None)
         assert server.executed() == []
         wait_for(approved, lambda: road.ours("surface", "list").stdout, 150)
-        wait_for(lambda: asyncio.run(road.use())[0], road.node.sidecar.log.read_text, 150)
-        tools, said = asyncio.run(road.use())
-        assert (tools, said) == ({"good", "read_note", "bad", "whoami", "report"}, "good: x")
+        # Items open one after the other, as they are approved.
+        all_of_them = ({"good", "read_note", "bad", "whoami", "report"}, "good: x")
+        wait_for(lambda: asyncio.run(road.use()) == all_of_them, road.node.sidecar.log.read_text, 150)
         assert (road.node.folder / "snapshot").stat().st_size
 
 

@@ -11,4 +11,4 @@ TEXT: Final = ScanRule("change.text", FLAG, "The change alters text that a model
 STRUCTURE: Final = ScanRule("change.structure", FLAG, "The change alters the schema or the fields of the item.")
 HINTS: Final = ScanRule("change.hints", FLAG, "The change makes the item look more harmless to clients than before.")
 
-RULES: Final = (NEW_SIGNALS, TEXT, STRUCTURE, HINTS)
+RULES: Final[tuple[ScanRule, ...]] = (NEW_SIGNALS, TEXT, STRUCTURE, HINTS)

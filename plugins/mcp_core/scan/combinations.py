@@ -6,7 +6,7 @@ from typing import Final
 
 from mcp_core.scan.rule import BLOCK, FLAG, Combination
 
-COMBINATIONS: Final = (
+COMBINATIONS: Final[tuple[Combination, ...]] = (
     Combination(
         "combined.precondition-sensitive",
         BLOCK,

@@ -188,7 +188,7 @@ CHECKS: Final = (
     Check(PADDING, _all(_PADDING)),
 )
 
-RULES: Final = tuple(check.rule for check in CHECKS)
+RULES: Final[tuple[ScanRule, ...]] = tuple(check.rule for check in CHECKS)
 """The rules of the family."""
 
 

@@ -17,7 +17,7 @@ HARVEST: Final = ScanRule(
 SECRET_FILE: Final = ScanRule(
     "names.secret-file", BLOCK, "A parameter's name spells out a file of secrets, which the model is to fill in."
 )
-RULES: Final = (SENTENCE, HARVEST, SECRET_FILE)
+RULES: Final[tuple[ScanRule, ...]] = (SENTENCE, HARVEST, SECRET_FILE)
 
 WORDS: Final = 10
 """Words from which a name is a sentence. The longest honest ones seen have eight."""

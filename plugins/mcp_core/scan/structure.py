@@ -24,7 +24,7 @@ FOREIGN_STEERED: Final = ScanRule(
     "inventory.foreign-tool-steered", BLOCK, "It says how a tool of another server is to be used"
 )
 
-RULES: Final = (
+RULES: Final[tuple[ScanRule, ...]] = (
     ENCODED_STEERS,
     ENCODED_SENTENCE,
     TOO_LONG,
