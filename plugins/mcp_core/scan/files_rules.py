@@ -21,4 +21,14 @@ UNREAD: Final = ScanRule("files.unread", BLOCK, "It is longer than what is read,
 NO_PROSE: Final = frozenset({"shell.substitution"})
 """Rules that hold in the text of an item, and not in a file: scripts, and commands in Markdown, are made of such."""
 
-RULES: Final[tuple[ScanRule, ...]] = (REMOTE_CODE, SENDS_OUT, OPEN_CSP, HIDDEN, RUNS, SECRETS, SUBSTITUTED, GRANTS, UNREAD)
+RULES: Final[tuple[ScanRule, ...]] = (
+    REMOTE_CODE,
+    SENDS_OUT,
+    OPEN_CSP,
+    HIDDEN,
+    RUNS,
+    SECRETS,
+    SUBSTITUTED,
+    GRANTS,
+    UNREAD,
+)
