@@ -199,8 +199,9 @@ def test_only_what_asks_for_a_surface_is_asked_again_when_kong_closed_the_connec
 
 
 @pytest.mark.requirement("SIDE-021")
-def test_a_connection_by_which_one_server_answered_is_not_used_for_another(guard, kong, words):
+def test_a_connection_by_which_one_server_answered_is_not_used_for_another(start, kong, words):
     """Behind a 1xx nginx puts no frame around what a server sends: whole answers, to what is asked there next."""
+    guard = start()  # whose connections end with it: this one would answer the next test
     first = words.json_answer(words.result("a"), connection="")
 
     def play(request, connection):
