@@ -67,3 +67,14 @@ def row(name, value, unit, most):
 def shown(name, value, unit):
     """Return a row of this machine at this minute, which no bar could be set for."""
     return {"name": name, "value": round(value, 3), "unit": unit, "bar": None, "holds": None}
+
+
+def as_text(rows):
+    """Return rows as a table for a terminal: each with its bar, and whether that holds, where it has one."""
+    width = max(len(row["name"]) for row in rows)
+    verdicts = {None: "", True: "holds", False: "DOES NOT HOLD"}
+    return "\n".join(
+        f"{row['name']:<{width}}  {row['value']:>10} {row['unit']:<8} {row['bar'] or '':>8}  "
+        f"{verdicts[row['holds']]}".rstrip()
+        for row in rows
+    )

@@ -9,6 +9,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.measure import as_text
+
 BENCHMARKS = (
     "core",
     "surface",
@@ -37,10 +39,7 @@ def main(quick, out, names):
     for name in names or BENCHMARKS:
         click.echo(f"measuring {name} ...", err=True)
         rows += importlib.import_module(f"bench.{name}").run(quick=quick)
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        verdict = "" if row["holds"] is None else f"{row['bar']:>8}  {'holds' if row['holds'] else 'DOES NOT HOLD'}"
-        click.echo(f"{row['name']:<{width}}  {row['value']:>10} {row['unit']:<8} {verdict}".rstrip())
+    click.echo(as_text(rows))
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(rows, indent=1) + "\n")
     if not quick and not all(row["holds"] is not False for row in rows):

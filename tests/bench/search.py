@@ -13,7 +13,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measure import least, resident_of, row, seconds, shown
+from bench.measure import as_text, least, resident_of, row, seconds, shown
 from bench.plot import plot
 from mcp_core.scan import ItemKind
 from mcp_core.token_count import tokens
@@ -181,9 +181,7 @@ def main(quick, out):
     kept = json.loads(out.read_text()) if out.exists() else []
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps([*(one for one in kept if "@" in one["name"]), *rows], indent=1) + "\n")
-    for one in rows:
-        verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
-        click.echo(f"{one['name']:<62} {one['value']:>10} {one['unit']:<3} {verdict}".rstrip())
+    click.echo(as_text(rows))
     if not quick and any(one["holds"] is False for one in rows):
         raise SystemExit(1)
 

@@ -16,7 +16,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measure import least
+from bench.measure import as_text, least
 from eval.corpora import family, load, setups, share, source, tool
 from mcp_core.scan import ItemKind, Scanner, ToolNames, Verdict
 
@@ -219,10 +219,7 @@ def main(folder):
     for figure in FIGURES:
         click.echo(f"measuring {figure.__name__} ...", err=True)
         rows += figure(scanner, folder)
-    width = max(len(one["name"]) for one in rows)
-    for one in rows:
-        verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
-        click.echo(f"{one['name']:<{width}}  {one['value']:>8} {one['unit']:<3} {verdict}".rstrip())
+    click.echo(as_text(rows))
     target = Path("build/eval.json")
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(rows, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 Prints the rows and writes build/then.json. Times are of the processor: the least of ROUNDS for each text, each version
 in a process of its own. The long answers are LONG characters, and nothing in them blocks before they are read as far
-as each version reads them. The bars are aims, written down when they were set; a row says whether they are reached.
+as each version reads them. The bars are aims, written down when they were set; a row says whether they hold.
 """
 
 import json
@@ -18,7 +18,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measure import least, row, shown
+from bench.measure import as_text, least, row, shown
 
 ROUNDS, TURNS, SAMPLED = 4, 3, 4
 LONG = 15_000_000
@@ -97,9 +97,7 @@ def main(folder, then, plugins):
         name: {what: min(turn[name][what] for turn in turns) for what in turns[0][name]} for name in ("then", "now")
     }
     rows = list(compared(best["then"], best["now"]))
-    for one in rows:
-        verdict = "" if one["holds"] is None else f"{one['bar']:>9}  {'reached' if one['holds'] else 'NOT REACHED'}"
-        click.echo(f"{one['name']:<60} {one['value']:>9} {one['unit']:<3} {verdict}".rstrip())
+    click.echo(as_text(rows))
     target = Path("build/then.json")
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(rows, indent=1) + "\n")

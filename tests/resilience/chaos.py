@@ -17,6 +17,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.measure import as_text
 from e2e.harness import start
 from kong_mcp.gateway import choose_gateway
 from node.tools import node
@@ -276,10 +277,7 @@ def main(quick, kind, calls, names):
         rows += PARTS[name](kind, quick=quick, calls=calls)
         BUILD.mkdir(exist_ok=True)
         (BUILD / "chaos.json").write_text(json.dumps(rows, indent=1) + "\n")
-    width = max(len(one["name"]) for one in rows)
-    for one in rows:
-        verdict = "" if one["holds"] is None else f"{one['bar']:>8}  {'holds' if one['holds'] else 'DOES NOT HOLD'}"
-        click.echo(f"{one['name']:<{width}}  {one['value']:>10} {one['unit']:<6} {verdict}".rstrip())
+    click.echo(as_text(rows))
     if not quick and not all(one["holds"] is not False for one in rows):
         raise SystemExit(1)
 
