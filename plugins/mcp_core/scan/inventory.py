@@ -86,6 +86,23 @@ _ORDER: Final = re.compile(
     re.IGNORECASE,
 )
 """Words of orders, and of news about a tool: of a stranger's tool there is no honest need for either."""
+_COMPARED: Final = re.compile(
+    r"\b(?:see|see also|like|unlike|cf\.?|similar to|alternative to|compared? (?:to|with)|comparable to|in contrast to|"
+    r"(?:complement|counterpart|equivalent|analogous|identical) (?:of|to)|the same (?:as|format as|shape as|fields as)|same as|"
+    r"as in|inspired by|modell?ed (?:on|after)|compatible with|differs from|different from|distinct from|confused with)"
+    r"(?: (?:the|its|a|an|our|their|your))?(?: [\w.@/'-]{1,40}){0,2}[ `'\"(.:/]{0,3}$",
+    re.IGNORECASE,
+)
+"""What ends where a tool is named that is compared with this one: an honest text has no more to say of a stranger's."""
+_COMPARED_REACH: Final = 120
+"""Characters before a name within which it is compared."""
+_ENTRY: Final = re.compile(r"(?:^|\n)[ \t]{0,20}(?:[-*\u2022]|\d{1,3}[.)])[ \t]{1,4}['\"`*]{0,3}$")
+_AS: Final = re.compile(r"\bas (?:the )?[`'\"]?$", re.IGNORECASE)
+_DOES: Final = re.compile(r"[`'\"]?(?: tool)? (?:does|do|did)\b", re.IGNORECASE)
+_LISTED: Final = re.compile(r"['\"`]?,\s{0,20}['\"`]?$")
+_LISTED_ON: Final = re.compile(r"['\"`]?(?:,|\s?[\])}])")
+_BETWEEN: Final = ((_AS, _DOES), (_LISTED, _LISTED_ON))
+"""What stands before and behind a name that is compared, or is one of a list of values."""
 
 
 def items(surface: Mapping[str, Any]) -> Iterator[tuple[ItemKind, Item]]:
@@ -244,14 +261,16 @@ def _foreign(
         named, read = None, 0
         for found in _TOKEN.finditer(field.text):
             name = found[0]
-            if not is_foreign(name) or snake(name).lower() in siblings:
+            if not is_foreign(name) or name == field.text or snake(name).lower() in siblings:
                 continue
             telling = _is_telling(name)
             if not telling and not _is_spoken_of(field.text, found):
                 continue
             sentence, end = ("", read) if found.end() <= read else _sentence(field.text, found)
             read = end
-            if _ORDER.search(sentence) or (telling and sight.ids & (_DIRECTING | _ORDERING)):
+            if _ORDER.search(sentence) or (
+                telling and (sight.ids & (_DIRECTING | _ORDERING) or not _is_mentioned(sight, field.text, found))
+            ):
                 named = structure.FOREIGN_STEERED, found
                 break
             if telling and named is None:
@@ -267,6 +286,17 @@ def _is_spoken_of(text: str, found: re.Match[str]) -> bool:
     if _CALLING.search(text, max(0, start - _CALL), start) is None:
         return False
     return _QUOTED.match(text, start - 1) is not None or _CALLED_TOOL.match(text, end) is not None
+
+
+def _is_mentioned(sight: ItemReading, text: str, found: re.Match[str]) -> bool:
+    """Return whether no more is done with a name than to compare its tool, to list it, or to name a value of the schema."""
+    start, end = found.span()
+    before = max(0, start - _COMPARED_REACH)
+    if _COMPARED.search(text, before, start) or _ENTRY.search(text, before, start):
+        return True
+    if any(left.search(text, before, start) and right.match(text, end) for left, right in _BETWEEN):
+        return True
+    return any(field.text == found[0] for field in sight.fields)
 
 
 def _sentence(text: str, found: re.Match[str]) -> tuple[str, int]:
