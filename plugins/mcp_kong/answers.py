@@ -97,14 +97,17 @@ class Questions:
             said += self._server if who.name is None else f'{self._server},"principal":{quoted(who.name[:MOST_TEXT])}'
         if cuts:  # base64url, which needs no escapes
             said += ',"cuts":["' + '","'.join(cuts) + '"]'
-        if (only := question.only) is not None:
-            said += f',"id":{_scalar(only.id)},"method":{quoted(only.method)}'
-            if only.token is not None:
-                said += f',"token":{_scalar(only.token)}'
         changes = ",".join(
             f"{quoted(name)}:{'false' if value is None else quoted(value)}" for name, value in headers.items()
         )
-        return f'{said},"headers":{{{changes}}}}}'
+        said += f',"headers":{{{changes}}}'
+        if (only := question.only) is not None:
+            said += f',"method":{quoted(only.method)}'
+            if only.token is not None:
+                said += f',"token":{_scalar(only.token)}'
+            # The last, as it tells questions apart: see kong_pluginserver.whole.answer.
+            said += f',"id":{_scalar(only.id)}'
+        return said + "}"
 
 
 @lru_cache(256)
