@@ -289,7 +289,7 @@ def _is_spoken_of(text: str, found: re.Match[str]) -> bool:
 
 
 def _is_mentioned(sight: ItemReading, text: str, found: re.Match[str]) -> bool:
-    """Return whether no more is done with a name than to compare its tool, to list it, or to name a value of the schema."""
+    """Return whether a name is only compared, or listed, or a value of the schema: no more is done with its tool."""
     start, end = found.span()
     before = max(0, start - _COMPARED_REACH)
     if _COMPARED.search(text, before, start) or _ENTRY.search(text, before, start):
