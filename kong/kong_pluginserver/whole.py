@@ -181,9 +181,9 @@ def exit_members(status: int, body: Any, headers: Mapping[str, Any] | None) -> l
 def answer(sequence: int, said: Mapping[str, Any]) -> bytes:
     """Return the frame that answers a call.
 
-    Its number is the last of it. LuaJIT keeps each text once, and of one of 128 bytes or more it takes a few eights of bytes
-    for its hash, the last among them: with the number elsewhere most verdicts had the same hash, and nginx went through
-    all that were not collected yet for each new one.
+    Its number is the last of it. LuaJIT keeps each text once, and takes of one of 128 bytes or more a few pieces for
+    its hash, the last eight bytes among them. With the number elsewhere most verdicts had one hash, and nginx went
+    through all that were not collected yet for each new one.
 
     Raises:
         TypeError: there is something in it that JSON does not have.

@@ -88,8 +88,9 @@ _ORDER: Final = re.compile(
 """Words of orders, and of news about a tool: of a stranger's tool there is no honest need for either."""
 _COMPARED: Final = re.compile(
     r"\b(?:see|see also|like|unlike|cf\.?|similar to|alternative to|compared? (?:to|with)|comparable to|in contrast to|"
-    r"(?:complement|counterpart|equivalent|analogous|identical) (?:of|to)|the same (?:as|format as|shape as|fields as)|same as|"
-    r"as in|inspired by|modell?ed (?:on|after)|compatible with|differs from|different from|distinct from|confused with)"
+    r"(?:complement|counterpart|equivalent|analogous|identical) (?:of|to)|the same (?:as|format as|shape as|fields as)|"
+    r"same as|as in|inspired by|modell?ed (?:on|after)|compatible with|differs from|different from|"
+    r"distinct from|confused with)"
     r"(?: (?:the|its|a|an|our|their|your))?(?: [\w.@/'-]{1,40}){0,2}[ `'\"(.:/]{0,3}$",
     re.IGNORECASE,
 )
