@@ -68,6 +68,15 @@ def verdict(server):
         yield lambda do, **carried: ask(link, request(link.start("odd", {"do": do}), **carried))
 
 
+@pytest.mark.requirement("FAST-009")
+def test_the_number_of_a_verdict_is_the_last_of_it(server):
+    with Link(server.path) as link:
+        instance = link.start("odd", {"do": "kong.ctx.shared.set('k', 'v')"})
+        link.sequence += 1
+        link.socket.sendall(frame(MARK + struct.pack("=I", link.sequence) + request(instance)))
+        assert link.read_frame().endswith(b'"sequence":%d}' % link.sequence)
+
+
 @pytest.mark.requirement("FAST-001")
 def test_what_is_carried_is_read_and_what_is_changed_goes_back_in_its_order(verdict):
     said = verdict(

@@ -44,6 +44,11 @@ def test_the_question_says_what_is_asked(id_, token):
     assert set(said["kinds"]) == set("plcxiser")
 
 
+@pytest.mark.requirement("FAST-009")
+def test_the_id_is_the_last_of_a_question():
+    assert list(asked(call("a", _meta={"progressToken": "t"})).question)[-1] == "id"
+
+
 @pytest.mark.requirement("ANS-004")
 def test_a_notification_asks_nothing():
     said = asked({"jsonrpc": "2.0", "method": "notifications/initialized"}).question
