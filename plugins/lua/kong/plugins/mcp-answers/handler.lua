@@ -132,12 +132,13 @@ end
 
 -- Takes off what the server wrote, and leaves what plugins of Kong wrote, some of which ran before this one.
 local function clean_headers()
-  local kept = written_by_cors()
+  local kept
   for name, value in pairs(ngx.resp.get_headers(0)) do
-    if not PASSED[name] and not kept[name] then
-      local theirs = ngx.var[variable(name)]
+    local theirs = not PASSED[name] and ngx.var[variable(name)]
+    if theirs then
+      kept = kept or written_by_cors()
       local mine = type(value) == "table" and value[#value] or value
-      if theirs and (theirs == mine or find(theirs, mine, 1, true)) then
+      if not kept[name] and (theirs == mine or find(theirs, mine, 1, true)) then
         ngx.header[name] = name == "cache-control" and private(theirs) or nil
       end
     end
@@ -202,6 +203,14 @@ local function is_cut(held)
   return held.cut
 end
 
+-- How many bytes the server's body has, where this plugin may end the answer with the last of them: no plugin before it
+-- waits for an end of its own. Where nginx buffers, Lua may not have seen all of them.
+local function length_of(held)
+  local run = held.unbuffered and ngx.ctx.plugins and ngx.ctx.plugins.body_filter
+  local first = run and run[1]
+  return first and first.name == "mcp-answers" and tonumber(ngx.var.upstream_http_content_length) or nil
+end
+
 function Answers:header_filter(conf)
   local question = ngx.ctx.mcp_question
   local source = question and kong.response.get_source()
@@ -232,6 +241,7 @@ function Answers:header_filter(conf)
     ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
   elseif how == "json" or how == "error" then
     held.how, held.law, question.refused = how, law.body(question, conf.max_answer), how == "error"
+    held.left = length_of(held)
     set_type("application/json")
     if how == "json" then ngx.status = 200 end
     if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
@@ -299,6 +309,9 @@ function Answers:body_filter()
     pass(held, chunk, held.law:feed(chunk) .. (last and held.law:finish() or "") .. cut)
   elseif how == "json" or how == "error" then
     local out = held.law:feed(chunk)
+    held.left = held.left and held.left - #chunk
+    local whole = held.left == 0 and not last
+    last = last or whole
     if out and last then
       local rest = how == "error" and refusal(held) or how == "json" and held.law:finish()
       out = rest and out .. rest
@@ -308,6 +321,8 @@ function Answers:body_filter()
       error("mcp-answers: " .. held.law.failed) -- nginx cuts the connection: half an answer must not look like one
     end
     pass(held, chunk, out)
+    -- Head, body and end in one write: nginx tells of the end by itself in a second one. It runs no body filter after it.
+    if whole then ngx.arg[2] = true end
   elseif held.cut then -- how long the server's own answer goes on is not waited for
     ngx.arg[1], held.told = held.text, ngx.now()
   else
