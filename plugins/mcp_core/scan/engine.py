@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
+from mcp_core.scan.hints import Hinted
 from mcp_core.scan.phrases import NAME, STEM, compile_phrase
 from mcp_core.scan.rule import Combination, ScanRule
 from mcp_core.scan.text import Reading
-from mcp_core.scan.trial import Expression, Hit, Trial, scripts, sign_of
+from mcp_core.scan.trial import Expression, Hit, Trial, scripts
 
 SEEN: Final = 20_000
 """Words whose bits are kept between texts, none of them longer than LONG characters."""
@@ -17,6 +19,8 @@ LONG: Final = 40
 
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
+
+_DIGITS: Final = re.compile("[0-9]")
 
 _COMMON: Final = dict.fromkeys(
     """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
@@ -35,11 +39,13 @@ class Engine:
     ) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
+        self._always = 0
+        """Bits of words that are told by their digits, which a vocabulary leaves out."""
         self._seen: dict[str, int] = {}
         self._known: dict[frozenset[str], int] = {}
         self._phrases: dict[int, list[Expression]] = defaultdict(list)
         self._fitting: dict[int, tuple[Expression, ...]] = {}
-        self._patterns: list[Expression] = []
+        patterns: list[Expression] = []
         self._composed: list[Expression] = []
         self._combinations = tuple(combinations)
         traits = {name for combination in combinations for names in combination.traits for name in names}
@@ -49,18 +55,17 @@ class Engine:
             for combination in combinations
         }
         self._feasibles: dict[int, list[Combination]] = {}
-        self._by_signs: dict[frozenset[str], list[Expression]] = {}
         for rule in rules:
             for text in rule.phrases:
                 pattern, needed, rarest = self._learn(text)
                 self._phrases[rarest].append(Expression(rule, " " + pattern, needed))
             for one in rule.patterns:
                 gate = self._learn(one.gate)[1] if one.gate else 0
-                (self._composed if one.composed else self._patterns).append(Expression(rule, one.regex, gate, one))
+                (self._composed if one.composed else patterns).append(Expression(rule, one.regex, gate, one))
         self._rarest = sum(self._phrases)
-        self._signs = sorted({sign_of(hint) for expression in self._patterns for hint in expression.hints})
+        self._hinted = Hinted(patterns)
         ordered = [lazy for bit in sorted(self._phrases) for lazy in self._phrases[bit]]
-        for number, lazy in enumerate((*ordered, *self._patterns, *self._composed)):
+        for number, lazy in enumerate((*ordered, *patterns, *self._composed)):
             lazy.order = number
             lazy.trait = self._traits.get(lazy.rule.trait, 0)
             lazy.weighs = lazy.rule.id in weighs
@@ -82,6 +87,13 @@ class Engine:
             for word in words:
                 known, key = (self._stems, word[:STEM]) if word.endswith("*") else (self._words, word)
                 known[key] = known.get(key, 0) | bit
+                letters = _DIGITS.sub("", key)
+                if letters == key:
+                    continue
+                if letters and known is self._words:  # as a vocabulary has it
+                    known[letters] = known.get(letters, 0) | bit
+                else:
+                    self._always |= bit
         return bit
 
     def hits(
@@ -97,22 +109,42 @@ class Engine:
         Without `weak` only those weak signals are looked for, and returned, on which a combination may depend.
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
-        known = self._bits_of(reading.unique)
-        present = 0
-        for bits in known.values():
-            present |= bits
-        phrases: Sequence[Expression] = self._fit(present)
+        known = self._bits_of(reading.vocabulary)
+        present = self._present(known) | (self._always if reading.is_long else 0)
         in_code = self._in_code(reading, present, own)
-        if not weak:
-            traits = self._useful(phrases, in_code, marks)
-            phrases = [phrase for phrase in phrases if phrase.weighs or phrase.trait & traits]
-            in_code = [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits]
+        phrases, in_code = self._asked(self._fit(present), in_code, marks, weak=weak)
+        trials: list[Trial] = []
+        if reading.is_long and (phrases or any(trial.one.needed for trial in in_code)):  # the words themselves decide
+            known = self._bits_of(reading.unique)
+            present = self._present(known)
+            in_code = [trial for trial in in_code if present & trial.one.needed == trial.one.needed]
+            phrases, in_code = self._asked(self._fit(present), in_code, marks, weak=weak)
         trials = [Trial(expression, reading, own, at) for expression, at in self._places(reading, known, phrases)]
         trials += in_code
         if not trials:
             return []
         found = [hit for trial in trials if weak or trial.one.weighs for hit in trial.hits]
         return found + self._combined(trials, marks)
+
+    def _asked(
+        self, phrases: Sequence[Expression], in_code: Sequence[Trial], marks: Sequence[Hit], *, weak: bool
+    ) -> tuple[Sequence[Expression], Sequence[Trial]]:
+        """Return those of what may hold that are to be tried: without `weak` what is reported or may be of use."""
+        if weak:
+            return phrases, in_code
+        traits = self._useful(phrases, in_code, marks)
+        return (
+            [phrase for phrase in phrases if phrase.weighs or phrase.trait & traits],
+            [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits],
+        )
+
+    @staticmethod
+    def _present(known: Mapping[str, int]) -> int:
+        """Return the bits of some words together."""
+        present = 0
+        for bits in known.values():
+            present |= bits
+        return present
 
     def _useful(self, phrases: Iterable[Expression], in_code: Iterable[Trial], marks: Iterable[Hit]) -> int:
         """Return the traits on which a combination may depend that can hold."""
@@ -238,23 +270,8 @@ class Engine:
         return found
 
     def _in_code(self, reading: Reading, present: int, own: Container[str]) -> list[Trial]:
-        code = reading.code
-        signs = frozenset([sign for sign in self._signs if sign in code])
-        patterns = self._by_signs.get(signs)
-        if patterns is None:
-            if len(self._by_signs) >= SEEN:
-                self._by_signs.clear()
-            patterns = self._by_signs[signs] = [
-                pattern
-                for pattern in self._patterns
-                if not pattern.hints or any(sign_of(hint) in signs for hint in pattern.hints)
-            ]
-        trials = [
-            Trial(pattern, reading, own)
-            for pattern in patterns
-            if present & pattern.needed == pattern.needed and (not pattern.hints or pattern.is_hinted_in(code))
-        ]
-        if self._composed and not code.isascii():
+        trials = [Trial(pattern, reading, own) for pattern in self._hinted.in_text(reading, present)]
+        if self._composed and not reading.code.isascii():
             there = scripts(reading.composed)
             trials += [
                 Trial(expression, reading, own, view="composed")

@@ -120,7 +120,7 @@ class Reader:
             return
         joined = FIELD.join(text_field.text for text_field in read)
         ends, budget = None, DecodeBudget()
-        for piece in decoded(joined, words=reading.unique if reading.is_plain else None, budget=budget):
+        for piece in decoded(joined, words=reading.vocabulary if reading.is_plain else None, budget=budget):
             if not budget.allows(piece.text):
                 break
             hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]

@@ -36,6 +36,11 @@ SENSITIVE_PATH: Final = re.compile(
     r"(?:cred|token|secret|passw|key|auth)[/\\.\w-]{0,40}"
     r"|(?<=mcp\.)json\b|(?<=/)proc/[\w$]{1,12}/)"
 )
+_SENSITIVE: Final = re.compile(
+    "ssh|aws|gnupg|gpg|kube|docker|azure|gcloud|netrc|npmrc|pypirc|pgpass|cnf|history|bashrc|zshrc|env|cursor|claude|"
+    "vault|keychain|shadow|sudoers|id_|known_hosts|wallet|login|cookies|json|proc|cred|token|secret|passw|key|auth"
+)
+"""Letters of which any sensitive path has some."""
 _NO_CONTROLS: Final = bytes(code for code in range(1, 128) if code in (9, 10, 13) or 32 <= code < 127)
 _SENTENCE: Final = re.compile(
     r"[.!?;\n](?:(?<!\n)(?=[\s\"')\]*<\x00]|$)|"
@@ -51,6 +56,10 @@ _PARTS: Final = 4
 """Underscores that such a name holds at least."""
 _SPACES: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in f"_{FIELD}{_END}")}
 _BLANKS: Final = bytes(ord(_SPACES.get(code, chr(code))) if code < 128 else code for code in range(256))
+_DIGITS: Final = b"0123456789"
+_NO_SIGNS: Final = bytes(code for code in range(128) if chr(code).isalnum() or chr(code) in " _")
+LONG: Final = 16_384
+"""Characters of a text from which it is worth while to gather what it has before it is searched."""
 _FEW: Final = 100
 """Different characters up to which replacing one after the other is faster than an expression."""
 
@@ -101,20 +110,54 @@ class Reading:
         return FIELD.join(map(composed, self.texts))
 
     @Once
-    def words(self) -> str:
-        """The words."""
+    def is_long(self) -> bool:
+        """Whether `letters` and `signs` are worth their while."""
+        return len(self.code) > LONG
+
+    @Once
+    def letters(self) -> str:
+        """The words of `code`, each once, their digits left out: of a log or a list of numbers a few hundred remain."""
+        return " ".join(set(_letters(self.code).split()))
+
+    @Once
+    def signs(self) -> str:
+        """The signs of `code` in their order, without what stands between them."""
+        return self.code.encode("utf-8", "surrogatepass").translate(None, _NO_SIGNS).decode("utf-8", "surrogatepass")
+
+    @Once
+    def _replaced(self) -> str:
+        """`code` with the words for addresses and paths in their place."""
         text = self.code
         if "://" in text:
             text = _URL.sub(" xurl ", text)
         if "@" in text:
             text = _MAIL.sub(" xmail ", text)
         if "." in text or "/" in text:
-            text = SENSITIVE_PATH.sub(" xsensitive ", text)
+            if not self.is_long or _SENSITIVE.search(self.letters):
+                text = SENSITIVE_PATH.sub(" xsensitive ", text)
             text = _HOST.sub(" xhost", text)
-        text = _SENTENCE.sub(_END, text)
-        if "'" in text or "`" in text:
-            text = _APOSTROPHE.sub("", text)
-        text = _apart(text)
+        return text
+
+    @Once
+    def vocabulary(self) -> set[str]:
+        """At least `unique`, the digits of each word left out: what tells cheaply which words a text has not."""
+        if not self.is_long:
+            return self.unique
+        text = self._replaced
+        if text is self.code and "'" not in text and "`" not in text:
+            text = self.letters
+        else:
+            text = _letters(_without_apostrophes(text))
+        words = set(text.split())
+        if "_" in text:
+            words.update(*[word.split("_") for word in words if word.count("_") >= _PARTS])
+        return words
+
+    @Once
+    def words(self) -> str:
+        """The words."""
+        text = _SENTENCE.sub(_END, self._replaced)
+        text = _apart(_without_apostrophes(text))
         words = text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()
         if "_" in text and _SNAKE.search(text):
             words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
@@ -146,11 +189,21 @@ class Reading:
         return bisect_right(self._word_fields, position)
 
 
-def _apart(text: str) -> str:
-    """Return the text with a blank for each character that is of no word."""
+def _without_apostrophes(text: str) -> str:
+    """Return the text with don't written dont."""
+    return _APOSTROPHE.sub("", text) if "'" in text or "`" in text else text
+
+
+def _letters(text: str) -> str:
+    """Return the words of a text without their digits."""
+    return _apart(text, _DIGITS).replace(FIELD, " ")
+
+
+def _apart(text: str, without: bytes = b"") -> str:
+    """Return the text with a blank for each character that is of no word, and without some."""
     if text.isascii():
-        return text.encode().translate(_BLANKS).decode()
-    text = text.encode("utf-8", "surrogatepass").translate(_BLANKS).decode("utf-8", "surrogatepass")
+        return text.encode().translate(_BLANKS, without).decode()
+    text = text.encode("utf-8", "surrogatepass").translate(_BLANKS, without).decode("utf-8", "surrogatepass")
     others = [one for one in set(text) if one > "\x7f" and not one.isalnum()]
     if len(others) > _FEW:
         return _APART.sub(" ", text)

@@ -105,13 +105,6 @@ class Expression:
         """Characters that a match has at most."""
         return int(_parser.parse(self.text).getwidth()[1])
 
-    def is_hinted_in(self, text: str) -> bool:
-        """Return whether a text holds one of the hints."""
-        for hint in self.hints:  # noqa: SIM110 - a generator costs as much as some of these
-            if hint in text:
-                return True
-        return False
-
     def places(self, text: str) -> Iterator[re.Match[str]]:
         """Yield what `compiled.finditer(text)` does, and look only around the probe's matches or hints of a long text.
 
@@ -197,12 +190,6 @@ def _has_alternatives(text: str) -> bool:
 
 _CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]")
 _INNERMOST: Final = re.compile(r"\([^()]*\)")
-
-
-@lru_cache(maxsize=1024)
-def sign_of(hint: str) -> str:
-    """Return a sign of a hint that most texts do not hold, so that all hints with it are dismissed at once."""
-    return next((one for one in hint if not one.isalnum() and one not in " _"), "")
 
 
 def _phrase_hits(
