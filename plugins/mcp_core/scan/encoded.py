@@ -185,10 +185,10 @@ def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget, *, 
 
 def _runs_in(data: bytes) -> Iterator[_Run]:
     """Yield what a text may be encoded by, as far as its longest runs of characters tell."""
-    if _WORDLIKE.are_in(data):
-        yield from _UNBROKEN
-    if _NUMERIC.are_in(data):
-        yield from _NUMBERS
+    runs = (*(_UNBROKEN if _WORDLIKE.are_in(data) else ()), *(_NUMBERS if _NUMERIC.are_in(data) else ()))
+    for run in runs:
+        if _WITHIN[run[1]].are_in(data):
+            yield run
     if b".- " in data or b"-. " in data:
         yield "morse", _MORSE, _morse
 
@@ -244,7 +244,9 @@ def _utf8(data: bytes) -> str:
 def _base64(text: str) -> str:
     if text.islower():  # names and paths: base64 of words has capitals
         return ""
-    text = re.sub(r"[\r\n]", "", text).rstrip("=").translate({45: 43, 95: 47})
+    if "\n" in text or "\r" in text:
+        text = text.replace("\n", "").replace("\r", "")
+    text = text.rstrip("=").replace("-", "+").replace("_", "/")
     if len(text) % 4 == 1:
         text = text[:-1]
     try:

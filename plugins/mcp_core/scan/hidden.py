@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -292,12 +292,27 @@ def with_blanks(text: str) -> str:
     return _BLANKS.sub(" ", text)
 
 
+def are_plain(texts: Iterable[str]) -> bool:
+    """Return whether no check could find anything in texts, and nothing in them is ordinary in a result alone."""
+    every = ".".join(texts)
+    return every.isascii() and _is_plain(every) and not _is_padded(every)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether ASCII holds no controls but tabs and the ends of lines."""
+    return text.isprintable() or not text.encode().translate(None, _PLAIN)
+
+
+def _is_padded(text: str) -> bool:
+    """Return whether there may be so much blank space in a text that it hides what comes behind."""
+    return len(text) >= _PAD and (_BLANK in text or _PADDED.search(text) is not None)
+
+
 def checks_for(text: str, checks: Sequence[Check]) -> Sequence[Check]:
     """Return those of the checks that could find anything in a text: most texts hold none of their characters."""
     if text.isascii():
-        if not text.isprintable() and text.encode().translate(None, _PLAIN):
+        if not _is_plain(text):
             return checks
     elif _LOOKED_FOR.search(text):
         return checks
-    padded = len(text) >= _PAD and (_BLANK in text or _PADDED.search(text))
-    return [check for check in checks if check.rule is PADDING] if padded else ()
+    return [check for check in checks if check.rule is PADDING] if _is_padded(text) else ()

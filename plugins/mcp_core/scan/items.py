@@ -7,7 +7,7 @@ keys, defaults, examples and comments, annotations, icons and `_meta`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -116,25 +116,43 @@ def _quoted(text: str) -> str:
     )
 
 
-def fields(item: Any) -> Iterator[TextField]:
-    """Yield every string of an item in the order in which a reader of its JSON meets them, keys before values."""
+def fields(item: Any) -> list[TextField]:
+    """Return every string of an item in the order in which a reader of its JSON meets them, keys before values."""
+    found: list[TextField] = []
     stack: list[tuple[Path, str, Any]] = [(None, "", item)]
     while stack:
         path, key, value = stack.pop()
+        members: Iterable[tuple[str | int, Any]]
         if isinstance(value, str):
-            if value and not (key in _PLAIN_KEYS and len(value) < 30 and value.isascii() and value.isalpha()):
-                yield TextField(path, value, TextRole.NAME if key in _NAME_KEYS else TextRole.PROSE, key)
-        elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
+            _take(found, path, key, value)
+            continue
+        if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
             for name in value:
                 if name not in _KEYWORDS:
-                    yield TextField((path, name), name, TextRole.NAME, name)
-            stack += [((path, name), name, one) for name, one in reversed([*value.items()]) if type(one) not in _SILENT]
+                    found.append(TextField((path, name), name, TextRole.NAME, name))
+            members = value.items()
         elif isinstance(value, list | tuple):
-            stack += [
-                ((path, number), key, value[number])
-                for number in range(len(value) - 1, -1, -1)
-                if type(value[number]) not in _SILENT
-            ]
+            members = enumerate(value)
+        else:
+            continue
+        later: list[tuple[Path, str, Any]] = []
+        for step, one in members:
+            kind = type(one)
+            if kind in _SILENT:
+                continue
+            under = step if isinstance(step, str) else key
+            if kind is str and not later:  # nothing comes before it
+                _take(found, (path, step), under, one)
+            else:
+                later.append(((path, step), under, one))
+        stack += reversed(later)
+    return found
+
+
+def _take(found: list[TextField], path: Path, key: str, text: str) -> None:
+    """Add a string of an item to what was found, unless it is a plain word where such a word must stand."""
+    if text and not (key in _PLAIN_KEYS and len(text) < 30 and text.isascii() and text.isalpha()):
+        found.append(TextField(path, text, TextRole.NAME if key in _NAME_KEYS else TextRole.PROSE, key))
 
 
 _SILENT: Final = frozenset({bool, int, float, type(None)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from mcp_core.scan.items import TextField, TextRole
@@ -28,6 +29,9 @@ _KEPT_NAME: Final = 40
 _PARTS: Final = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL: Final = re.compile(r"\b([a-z]{3,24})((?:[A-Z][a-z0-9]{1,24}){1,6})\b")
 _HUMP: Final = re.compile(r"[A-Z](?<=[a-z].)")
+_CASES: Final = bytes(
+    ord("a" if chr(code) in ascii_lowercase else "A" if chr(code) in ascii_uppercase else ".") for code in range(256)
+)
 _CAPITAL: Final = re.compile(r"[A-Z]")
 _HARVEST: Final = re.compile(
     r"(?:(?:full|entire|complete|user|users|chat|conversation|system|previous|prior|raw|original|hidden|internal|all)_)?"
@@ -55,13 +59,24 @@ def is_plain(field: TextField) -> bool:
     )
 
 
-def spelled_out(field: TextField) -> str:
-    """Return what a reader makes of a field: readFile in prose as read_file, and long names as words."""
-    if field.role is TextRole.PROSE:
-        return snake(field.text)
-    if len(field.text) < _SHORT or "/" in field.text:
-        return field.text
-    return _PARTS.sub(" ", field.text)
+def spelled_out(fields: Sequence[TextField]) -> tuple[str, ...]:
+    """Return what a reader makes of fields: readFile in prose as read_file, and long names as words."""
+    humps = _has_humps("".join([f"{field.text}\n" for field in fields if field.role is TextRole.PROSE]))
+    return tuple(
+        [
+            (snake(field.text) if humps else field.text) if field.role is TextRole.PROSE else _apart(field.text)
+            for field in fields
+        ]
+    )
+
+
+def _apart(name: str) -> str:
+    return name if len(name) < _SHORT or "/" in name else _PARTS.sub(" ", name)
+
+
+def _has_humps(text: str) -> bool:
+    """Return whether a capital follows a small letter anywhere in a text."""
+    return b"aA" in text.encode("utf-8", "surrogatepass").translate(_CASES)
 
 
 def snake(text: str) -> str:

@@ -83,15 +83,17 @@ class Reader:
         sight = ItemReading(kind, name, read)
         if not whole:
             self._note(sight, structure.TOO_LONG, 0)
-        marks = list(self._hidden(sight, read))
-        if self._is_result:
-            read = [text_field._replace(text=hidden.with_blanks(text_field.text)) for text_field in read]
+        marks: list[Hit] = []
+        if not hidden.are_plain([text_field.text for text_field in read]):
+            marks += self._hidden(sight, read)
+            if self._is_result:
+                read = [text_field._replace(text=hidden.with_blanks(text_field.text)) for text_field in read]
         for rule, number in names.findings(kept):
             if self._weight(sight, rule) is None:
                 continue
             path = path_text(kind, name, kept[number].path)
             self._note(sight, rule, 0, excerpt(kept[number].text), path=path)
-        reading = Reading(tuple(map(names.spelled_out, read)))
+        reading = Reading(names.spelled_out(read))
         sight.look_for_ids = lambda: (hit.rule.id for hit in self._engine.hits(reading, marks, own))
         for hit in self._engine.hits(reading, marks, own, weak=False):
             self._note_hit(sight, hit, reading)

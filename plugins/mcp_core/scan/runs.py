@@ -21,7 +21,6 @@ class Runs:
         # Bytes from 128 are parts of characters beyond ASCII, and of no class.
         self._table = bytes(_IN if code < 128 and pattern.match(chr(code)) else _OUT for code in range(256))
         self._least = b"x" * least
-        self._ends = re.compile(b"x" * least + b"x*")
         self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")
 
     def are_in(self, data: bytes) -> bool:
@@ -31,7 +30,12 @@ class Runs:
     def places(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
         """Return start and end of each run of a text, whose UTF-8 is `data`."""
         kinds = data.translate(self._table)
-        if self._least not in kinds:
-            return iter(())
-        # Beyond ASCII, places of bytes are not those of characters.
-        return (one.span() for one in (self._ends.finditer(kinds) if text.isascii() else self._text.finditer(text)))
+        start = kinds.find(self._least)
+        if not text.isascii():  # places of bytes are not those of characters
+            yield from (one.span() for one in self._text.finditer(text) if start >= 0)
+            return
+        while start >= 0:
+            end = kinds.find(b".", start)
+            end = len(kinds) if end < 0 else end
+            yield start, end
+            start = kinds.find(self._least, end)

@@ -82,7 +82,7 @@ class Scanner:
         return Report((Finding(rule.id, rule.family, severity, ItemKind.RESULT.value, "", rule.message),))
 
     def _see(self, kind: ItemKind, item: Item, siblings: Container[str] = frozenset()) -> ItemReading:
-        read = list(fields(item))
+        read = fields(item)
         own = Either(_Own(read), siblings)
         sight = self._surfaces.read(kind, name_of(kind, item), read, own)
         if kind is ItemKind.FILE:

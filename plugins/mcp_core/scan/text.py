@@ -27,7 +27,7 @@ _HOST: Final = re.compile(
     r"\.(?:com|net|org|io|dev|app|xyz|example|co|ru|cn|info|site|online|top|me|ly|gd|gl|test|invalid|onion|sh)\b(?![.(=])"
 )
 SENSITIVE_PATH: Final = re.compile(
-    r"[/\\.~$%](?:"
+    r"[/\\.~$%](?=[.a-z/\\])(?:"
     r"(?<![a-z0-9]\.)\.?(?:ssh|aws|gnupg|gpg|kube|docker|azure|gcloud|netrc|npmrc|pypirc|pgpass|my\.cnf|"
     r"git-credentials|bash_history|zsh_history|bashrc|zshrc|env|cursor|claude|vault-token|password-store|keychain|"
     r"shadow|passwd|sudoers|environ|id_rsa|id_ed25519|id_ecdsa|id_dsa|authorized_keys|known_hosts|wallet\.dat|"
@@ -60,6 +60,8 @@ _DIGITS: Final = b"0123456789"
 _NO_SIGNS: Final = bytes(code for code in range(128) if chr(code).isalnum() or chr(code) in " _")
 LONG: Final = 16_384
 """Characters of a text from which it is worth while to gather what it has before it is searched."""
+_SHORT: Final = 600
+"""Characters up to which most texts hold no phrase that is looked for in their sentences."""
 _FEW: Final = 100
 """Different characters up to which replacing one after the other is faster than an expression."""
 
@@ -158,15 +160,14 @@ class Reading:
         """The words."""
         text = _SENTENCE.sub(_END, self._replaced)
         text = _apart(_without_apostrophes(text))
-        words = text.replace(_END, " . ").replace(FIELD, f" {FIELD} ").split()
-        if "_" in text and _SNAKE.search(text):
-            words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
-        return f" {' '.join(words)} "
+        return f" {' '.join(_spelled_out(text.replace(_END, ' . ').replace(FIELD, f' {FIELD} ')))} "
 
     @Once
     def unique(self) -> set[str]:
-        """The words, each once."""
-        return set(self.words.split())
+        """Each of the words once: of a short text without its sentences, which few are asked for."""
+        if len(self.code) > _SHORT:
+            return set(self.words.split())
+        return set(_spelled_out(_apart(_without_apostrophes(self._replaced)).replace(FIELD, " ")))
 
     @Once
     def sentences(self) -> list[tuple[int, int]]:
@@ -210,6 +211,15 @@ def _apart(text: str, without: bytes = b"") -> str:
     for other in others:
         text = text.replace(other, " ")
     return text
+
+
+def _spelled_out(text: str) -> list[str]:
+    """Return the words of a text, names that may be sentences taken apart: a_b_c_d_e is one of five words."""
+    words = text.split()
+    if "_" in text and _SNAKE.search(text):
+        words = [word if word.count("_") < _PARTS else _SENTENCE_NAME.sub(_taken_apart, word) for word in words]
+        return " ".join(words).split()
+    return words
 
 
 def _taken_apart(name: re.Match[str]) -> str:
