@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from mcp_core.scan.text import Reading
 from mcp_core.scan.trial import Expression
@@ -17,13 +17,17 @@ _LETTERS: Final = re.compile("[a-z_]+")
 _SIGNS: Final = re.compile("[^a-z0-9_ ]+")
 
 
+_Possible: TypeAlias = tuple[Expression, int, tuple[str, ...]]
+"""An expression, the bits of its gate's words, and the hints of which a text may hold one."""
+
+
 class Hinted:
     """Expressions on the characters of a text. Tells which of them a text may match."""
 
     def __init__(self, expressions: Sequence[Expression]) -> None:
         self._expressions = expressions
         self._signs = sorted({sign_of(hint) for expression in expressions for hint in expression.hints} - {""})
-        self._by_signs: dict[frozenset[str], list[tuple[Expression, tuple[str, ...]]]] = {}
+        self._by_signs: dict[frozenset[str], list[_Possible]] = {}
 
     def in_text(self, reading: Reading, present: int) -> list[Expression]:
         """Return those of which a text holds a hint, and, as `present` are the bits of its words, the gate's words."""
@@ -34,23 +38,24 @@ class Hinted:
             if len(self._by_signs) >= SEEN:
                 self._by_signs.clear()
             possible = self._by_signs[signs] = self._with_signs(signs)
-        return [
-            expression
-            for expression, hints in possible
-            if (not expression.needed or present & expression.needed == expression.needed)
-            and (not hints or holds_any(reading, hints))
-        ]
+        found = []
+        for expression, needed, hints in possible:
+            if needed and present & needed != needed:
+                continue
+            if not hints or holds_any(reading, hints):
+                found.append(expression)
+        return found
 
-    def _with_signs(self, signs: Container[str]) -> list[tuple[Expression, tuple[str, ...]]]:
+    def _with_signs(self, signs: Container[str]) -> list[_Possible]:
         """Return the expressions that such a text may match, each with the hints of which it may hold one.
 
         No hints say that the text holds one for certain, or that the expression has none.
         """
-        found: list[tuple[Expression, tuple[str, ...]]] = []
+        found: list[_Possible] = []
         for expression in self._expressions:
             hints = tuple(hint for hint in expression.hints if sign_of(hint) in signs or not sign_of(hint))
             if hints or not expression.hints:
-                found.append((expression, () if any(hint == sign_of(hint) for hint in hints) else hints))
+                found.append((expression, expression.needed, () if any(hint == sign_of(hint) for hint in hints) else hints))
         return found
 
 

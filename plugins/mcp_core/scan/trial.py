@@ -68,6 +68,7 @@ class Expression:
         self.needed = needed
         self.hints = pattern.hints if pattern else ()
         self._probe = pattern.probe if pattern else ""
+        self.guard = _GUARDS.get(rule.guard)
         self.scripts = scripts(text) if pattern and pattern.composed else frozenset()
         self.order = 0
         self.trait = 0
@@ -196,7 +197,7 @@ def _phrase_hits(
     expression: Expression, reading: Reading, places: Sequence[tuple[int, int]], own: Container[str]
 ) -> Iterator[Hit]:
     words, rule = reading.words, expression.rule
-    guard, noted = _GUARDS.get(rule.guard), [0, 0]
+    guard, noted = expression.guard, [0, 0]
     for start, end in places:
         for match in expression.compiled.finditer(words, start, end):
             if rule.names and not _names_other(match[0], own):
@@ -222,7 +223,7 @@ def _script(one: str) -> str:
 
 
 def _matches(expression: Expression, text: str, view: str, own: Container[str]) -> Iterator[Hit]:
-    guard, noted = _GUARDS.get(expression.rule.guard), [0, 0]
+    guard, noted = expression.guard, [0, 0]
     for match in expression.places(text):
         start, end = match.span()
         if expression.rule.names and view == "code" and not _names_other(text[start:end], own):
