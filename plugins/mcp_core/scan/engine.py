@@ -20,7 +20,7 @@ LONG: Final = 40
 NEAR: Final = 180
 """Characters within which the signals of a `near` combination must stand."""
 
-_DIGITS: Final = re.compile("[0-9]")
+_DIGIT: Final = re.compile("[0-9]")
 
 _COMMON: Final = dict.fromkeys(
     """a an the this that it to of in on at for from by with as is are be has have and or all any each every if when use
@@ -39,8 +39,8 @@ class Engine:
     ) -> None:
         self._words: dict[str, int] = {}
         self._stems: dict[str, int] = {}
-        self._always = 0
-        """Bits of words that are told by their digits, which a vocabulary leaves out."""
+        self._untold = 0
+        """Bits of lists with a word that has digits, which a vocabulary leaves out."""
         self._seen: dict[str, int] = {}
         self._known: dict[frozenset[str], int] = {}
         self._phrases: dict[int, list[Expression]] = defaultdict(list)
@@ -87,13 +87,8 @@ class Engine:
             for word in words:
                 known, key = (self._stems, word[:STEM]) if word.endswith("*") else (self._words, word)
                 known[key] = known.get(key, 0) | bit
-                letters = _DIGITS.sub("", key)
-                if letters == key:
-                    continue
-                if letters and known is self._words:  # as a vocabulary has it
-                    known[letters] = known.get(letters, 0) | bit
-                else:
-                    self._always |= bit
+                if _DIGIT.search(key):
+                    self._untold |= bit
         return bit
 
     def hits(
@@ -110,13 +105,15 @@ class Engine:
         `marks` are hits of rules that are not about words, for combinations; `own` are the item's own names.
         """
         known = self._bits_of(reading.vocabulary)
-        present = self._present(known) | (self._always if reading.is_long else 0)
+        present = _all_of(known)
+        if reading.is_long:
+            present |= self._untold
         in_code = self._in_code(reading, present, own)
         phrases, in_code = self._asked(self._fit(present), in_code, marks, weak=weak)
-        trials: list[Trial] = []
-        if reading.is_long and (phrases or any(trial.one.needed for trial in in_code)):  # the words themselves decide
+        if reading.is_long and (phrases or any(trial.one.needed for trial in in_code)):
+            # What is not in the vocabulary is not in the text. What is, may not be: the words themselves decide.
             known = self._bits_of(reading.unique)
-            present = self._present(known)
+            present = _all_of(known)
             in_code = [trial for trial in in_code if present & trial.one.needed == trial.one.needed]
             phrases, in_code = self._asked(self._fit(present), in_code, marks, weak=weak)
         trials = [Trial(expression, reading, own, at) for expression, at in self._places(reading, known, phrases)]
@@ -127,8 +124,8 @@ class Engine:
         return found + self._combined(trials, marks)
 
     def _asked(
-        self, phrases: Sequence[Expression], in_code: Sequence[Trial], marks: Sequence[Hit], *, weak: bool
-    ) -> tuple[Sequence[Expression], Sequence[Trial]]:
+        self, phrases: Sequence[Expression], in_code: list[Trial], marks: Sequence[Hit], *, weak: bool
+    ) -> tuple[Sequence[Expression], list[Trial]]:
         """Return those of what may hold that are to be tried: without `weak` what is reported or may be of use."""
         if weak:
             return phrases, in_code
@@ -137,14 +134,6 @@ class Engine:
             [phrase for phrase in phrases if phrase.weighs or phrase.trait & traits],
             [trial for trial in in_code if trial.one.weighs or trial.one.trait & traits],
         )
-
-    @staticmethod
-    def _present(known: Mapping[str, int]) -> int:
-        """Return the bits of some words together."""
-        present = 0
-        for bits in known.values():
-            present |= bits
-        return present
 
     def _useful(self, phrases: Iterable[Expression], in_code: Iterable[Trial], marks: Iterable[Hit]) -> int:
         """Return the traits on which a combination may depend that can hold."""
@@ -279,6 +268,14 @@ class Engine:
                 if not expression.scripts.isdisjoint(there)
             ]
         return trials
+
+
+def _all_of(known: Mapping[str, int]) -> int:
+    """Return the bits of some words together."""
+    present = 0
+    for bits in known.values():
+        present |= bits
+    return present
 
 
 def _together(groups: Sequence[Sequence[Hit]], *, near: bool) -> Hit | None:

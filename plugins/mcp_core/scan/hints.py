@@ -55,7 +55,9 @@ class Hinted:
         for expression in self._expressions:
             hints = tuple(hint for hint in expression.hints if sign_of(hint) in signs or not sign_of(hint))
             if hints or not expression.hints:
-                found.append((expression, expression.needed, () if any(hint == sign_of(hint) for hint in hints) else hints))
+                found.append(
+                    (expression, expression.needed, () if any(hint == sign_of(hint) for hint in hints) else hints)
+                )
         return found
 
 

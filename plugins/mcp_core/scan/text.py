@@ -118,7 +118,7 @@ class Reading:
 
     @Once
     def letters(self) -> str:
-        """The words of `code`, each once, their digits left out: of a log or a list of numbers a few hundred remain."""
+        """The words of `code`, each once and without its digits: of a log or a list of numbers few hundred remain."""
         return " ".join(set(_letters(self.code).split()))
 
     @Once
@@ -142,18 +142,15 @@ class Reading:
 
     @Once
     def vocabulary(self) -> set[str]:
-        """At least `unique`, the digits of each word left out: what tells cheaply which words a text has not."""
+        """At least `unique`, of a long text without the digits in its words: cheap, and tells what a text has not."""
         if not self.is_long:
             return self.unique
         text = self._replaced
-        if text is self.code and "'" not in text and "`" not in text:
-            text = self.letters
-        else:
-            text = _letters(_without_apostrophes(text))
-        words = set(text.split())
-        if "_" in text:
-            words.update(*[word.split("_") for word in words if word.count("_") >= _PARTS])
-        return words
+        if "_" in text and _SNAKE.search(text):  # names to be taken apart: which parts there are depends on the digits
+            text = " ".join(self.unique)
+        elif text is self.code and "'" not in text and "`" not in text:
+            return set(self.letters.split())
+        return set(_letters(_without_apostrophes(text)).split())
 
     @Once
     def words(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 from mcp_core.scan.combinations import COMBINATIONS
 from mcp_core.scan.config import ScanConfig
 from mcp_core.scan.engine import SEEN, Engine
+from mcp_core.scan.hints import Hinted
 from mcp_core.scan.rules import RULES
 from mcp_core.scan.runs import Runs
 from mcp_core.scan.text import Reading
@@ -98,6 +99,6 @@ def test_hints_and_probes_dismiss_no_match():
             every = [found.span() for found in expression.compiled.finditer(code)]
             if every:
                 matched.add(expression.rule.id)
-                assert expression.is_hinted_in(code), (expression.text, text)
+                assert expression in Hinted([expression]).in_text(Reading((text,)), present=0), (expression.text, text)
                 assert [found.span() for found in expression.places(code)] == every
     assert {"markup.role-token", "duties.call-written-out", "duties.dictated"} <= matched
