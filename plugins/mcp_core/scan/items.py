@@ -127,9 +127,7 @@ def fields(item: Any) -> list[TextField]:
             _take(found, path, key, value)
             continue
         if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is the faster one
-            for name in value:
-                if name not in _KEYWORDS:
-                    found.append(TextField((path, name), name, TextRole.NAME, name))
+            found += [TextField((path, name), name, TextRole.NAME, name) for name in value if name not in _KEYWORDS]
             members = value.items()
         elif isinstance(value, list | tuple):
             members = enumerate(value)
