@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-from mcp_core.scan.runs import Runs
+from mcp_core.scan.runs import REST, Runs
 
 MOST: Final = 24
 """Pieces of one encoding that are read each for itself. What the others decode to is read as one text: no number of
@@ -108,8 +108,6 @@ _KINDS: Final = (
     bytes(ord("a" if chr(code).isalnum() else "s" if chr(code) in " \t._*|/\\-" else ".") for code in range(128))
     + b"a" * 128
 )
-_REST: Final = bytes(range(0x80, 0xC0))
-"""Bytes of UTF-8 after the first of a character: without them each character is one byte."""
 _SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
 _LEET_KINDS: Final = (
@@ -198,7 +196,7 @@ def _wholes_in(data: bytes) -> Iterator[_Whole]:
     for sign, encoding in _SIGNED:
         if sign in data:
             yield encoding
-    rest = b"" if data.isascii() else _REST
+    rest = b"" if data.isascii() else REST
     if _SINGLE.search(data.translate(_KINDS, rest)):
         yield _LETTER_SPACING
     kinds = data.translate(_LEET_KINDS, rest)

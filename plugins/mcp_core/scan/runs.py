@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 _IN, _OUT = ord("x"), ord(".")
+REST: Final = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 after the first of a character: without them each character is one byte."""
 
 
 class Runs:
@@ -21,7 +24,6 @@ class Runs:
         # Bytes from 128 are parts of characters beyond ASCII, and of no class.
         self._table = bytes(_IN if code < 128 and pattern.match(chr(code)) else _OUT for code in range(256))
         self._least = b"x" * least
-        self._text = re.compile(f"(?<![{inside}])[{inside}]{{{least},}}+")
 
     def are_in(self, data: bytes) -> bool:
         """Return whether there is any such run in a text, whose UTF-8 is `data`."""
@@ -29,11 +31,9 @@ class Runs:
 
     def places(self, text: str, data: bytes) -> Iterator[tuple[int, int]]:
         """Return start and end of each run of a text, whose UTF-8 is `data`."""
-        kinds = data.translate(self._table)
+        # Of a character beyond ASCII the first byte is left, so that places of bytes are those of characters.
+        kinds = data.translate(self._table, b"" if text.isascii() else REST)
         start = kinds.find(self._least)
-        if not text.isascii():  # places of bytes are not those of characters
-            yield from (one.span() for one in self._text.finditer(text) if start >= 0)
-            return
         while start >= 0:
             end = kinds.find(b".", start)
             end = len(kinds) if end < 0 else end
