@@ -178,6 +178,8 @@ INITIALIZED: Final = "notifications/initialized"
 DISCOVER: Final = "server/discover"
 PING: Final = "ping"
 SET_LOG_LEVEL: Final = "logging/setLevel"
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""From the least to the most severe (2025-11-25, server/utilities/logging)."""
 SUBSCRIBE: Final = "resources/subscribe"
 UNSUBSCRIBE: Final = "resources/unsubscribe"
 CANCELLED: Final = "notifications/cancelled"

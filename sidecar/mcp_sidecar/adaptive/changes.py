@@ -1,10 +1,10 @@
-"""Streams on which a virtual server says that one of its lists changed, as its members say so."""
+"""Streams on which a virtual server says that one of its lists changed, and what else members say unasked."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -15,7 +15,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp_core import methods
 from mcp_core.claims import Claims
 from mcp_core.conversation import read_message
-from mcp_core.jsonrpc import Notification
+from mcp_core.jsonrpc import Notification, Request
 from mcp_core.outcome import Reject
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending
@@ -25,11 +25,11 @@ from mcp_sidecar.adaptive.relay import STREAM_HEADERS, as_event
 from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.lane.cutting import CUT_OFF
 from mcp_sidecar.lane.fetch import LateError
-from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said
+from mcp_sidecar.lane.fetched import Began, Failed, Fetched, Said, Whole
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.repeating import as_heard
 from mcp_sidecar.logs import Line
-from mcp_sidecar.upstream.shares import PLACES
+from mcp_sidecar.upstream.shares import PLACES, Shares
 from mcp_sidecar.upstream.talk import Talk, TalkError
 
 LISTEN_SECONDS: Final = 3.0
@@ -47,6 +47,7 @@ _LISTS: Final = {
     "prompts": methods.PROMPTS_CHANGED,
     "resources": methods.RESOURCES_CHANGED,
 }
+_NO_STREAM: Final = 405
 _END: Final = b""
 """Told within a stream: that it ends."""
 
@@ -114,10 +115,11 @@ class _Watch:
 class StreamPlace:
     """Where a stream stands: whose places it takes, for which server, what streams share, and its log line.
 
-    `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until the agent has
-    subscribed to resources of a member, and returns what fetches the stream that tells of them, None where none does.
-    `stale` drops what a member listed before a time (monotonic), and returns in how many seconds that is done.
-    `over` is set when the agent ends the session that the stream is of.
+    `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until a member has a
+    stream for this agent, and returns what fetches it, None where there never is one. Of what is said there, updates of
+    resources are told on, and all else that an agent hears of a server where `says_all`. `stale` drops what a member listed before a time (monotonic), and returns in how many seconds that is done.
+    `over` is set when the agent ends the session that the stream is of. `listened` holds as long as the agent listens,
+    and `hears` takes the member whose stream is open, or will not be. `hearing` are the places of members' streams.
     """
 
     parts: Parts
@@ -128,6 +130,10 @@ class StreamPlace:
     updates: Callable[[str], Awaitable[Fetching | None]] | None = None
     stale: Callable[[str, float], float] = lambda _member, _at: 0.0
     over: anyio.Event | None = None
+    says_all: bool = False
+    listened: Callable[[], AbstractContextManager[None]] = nullcontext
+    hears: Callable[[str], None] = lambda _member: None
+    hearing: Shares | None = None
 
 
 class MemberChanges:
@@ -176,6 +182,7 @@ class MemberChanges:
             place.parts.shares.take(place.server, caller, lasting=True) as refusal,
             place.parts.cuts.watch(claims.cuts) as watched,
             watched.scope,
+            place.listened(),
         ):
             send, receive = anyio.create_memory_object_stream[str | bytes | None](16)
             async with anyio.create_task_group() as tasks, send, receive:
@@ -251,27 +258,46 @@ class MemberChanges:
         self,
         member: str,
         updates: Callable[[str], Awaitable[Fetching | None]],
-        told: MemoryObjectSendStream[str | bytes | None],
+        told: MemberObjectSendStream[str | bytes | None],
     ) -> None:
-        """Pass on what a member tells of the resources to which the agent subscribed, for as long as it can."""
+        """Pass on what a member says beside its answers, for as long as it can."""
+        place, caller = self._place, self._claims.principal.seal_key
         while (fetching := await updates(member)) is not None:
-            try:
-                async with fetching.answer() as parts:
-                    async for part in parts:
-                        if not isinstance(part, Began):
-                            self._listens(member, updates=True)
-                        if isinstance(part, Said) and self._is_update(part.text):
-                            await told.send(part.text)
-            except LateError:
-                pass
+            taken = nullcontext() if place.hearing is None else place.hearing.take(place.server, caller, lasting=True)
+            with taken as refusal:
+                there = True if refusal is not None else await self._hand_on(member, fetching, told)
+            place.hears(member)
+            if not there:
+                break
             await anyio.sleep(AGAIN_SECONDS)
         self._listens(member, updates=True)
 
-    def _is_update(self, text: bytes) -> bool:
-        """Return whether a message tells of a resource that the caller may see here, too."""
+    async def _hand_on(
+        self, member: str, fetching: Fetching, told: MemberObjectSendStream[str | bytes | None]
+    ) -> bool:
+        """Pass on what is said on one stream of a member. Returns whether a member has such streams at all."""
+        try:
+            async with fetching.answer() as parts:
+                async for part in parts:
+                    self._place.hears(member)
+                    if isinstance(part, Whole) and part.status == _NO_STREAM:
+                        return False
+                    if not isinstance(part, Began):
+                        self._listens(member, updates=True)
+                    if isinstance(part, Said) and self._is_for_agent(member, part.text):
+                        await told.send(part.text)
+        except LateError:
+            pass
+        return True
+
+    def _is_for_agent(self, member: str, text: bytes) -> bool:
+        """Return whether the agent is told what a member says, as it is said. Of lists it hears once they are read."""
         message = read_message(text) if text else None
-        if not isinstance(message, Notification) or message.method != methods.RESOURCE_UPDATED:
+        if isinstance(message, Notification) and message.method in methods.LIST_CHANGED:
+            self._hear(member, message.method)
             return False
+        if not isinstance(message, Notification) or message.method != methods.RESOURCE_UPDATED:
+            return self._place.says_all and isinstance(message, Request | Notification)
         uri = message.params.get("uri")
         return isinstance(uri, str) and self._claims.terms.view.allows(methods.Kind.RESOURCE, uri)
 

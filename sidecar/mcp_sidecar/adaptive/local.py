@@ -29,6 +29,7 @@ _CAPABILITIES: Final = {
     "prompts": {"listChanged": True},
     "resources": {"listChanged": True, "subscribe": True},
     "completions": {},
+    "logging": {},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
@@ -102,6 +103,8 @@ class Relay:
         """What holds as long as the request is with the member."""
         self.questions: deque[str] = deque(maxlen=MOST_QUESTIONS)
         """Ids of what the member asked the agent, as JSON."""
+        self.changed: Callable[[float], object] = lambda _at: None
+        """Told when (monotonic) the member said on this stream that a list of its changed."""
         self._cut: Cut | None = None
         self._cut_over = 0
 
@@ -197,6 +200,9 @@ class Relay:
         changed = False
         for message in value if isinstance(value, list) else [value]:
             if isinstance(message, dict):
+                if str(message.get("method")) in methods.LIST_CHANGED:
+                    # Whoever hears of a change and asks is answered with lists that have it.
+                    self.changed(time.monotonic())
                 asks, bears = self._is_asking(message), await self._bears(message, cut, bridged=bridged)
                 changed = changed or asks or bears or name_member(self._member, message, failed=failed)
         return await self._done(len(text), written, value) if changed else text

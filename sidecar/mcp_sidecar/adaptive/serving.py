@@ -22,7 +22,7 @@ from mcp_core.adaptive.flow import ReadLabel
 from mcp_core.claims import Claims
 from mcp_core.jsonrpc import NotStrictError
 from mcp_core.methods import Era, Kind
-from mcp_core.outcome import INVALID_REQUEST, SESSION_NOT_FOUND, Reject
+from mcp_core.outcome import INVALID_PARAMS, INVALID_REQUEST, SESSION_NOT_FOUND, Reject
 from mcp_core.principal import Principal
 from mcp_core.reasons import Ending, Reason
 from mcp_core.surface import ANSWER_LIMITS
@@ -48,9 +48,9 @@ from mcp_sidecar.search.models import EMBEDDERS
 from mcp_sidecar.upstream.acting import ActingWay
 from mcp_sidecar.upstream.answers import JSON_TYPE
 from mcp_sidecar.upstream.internal_route import Upstream
+from mcp_sidecar.upstream.shares import Shares
 
 _MOST_COUNTED: Final = 10_000
-_ALL_CHANGES: Final = dict.fromkeys(methods.LISTEN_CHANGES, True)
 _BATCH: Final = Reject(
     INVALID_REQUEST, "A virtual server takes one message at a time: send them one by one.", Reason.BATCH
 )
@@ -74,6 +74,9 @@ class VirtualServers:
         self.watches = Watches()
         self.gate = FlowGate(Flows(memory), Consents(parts.settings.keys))
         self.outputs = Outputs()
+        settings = parts.settings
+        # Half of a caller's places are left for its calls.
+        self.hearing = Shares(settings.open_per_caller // 2, settings.open_per_server // 2)
         self._used: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
 
     def used(self, by: str, principal: Principal) -> Counter[str]:
@@ -147,8 +150,10 @@ class Serving:
     ) -> Reject | tuple[int, dict[str, str], bytes] | Fetching:
         if method == methods.LISTEN:
             return await self._listen(message, params)
-        if method in (methods.PING, methods.SET_LOG_LEVEL):
+        if method == methods.PING:
             return self._result({})
+        if method == methods.SET_LOG_LEVEL:
+            return self._choose_level(params.get("level"))
         if method == methods.INITIALIZE:
             return await self._initialize(params)
         uri = params.get("uri")
@@ -230,6 +235,15 @@ class Serving:
         since = time.monotonic() - ANEW_SECONDS if anew else None
         return await self._all.inventories.take(self.name, self.claims, self.virtual, since=since, patient=patient)
 
+    def _choose_level(self, level: Any) -> Reject | tuple[int, dict[str, str], bytes]:
+        """Have members log from a level on, once they are asked something. It is nothing that may tell them more."""
+        if level not in methods.LOG_LEVELS:
+            text = f"params.level is one of {', '.join(methods.LOG_LEVELS)}."
+            return Reject(INVALID_PARAMS, text, Reason.ARGUMENTS)
+        if self._call.target.session is not None and self.virtual.flow is None:
+            self._all.sessions.choose_level(self._call.target.session, level)
+        return self._result({})
+
     async def _initialize(self, params: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes] | Reject:
         wanted = params.get("protocolVersion")
         spoken = wanted if wanted in methods.LEGACY_VERSIONS else methods.LEGACY_VERSIONS[-1]
@@ -270,10 +284,19 @@ class Serving:
                 return resumed
 
         async def updates(member: str) -> Relay:
-            await self._all.sessions.subscribed(session, member)
+            await self._all.sessions.joined(session, member)
             return await self._to_members.updates(member)
 
-        return self._stream(updates=updates, over=self._all.sessions.end_of(session))
+        sessions = self._all.sessions
+        return self._stream(
+            updates=updates,
+            over=sessions.end_of(session),
+            # What members say is read, and nobody would know what that was.
+            says_all=self.virtual.flow is None,
+            listened=partial(sessions.listened, session),
+            hears=partial(sessions.hears, session),
+            hearing=self._all.hearing,
+        )
 
     async def _listen(self, message: Mapping[str, Any], params: Mapping[str, Any]) -> MemberChanges | Reject:
         """Return the stream that tells what an agent of the modern era wants to be told."""
@@ -303,14 +326,11 @@ class Serving:
         async def updates(member: str) -> Relay | None:
             return stream(member) if member in by_member else None
 
-        return self._stream(told, updates)
+        return self._stream(wanted=told, updates=updates)
 
-    def _stream(
-        self,
-        wanted: Mapping[str, Any] = _ALL_CHANGES,
-        updates: Callable[[str], Awaitable[Relay | None]] | None = None,
-        over: anyio.Event | None = None,
-    ) -> MemberChanges:
+    def _stream(self, **further: Any) -> MemberChanges:
+        """Return a stream; `further` is as StreamPlace has it."""
+
         async def take(anew: bool) -> Inventory:  # noqa: FBT001 - of Changes
             return await self.take(anew=anew)
 
@@ -320,7 +340,7 @@ class Serving:
         def stale(member: str, at: float) -> float:
             return self._all.warm.changed(self.name, member, principal, at)
 
-        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, wanted, updates, stale, over)
+        place = StreamPlace(self._all.parts, self.name, self._all.watches, self._line, stale=stale, **further)
         return MemberChanges(self.claims, self.virtual.members, take, talk, place)
 
     async def _talk(self, principal: Principal, member: str) -> Any:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from mcp_core import methods
+from mcp_core.conversation import Ask, Result
 from mcp_core.seal import base64url, from_base64url
 from mcp_sidecar.adaptive.flows import FlowItem
 from mcp_sidecar.adaptive.goodbyes import Goodbyes
@@ -33,6 +34,10 @@ LONGEST: Final = 3_000
 MOST_ENDED: Final = 20_000
 """Sessions of agents that are known to have ended."""
 OPEN_SECONDS: Final = 10.0
+HEAR_SECONDS: Final = 2.0
+"""How long the first request of a session to a member waits until what the member says beside it is heard."""
+MOST_LEVELS: Final = 20_000
+"""Sessions of agents of which is known from which level on they want log messages."""
 _VERSION: Final = methods.LEGACY_VERSIONS[-1]
 
 
@@ -72,7 +77,9 @@ class _Kept:
     opened: bool = False
     session: str | None = None
     talk: Talk | None = None
-    subscribed: anyio.Event = field(default_factory=anyio.Event)
+    level: str | None = None
+    joined: anyio.Event = field(default_factory=anyio.Event)
+    heard: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +136,8 @@ class MemberSessions:
         self.goodbyes = Goodbyes()
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._levels: OrderedDict[str, str] = OrderedDict()
+        self._listeners: Counter[str] = Counter()
         self._ends: WeakValueDictionary[bytes, anyio.Event] = WeakValueDictionary()
 
     def known(self, session: str, member: str) -> str | None:
@@ -155,20 +164,53 @@ class MemberSessions:
                 with anyio.move_on_after(OPEN_SECONDS) as scope:
                     talk = Talk(way, member, None, max_answer=self._max)
                     kept.session = await talk.join(said.version, said.capabilities, said.client)
-                    kept.opened, kept.talk = True, talk
+                    kept.opened, kept.talk, kept.level = True, talk, None
+                    kept.joined.set()
                     if self.has_ended(session):  # while the member opened its own
                         self.goodbyes.add(talk)
                 if scope.cancelled_caught:
                     raise TalkError("timeout")
+            await self._tell_level(kept, self._levels.get(session))
             return kept.session
 
-    def subscribes(self, session: str, member: str) -> None:
-        """Note that an agent subscribes to a resource of a member."""
-        self._of(session, member).subscribed.set()
+    def choose_level(self, session: str, level: str) -> None:
+        """Have members that are asked something in an agent's session log from a level on."""
+        self._levels[session] = level
+        self._levels.move_to_end(session)
+        if len(self._levels) > MOST_LEVELS:
+            self._levels.popitem(last=False)
 
-    async def subscribed(self, session: str, member: str) -> None:
-        """Wait until an agent has subscribed to a resource of a member."""
-        await self._of(session, member).subscribed.wait()
+    async def _tell_level(self, kept: _Kept, level: str | None) -> None:
+        if level is None or kept.level == level or kept.talk is None or kept.session is None:
+            return
+        kept.level = level  # a member that does not take it is not told again
+        with anyio.move_on_after(OPEN_SECONDS), suppress(TalkError):
+            await kept.talk.ask(_chosen(level))
+
+    @contextmanager
+    def listened(self, session: str) -> Iterator[None]:
+        """Know that an agent listens to a stream of its session, as long as the context lasts."""
+        self._listeners[session] += 1
+        try:
+            yield
+        finally:
+            self._listeners -= Counter({session: 1})
+
+    async def joined(self, session: str, member: str) -> None:
+        """Wait until there is a session with a member."""
+        await self._of(session, member).joined.wait()
+
+    def hears(self, session: str, member: str) -> None:
+        """Note that what a member says in an agent's session beside its answers is heard, or cannot be."""
+        self._of(session, member).heard.set()
+
+    async def heard(self, session: str, member: str) -> None:
+        """Wait a moment until it is, where the agent listens: servers drop what nobody hears."""
+        heard = self._of(session, member).heard
+        if not heard.is_set() and self._listeners[session]:
+            with anyio.move_on_after(HEAR_SECONDS):
+                await heard.wait()
+            heard.set()  # a member that is silent holds up one request, and no other
 
     def _of(self, session: str, member: str) -> _Kept:
         kept = self._kept.get((session, member))
@@ -198,10 +240,15 @@ class MemberSessions:
             self._ended.popitem(last=False)
         if (end := self._ends.get(_mark(session))) is not None:
             end.set()
+        self._levels.pop(session, None)
         for member in members:
             kept = self._kept.pop((session, member), None)
             if kept is not None:
                 self._part(kept)
+
+
+def _chosen(level: str) -> Generator[Ask, Result | None, None]:
+    yield methods.SET_LOG_LEVEL, {"level": level}
 
 
 def _mark(session: str) -> bytes:

@@ -84,8 +84,6 @@ class ToMembers:
         item = flow_item(route.member, method, route.params)
 
         def go_on(params: Mapping[str, Any], *, shown: bool = False) -> Relay:
-            if method == methods.SUBSCRIBE and session is not None:
-                self._known.sessions.subscribes(session, route.member)
             # After a yes nothing goes that nobody saw: no more than a request needs, and headers that repeat arguments
             # are made of what they repeat.
             repeated = repeating(route.schema, params.get("arguments")) if shown else route.repeated
@@ -220,6 +218,8 @@ class ToMembers:
         line = Line(time.monotonic()) if beside else self._line
         apart = partial(self._known.finder.apart, self._principal)
         relay = Relay(self._parts, call, line, member, message, repeated, apart=apart)
+        if not beside:
+            relay.changed = partial(self._known.warm.changed, self._name, member, self._principal)
         return relay.speaking(partial(self._speak, member))
 
     async def _speak(self, member: str, anew: bool) -> Spoken:  # noqa: FBT001 - Relay's
@@ -232,6 +232,8 @@ class ToMembers:
                 # It may be of the modern era alone.
                 pass
             else:
+                if self._call.claims.http_method != "GET":
+                    await known.sessions.heard(target.session, member)
                 return Spoken(Era.LEGACY, question.version, session)
         if anew:
             known.warm.forget(self._name, member, self._principal)

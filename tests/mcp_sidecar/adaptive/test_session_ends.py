@@ -145,7 +145,7 @@ def test_members_are_told_that_sessions_with_them_end(desk, kong, call, line, wo
             else:
                 monkeypatch.setattr(sessions, "MOST", 2)
                 for _ in MEMBERS:
-                    all_.sessions.subscribes(new_id(SAID), "weather")
+                    all_.sessions.hears(new_id(SAID), "weather")
             with anyio.fail_after(60):
                 while len(sent(kong, is_delete)) < 2:  # noqa: ASYNC110 - what is waited for happens in a thread
                     await anyio.sleep(0.01)
