@@ -280,7 +280,7 @@ class MemberChanges:
             async with fetching.answer() as parts:
                 async for part in parts:
                     self._place.hears(member)
-                    if isinstance(part, Whole) and part.status == _NO_STREAM:
+                    if _says_none(part):
                         return False
                     if not isinstance(part, Began):
                         self._listens(member, updates=True)
@@ -328,3 +328,9 @@ class MemberChanges:
         if self._claims.http_method == "POST":
             said["_meta"] = {methods.META_SUBSCRIPTION: self._claims.id}
         return as_event({"jsonrpc": "2.0", "method": method, **({"params": said} if said else {})})
+
+
+def _says_none(part: Fetched) -> bool:
+    """Return whether a server says that it has no streams beside its answers."""
+    status = part.status if isinstance(part, Whole) else part.refusal.http_status() if isinstance(part, Failed) else 0
+    return status == _NO_STREAM
