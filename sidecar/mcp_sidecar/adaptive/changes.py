@@ -116,10 +116,11 @@ class StreamPlace:
     """Where a stream stands: whose places it takes, for which server, what streams share, and its log line.
 
     `wanted` is what the agent wants to be told, as params.notifications has it; `updates` waits until a member has a
-    stream for this agent, and returns what fetches it, None where there never is one. Of what is said there, updates of
-    resources are told on, and all else that an agent hears of a server where `says_all`. `stale` drops what a member listed before a time (monotonic), and returns in how many seconds that is done.
-    `over` is set when the agent ends the session that the stream is of. `listened` holds as long as the agent listens,
-    and `hears` takes the member whose stream is open, or will not be. `hearing` are the places of members' streams.
+    stream for this agent, and returns what fetches it, None where there never is one. Of what is said there, updates
+    of resources are told on, and all else that an agent hears of a server where `says_all`. `stale` drops what a
+    member listed before a time (monotonic), and returns in how many seconds that is done. `over` is set when the agent
+    ends the session that the stream is of. `listened` holds as long as the agent listens, and `hears` takes the member
+    whose stream is open, or will not be. `hearing` are the places of members' streams.
     """
 
     parts: Parts
@@ -258,7 +259,7 @@ class MemberChanges:
         self,
         member: str,
         updates: Callable[[str], Awaitable[Fetching | None]],
-        told: MemberObjectSendStream[str | bytes | None],
+        told: MemoryObjectSendStream[str | bytes | None],
     ) -> None:
         """Pass on what a member says beside its answers, for as long as it can."""
         place, caller = self._place, self._claims.principal.seal_key
@@ -272,9 +273,7 @@ class MemberChanges:
             await anyio.sleep(AGAIN_SECONDS)
         self._listens(member, updates=True)
 
-    async def _hand_on(
-        self, member: str, fetching: Fetching, told: MemberObjectSendStream[str | bytes | None]
-    ) -> bool:
+    async def _hand_on(self, member: str, fetching: Fetching, told: MemoryObjectSendStream[str | bytes | None]) -> bool:
         """Pass on what is said on one stream of a member. Returns whether a member has such streams at all."""
         try:
             async with fetching.answer() as parts:
@@ -297,7 +296,11 @@ class MemberChanges:
             self._hear(member, message.method)
             return False
         if not isinstance(message, Notification) or message.method != methods.RESOURCE_UPDATED:
-            return self._place.says_all and isinstance(message, Request | Notification)
+            # Progress comes beside the answer that it is of: here it could be of what another member was asked.
+            told = isinstance(message, Request) or (
+                isinstance(message, Notification) and message.method != methods.PROGRESS
+            )
+            return self._place.says_all and told
         uri = message.params.get("uri")
         return isinstance(uri, str) and self._claims.terms.view.allows(methods.Kind.RESOURCE, uri)
 

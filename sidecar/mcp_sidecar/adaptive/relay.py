@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nu
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+import structlog
+
 from mcp_core import headers as http
 from mcp_core import loosejson, methods
 from mcp_core.claims import Target
@@ -105,6 +107,8 @@ class Relay:
         """Ids of what the member asked the agent, as JSON."""
         self.changed: Callable[[float], object] = lambda _at: None
         """Told when (monotonic) the member said on this stream that a list of its changed."""
+        self.may_answer: Callable[[Any], bool] | None = None
+        """Says by a request's id whether it may be answered here, where the judge cannot know: on a resumed stream."""
         self._cut: Cut | None = None
         self._cut_over = 0
 
@@ -112,6 +116,11 @@ class Relay:
         """Return the relay, which has `cut` shorten answers of more bytes than `over`, as far as they are too long."""
         self._cut, self._cut_over = cut, over
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the member has the request, and its answer is still to come."""
+        return self._fetch is not None and self._fetch.is_open
 
     def speaking(self, speak: Speak) -> Relay:
         """Return the relay, which asks `speak` when it begins."""
@@ -174,6 +183,7 @@ class Relay:
         if isinstance(part, Failed):
             return failed_member(self._member, part)
         if isinstance(part, Whole) and part.text:
+            self.may_answer = None  # it is no stream, but says why there is none
             failed = part.status >= 500
             text = await self._text(part.text, spoken, failed=failed)
             return replace(part, text=text, status=STATUS if failed else part.status)
@@ -185,25 +195,30 @@ class Relay:
             if not part.text:
                 return Said(part.text, event)
             text = await self._text(part.text, spoken)
-            return Said(text, replace(event, data=text.decode()))
+            return Said(text, replace(event, data=text.decode() if text else None))
         return part
 
     async def _text(self, text: bytes, spoken: Spoken, *, failed: bool = False) -> bytes:
         bridged = spoken.era is Era.LEGACY and self._call.target.era is Era.MODERN
         cut = self._cut if len(text) > self._cut_over else None
         named = failed or speaks_of_failure(text)
-        if not bridged and cut is None and not named and _METHOD.search(text) is None:
+        if not bridged and cut is None and not named and self.may_answer is None and _METHOD.search(text) is None:
             # An answer as it came: of messages, only questions of the member need another id.
             return text
         # Read as it was judged, and as clients read it: what they take for a question is one, however odd it is.
         value = (await self._done(len(text), loosejson.load, text, ANSWER_LIMITS)).value
-        changed = False
-        for message in value if isinstance(value, list) else [value]:
+        messages = value if isinstance(value, list) else [value]
+        kept = [message for message in messages if self._is_for_here(message)]
+        if not kept:
+            return b""
+        changed = len(kept) < len(messages)
+        value = kept if isinstance(value, list) else value
+        for message in kept:
             if isinstance(message, dict):
                 if str(message.get("method")) in methods.LIST_CHANGED:
                     # Whoever hears of a change and asks is answered with lists that have it.
                     self.changed(time.monotonic())
-                asks, bears = self._is_asking(message), await self._bears(message, cut, bridged=bridged)
+                asks, bears = self._names_question(message), await self._bears(message, cut, bridged=bridged)
                 changed = changed or asks or bears or name_member(self._member, message, failed=failed)
         return await self._done(len(text), written, value) if changed else text
 
@@ -211,8 +226,23 @@ class Relay:
         """Do work on a text of so many bytes: a long one is read and written apart from the event loop."""
         return work(*of) if size < THREAD_BYTES else await self._apart(work, *of)
 
-    def _is_asking(self, message: dict[str, Any]) -> bool:
-        """Give a question of the member the id by which it is answered, in place. Returns whether it is one."""
+    def _is_for_here(self, message: Any) -> bool:
+        """Return whether a message is no answer to what was asked of somebody else."""
+        if self.may_answer is None or not isinstance(message, dict) or "method" in message:
+            return True
+        if self.may_answer(whole_id(message.get("id"))):
+            return True
+        structlog.get_logger().warning("an answer was left out", member=self._member, why="it was not asked for that")
+        return False
+
+    def _names_question(self, message: dict[str, Any]) -> bool:
+        """Give a question of the member the id by which it is answered or taken back. Returns whether it is one."""
+        params = message.get("params")
+        if message.get("method") == methods.CANCELLED and isinstance(params, dict) and "requestId" in params:
+            if self._call.target.era is Era.MODERN:
+                return False  # it is the agent's own listen that ends
+            params["requestId"] = asked_id(self._member, whole_id(params["requestId"]))
+            return True
         if "method" not in message or "id" not in message:
             return False
         # Ids of several members' questions would be one: the agent answers to a name that says whose it is.

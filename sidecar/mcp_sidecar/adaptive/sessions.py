@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections import Counter, OrderedDict
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +31,8 @@ MOST: Final = 20_000
 """Sessions with members that are kept; one that is gone from here is opened anew."""
 LONGEST: Final = 3_000
 """Characters of a session id, before it is sealed."""
+MOST_LEFT: Final = 64
+"""Requests of one session of which is known that a member left them without an answer: the newest."""
 MOST_ENDED: Final = 20_000
 """Sessions of agents that are known to have ended."""
 OPEN_SECONDS: Final = 10.0
@@ -86,19 +88,21 @@ class _Kept:
 class Running:
     """A request that a member has: the agent's own id of it, what it uses, and what the member asks of the agent.
 
-    `questions` are ids of requests of the member's, as JSON.
+    `questions` are ids of requests of the member's, as JSON. `is_open` says whether its answer is still to come.
     """
 
     id: Any
     item: FlowItem
     questions: Collection[str] = ()
+    is_open: Callable[[], bool] = lambda: True
 
 
 class RunningAt:
-    """The requests of agents' sessions that members have now."""
+    """The requests of agents' sessions that members have now, and those whose answer they left open."""
 
     def __init__(self) -> None:
         self._of: dict[str, list[Running]] = {}
+        self._left: OrderedDict[str, deque[tuple[str, str]]] = OrderedDict()
 
     @contextmanager
     def note(self, session: str, running: Running) -> Iterator[None]:
@@ -111,6 +115,21 @@ class RunningAt:
             having.remove(running)
             if not having:
                 del self._of[session]
+            if running.is_open():
+                self._leave(session, running)
+
+    def _leave(self, session: str, running: Running) -> None:
+        left = self._left.setdefault(session, deque(maxlen=MOST_LEFT))
+        left.append((running.item.member, json.dumps(running.id)))
+        self._left.move_to_end(session)
+        if len(self._left) > MOST:
+            self._left.popitem(last=False)
+
+    def may_answer(self, session: str, member: str, id_: Any) -> bool:
+        """Return whether a member may answer a request with this id on a stream that goes on after another one."""
+        wanted = (member, json.dumps(id_))
+        having = ((running.item.member, json.dumps(running.id)) for running in self._of.get(session, ()))
+        return wanted in self._left.get(session, ()) or wanted in having
 
     def of_id(self, session: str, id_: Any) -> Running | None:
         """Return the request with this id, of several the last one; None where no member has it."""

@@ -90,7 +90,7 @@ class ToMembers:
             kept = {name: message[name] for name in _ENVELOPE} if shown else message
             relay = self._relay(route.member, {**kept, "params": params}, repeated=repeated, bare=shown)
             if session is not None:
-                running = Running(message["id"], item, relay.questions)
+                running = Running(message["id"], item, relay.questions, lambda: relay.is_open)
                 relay.during = partial(self._known.running.note, session, running)
             return shape(relay)
 
@@ -176,7 +176,9 @@ class ToMembers:
         """Return what goes on with a member's stream after an event, None where an id of it may not be told."""
         if not await self._may_say_anything(member):
             return None
-        return self._relay(member, {}, after=event)
+        relay = self._relay(member, {}, after=event)
+        relay.may_answer = partial(self._known.running.may_answer, self._call.target.session or "", member)
+        return relay
 
     async def _may_say_anything(self, member: str) -> bool:
         rules = self._virtual.flow

@@ -121,6 +121,11 @@ class Fetch:
             await self._cancel("late")
             raise LateError(self.fail(self._too_slow(), Ending.TIMEOUT))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something that was asked has no answer yet."""
+        return bool(self._judge.waiting)
+
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
         self._stay()

@@ -128,6 +128,47 @@ def test_questions_in_a_batch_of_a_stream_that_goes_on_are_the_members_too(membe
     assert (one["id"], other["id"]) == ('weather/"bank/0"', 'weather/"bank/0"')
 
 
+RESUMES = {"http_method": "GET", "method": "", "id": None, "place": "replay"}
+
+
+def result(id_, said):
+    return f'{{"jsonrpc":"2.0","id":{id_},"result":{{"content":[{{"type":"text","text":"{said}"}}]}}}}'
+
+
+@pytest.mark.requirement("VIRT-437")
+@pytest.mark.parametrize("as_batch", [False, True])
+def test_a_stream_that_goes_on_answers_what_its_member_left_open_and_nothing_else(member, heard, as_batch):
+    """An agent takes an answer for that to whatever has its id, also to what it asked another member, or here."""
+    first = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}\nid: e1'
+    others = [result(id_, "mine") for id_ in ("8", '"7"', '"list-1"')]
+    others += ['{"jsonrpc":"2.0","id":9,"result":{"tools":[]}}']
+    others += [f'{{"jsonrpc":"2.0","id":{id_},"error":{{"code":1,"message":"?"}}}}' for id_ in ("9", "null")]
+    mine = result("7.0", "done")
+    member.texts = [first]
+    member.resumed = [f"[{','.join([*others, mine])}]"] if as_batch else [*others, mine]
+    said = heard(RESUMES)
+    assert said == ([[json.loads(mine)]] if as_batch else [json.loads(mine)])
+
+
+@pytest.mark.requirement("VIRT-437")
+def test_what_a_member_answered_it_does_not_answer_again(member, heard):
+    member.texts, member.resumed = [DONE], [result("7", "again")]
+    assert heard(RESUMES) == []
+
+
+@pytest.mark.requirement("VIRT-302")
+@pytest.mark.parametrize(
+    ("taken_back", "told"),
+    [("1", "weather/1"), ('"bank/0"', 'weather/"bank/0"'), ('"~ask/x"', 'weather/"~ask/x"'), ("1.0", "weather/1")],
+)
+def test_a_member_takes_back_its_own_questions_alone(member, heard, taken_back, told):
+    member.texts = [
+        f'{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{taken_back}}}}}',
+        DONE,
+    ]
+    assert heard()[0]["params"] == {"requestId": told}
+
+
 LONG = "word " * 500
 ODD_RESULT = f'{{"jsonrpc":"2.0","id":7,"result":{{"content":[{{"type":"text","text":"{LONG}","x":1,"x":2}}]}}}}'
 

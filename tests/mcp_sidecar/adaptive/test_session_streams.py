@@ -22,6 +22,7 @@ ASKS = {"jsonrpc": "2.0", "id": 1, "method": "roots/list"}
 LOGS = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
 UPDATED = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "note://1"}}
 HIDDEN = {**UPDATED, "params": {"uri": "hidden://1"}}
+PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 READING = {"mode": "enforce", "labels": [{"server": "weather", "tools": ["tool"], "reads": ["untrusted"]}]}
 
 
@@ -65,9 +66,7 @@ class Member:
 
     def streams(self):
         """Return how often the stream of the agent's session was asked for."""
-        return sum(
-            one.method == "GET" and one.headers["mcp-session-id"] == ["of-agent"] for one in self._kong.requests
-        )
+        return sum(one.method == "GET" and one.headers["mcp-session-id"] == ["of-agent"] for one in self._kong.requests)
 
 
 @pytest.fixture
@@ -128,8 +127,8 @@ def test_whoever_hears_of_a_change_beside_an_answer_is_answered_with_lists_that_
 @pytest.mark.requirement("VIRT-436")
 @pytest.mark.parametrize("flow", [None, READING], ids=["", "flow rules"])
 def test_what_a_member_says_in_a_session_is_heard_on_its_stream(member, agent, flow):
-    """Beside flow rules updates alone, for nobody would know what else was read."""
-    member.unasked = [ASKS, LOGS, CHANGED, UPDATED]
+    """What could be of another member's call is not. Beside flow rules updates alone: who would know what was read?"""
+    member.unasked = [PROGRESS, ASKS, LOGS, CHANGED, UPDATED]
     asks = {**ASKS, "id": "weather/1"}
     everything = [asks, LOGS, UPDATED] if flow is None else [UPDATED]
 
@@ -149,7 +148,8 @@ def test_what_a_member_says_in_a_session_is_heard_on_its_stream(member, agent, f
 
 
 @pytest.mark.requirement("VIRT-436")
-def test_the_first_call_waits_until_somebody_hears_what_the_member_says(member, agent, kong, monkeypatch):
+@pytest.mark.usefixtures("member")
+def test_the_first_call_waits_until_somebody_hears_what_the_member_says(agent, kong, monkeypatch):
     monkeypatch.setattr(sessions, "HEAR_SECONDS", LONG)
 
     async def work(ask, _all):
