@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 from kong_mcp.dev import free_port
@@ -49,6 +51,8 @@ class Replica:
         self.name = name
         self.port = port or free_port()
         folder = Path(tempfile.mkdtemp(prefix="mcp-server-"))
+        # Tests read the journal of a replica that they killed, so it stays as long as the replica does.
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.journal = folder / "journal.jsonl"
         self.journal.touch()
         self._command = [sys.executable, str(script), "--name", name, "--port", str(self.port)]
