@@ -178,6 +178,7 @@ INITIALIZED: Final = "notifications/initialized"
 DISCOVER: Final = "server/discover"
 PING: Final = "ping"
 SET_LOG_LEVEL: Final = "logging/setLevel"
+ROOTS_CHANGED: Final = "notifications/roots/list_changed"
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """From the least to the most severe (2025-11-25, server/utilities/logging)."""
 SUBSCRIBE: Final = "resources/subscribe"
@@ -239,7 +240,7 @@ METHODS: Final = {
         Method(INITIALIZED, Lane.CALL, _LEGACY, notification=True),
         Method(CANCELLED, Lane.CALL, _BOTH, notification=True),
         Method("notifications/progress", Lane.CALL, _LEGACY, notification=True),
-        Method("notifications/roots/list_changed", Lane.CALL, _LEGACY, notification=True),
+        Method(ROOTS_CHANGED, Lane.CALL, _LEGACY, notification=True),
         Method("notifications/tasks/status", Lane.CALL, _LEGACY, notification=True),
     )
 }

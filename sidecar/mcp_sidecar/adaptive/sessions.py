@@ -36,7 +36,7 @@ MOST_LEFT: Final = 64
 MOST_ENDED: Final = 20_000
 """Sessions of agents that are known to have ended."""
 OPEN_SECONDS: Final = 10.0
-HEAR_SECONDS: Final = 2.0
+HEAR_SECONDS: Final = 1.0
 """How long the first request of a session to a member waits until what the member says beside it is heard."""
 MOST_LEVELS: Final = 20_000
 """Sessions of agents of which is known from which level on they want log messages."""

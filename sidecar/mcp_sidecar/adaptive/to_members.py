@@ -26,6 +26,7 @@ from mcp_sidecar.adaptive.flows import FlowItem, FlowRequest, first_held, flow_i
 from mcp_sidecar.adaptive.local import Route
 from mcp_sidecar.adaptive.relay import Relay, Spoken, answered
 from mcp_sidecar.adaptive.sessions import MemberSessions, Running, RunningAt
+from mcp_sidecar.adaptive.told_all import ToldAll
 from mcp_sidecar.adaptive.warm import Warm
 from mcp_sidecar.lane.answering import Fetching
 from mcp_sidecar.lane.callers import Call
@@ -118,10 +119,11 @@ class ToMembers:
         structlog.get_logger().warning("an agent's answer was kept back", server=self._name, member=member)
         return self._relay(member, {"jsonrpc": "2.0", "id": own, "error": _NOT_ANSWERED}, bare=True)
 
-    async def tell(self, message: Mapping[str, Any]) -> Relay | Reject | None:
+    async def tell(self, message: Mapping[str, Any]) -> Fetching | Reject | None:
         """Return what hands on what an agent tells: that it cancels, to the member that has the request.
 
-        All else is for its only member. None where it is for nobody.
+        That its roots changed is for all members that it speaks with, all else for its only one. None where it is for
+        nobody.
         """
         session, method = self._call.target.session, message["method"]
         if session is None or method == methods.INITIALIZED:
@@ -136,10 +138,19 @@ class ToMembers:
             if cancelled is not None and self._known.gate.withdraw(self._call.claims, self._call.target, cancelled):
                 return None
         known = [member for member in self._virtual.members if self._known.sessions.known(session, member) is not None]
+        if method == methods.ROOTS_CHANGED and len(known) > 1:
+            return await self._tell_all(known, message)
         if len(known) != 1:
             return None
         refusal = await self._refusal([flow_item(known[0], method, params)])
         return self._relay(known[0], message) if refusal is None else refusal
+
+    async def _tell_all(self, members: list[str], message: Mapping[str, Any]) -> Fetching | None:
+        """Return what tells several members the same, those of them that may hear it."""
+        item = partial(flow_item, method=str(message["method"]), params={})
+        told = [member for member in members if await self._refusal([item(member)]) is None]
+        relays = [self._relay(member, message, beside=True) for member in told]
+        return ToldAll(relays) if relays else None
 
     async def _cancel(self, message: Mapping[str, Any], session: str, running: Running) -> Relay | None:
         """Have a member end a request: it is told the id, and of the reason no more than it may hear."""

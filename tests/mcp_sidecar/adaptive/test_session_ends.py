@@ -124,6 +124,25 @@ def test_a_request_is_cancelled_at_the_member_that_has_it(desk, kong, call, line
     assert sent(kong, lambda one: b"notifications/cancelled" in one.body) == [("weather", "of-weather")]
 
 
+@pytest.mark.requirement("VIRT-438")
+def test_all_members_that_an_agent_speaks_with_hear_that_its_roots_changed(desk, kong, call, line, words):
+    two_members(kong, words, lambda _member: None)
+    session, told = new_id(SAID), "notifications/roots/list_changed"
+    body = json.dumps({"jsonrpc": "2.0", "method": told}).encode()
+    more = {"members": (*MEMBERS, "silent"), "method": told, "id": None, "version": "2025-11-25"}
+
+    async def work():
+        async with desk() as all_:
+            for at, member in enumerate(MEMBERS):
+                await whole(await calls(all_, call, line, session, f"{member}_tool", at).answer())
+            answer = await serving(all_, call, line, session, "POST", body, **more).answer()
+            async with answer.answer() as parts:
+                return [(part.status, part.text) async for part in parts]
+
+    assert anyio.run(work) == [(202, b"")]
+    assert sorted(sent(kong, lambda one: told.encode() in one.body)) == [("news", "of-news"), ("weather", "of-weather")]
+
+
 @pytest.mark.requirement("VIRT-433")
 @pytest.mark.parametrize("ends", ["by its agent", "by too many others"])
 def test_members_are_told_that_sessions_with_them_end(desk, kong, call, line, words, monkeypatch, ends):
