@@ -151,10 +151,10 @@ class Consents:
 
     def yes_to(
         self, claims: Claims, target: Target, item: FlowItem, params: Mapping[str, Any], now: float
-    ) -> str | None:
+    ) -> tuple[str, float] | None:
         """Return the name of a person's yes to this very call, asked of its caller a moment ago; None without one.
 
-        It is good for one use.
+        It is good for one use, until a time (Unix seconds) by the clock of whoever asked.
         """
         state, answers = params.get(methods.REQUEST_STATE), params.get(methods.INPUT_RESPONSES)
         raw = self._signer.open(state) if isinstance(state, str) else None
@@ -162,7 +162,7 @@ class Consents:
             return None
         said = json.loads(raw)
         mine = said["for"] == _call(claims, target, item, as_shown(params)) and now <= said["until"]
-        return str(said["once"]) if mine else None
+        return (str(said["once"]), float(said["until"])) if mine else None
 
 
 def _call(claims: Claims, target: Target, item: FlowItem, shown: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ class FlowGate:
             # It is another request than the one that was shown, so its id is another, too.
             nothing = says_nothing(claims.id)
             yes = self.consents.yes_to(claims, target, item, params, self._wall()) if nothing else None
-            used = yes is not None and await self.flows.spend(claims, target, yes, ASK_SECONDS)
+            used = yes is not None and await self.flows.spend(claims, target, *yes)
             return await let_by_person() if used else refusal
         # What comes with a member's own state cannot carry a second one.
         if methods.REQUEST_STATE in params or not rules.ask or not can_ask(claims, target, asked.method, params):

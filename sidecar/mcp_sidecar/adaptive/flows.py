@@ -207,14 +207,16 @@ class Flows:
         """Whether there is a memory at all."""
         return self._memory is not None
 
-    async def spend(self, claims: Claims, target: Target, yes: str, seconds: float) -> bool:
-        """Use a person's yes up, by its name. False where somebody did before, or nobody knows."""
+    async def spend(self, claims: Claims, target: Target, yes: str, until: float) -> bool:
+        """Use a person's yes up, by its name, for as long as it is good (Unix seconds).
+
+        False where somebody did before, or nobody knows.
+        """
         if self._memory is None:
             return False
         now, caller = int(self._wall() * 1000), claims.principal.seal_key
-        until = now + int(seconds * 1000)
         try:
-            return await self._ask(claims, self._memory.spend, target.server, caller, yes, until, now)
+            return await self._ask(claims, self._memory.spend, target.server, caller, yes, int(until * 1000) + 1, now)
         except Exception as error:  # noqa: BLE001 - whatever a memory fails with: it is closed
             structlog.get_logger().error("a yes not used up", server=target.server, error=str(error))
             return False

@@ -287,6 +287,23 @@ def test_a_yes_is_used_once_on_whichever_sidecar(agent, called, desk, memory):
 
 
 @pytest.mark.requirement("FLOW-113")
+def test_a_yes_is_used_once_also_where_the_clock_goes_back(agent, called):
+    now = [10_000.0]
+
+    async def work(desk):
+        await tainted(desk)
+        asked = await desk.used("send_mail", meta=CAPABLE)
+        back = {"requestState": asked["requestState"], "inputResponses": {KEY: YES}}
+        now[0] -= 1_000
+        assert not isinstance(await desk.used("send_mail", meta=CAPABLE, params=back), Reject)
+        now[0] += ASK_SECONDS + 1
+        assert is_closed(await desk.used("send_mail", meta=CAPABLE, params=back))
+
+    agent(work, wall=lambda: now[0])
+    assert len(sent(called)) == 1
+
+
+@pytest.mark.requirement("FLOW-113")
 @pytest.mark.parametrize(
     ("id_", "asks"), [("8c5f6a1e-0d1b-4d6e-9f57-1c2d3e4f5a6b", True), ("to: bob", False), (2**60, False)]
 )
