@@ -102,7 +102,7 @@ class RunningAt:
 
     def __init__(self) -> None:
         self._of: dict[str, list[Running]] = {}
-        self._left: OrderedDict[str, deque[tuple[str, str]]] = OrderedDict()
+        self._left: OrderedDict[bytes, deque[tuple[str, str]]] = OrderedDict()
 
     @contextmanager
     def note(self, session: str, running: Running) -> Iterator[None]:
@@ -119,9 +119,9 @@ class RunningAt:
                 self._leave(session, running)
 
     def _leave(self, session: str, running: Running) -> None:
-        left = self._left.setdefault(session, deque(maxlen=MOST_LEFT))
+        left = self._left.setdefault(_mark(session), deque(maxlen=MOST_LEFT))
         left.append((running.item.member, json.dumps(running.id)))
-        self._left.move_to_end(session)
+        self._left.move_to_end(_mark(session))
         if len(self._left) > MOST:
             self._left.popitem(last=False)
 
@@ -129,7 +129,7 @@ class RunningAt:
         """Return whether a member may answer a request with this id on a stream that goes on after another one."""
         wanted = (member, json.dumps(id_))
         having = ((running.item.member, json.dumps(running.id)) for running in self._of.get(session, ()))
-        return wanted in self._left.get(session, ()) or wanted in having
+        return wanted in self._left.get(_mark(session), ()) or wanted in having
 
     def of_id(self, session: str, id_: Any) -> Running | None:
         """Return the request with this id, of several the last one; None where no member has it."""
@@ -155,7 +155,7 @@ class MemberSessions:
         self.goodbyes = Goodbyes()
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
-        self._levels: OrderedDict[str, str] = OrderedDict()
+        self._levels: OrderedDict[bytes, str] = OrderedDict()
         self._listeners: Counter[str] = Counter()
         self._ends: WeakValueDictionary[bytes, anyio.Event] = WeakValueDictionary()
 
@@ -189,13 +189,13 @@ class MemberSessions:
                         self.goodbyes.add(talk)
                 if scope.cancelled_caught:
                     raise TalkError("timeout")
-            await self._tell_level(kept, self._levels.get(session))
+            await self._tell_level(kept, self._levels.get(_mark(session)))
             return kept.session
 
     def choose_level(self, session: str, level: str) -> None:
         """Have members that are asked something in an agent's session log from a level on."""
-        self._levels[session] = level
-        self._levels.move_to_end(session)
+        self._levels[_mark(session)] = level
+        self._levels.move_to_end(_mark(session))
         if len(self._levels) > MOST_LEVELS:
             self._levels.popitem(last=False)
 
@@ -213,7 +213,9 @@ class MemberSessions:
         try:
             yield
         finally:
-            self._listeners -= Counter({session: 1})
+            self._listeners[session] -= 1
+            if not self._listeners[session]:
+                del self._listeners[session]
 
     async def joined(self, session: str, member: str) -> None:
         """Wait until there is a session with a member."""
@@ -259,7 +261,7 @@ class MemberSessions:
             self._ended.popitem(last=False)
         if (end := self._ends.get(_mark(session))) is not None:
             end.set()
-        self._levels.pop(session, None)
+        self._levels.pop(_mark(session), None)
         for member in members:
             kept = self._kept.pop((session, member), None)
             if kept is not None:
