@@ -26,6 +26,9 @@ _DOT_SEGMENT: Final = re.compile(r"(?:[/:]|%2[fF]|%5[cC])\.{1,2} *(?:[/?#]|%2[fF
 # And parameters, behind a semicolon: of paths alone, for in a query it stands between values.
 _DOTS_WITH_PARAMETERS: Final = re.compile(r"/(?:[^:/?#]*:|[^?#]*(?:/|%2[fF]|%5[cC]))?\.{1,2} *(?:;|%3[bB])")
 _NEEDLESS_ENCODING: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
+# What UTF-8 forbids and old readers decode (RFC 3629, section 10: an ASCII character in more than one byte), and what
+# other readers take for UTF-16.
+_STRANGE_ENCODING: Final = re.compile(r"%(?:[cC][01]%[89aAbB]|[eE]0%[89]|[fF]0%8|[uU][0-9a-fA-F]{4})")
 # File systems and routers take several slashes for one.
 _SLASHES: Final = re.compile(r"[^:/]//|[^:]///")
 _SEVERAL: Final = re.compile(r"//+")
@@ -88,9 +91,19 @@ def is_normal(uri: str) -> bool:
         and uri == uri.strip()
         and ("//" not in uri or _SLASHES.search(uri) is None)
         and ("." not in uri or not _has_dots(f"/{uri}"))
-        and ("%" not in uri or _NEEDLESS_ENCODING.search(uri) is None)
+        and ("%" not in uri or (_NEEDLESS_ENCODING.search(uri) is None and _STRANGE_ENCODING.search(uri) is None))
         and ("--" not in uri or uri.lower().count("xn--") <= _MAX_PUNYCODE)
+        and (uri.isascii() or _stays(uri))
     )
+
+
+def _stays(uri: str) -> bool:
+    """Return whether a reader that folds a URI in normal form, and then resolves it, is led nowhere else."""
+    folded = alike(uri)
+    if _has_dots(f"/{folded}") or "\\" in folded:
+        return False
+    # A wide percent sign encodes nothing, unless it is folded first.
+    return folded.count("%") == uri.count("%") or alike(unquote(folded)) == alike(unquote(uri))
 
 
 def _has_dots(text: str) -> bool:
