@@ -48,6 +48,7 @@ _LISTS: Final = {
     "resources": methods.RESOURCES_CHANGED,
 }
 _NO_STREAM: Final = 405
+_GONE: Final = 404
 _END: Final = b""
 """Told within a stream: that it ends."""
 
@@ -262,32 +263,34 @@ class MemberChanges:
         told: MemoryObjectSendStream[str | bytes | None],
     ) -> None:
         """Pass on what a member says beside its answers, for as long as it can."""
-        place, caller = self._place, self._claims.principal.seal_key
+        place, principal = self._place, self._claims.principal
+        caller = principal.name and principal.seal_key
         while (fetching := await updates(member)) is not None:
             taken = nullcontext() if place.hearing is None else place.hearing.take(place.server, caller, lasting=True)
             with taken as refusal:
-                there = True if refusal is not None else await self._hand_on(member, fetching, told)
+                status = 0 if refusal is not None else await self._hand_on(member, fetching, told)
             place.hears(member)
-            if not there:
+            if status == _NO_STREAM:
                 break
-            await anyio.sleep(AGAIN_SECONDS)
+            # Of a session that is gone there may be a stream once a call has opened it anew.
+            await anyio.sleep(POLL_SECONDS if status == _GONE else AGAIN_SECONDS)
         self._listens(member, updates=True)
 
-    async def _hand_on(self, member: str, fetching: Fetching, told: MemoryObjectSendStream[str | bytes | None]) -> bool:
-        """Pass on what is said on one stream of a member. Returns whether a member has such streams at all."""
+    async def _hand_on(self, member: str, fetching: Fetching, told: MemoryObjectSendStream[str | bytes | None]) -> int:
+        """Pass on what is said on one stream of a member. Returns the status where there is no stream, else 0."""
+        status = 0
         try:
             async with fetching.answer() as parts:
                 async for part in parts:
                     self._place.hears(member)
-                    if _says_none(part):
-                        return False
+                    status = status or _status(part)
                     if not isinstance(part, Began):
                         self._listens(member, updates=True)
                     if isinstance(part, Said) and self._is_for_agent(member, part.text):
                         await told.send(part.text)
         except LateError:
             pass
-        return True
+        return status
 
     def _is_for_agent(self, member: str, text: bytes) -> bool:
         """Return whether the agent is told what a member says, as it is said. Of lists it hears once they are read."""
@@ -333,7 +336,6 @@ class MemberChanges:
         return as_event({"jsonrpc": "2.0", "method": method, **({"params": said} if said else {})})
 
 
-def _says_none(part: Fetched) -> bool:
-    """Return whether a server says that it has no streams beside its answers."""
-    status = part.status if isinstance(part, Whole) else part.refusal.http_status() if isinstance(part, Failed) else 0
-    return status == _NO_STREAM
+def _status(part: Fetched) -> int:
+    """Return the status of what comes in the place of a stream, 0 for a part of one."""
+    return part.status if isinstance(part, Whole) else part.refusal.http_status() if isinstance(part, Failed) else 0

@@ -107,6 +107,8 @@ class Relay:
         """Ids of what the member asked the agent, as JSON."""
         self.changed: Callable[[float], object] = lambda _at: None
         """Told when (monotonic) the member said on this stream that a list of its changed."""
+        self.reopens = True
+        """Whether a session that the member does not know is opened anew: calls of the old one would be nobody's."""
         self.may_answer: Callable[[Any], bool] | None = None
         """Says by a request's id whether it may be answered here, where the judge cannot know: on a resumed stream."""
         self._cut: Cut | None = None
@@ -157,7 +159,7 @@ class Relay:
                 first = True
                 async for part in fetched:
                     gone = first and isinstance(part, Whole) and part.status == _GONE and spoken.session is not None
-                    if gone and not anew:
+                    if gone and not anew and self.reopens:
                         break
                     if first:
                         self._account_for(fetch.told.get(methods.REFUSED_HEADER))

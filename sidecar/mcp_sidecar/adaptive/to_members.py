@@ -231,6 +231,7 @@ class ToMembers:
         line = Line(time.monotonic()) if beside else self._line
         apart = partial(self._known.finder.apart, self._principal)
         relay = Relay(self._parts, call, line, member, message, repeated, apart=apart)
+        relay.reopens = not beside
         if not beside:
             relay.changed = partial(self._known.warm.changed, self._name, member, self._principal)
         return relay.speaking(partial(self._speak, member))

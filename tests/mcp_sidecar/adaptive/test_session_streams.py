@@ -29,18 +29,19 @@ READING = {"mode": "enforce", "labels": [{"server": "weather", "tools": ["tool"]
 class Member:
     """Keeps sessions, lists `tools`, says `beside` an answer to a call, and on its session's stream `unasked`.
 
-    None in place of `unasked` is a member that has no such streams.
+    None in place of `unasked` is a member that has no such streams, and says so with `status`.
     """
 
     def __init__(self, kong, words):
         kong.play, self._kong, self._words = self._play, kong, words
         self.tools, self.beside, self.unasked = ["tool"], [], []
+        self.status = "405 Method Not Allowed"
 
     def _play(self, request, connection):
         asked, words, more = json.loads(request.body or b"{}"), self._words, ""
         method = asked.get("method")
         if request.method == "GET" and (self.unasked is None or request.headers["mcp-session-id"] != ["of-agent"]):
-            connection.sendall(words.json_answer(b"", status="405 Method Not Allowed"))
+            connection.sendall(words.json_answer(b"", status=self.status))
             return
         if request.method == "GET" or method == "tools/call":
             said = self.unasked if request.method == "GET" else [*self.beside, {**DONE, "id": asked["id"]}]
@@ -166,9 +167,12 @@ def test_the_first_call_waits_until_somebody_hears_what_the_member_says(agent, k
 
 
 @pytest.mark.requirement("VIRT-436")
-def test_a_member_without_streams_is_asked_for_one_once(member, agent, monkeypatch):
+@pytest.mark.parametrize("status", ["405 Method Not Allowed", "404 Not Found"])
+def test_a_member_without_streams_is_asked_for_one_once_and_its_session_stays(member, agent, monkeypatch, status):
+    """Some that have none say so with 404, which means otherwise that the session is gone."""
     monkeypatch.setattr(changes, "AGAIN_SECONDS", 0.0)
-    member.unasked = None
+    monkeypatch.setattr(changes, "POLL_SECONDS", LONG)
+    member.unasked, member.status = None, status
 
     async def work(ask, _all):
         stream = await ask("", {}, "GET")
@@ -180,6 +184,7 @@ def test_a_member_without_streams_is_asked_for_one_once(member, agent, monkeypat
 
     agent(work)
     assert member.streams() == 1
+    assert [one["params"]["clientInfo"]["name"] for one in member.heard("initialize")].count("c") == 1
 
 
 @pytest.mark.requirement("VIRT-436")
