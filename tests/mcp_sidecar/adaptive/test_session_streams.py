@@ -22,6 +22,7 @@ ASKS = {"jsonrpc": "2.0", "id": 1, "method": "roots/list"}
 LOGS = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
 UPDATED = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "note://1"}}
 HIDDEN = {**UPDATED, "params": {"uri": "hidden://1"}}
+NONE = {"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32000, "message": "Not found"}}
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 READING = {"mode": "enforce", "labels": [{"server": "weather", "tools": ["tool"], "reads": ["untrusted"]}]}
 
@@ -41,7 +42,7 @@ class Member:
         asked, words, more = json.loads(request.body or b"{}"), self._words, ""
         method = asked.get("method")
         if request.method == "GET" and (self.unasked is None or request.headers["mcp-session-id"] != ["of-agent"]):
-            connection.sendall(words.json_answer(b"", status=self.status))
+            connection.sendall(words.json_answer(dumped(NONE), status=self.status))
             return
         if request.method == "GET" or method == "tools/call":
             said = self.unasked if request.method == "GET" else [*self.beside, {**DONE, "id": asked["id"]}]
