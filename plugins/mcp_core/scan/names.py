@@ -12,16 +12,19 @@ from mcp_core.scan.items import TextField, TextRole
 from mcp_core.scan.rule import BLOCK, FLAG, ScanRule
 
 SENTENCE: Final = ScanRule("names.sentence", BLOCK, "A name is long enough to be a sentence to the model.")
+LONG: Final = ScanRule("names.long", FLAG, "A name is as long as a sentence, without a word that orders anything.")
 HARVEST: Final = ScanRule(
     "names.context-harvest", FLAG, "A parameter asks the model for its conversation, its instructions or its reasoning."
 )
 SECRET_FILE: Final = ScanRule(
     "names.secret-file", BLOCK, "A parameter's name spells out a file of secrets, which the model is to fill in."
 )
-RULES: Final[tuple[ScanRule, ...]] = (SENTENCE, HARVEST, SECRET_FILE)
+RULES: Final[tuple[ScanRule, ...]] = (SENTENCE, LONG, HARVEST, SECRET_FILE)
 
 WORDS: Final = 10
-"""Words from which a name is a sentence. The longest honest ones seen have eight."""
+"""Words from which a name is long, and a sentence if it orders something. Honest ones, made of labels, have twelve."""
+ANY_WORDS: Final = 14
+"""Words from which a name is a sentence, whatever they are."""
 
 _SHORT: Final = 24
 _LONG_NAME: Final = 200
@@ -49,6 +52,10 @@ _FILED: Final = re.compile(
     r"(?:^|_)(?:ssh_(?:config|dir|folder|private_key|key)|aws_credentials|kube_?config|known_hosts|authorized_keys|"
     r"(?:bash|zsh|shell)_history|env_file|mcp_json|login_keychain|npmrc|netrc|pgpass)(?:_|$)"
 )
+_ORDERS: Final = frozenset(
+    ("you", "your", "must", "please", "before", "always", "never", "whenever", "ignore", "this", "tool", "tools")
+)
+"""Words that names generated from labels do not have, and orders do."""
 _CONTENT: Final = re.compile(r"(?:^|_)(?:contents?|dump|dumped|raw|text_of|content_of|base64)(?:_|$)")
 
 
@@ -108,6 +115,13 @@ def _spells_a_file(name: str) -> bool:
     return _FILE.search(words) is not None or (_FILED.search(words) is not None and _CONTENT.search(words) is not None)
 
 
+def _sentence(words: list[str]) -> ScanRule | None:
+    """Return which rule holds for a long name of these words."""
+    if len(words) < WORDS:
+        return None
+    return SENTENCE if len(words) >= ANY_WORDS or not _ORDERS.isdisjoint(words) else LONG
+
+
 def findings(read: Sequence[TextField]) -> list[tuple[ScanRule, int]]:
     """Return which rules hold for which of the fields, by their number."""
     found = []
@@ -115,8 +129,9 @@ def findings(read: Sequence[TextField]) -> list[tuple[ScanRule, int]]:
         if field.role is not TextRole.NAME:
             continue
         text = field.text
-        if len(text) > 40 and "/" not in text and len(_PARTS.sub(" ", text).split()) >= WORDS:
-            found.append((SENTENCE, number))
+        long = _sentence(_PARTS.sub(" ", text).lower().split()) if len(text) > 40 and "/" not in text else None
+        if long:
+            found.append((long, number))
         elif field.key == text:
             rule = _rule_of(text) if len(text) <= _KEPT_NAME else _told(text)
             if rule:

@@ -141,6 +141,21 @@ def test_a_name_that_is_a_sentence_blocks(name):
 
 
 @pytest.mark.requirement("SCAN-010")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "should_move_old_entries_of_the_list_to_the_archive_list_as_well",
+        "acme_cloud_create_a_new_exception_for_md_5_file_hashes",
+    ],
+)
+def test_a_long_name_that_orders_nothing_is_flagged(name):
+    report = scan("Adds.", inputSchema={"properties": {name: {"type": "boolean"}}})
+    assert [finding.rule for finding in report.findings] == ["names.long"]
+    assert report.verdict is Verdict.FLAG
+    assert scan("Adds.", name=name).verdict is Verdict.FLAG
+
+
+@pytest.mark.requirement("SCAN-010")
 def test_a_parameter_that_asks_for_the_conversation_is_flagged():
     report = scan("Adds.", inputSchema={"properties": {"conversation_history": {"type": "string"}}})
     assert [finding.rule for finding in report.findings] == ["names.context-harvest"]
