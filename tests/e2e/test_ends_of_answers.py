@@ -57,8 +57,11 @@ class Asking:
         """Ask, and return what comes at once and the text of the answer."""
         self._socket.sendall(self._request)
         first = data = self._socket.recv(65536)
-        while not data.endswith(b"0\r\n\r\n"):
-            data += self._socket.recv(65536)
+        # Behind the head, whose last line is an id that may end in 0 too.
+        while not data.partition(b"\r\n\r\n")[2].endswith(b"0\r\n\r\n"):
+            more = self._socket.recv(65536)
+            assert more, f"the answer broke off: {data}"
+            data += more
         body, chunks = b"", data.partition(b"\r\n\r\n")[2]
         while chunks:
             size, _, rest = chunks.partition(b"\r\n")
