@@ -43,7 +43,7 @@ def server(name, **more):
 class Stand:
     """Changes are as other processes make them: the store is opened anew, the file replaced."""
 
-    def __init__(self, folder, health=None):
+    def __init__(self, folder, health=None, writer=None):
         self.path, self.file = folder / "store.db", folder / "servers.json"
         self.clock = NOON
         Store(str(self.path), migrate=True).close()
@@ -54,7 +54,7 @@ class Stand:
         self.surfaces = Surfaces(
             lambda create: Store(str(self.path), migrate=True, create=create),
             DEFAULT_RULES,
-            writer=None,
+            writer=writer,
             alerts=alerts,
             metrics=PinMetrics(CollectorRegistry()),
         )

@@ -25,8 +25,8 @@ URL = "http://gateway.example"
 class House:
     """One portal. Its stand has the servers."""
 
-    def __init__(self, folder, health=None, **settings):
-        self.stand = Stand(folder, health)
+    def __init__(self, folder, health=None, writer=None, **settings):
+        self.stand = Stand(folder, health, writer)
         self.links = folder / "links"
         self.links.mkdir()
         values = {"url": URL, "links": str(self.links), **settings}

@@ -30,7 +30,7 @@ from mcp_sidecar.surface import queue
 from mcp_sidecar.surface.queue import Decision, WaitingVersion
 from mcp_sidecar.surface.review import diff, item_kind
 from mcp_sidecar.surface.review_openapi import DIGEST, TEXT_LENGTH
-from mcp_sidecar.surface.surfaces import Surfaces
+from mcp_sidecar.surface.surfaces import NOT_TOLD, Surfaces
 from mcp_sidecar.surface.viewers import Permission
 
 _PATH: Final = f"{PREFIX}/review"
@@ -88,12 +88,14 @@ class ReviewPages:
             _, conflicts = await self._surfaces.ask(
                 lambda store: queue.decide(store, made, reviewer=visitor.answerable, why=why)
             )
-            await self._surfaces.refresh()
+            are_told = await self._surfaces.decided()
             await self._catalog.refresh()
         if conflicts:
             return await self._shown(asked, conflict=conflicts[0], why=why, status=409)
         server = row[0].seen.id.server
         structlog.get_logger().info("decision", reviewer=visitor.answerable, server=server, state=decision, by="portal")
+        if not are_told:
+            return await self._shown(asked, problem=NOT_TOLD, status=503)
         return await self._shown(asked, done=f"Written down: {decision}. Guards know it now.")
 
     async def _shown(self, asked: PageAsked, *, status: int = 200, why: str = "", **said: str) -> Response:

@@ -23,7 +23,7 @@ from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.values import ItemId, UnknownItemError
 from mcp_sidecar.surface import review
 from mcp_sidecar.surface.review_openapi import ANCHOR, BODY_BYTES, DIGEST, PREFIX, STATES, TEXT_LENGTH
-from mcp_sidecar.surface.surfaces import Surfaces
+from mcp_sidecar.surface.surfaces import NOT_TOLD, Surfaces
 from mcp_sidecar.surface.viewers import Permission, Viewers
 
 _LIMITS: Final = Limits(body=BODY_BYTES, depth=4, keys=20)
@@ -123,8 +123,10 @@ class ReviewApi:
         # Whoever is told of a decision finds it made, also where the reviewer did not wait.
         with anyio.CancelScope(shield=True):
             decided = await self._surfaces.ask(decide)
-            await self._surfaces.refresh()
+            are_told = await self._surfaces.decided()
         structlog.get_logger().info("decision", reviewer=reviewer, server=id_.server, state=state.value)
+        if not are_told:
+            raise _RefusalError(503, NOT_TOLD)
         return decided
 
     async def _audit(self, request: Request, _reviewer: str) -> Any:

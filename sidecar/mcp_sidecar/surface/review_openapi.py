@@ -110,7 +110,7 @@ def _operation(name: str, summary: str, answer: dict[str, Any], *statuses: int, 
         404: "No such item or version.",
         413: "Too large.",
         415: "Not JSON.",
-        503: "The store cannot be used.",
+        503: "The store cannot be used, or guards do not know a decision yet; the error says which.",
     }
     error = {"$ref": "#/components/schemas/Error"}
     refusals = {str(status): {"description": texts[status], **_json(error)} for status in (400, 401, *statuses, 503)}

@@ -44,6 +44,11 @@ GRADE_SECONDS: Final = 1.0
 """How long an item stays open of which another version was seen that is not graded yet."""
 MOVED_SECONDS: Final = 60.0
 """How long where a server is need not be written down again: guards that differ are to cost little."""
+NOT_TOLD: Final = (
+    "Your decision is written down, but this node's guards do not know it yet: they will once the store and the "
+    "snapshot can be used again. You need not decide again. The sidecar's log says what its operator must do."
+)
+"""What a reviewer reads where `decided` failed."""
 _CHECK_SECONDS: Final = 0.2
 _GRADINGS: Final = 10
 """How often a slice is graded again because other nodes changed the store meanwhile."""
@@ -231,9 +236,14 @@ class Surfaces:
             except StoreError as error:
                 self._keeper.fail(error)
 
-    async def refresh(self) -> None:
-        """Take over what the store knows, and have the snapshot say it. Raises StoreError."""
-        await self._keeper.refresh()
+    async def decided(self) -> bool:
+        """Have guards know a decision that was written down. Returns whether they do; `follow` tries again if not."""
+        try:
+            await self._keeper.refresh()
+        except StoreError as error:
+            self._keeper.fail(error)
+            return False
+        return True
 
     async def ask(self, question: Callable[[Store], _T]) -> _T:
         """Ask the store in a thread of its own. Raises StoreError, and what the question raises."""

@@ -122,6 +122,23 @@ def test_a_decision_is_made_in_the_name_of_the_token_and_guards_know_it_at_once(
     assert api.ask("GET", "/audit")[1]["problem"] is None
 
 
+@pytest.mark.requirement("REV-011")
+def test_a_decision_that_guards_do_not_know_yet_is_told_as_one_that_is_made(api, words):
+    words.until(api.snapshot.exists)
+    api.see(CHANGED)
+    known = api.snapshot.rename(api.snapshot.with_name("known"))
+    (api.snapshot / "in-the-way").mkdir(parents=True)
+    status, said = api.decide()
+    assert status == 503
+    assert said["error"].startswith("Your decision is written down, but")
+    _, shown = api.ask("GET", "/item?server=notes&kind=tool&name=read")
+    assert (shown["state"], shown["history"][-1]["actor"]) == ("approved", "ada")
+    (api.snapshot / "in-the-way").rmdir()
+    api.snapshot.rmdir()
+    known.rename(api.snapshot)
+    assert api.decide()[0] == 200
+
+
 NOT_DECISIONS = [
     ({"name": "nix"}, 404),
     ({"digest": "0" * 64}, 404),
