@@ -87,6 +87,10 @@ class Inventory:
         """Return what is listed of each tool, by name."""
         return {name: offer.item for name, offer in self.tools.items()}
 
+    def has_tool(self, member: str, name: str) -> bool:
+        """Return whether a member has a tool here, by its own name there, under whatever name it is offered."""
+        return any(offer.member == member and offer.name == name for offer in self.tools.values())
+
     def of_uri(self, uri: str) -> str | None:
         """Return the member that has a resource, or whose template stands for it; None where nobody does.
 

@@ -37,8 +37,12 @@ _STEPS: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class KeptOutput:
-    """The whole of one result: the texts that were cut, as contents of a resource have them, and what was read so."""
+    """The whole of one result: the texts that were cut, as contents of a resource have them, and what was read so.
 
+    `tool` is the member that said it, and its own name of the tool.
+    """
+
+    tool: tuple[str, str]
     contents: tuple[Mapping[str, Any], ...]
     reads: frozenset[ReadLabel]
 
@@ -49,7 +53,9 @@ class _Kept:
 
     owner: bytes
     caller: bytes
+    tool: tuple[str, str]
     scopes: frozenset[str]
+    groups: frozenset[str]
     written: bytes
     reads: frozenset[ReadLabel]
     until: float
@@ -60,7 +66,7 @@ class Outputs:
     """The wholes of one sidecar, by their URIs. Takes a clock in seconds that never goes back.
 
     A whole is for whom it was fetched: the same principal, by the same client and whoever acts for it, with all scopes
-    that it had then.
+    and groups that it had then.
     """
 
     def __init__(
@@ -79,16 +85,25 @@ class Outputs:
         return len(self._kept)
 
     def keep(
-        self, server: str, principal: Principal, output: CutOutput, reads: frozenset[ReadLabel] = frozenset()
+        self,
+        server: str,
+        principal: Principal,
+        tool: tuple[str, str],
+        output: CutOutput,
+        reads: frozenset[ReadLabel] = frozenset(),
     ) -> str | None:
-        """Keep a whole and return its URI, or None where it is larger than what is kept of anybody."""
-        size = len(output.written) + sum(map(len, principal.scopes)) + EACH
+        """Keep a whole and return its URI, or None where it is larger than what is kept of anybody.
+
+        `tool` is as KeptOutput has it.
+        """
+        size = len(output.written) + sum(map(len, (*principal.scopes, *principal.groups, *tool))) + EACH
         if size > min(self._most, self._most_of_caller):
             return None
         now, caller = self._clock(), _digest(principal.seal_key)
         uri = f"{URI_PREFIX}{server}/{secrets.token_hex(16)}"
         owner, until = _owner(server, principal), now + KEPT_SECONDS
-        self._kept[uri] = _Kept(owner, caller, principal.scopes, output.written, reads, until, size)
+        granted = (principal.scopes, principal.groups)
+        self._kept[uri] = _Kept(owner, caller, tool, *granted, output.written, reads, until, size)
         self._of.setdefault(caller, OrderedDict())[uri] = size
         self._sizes[caller] = self._sizes.get(caller, 0) + size
         self.size += size
@@ -103,10 +118,10 @@ class Outputs:
         one = self._kept.get(uri)
         if one is None or one.owner != _owner(server, principal) or one.until <= self._clock():
             return None
-        if not one.scopes <= principal.scopes:
+        if not (one.scopes <= principal.scopes and one.groups <= principal.groups):
             return None
         contents = json.loads(one.written.decode("utf-8", "surrogatepass"))
-        return KeptOutput(tuple({**text, "uri": uri} for text in contents), one.reads)
+        return KeptOutput(one.tool, tuple({**text, "uri": uri} for text in contents), one.reads)
 
     def _forget(self, caller: bytes, now: float) -> None:
         while self._kept and next(iter(self._kept.values())).until <= now:

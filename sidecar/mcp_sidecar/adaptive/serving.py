@@ -32,7 +32,7 @@ from mcp_sidecar.adaptive.finding import MemberFinder, output_fits
 from mcp_sidecar.adaptive.flow_gate import FlowGate
 from mcp_sidecar.adaptive.flows import FlowMemory, Flows, flow_item, lets_pass
 from mcp_sidecar.adaptive.inventory import Inventories, Inventory
-from mcp_sidecar.adaptive.local import Local, Route, server_info, unknown_item
+from mcp_sidecar.adaptive.local import Local, Route, server_info, unavailable, unknown_item
 from mcp_sidecar.adaptive.outputs import URI_PREFIX, Outputs, cut
 from mcp_sidecar.adaptive.relay import Cut, Relay, dumped
 from mcp_sidecar.adaptive.sessions import AgentSaid, MemberSessions, RunningAt, new_id
@@ -205,20 +205,27 @@ class Serving:
             return None
         offer = inventory.tools.get(route.used or "")
         fits = None if offer is None else output_fits(offer.item)
+        tool = (route.member, str(route.params["name"]))
 
         async def cut_off(result: Mapping[str, Any]) -> dict[str, Any] | None:
             found = await self._all.finder.apart(principal, partial(cut, budget=most, fits=fits), result)
             if found is None:
                 return None
-            return found.linked(outputs.keep(self.name, principal, found, reads))
+            return found.linked(outputs.keep(self.name, principal, tool, found, reads))
 
         return cut_off
 
     async def _whole_output(self, uri: str) -> Reject | tuple[int, dict[str, str], bytes]:
-        """Return the whole of a result that was cut: to its caller alone, who reads it anew."""
+        """Return the whole of a result that was cut: to its caller alone, who may use the tool still, and reads anew."""
         principal = self.claims.principal
         kept = await self._all.finder.apart(principal, self._all.outputs.find, self.name, principal, uri)
         if kept is None:
+            return unknown_item(self.claims.question.era, Kind.RESOURCE, uri)
+        inventory = await self.take(anew=True, patient=True)
+        if not inventory.has_tool(*kept.tool):
+            member = kept.tool[0]
+            if member in inventory.left_out:
+                return unavailable(member, inventory.left_out[member])
             return unknown_item(self.claims.question.era, Kind.RESOURCE, uri)
         if (rules := self.virtual.flow) is not None:
             refusal = await self._all.gate.flows.note_reads(rules, kept.reads, self.claims, self._call.target)

@@ -24,7 +24,9 @@ def output(text="x"):
 
 
 A, B, C = map(consumer, "abc")
-CALLED = Principal("token", "ada", "https://i", scopes=frozenset({"mail", "web"}), client="desktop", via="proxy")
+TOOL = ("notes", "good")
+GRANTED = {"scopes": frozenset({"mail", "web"}), "groups": frozenset({"staff"})}
+CALLED = Principal("token", "ada", "https://i", client="desktop", via="proxy", **GRANTED)
 
 
 @pytest.mark.requirement("VIRT-411")
@@ -97,7 +99,7 @@ def test_what_cannot_be_cut_passes_whole(schema):
 @pytest.mark.requirement("VIRT-412")
 def test_a_whole_is_its_callers_on_its_server_alone():
     outputs = Outputs()
-    uri = outputs.keep("desk", A, output("all \u6f22"))
+    uri = outputs.keep("desk", A, TOOL, output("all \u6f22"))
     assert outputs.find("desk", A, uri).contents == ({"mimeType": "text/plain", "text": "all \u6f22", "uri": uri},)
     assert outputs.find("desk", B, uri) is None
     assert outputs.find("few", A, uri) is None
@@ -110,7 +112,8 @@ def test_a_whole_is_its_callers_on_its_server_alone():
     [
         ({}, True),
         ({"scopes": frozenset({"mail", "web", "more"})}, True),
-        ({"groups": frozenset({"g"})}, True),
+        ({"groups": frozenset({"staff", "g"})}, True),
+        ({"groups": frozenset({"g"})}, False),
         ({"scopes": frozenset({"mail"})}, False),
         ({"scopes": frozenset()}, False),
         ({"client": "other"}, False),
@@ -121,9 +124,9 @@ def test_a_whole_is_its_callers_on_its_server_alone():
         ({"id": "bob"}, False),
     ],
 )
-def test_a_whole_is_for_the_client_that_called_with_the_scopes_of_the_call(changes, finds):
+def test_a_whole_is_for_the_client_that_called_with_the_scopes_and_groups_of_the_call(changes, finds):
     outputs = Outputs()
-    uri = outputs.keep("desk", CALLED, output())
+    uri = outputs.keep("desk", CALLED, TOOL, output())
     assert (outputs.find("desk", replace(CALLED, **changes), uri) is not None) is finds
 
 
@@ -131,36 +134,37 @@ def test_a_whole_is_for_the_client_that_called_with_the_scopes_of_the_call(chang
 def test_wholes_go_with_their_time():
     now = [0.0]
     outputs = Outputs(lambda: now[0])
-    uri = outputs.keep("desk", A, output())
+    uri = outputs.keep("desk", A, TOOL, output())
     now[0] = KEPT_SECONDS - 1
     assert outputs.find("desk", A, uri)
     now[0] = KEPT_SECONDS
     assert outputs.find("desk", A, uri) is None
-    outputs.keep("desk", B, output())
+    outputs.keep("desk", B, TOOL, output())
     assert len(outputs) == 1
 
 
 def takes(places):
     """Return an output that takes so many hundredths of 100 * EACH bytes."""
-    return output("x" * (places * EACH - EACH - len(output("").written)))
+    beside = EACH + len("".join(TOOL)) + len(output("").written)
+    return output("x" * (places * EACH - beside))
 
 
 @pytest.mark.requirement("VIRT-412")
 def test_who_has_much_loses_his_own_oldest():
     outputs = Outputs(most=100 * EACH, of_caller=50 * EACH)
-    mine = [outputs.keep("desk", A, takes(20)) for _ in range(4)]
+    mine = [outputs.keep("desk", A, TOOL, takes(20)) for _ in range(4)]
     assert [outputs.find("desk", A, uri) is not None for uri in mine] == [False, False, True, True]
-    assert outputs.keep("desk", C, takes(51)) is None
+    assert outputs.keep("desk", C, TOOL, takes(51)) is None
     assert outputs.size == 40 * EACH
 
 
 @pytest.mark.requirement("FLOW-115")
 def test_all_together_are_bounded_and_whoever_has_most_makes_room():
     outputs = Outputs(most=100 * EACH, of_caller=50 * EACH)
-    few = outputs.keep("desk", B, takes(10))
-    much = [outputs.keep("desk", A, takes(25)) for _ in range(2)]
-    more = [outputs.keep("desk", C, takes(20)) for _ in range(2)]
-    outputs.keep("desk", consumer("d"), takes(5))
+    few = outputs.keep("desk", B, TOOL, takes(10))
+    much = [outputs.keep("desk", A, TOOL, takes(25)) for _ in range(2)]
+    more = [outputs.keep("desk", C, TOOL, takes(20)) for _ in range(2)]
+    outputs.keep("desk", consumer("d"), TOOL, takes(5))
     assert outputs.find("desk", B, few), "the oldest, of whoever has least"
     assert [outputs.find("desk", A, uri) is not None for uri in much] == [False, True]
     assert all(outputs.find("desk", C, uri) for uri in more)
@@ -177,7 +181,7 @@ def test_what_is_counted_is_what_is_held(text):
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(50):
-            outputs.keep("desk", principal, replace(found, written=bytes(bytearray(found.written))))
+            outputs.keep("desk", principal, TOOL, replace(found, written=bytes(bytearray(found.written))))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
