@@ -216,7 +216,7 @@ class Serving:
         return cut_off
 
     async def _whole_output(self, uri: str) -> Reject | tuple[int, dict[str, str], bytes]:
-        """Return the whole of a result that was cut: to its caller alone, who may use the tool still, and reads anew."""
+        """Return the whole of a result that was cut: to its caller alone, who has the tool still, and reads anew."""
         principal = self.claims.principal
         kept = await self._all.finder.apart(principal, self._all.outputs.find, self.name, principal, uri)
         if kept is None:
