@@ -50,6 +50,8 @@ _ORDINARY: Final = re.compile(
 _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _PORTS: Final = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443", "ftp": ":21"}
 """Schemes whose URIs all have a host to WHATWG readers, and the port that says nothing."""
+_NO_HOST: Final = frozenset({"skill", "ui"})
+"""Schemes whose URIs are a path from the first segment on (SEP-2640, SEP-1865): servers join it to a directory."""
 
 MAX_LENGTH: Final = 8192
 """Characters of a URI: more would not fit into the header that names it."""
@@ -133,11 +135,16 @@ def spellings(read: list[str]) -> set[str]:
             continue
         start, authority, path, query, fragment = parts
         bare = "" if start == "file://" else _HOST.sub(r"\1", authority.rpartition("@")[2])
-        short = "/".join(segment.partition(";")[0].rstrip(". ") for segment in _SEVERAL.sub("/", path).split("/"))
+        bare = _short(bare) if start.removesuffix("://") in _NO_HOST else bare
+        short = "/".join(map(_short, _SEVERAL.sub("/", path).split("/")))
         for host in {authority, bare}:
             for below in {path, short}:
                 found.update(f"{start}{host}{below}{rest}" for rest in (query + fragment, query, ""))
     return found
+
+
+def _short(segment: str) -> str:
+    return segment.partition(";")[0].rstrip(". ")
 
 
 def _plain(text: str) -> str:
@@ -155,6 +162,8 @@ def _parts(text: str) -> tuple[str, str, str, str, str] | None:
     scheme, slashes, authority, path, query, fragment = (_plain(part or "") for part in match.groups())
     if scheme in _PORTS or (scheme == "file" and len(slashes) == 2):
         path = path or "/"
+    elif scheme in _NO_HOST:
+        pass  # path.join and its like take any number of slashes before the first segment for none
     elif not slashes and scheme != "file":
         return f"{scheme}:", "", authority + path, query, fragment
     elif len(slashes) != 2:  # an empty authority is none

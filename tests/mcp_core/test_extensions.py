@@ -259,3 +259,28 @@ def test_an_entry_of_a_hidden_skill_is_refused_as_an_unknown_one_in_both_eras():
     ):
         assert isinstance(answer, Reject)
         assert answer.code == -32602
+
+
+@pytest.mark.requirement("POL-021")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("skill:///secret/k.txt", "skill:/secret/k.txt", "skill:secret/k.txt", "skill:////secret/k.txt"),
+        *("skill://secret /k.txt", "skill://secret. /k.txt", "skill://secret;v=1/k.txt", "skill:/secret;v/k.txt"),
+        *("SKILL:///Secret/k.txt", "skill:%2F%2F/secret/k.txt", "skill:///secret%20/k.txt", "skill:///secret//k.txt"),
+        *("ui:///hidden/page", "ui:/hidden/page", "ui:hidden/page", "ui://hidden /page", "ui://hidden;a/page"),
+        *("skill://written/k", "skill:///written/k", "skill:written/k"),
+    ],
+)
+def test_the_first_segment_of_a_skill_or_an_app_is_no_host_by_any_number_of_slashes(uri):
+    deny = {"skills": ["skill://secret/*", "skill:/written/*"], "apps": ["ui://hidden/*"]}
+    view = View.from_json({kind: {"allow": ["*"], "deny": globs} for kind, globs in deny.items()})
+    assert not view.allows(Kind.RESOURCE, uri)
+
+
+@pytest.mark.requirement("POL-021")
+def test_other_skills_and_apps_stay_allowed():
+    deny = {"skills": ["skill://secret/*"], "apps": ["ui://hidden/*"]}
+    view = View.from_json({kind: {"allow": ["*"], "deny": globs} for kind, globs in deny.items()})
+    for uri in ("skill://secrets/k", "skill:///a/secret/k", "skill://a b/k", "skill://a;b/secret", "ui://shown/hidden"):
+        assert view.allows(Kind.RESOURCE, uri)
