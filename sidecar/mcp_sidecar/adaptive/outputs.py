@@ -49,13 +49,14 @@ class KeptOutput:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A whole as it is held: `written` is JSON, `owner` and `caller` are digests, `size` is all bytes of it."""
+    """A whole as it is held: `owner` and `caller` are digests, `size` is all bytes of it.
+
+    `written` is JSON, and so is `about`: the tool, and the scopes and groups of the call.
+    """
 
     owner: bytes
     caller: bytes
-    tool: tuple[str, str]
-    scopes: frozenset[str]
-    groups: frozenset[str]
+    about: bytes
     written: bytes
     reads: frozenset[ReadLabel]
     until: float
@@ -96,14 +97,15 @@ class Outputs:
 
         `tool` is as KeptOutput has it.
         """
-        size = len(output.written) + sum(map(len, (*principal.scopes, *principal.groups, *tool))) + EACH
+        # Each request has sets of its own: as JSON they take some bytes a name, and are counted so.
+        about = json.dumps([tool, sorted(principal.scopes), sorted(principal.groups)]).encode()
+        size = len(output.written) + len(about) + EACH
         if size > min(self._most, self._most_of_caller):
             return None
         now, caller = self._clock(), _digest(principal.seal_key)
         uri = f"{URI_PREFIX}{server}/{secrets.token_hex(16)}"
         owner, until = _owner(server, principal), now + KEPT_SECONDS
-        granted = (principal.scopes, principal.groups)
-        self._kept[uri] = _Kept(owner, caller, tool, *granted, output.written, reads, until, size)
+        self._kept[uri] = _Kept(owner, caller, about, output.written, reads, until, size)
         self._of.setdefault(caller, OrderedDict())[uri] = size
         self._sizes[caller] = self._sizes.get(caller, 0) + size
         self.size += size
@@ -118,10 +120,11 @@ class Outputs:
         one = self._kept.get(uri)
         if one is None or one.owner != _owner(server, principal) or one.until <= self._clock():
             return None
-        if not (one.scopes <= principal.scopes and one.groups <= principal.groups):
+        (member, name), scopes, groups = json.loads(one.about)
+        if not (principal.scopes.issuperset(scopes) and principal.groups.issuperset(groups)):
             return None
         contents = json.loads(one.written.decode("utf-8", "surrogatepass"))
-        return KeptOutput(one.tool, tuple({**text, "uri": uri} for text in contents), one.reads)
+        return KeptOutput((member, name), tuple({**text, "uri": uri} for text in contents), one.reads)
 
     def _forget(self, caller: bytes, now: float) -> None:
         while self._kept and next(iter(self._kept.values())).until <= now:

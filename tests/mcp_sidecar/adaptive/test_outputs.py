@@ -145,7 +145,7 @@ def test_wholes_go_with_their_time():
 
 def takes(places):
     """Return an output that takes so many hundredths of 100 * EACH bytes."""
-    beside = EACH + len("".join(TOOL)) + len(output("").written)
+    beside = EACH + len(json.dumps([TOOL, [], []])) + len(output("").written)
     return output("x" * (places * EACH - beside))
 
 
@@ -173,14 +173,17 @@ def test_all_together_are_bounded_and_whoever_has_most_makes_room():
 
 @pytest.mark.requirement("FLOW-115")
 @pytest.mark.parametrize("text", ["x", "\u6f22" * 5_000, "\U0001f600" * 5_000 + "x" * 5_000])
-def test_what_is_counted_is_what_is_held(text):
+@pytest.mark.parametrize("granted", [1, 100])
+def test_what_is_counted_is_what_is_held(text, granted):
     found = cut({"content": [block(text * (1 if len(text) > 1 else 20_000))]}, 100)
-    principal = replace(CALLED, scopes=frozenset(f"scope-{at}" for at in range(100)))
     outputs = Outputs(most=2**40, of_caller=2**40)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(50):
+            # Each request brings its own.
+            many = frozenset(f"of-the-company-{at}" for at in range(granted))
+            principal = replace(CALLED, scopes=many, groups=frozenset(f"group-{at}" for at in range(granted)))
             outputs.keep("desk", principal, TOOL, replace(found, written=bytes(bytearray(found.written))))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
