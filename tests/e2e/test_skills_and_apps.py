@@ -170,6 +170,24 @@ def test_a_foreign_servers_skills_and_apps_wait_for_a_person_file_by_file(opened
     assert agent.read(TOOL) is None
 
 
+@pytest.mark.requirement("SKILL-013")
+def test_a_file_of_a_skill_of_another_scheme_is_held_in_every_spelling(opened):
+    everything = BASE | {"skills": {"allow": ["*"]}, "apps": {"allow": ["*"]}}
+    agent, _ = opened(everything | {"pins": {"mode": "enforce", "trust": "own"}})
+    skill, guide, note = "repo://skills/git-flow/SKILL.md", "repo://skills/git-flow/GUIDE.md", "repo://notes/a.md"
+    spelled = [
+        "repo://skills/x/../git-flow/GUIDE.md",
+        "REPO://skills/git-flow/GUIDE.md",
+        "repo://Skills/git-flow/GUIDE.md",
+    ]
+    honest = {skill: HONEST[SKILL], guide: HONEST[GUIDE], note: "A note."}
+    agent.serve(honest | dict.fromkeys(spelled, HONEST[GUIDE] + STEER))
+    assert agent.skills() == [skill]
+    assert note in [one["uri"] for one in agent.ask("resources/list")["result"]["resources"]]
+    assert {uri: agent.read(uri) for uri in honest} == honest
+    assert [agent.read(uri) for uri in spelled] == [None] * len(spelled)
+
+
 def until_seen(agent, wanted):
     until(lambda: agent.skills() == wanted)
 

@@ -6,9 +6,10 @@ An answer does not say which file was asked for, but in the server's own words: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from mcp_core import jsonrpc, methods
+from mcp_core import jsonrpc, methods, uris
 from mcp_core.claims import Claims
 from mcp_core.extensions import kind_of, root_of, skills_above
 from mcp_core.jsonrpc import NotStrictError
@@ -123,10 +124,26 @@ async def files_of(
     if uri is None:
         return None
     kind, above = kind_of(uri), [one for one in skills_above(uri) if surfaces.has(server, ItemKind.SKILL, one)]
-    if kind is Kind.RESOURCE and not above:
+    if kind is Kind.RESOURCE and not above and not _could_be_of(uri, surfaces.names(server, ItemKind.SKILL)):
         return None
-    of_skill = kind is Kind.SKILL or bool(above)
+    of_skill = kind is not Kind.APP or bool(above)
     return Files(uri, pins, await _manifests(surfaces, server, above), of_skill=of_skill)
+
+
+def _could_be_of(uri: str, skills: list[str]) -> bool:
+    """Return whether a server could take a URI for a file of one of these skills, of other schemes than skill:."""
+    roots = tuple(root for skill in skills if not skill.startswith("skill:") for root in _roots_of(skill))
+    if not roots:
+        return False
+    read = uris.readings(uri)
+    if read is None or not all(map(uris.is_normal, read)):
+        return True
+    return any(form.startswith(roots) for form in uris.spellings(read))
+
+
+@lru_cache(maxsize=4096)
+def _roots_of(skill: str) -> tuple[str, ...]:
+    return tuple(uris.denied(root_of(skill)))
 
 
 async def _manifests(surfaces: Surfaces, server: str, above: Sequence[str]) -> list[Mapping[str, Any]] | None:

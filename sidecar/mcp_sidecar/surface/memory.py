@@ -159,6 +159,11 @@ class Memory:
         shut = {} if known is None else known.shut
         return [item[1] for item, one in held.items() if item[0] is kind and one.open and item not in shut]
 
+    def names(self, server: str, kind: ItemKind) -> list[str]:
+        """Return the names of a server's items of a kind that were seen, open or not."""
+        known = self._servers.get(server)
+        return [] if known is None else [name for of, name in known.items if of is kind]
+
     def closed_before(self, server: str) -> Container[Name]:
         """Return items that another store had closed and of which this one knows nothing."""
         known = self._servers.get(server)

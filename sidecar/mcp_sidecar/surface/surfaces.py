@@ -127,6 +127,10 @@ class Surfaces:
         """Return the names of a server's items of a kind that are open."""
         return self._memory.open_names(server, kind)
 
+    def names(self, server: str, kind: ItemKind) -> list[str]:
+        """Return the names of a server's items of a kind that were seen, open or not."""
+        return self._memory.names(server, kind)
+
     async def reach(self, server: str, target: Address | None) -> None:
         """Keep where a guard says that a server is, for looks that no guard asks for. What fails is tried again.
 
