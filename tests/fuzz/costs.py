@@ -204,7 +204,7 @@ COSTS = {
         lambda size: {"name": "t", "description": _SENTENCE * (size // len(_SENTENCE))},
         ITEMS,
         256 * KIB,
-        # A text of one sentence is gathered, and read twice as fast as what holds nothing twice: see spec/decisions/363.
+        # Prose of one sentence is read twice as fast as what holds nothing twice: see spec/decisions/363.
         100,
         whole=False,
     ),
