@@ -203,12 +203,12 @@ local function is_cut(held)
   return held.cut
 end
 
--- How many bytes the server's body has, where this plugin may end the answer with the last of them: no plugin before it
--- waits for an end of its own. Where nginx buffers, Lua may not have seen all of them.
-local function length_of(held)
+-- Whether this plugin may end an answer with the last byte of the server's: no plugin before it waits for an end of its own.
+-- Where nginx buffers, Lua may not have seen all bytes.
+local function may_end(held)
   local run = held.unbuffered and ngx.ctx.plugins and ngx.ctx.plugins.body_filter
   local first = run and run[1]
-  return first and first.name == "mcp-answers" and tonumber(ngx.var.upstream_http_content_length) or nil
+  return first and first.name == "mcp-answers"
 end
 
 function Answers:header_filter(conf)
@@ -241,10 +241,11 @@ function Answers:header_filter(conf)
     ngx.header["Cache-Control"] = ngx.header["Cache-Control"] or "no-cache"
   elseif how == "json" or how == "error" then
     held.how, held.law, question.refused = how, law.body(question, conf.max_answer), how == "error"
-    held.left = length_of(held)
+    local size = tonumber(ngx.var.upstream_http_content_length)
+    held.left = may_end(held) and size or nil
     set_type("application/json")
     if how == "json" then ngx.status = 200 end
-    if (tonumber(ngx.var.upstream_http_content_length) or 0) > conf.max_answer then
+    if (size or 0) > conf.max_answer then
       replace(held, ngx.status, "an answer that is too large", law.withheld(question, "an answer that is too large"))
     end
   elseif how == "none" then
