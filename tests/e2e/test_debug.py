@@ -29,13 +29,14 @@ def debug(store, *arguments):
 def test_each_request_of_a_principal_is_one_line_without_what_it_said(kind, tmp_path):
     store = str(tmp_path / "store.db")
     with start(kind, {"notes": 1}, collector=True, store=store) as running:
-        debug(store, "on", "--server", "notes", "--principal", "ada", "--for", "5m")
+        # Not the first consumer: with its key the gateway was asked whether it stands, which may be told of late.
+        debug(store, "on", "--server", "notes", "--principal", "bob", "--for", "5m")
         wait_for(lambda: lines(running), lambda: "not heard of", 60)
         listed = modern("")
         listed["json"] |= {"method": "tools/list"}
         listed["headers"] = {**listed["headers"], "Mcp-Method": "tools/list"}
         del listed["headers"]["Mcp-Name"], listed["json"]["params"]["name"], listed["json"]["params"]["arguments"]
-        for name in ("bob", "ada"):
+        for name in ("ada", "bob"):
             with running.client(name) as client:
                 for asked in (modern("good"), modern("read_secret_plan"), listed):
                     asked["json"]["params"].get("arguments", {}).update(text=SECRET)
@@ -43,12 +44,12 @@ def test_each_request_of_a_principal_is_one_line_without_what_it_said(kind, tmp_
         wait_for(lambda: len(lines(running)) >= 4, lambda: str(lines(running)), 60)
         begun, *told = lines(running)
         log = (running.dev.folder / "sidecar.log").read_text()
-    assert (begun["event"], begun["principal"]) == ("debug begins", "ada")
-    assert {one["principal"] for one in told} == {"ada"}
+    assert (begun["event"], begun["principal"]) == ("debug begins", "bob")
+    assert {one["principal"] for one in told} == {"bob"}
     assert {(one["method"], one.get("name"), one["outcome"], one.get("reason")) for one in told} == {
         ("tools/call", "good", "passed", None),
         ("tools/call", "read_secret_plan", "refused", "denied-item"),
-        ("tools/list", None, "passed", None),
+        ("tools/list", None, "filtered", None),
     }
     # The devkit has no call lane.
     lanes = {(False, None), (True, "inspect"), *([(False, "call")] if kind == "kong" else ())}
