@@ -10,6 +10,7 @@ import socket
 import tempfile
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +53,7 @@ SERVERS_FILE: Final = "servers.json"
 RECORDS_FILE: Final = "records.log"
 _CONNECT_SECONDS: Final = 2.0
 _PORTS: Final = range(20_000, 32_000)
+_given: Final[deque[int]] = deque(maxlen=100)
 _THIS_MACHINE: Final = ("127.0.0.0/8", "::1/128")
 
 
@@ -175,12 +177,17 @@ def unreachable(servers: Sequence[DevServer]) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now, below those that the kernel gives to outgoing connections."""
+    """Return a loopback port that is free now, below those that the kernel gives to outgoing connections.
+
+    None that was given lately: nobody listens there yet, and two parts of a gateway must not be told the same one.
+    """
     while True:
-        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        port = secrets.choice(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.append(port)
+                return port
 
 
 @contextlib.contextmanager

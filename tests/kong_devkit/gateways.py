@@ -5,10 +5,8 @@ A gateway is the devkit, or a real Kong where present.
 
 import contextlib
 import http.client
-import itertools
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -21,32 +19,13 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from kong_mcp.dev import free_port
+
 HERE = Path(__file__).parent
 KINDS = ["devkit", *(["kong"] if shutil.which("kong") else [])]
 ODD = f"{sys.executable} {HERE / 'odd_server.py'}"
-MAX_WORKERS = 8
 BUILT_IN = ("key-auth", "file-log", "http-log")
 PLUGINS = {"probe": 400, "second": 300}
-
-
-def _ports():
-    """Yield ports by chance, none again soon: below those that clients get, and not those of another worker."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MAX_WORKERS
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    ports = list(range(10_000 + worker, lowest, MAX_WORKERS))
-    secrets.SystemRandom().shuffle(ports)
-    yield from itertools.cycle(ports)
-
-
-_left = _ports()
-
-
-def free_port():
-    """Return a port that nobody has and that nobody else is given: it stays free until it is used."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", next(_left)))
-            return probe.getsockname()[1]
 
 
 def until(condition, seconds=15.0, what="the condition"):

@@ -5,7 +5,9 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from gateways import Gateway, Upstream, free_port, until
+from gateways import Gateway, Upstream, until
+
+from kong_mcp.dev import free_port
 
 
 @pytest.fixture
