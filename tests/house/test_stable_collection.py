@@ -27,6 +27,7 @@ def collected(seed: str) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)  # it collects all tests twice, beside another worker
 def test_the_order_of_tests_does_not_depend_on_hashes():
     first, second = collected("1"), collected("2")
     assert len(first) > 1000
