@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from e2e.collectors_place import Sidecar, in_its_place
+from e2e.collectors_place import in_its_place
 from e2e.harness import KINDS, modern, start
 from kong_mcp.share import deck_folder
 from mcp_sidecar.store.usage import UsageStore
@@ -86,7 +86,8 @@ def test_what_a_queue_loses_is_bounded_and_said_to_the_last_record(running, queu
         refuse(client, running, ["first"])
         wait_for(lambda: counted(running.dev.store), lambda: "the first call is not counted", 60)
         log = KongsLog(running)
-        Sidecar(running.dev.sidecar).kill()
+        # It ends in order: killed between its commit and its answer it would be told of the first call again.
+        running.dev.sidecar.stop()
         refuse(client, running, range(CALLS))
         wait_for(log.lost, log.text, 60)
         with in_its_place(running) as (heard, _):
