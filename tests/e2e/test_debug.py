@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from e2e.harness import KINDS, modern, start
+from mcp_sidecar.store.debug_words import DebugStore
 from servers.launch import wait_for
+from servers.stores import opened
 
 SECRET = "hush-hush-4711"
 
@@ -29,6 +31,8 @@ def debug(store, *arguments):
 def test_each_request_of_a_principal_is_one_line_without_what_it_said(kind, tmp_path):
     store = str(tmp_path / "store.db")
     with start(kind, {"notes": 1}, collector=True, store=store) as running:
+        with opened(DebugStore, store):
+            pass
         # Not the first consumer: with its key the gateway was asked whether it stands, which may be told of late.
         debug(store, "on", "--server", "notes", "--principal", "bob", "--for", "5m")
         wait_for(lambda: lines(running), lambda: "not heard of", 60)

@@ -11,6 +11,7 @@ from e2e.harness import KINDS, modern, start
 from kong_mcp.share import deck_folder
 from mcp_sidecar.store.usage import UsageStore
 from servers.launch import wait_for
+from servers.stores import opened
 
 CALLS = 60
 HELD, BATCH = 20, 4
@@ -51,11 +52,8 @@ def refuse(client, running, numbers):
 
 
 def counted(store):
-    usage = UsageStore(store)
-    try:
+    with opened(UsageStore, store) as usage:
         return any(key.method == "tools/call" for key, _ in usage.rows_between(0, 10**9))
-    finally:
-        usage.close()
 
 
 class KongsLog:

@@ -10,6 +10,7 @@ from mcp_core.seal import parse_keys
 from mcp_sidecar.store.usage import UsageStore
 from mcp_sidecar.telemetry.audit_log import lines_of, public_text, signing_key
 from mcp_sidecar.telemetry.audit_reading import verify
+from servers.stores import opened
 
 TOKEN = "metrics-token-0123456789"
 READY = ("not-strict-json", "kong")
@@ -18,15 +19,12 @@ READY = ("not-strict-json", "kong")
 
 def usage(running):
     """Return calls by (server, name, principal, outcome), without those by which the gateway became ready."""
-    store = UsageStore(running.dev.store)
-    try:
-        found = Counter()
+    found = Counter()
+    with opened(UsageStore, running.dev.store) as store:
         for key, counted in store.rows_between(0, 10**9):
             if key.reason not in READY and key.method in ("tools/call", "prompts/get"):
                 found[key.server, key.name, key.principal, key.outcome] += counted.calls
-        return found
-    finally:
-        store.close()
+    return found
 
 
 def of_servers(counts):
