@@ -26,9 +26,12 @@ def replicas_of(node, sessions):
 @pytest.mark.requirement("E2E-019")
 def test_a_node_with_the_new_key_in_front_opens_what_the_old_one_sealed(first):
     old, new = first.dev.settings.keys, fresh_keys()
-    with first.client("bob") as client:
-        sessions = [initialize(client, first.url("team")) for _ in range(8)]
-    opened = replicas_of(first, sessions)
+    sessions, opened = [], []
+    # Chance says which replica opens one: of eight sessions all are one's in one run of a hundred.
+    while len(sessions) < 8 or (len(set(opened)) == 1 and len(sessions) < 60):
+        with first.client("bob") as client:
+            sessions.append(initialize(client, first.url("team")))
+        opened += replicas_of(first, sessions[-1:])
     assert set(opened) == {"team-1", "team-2"}
     with another_node(first, f"{new},{old}") as rotated:
         assert replicas_of(rotated, sessions) == opened

@@ -121,7 +121,8 @@ def test_what_the_policy_forbids_is_answered_on_the_stream_and_reaches_no_server
 @pytest.mark.requirement("OLD-001")
 def test_a_stream_and_its_messages_stay_on_one_replica(old):
     seen = set()
-    for _ in range(12):
+    # Chance says which replica a stream meets: twelve are not always of both.
+    for at in range(60):
         with Stream(old, "bob") as stream:
             assert stream.initialize()["result"]["protocolVersion"] == "2024-11-05"
             names = set()
@@ -130,6 +131,8 @@ def test_a_stream_and_its_messages_stay_on_one_replica(old):
                 names.add(json.loads(stream.event("message"))["result"]["content"][0]["text"])
             assert len(names) == 1
             seen |= names
+        if at >= 12 and len(seen) == 2:
+            break
     assert seen == {"old-1", "old-2"}
 
 

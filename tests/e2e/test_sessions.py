@@ -31,11 +31,14 @@ def test_a_session_stays_on_the_replica_that_opened_it(gateway):
     url = gateway.url("team")
     with gateway.client("bob") as client:
         seen = set()
-        for _ in range(12):
+        # Chance says which replica opens one: twelve sessions are not always of both.
+        for number in range(60):
             headers = initialize(client, url)
             replicas = {whoami(client, url, headers) for _ in range(4)}
             assert len(replicas) == 1
             seen |= replicas
+            if number >= 12 and len(seen) == 2:
+                break
     assert seen == {"team-1", "team-2"}
 
 
