@@ -147,12 +147,15 @@ def test_the_sidecar_ends_its_streams_and_exits_cleanly_when_told_to_stop(start,
     post, get = guard.open(), guard.open(http_method="GET", method="", id=None)
     with contextlib.closing(silent), contextlib.closing(post), contextlib.closing(get):
         answering.wait(10)
+        # Both streams have begun, for the sidecar too.
+        posted, got = post.getresponse(), get.getresponse()
+        assert got.read(3) == b":\n\n"
         assert guard.sidecar.stop() == 0
         done.set()
         assert silent.getresponse().status == 503
-        error = post.getresponse().read().decode().partition("data: ")[2]
+        error = posted.read().decode().partition("data: ")[2]
         assert json.loads(error)["error"]["code"] == -32004
-        assert get.getresponse().read() == b":\n\n"
+        assert got.read() == b""
     assert [line["outcome"] for line in guard.sidecar.lines()] == ["stopped"] * 3
     assert not any(json.loads(line)["level"] == "error" for line in guard.sidecar.log.read_text().splitlines())
 
