@@ -74,7 +74,7 @@ def test_a_limit_of_kong_is_told_with_the_id_that_was_asked_with(kind, monkeypat
         path = write(*args, **kwargs)
         document = yaml.safe_load(path.read_text())
         service = next(one for one in document["services"] if one["name"] == "mcp-notes")
-        service["plugins"].append({"name": "rate-limiting", "config": {"hour": 1, "policy": "local"}})
+        service["plugins"].append({"name": "rate-limiting", "config": {"year": 1, "policy": "local"}})
         path.write_text(yaml.safe_dump(document))
         return path
 

@@ -101,7 +101,9 @@ def test_a_server_is_asked_with_its_query_alone_on_every_way_and_nobody_else_see
             records = (tmp_path / "records").read_text()
             assert "0f-the" not in records
         for path in running.dev.folder.rglob("*"):
-            assert not path.is_file() or b"0f-the" not in path.read_bytes(), path
+            # The gateway runs: what it writes for a moment, and moves, may be gone.
+            with contextlib.suppress(FileNotFoundError):
+                assert not path.is_file() or b"0f-the" not in path.read_bytes(), path
 
 
 @pytest.mark.requirement("ROUTE-087")
