@@ -76,11 +76,11 @@ class Team:
             wait_for(lambda: self.call(client, server, tool).status_code == 200, lambda: self.node.error_log[-3000:])
 
     def entities(self, kind):
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             return client.get(f"{self.node.admin_url}/{kind}").json()["data"]
 
     def admin(self, method, path, **json):
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.request(method, f"{self.node.admin_url}/{path}", json=json or None)
             assert answer.is_success, answer.text
             return answer.json() if answer.content else None

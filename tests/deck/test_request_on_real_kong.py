@@ -59,7 +59,7 @@ class Road:
         return self.run(BIN / "kong-mcp", *words, **more)
 
     def admin(self, method, path, **values):
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             assert client.request(method, f"{self.node.admin_url}/{path}", json=values).is_success
 
     async def use(self):
@@ -141,5 +141,5 @@ CATALOG = ("--servers", "deck/servers")
 
 
 def _served(road):
-    with httpx.Client(headers=AGENT, trust_env=False) as client:
+    with httpx.Client(headers=AGENT, trust_env=False, timeout=30) as client:
         return client.post(f"http://127.0.0.1:{road.node.port}/fresh/mcp", content=b"?").status_code in (400, 415)

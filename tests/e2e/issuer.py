@@ -59,7 +59,7 @@ class Issuer:
     def token(self, resource, scope="mcp"):
         """Return a token for the machine."""
         data = {"grant_type": "client_credentials", "resource": resource, "scope": scope}
-        answer = httpx.post(f"{self.url}/token", data=data, auth=MACHINE, trust_env=False)
+        answer = httpx.post(f"{self.url}/token", data=data, auth=MACHINE, trust_env=False, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
 
@@ -96,7 +96,7 @@ class Browser:
 
     async def go(self, url):
         self.asked.append(urllib.parse.parse_qs(urllib.parse.urlsplit(url).query))
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             for _ in range(20):
                 if url.startswith(CALLBACK):
                     self._where = url

@@ -29,4 +29,4 @@ def machines_issuer():
 def post(issuer, path, client, headers=None, **form):
     """Ask it for something, as one of its clients. Returns the answer."""
     auth = (client, f"{client}-secret-0123456789")
-    return httpx.post(f"{issuer}{path}", data=form, auth=auth, headers=headers, trust_env=False)
+    return httpx.post(f"{issuer}{path}", data=form, auth=auth, headers=headers, trust_env=False, timeout=30)

@@ -79,7 +79,7 @@ async def _ask(client, server, number):
 async def _attack(running, seconds):
     await anyio.sleep(0.45 * seconds)
     url = f"http://127.0.0.1:{running.dev.sidecar_port}/collector"
-    async with httpx.AsyncClient(trust_env=False) as stranger:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as stranger:
         for _ in range(int(seconds)):
             with contextlib.suppress(*_ERRORS):
                 async with connect(running, "eve", "2026-07-28", "notes") as client:

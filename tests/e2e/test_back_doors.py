@@ -157,9 +157,10 @@ def test_the_sidecar_answers_nobody_without_the_guard_s_signature(gateway):
             json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
             headers=JSON_HEADERS | headers,
             trust_env=False,
+            timeout=30,
         )
         assert answer.status_code == 403
         assert "good" not in answer.text
-    metrics = httpx.get(f"http://127.0.0.1:{gateway.dev.sidecar_port}/metrics", trust_env=False)
+    metrics = httpx.get(f"http://127.0.0.1:{gateway.dev.sidecar_port}/metrics", trust_env=False, timeout=30)
     assert metrics.status_code == 401
     assert gateway.executed() == before

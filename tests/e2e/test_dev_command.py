@@ -41,12 +41,12 @@ def test_it_prints_the_urls_serves_them_and_leaves_nothing_behind(kind, tmp_path
         ) as dev:
             url = dev.stdout.readline().strip().removeprefix("notes: ")
             try:
-                with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+                with httpx.Client(headers=JSON_HEADERS, trust_env=False, timeout=30) as client:
                     assert "good: x" in client.post(url, **modern("good")).text
                     assert "Unknown tool" in client.post(url, **modern("bad")).text
             finally:
                 dev.send_signal(number)
-                _, said = dev.communicate(timeout=30)
+                _, said = dev.communicate(timeout=60)
         assert dev.returncode == 0
         assert ("real Kong" in said) == (kind == "kong")
         folder = said.partition("logs: ")[2].partition(" ")[0]
@@ -119,7 +119,7 @@ def test_it_prints_why_a_server_is_of_no_use(kind):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
             try:
                 url = dev.stdout.readline().strip().removeprefix("notes: ")
-                with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+                with httpx.Client(headers=JSON_HEADERS, trust_env=False, timeout=30) as client:
                     listed = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
                     answer = client.post(url, json=listed, headers={"MCP-Protocol-Version": "2025-06-18"})
                 assert (answer.status_code, "HTTP 403" in answer.text, "origin" in answer.text) == (403, True, False)
@@ -130,4 +130,4 @@ def test_it_prints_why_a_server_is_of_no_use(kind):
                 assert said.startswith("notes: server refused; tools/list; forbidden: 403; it said: no such origin")
             finally:
                 dev.send_signal(signal.SIGTERM)
-                dev.communicate(timeout=30)
+                dev.communicate(timeout=60)

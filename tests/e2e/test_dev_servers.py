@@ -43,11 +43,11 @@ def test_each_server_has_the_path_and_the_policy_of_its_file(kind, tmp_path):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as dev:
             try:
                 urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(3))
-                with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+                with httpx.Client(headers=JSON_HEADERS, trust_env=False, timeout=30) as client:
                     found = {name: allowed(client, url) for name, url in urls.items()}
             finally:
                 dev.send_signal(signal.SIGTERM)
-                _, said = dev.communicate(timeout=30)
+                _, said = dev.communicate(timeout=60)
     assert dev.returncode == 0
     assert urls["one"].endswith("/one/mcp")
     assert urls["two"].endswith("/team.a/tools")

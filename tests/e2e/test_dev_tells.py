@@ -69,7 +69,7 @@ def running(kind, url, policy, *more):
             yield dev
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=60)
             dev.reading.join(30)
     assert process.returncode == 0, "".join(dev.said[-20:])
 

@@ -64,7 +64,7 @@ def test_the_screen_shows_what_happens_and_leaves_the_terminal_as_it_was(policy,
                 terminal.until(r"tools/call \[red\]bad; no glob of tools\.allow")
             finally:
                 process.send_signal(signal.SIGINT)
-                process.wait(timeout=30)
+                process.wait(timeout=60)
     said = terminal.rest()
     assert process.returncode == 0
     assert said.count(ENTER) == said.count(LEAVE) == 1

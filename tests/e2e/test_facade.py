@@ -63,7 +63,7 @@ def test_typescript_clients_log_in(gateway, line):
 
 def test_the_document_names_the_gateway_and_only_what_is_asked_for_is_handed_on(gateway, provider):
     origin = gateway.url.removesuffix("/notes/mcp")
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         told = client.get(f"{origin}/.well-known/oauth-protected-resource/notes/mcp").json()
         assert told["authorization_servers"] == [gateway.url]
         found = client.get(f"{origin}/.well-known/oauth-authorization-server/notes/mcp")

@@ -194,7 +194,9 @@ def test_without_the_guard_nothing_reaches_a_server(kind, tmp_path, break_guard)
         port = free_port()
         child = start_gateway(kind, GatewaySettings(tmp_path, state, port), {**os.environ, "KONG_MCP_KEYS": KEYS})
         try:
-            with httpx.Client(headers=JSON_HEADERS | {"apikey": CONSUMERS[0].key}, trust_env=False) as client:
+            with httpx.Client(
+                headers=JSON_HEADERS | {"apikey": CONSUMERS[0].key}, trust_env=False, timeout=30
+            ) as client:
                 url = f"http://127.0.0.1:{port}/notes/mcp"
                 child.wait_until(lambda: _responds(client, url), 30)
                 for request in (modern("good"), modern("bad"), {"json": call("bad")}, {"content": "?"}):

@@ -56,7 +56,7 @@ def test_policies_hold_for_local_servers_behind_the_gateway(kind, tmp_path):
             urls = dict(dev.stdout.readline().strip().split(": ") for _ in range(3))
             as_one = anyio.run(call, urls.pop("desk"), "together_good")
             found = {name: anyio.run(used, url) for name, url in urls.items()}
-            with httpx.Client(headers=JSON_HEADERS, trust_env=False) as client:
+            with httpx.Client(headers=JSON_HEADERS, trust_env=False, timeout=30) as client:
                 assert client.post(urls["own"], content=b"{").status_code == 400
         finally:
             dev.send_signal(signal.SIGTERM)

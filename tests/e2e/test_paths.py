@@ -54,7 +54,7 @@ def test_what_is_forbidden_stays_so_by_such_a_url(gateway):
             legacy = client.post(gateway.url() + end, json=call("bad"))
             assert (legacy.status_code, legacy.json()["error"]["code"]) == (200, -32602)
             assert client.post(gateway.url() + end, **modern("bad")).status_code == 400
-    with httpx.Client(headers=JSON_HEADERS, trust_env=False) as nobody:
+    with httpx.Client(headers=JSON_HEADERS, trust_env=False, timeout=30) as nobody:
         assert nobody.post(gateway.url() + "/", json=call("good")).status_code == 401
     assert gateway.executed() == before
 

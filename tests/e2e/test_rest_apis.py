@@ -96,7 +96,7 @@ def test_what_kong_does_for_an_api_holds_for_its_tools(kind, tmp_path, monkeypat
         with dev.run_dev(settings) as running:
             listed, said = anyio.run(used, running.url("pets"))
             beside = httpx.delete(
-                f"http://127.0.0.1:{port}/pets-api/pets/1", headers={"apikey": "adas-key"}, trust_env=False
+                f"http://127.0.0.1:{port}/pets-api/pets/1", headers={"apikey": "adas-key"}, trust_env=False, timeout=30
             )
     assert beside.status_code == 403
     assert listed == [{"getPet", "putPet"}] * len(MODES)

@@ -130,7 +130,7 @@ def gateway(server, ca, monkeypatch):
     monkeypatch.setattr(dev, "write_state", write_state)
     settings = dev.DevSettings([file.server], "kong", port=0, consumers=[Consumer("ada", "adas-key")])
     headers = {**JSON_HEADERS, "apikey": "adas-key", "Authorization": "Bearer of-the-agent"}
-    with dev.run_dev(settings) as running, httpx.Client(headers=headers, trust_env=False) as client:
+    with dev.run_dev(settings) as running, httpx.Client(headers=headers, trust_env=False, timeout=30) as client:
         yield running.url("secure"), client
 
 

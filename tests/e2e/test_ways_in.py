@@ -129,7 +129,7 @@ def test_an_organisations_assertion_lets_its_people_in_without_a_browser(gateway
 def exchanged(issuer, word):
     """Give an assertion to the provider. Returns its answer."""
     data = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": word, "scope": "mcp"}
-    return httpx.post(f"{issuer.url}/token", data=data, auth=DESK, trust_env=False)
+    return httpx.post(f"{issuer.url}/token", data=data, auth=DESK, trust_env=False, timeout=30)
 
 
 @pytest.mark.requirement("LOGIN-005")

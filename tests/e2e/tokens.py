@@ -68,7 +68,8 @@ def token_gateway(kind, issuer, kit=None, provider=None, policy=None, shared=Non
 
         def known():
             # Several workers, each with a look of its own.
-            return all(httpx.post(resource, content=b"{}", headers=token).status_code != 503 for _ in range(12))
+            asked = {"content": b"{}", "headers": token, "timeout": 30}
+            return all(httpx.post(resource, **asked).status_code != 503 for _ in range(12))
 
         wait_for(known, lambda: "no keys")
         yield TokenGateway(dev, replica, kit, provider)

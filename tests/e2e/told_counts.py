@@ -39,7 +39,7 @@ def of_servers(counts):
 def metrics(running):
     """Return requests by (server, tool) and by outcome, as Prometheus reads them."""
     url = f"http://127.0.0.1:{running.dev.sidecar_port}/metrics"
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=30)
     found = Counter()
     for line in answer.text.splitlines():
         if line.startswith("mcp_server_operation_duration_seconds_count"):

@@ -76,7 +76,7 @@ class TwoSidecars(OwnKong):
 
     def both_are_healthy(self):
         """Return whether Kong, which may still know the one that was restarted as gone, sends requests to both."""
-        said = httpx.get(f"{self.admin_url}/upstreams/mcp-sidecar/health", trust_env=False).json()
+        said = httpx.get(f"{self.admin_url}/upstreams/mcp-sidecar/health", trust_env=False, timeout=30).json()
         return [one["health"] for one in said["data"]] == ["HEALTHY"] * 2
 
     def processes(self):
