@@ -217,7 +217,7 @@ class Link:
             if payload is not None:
                 self.reply(payload)
 
-    def closed(self, within: float = 5) -> bool:
+    def closed(self, within: float = 20) -> bool:
         """Say whether the server closes the connection, having sent nothing more."""
         self.socket.settimeout(within)
         try:
@@ -281,7 +281,7 @@ class Client:
         self._pool.clear()
 
 
-def until(condition: Callable[[], object], seconds: float = 10, what: str = "the condition") -> object:
+def until(condition: Callable[[], object], seconds: float = 30, what: str = "the condition") -> object:
     """Wait for a condition to become true; return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -206,13 +206,13 @@ def test_sigterm_lets_events_in_flight_finish_and_closes_idle_connections_at_onc
     busy, idle = held(server, instance), server.link()
     assert idle.event(instance, pdk={}).kind == "passed"
     os.kill(server.pid, signal.SIGTERM)
-    assert idle.closed(2)
+    assert idle.closed()
     assert server.process.poll() is None
     assert not server.path.exists()
     busy.reply(b"")
     assert busy.bridge({}).kind == "passed"
-    assert busy.closed(2)
-    assert server.process.wait(5) == 0
+    assert busy.closed()
+    assert server.process.wait(20) == 0
     idle.close()
     busy.close()
 
@@ -233,7 +233,7 @@ def test_a_call_that_arrives_while_draining_begins_is_served_or_tried_elsewhere_
         assert outcome.kind == "passed" or outcome.calls == []
     for link in links:
         link.close()
-    assert server.process.wait(5) == 0
+    assert server.process.wait(20) == 0
 
 
 @pytest.mark.requirement("SRV-018")
@@ -241,7 +241,7 @@ def test_a_drain_that_takes_too_long_is_cut_short(serve):
     server = serve(ODD, "--drain", "0.3", "--deadline", "30")
     busy = held(server, start(server, "reads_method"))
     os.kill(server.pid, signal.SIGTERM)
-    assert server.process.wait(3) == 0
+    assert server.process.wait(20) == 0
     assert busy.closed()
     assert server.logged("drain_cut_short")
     busy.close()
@@ -254,7 +254,7 @@ def test_workers_end_when_their_supervisor_is_killed(serve):
     idle = server.link()
     assert idle.event(start(server, "nothing")).kind == "passed"
     os.kill(server.pid, signal.SIGKILL)
-    assert idle.closed(5)
+    assert idle.closed()
     idle.close()
     until(lambda: not any(map(alive, workers)), what="the end of the workers")
     server.process.wait()
@@ -308,7 +308,7 @@ def test_a_new_server_takes_the_socket_over_and_the_old_one_leaves_it_alone(serv
     until(lambda: old.logged("draining"))
     busy.reply(b"")
     assert busy.bridge({}).kind == "passed"
-    assert old.process.wait(5) == 0
+    assert old.process.wait(20) == 0
     assert new.path.exists()
     client = Client(new.path, "odd", {"do": "nothing"})
     assert client.event().kind == "passed"
@@ -334,7 +334,7 @@ def test_taking_over_under_load_loses_no_event(serve):
     until(lambda: len(outcomes) > 50)
     serve(old.plugins, home=old.home)
     os.kill(old.pid, signal.SIGTERM)
-    old.process.wait(5)
+    old.process.wait(20)
     seen = len(outcomes)
     until(lambda: len(outcomes) > seen + 50)
     done.set()
