@@ -34,13 +34,12 @@ class Reply:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head, unless it was sent."""
-        if self.status is not None:
-            return
-        self.status = status
-        self.written = anyio.current_time()
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         async with self._lock:
-            await self._out({"type": "http.response.start", "status": status, "headers": raw})
+            if self.status is None:
+                await self._out({"type": "http.response.start", "status": status, "headers": raw})
+                # Not before: where a deadline ends this first, nothing was sent, and a refusal can be.
+                self.status = status
 
     async def write(self, body: bytes) -> None:
         """Send some of the body at once; waits while the agent is slow to read."""
