@@ -103,11 +103,12 @@ def serving(kind, settings):
     with contextlib.ExitStack() as stack:
         stack.callback(server.close)
         stack.callback(honest.kill)
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in settings.items():
-            patch.setenv(name, value)
         servers = [parse_server(f"hostile={server.url}"), parse_server(f"honest={honest.url}")]
-        dev = stack.enter_context(run_dev(DevSettings(servers, kind, port=0, policy=POLICY, consumers=CONSUMERS)))
+        # While it starts and no longer: the next one has settings of its own.
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            dev = stack.enter_context(run_dev(DevSettings(servers, kind, port=0, policy=POLICY, consumers=CONSUMERS)))
         yield dev, server, part
 
 
