@@ -33,6 +33,10 @@ _REASONS_TO_DO: Final[dict[Reason | None, str]] = {
     Reason.HOST: "name the host in the policy's hosts, if it is one of this gateway's",
     Reason.TOO_MANY: "see what the agent asks for; limits.refusals says how often it may",
 }
+_WITHHELD_TO_DO: Final = {
+    "an answer that is too large": "raise max_answer of mcp-answers, if the server is meant to send so much",
+    "an event that is too large": "raise max_event of mcp-answers, if the server is meant to send so much",
+}
 _REFUSED: Final = frozenset({Ending.REFUSED, Ending.LIMITED})
 
 
@@ -83,7 +87,7 @@ class Records:
         withheld = _below(record, "mcp_answer")
         if withheld.get("failed"):
             parts = ["answer withheld", shown(withheld.get("method")), shown(withheld["failed"])]
-            do = "the server's operator must look into what it sends"
+            do = _WITHHELD_TO_DO.get(str(withheld["failed"]), "the server's operator must look into what it sends")
             yield Happening(Sort.TROUBLE, server, line(server, parts, do))
         elif (told is None or told.reason is Reason.NO_REPLICA) and not _inspected(record):
             yield from _by_kong(server, status)
