@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from kong_mcp import review_command
+from kong_mcp.written import write_whole
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
@@ -85,7 +86,7 @@ def surface() -> None:
 @surface.command("list")
 @_with_store
 @click.option("--server", help="Of this server only.")
-@click.option("--state", help="Only what is open, quarantined or rejected.")
+@click.option("--state", type=click.Choice(("open", "quarantined", "rejected")), help="Only what stands so.")
 @_json_option
 def list_items(store: Store, server: str | None, state: str | None, *, as_json: bool) -> None:
     """List all items with the version that was seen last."""
@@ -239,7 +240,7 @@ def lock(store: Store, file: Path, server: str | None, *, check: bool) -> None:
     """Write what servers offer now into a lock file, or compare it with one."""
     now = lockfile.of_store(store, server)
     if not check:
-        file.write_text(lockfile.dump(now), encoding="utf-8")
+        write_whole(file, lockfile.dump(now))
         click.echo(f"{file}: {len(now)} item(s)")
         return
     if not file.is_file():

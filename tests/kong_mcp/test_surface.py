@@ -108,6 +108,8 @@ def test_a_decision_is_about_one_version_and_needs_a_reason(desk):
     desk.see(TOOL | {"description": "Two."})
     assert "2 versions wait" in desk.run("surface", "approve", "notes", "tool", "read", "--why", "x", status=1)
     assert "--why" in desk.run("surface", "approve", "notes", "tool", "read", status=2)
+    assert "cannot write" in desk.run("surface", "lock", "/none/mcp.lock", status=1)
+    assert "is not one of 'open'" in desk.run("surface", "list", "--state", "opne", status=2)
     assert "was never seen" in desk.run("surface", "approve", "notes", "tool", "nix", "--why", "x", status=1)
     assert "SERVER KIND NAME" in desk.run("surface", "approve", "notes", "--why", "x", status=2)
     waiting = json.loads(desk.run("surface", "list", "--json"))[0]["versions"]
