@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from kong_mcp.causes import Causes, Findings
@@ -16,6 +17,8 @@ from kong_mcp.programs import Programs
 from kong_mcp.records import Called, Records
 
 MINUTE: Final = 60.0
+_LOGGED: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How logs write a moment."""
 _MOST_RECENT: Final = 100_000
 """Calls of a minute that are counted; the rate of more is said to be at least that."""
 
@@ -41,6 +44,7 @@ class Watching:
         self._programs = Programs()
         self._records = Records([server.name for server in settings.servers], policies, groups, review)
         self._clock = clock
+        self._began = datetime.now(UTC).strftime(_LOGGED)
         self._recent: deque[tuple[float, str]] = deque(maxlen=_MOST_RECENT)
         self.told = Told()
         self.calls: Counter[str] = Counter()
@@ -53,6 +57,8 @@ class Watching:
     def _happened(self) -> Iterator[Happening]:
         for log, reader in ((self._local, self._programs), (self._sidecar, self._causes)):
             for logged in log.new():
+                if logged.get("event") == "look" and str(logged.get("timestamp")) < self._began:
+                    continue  # while the gateway starts, no server can be reached through it; it is looked at again
                 happening = reader.happening(logged)
                 if happening is not None:
                     yield happening
