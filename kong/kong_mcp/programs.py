@@ -30,8 +30,10 @@ class Programs:
         """Return what a log line tells people, or None for one that tells them nothing."""
         event, server, program = str(logged.get("event")), str(logged.get("server")), str(logged.get("program"))
         if event == "standard error":
-            if len(self._last_words) < _MOST:
-                self._last_words[program] = str(logged.get("text") or "") or self._last_words.get(program, "")
+            said = self._last_words.pop(program, "")
+            self._last_words[program] = str(logged.get("text") or "") or said
+            if len(self._last_words) > _MOST:  # programs that the gateway ended itself say no more
+                del self._last_words[next(iter(self._last_words))]
             return None
         if event == _ENDED:
             status, said = logged.get("status"), self._last_words.pop(program, "")

@@ -38,6 +38,14 @@ def test_words_of_another_program_are_not_its_last_ones():
     assert "it said last" not in line
 
 
+def test_the_last_words_of_many_programs_are_those_of_the_last_ones():
+    others = [said("long ago") | {"program": number} for number in range(100, 1200)]
+    ends = {"event": "the local program ended", "status": 1}
+    first, last = told(*others, ends | {"program": 100}, ends | {"program": 1199})
+    assert "long ago" not in first
+    assert "long ago" in last
+
+
 @pytest.mark.parametrize(
     ("event", "do"),
     [
