@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from kong_mcp.happenings import Happening, Sort, line, shown
+from kong_mcp.surface_words import surface_command
 from mcp_core.scan.catalog import ALL
 from mcp_core.scan.items import KIND_WORDS, ItemKind
 
@@ -17,7 +18,8 @@ _SURFACE: Final = "surface "
 _SEEN: Final = "seen"
 _SEVERITY: Final = {rule.id: rule.severity.value for rule in ALL if rule.severity is not None}
 _MOST_FINDINGS: Final = 3
-_PLACE: Final = re.compile(r"https?://[^\s?]+")
+_PLACE: Final = re.compile(r"https?://[A-Za-z0-9._~:/%+=-]+")
+"""URLs that a shell and YAML take as they stand: a server chose this one, and people paste it."""
 
 Findings: TypeAlias = Callable[[str, str, str, str], list[Mapping[str, str]]]
 """Returns what was found in a version of an item (server, kind, name, digest): rule, severity, path and excerpt."""
@@ -64,7 +66,6 @@ class Causes:
         if state == "approved" and not rules:
             return None
         kind, name = _kind(logged.get("kind")), _name(logged.get("name"))
-        item = f"{server} {kind} {shown(name)!r}" if name else f"{server} {kind}"
         fields = ", ".join(shown(_name(field)) for field in logged.get("fields") or ())
         what = f"{kind} {shown(name)}".strip() + f" is {shown(state)} ({shown(logged.get('reason'))})"
         found = self._findings(server, str(logged.get("kind")), name, str(logged.get("digest"))) if rules else []
@@ -77,7 +78,7 @@ class Causes:
         number = f"{len(found)} findings" if len(found) > _MOST_FINDINGS else ""
         word = {"differs": "replicas differ", "changes-often": "changes often"}.get(action, "")
         do = (
-            f"kong-mcp surface diff {item}{self._review}, then approve or reject in place of diff"
+            f"{surface_command('diff', server, kind, name, self._review)}, then approve or reject in place of diff"
             if self._review
             else ""
         )

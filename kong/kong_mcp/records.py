@@ -12,6 +12,7 @@ from kong_mcp.policies.documents import PolicySourceError
 from kong_mcp.policies.explain import explain
 from kong_mcp.policies.source import Policies, principal
 from kong_mcp.policies.surfaces import NOTHING_KNOWN
+from kong_mcp.surface_words import surface_command
 from mcp_core import methods
 from mcp_core.methods import METHODS
 from mcp_core.outcome import RejectKind
@@ -31,6 +32,10 @@ _REASONS_TO_DO: Final[dict[Reason | None, str]] = {
     Reason.ORIGIN: "name the page's origin in the policy's origins, if it may call",
     Reason.HOST: "name the host in the policy's hosts, if it is one of this gateway's",
     Reason.TOO_MANY: "see what the agent asks for; limits.refusals says how often it may",
+}
+_WITHHELD_TO_DO: Final = {
+    "an answer that is too large": "raise max_answer of mcp-answers, if the server is meant to send so much",
+    "an event that is too large": "raise max_event of mcp-answers, if the server is meant to send so much",
 }
 _REFUSED: Final = frozenset({Ending.REFUSED, Ending.LIMITED})
 
@@ -82,7 +87,7 @@ class Records:
         withheld = _below(record, "mcp_answer")
         if withheld.get("failed"):
             parts = ["answer withheld", shown(withheld.get("method")), shown(withheld["failed"])]
-            do = "the server's operator must look into what it sends"
+            do = _WITHHELD_TO_DO.get(str(withheld["failed"]), "the server's operator must look into what it sends")
             yield Happening(Sort.TROUBLE, server, line(server, parts, do))
         elif (told is None or told.reason is Reason.NO_REPLICA) and not _inspected(record):
             yield from _by_kong(server, status)
@@ -103,8 +108,8 @@ class Records:
                 return line(
                     server, [*parts, "pins: nothing is known to be approved yet"], "wait for the sidecar's look"
                 )
-            item = _item(server, method, name)
-            do = f"kong-mcp surface show {item}{self._review}, then approve in place of show, with --why"
+            show = surface_command("show", server, _kind(method), str(name or ""), self._review)
+            do = f"{show}, then approve in place of show, with --why"
             return line(server, [*parts, "pins: it is not open"], do)
         if said.kind is RejectKind.POLICY and name is not None and len(name) < _NO_NAME:
             why, do = self._explained(server, str(method), name, said.cause, who)
@@ -133,10 +138,9 @@ def _wanted(method: str, name: str) -> Wanted:
     return wanted(method, known.kind if known else None, name if known and known.kind else None)
 
 
-def _item(server: str, method: object, name: object) -> str:
+def _kind(method: object) -> str:
     known = METHODS.get(str(method))
-    word = "tool" if known is None or known.kind is None else known.kind.value.removesuffix("s")
-    return f"{server} {word} {shown(name)!r}"
+    return "tool" if known is None or known.kind is None else known.kind.value.removesuffix("s")
 
 
 def _by_kong(server: str, status: object) -> Iterator[Happening]:

@@ -26,6 +26,7 @@ from kong_mcp.scan_sources import (
     read_source,
     tool_of,
 )
+from kong_mcp.written import write_whole
 from mcp_core.scan import (
     Finding,
     ItemKind,
@@ -116,7 +117,7 @@ def scan(  # noqa: PLR0913 - one for each option
         for line in scan_output.table(rows):
             click.echo(line)
     if sarif:
-        sarif.write_text(scan_output.sarif(rows), encoding="ascii")
+        write_whole(sarif, scan_output.sarif(rows))
     if unread:
         raise SystemExit(2)
     if any(row.report.verdict in _FAILS[fail_on] for row in rows):

@@ -7,8 +7,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from mcp_core import methods
+from mcp_core import jsonrpc, methods
 from mcp_core.conversation import MOST_ITEMS, Conversation, Outgoing, Result, read_lists, read_message, result_of
+from mcp_core.jsonrpc import NotStrictError
 from mcp_core.sse import Decoder
 from mcp_core.surface import ANSWER_LIMITS
 
@@ -70,6 +71,14 @@ def _surface(talk: Conversation, url: str) -> Generator[Outgoing, Result | None,
 
 def _no_result(url: str, method: str) -> LiveError:
     return LiveError(f"{url} answers {method} with no result; is it an MCP endpoint, and is a key needed?")
+
+
+def _unread(url: str, method: str, text: bytes) -> LiveError:
+    try:
+        jsonrpc.load(text, ANSWER_LIMITS)
+    except NotStrictError as error:
+        return LiveError(f"the answer of {url} to {method} is not strict JSON: {error}")
+    return _no_result(url, method)
 
 
 class Bounds:
@@ -147,7 +156,7 @@ class _Server:
             for text in _events(chunks) if streams else _body(chunks):
                 message = read_message(text)
                 if message is None:
-                    raise _no_result(self._url, outgoing.method)
+                    raise _unread(self._url, outgoing.method, text)
                 answered = result_of(outgoing, message)
                 if answered is not None:
                     return answered[0]

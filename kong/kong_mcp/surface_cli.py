@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from kong_mcp import review_command
+from kong_mcp.written import write_whole
 from mcp_core.pins.states import State
 from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
@@ -53,7 +54,14 @@ def _opened(address: str, settle: float) -> Iterator[Store]:
             yield store
         finally:
             store.close()
-    except (StoreError, UnknownItemError, review.SeveralWaitError, lockfile.LockError, ValueError) as error:
+    except (
+        StoreError,
+        UnknownItemError,
+        review.SeveralItemsError,
+        review.SeveralWaitError,
+        lockfile.LockError,
+        ValueError,
+    ) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -78,7 +86,7 @@ def surface() -> None:
 @surface.command("list")
 @_with_store
 @click.option("--server", help="Of this server only.")
-@click.option("--state", help="Only what is open, quarantined or rejected.")
+@click.option("--state", type=click.Choice(("open", "quarantined", "rejected")), help="Only what stands so.")
 @_json_option
 def list_items(store: Store, server: str | None, state: str | None, *, as_json: bool) -> None:
     """List all items with the version that was seen last."""
@@ -115,7 +123,7 @@ def _line(standing: Standing) -> str:
 @_json_option
 def show(store: Store, server: str, kind: str, name: str, digest: str | None, *, as_json: bool) -> None:
     """Show one version: content, findings, history. Instructions have no name."""
-    shown = review.show(store, ItemId(server, review.item_kind(kind), name), digest)
+    shown = review.show(store, review.item(store, server, kind, name), digest)
     if as_json:
         _print(shown)
         return
@@ -142,7 +150,7 @@ def show(store: Store, server: str, kind: str, name: str, digest: str | None, *,
 @_json_option
 def diff(store: Store, server: str, kind: str, name: str, digest: str | None, *, as_json: bool) -> None:
     """Compare the version that was seen last with the approved one. The exit status is 1 where they differ."""
-    found = review.diff(store, ItemId(server, review.item_kind(kind), name), digest)
+    found = review.diff(store, review.item(store, server, kind, name), digest)
     if as_json:
         _print(found.to_json())
     elif found.before is None:
@@ -174,13 +182,16 @@ def approve(
 ) -> None:
     """Approve a version of one item, all that waits, or what a lock file lists."""
     say = partial(_decide, store, State.APPROVED, reviewer, why)
+    if len(item) > 1 and (everything or lock_path is not None):
+        # A server may call a tool --all: whoever pastes its name approves one item, or nothing.
+        raise click.UsageError("give either one item, or --all or --lock FILE; a name that begins with - goes after --")
     if lock_path is not None:
         _approve_lock(store, lockfile.load(lock_path.read_text(encoding="utf-8")), say)
     elif everything:
         for seen in review.waiting(store, item[0] if item else None):
             say(seen.id, seen.digest)
     elif len(item) in (2, 3):
-        say(ItemId(item[0], review.item_kind(item[1]), "".join(item[2:])), digest)
+        say(review.item(store, item[0], item[1], "".join(item[2:])), digest)
     else:
         raise click.UsageError("give SERVER KIND NAME, or --all, or --lock FILE")
 
@@ -211,7 +222,7 @@ def _approve_lock(store: Store, file: dict[ItemId, lockfile.Locked], say: Callab
 @_as_option
 def reject(store: Store, server: str, kind: str, name: str, digest: str | None, reviewer: str, why: str) -> None:
     """Reject a version of one item: it stays hidden, and so does whatever it changes into."""
-    _decide(store, State.REJECTED, reviewer, why, ItemId(server, review.item_kind(kind), name), digest)
+    _decide(store, State.REJECTED, reviewer, why, review.item(store, server, kind, name), digest)
 
 
 def _decide(store: Store, state: State, reviewer: str, why: str, id_: ItemId, digest: str | None) -> None:
@@ -229,7 +240,7 @@ def lock(store: Store, file: Path, server: str | None, *, check: bool) -> None:
     """Write what servers offer now into a lock file, or compare it with one."""
     now = lockfile.of_store(store, server)
     if not check:
-        file.write_text(lockfile.dump(now), encoding="utf-8")
+        write_whole(file, lockfile.dump(now))
         click.echo(f"{file}: {len(now)} item(s)")
         return
     if not file.is_file():

@@ -58,12 +58,18 @@ def opened(address: str) -> Iterator[UsageStore]:
         raise click.ClickException(str(error)) from None
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def usage(context: click.Context) -> None:
+class _ShowUnlessNamed(click.Group):
+    """A group whose command is `show` where none is named: its options may follow the group's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command's name where it is left out."""
+        named = bool(args) and (not args[0].startswith("-") or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["show", *args])
+
+
+@click.group(cls=_ShowUnlessNamed)
+def usage() -> None:
     """Say who used what, how often and how well: `kong-mcp usage` alone is `kong-mcp usage show`."""
-    if context.invoked_subcommand is None:
-        show.main(args=[], prog_name="kong-mcp usage", standalone_mode=False)
 
 
 @usage.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from kong_mcp.causes import Causes, Findings
@@ -12,9 +13,12 @@ from kong_mcp.dev import DevGateway
 from kong_mcp.follow import Follower
 from kong_mcp.happenings import Happening, Told
 from kong_mcp.policies.source import Policies
+from kong_mcp.programs import Programs
 from kong_mcp.records import Called, Records
 
 MINUTE: Final = 60.0
+_LOGGED: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How logs write a moment."""
 _MOST_RECENT: Final = 100_000
 """Calls of a minute that are counted; the rate of more is said to be at least that."""
 
@@ -34,10 +38,13 @@ class Watching:
         review = f" --store {gateway.store}" if settings.pinned else ""
         groups = {consumer.name: consumer.groups for consumer in settings.consumers}
         self._sidecar = Follower(gateway.sidecar.log)
+        self._local = Follower(gateway.folder / "local.log")
         self._kong = Follower(gateway.records, renews=True)
         self._causes = Causes(findings, review)
+        self._programs = Programs()
         self._records = Records([server.name for server in settings.servers], policies, groups, review)
         self._clock = clock
+        self._began = datetime.now(UTC).strftime(_LOGGED)
         self._recent: deque[tuple[float, str]] = deque(maxlen=_MOST_RECENT)
         self.told = Told()
         self.calls: Counter[str] = Counter()
@@ -48,10 +55,13 @@ class Watching:
         return list(self.told.new(self._happened()))
 
     def _happened(self) -> Iterator[Happening]:
-        for logged in self._sidecar.new():
-            happening = self._causes.happening(logged)
-            if happening is not None:
-                yield happening
+        for log, reader in ((self._local, self._programs), (self._sidecar, self._causes)):
+            for logged in log.new():
+                if logged.get("event") == "look" and str(logged.get("timestamp")) < self._began:
+                    continue  # while the gateway starts, no server can be reached through it; it is looked at again
+                happening = reader.happening(logged)
+                if happening is not None:
+                    yield happening
         for record in self._kong.new():
             called = self._records.called(record)
             if called is not None:
@@ -71,6 +81,7 @@ class Watching:
 
     def close(self) -> None:
         """Let go of the files."""
+        self._local.close()
         self._sidecar.close()
         self._kong.close()
 

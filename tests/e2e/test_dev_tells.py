@@ -106,7 +106,7 @@ def test_what_the_scanner_finds_and_what_waits_is_told_with_the_command_to_revie
         found = dev.until("tool good is quarantined")[-1]
         assert "block: " in found
         assert "ignore all previous instructions" in found
-        assert "what to do: kong-mcp surface diff notes tool 'good' --store /tmp/" in found
+        assert "what to do: kong-mcp surface diff notes tool good --store /tmp/" in found
         dev.post(call("good"))
         assert "pins: it is not open; what to do: kong-mcp surface show" in dev.until("tools/call good")[-1]
 

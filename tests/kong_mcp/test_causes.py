@@ -79,6 +79,10 @@ def test_a_redirect_says_where_it_points_and_a_stream_has_no_method(log, reader)
         ("http://h/login?...", "give the URL"),
         ("/mcp/", "give the URL"),
         ("http://h/ x", "give the URL"),
+        ("http://h/$(id)", "give the URL"),
+        ("http://h/`id`", "give the URL"),
+        ("http://h/;id", "give the URL"),
+        ("http://h/], command: [id", "give the URL"),
         ("javascript:alert(1)", "give the URL"),
         ("", "give the URL"),
     ],
@@ -111,7 +115,7 @@ def test_a_server_that_finds_ever_new_causes_does_not_fill_the_terminal(log, rea
 
 
 SEEN = {"event": "surface seen", "server": "notes", "kind": "tools", "name": "'read\\x1b'", "digest": "d"}
-REVIEW = "what to do: kong-mcp surface diff notes tool 'read\\\\x1b' --store S, then approve or reject in place of diff"
+REVIEW = "what to do: kong-mcp surface diff notes tool 'read\\x1b' --store S, then approve or reject in place of diff"
 
 
 @pytest.mark.requirement("KNOW-006")

@@ -81,6 +81,11 @@ def told(records, tmp_path, one):
             "notes: answer withheld; tools/call; an answer to another question; what to do: the server's operator must look into what it sends",
         ),
         (
+            record(200, mcp_answer={"failed": "an event that is too large", "method": "tools/call"}),
+            Sort.TROUBLE,
+            "notes: answer withheld; tools/call; an event that is too large; what to do: raise max_event of mcp-answers, if the server is meant to send so much",
+        ),
+        (
             record(401),
             Sort.REFUSAL,
             "notes: refused by Kong; 401: no key that it knows; what to do: have the agent send its key in the header apikey; --consumer NAME=KEY says which there are",

@@ -111,3 +111,14 @@ def test_one_server_that_is_down_does_not_hide_the_others(tmp_path):
 def test_what_does_not_answer_is_named(url):
     with pytest.raises(LiveError, match=r"does not answer|is not a URL"):
         fetch_surface(url)
+
+
+@pytest.mark.requirement("SCAN-019")
+def test_an_answer_that_is_not_strict_json_says_what_is_wrong_with_it():
+    deep = {}
+    for _ in range(70):
+        deep = {"p": deep}
+    with legacy_server([GOOD | {"inputSchema": deep}]) as server:
+        result = scan(server.url)
+    assert "to tools/list is not strict JSON: nested deeper than 64" in result.stderr
+    assert result.exit_code == 2

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from kong_mcp.cli import main
 from mcp_core.pins.states import DEFAULT_RULES
-from mcp_core.scan import ItemKind, name_of
+from mcp_core.scan import ItemKind, escaped, name_of
 from mcp_sidecar.store.sightings import Sighting
 from mcp_sidecar.store.store import Store
 
@@ -108,6 +108,8 @@ def test_a_decision_is_about_one_version_and_needs_a_reason(desk):
     desk.see(TOOL | {"description": "Two."})
     assert "2 versions wait" in desk.run("surface", "approve", "notes", "tool", "read", "--why", "x", status=1)
     assert "--why" in desk.run("surface", "approve", "notes", "tool", "read", status=2)
+    assert "cannot write" in desk.run("surface", "lock", "/none/mcp.lock", status=1)
+    assert "is not one of 'open'" in desk.run("surface", "list", "--state", "opne", status=2)
     assert "was never seen" in desk.run("surface", "approve", "notes", "tool", "nix", "--why", "x", status=1)
     assert "SERVER KIND NAME" in desk.run("surface", "approve", "notes", "--why", "x", status=2)
     waiting = json.loads(desk.run("surface", "list", "--json"))[0]["versions"]
@@ -125,6 +127,39 @@ def test_everything_that_waits_is_approved_at_once_where_a_team_has_read_it(desk
     assert "other tool read" in waiting
     desk.run("surface", "approve", "--all", "--why", "read it too")
     assert desk.run("surface", "list", "--state", "quarantined") == "nothing is quarantined\n"
+
+
+@pytest.mark.requirement("REV-012")
+def test_a_tool_that_is_called_as_an_option_opens_nothing_else(desk):
+    desk.see(TOOL, TOOL | {"name": "--all"}, TOOL | {"name": "--lock=x"})
+    desk.see(CHANGED, CHANGED | {"name": "--all"}, CHANGED | {"name": "--lock=x"})
+    assert "goes after --" in desk.run("surface", "approve", "notes", "tool", "--all", "--why", "x", status=2)
+    approved = desk.run("surface", "approve", "--why", "x", "--", "notes", "tool", "--all").splitlines()
+    assert [line.split()[:4] for line in approved] == [["approved:", "notes", "tool", "--all"]]
+    assert len(desk.run("surface", "list", "--state", "quarantined").splitlines()) == 2
+
+
+@pytest.mark.requirement("REV-013")
+@pytest.mark.parametrize("name", ["gr\u00fc\u00dfe", "a\nb", "\U0001f600", "back\\slash"])
+def test_an_item_is_found_by_its_name_as_it_is_shown(desk, name):
+    desk.see(TOOL | {"name": name})
+    desk.see(CHANGED | {"name": name})
+    shown = escaped(name)
+    assert "quarantined" in desk.run("surface", "show", "notes", "tool", shown)
+    desk.run("surface", "diff", "notes", "tool", shown, status=1)
+    desk.run("surface", "approve", "notes", "tool", shown, "--why", "x")
+    desk.run("surface", "reject", "notes", "tool", name, "--why", "x")
+    assert desk.run("surface", "list").startswith("rejected")
+
+
+@pytest.mark.requirement("REV-013")
+def test_a_name_that_shows_two_items_decides_nothing(desk):
+    desk.see(TOOL, TOOL | {"name": "gr\u00fc"}, TOOL | {"name": "gr\\xfc"})
+    desk.see(CHANGED | {"name": "gr\u00fc"}, CHANGED | {"name": "gr\\xfc"})
+    told = desk.run("surface", "approve", "notes", "tool", "gr\\xfc", "--why", "x", status=1)
+    assert "2 tools of notes are shown as gr\\xfc: decide with `kong-mcp surface review`" in told
+    desk.run("surface", "approve", "notes", "tool", "gr\u00fc", "--why", "x")
+    assert len(desk.run("surface", "list", "--state", "quarantined").splitlines()) == 1
 
 
 @pytest.mark.requirement("REV-005")

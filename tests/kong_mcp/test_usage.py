@@ -106,6 +106,20 @@ def test_what_cannot_be_asked_says_what_can(run, arguments, says):
     assert says in run(*arguments, status=2)
 
 
+@pytest.mark.requirement("USE-001")
+@pytest.mark.parametrize("arguments", [(), ("--format", "csv"), ("--since", "24h", "--by", "server")])
+def test_options_may_follow_usage_alone(run, arguments):
+    assert run(*arguments) == run("show", *arguments)
+
+
+def test_usage_alone_says_its_store_and_its_help(tmp_path):
+    path = str(tmp_path / "store.db")
+    UsageStore(path, migrate=True).close()
+    done = CliRunner().invoke(main, ["usage", "--store", path])
+    assert (done.exit_code, done.output) == (0, "nothing was counted\n")
+    assert "Commands:" in CliRunner().invoke(main, ["usage", "--help"]).output
+
+
 def test_without_a_store_it_says_what_to_do(tmp_path):
     done = CliRunner().invoke(main, ["usage", "show", "--store", str(tmp_path / "none.db")])
     assert (done.exit_code, "start the sidecar with MCP_SIDECAR_STORE" in done.output) == (1, True)

@@ -17,6 +17,7 @@ from kong_mcp.declare.model import TAG_PATTERN
 from kong_mcp.declare.records import record_of
 from kong_mcp.declare.render import SERVERS_TAG, TAG, SharedError, assemble, shared_files
 from kong_mcp.declare.server_cli import good, paths_argument
+from kong_mcp.written import write_whole
 from mcp_core.servers import write_servers
 
 _DECK: Final = "deck"
@@ -113,13 +114,13 @@ def render(paths: tuple[Path, ...], out: Path | None, servers_out: Path | None, 
         listed = write_servers(
             record_of(server_file) for server_file in read_folder(list(paths)).servers if not server_file.server.virtual
         )
-        _compare(servers_out, listed, paths, "--servers-out") if check else _write(servers_out, listed)
+        _compare(servers_out, listed, paths, "--servers-out") if check else write_whole(servers_out, listed)
     if check:
         return
     if out is None:
         click.echo(text, nl=False)
     else:
-        _write(out, text)
+        write_whole(out, text)
 
 
 def _compare(out: Path, text: str, paths: tuple[Path, ...], option: str) -> None:
@@ -149,16 +150,6 @@ def _render(
     except SharedError as error:
         raise click.ClickException(str(error)) from None
     return state_text(state)
-
-
-def _write(out: Path, text: str) -> None:
-    """Replace a file whole, so that nobody who reads it meanwhile gets half of it."""
-    scratch = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(out)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {out}: {error.strerror}") from None
 
 
 @deck.command()

@@ -28,9 +28,25 @@ def variables(text: str) -> list[str]:
 
 
 def yaml_text(value: Any) -> str:
-    """Return any value as YAML in block style."""
+    """Return any value as YAML in block style.
+
+    Letters stand as they are, unless a character is among them that does not print: servers choose names, and no
+    terminal and no review shall obey one. Then everything but ASCII is escaped.
+    """
+    text = _dumped(value, as_written=True)
+    return text if all(line.isprintable() for line in text.split("\n")) else _dumped(value, as_written=False)
+
+
+def _dumped(value: Any, *, as_written: bool) -> str:
     return str(
-        yaml.dump(value, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=_WIDE, default_flow_style=False)
+        yaml.dump(
+            value,
+            Dumper=PlainDumper,
+            sort_keys=False,
+            allow_unicode=as_written,
+            width=_WIDE,
+            default_flow_style=False,
+        )
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from kong_mcp.policies.asking import Wanted, decided
 from kong_mcp.policies.source import ServerPolicy
 from kong_mcp.policies.surfaces import RULED_BY, KnownSurfaces
+from kong_mcp.surface_words import surface_command
 from mcp_core.decide import Admitted, Decision
 from mcp_core.methods import METHODS, SKILL_METHODS, URI_KINDS, Kind
 from mcp_core.outcome import Reject, RejectKind
@@ -143,7 +144,7 @@ def refusal_of(decision: Decision) -> Reject | None:
 
 def shown(text: str) -> str:
     """Return a name or glob as a sentence has it: in quotes, escaped, and cut."""
-    fit = escaped(text)
+    fit = escaped(text).replace('"', '\\"')
     return f'"{fit}"' if len(fit) <= _SHOWN else f'"{fit[:_SHOWN]}..."'
 
 
@@ -244,10 +245,9 @@ def _changes(
 ) -> Iterator[Change]:
     """Say what leads to the other verdict of the policy; what pins hold back is for `kong-mcp surface approve`."""
     if refusal is not None and refusal.kind is RejectKind.APPROVAL:
-        named = "" if asked.kind is None else f" {_WORDS[asked.kind]} {shown(str(asked.name))}"
-        yield Change(
-            f"have it listed once through the gateway, then kong-mcp surface approve {server}{named} --why ..."
-        )
+        kind = "" if asked.kind is None else _WORDS[asked.kind]
+        approve = surface_command("approve", server, kind, str(asked.name or ""), " --why ...")
+        yield Change(f"have it listed once through the gateway, then {approve}")
     elif ruling is None or asked.kind is None or asked.name is None:
         if refusal is not None and asked.method in SKILL_METHODS:
             yield Change('add the skills that are meant to skills.allow, as "skill://NAME/*"')

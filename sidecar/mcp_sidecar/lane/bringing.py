@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 import aiohttp
 import anyio
@@ -22,9 +23,13 @@ from mcp_sidecar.lane.filtering import AnswerView, Filtered
 from mcp_sidecar.lane.lasting import may_stay
 from mcp_sidecar.lane.parts import Parts
 from mcp_sidecar.lane.streams import EventStream, behind, events
-from mcp_sidecar.upstream.answers import JSON_TYPE, STREAM_TYPE, AnswerHead, BodyShape, read_error, read_head
+from mcp_sidecar.upstream.answers import JSON_TYPE, NO_MCP, STREAM_TYPE, AnswerHead, BodyShape, read_error, read_head
 from mcp_sidecar.upstream.bodies import read, read_beginning, target, words
 from mcp_sidecar.upstream.encodings import EncodingError
+
+_TOO_LARGE: Final = (
+    "raise MCP_SIDECAR_MAX_ANSWER, and max_answer and max_event of mcp-answers, if the server is meant to send so much"
+)
 
 
 class Bringing:
@@ -86,7 +91,8 @@ class Bringing:
         if isinstance(session, Reject):
             return self._account.withhold(session, "session")
         if self._judge.question.asked and head.shape in (BodyShape.UNREAD, BodyShape.EMPTY) and head.status < 400:
-            return self._account.withhold(unreadable("an answer without content"), "empty")
+            why = unreadable("an answer without content, or without a Content-Type")
+            return self._account.withhold(why, "empty", {"do": NO_MCP})
         return await self._whole(replace(head, headers={**head.headers, **session}), response)
 
     def _session(self, head: AnswerHead) -> Mapping[str, str] | Reject:
@@ -112,9 +118,8 @@ class Bringing:
                 return self._replace(error, response, body or b"")
             return await self._json(head, error, replace(self._sight, judge=Judge(ANY_QUESTION)))
         if body is None:
-            return self._account.withhold(
-                unreadable("an answer that is larger than MCP_SIDECAR_MAX_ANSWER"), "too-large"
-            )
+            too_large = unreadable("an answer that is larger than MCP_SIDECAR_MAX_ANSWER")
+            return self._account.withhold(too_large, "too-large", {"do": _TOO_LARGE})
         return await self._json(head, body, self._sight)
 
     def _replace(self, head: AnswerHead, response: aiohttp.ClientResponse, body: bytes) -> Failed:
@@ -161,7 +166,8 @@ class Bringing:
                 async for event in told:
                     piece = event if isinstance(event, Reject) else await stream.judge(event)
                     if isinstance(piece, Reject):
-                        yield self._account.withhold(piece, "stream" if piece is event else "text")
+                        do = {"do": _TOO_LARGE} if stream.overflowed else None
+                        yield self._account.withhold(piece, "stream" if piece is event else "text", do)
                         return
                     if piece is None:
                         self._parts.metrics.refused.labels(self._target.server, "event-type").inc()

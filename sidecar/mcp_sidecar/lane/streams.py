@@ -25,7 +25,8 @@ _MESSAGE_TYPES: Final = frozenset({None, "", "message"})
 class EventStream:
     """Filters the events of one stream, in order.
 
-    `resumable` says whether the server gave the agent what it needs to come back for the rest.
+    `resumable` says whether the server gave the agent what it needs to come back for the rest, `overflowed` whether an
+    event was larger than is read.
     """
 
     def __init__(self, filter_: Filter, sight: AnswerView, *, max_event: int) -> None:
@@ -33,12 +34,14 @@ class EventStream:
         self._sight = sight
         self._decoder = Decoder(max_event)
         self.resumable = False
+        self.overflowed = False
 
     def decode(self, chunk: bytes) -> list[Event] | Reject:
         """Return the events that the next bytes complete, or why the stream must end here."""
         try:
             events = self._decoder.feed(chunk)
         except StreamTooLargeError as error:
+            self.overflowed = True
             return unreadable(str(error))
         return _without_repeated_comments(events)
 

@@ -15,6 +15,7 @@ from typing import Any
 from mcp_core.pins.canonical import field_digests
 from mcp_core.pins.states import OPEN, State, changed_fields
 from mcp_core.scan import ItemKind
+from mcp_core.scan.excerpt import escaped
 from mcp_core.scan.items import KIND_WORDS
 from mcp_sidecar.store.store import Store
 from mcp_sidecar.store.tables import Entry
@@ -23,6 +24,10 @@ from mcp_sidecar.store.values import ItemId, Seen, Standing, UnknownItemError
 
 class SeveralWaitError(LookupError):
     """A decision did not say which of several versions it is about; the message names them."""
+
+
+class SeveralItemsError(LookupError):
+    """A name stands for several items, as some are shown escaped; the message says so."""
 
 
 def iso(milliseconds: int) -> str:
@@ -145,3 +150,25 @@ def item_kind(word: str) -> ItemKind:
         if word in (kind.value, said):
             return kind
     raise UnknownItemError(f"{word[:40]!r} is no kind of item: write one of {', '.join(KIND_WORDS.values())}")
+
+
+def item(store: Store, server: str, kind: str, name: str) -> ItemId:
+    """Return the item that a person means by its name, or by its name as it is shown: escaped.
+
+    Raises:
+        UnknownItemError: `kind` is no kind of item. Whether there is such an item, who uses the result is told.
+        SeveralItemsError: another item's name is shown in the same characters.
+    """
+    of = item_kind(kind)
+    if name.isascii() and "\\" not in name:
+        return ItemId(server, of, name)
+    alike = [
+        standing.id
+        for standing in store.standings(server)
+        if standing.id.kind is of and name in (standing.id.name, escaped(standing.id.name))
+    ]
+    if len(alike) > 1:
+        raise SeveralItemsError(
+            f"{len(alike)} {of.value} of {server} are shown as {escaped(name)}: decide with `kong-mcp surface review`"
+        )
+    return alike[0] if alike else ItemId(server, of, name)

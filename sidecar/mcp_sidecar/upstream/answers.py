@@ -27,7 +27,7 @@ STREAM_TYPE: Final = BodyKind.STREAM.value
 _PASSED: Final = ("retry-after", "allow", methods.VERSION_HEADER)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _DO_NOT_ENCODE: Final = "have the server send what was asked for: no Content-Encoding"
-_NO_MCP: Final = "check this server's URL: what is there does not answer as an MCP endpoint does"
+NO_MCP: Final = "check this server's URL: what is there does not answer as an MCP endpoint does"
 _CLOSED: Final = (
     "see that deck/shared.yaml of this release is in Kong, that Kong and sidecar have the same KONG_MCP_KEYS and the "
     "same time, and that MCP_SIDECAR_INTERNAL_HOST is the host of the route mcp-internal"
@@ -88,7 +88,7 @@ def _with_shape(head: AnswerHead, fields: http.Headers) -> AnswerHead:
     kind = kind_of(said)
     if kind is None:
         why = "a Content-Type that is neither JSON nor an event stream, in UTF-8"
-        return _replaced(head, why, Reason.CONTENT_TYPE, _NO_MCP)
+        return _replaced(head, why, Reason.CONTENT_TYPE, NO_MCP)
     return replace(head, shape=BodyShape.STREAM if kind is BodyKind.STREAM else BodyShape.JSON)
 
 

@@ -251,7 +251,8 @@ class Talk:
 
     def _read(self, text: bytes) -> jsonrpc.Message:
         """Read one message as strictly as those for agents. What no agent would be shown is not read either."""
-        passed, message = filter_text(text, _EVERYTHING), read_message(text)
-        if isinstance(passed, Reject) or message is None:
+        passed = filter_text(text, _EVERYTHING)
+        message = None if isinstance(passed, Reject) else read_message(passed or text)
+        if message is None:
             raise TalkError("unreadable")
         return message

@@ -52,6 +52,14 @@ def test_what_nothing_speaks_for_and_what_no_glob_can_name_is_told():
     )
 
 
+def test_what_does_not_print_is_escaped_and_still_the_name():
+    lists = {"tools": [{"name": "send_m\u00e4il"}, {"name": "send_\u202email"}, {"name": "send_\u200bmail"}]}
+    done = run("-", given=json.dumps(lists))
+    assert done.stdout.isascii()
+    assert yaml.safe_load(done.stdout)["labels"][0]["tools"] == [one["name"] for one in lists["tools"]]
+    assert "m\u00e4il" in run("-", given=json.dumps({"tools": lists["tools"][:1]})).stdout
+
+
 def test_why_names_the_words():
     done = run("-", "--why", given=json.dumps(LISTS))
     assert "send_mail: external: mail, send; external: argument recipients" in done.stderr

@@ -155,7 +155,7 @@ def test_monitor_mode_and_pins_are_named_where_they_matter(run, tmp_path):
     status, said = run("--tool", "good", *given)
     assert status == 0
     assert said.startswith('refused: whoever no rule names may not see or use the tool "good" of files: pins hold the')
-    assert 'kong-mcp surface approve files tool "good"' in said
+    assert "kong-mcp surface approve files tool good --why" in said
     assert run("--tool", "read_a", *given)[1].startswith("allowed:")
     off = run("--tool", "read_b", *given, policy=POLICY)[1]
     assert off.startswith("allowed:")

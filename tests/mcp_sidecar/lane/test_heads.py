@@ -157,3 +157,21 @@ def test_a_refusal_with_an_endless_text_keeps_its_status(start, kong, words):
     guard = start(MCP_SIDECAR_MAX_ANSWER="2048")
     kong.answers(words.json_answer(b"x" * 5000, status="400 No"))
     assert (guard.ask().status, guard.ask().json["error"]["code"]) == (400, -32600)
+
+
+@pytest.mark.requirement("HEAD-003")
+def test_an_answer_past_a_limit_says_which_settings_raise_it(start, kong, words):
+    guard = start(MCP_SIDECAR_MAX_ANSWER="2048")
+    long = words.result("x" * 5000)
+    for sent in (words.json_answer(long), words.stream_answer(b"data: " + long + b"\n\n")):
+        kong.answers(sent)
+        assert "withheld" in guard.ask().json["error"]["message"]
+        line = told(guard, words, "answer withheld")
+        assert line["do"].startswith("raise MCP_SIDECAR_MAX_ANSWER, and max_answer and max_event of mcp-answers")
+
+
+@pytest.mark.requirement("HEAD-003")
+def test_an_answer_without_a_type_is_told_for_what_it_is(guard, kong, words):
+    kong.answers(words.json_answer(words.result("a")).replace(b"Content-Type: application/json\r\n", b""))
+    assert "without a Content-Type" in guard.ask().json["error"]["message"]
+    assert "check this server's URL" in told(guard, words, "answer withheld")["do"]

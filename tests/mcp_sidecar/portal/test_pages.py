@@ -219,6 +219,11 @@ async def test_hidden_and_look_alike_characters_are_shown_as_what_they_are(house
     assert "CYRILLIC SMALL LETTER IE" in page
     assert re.search(r'<span class="lookalike"[^>]*>\u0440\u0430\u0443\u0440\u0430l</span>', page)
     assert not re.search(r'<span class="lookalike"[^>]*>\u0433\u043e\u0434</span>', page), "an honest word of Russian"
+    house.stand.see("notes", {"name": "bid\u202ei\x1b[2J", "description": "x"})
+    await house.stand.catalog.refresh()
+    page = await text_of(await house.signed_in(), "/servers/notes/item", kind="tool", item="bid\u202ei\x1b[2J")
+    assert "<title>bidU+202EiU+001B[2J - MCP servers</title>" in page
+    assert not re.search("[\u202e\x1b]", page)
 
 
 @pytest.mark.anyio

@@ -209,6 +209,18 @@ def test_a_server_that_cannot_be_read_is_written_down_and_harms_nothing(kong, lo
     assert names(store) == set()
 
 
+@pytest.mark.requirement("LOOK-003")
+def test_an_item_that_no_agent_would_be_shown_hides_no_other_from_a_look(scripted, look, words):
+    deep = {"type": "object"}
+    for _ in range(40):
+        deep = {"type": "object", "properties": {"p": deep}}
+    server = scripted("legacy")
+    server.tools = [{"name": "read"}, {"name": "deep", "inputSchema": deep}, {"name": "write"}]
+    _, store = look()
+    words.until(lambda: store.servers().get("files", (0, ""))[1] == "seen")
+    assert names(store) == {"read", "write"}
+
+
 @pytest.mark.requirement("LOOK-004")
 def test_a_server_that_shows_callers_something_else_than_the_sidecar_is_noticed(scripted, look, words):
     server = scripted("modern")
