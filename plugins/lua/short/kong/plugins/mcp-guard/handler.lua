@@ -2,7 +2,8 @@
 -- Kong asks in several: an event, and then a call for all that the plugin reads or changes, each encoded and decoded here.
 -- This file stands in a folder of its own: Kong loads it, in place of what it makes of pluginserver_names itself, where
 -- lua_package_path names that folder. What it cannot carry takes Kong's own way. It decides nothing: a request goes on
--- only by a verdict that says so, and whatever else happens ends it. See spec/decisions/295.
+-- only by a verdict that says so, its own or that of the same call a moment ago (again.lua), and whatever else happens ends
+-- it. See spec/decisions/295.
 
 local again = require "kong.plugins.mcp-guard.again"
 local cjson = require "cjson.safe"
@@ -132,6 +133,7 @@ function Guard:access(conf)
   local values, kind = carried(headers)
   local content, plain, told = values[#values], nil, nil
   if kind == "b" and again.is_plain(headers, content) then
+    -- No value has a NUL in it: nginx takes none in a path or query, and cjson writes none.
     plain, told = again.without_length(headers), concat(values, "\0", 1, #values - 2)
     local question = again.question(conf, plain, told, content)
     if question then
