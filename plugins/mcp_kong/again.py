@@ -7,7 +7,8 @@ of its MAC. It is good as long as these are what stands there, and for a second 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from mcp_core import methods
@@ -29,8 +30,14 @@ _LEAST: Final = Limits(body=65536, depth=16, keys=65536, values=65536, id_length
 class Reuse:
     """What one guard says of its verdicts."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
-        """Look whether anything that the guard holds calls to is in their arguments, or good for one call alone."""
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Look whether anything that the guard holds calls to is in their arguments, or good for one call alone.
+
+        `clock` gives Unix time in seconds.
+        """
+        self._clock = clock
         guard = settings.guard
         one_by_one = settings.tokens, settings.server_tokens, settings.virtual, settings.pages
         of_arguments = guard.constraints, guard.param_headers
@@ -47,14 +54,11 @@ class Reuse:
         self._files = tuple((letter, file) for letter, file in files.items() if file is not None)
         self._most_age = settings.session_max_age - SECONDS
 
-    def word(self, admitted: Admitted, now: float) -> str | None:
-        """Return what a verdict that lets a call pass stands by, None where it is for this one alone.
-
-        `now` is Unix time in seconds.
-        """
+    def word(self, admitted: Admitted) -> str | None:
+        """Return what a verdict that lets a call pass stands by, None where it is for this one alone."""
         if self._never or admitted.method != methods.CALL or admitted.would_refuse or admitted.id is None:
             return None
-        if admitted.session is not None and admitted.session.opened + self._most_age < now:
+        if admitted.session is not None and admitted.session.opened + self._most_age < self._clock():
             return None
         signs = [(letter, file.sign) for letter, file in self._files]
         return None if None in (sign for _, sign in signs) else "".join(f"{letter}={sign};" for letter, sign in signs)

@@ -263,8 +263,8 @@ class Guard:
             self._record(asked, admitted)
         # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
         who = None if admitted.would_refuse else asked.principal.known or NOBODY
-        stands_by = cuts_of(settings.revoked, asked.principal.known, headers), self._reuse.word(admitted, time.time())
-        said = settings.questions.write(admitted.question, upstream, changes, who, *stands_by)
+        cuts = cuts_of(settings.revoked, asked.principal.known, headers)
+        said = settings.questions.write(admitted.question, upstream, changes, who, cuts, self._reuse.word(admitted))
         kong.ctx.shared.set(answers.SHARED, said)
 
     def _taken_off(self, asked: Incoming, admitted: Admitted | None = None) -> list[str]:
