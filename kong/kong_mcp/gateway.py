@@ -11,6 +11,7 @@ from typing import Final
 
 from kong_mcp.processes import Child
 from kong_mcp.share import lua_folder, plugins_folder, program, short_folder
+from mcp_kong.again import SWITCH
 from mcp_kong.asks import ASK_SOCKET_VARIABLE
 from mcp_kong.health_file import HEALTH_VARIABLE
 from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
@@ -28,6 +29,7 @@ VARIABLES: Final = (
     ASK_SOCKET_VARIABLE,
     REVOKED_VARIABLE,
     HEALTH_VARIABLE,
+    SWITCH,
 )
 """What the plugin server, which Kong starts here, finds in its environment."""
 BUFFERS: Final = {"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "4 32k"}

@@ -17,9 +17,18 @@ from mcp_core.formats import is_understood
 from mcp_core.seal import derive, is_signed
 
 _MAC_BYTES: Final = 32
+_MAGIC_BYTES: Final = 4
+_SIGN_BYTES: Final = 8
+ABSENT: Final = "-"
+"""The sign of a file that is not there."""
 
 Unpack = Callable[[bytes], Any]
 """Reads MessagePack. Raises ValueError on what is not."""
+
+
+def sign_of(file: bytes) -> str:
+    """Return what a file is told apart by from what stood there before: the first 8 bytes of its MAC, in hex."""
+    return file[_MAGIC_BYTES:][:_SIGN_BYTES].hex()
 
 
 class SealedFileError(ValueError):

@@ -86,17 +86,21 @@ class Questions:
         headers: Changes,
         who: Principal | None = None,
         cuts: Sequence[str] = (),
+        again: str | None = None,
     ) -> str:
         """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON.
 
         `who` is for the record that mcp-answers then writes; None where the guard has written one itself. `cuts` are
         the digests by any of which the call is cut off while it is open (auth.revoked.marks_of).
+        `again` is what the verdict stands by, where the short way may use it again (again.Reuse).
         """
         said = _common(upstream, question.era.value, question.version, self._kinds) + self._query
         if who is not None:
             said += self._server if who.name is None else f'{self._server},"principal":{quoted(who.name[:MOST_TEXT])}'
         if cuts:  # base64url, which needs no escapes
             said += ',"cuts":["' + '","'.join(cuts) + '"]'
+        if again is not None:  # letters, digits and signs, which need none either
+            said += f',"again":"{again}"'
         changes = ",".join(
             f"{quoted(name)}:{'false' if value is None else quoted(value)}" for name, value in headers.items()
         )

@@ -31,7 +31,7 @@ from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
 from mcp_core.terms import Terms
-from mcp_kong import answers, parts
+from mcp_kong import again, answers, parts
 from mcp_kong.acting import ActingCallers, Deputies, without_word
 from mcp_kong.asked import Incoming, WhoAsks
 from mcp_kong.pages import Pages
@@ -95,6 +95,7 @@ class Guard:
         self._principals = Principals(time.monotonic, one_route=one_route)
         acts = (self._settings.server, self._settings.deputies, self._settings.keys, self._settings.tokens)
         self._acting = None if self._settings.deputies is Deputies.NOBODY else ActingCallers(*acts)
+        self._reuse = again.Reuse(self._settings)
         self._pages = Pages(self._settings) if self._settings.pages else None
 
     def access(self, kong: Kong) -> None:
@@ -263,7 +264,7 @@ class Guard:
         # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
         who = None if admitted.would_refuse else asked.principal.known or NOBODY
         cuts = cuts_of(settings.revoked, asked.principal.known, headers)
-        said = settings.questions.write(admitted.question, upstream, changes, who, cuts)
+        said = settings.questions.write(admitted.question, upstream, changes, who, cuts, self._reuse.word(admitted))
         kong.ctx.shared.set(answers.SHARED, said)
 
     def _taken_off(self, asked: Incoming, admitted: Admitted | None = None) -> list[str]:

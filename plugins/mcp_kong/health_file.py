@@ -16,7 +16,7 @@ import msgspec
 from mcp_core.health import told
 from mcp_core.health.told import ClosedServer
 from mcp_core.outcome import Reject, RequestId
-from mcp_core.sealed_file import SealedFileError
+from mcp_core.sealed_file import ABSENT, SealedFileError, sign_of
 
 HEALTH_VARIABLE: Final = "KONG_MCP_HEALTH"
 """Environment variable with the path of the file that this node's sidecar writes."""
@@ -27,7 +27,10 @@ _log: Final = logging.getLogger("mcp_kong.health_file")
 
 
 class HealthFile:
-    """One file, looked at again when its inode, size or time has changed."""
+    """One file, looked at again when its inode, size or time has changed.
+
+    `sign` is that of what was read last, ABSENT where there is no file, None where it could not be read.
+    """
 
     def __init__(self, path: str, keys: Sequence[bytes], clock: Callable[[], float], wall: Callable[[], float]) -> None:
         """Take a monotonic clock and one of Unix time, both in seconds. Nothing is read yet."""
@@ -38,6 +41,7 @@ class HealthFile:
         self._looked = float("-inf")
         self._mark: tuple[int, int, int] | None = None
         self._closed: Mapping[str, ClosedServer] = {}
+        self.sign: str | None = None
 
     def refusal(self, server: str, http_method: str, id_: RequestId | None) -> Reject | None:
         """Return why a server is not asked now, or None where it may be. What ends a session may always go on."""
@@ -58,13 +62,15 @@ class HealthFile:
             mark = found.st_ino, found.st_size, found.st_mtime_ns
             if mark == self._mark:
                 return
-            self._mark, self._closed = mark, {}
-            self._closed = told.read_file(self._path.read_bytes(), self._keys, msgspec.msgpack.decode)
+            self._mark, self._closed, self.sign = mark, {}, None
+            data = self._path.read_bytes()
+            self._closed = told.read_file(data, self._keys, msgspec.msgpack.decode)
+            self.sign = sign_of(data)
         except FileNotFoundError:
             # Nothing is closed, or no breaker of this node's sidecar was ever open.
-            self._mark, self._closed = None, {}
+            self._mark, self._closed, self.sign = None, {}, ABSENT
         except (OSError, SealedFileError) as error:
-            self._closed = {}
+            self._closed, self.sign = {}, None
             why = error.strerror if isinstance(error, OSError) else error
             _log.warning("the file %s closes no server, as it cannot be read: %s", self._path, why)
 

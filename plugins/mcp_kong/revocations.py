@@ -48,6 +48,11 @@ class Revocations:
         known = self._file.value
         return known is None or known.cuts_session(token, self._wall())
 
+    @property
+    def sign(self) -> str | None:
+        """The sign of the file that is in force, None for none."""
+        return self._file.sign
+
     def look(self) -> None:
         """Read the file if it is another one."""
         self._file.look(CHECK_SECONDS)

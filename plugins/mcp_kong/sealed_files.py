@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from mcp_core.sealed_file import SealedFileError
+from mcp_core.sealed_file import SealedFileError, sign_of
 
 CHECK_SECONDS: Final = 0.25
 """How long a file is taken for unchanged: what something that was taken away may be late by."""
@@ -20,11 +20,15 @@ _T = TypeVar("_T")
 
 
 class SealedFile(Generic[_T]):
-    """One file, looked at again when its inode, size or time has changed. `value` is what it says, None for nothing."""
+    """One file, looked at again when its inode, size or time has changed. `value` is what it says, None for nothing.
+
+    `sign` is that of the file that it was read from (sealed_file.sign_of), None for none.
+    """
 
     def __init__(self, path: str, read: Callable[[bytes], _T], clock: Callable[[], float], what: str) -> None:
         """Take what reads its bytes or raises SealedFileError, and a clock in monotonic seconds. Reads nothing yet."""
         self.value: _T | None = None
+        self.sign: str | None = None
         self._path = Path(path)
         self._read = read
         self._clock = clock
@@ -44,10 +48,11 @@ class SealedFile(Generic[_T]):
             mark = found.st_ino, found.st_size, found.st_mtime_ns
             if mark == self._mark:
                 return False
-            self.value = self._read(self._path.read_bytes())
+            data = self._path.read_bytes()
+            self.value, self.sign = self._read(data), sign_of(data)
             self._mark, self._problem = mark, None
         except FileNotFoundError:
-            self.value = self._mark = None
+            self.value = self.sign = self._mark = None
             self._tell("there is no such file: is the sidecar running, and does it know the same path?")
         except OSError as error:
             self._tell(f"it cannot be read: {error.strerror}")

@@ -18,7 +18,7 @@ import msgspec
 from mcp_core.methods import Kind
 from mcp_core.pins.snapshot import Snapshot, read_file
 from mcp_core.reasons import Reason
-from mcp_core.sealed_file import SealedFileError
+from mcp_core.sealed_file import SealedFileError, sign_of
 
 SNAPSHOT_VARIABLE: Final = "KONG_MCP_SNAPSHOT"
 """Environment variable with the path of the file that this node's sidecar writes."""
@@ -32,7 +32,10 @@ _log: Final = logging.getLogger("mcp_kong.snapshots")
 
 
 class SnapshotFile:
-    """One file, looked at again when its inode, size or time has changed."""
+    """One file, looked at again when its inode, size or time has changed.
+
+    `sign` is that of the file that is in force (sealed_file.sign_of), None for none.
+    """
 
     def __init__(self, path: str, keys: Sequence[bytes], clock: Callable[[], float]) -> None:
         """Take a monotonic clock in seconds. Nothing is read yet."""
@@ -42,6 +45,7 @@ class SnapshotFile:
         self._looked = float("-inf")
         self._mark: tuple[int, int, int] | None = None
         self._snapshot: Snapshot | None = None
+        self.sign: str | None = None
         self._problem: str | None = None
 
     def refusal(self, server: str, kind: Kind, name: str, *, foreign: bool = False) -> Reason | None:
@@ -79,7 +83,7 @@ class SnapshotFile:
                 self._read(self._path.read_bytes())
                 self._mark = mark
         except FileNotFoundError:
-            self._snapshot = self._mark = None
+            self._snapshot = self._mark = self.sign = None
             self._tell("there is no such file")
         except OSError as error:
             self._tell(f"it cannot be read: {error.strerror}")
@@ -92,7 +96,7 @@ class SnapshotFile:
         except SealedFileError as error:
             self._tell(str(error))
             return
-        self._snapshot, self._problem = snapshot, None
+        self._snapshot, self.sign, self._problem = snapshot, sign_of(data), None
         _log.info("snapshot of generation %d read", snapshot.generation)
 
     def _tell(self, problem: str) -> None:

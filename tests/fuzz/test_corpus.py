@@ -50,6 +50,12 @@ def test_every_class_of_evasion_is_refused(path):
     assert not passes(path)
 
 
+@pytest.mark.requirement("FAST-010")
+@inputs(path for path in FILES if path.name[0] in "1234567" and path.parent.name == "again")
+def test_what_is_not_plain_or_not_the_same_is_asked_anew(path):
+    assert not passes(path)
+
+
 @pytest.mark.requirement("FUZZ-002")
 @inputs(path for path in FILES if path.name[0] in "1234567" and path.parent.name == "answer")
 def test_of_every_class_of_hostile_answer_nothing_hidden_passes(path):

@@ -25,7 +25,7 @@ def test_nobody_is_told_to_use_a_start_command():
 
 
 def test_the_helm_values_are_kong_conf_but_for_the_pod_s_own():
-    own = {"database", "nginx_http_client_body_buffer_size", "mcp_keys", "mcp_revoked"}
+    own = {"database", "nginx_http_client_body_buffer_size", "mcp_keys", "mcp_revoked", "mcp_snapshot", "mcp_health"}
     same = {name: value for name, value in VALUES["env"].items() if name not in own}
     assert {name: CONF.get(name) for name in same} == same
 

@@ -22,7 +22,7 @@ def test_it_starts_our_plugin_server_and_hands_the_keys_on(conf):
     assert conf["pluginserver_mcp_guard_socket"] in conf["pluginserver_mcp_guard_start_cmd"]
     assert conf["pluginserver_mcp_guard_query_cmd"].endswith("--dump mcp-guard")
     read = ("KONG_MCP_KEYS", "KONG_MCP_SNAPSHOT", "KONG_MCP_ISSUER_KEYS", "KONG_MCP_POLICIES")
-    read += ("KONG_MCP_ASK_SOCKET", "KONG_MCP_REVOKED", "KONG_MCP_HEALTH")
+    read += ("KONG_MCP_ASK_SOCKET", "KONG_MCP_REVOKED", "KONG_MCP_HEALTH", "KONG_MCP_REUSE")
     assert conf["nginx_main_env"] == "; env ".join(read)
 
 

@@ -59,7 +59,8 @@ return function(script, headers, body_file)
       close = function() seen.closed = (seen.closed or 0) + 1 end,
     }
   end
-  ngx = { socket = { tcp = socket }, var = {}, req = { get_body_file = function() return body_file end } }
+  ngx = { socket = { tcp = socket }, var = {}, now = os.time,
+    req = { get_body_file = function() return body_file end } }
   package.loaded["kong.runloop.plugin_servers"] = { load_plugin = function()
     return true, {
       PRIORITY = 940, server_def = { socket = "/s" }, access = function() seen.long = seen.long + 1 end,
@@ -71,6 +72,7 @@ return function(script, headers, body_file)
   package.loaded["lua_pack"] = {
     pack = pack, unpack = function(text) return 5, unpack_number(text) end,
   }
+  package.loaded["kong.plugins.mcp-guard.again"] = { is_plain = function() return false end }
   package.loaded["cjson.safe"] = { decode = decode, encode = encode, null = false }
   return seen
 end

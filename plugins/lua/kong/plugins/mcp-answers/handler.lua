@@ -17,7 +17,8 @@ local HEADERS_KEY, REQUEST_KEY = "mcp_request_1", "mcp_request_2"
 local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
-  token = true, server = true, principal = true, cuts = true, query = true }
+  token = true, server = true, principal = true, cuts = true, query = true,
+  again = true }
 local MAX_HEADERS = 100
 local MAX_TEXT = 1024
 local MAX_REST = 1048576

@@ -339,6 +339,23 @@ function _M.judge(question, text)
   return judge(question, scan, text)
 end
 
+-- Where the id of a request and the arguments in its params stand, { id = { from, to }, arguments = { from, to } }: of one
+-- JSON text without a key twice. nil where it has not both, in so many words.
+function _M.places(text)
+  local scan, found = new_scan(), {}
+  scan:feed(text)
+  if not scan:whole() then return nil end
+  for place = 1, scan.count do
+    local member = scan.members[place]
+    local key, outer = sub(text, member.key_from, member.key_to), member.of
+    if member.depth == 1 and key == "id" then found.id = { member.from, member.to } end
+    if member.depth == 2 and key == "arguments" and outer and sub(text, outer.key_from, outer.key_to) == "params" then
+      found.arguments = { member.from, member.to }
+    end
+  end
+  return found.id and found.arguments and found or nil
+end
+
 function _M.error(question, code, message, data)
   local id = question.id ~= nil and format('"id":%s,', json(question.id)) or ""
   data = data and next(data) and ',"data":' .. cjson.encode(data) or ""

@@ -2,8 +2,10 @@
 -- Kong asks in several: an event, and then a call for all that the plugin reads or changes, each encoded and decoded here.
 -- This file stands in a folder of its own: Kong loads it, in place of what it makes of pluginserver_names itself, where
 -- lua_package_path names that folder. What it cannot carry takes Kong's own way. It decides nothing: a request goes on
--- only by a verdict that says so, and whatever else happens ends it. See spec/decisions/295.
+-- only by a verdict that says so, its own or that of the same call a moment ago (again.lua), and whatever else happens ends
+-- it. See spec/decisions/295.
 
+local again = require "kong.plugins.mcp-guard.again"
 local cjson = require "cjson.safe"
 local lpack = require "lua_pack"
 local servers = require "kong.runloop.plugin_servers"
@@ -39,11 +41,11 @@ local function body()
   return "e", why or "no body can be read"
 end
 
--- Returns the names, and the values.
+-- Returns the values, of which the last two are the request's headers and its body, and what kind of body it is.
 local function carried(headers)
   local consumer, route = kong.client.get_consumer(), kong.router.get_route()
   local kind, content = body()
-  return NAMES[kind], {
+  return {
     kong.request.get_method(),
     kong.request.get_path(),
     kong.request.get_raw_query(),
@@ -53,7 +55,7 @@ local function carried(headers)
     cjson.encode { methods = route and route.methods },
     headers,
     content,
-  }
+  }, kind
 end
 
 -- Returns the verdict to the call of this number; or nil, why there is none, and whether the connection may have been closed
@@ -128,7 +130,18 @@ end
 function Guard:access(conf)
   local headers = kong.ctx.shared[HEADERS_KEY]
   if type(headers) ~= "string" then return external:access(conf) end -- without mcp-answers nothing is held to its question here
-  local names, values = carried(headers)
+  local values, kind = carried(headers)
+  local content, plain, told = values[#values], nil, nil
+  if kind == "b" and again.is_plain(headers, content) then
+    -- No value has a NUL in it: nginx takes none in a path or query, and cjson writes none.
+    plain, told = again.without_length(headers), concat(values, "\0", 1, #values - 2)
+    local question = again.question(conf, plain, told, content)
+    if question then
+      kong.ctx.shared.mcp_question = question
+      return
+    end
+  end
+  local names, asked_at = NAMES[kind], ngx.now()
   local callbacks = external.instance_callbacks
   local verdict, err
   for _ = 1, 2 do
@@ -142,6 +155,7 @@ function Guard:access(conf)
   if verdict.ask == "long" then return external:access(conf) end
   if verdict.ask ~= nil or not is_understood(verdict) then return refuse("a verdict that is not understood") end
   for _, step in ipairs(verdict["do"]) do STEPS[step[1]](unpack(step, 2)) end
+  if plain and not verdict.exit then again.keep(conf, plain, told, content, asked_at, verdict["do"]) end
   if verdict.exit then return kong.response.exit(verdict.exit[1], verdict.exit[2], verdict.exit[3]) end
 end
 

@@ -1,0 +1,238 @@
+-- A verdict used again: for the same caller, headers and message, but for the id and what a tool is called with, a second long.
+-- It opens nothing that the guard did not open a moment ago for a request that differs in nothing which it looks at: all that
+-- it was told is compared byte for byte, the id and the arguments are read by a grammar so small that every JSON reader reads
+-- them alike, and the guard says by which files a verdict stands. Whatever is not so is asked. See spec/decisions/374.
+
+local cjson = require "cjson.safe"
+local law = require "kong.plugins.mcp-answers.law"
+
+local ngx = ngx
+local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
+local io, os, ipairs, next, setmetatable = io, os, ipairs, next, setmetatable
+
+local SECONDS = 1 -- a verdict's life
+local LOOK = 0.02 -- seconds for which a file is taken for unchanged, as the guard does (mcp_kong.snapshots)
+local MOST, MOST_SHAPES, MOST_IDS = 500, 4, 64 -- callers and headers, messages of each, bytes of an id
+local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH = 65536, 8192, 4096, 8
+-- The files by which a verdict stands, and where in them the sign of what they hold is (mcp_core.sealed_file).
+local FILES = { s = "KONG_MCP_SNAPSHOT", r = "KONG_MCP_REVOKED", h = "KONG_MCP_HEALTH" }
+local MAGIC, SIGN = 4, 8
+
+local _M = {}
+
+-- The grammar. Each function takes the place where something begins, and returns the one behind it; nil where it is not
+-- plain: a number of 16 digits, an escape of a character, a key twice. Before, all of the body was seen to be plain ASCII.
+
+local function blanks(text, at)
+  while byte(text, at) == 32 do at = at + 1 end
+  return at
+end
+
+local ESCAPED = {}
+for c in ('"\\/bfnrt'):gmatch "." do ESCAPED[byte(c)] = true end
+
+local function text_at(text, at)
+  local from = at + 1
+  while true do
+    local quote = find(text, '"', from, true)
+    if not quote then return nil end
+    local slash = find(text, "\\", from, true)
+    if not slash or slash > quote then return quote + 1 end
+    if not ESCAPED[byte(text, slash + 1)] then return nil end
+    from = slash + 2
+  end
+end
+
+local function number_at(text, at)
+  local whole, stop = match(text, "^%-?(%d+)()", at)
+  if not whole or #whole > 15 or #whole > 1 and byte(whole) == 48 then return nil end
+  local part, last = match(text, "^%.(%d+)()", stop)
+  if part and #part > 15 then return nil end
+  return last or stop
+end
+
+local value_at
+
+local function list_at(text, at, depth)
+  at = blanks(text, at + 1)
+  if byte(text, at) == 93 then return at + 1 end
+  while true do
+    at = value_at(text, at, depth - 1)
+    at = at and blanks(text, at)
+    local c = at and byte(text, at)
+    if c == 93 then return at + 1 end
+    if c ~= 44 then return nil end
+    at = blanks(text, at + 1)
+  end
+end
+
+local function object_at(text, at, depth)
+  at = blanks(text, at + 1)
+  if byte(text, at) == 125 then return at + 1 end
+  local seen = {}
+  while true do
+    if byte(text, at) ~= 34 then return nil end
+    local stop = text_at(text, at)
+    local key = stop and sub(text, at + 1, stop - 2)
+    if not key or seen[key] or find(key, "\\", 1, true) then return nil end
+    seen[key] = true
+    at = blanks(text, stop)
+    if byte(text, at) ~= 58 then return nil end
+    at = value_at(text, blanks(text, at + 1), depth - 1)
+    at = at and blanks(text, at)
+    local c = at and byte(text, at)
+    if c == 125 then return at + 1 end
+    if c ~= 44 then return nil end
+    at = blanks(text, at + 1)
+  end
+end
+
+function value_at(text, at, depth)
+  local c = byte(text, at)
+  if c == 34 then return text_at(text, at) end
+  if c == 123 or c == 91 then
+    if depth < 1 then return nil end
+    return (c == 123 and object_at or list_at)(text, at, depth)
+  end
+  if c == 116 then return sub(text, at, at + 3) == "true" and at + 4 or nil end
+  if c == 102 then return sub(text, at, at + 4) == "false" and at + 5 or nil end
+  if c == 110 then return sub(text, at, at + 3) == "null" and at + 4 or nil end
+  return number_at(text, at)
+end
+
+local function id_at(text, at)
+  local stop
+  if byte(text, at) == 34 then
+    stop = text_at(text, at)
+    local slash = find(text, "\\", at, true)
+    if slash and stop and slash < stop then return nil end
+  else
+    stop = match(text, "^%-?[1-9]%d*()", at) or match(text, "^0()", at)
+    if stop and stop - at > 16 then return nil end
+  end
+  return stop and stop - at <= MOST_IDS and stop or nil
+end
+
+local function arguments_at(text, at)
+  return byte(text, at) == 123 and object_at(text, at, DEPTH) or nil
+end
+
+local HOLES = { id = id_at, arguments = arguments_at }
+
+-- A message that was decided over, as what stands around its holes: { text, name of the hole, text, name of the hole, text }.
+-- Its arguments are an object; where it has none, it is asked each time.
+function _M.shape(body)
+  local holes = law.places(body)
+  if not holes then return nil end
+  local first, second = holes.id, holes.arguments
+  local shape = { false, "id", false, "arguments", false }
+  if first[1] > second[1] then
+    first, second, shape[2], shape[4] = second, first, "arguments", "id"
+  end
+  if #body - (first[2] - first[1]) - (second[2] - second[1]) > MAX_SHAPE then return nil end
+  shape[1], shape[3], shape[5] = sub(body, 1, first[1] - 1), sub(body, first[2] + 1, second[1] - 1), sub(body, second[2] + 1)
+  return shape
+end
+
+-- The id of a message, as it is written, where it is the shape with something plain in each hole. A body is one JSON text if
+-- what was decided over is, as each of two values has another value in its place.
+function _M.id_of(shape, body)
+  local at, id = 1, nil
+  for place = 1, 5, 2 do
+    local text = shape[place]
+    if sub(body, at, at + #text - 1) ~= text then return nil end
+    at = at + #text
+    local hole = shape[place + 1]
+    if hole then
+      local stop = HOLES[hole](body, at)
+      if not stop then return nil end
+      if hole == "id" then id = sub(body, at, stop - 1) end
+      at = stop
+    end
+  end
+  return at == #body + 1 and id or nil
+end
+
+function _M.is_plain(headers, body)
+  return #headers <= MAX_HEADERS and #body <= MAX_BODY and not ngx.re.find(body, "[^ -~]", "jo")
+end
+
+-- What the guard's files are now. A verdict stands as long as they are what it was made by.
+
+local looked, signs, words = 0, {}, {}
+
+-- The sign of a file, "-" where there is none; nil where nobody here can tell.
+local function sign(letter)
+  local path = os.getenv(FILES[letter] or "")
+  if not path or path == "" then return nil end
+  local file, _, code = io.open(path, "rb")
+  if not file then return code == 2 and "-" or nil end
+  local head = file:read(MAGIC + SIGN)
+  file:close()
+  return head and #head == MAGIC + SIGN and gsub(sub(head, MAGIC + 1), ".", function(c) return ("%02x"):format(byte(c)) end) or nil
+end
+
+local function stands(word)
+  local now = ngx.now()
+  if now < looked or now - looked >= LOOK then looked, signs, words = now, {}, {} end
+  local known = words[word]
+  if known ~= nil then return known end
+  known = gsub(word, "%a=[^;]*;", "") == ""
+  for letter, said in word:gmatch "(%a)=([^;]*);" do
+    if signs[letter] == nil then signs[letter] = sign(letter) or false end
+    known = known and signs[letter] == said
+  end
+  words[word] = known
+  return known
+end
+
+-- What is kept: for each configuration of the guard, by the headers and by all else that it is told, messages and questions.
+
+local kept, count = setmetatable({}, { __mode = "k" }), 0
+
+-- But for how long the body is: whoever reads it counts.
+function _M.without_length(headers) return (gsub(headers, '("content%-length":)"%d+"', "%1", 1)) end
+
+-- Returns the question that the guard asked when it let the same pass a moment ago, with this message's id in it.
+function _M.question(conf, headers, told, body)
+  local known = kept[conf]
+  known = known and known[headers]
+  known = known and known[told]
+  local now = known and ngx.now()
+  for _, entry in ipairs(known or {}) do
+    local since = now - entry.at
+    local id = since >= 0 and since < SECONDS and stands(entry.word) and _M.id_of(entry.shape, body)
+    if id then return entry.before .. id .. "}" end
+  end
+end
+
+-- Keeps what a verdict let pass, asked at `at`: once it was seen twice, as most requests are like no other.
+function _M.keep(conf, headers, told, body, at, steps)
+  local step = #steps == 1 and steps[1]
+  if not step or step[1] ~= "kong.ctx.shared.set" or step[2] ~= "mcp_question" then return end
+  local said = step[3]
+  local question = cjson.decode(said)
+  local word = type(question) == "table" and question.again
+  if type(word) ~= "string" then return end
+  if count >= MOST then kept, count = setmetatable({}, { __mode = "k" }), 0 end
+  local known = kept[conf] or {}
+  kept[conf] = known
+  known[headers] = known[headers] or {}
+  local entries = known[headers][told]
+  if not entries then
+    known[headers][told], count = {}, count + 1
+    return
+  end
+  local shape = _M.shape(body)
+  local id = shape and _M.id_of(shape, body)
+  local before = id and sub(said, 1, -#id - 2)
+  if not before or before .. id .. "}" ~= said or sub(before, -5) ~= '"id":' then return end
+  for place = #entries, 1, -1 do -- the newest first, and each message once
+    local shape_there = entries[place].shape
+    if shape_there[1] == shape[1] and shape_there[3] == shape[3] and shape_there[5] == shape[5] then table.remove(entries, place) end
+  end
+  entries[MOST_SHAPES] = nil
+  table.insert(entries, 1, { shape = shape, word = word, before = before, at = at })
+end
+
+return _M

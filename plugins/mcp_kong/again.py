@@ -1,0 +1,64 @@
+"""Which verdicts the short way may use again, for a request that differs in nothing but its id and its arguments.
+
+The word stands in the question, and names the files by which the verdict stands: of each a letter and the first bytes
+of its MAC. It is good as long as these are what stands there, and for a second at most. See spec/decisions/374.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from mcp_core import methods
+from mcp_core.decide import Admitted
+from mcp_core.jsonrpc import Limits
+from mcp_kong.acting import Deputies
+
+if TYPE_CHECKING:
+    from mcp_kong.settings import Settings
+
+SWITCH: Final = "KONG_MCP_REUSE"
+"""Environment variable of the plugin server: `off` has every call asked."""
+SECONDS: Final = 1
+"""How long a verdict is used at most; as again.lua has it."""
+_LEAST: Final = Limits(body=65536, depth=16, keys=65536, values=65536, id_length=64, digits=32)
+"""What no message that again.lua takes can be over. Where less is allowed, the guard counts each time."""
+
+
+class Reuse:
+    """What one guard says of its verdicts."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Look whether anything that the guard holds calls to is in their arguments, or good for one call alone.
+
+        `clock` gives Unix time in seconds.
+        """
+        self._clock = clock
+        guard = settings.guard
+        one_by_one = settings.tokens, settings.server_tokens, settings.virtual, settings.pages
+        of_arguments = guard.constraints, guard.param_headers
+        small = any(getattr(guard.limits, name) < getattr(_LEAST, name) for name in ("body", "depth", "keys", "values"))
+        small = small or guard.limits.id_length < _LEAST.id_length or guard.limits.digits < _LEAST.digits
+        self._never = (
+            any(one_by_one)
+            or any(of_arguments)
+            or small
+            or settings.deputies is not Deputies.NOBODY
+            or environment.get(SWITCH, "").lower() == "off"
+        )
+        files = {"s": settings.snapshot, "r": settings.revoked, "h": settings.health}
+        self._files = tuple((letter, file) for letter, file in files.items() if file is not None)
+        self._most_age = settings.session_max_age - SECONDS
+
+    def word(self, admitted: Admitted) -> str | None:
+        """Return what a verdict that lets a call pass stands by, None where it is for this one alone."""
+        if self._never or admitted.method != methods.CALL or admitted.would_refuse or admitted.id is None:
+            return None
+        if admitted.session is not None and admitted.session.opened + self._most_age < self._clock():
+            return None
+        signs = [(letter, file.sign) for letter, file in self._files]
+        return None if None in (sign for _, sign in signs) else "".join(f"{letter}={sign};" for letter, sign in signs)
