@@ -164,3 +164,10 @@ def test_a_message_that_is_long_around_its_arguments_is_asked_each_time():
         hand.keep(long, question())
     assert hand.question(long) is None
     assert kept().question(BODY.replace(b'"x"', b'"%b"' % (b"x" * 60_000)))
+
+
+@pytest.mark.requirement("FAST-010")
+def test_arguments_of_many_values_are_asked_as_nginx_must_not_read_for_long():
+    hand = kept()
+    for values, found in ((255, True), (256, False), (20_000, False)):
+        assert (hand.question(BODY.replace(b'"x"', b"[%b]" % b",".join([b"1"] * values))) is not None) is found

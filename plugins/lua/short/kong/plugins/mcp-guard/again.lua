@@ -14,6 +14,7 @@ local SECONDS = 1 -- a verdict's life
 local LOOK = 0.02 -- seconds for which a file is taken for unchanged, as the guard does (mcp_kong.snapshots)
 local MOST, MOST_SHAPES, MOST_IDS = 500, 4, 64 -- callers and headers, messages of each, bytes of an id
 local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH = 65536, 8192, 4096, 8
+local MOST_VALUES = 256 -- in the arguments: what is read here keeps all else of this worker waiting
 -- The files by which a verdict stands, and where in them the sign of what they hold is (mcp_core.sealed_file).
 local FILES = { s = "KONG_MCP_SNAPSHOT", r = "KONG_MCP_REVOKED", h = "KONG_MCP_HEALTH" }
 local MAGIC, SIGN = 4, 8
@@ -31,12 +32,14 @@ end
 local ESCAPED = {}
 for c in ('"\\/bfnrt'):gmatch "." do ESCAPED[byte(c)] = true end
 
+local slash, left -- where the next backslash stands, looked for once and not once a text; how many values may come yet
+
 local function text_at(text, at)
-  local from = at + 1
+  local from, quote = at + 1, at
   while true do
-    local quote = find(text, '"', from, true)
+    if quote < from then quote = find(text, '"', from, true) end
     if not quote then return nil end
-    local slash = find(text, "\\", from, true)
+    if slash and slash < from then slash = find(text, "\\", from, true) end
     if not slash or slash > quote then return quote + 1 end
     if not ESCAPED[byte(text, slash + 1)] then return nil end
     from = slash + 2
@@ -89,6 +92,8 @@ end
 
 function value_at(text, at, depth)
   local c = byte(text, at)
+  left = left - 1
+  if left < 0 then return nil end
   if c == 34 then return text_at(text, at) end
   if c == 123 or c == 91 then
     if depth < 1 then return nil end
@@ -101,16 +106,12 @@ function value_at(text, at, depth)
 end
 
 local function id_at(text, at)
-  local stop
-  if byte(text, at) == 34 then
-    stop = text_at(text, at)
-    local slash = find(text, "\\", at, true)
-    if slash and stop and slash < stop then return nil end
-  else
-    stop = match(text, "^%-?[1-9]%d*()", at) or match(text, "^0()", at)
-    if stop and stop - at > 16 then return nil end
+  if byte(text, at) ~= 34 then
+    local digits, stop = match(text, "^%-?([1-9]%d*)()", at)
+    return digits and #digits <= 15 and stop or match(text, "^0()", at)
   end
-  return stop and stop - at <= MOST_IDS and stop or nil
+  local stop = text_at(text, at)
+  return stop and stop - at <= MOST_IDS and not find(sub(text, at, stop - 1), "\\", 1, true) and stop or nil
 end
 
 local function arguments_at(text, at)
@@ -138,6 +139,7 @@ end
 -- what was decided over is, as each of two values has another value in its place.
 function _M.id_of(shape, body)
   local at, id = 1, nil
+  slash, left = 0, MOST_VALUES
   for place = 1, 5, 2 do
     local text = shape[place]
     if sub(body, at, at + #text - 1) ~= text then return nil end
