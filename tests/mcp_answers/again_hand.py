@@ -35,8 +35,11 @@ class AgainHand:
             return found and found.start() + 1
 
         def decode(text):
-            value = json.loads(text)
-            return lua.table_from({k.encode(): v.encode() for k, v in value.items() if isinstance(v, str)})
+            try:
+                value = json.loads(text)
+            except ValueError:
+                return None
+            return lua.table_from({k.encode(): v.encode() if isinstance(v, str) else v for k, v in value.items()})
 
         lua.execute(KONG)(lambda: self.now, self.environment.get, finds, decode)
         loaded = lua.globals()[b"package"][b"loaded"]
@@ -61,8 +64,11 @@ class AgainHand:
         self.module[b"keep"](self._configuration, headers, told, body, at, steps)
 
     def question(self, body, headers=b"{}", told=b"", configuration=None):
-        """Return the question that is used again, or None."""
-        return self.module[b"question"](configuration or self._configuration, headers, told, body)
+        """Return the question that is used again, as JSON has it, or None."""
+        found = self.module[b"question"](configuration or self._configuration, headers, told, body)
+        if found is None:
+            return None
+        return {name.decode(): one.decode() if isinstance(one, bytes) else one for name, one in found.items()}
 
     def another(self):
         """Return another configuration."""

@@ -8,7 +8,7 @@ local law = require "kong.plugins.mcp-answers.law"
 
 local ngx = ngx
 local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
-local io, os, ipairs, next, setmetatable = io, os, ipairs, next, setmetatable
+local io, os, ipairs, pairs, setmetatable, tonumber, type = io, os, ipairs, pairs, setmetatable, tonumber, type
 
 local SECONDS = 1 -- a verdict's life
 local LOOK = 0.02 -- seconds for which a file is taken for unchanged, as the guard does (mcp_kong.snapshots)
@@ -192,10 +192,15 @@ end
 
 local kept, count = setmetatable({}, { __mode = "k" }), 0
 
--- But for how long the body is: whoever reads it counts.
-function _M.without_length(headers) return (gsub(headers, '("content%-length":)"%d+"', "%1", 1)) end
+-- The question of a verdict, with the id of another message, as it is written: plain text, or a number.
+local function with_id(question, id)
+  local asked = {}
+  for name, value in pairs(question) do asked[name] = value end
+  asked.id = byte(id) == 34 and sub(id, 2, -2) or tonumber(id)
+  return asked
+end
 
--- Returns the question that the guard asked when it let the same pass a moment ago, with this message's id in it.
+-- Returns the question, decoded, that the guard asked when it let the same pass a moment ago, with this message's id in it.
 function _M.question(conf, headers, told, body)
   local known = kept[conf]
   known = known and known[headers]
@@ -204,7 +209,7 @@ function _M.question(conf, headers, told, body)
   for _, entry in ipairs(known or {}) do
     local since = now - entry.at
     local id = since >= 0 and since < SECONDS and stands(entry.word) and _M.id_of(entry.shape, body)
-    if id then return entry.before .. id .. "}" end
+    if id then return with_id(entry.question, id) end
   end
 end
 
@@ -212,10 +217,7 @@ end
 function _M.keep(conf, headers, told, body, at, steps)
   local step = #steps == 1 and steps[1]
   if not step or step[1] ~= "kong.ctx.shared.set" or step[2] ~= "mcp_question" then return end
-  local said = step[3]
-  local question = cjson.decode(said)
-  local word = type(question) == "table" and question.again
-  if type(word) ~= "string" then return end
+  if type(step[3]) ~= "string" or not find(step[3], '"again":', 1, true) then return end
   if count >= MOST then kept, count = setmetatable({}, { __mode = "k" }), 0 end
   local known = kept[conf] or {}
   kept[conf] = known
@@ -225,16 +227,15 @@ function _M.keep(conf, headers, told, body, at, steps)
     known[headers][told], count = {}, count + 1
     return
   end
-  local shape = _M.shape(body)
-  local id = shape and _M.id_of(shape, body)
-  local before = id and sub(said, 1, -#id - 2)
-  if not before or before .. id .. "}" ~= said or sub(before, -5) ~= '"id":' then return end
+  local question, shape = cjson.decode(step[3]), _M.shape(body)
+  local word, id = type(question) == "table" and question.again, shape and _M.id_of(shape, body)
+  if type(word) ~= "string" or not id or with_id(question, id).id ~= question.id then return end
   for place = #entries, 1, -1 do -- the newest first, and each message once
     local shape_there = entries[place].shape
     if shape_there[1] == shape[1] and shape_there[3] == shape[3] and shape_there[5] == shape[5] then table.remove(entries, place) end
   end
   entries[MOST_SHAPES] = nil
-  table.insert(entries, 1, { shape = shape, word = word, before = before, at = at })
+  table.insert(entries, 1, { shape = shape, word = word, question = question, at = at })
 end
 
 return _M

@@ -15,6 +15,7 @@ local concat, unpack = table.concat, unpack
 
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
+local ALIKE_KEY = "mcp_request_3" -- the same, but for the length of the body: whoever reads that counts
 local REQUEST_KEY = "mcp_request_2" -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
@@ -41,10 +42,9 @@ local function body()
   return "e", why or "no body can be read"
 end
 
--- Returns the values, of which the last two are the request's headers and its body, and what kind of body it is.
-local function carried(headers)
+-- Returns the values, but for the last two: the request's headers and its body.
+local function carried()
   local consumer, route = kong.client.get_consumer(), kong.router.get_route()
-  local kind, content = body()
   return {
     kong.request.get_method(),
     kong.request.get_path(),
@@ -53,9 +53,7 @@ local function carried(headers)
     ngx.var.ssl_client_raw_cert or "",
     consumer and cjson.encode { id = consumer.id, username = consumer.username, tags = consumer.tags } or "null",
     cjson.encode { methods = route and route.methods },
-    headers,
-    content,
-  }, kind
+  }
 end
 
 -- Returns the verdict to the call of this number; or nil, why there is none, and whether the connection may have been closed
@@ -128,20 +126,20 @@ local function refuse(why)
 end
 
 function Guard:access(conf)
-  local headers = kong.ctx.shared[HEADERS_KEY]
-  if type(headers) ~= "string" then return external:access(conf) end -- without mcp-answers nothing is held to its question here
-  local values, kind = carried(headers)
-  local content, plain, told = values[#values], nil, nil
-  if kind == "b" and again.is_plain(headers, content) then
-    -- No value has a NUL in it: nginx takes none in a path or query, and cjson writes none.
-    plain, told = again.without_length(headers), concat(values, "\0", 1, #values - 2)
-    local question = again.question(conf, plain, told, content)
+  local values, kind, content = carried(), body()
+  local alike, told = kind == "b" and kong.ctx.shared[ALIKE_KEY], nil
+  if type(alike) == "string" and again.is_plain(alike, content) then
+    told = concat(values, "\0") -- no value has a NUL in it: nginx takes none in a path or query, and cjson writes none
+    local question = again.question(conf, alike, told, content)
     if question then
       kong.ctx.shared.mcp_question = question
       return
     end
   end
-  local names, asked_at = NAMES[kind], ngx.now()
+  local headers, asked_at = kong.ctx.shared[HEADERS_KEY], ngx.now()
+  if type(headers) ~= "string" then return external:access(conf) end -- without mcp-answers nothing is held to its question here
+  local names = NAMES[kind]
+  values[#values + 1], values[#values + 2] = headers, content
   local callbacks = external.instance_callbacks
   local verdict, err
   for _ = 1, 2 do
@@ -155,7 +153,7 @@ function Guard:access(conf)
   if verdict.ask == "long" then return external:access(conf) end
   if verdict.ask ~= nil or not is_understood(verdict) then return refuse("a verdict that is not understood") end
   for _, step in ipairs(verdict["do"]) do STEPS[step[1]](unpack(step, 2)) end
-  if plain and not verdict.exit then again.keep(conf, plain, told, content, asked_at, verdict["do"]) end
+  if told and not verdict.exit then again.keep(conf, alike, told, content, asked_at, verdict["do"]) end
   if verdict.exit then return kong.response.exit(verdict.exit[1], verdict.exit[2], verdict.exit[3]) end
 end
 
