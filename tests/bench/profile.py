@@ -26,15 +26,19 @@ from bench.short import ON_COMPILED
 from bench.stand import measure, start_server, start_stand
 from kong_mcp.gateway import VARIABLES
 from kong_mcp.share import lua_folder, short_folder
+from mcp_kong.again import SWITCH
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parent.parent / "docs" / "speed.svg"
 KEYED, GUARDED = "/keyed/instant", "/instant/mcp"
+ASKED = {SWITCH: "off"}
 CALLS = {
-    "key-auth alone": (True, KEYED),
-    "guarded, Kong's way": (False, GUARDED),
-    "guarded, short way": (True, GUARDED),
+    "key-auth alone": (True, {}, KEYED),
+    "guarded, Kong's way": (False, {}, GUARDED),
+    "guarded, short way": (True, {}, GUARDED),
+    "asked each time": (True, ASKED, GUARDED),
 }
+"""Name -> whether it is the short way, the plugin server's environment, and what is called."""
 ON_TWO = "the same, compiled"
 """The name of the last of CALLS on the compiled build."""
 SECONDS = 3 if "--quick" in sys.argv else 10
@@ -74,19 +78,23 @@ def run():
     """Return the microseconds of a call by kind, for each of CALLS."""
     with ExitStack() as stack:
         urls = {"instant": start_server(stack, "instant_server.py")}
+        kinds = (False, {}), (True, {}), (True, ASKED)
         stands = {
-            key: _stand(stack, urls, *key) for key in ((False, False), (False, True), (True, False), (True, True))
+            (short, len(more), looked): _stand(stack, urls, short, looked, more)
+            for short, more in kinds
+            for looked in (False, True)
         }
         found = {}
-        for name, (short, path) in CALLS.items():
-            plain, looked = _times(stands[short, False], path), _shares(stands[short, True], path)
+        for name, (short, more, path) in CALLS.items():
+            plain = _times(stands[short, len(more), False], path)
+            looked = _shares(stands[short, len(more), True], path)
             found[name] = {"nginx: kernel": plain["nginx"][1], "plugin server: kernel": plain["server"][1]}
             for process in ("nginx", "server"):
                 whole = sum(looked[process].values()) or 1
                 found[name] |= {kind: plain[process][0] * count / whole for kind, count in looked[process].items()}
         if COMPILED.is_dir():
             plain, whole = (
-                _times(_stand(stack, urls, short=True, looked=False, more=ON_COMPILED), GUARDED),
+                _times(_stand(stack, urls, short=True, looked=False, more=ASKED | ON_COMPILED), GUARDED),
                 looked["nginx"],
             )
             found[ON_TWO] = {kind: plain["nginx"][0] * count / whole.total() for kind, count in whole.items()}
@@ -100,7 +108,7 @@ def _stand(stack, urls, short, looked, more=None):
     environment = dict(more or {})
     if looked:
         folders = [HERE / "sampled", *([short_folder()] if short else []), lua_folder()]
-        environment = {
+        environment |= {
             "KONG_PLUGINS": "bundled,mcp-guard,mcp-internal,mcp-answers,bench-sampler",
             "KONG_LUA_PACKAGE_PATH": "".join(f"{one}/?.lua;" for one in folders) + ";",
             "PYTHONPATH": f"{HERE / 'sampled'}:{os.environ.get('PYTHONPATH', '')}",
