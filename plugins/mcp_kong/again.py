@@ -23,7 +23,7 @@ SWITCH: Final = "KONG_MCP_REUSE"
 """Environment variable of the plugin server: `off` has every call asked."""
 SECONDS: Final = 1
 """How long a verdict is used at most; as again.lua has it."""
-_LEAST: Final = Limits(body=65536, depth=16, keys=65536, values=65536, id_length=64, digits=32)
+_LEAST: Final = Limits(body=16384, depth=16, keys=16384, values=16384, id_length=64, digits=32)
 """What no message that again.lua takes can be over. Where less is allowed, the guard counts each time."""
 
 

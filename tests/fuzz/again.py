@@ -28,6 +28,13 @@ BASES = [
         b'{"method": "tools/call", "params": {"arguments": {}, "name": "okay"}, "jsonrpc": "2.0", "id": "x"}',
     ),
     (
+        LEGACY,
+        (
+            b'{"jsonrpc":"2.0","x":{"id":3,"params":{"arguments":{}}},"params":{"_meta":{"id":"\\u0061","arguments":{"id":2}},'
+            b'"arguments":{"arguments":{"id":1}},"name":"okay"},"id":5,"method":"tools/call"}'
+        ),
+    ),
+    (
         MODERN,
         b'{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"okay","arguments":{"t":"x"},"_meta":%b}}'
         % _META.encode(),

@@ -23,15 +23,18 @@ class AgainHand:
     Attributes:
         now: what its clock says, in seconds.
         environment: what os.getenv knows.
+        failing: whether no regular expression works.
     """
 
     def __init__(self):
-        self.now, self.environment = 1000.0, {}
+        self.now, self.environment, self.failing = 1000.0, {}, False
         self._lua = lua = LuaRuntime(encoding=None, unpack_returned_tuples=True)
 
         def finds(text, pattern, _options):
             assert pattern == b"[^ -~]"
             found = NOT_PLAIN.search(text)
+            if self.failing:
+                return None, None, b"pcre_exec() failed: -27"
             return found and found.start() + 1
 
         def decode(text):
@@ -63,8 +66,10 @@ class AgainHand:
         at = self.now if at is None else at
         self.module[b"keep"](self._configuration, headers, told, body, at, steps)
 
-    def question(self, body, headers=b"{}", told=b"", configuration=None):
-        """Return the question that is used again, as JSON has it, or None."""
+    def question(self, body, headers=b"{}", told=b"", configuration=None, *, plain=True):
+        """Return the question that is used again, as JSON has it, or None; `plain` looks first whether the body is."""
+        if plain and not self.module[b"is_plain"](headers, body):
+            return None
         found = self.module[b"question"](configuration or self._configuration, headers, told, body)
         if found is None:
             return None

@@ -46,7 +46,7 @@ def test_a_call_by_policy_alone_may_be_used_again():
     assert again(headers=HEADERS | ANNS_HEADERS, consumer=ANN) == ""
 
 
-LIMITS = {"body": 65535, "depth": 15, "keys": 65535, "values": 65535, "id_length": 63, "digits": 31}
+LIMITS = {"body": 16383, "depth": 15, "keys": 16383, "values": 16383, "id_length": 63, "digits": 31}
 
 
 @pytest.mark.parametrize(

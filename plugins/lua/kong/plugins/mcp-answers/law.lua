@@ -106,14 +106,14 @@ end
 function Scan:feed(piece)
   local n, i, base, objects = #piece, 1, self.at, self.objects
   local state, depth, text, escaped, failed = self.state, self.depth, self.text, self.escaped, self.failed
-  local slash = 0 -- where the next backslash stands: looked for once, not once a string
+  local slash, quote = 0, 0 -- where the next of each stands: looked for once, not once a string or an escape
   while i <= n and not failed do
     if escaped then
       escaped, i = false, i + 1
       -- Where one escape is, there are more: these are stepped over one by one, as each search has its price.
       while i < n and byte(piece, i) == 92 do i = i + 2 end
     elseif text then
-      local quote = find(piece, '"', i, true)
+      if quote and quote < i then quote = find(piece, '"', i, true) end
       if slash and slash < i then slash = find(piece, "\\", i, true) end
       if slash and (not quote or slash < quote) then
         escaped, i = true, slash + 1

@@ -8,12 +8,13 @@ local law = require "kong.plugins.mcp-answers.law"
 
 local ngx = ngx
 local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
+local insert, remove = table.insert, table.remove
 local io, os, ipairs, pairs, setmetatable, tonumber, type = io, os, ipairs, pairs, setmetatable, tonumber, type
 
 local SECONDS = 1 -- a verdict's life
 local LOOK = 0.02 -- seconds for which a file is taken for unchanged, as the guard does (mcp_kong.snapshots)
 local MOST, MOST_SHAPES, MOST_IDS = 500, 4, 64 -- callers and headers, messages of each, bytes of an id
-local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH = 65536, 8192, 4096, 8
+local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH = 16384, 8192, 4096, 8
 local MOST_VALUES = 256 -- in the arguments: what is read here keeps all else of this worker waiting
 -- The files by which a verdict stands, and where in them the sign of what they hold is (mcp_core.sealed_file).
 local FILES = { s = "KONG_MCP_SNAPSHOT", r = "KONG_MCP_REVOKED", h = "KONG_MCP_HEALTH" }
@@ -156,7 +157,9 @@ function _M.id_of(shape, body)
 end
 
 function _M.is_plain(headers, body)
-  return #headers <= MAX_HEADERS and #body <= MAX_BODY and not ngx.re.find(body, "[^ -~]", "jo")
+  if #headers > MAX_HEADERS or #body > MAX_BODY then return false end
+  local odd, _, err = ngx.re.find(body, "[^ -~]", "jo")
+  return not odd and not err
 end
 
 -- What the guard's files are now. A verdict stands as long as they are what it was made by.
@@ -189,8 +192,24 @@ local function stands(word)
 end
 
 -- What is kept: for each configuration of the guard, by the headers and by all else that it is told, messages and questions.
+-- What came in this second and in the one before: what is older is of no use, and what a clock that went back left neither.
 
-local kept, count = setmetatable({}, { __mode = "k" }), 0
+local function nothing() return setmetatable({}, { __mode = "k" }) end
+
+local kept, before, count, turned = nothing(), nothing(), 0, 0
+
+local function turn(now)
+  local since = now - turned
+  if since < 0 or since >= SECONDS then
+    kept, before, count, turned = nothing(), since >= 0 and since < 2 * SECONDS and kept or nothing(), 0, now
+  end
+end
+
+local function entries_in(where, conf, headers, told)
+  local known = where[conf]
+  known = known and known[headers]
+  return known and known[told]
+end
 
 -- The question of a verdict, with the id of another message, as it is written: plain text, or a number.
 local function with_id(question, id)
@@ -202,15 +221,27 @@ end
 
 -- Returns the question, decoded, that the guard asked when it let the same pass a moment ago, with this message's id in it.
 function _M.question(conf, headers, told, body)
-  local known = kept[conf]
-  known = known and known[headers]
-  known = known and known[told]
-  local now = known and ngx.now()
-  for _, entry in ipairs(known or {}) do
+  local now = ngx.now()
+  turn(now)
+  local entries = entries_in(kept, conf, headers, told) or entries_in(before, conf, headers, told)
+  for _, entry in ipairs(entries or {}) do
     local since = now - entry.at
     local id = since >= 0 and since < SECONDS and stands(entry.word) and _M.id_of(entry.shape, body)
     if id then return with_id(entry.question, id) end
   end
+end
+
+-- Returns the messages that are kept, and where there are none that there may be some: whatever is new is seen once before.
+local function seen_before(conf, headers, told)
+  local entries = entries_in(kept, conf, headers, told)
+  if entries then return entries end
+  if count >= MOST then kept, count = nothing(), 0 end
+  entries = entries_in(before, conf, headers, told)
+  local of_conf = kept[conf] or {}
+  kept[conf] = of_conf
+  of_conf[headers] = of_conf[headers] or {}
+  of_conf[headers][told], count = entries or {}, count + 1
+  return entries
 end
 
 -- Keeps what a verdict let pass, asked at `at`: once it was seen twice, as most requests are like no other.
@@ -218,24 +249,18 @@ function _M.keep(conf, headers, told, body, at, steps)
   local step = #steps == 1 and steps[1]
   if not step or step[1] ~= "kong.ctx.shared.set" or step[2] ~= "mcp_question" then return end
   if type(step[3]) ~= "string" or not find(step[3], '"again":', 1, true) then return end
-  if count >= MOST then kept, count = setmetatable({}, { __mode = "k" }), 0 end
-  local known = kept[conf] or {}
-  kept[conf] = known
-  known[headers] = known[headers] or {}
-  local entries = known[headers][told]
-  if not entries then
-    known[headers][told], count = {}, count + 1
-    return
-  end
+  turn(ngx.now())
+  local entries = seen_before(conf, headers, told)
+  if not entries then return end
   local question, shape = cjson.decode(step[3]), _M.shape(body)
   local word, id = type(question) == "table" and question.again, shape and _M.id_of(shape, body)
   if type(word) ~= "string" or not id or with_id(question, id).id ~= question.id then return end
   for place = #entries, 1, -1 do -- the newest first, and each message once
-    local shape_there = entries[place].shape
-    if shape_there[1] == shape[1] and shape_there[3] == shape[3] and shape_there[5] == shape[5] then table.remove(entries, place) end
+    local known = entries[place].shape
+    if known[1] == shape[1] and known[3] == shape[3] and known[5] == shape[5] then remove(entries, place) end
   end
   entries[MOST_SHAPES] = nil
-  table.insert(entries, 1, { shape = shape, word = word, question = question, at = at })
+  insert(entries, 1, { shape = shape, word = word, question = question, at = at })
 end
 
 return _M

@@ -129,7 +129,7 @@ function Guard:access(conf)
   local values, kind, content = carried(), body()
   local alike, told = kind == "b" and kong.ctx.shared[ALIKE_KEY], nil
   if type(alike) == "string" and again.is_plain(alike, content) then
-    told = concat(values, "\0") -- no value has a NUL in it: nginx takes none in a path or query, and cjson writes none
+    told = concat(values, "\0") -- of all these the path alone could have a NUL in it
     local question = again.question(conf, alike, told, content)
     if question then
       kong.ctx.shared.mcp_question = question
