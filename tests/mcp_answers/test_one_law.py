@@ -188,7 +188,9 @@ def test_no_event_that_a_client_takes_for_another_answer_passes(text, cut):
     asked = TEXTS["the answer"]["question"]
     data = text.encode()
     out, _ = LUA.stream(asked, [data])
-    assert LUA.stream(asked, [data[:cut], data[cut:]])[0] == out
+    pieces, _ = LUA.stream(asked, [data[:cut], data[cut:]])
+    # Comments in a row are one where they come together.
+    assert pieces.replace(b":\n\n", b"") == out.replace(b":\n\n", b"")
     answers = []
     for event in out.decode().split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
