@@ -25,6 +25,7 @@ SECONDS: Final = 1
 """How long a verdict is used at most; as again.lua has it."""
 _LEAST: Final = Limits(body=16384, depth=16, keys=16384, values=16384, id_length=64, digits=32)
 """What no message that again.lua takes can be over. Where less is allowed, the guard counts each time."""
+_COUNTED: Final = ("body", "depth", "keys", "values", "id_length", "digits")
 
 
 class Reuse:
@@ -41,8 +42,7 @@ class Reuse:
         guard = settings.guard
         one_by_one = settings.tokens, settings.server_tokens, settings.virtual, settings.pages
         of_arguments = guard.constraints, guard.param_headers
-        small = any(getattr(guard.limits, name) < getattr(_LEAST, name) for name in ("body", "depth", "keys", "values"))
-        small = small or guard.limits.id_length < _LEAST.id_length or guard.limits.digits < _LEAST.digits
+        small = any(getattr(guard.limits, name) < getattr(_LEAST, name) for name in _COUNTED)
         self._never = (
             any(one_by_one)
             or any(of_arguments)

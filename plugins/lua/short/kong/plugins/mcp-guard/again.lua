@@ -55,26 +55,32 @@ local function number_at(text, at)
   return last or stop
 end
 
+-- Behind a value that ends at `at`: the place where the next one begins; or that behind the bracket that ends all, and true.
+local function behind(text, at, closing)
+  at = blanks(text, at)
+  local c = byte(text, at)
+  if c == closing then return at + 1, true end
+  if c == 44 then return blanks(text, at + 1), false end
+end
+
 local value_at
 
 local function list_at(text, at, depth)
   at = blanks(text, at + 1)
   if byte(text, at) == 93 then return at + 1 end
-  while true do
+  local ended
+  repeat
     at = value_at(text, at, depth - 1)
-    at = at and blanks(text, at)
-    local c = at and byte(text, at)
-    if c == 93 then return at + 1 end
-    if c ~= 44 then return nil end
-    at = blanks(text, at + 1)
-  end
+    if at then at, ended = behind(text, at, 93) end
+  until ended or not at
+  return at
 end
 
 local function object_at(text, at, depth)
   at = blanks(text, at + 1)
   if byte(text, at) == 125 then return at + 1 end
-  local seen = {}
-  while true do
+  local seen, ended = {}, false
+  repeat
     if byte(text, at) ~= 34 then return nil end
     local stop = text_at(text, at)
     local key = stop and sub(text, at + 1, stop - 2)
@@ -83,12 +89,9 @@ local function object_at(text, at, depth)
     at = blanks(text, stop)
     if byte(text, at) ~= 58 then return nil end
     at = value_at(text, blanks(text, at + 1), depth - 1)
-    at = at and blanks(text, at)
-    local c = at and byte(text, at)
-    if c == 125 then return at + 1 end
-    if c ~= 44 then return nil end
-    at = blanks(text, at + 1)
-  end
+    if at then at, ended = behind(text, at, 125) end
+  until ended or not at
+  return at
 end
 
 function value_at(text, at, depth)
