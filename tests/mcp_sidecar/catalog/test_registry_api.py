@@ -344,7 +344,7 @@ def test_every_endpoint_answers_as_its_document_says(told, mode):
         if mode is GenerationMode.NEGATIVE and operation.path != SERVERS:
             continue  # every text is a name and a version
 
-        @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def run(case):
             asked.add(case.path)

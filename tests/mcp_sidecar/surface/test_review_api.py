@@ -209,7 +209,7 @@ def test_every_endpoint_answers_as_its_document_says(api, mode):
     for result in schemathesis.openapi.from_dict(document()).get_all_operations():
         operation = result.ok()
 
-        @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def run(case):
             asked.add(case.path)
