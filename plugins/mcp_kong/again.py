@@ -1,15 +1,19 @@
-"""Which verdicts the short way may use again, for a request that differs in nothing but its id and its arguments.
+"""Which verdicts may be used again, for a request that differs in nothing but its id and its arguments.
 
 The word stands in the question, and names the files by which the verdict stands: of each a letter and the first bytes
-of its MAC. It is good as long as these are what stands there, and for a second at most. See spec/decisions/374.
+of its MAC. It is good as long as these are what stands there, and for a second at most. See spec/decisions/374. In
+Kong's own way the guard hears that a verdict is used, and by which law it was made: see spec/decisions/377.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp_core import methods
 from mcp_core.decide import Admitted
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 SWITCH: Final = "KONG_MCP_REUSE"
 """Environment variable of the plugin server: `off` has every call asked."""
+_BORN: Final = secrets.token_bytes(16)
+"""Which plugin server this is: its workers are forked with it, and another one's verdicts are not used."""
 SECONDS: Final = 1
 """How long a verdict is used at most; as again.lua has it."""
 _LEAST: Final = Limits(body=16384, depth=16, keys=16384, values=16384, id_length=64, digits=32)
@@ -29,15 +35,25 @@ _COUNTED: Final = ("body", "depth", "keys", "values", "id_length", "digits")
 
 
 class Reuse:
-    """What one guard says of its verdicts."""
+    """What one guard says of its verdicts.
+
+    Attributes:
+        law: by what they are made: a text of this plugin server's for this configuration, and no other's.
+    """
 
     def __init__(
-        self, settings: Settings, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        config: Mapping[str, Any],
+        environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Look whether anything that the guard holds calls to is in their arguments, or good for one call alone.
 
-        `clock` gives Unix time in seconds.
+        `config` is what `settings` were read from; `clock` gives Unix time in seconds.
         """
+        written = json.dumps(config, sort_keys=True, default=repr).encode()
+        self.law = hashlib.blake2b(written, key=_BORN, digest_size=12).hexdigest()
         self._clock = clock
         guard = settings.guard
         one_by_one = settings.tokens, settings.server_tokens, settings.virtual, settings.pages

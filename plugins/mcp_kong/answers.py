@@ -26,8 +26,12 @@ FORMAT: Final = "1"
 """The format of the question that mcp-answers reads, and of what it gives."""
 HEADERS: Final = "mcp_request_1"
 """The key under which mcp-answers of 0.2 and before gives the request's headers, and so says that it is there."""
-REQUEST: Final = "mcp_request_2"
-"""The key under which it gives them, and behind a line feed the body, where that is ASCII and not large."""
+REQUEST: Final = "mcp_request_4"
+"""The key under which it gives them, and behind a line feed the body, where that is ASCII and not large; or, in Kong's
+own way, AGAIN and a law: the question that a guard of this law asked a moment ago stands for this request too."""
+DECIDED: Final = "mcp_request_2"
+"""The key under which it gives headers and body to whoever decides by itself, and takes back what it has used again."""
+AGAIN: Final = "again "
 SHARED: Final = "mcp_question"
 """The key of the question in the request's context."""
 
@@ -51,11 +55,20 @@ MAX_HEADERS: Final = 100
 """Headers of a request that are read; one with more is refused."""
 
 
-def read_request(kong: Kong, most: int) -> tuple[Headers, bytes | None, bool]:
-    """Return the request's headers, its body, None where that is to be asked for, and whether mcp-answers is there."""
+def read_request(kong: Kong, most: int, law: str) -> tuple[Headers, bytes | None, bool] | None:
+    """Return the request's headers, its body, None where that is to be asked for, and whether mcp-answers is there.
+
+    Returns None where the same request was let pass a moment ago by the same law (again.Reuse): mcp-answers has put the
+    question of then in place of another one, and nothing is left to do.
+    """
     said = kong.ctx.shared.get(REQUEST)
-    if not isinstance(said, str):
-        said = kong.ctx.shared.get(HEADERS)
+    if isinstance(said, str) and said.startswith(AGAIN):
+        if said == AGAIN + law:
+            return None
+        said = None
+    for key in (DECIDED, HEADERS):
+        if not isinstance(said, str):
+            said = kong.ctx.shared.get(key)
     if not isinstance(said, str):
         return kong.request.get_headers(most), None, False
     # No line feed stands in what cjson writes.
@@ -87,12 +100,13 @@ class Questions:
         who: Principal | None = None,
         cuts: Sequence[str] = (),
         again: str | None = None,
+        law: str = "",
     ) -> str:
         """Return what asks one thing, or nothing, of an upstream of Kong: an object in JSON.
 
         `who` is for the record that mcp-answers then writes; None where the guard has written one itself. `cuts` are
         the digests by any of which the call is cut off while it is open (auth.revoked.marks_of).
-        `again` is what the verdict stands by, where the short way may use it again (again.Reuse).
+        `again` is what the verdict stands by, where it may be used again, and `law` that of the guard (again.Reuse).
         """
         said = _common(upstream, question.era.value, question.version, self._kinds) + self._query
         if who is not None:
@@ -100,7 +114,7 @@ class Questions:
         if cuts:  # base64url, which needs no escapes
             said += ',"cuts":["' + '","'.join(cuts) + '"]'
         if again is not None:  # letters, digits and signs, which need none either
-            said += f',"again":"{again}"'
+            said += f',"again":"{again}","law":"{law}"'
         changes = ",".join(
             f"{quoted(name)}:{'false' if value is None else quoted(value)}" for name, value in headers.items()
         )

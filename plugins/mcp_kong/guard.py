@@ -1,7 +1,7 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
 The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
-that leaves what is to be done with it. Whatever is not admitted ends in response.exit, and whatever raises ends in the
+that leaves what is to be done with it, or the first alone where that was decided a moment ago. Whatever is not admitted ends in response.exit, and whatever raises ends in the
 plugin server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
 """
 
@@ -22,7 +22,7 @@ from mcp_core.auth import metadata, wanted
 from mcp_core.claims import Claims, Target
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
-from mcp_core.outcome import ACCEPTED, INVALID_REQUEST, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
+from mcp_core.outcome import ACCEPTED, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
 from mcp_core.passing import HIDDEN_HEADERS, Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY
@@ -49,24 +49,6 @@ _SHOWN: Final = 64
 _METADATA_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTEXT_SECONDS: Final = 30
 """How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
-
-REFUSAL: Final = (
-    503,
-    {"Content-Type": "application/json", "Retry-After": "1"},
-    Reject(
-        UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", Reason.FAILED
-    ).body(),
-)
-"""What the plugin server answers when the guard fails: (status, headers, body)."""
-
-UNREADABLE: Final = (
-    400,
-    {"Content-Type": "application/json"},
-    Reject(
-        INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", Reason.TEXT
-    ).body(),
-)
-"""What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
 def _is_about_tokens(kong: Kong, tokens: Tokens, http_method: str) -> bool:
@@ -95,7 +77,7 @@ class Guard:
         self._principals = Principals(time.monotonic, one_route=one_route)
         acts = (self._settings.server, self._settings.deputies, self._settings.keys, self._settings.tokens)
         self._acting = None if self._settings.deputies is Deputies.NOBODY else ActingCallers(*acts)
-        self._reuse = again.Reuse(self._settings)
+        self._reuse = again.Reuse(self._settings, config)
         self._pages = Pages(self._settings) if self._settings.pages else None
 
     def access(self, kong: Kong) -> None:
@@ -105,7 +87,10 @@ class Guard:
         tokens = settings.tokens if self._acting is None else None
         if tokens and _is_about_tokens(kong, tokens, http_method):
             return
-        headers, given, held = answers.read_request(kong, answers.MAX_HEADERS)
+        read = answers.read_request(kong, answers.MAX_HEADERS, self._reuse.law)
+        if read is None:  # what was decided a moment ago is done again
+            return
+        headers, given, held = read
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
@@ -264,7 +249,8 @@ class Guard:
         # Of all else mcp-answers writes the record: to tell Kong here would be one call more for each tools/call.
         who = None if admitted.would_refuse else asked.principal.known or NOBODY
         cuts = cuts_of(settings.revoked, asked.principal.known, headers)
-        said = settings.questions.write(admitted.question, upstream, changes, who, cuts, self._reuse.word(admitted))
+        word, law = self._reuse.word(admitted), self._reuse.law
+        said = settings.questions.write(admitted.question, upstream, changes, who, cuts, word, law)
         kong.ctx.shared.set(answers.SHARED, said)
 
     def _taken_off(self, asked: Incoming, admitted: Admitted | None = None) -> list[str]:

@@ -8,7 +8,7 @@ from mcp_core import headers as http
 from mcp_core import methods
 from mcp_core.decide import Admitted
 from mcp_core.methods import Era
-from mcp_core.outcome import INTERNAL_ERROR, UNAVAILABLE, Reject
+from mcp_core.outcome import INTERNAL_ERROR, INVALID_REQUEST, UNAVAILABLE, Reject
 from mcp_core.reasons import Reason
 from mcp_kong.pdk import Kong
 from mcp_kong.policies import POLICIES_VARIABLE
@@ -19,6 +19,24 @@ UNWRITTEN: Final = Reject(
     f"give plugin server and sidecar one folder, {POLICIES_VARIABLE}, that the plugin server may write.",
     Reason.POLICY_NOT_WRITTEN,
 )
+
+REFUSAL: Final = (
+    503,
+    {"Content-Type": "application/json", "Retry-After": "1"},
+    Reject(
+        UNAVAILABLE, "The gateway could not check this request, so it went no further. Try again.", Reason.FAILED
+    ).body(),
+)
+"""What the plugin server answers when the guard fails: (status, headers, body)."""
+
+UNREADABLE: Final = (
+    400,
+    {"Content-Type": "application/json"},
+    Reject(
+        INVALID_REQUEST, "Send headers, path and query as UTF-8: a part of this request is no text.", Reason.TEXT
+    ).body(),
+)
+"""What it answers where something that the agent sent is not UTF-8, which no part of the guard ever gets to see."""
 
 
 def body(kong: Kong, known: bytes | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""A real Kong by the short way uses a verdict again for the same call, and the server gets what it was called with."""
+"""A real Kong uses a verdict again for the same call, in both ways, and the server gets what it was called with."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ import pytest
 from e2e.harness import JSON_HEADERS, modern
 from e2e.test_beside_kong import AGENT, own_kong
 from e2e.test_short_way import SHORT
+from kong_mcp.share import lua_folder
 from servers.launch import replicas, wait_for
 
 pytestmark = [
@@ -20,8 +21,15 @@ pytestmark = [
 ]
 
 
+DECISIONS = b"kong.ctx.shared.set", b"kong.response.exit"
+"""What a guard says in Kong's own way when it has decided: it opens the upstream, or refuses."""
+
+
 class Counted:
-    """What stands between Kong and the plugin server, and counts the calls that are asked in one frame."""
+    """What stands between Kong and the plugin server, and counts what is decided.
+
+    By the short way that is each call in one frame; in Kong's own way each event in which the guard says something.
+    """
 
     def __init__(self, path, server):
         self.asked, self._server = 0, server
@@ -36,23 +44,24 @@ class Counted:
                 peer, _ = self._listening.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
+            threading.Thread(target=self._relay, args=(peer,), daemon=True).start()
+
+    def _relay(self, peer):
+        with peer, socket.socket(socket.AF_UNIX) as server:
             server.connect(str(self._server))
-            threading.Thread(target=self._pass, args=(server, peer), daemon=True).start()
-            threading.Thread(target=self._count, args=(peer, server), daemon=True).start()
+            back = threading.Thread(target=self._pass, args=(server, peer), daemon=True)
+            back.start()
+            self._pass(peer, server)
+            back.join()
 
-    def _count(self, peer, server):
-        with peer.makefile("rb") as stream:
-            while head := stream.read(4):
-                call = stream.read(struct.unpack("=I", head)[0])
-                self.asked += call.startswith(b"\0KW2")
-                server.sendall(head + call)
-        server.close()
-
-    def _pass(self, server, peer):
+    def _pass(self, source, to):
         try:
-            while data := server.recv(65536):
-                peer.sendall(data)
+            with source.makefile("rb") as stream:
+                while head := stream.read(4):
+                    frame = stream.read(struct.unpack("=I", head)[0])
+                    self.asked += frame.startswith(b"\0KW2") or frame in DECISIONS
+                    to.sendall(head + frame)
+            to.shutdown(socket.SHUT_WR)
         except OSError:
             return
 
@@ -66,10 +75,11 @@ def replica():
         yield one
 
 
-@pytest.fixture(scope="module")
-def counted(replica):
-    """A node, and what counts how often its plugin server is asked."""
-    with own_kong(replica, lua_package_path=SHORT) as node:
+@pytest.fixture(scope="module", params=["the short way", "Kong's way"])
+def counted(replica, request):
+    """A node that asks in this way, and what counts how often its plugin server decides."""
+    path = SHORT if request.param == "the short way" else f"{lua_folder()}/?.lua;;"
+    with own_kong(replica, lua_package_path=path) as node:
         real = node.folder / "real.sock"
         node.plugin_server.command[-1] = real
         node.start_plugin_server()
@@ -86,7 +96,7 @@ def client():
 
 
 def asks(counted, client, **request):
-    """Call once; return whether the plugin server was asked, and the answer."""
+    """Call once; return whether the plugin server had to decide, and the answer."""
     node, relay = counted
     before = relay.asked
     answer = client.post(node.url, **request)
@@ -94,7 +104,7 @@ def asks(counted, client, **request):
 
 
 def until_used_again(counted, client, **request):
-    """Call until the plugin server is not asked any more: a verdict lives for a second, and a machine may be slow."""
+    """Call until it need not decide any more: a verdict lives for a second, and a machine may be slow."""
     wait_for(lambda: asks(counted, client, **request)[0] == 0, lambda: "each call is asked")
 
 

@@ -47,7 +47,7 @@ class AgainHand:
         lua.execute(KONG)(lambda: self.now, self.environment.get, finds, decode)
         loaded = lua.globals()[b"package"][b"loaded"]
         loaded[b"kong.plugins.mcp-answers.law"] = lua.execute((LUA / "kong/plugins/mcp-answers/law.lua").read_bytes())
-        self.module = lua.execute((LUA / "short/kong/plugins/mcp-guard/again.lua").read_bytes())
+        self.module = lua.execute((LUA / "kong/plugins/mcp-answers/again.lua").read_bytes())
         self._configuration = lua.table_from({})
 
     def shape(self, body):
@@ -58,13 +58,10 @@ class AgainHand:
         """Return the id as it is written, where a message is plain and fits; else None."""
         return self.module[b"id_of"](shape, body) if self.module[b"is_plain"](b"", body) else None
 
-    def keep(self, body, question, headers=b"{}", told=b"", at=None, steps=None):
+    def keep(self, body, question, headers=b"{}", told=b"", at=None):
         """Offer what a verdict let pass."""
-        if steps is None:
-            steps = [[b"kong.ctx.shared.set", b"mcp_question", question]]
-        steps = self._lua.table_from([self._lua.table_from(step) for step in steps])
         at = self.now if at is None else at
-        self.module[b"keep"](self._configuration, headers, told, body, at, steps)
+        self.module[b"keep"](self._configuration, headers, told, body, at, question)
 
     def question(self, body, headers=b"{}", told=b"", configuration=None, *, plain=True):
         """Return the question that is used again, as JSON has it, or None; `plain` looks first whether the body is."""

@@ -48,8 +48,10 @@ def asked(said):
     seen = lua.execute(KONG)(said.encode())
     loaded = lua.globals()[b"package"][b"loaded"]
     loaded[b"cjson.safe"] = lua.table_from({b"decode": lambda text: table(json.loads(text))})
-    for name in (b"law", b"own", b"cuts", b"collector"):
-        loaded[b"kong.plugins.mcp-answers." + name] = lua.table_from({b"remember": lambda of: of})
+    for name in (b"asked", b"law", b"own", b"cuts", b"collector"):
+        loaded[b"kong.plugins.mcp-answers." + name] = lua.table_from(
+            {b"remember": lambda of: of, b"keep": lambda _said: None}
+        )
     answers = lua.execute(HANDLER.read_bytes())
     answers[b"access"](answers)
     return seen

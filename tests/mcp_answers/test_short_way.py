@@ -16,17 +16,13 @@ return function(script, headers, body_file)
   local seen = { did = {}, frames = {}, sockets = 0, starts = 0, long = 0 }
   local function doing(name) return function(...) seen.did[#seen.did + 1] = name return true end end
   local shared = setmetatable({}, {
-    __index = function(_, key) if key == "mcp_request_1" then return headers end end,
+    __index = function(_, key) if key == "mcp_request_1" or key == "mcp_request_3" then return headers end end,
     __newindex = function(_, key, value) seen.did[#seen.did + 1] = key .. "=" .. value end,
   })
   kong = {
     ctx = { shared = shared },
     log = { err = function(...) seen.problem = table.concat({...}) end, set_serialize_value = doing("log") },
-    client = { get_consumer = function() end, get_forwarded_ip = function() return "127.0.0.1" end },
-    router = { get_route = function() return { methods = { "POST" } } end },
     request = {
-      get_method = function() return "POST" end, get_path = function() return "/notes/mcp" end,
-      get_raw_query = function() return "" end,
       get_raw_body = function() if body_file then return nil, "in a file" end return "{}" end,
     },
     service = { set_upstream = doing("upstream"), request = { set_headers = doing("headers") } },
@@ -72,7 +68,13 @@ return function(script, headers, body_file)
   package.loaded["lua_pack"] = {
     pack = pack, unpack = function(text) return 5, unpack_number(text) end,
   }
-  package.loaded["kong.plugins.mcp-guard.again"] = { is_plain = function() return false end }
+  package.loaded["kong.plugins.mcp-answers.again"] = {
+    is_plain = function() return true end, question = function() end,
+    keep = function(_, _, _, _, _, said) seen.remembered = said or "nothing" end,
+  }
+  package.loaded["kong.plugins.mcp-answers.asked"] = {
+    told = function() return { "POST", "/notes/mcp", "", "127.0.0.1", "", "null", "null" } end, as_text = table.concat,
+  }
   package.loaded["cjson.safe"] = { decode = decode, encode = encode, null = false }
   return seen
 end
@@ -168,7 +170,7 @@ def test_what_the_frame_does_not_hold_and_all_without_mcp_answers_takes_kongs_ow
 def test_a_body_in_a_file_is_named():
     seen = run(Turn(verdict(do=OPENS)), body_file="/tmp/body-1")
     assert seen[b"frames"][1].endswith(struct.pack("=I", 11) + b"POST/notes/mcp127.0.0.1nullnull{}/tmp/body-1")
-    assert b"mcp_request_2\nf" in seen[b"frames"][1]
+    assert b"mcp_request_4\nf" in seen[b"frames"][1]
 
 
 def whole(text, size=None):
@@ -227,3 +229,19 @@ def test_a_connection_that_was_kept_too_long_costs_nobody_an_answer(first):
 def test_an_instance_that_is_unknown_is_started_once_more():
     seen = run(Turn(verdict(ask="start")), Turn(verdict(do=OPENS)))
     assert (did(seen)[-1], seen[b"starts"]) == (b"upstream", 2)
+
+
+@pytest.mark.requirement("FAST-010")
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        ([["kong.ctx.shared.set", "mcp_question", "Q"]], b"Q"),
+        (OPENS, b"nothing"),
+        ([["kong.log.set_serialize_value", "mcp_question", "Q"]], b"nothing"),
+        ([["kong.ctx.shared.set", "another", "Q"]], b"nothing"),
+        ([], b"nothing"),
+    ],
+    ids=str,
+)
+def test_a_verdict_that_does_more_than_ask_is_for_one_call(steps, kept):
+    assert run(Turn(verdict(do=steps)))[b"remembered"] == kept

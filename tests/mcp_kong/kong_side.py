@@ -117,7 +117,7 @@ class KongSide:
     @staticmethod
     def _shared(key: str, headers: dict[str, Any], body: bytes, *, whole: bool) -> str | None:
         """Give what mcp-answers does: headers, and with `whole` the body behind them."""
-        if key != "mcp_request_2":
+        if key != "mcp_request_4":
             return None
         return f"{json.dumps(headers)}\n{body.decode()}" if whole else json.dumps(headers)
 

@@ -20,6 +20,7 @@ from mcp_core.principal import NOBODY
 from mcp_core.question import Question
 from mcp_core.seal import Session
 from mcp_core.sealed_file import sign_of
+from mcp_kong import again as reuse
 from mcp_kong import sealed_files
 from mcp_kong.again import SWITCH, Reuse
 from mcp_kong.guard import Guard
@@ -83,7 +84,7 @@ def test_the_switch_has_every_call_asked(monkeypatch):
 
 def test_a_session_that_ends_within_the_second_is_asked_each_time():
     clock = Clock()
-    reuse = Reuse(Guard(CONFIG | {"session_max_age": 60})._settings, {}, clock)
+    reuse = Reuse(Guard(CONFIG | {"session_max_age": 60})._settings, {}, {}, clock)
     session = Session("notes", NOBODY, "s-1", "a-1", 1000)
     admitted = Admitted(
         *(Lane.CALL, Era.LEGACY, "2025-11-25", "tools/call", "open", 1, Question(Era.LEGACY, "2025-11-25"), session)
@@ -133,8 +134,8 @@ def test_what_stands_on_another_way_of_calling_is_never_used_again():
     settings = Guard(CONFIG)._settings
     for name in ("tokens", "server_tokens", "virtual", "pages"):
         changed = Changed(settings, **{name: object()})
-        assert Reuse(changed, {})._never is True
-    assert Reuse(settings, {})._never is False
+        assert Reuse(changed, {}, {})._never is True
+    assert Reuse(settings, {}, {})._never is False
 
 
 class Changed:
@@ -146,3 +147,17 @@ class Changed:
 
     def __getattr__(self, name):
         return getattr(self._settings, name)
+
+
+@pytest.mark.requirement("FAST-012")
+def test_a_law_is_of_one_plugin_server_and_one_configuration(monkeypatch):
+    settings = Guard(CONFIG)._settings
+
+    def law(config):
+        return Reuse(settings, config, {}).law
+
+    mine = law({"a": 1, "b": [2]})
+    assert mine == law({"b": [2], "a": 1})
+    assert mine != law({"a": 1, "b": [3]})
+    monkeypatch.setattr(reuse, "_BORN", b"another plugin server's")
+    assert mine != law({"a": 1, "b": [2]})

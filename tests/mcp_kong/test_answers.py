@@ -11,6 +11,7 @@ from kong_side import CONFIG, KEY, KongSide
 from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
 from mcp_core.question import Asked
+from mcp_kong import answers
 from mcp_kong.guard import Guard
 from mcp_kong.settings_error import SettingsError
 
@@ -98,3 +99,36 @@ def test_the_policy_says_what_servers_may_send():
 def test_what_servers_may_send_is_written_in_known_words(value):
     with pytest.raises(SettingsError, match=r"config\.server_messages"):
         Guard(CONFIG | {"server_messages": value})
+
+
+def given(said, *, config=None, guard=None, message=None):
+    """Run a guard to which mcp-answers says that, when it asks for the request."""
+    side = KongSide(json.dumps(message or call()).encode(), LEGACY)
+    whole = side.pdk.ctx.shared.get
+    side.pdk.ctx.shared.get = lambda key: said if key == answers.REQUEST else whole(answers.REQUEST)
+    (guard or Guard(CONFIG | (config or {}))).access(side.pdk)
+    return side
+
+
+@pytest.mark.requirement("FAST-012")
+def test_a_guard_leaves_alone_what_it_decided_a_moment_ago():
+    guard = Guard(CONFIG)
+    law = asked(call()).question["law"]
+    side = given(f"again {law}", guard=guard)
+    assert side.question is None
+    assert not {"ctx.shared.set", "response.exit", "service.set_upstream"} & set(side.names())
+
+
+@pytest.mark.requirement("FAST-012")
+@pytest.mark.parametrize("said", ["again ", "again 0"])
+def test_by_another_law_or_none_it_decides_itself(said):
+    assert given(said).question["upstream"] == "notes-replicas"
+    assert given(said, message=call(name="shut")).exit
+
+
+@pytest.mark.requirement("FAST-012")
+def test_a_law_is_that_of_a_configuration_and_the_same_for_all_who_have_it():
+    law = asked(call()).question["law"]
+    assert asked(call()).question["law"] == law
+    side = given(f"again {law}", config={"tools": {"allow": ["other"]}})
+    assert (side.question, bool(side.exit)) == (None, True)

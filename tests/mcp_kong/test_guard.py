@@ -13,7 +13,8 @@ from mcp_core.claims import ClaimSigner
 from mcp_core.principal import NOBODY, consumer
 from mcp_core.seal import Session, SessionSealer
 from mcp_kong.answers import MAX_HEADERS
-from mcp_kong.guard import REFUSAL, Guard
+from mcp_kong.guard import Guard
+from mcp_kong.parts import REFUSAL
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 META = {VERSION_KEY: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}

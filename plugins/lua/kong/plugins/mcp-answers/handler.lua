@@ -2,6 +2,7 @@
 -- It is meant to be configured globally: only then does Kong run `rewrite`, in which it announces itself to the guard.
 -- Where it is missing or of another release, nothing opens: see spec/decisions/100.
 
+local asked = require "kong.plugins.mcp-answers.asked"
 local cjson = require "cjson.safe"
 local collector = require "kong.plugins.mcp-answers.collector"
 local cuts = require "kong.plugins.mcp-answers.cuts"
@@ -13,13 +14,10 @@ local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, st
 local remember = law.remember
 
 local FORMAT = "1"
-local HEADERS_KEY, REQUEST_KEY, ALIKE_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_3"
-local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
   token = true, server = true, principal = true, cuts = true, query = true,
-  again = true }
-local MAX_HEADERS = 100
+  again = true, law = true }
 local MAX_TEXT = 1024
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
@@ -32,33 +30,12 @@ local PASSED = { connection = true, ["content-type"] = true, ["transfer-encoding
 -- After mcp-guard (940), which leaves the question in kong.ctx.shared: no client can write there.
 local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
--- The request's headers; with `alike` those of which requests that differ in their length alone have the same.
-local function headers_now(alike)
-  local headers = ngx.req.get_headers(MAX_HEADERS)
-  if alike and type(headers["content-length"]) == "string" then headers["content-length"] = "" end
-  return cjson.encode(headers)
-end
-
--- What the guard reads of the request's context: the request's headers as they are then, and behind a line feed its body, as
--- each thing that it asks Kong for has its price. A body that is not ASCII it asks for: a text of Kong's protocol is UTF-8.
--- With it this plugin announces itself, as nobody else can write there.
-local REQUEST = {
-  __index = function(_, key)
-    if key == HEADERS_KEY then return headers_now() end
-    if key == ALIKE_KEY then return headers_now(true) end
-    if key ~= REQUEST_KEY then return nil end
-    local body = kong.request.get_raw_body()
-    if type(body) ~= "string" or #body > MAX_BODY or find(body, "[\128-\255]") then return headers_now() end
-    return headers_now() .. "\n" .. body
-  end,
-}
-
 function Answers:init_worker()
   cuts.start()
 end
 
 function Answers:rewrite()
-  setmetatable(kong.ctx.shared, REQUEST)
+  setmetatable(kong.ctx.shared, asked.CONTEXT)
 end
 
 -- The server is asked at its service's own path, and for nothing else. Kong carries over the slash at the end of the
@@ -92,7 +69,7 @@ end
 function Answers:access()
   local said = kong.ctx.shared.mcp_question
   if said == nil then return end
-  local question = type(said) == "table" and said or cjson.decode(said) -- decoded is one that the short way uses again
+  local question = type(said) == "table" and said or cjson.decode(said) -- decoded is one that is used again
   if type(question) ~= "table" or question.format ~= FORMAT or not is_understood(question) then
     kong.log.err("a question that this mcp-answers does not take: it and mcp-guard must be of one release")
     return -- and the service stays closed
@@ -104,6 +81,7 @@ function Answers:access()
       "This server is not available: the gateway's operator must add its upstream to the configuration."),
       { ["Content-Type"] = "application/json" })
   end
+  if type(said) == "string" then asked.keep(said) end
   for name, value in pairs(question.headers) do
     if value then ngx.req.set_header(name, value) else ngx.req.clear_header(name) end
   end

@@ -5,7 +5,8 @@
 -- only by a verdict that says so, its own or that of the same call a moment ago (again.lua), and whatever else happens ends
 -- it. See spec/decisions/295.
 
-local again = require "kong.plugins.mcp-guard.again"
+local again = require "kong.plugins.mcp-answers.again"
+local asked = require "kong.plugins.mcp-answers.asked"
 local cjson = require "cjson.safe"
 local lpack = require "lua_pack"
 local servers = require "kong.runloop.plugin_servers"
@@ -16,7 +17,7 @@ local concat, unpack = table.concat, unpack
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
 local ALIKE_KEY = "mcp_request_3" -- the same, but for the length of the body: whoever reads that counts
-local REQUEST_KEY = "mcp_request_2" -- by it the plugin server asks for them; without a body behind them it asks for that too
+local REQUEST_KEY = "mcp_request_4" -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
 
@@ -25,7 +26,7 @@ assert(found, "the short way is another way to the plugin server: leave mcp-guar
 
 local Guard = { PRIORITY = external.PRIORITY, VERSION = "0.2.0" }
 
--- What the plugin reads of a request, in the order of `carried`, as kong_pluginserver.whole takes it: by name, as text (t) or
+-- What the plugin reads of a request, in the order of `asked.told`, as kong_pluginserver.whole takes it: by name, as text (t) or
 -- JSON (j), and last the body (b), the file that it is in (f), or why there is none (e).
 local MARK, SIZES = "\0KW2", "IIIIIIIII"
 local READS = concat({ PHASE, "t kong.request.get_method", "t kong.request.get_path", "t kong.request.get_raw_query",
@@ -40,20 +41,6 @@ local function body()
   local file = ngx.req.get_body_file()
   if file then return "f", file end
   return "e", why or "no body can be read"
-end
-
--- Returns the values, but for the last two: the request's headers and its body.
-local function carried()
-  local consumer, route = kong.client.get_consumer(), kong.router.get_route()
-  return {
-    kong.request.get_method(),
-    kong.request.get_path(),
-    kong.request.get_raw_query(),
-    kong.client.get_forwarded_ip() or "",
-    ngx.var.ssl_client_raw_cert or "",
-    consumer and cjson.encode { id = consumer.id, username = consumer.username, tags = consumer.tags } or "null",
-    cjson.encode { methods = route and route.methods },
-  }
 end
 
 -- Returns the verdict to the call of this number; or nil, why there is none, and whether the connection may have been closed
@@ -120,16 +107,22 @@ local function is_understood(verdict)
   return exit == nil or (type(exit) == "table" and type(exit[1]) == "number" and type(exit[2]) == "string" and type(exit[3]) == "table")
 end
 
+-- The question of a verdict that does nothing but ask it.
+local function question_of(steps)
+  local step = #steps == 1 and steps[1]
+  return step and step[1] == "kong.ctx.shared.set" and step[2] == "mcp_question" and step[3] or nil
+end
+
 local function refuse(why)
   kong.log.err("mcp-guard gave no verdict, so the request goes no further: ", why)
   return kong.response.error(500) -- as Kong answers where its own way ends so
 end
 
 function Guard:access(conf)
-  local values, kind, content = carried(), body()
+  local values, kind, content = asked.told(), body()
   local alike, told = kind == "b" and kong.ctx.shared[ALIKE_KEY], nil
   if type(alike) == "string" and again.is_plain(alike, content) then
-    told = concat(values, "\0") -- of all these the path alone could have a NUL in it
+    told = asked.as_text(values)
     local question = again.question(conf, alike, told, content)
     if question then
       kong.ctx.shared.mcp_question = question
@@ -153,7 +146,7 @@ function Guard:access(conf)
   if verdict.ask == "long" then return external:access(conf) end
   if verdict.ask ~= nil or not is_understood(verdict) then return refuse("a verdict that is not understood") end
   for _, step in ipairs(verdict["do"]) do STEPS[step[1]](unpack(step, 2)) end
-  if told and not verdict.exit then again.keep(conf, alike, told, content, asked_at, verdict["do"]) end
+  if told and not verdict.exit then again.keep(conf, alike, told, content, asked_at, question_of(verdict["do"])) end
   if verdict.exit then return kong.response.exit(verdict.exit[1], verdict.exit[2], verdict.exit[3]) end
 end
 

@@ -234,6 +234,12 @@ function _M.question(conf, headers, told, body)
   end
 end
 
+-- Whether a configuration has said a moment ago that a verdict of it may be used again.
+function _M.knows(conf)
+  turn(ngx.now())
+  return kept[conf] ~= nil or before[conf] ~= nil
+end
+
 -- Returns the messages that are kept, and where there are none that there may be some: whatever is new is seen once before.
 local function seen_before(conf, headers, told)
   local entries = entries_in(kept, conf, headers, told)
@@ -247,15 +253,18 @@ local function seen_before(conf, headers, told)
   return entries
 end
 
--- Keeps what a verdict let pass, asked at `at`: once it was seen twice, as most requests are like no other.
-function _M.keep(conf, headers, told, body, at, steps)
-  local step = #steps == 1 and steps[1]
-  if not step or step[1] ~= "kong.ctx.shared.set" or step[2] ~= "mcp_question" then return end
-  if type(step[3]) ~= "string" or not find(step[3], '"again":', 1, true) then return end
+-- Keeps what a verdict let pass, asked at `at` with the question `said`: once it was seen twice, as most requests are like no
+-- other. Without `headers` nobody has looked yet what the request was.
+function _M.keep(conf, headers, told, body, at, said)
+  if type(said) ~= "string" or not find(said, '"again":', 1, true) then return end
   turn(ngx.now())
+  if not headers then
+    kept[conf] = kept[conf] or {}
+    return
+  end
   local entries = seen_before(conf, headers, told)
   if not entries then return end
-  local question, shape = cjson.decode(step[3]), _M.shape(body)
+  local question, shape = cjson.decode(said), _M.shape(body)
   local word, id = type(question) == "table" and question.again, shape and _M.id_of(shape, body)
   if type(word) ~= "string" or not id or with_id(question, id).id ~= question.id then return end
   for place = #entries, 1, -1 do -- the newest first, and each message once
