@@ -1,8 +1,9 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
 The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
-that leaves what is to be done with it, or the first alone where that was decided a moment ago. Whatever is not admitted ends in response.exit, and whatever raises ends in the
-plugin server's refusal; the service behind the route has no targets of its own, so that silence refuses too.
+that leaves what is to be done with it, or the first alone where that was decided a moment ago. Whatever is not admitted
+ends in response.exit, and whatever raises ends in the plugin server's refusal; the service behind the route has no
+targets of its own, so that silence refuses too.
 """
 
 from __future__ import annotations
@@ -94,20 +95,32 @@ class Guard:
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
+        asked = self._asked(kong, http_method, headers, given)
+        if asked is not None:
+            self._go_on(asked, post_only=post_only, held=held)
+
+    def _asked(self, kong: Kong, http_method: str, headers: http.Headers, given: bytes | None) -> Incoming | None:
+        """Return a request whose caller and headers are in order, with its body; None for one that was refused."""
         # For whom the sidecar acts is signed with the body.
         given = given if self._acting is None else parts.body(kong, given)
         caller = self._caller(kong, headers, http_method, given)
         headers = headers if self._acting is None else without_word(headers)
         if isinstance(caller, Reject):
             self._refuse_caller(Incoming(kong, http_method, headers, b"", WhoAsks(lambda: NOBODY)), caller)
-            return
-        refusal = http.check(headers, origins=settings.guard.origins, hosts=self._hosts, most=answers.MAX_HEADERS)
+            return None
+        origins = self._settings.guard.origins
+        refusal = http.check(headers, origins=origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong, given) if refusal is None and http_method in ("POST", "DELETE") else b""
         asked = Incoming(kong, http_method, headers, body, caller)
         if refusal is not None:
             self._refuse(asked, refusal)
-            return
+            return None
+        return asked
+
+    def _go_on(self, asked: Incoming, *, post_only: bool, held: bool) -> None:
+        """Decide over what is asked, and carry the decision out."""
+        settings = self._settings
         # A route for POST alone serves the one path of the newer transports.
         messages = None if post_only else self._endpoint(asked)
         if isinstance(messages, Reject):
@@ -122,7 +135,7 @@ class Guard:
             else:
                 self._refuse(asked, decision)
             return
-        if settings.health and (unwell := settings.health.refusal(settings.server, http_method, decision.id)):
+        if settings.health and (unwell := settings.health.refusal(settings.server, asked.http_method, decision.id)):
             self._refuse(asked, unwell)
             return
         authorization = self._server_token(asked, decision.id)

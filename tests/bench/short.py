@@ -3,7 +3,7 @@
 All have a route with key-auth alone, and what is guarded is compared with that of the same Kong, round by round in
 turn, so that what the machine does meanwhile weighs on all alike. The server behind them costs nothing.
 
-One agent makes one call all the time here, so that by the short way nearly every verdict is used again (decision 374);
+One agent makes one call all the time, so that nearly every verdict is used again (decisions 374 and 377);
 "asked each time" is what calls cost of which none is like the one before.
 """
 
@@ -21,7 +21,13 @@ from mcp_kong.again import SWITCH
 
 KEYED, GUARDED = "/keyed/instant", "/instant/mcp"
 ON_COMPILED = {"PYTHONPATH": str(COMPILED), "KONG_NGINX_MAIN_ENV": "; env ".join([*VARIABLES, "PYTHONPATH"])}
-WAYS = {"PDK way": (False, {}), "short way": (True, {}), "short way, asked each time": (True, {SWITCH: "off"})}
+ASKED = {SWITCH: "off"}
+WAYS = {
+    "PDK way": (False, {}),
+    "short way": (True, {}),
+    "PDK way, asked each time": (False, ASKED),
+    "short way, asked each time": (True, ASKED),
+}
 COMPILED_WAYS = {f"{way}, compiled": (short, more | ON_COMPILED) for way, (short, more) in WAYS.items()}
 """Way -> whether it is the short one, and the environment of its Kong, which is that of the plugin server too."""
 BARS = {"PDK way": (0.35, 4, 3.0), "short way": (0.6, 2.2, 2.0)}

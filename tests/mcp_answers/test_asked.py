@@ -1,4 +1,4 @@
-"""What the guard is given of a request in Kong's own way: all of it, or the word that it has decided the same already."""
+"""What the guard is given of a request in Kong's own way: or the word that it has decided the same."""
 
 import json
 
@@ -15,7 +15,8 @@ KONG = b"""
 return function(hand, finds, decode, encode)
   kong = {
     client = {
-      get_consumer = function() return { id = hand.consumer() } end, get_forwarded_ip = function() return hand.address() end,
+      get_consumer = function() return { id = hand.consumer() } end,
+      get_forwarded_ip = function() return hand.address() end,
     },
     router = { get_route = function() return { methods = { "POST" } } end },
     request = {
