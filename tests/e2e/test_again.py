@@ -13,6 +13,7 @@ from e2e.harness import JSON_HEADERS, modern
 from e2e.test_beside_kong import AGENT, own_kong
 from e2e.test_short_way import SHORT
 from kong_mcp.share import lua_folder
+from mcp_answers.test_bodies import is_left_alone
 from servers.launch import replicas, wait_for
 
 pytestmark = [
@@ -182,3 +183,9 @@ def test_an_answer_is_held_to_the_id_that_was_asked_whatever_it_is(counted, clie
         _, answer = asks(counted, client, **with_(id_=id_))
         assert answer.json()["id"] == id_
         assert type(answer.json()["id"]) is type(id_)
+
+
+@pytest.mark.requirement("FAST-013")
+def test_what_kong_writes_for_nginx_leaves_bodies_to_be_read_in_place(counted):
+    prefix = counted[0].folder / "p"
+    assert is_left_alone({path.name: path.read_text() for path in prefix.glob("nginx*.conf")}) is True

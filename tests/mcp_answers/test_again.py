@@ -98,14 +98,6 @@ def test_what_was_seen_two_seconds_ago_is_as_if_it_never_was():
 
 
 @pytest.mark.requirement("FAST-010")
-def test_a_search_that_fails_says_of_no_text_that_it_is_plain():
-    hand = kept()
-    hand.failing = True
-    assert hand.question(BODY, plain=False) is not None
-    assert hand.question(BODY) is None
-
-
-@pytest.mark.requirement("FAST-010")
 @pytest.mark.parametrize(
     "said",
     [

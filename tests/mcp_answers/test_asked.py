@@ -5,14 +5,14 @@ import json
 import pytest
 from lupa.luajit21 import LuaRuntime
 
-from mcp_answers.again_hand import LUA, NOT_PLAIN
+from mcp_answers.again_hand import LUA
 
 pytestmark = pytest.mark.requirement("FAST-012")
 HEADERS = {"content-type": "application/json", "content-length": "90"}
 BODY = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"good","arguments":{}}}'
 OTHER = BODY.replace(b'"id":7', b'"id":"b"').replace(b'"arguments":{}', b'"arguments":{"x":1}')
 KONG = b"""
-return function(hand, finds, decode, encode)
+return function(hand, decode, encode)
   kong = {
     client = {
       get_consumer = function() return { id = hand.consumer() } end,
@@ -25,8 +25,11 @@ return function(hand, finds, decode, encode)
     },
   }
   ngx = {
-    now = hand.now, re = { find = finds }, var = {}, ctx = {},
-    req = { get_headers = function() return hand.headers() end },
+    now = hand.now, var = {}, ctx = {},
+    req = {
+      get_headers = function() return hand.headers() end,
+      read_body = function() end, get_body_data = function() return hand.body() end,
+    },
   }
   package.loaded["cjson.safe"] = { decode = decode, encode = encode }
 end
@@ -49,13 +52,9 @@ class AskedHand:
         for name in ("consumer", "address", "query", "body"):
             hand[name.encode()] = lambda name=name: self._request[name]
 
-        def finds(text, _pattern, _options):
-            found = NOT_PLAIN.search(text)
-            return found and found.start() + 1
-
-        lua.execute(KONG)(hand, finds, self._decode, self._encode)
+        lua.execute(KONG)(hand, self._decode, self._encode)
         loaded = lua.globals()[b"package"][b"loaded"]
-        for name in ("law", "again", "asked"):
+        for name in ("law", "bodies", "again", "asked"):
             source = (LUA / f"kong/plugins/mcp-answers/{name}.lua").read_bytes()
             loaded[f"kong.plugins.mcp-answers.{name}".encode()] = lua.execute(source)
         self._asked = loaded[b"kong.plugins.mcp-answers.asked"]

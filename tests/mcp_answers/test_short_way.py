@@ -12,7 +12,7 @@ from lupa.luajit21 import LuaRuntime
 HANDLER = Path(__file__).parents[2] / "plugins/lua/short/kong/plugins/mcp-guard/handler.lua"
 OPENS = [["kong.ctx.shared.set", "mcp_question", "Q"], ["kong.service.set_upstream", "replicas"]]
 KONG = b"""
-return function(script, headers, body_file)
+return function(script, headers, body_file, used)
   local seen = { did = {}, frames = {}, sockets = 0, starts = 0, long = 0 }
   local function doing(name) return function(...) seen.did[#seen.did + 1] = name return true end end
   local shared = setmetatable({}, {
@@ -22,9 +22,6 @@ return function(script, headers, body_file)
   kong = {
     ctx = { shared = shared },
     log = { err = function(...) seen.problem = table.concat({...}) end, set_serialize_value = doing("log") },
-    request = {
-      get_raw_body = function() if body_file then return nil, "in a file" end return "{}" end,
-    },
     service = { set_upstream = doing("upstream"), request = { set_headers = doing("headers") } },
     response = {
       exit = function(status, body) seen.status, seen.body = status, body end,
@@ -68,12 +65,10 @@ return function(script, headers, body_file)
   package.loaded["lua_pack"] = {
     pack = pack, unpack = function(text) return 5, unpack_number(text) end,
   }
-  package.loaded["kong.plugins.mcp-answers.again"] = {
-    is_plain = function() return true end, question = function() end,
-    keep = function(_, _, _, _, _, said) seen.remembered = said or "nothing" end,
-  }
   package.loaded["kong.plugins.mcp-answers.asked"] = {
-    told = function() return { "POST", "/notes/mcp", "", "127.0.0.1", "", "null", "null" } end, as_text = table.concat,
+    used_again = function() return used end, forget = function() seen.forgot = true end,
+    body = function() if body_file then return nil, "in a file" end return "{}" end,
+    told = function() return { "POST", "/notes/mcp", "", "127.0.0.1", "", "null", "null" } end,
   }
   package.loaded["cjson.safe"] = { decode = decode, encode = encode, null = false }
   return seen
@@ -104,7 +99,7 @@ def verdict(**said):
     return answer
 
 
-def run(*turns, headers="{}", body_file=None):
+def run(*turns, headers="{}", body_file=None, used=None):
     """Run the access phase against connections that do so, one after the other; return what was seen."""
     lua = LuaRuntime(encoding=None, unpack_returned_tuples=True)
 
@@ -138,7 +133,7 @@ def run(*turns, headers="{}", body_file=None):
     names = lua.globals()
     names[b"decode"], names[b"encode"] = decode, lambda _: b"null"
     names[b"pack"], names[b"unpack_number"] = pack, lambda text: struct.unpack("=I", text)[0]
-    seen = lua.execute(KONG)(script, headers and headers.encode(), body_file and body_file.encode())
+    seen = lua.execute(KONG)(script, headers and headers.encode(), body_file and body_file.encode(), used)
     guard = lua.execute(HANDLER.read_bytes())
     guard[b"access"](guard, lua.table_from({}))
     return seen
@@ -233,15 +228,20 @@ def test_an_instance_that_is_unknown_is_started_once_more():
 
 @pytest.mark.requirement("FAST-010")
 @pytest.mark.parametrize(
-    ("steps", "kept"),
+    ("steps", "forgot"),
     [
-        ([["kong.ctx.shared.set", "mcp_question", "Q"]], b"Q"),
-        (OPENS, b"nothing"),
-        ([["kong.log.set_serialize_value", "mcp_question", "Q"]], b"nothing"),
-        ([["kong.ctx.shared.set", "another", "Q"]], b"nothing"),
-        ([], b"nothing"),
+        ([["kong.ctx.shared.set", "mcp_question", "Q"]], None),
+        (OPENS, True),
+        ([["kong.ctx.shared.set", "mcp_question", "Q"], ["kong.log.set_serialize_value", "mcp", "x"]], True),
+        ([], True),
     ],
     ids=str,
 )
-def test_a_verdict_that_does_more_than_ask_is_for_one_call(steps, kept):
-    assert run(Turn(verdict(do=steps)))[b"remembered"] == kept
+def test_a_verdict_that_does_more_than_ask_is_for_one_call(steps, forgot):
+    assert run(Turn(verdict(do=steps)))[b"forgot"] is forgot
+
+
+@pytest.mark.requirement("FAST-010")
+def test_what_is_used_again_is_not_asked():
+    seen = run(used=b"Q")
+    assert (did(seen), seen[b"sockets"]) == ([b"mcp_question=Q"], 0)

@@ -3,18 +3,22 @@
 -- it was told is compared byte for byte, the id and the arguments are read by a grammar so small that every JSON reader reads
 -- them alike, and the guard says by which files a verdict stands. Whatever is not so is asked. See spec/decisions/374.
 
+local bodies = require "kong.plugins.mcp-answers.bodies"
 local cjson = require "cjson.safe"
+local ffi = require "ffi"
 local law = require "kong.plugins.mcp-answers.law"
 
-local ngx = ngx
-local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
+local C, ngx = ffi.C, ngx
+local byte, find, gsub, sub, text_of = string.byte, string.find, string.gsub, string.sub, ffi.string
 local insert, remove = table.insert, table.remove
 local io, os, ipairs, pairs, setmetatable, tonumber, type = io, os, ipairs, pairs, setmetatable, tonumber, type
+
+ffi.cdef "int memcmp(const void *one, const void *other, size_t size);"
 
 local SECONDS = 1 -- a verdict's life
 local LOOK = 0.02 -- seconds for which a file is taken for unchanged, as the guard does (mcp_kong.snapshots)
 local MOST, MOST_SHAPES, MOST_IDS = 500, 4, 64 -- callers and headers, messages of each, bytes of an id
-local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH = 16384, 8192, 4096, 8
+local MAX_BODY, MAX_HEADERS, MAX_SHAPE, DEPTH, MAX_DIGITS = 16384, 8192, 4096, 8, 15
 local MOST_VALUES = 256 -- in the arguments: what is read here keeps all else of this worker waiting
 -- The files by which a verdict stands, and where in them the sign of what they hold is (mcp_core.sealed_file).
 local FILES = { s = "KONG_MCP_SNAPSHOT", r = "KONG_MCP_REVOKED", h = "KONG_MCP_HEALTH" }
@@ -22,112 +26,135 @@ local MAGIC, SIGN = 4, 8
 
 local _M = {}
 
--- The grammar. Each function takes the place where something begins, and returns the one behind it; nil where it is not
--- plain: a number of 16 digits, an escape of a character, a key twice. Before, all of the body was seen to be plain ASCII.
+-- The grammar, over a body as nginx has it: bytes, and how many. Each function takes the place where something begins, and
+-- returns the one behind it; nil where it is not plain: no printable ASCII, a number of 16 digits, an escape of a character, a
+-- key twice.
 
-local function blanks(text, at)
-  while byte(text, at) == 32 do at = at + 1 end
+local size, left -- of the body; and how many values may come yet
+
+local function at_(bytes, at) return at < size and bytes[at] or -1 end
+
+local function is(bytes, at, text) return at + #text <= size and C.memcmp(bytes + at, text, #text) == 0 end
+
+local function blanks(bytes, at)
+  while at_(bytes, at) == 32 do at = at + 1 end
+  return at
+end
+
+local function digits(bytes, at)
+  local c = at_(bytes, at)
+  while c >= 48 and c <= 57 do
+    at = at + 1
+    c = at_(bytes, at)
+  end
   return at
 end
 
 local ESCAPED = {}
 for c in ('"\\/bfnrt'):gmatch "." do ESCAPED[byte(c)] = true end
 
-local slash, left -- where the next backslash stands, looked for once and not once a text; how many values may come yet
-
-local function text_at(text, at)
-  local from, quote = at + 1, at
-  while true do
-    if quote < from then quote = find(text, '"', from, true) end
-    if not quote then return nil end
-    if slash and slash < from then slash = find(text, "\\", from, true) end
-    if not slash or slash > quote then return quote + 1 end
-    if not ESCAPED[byte(text, slash + 1)] then return nil end
-    from = slash + 2
+local function text_at(bytes, at)
+  at = at + 1
+  while at < size do
+    local c = bytes[at]
+    if c == 34 then return at + 1 end
+    if c < 32 or c > 126 then return nil end
+    if c == 92 then
+      at = at + 1
+      if not ESCAPED[at_(bytes, at)] then return nil end
+    end
+    at = at + 1
   end
 end
 
-local function number_at(text, at)
-  local whole, stop = match(text, "^%-?(%d+)()", at)
-  if not whole or #whole > 15 or #whole > 1 and byte(whole) == 48 then return nil end
-  local part, last = match(text, "^%.(%d+)()", stop)
-  if part and #part > 15 then return nil end
-  return last or stop
+local function number_at(bytes, at)
+  if at_(bytes, at) == 45 then at = at + 1 end
+  local stop = digits(bytes, at)
+  local many = stop - at
+  if many < 1 or many > MAX_DIGITS or many > 1 and bytes[at] == 48 then return nil end
+  if at_(bytes, stop) ~= 46 then return stop end
+  local last = digits(bytes, stop + 1)
+  many = last - stop - 1
+  return many >= 1 and many <= MAX_DIGITS and last or nil
 end
 
 -- Behind a value that ends at `at`: the place where the next one begins; or that behind the bracket that ends all, and true.
-local function behind(text, at, closing)
-  at = blanks(text, at)
-  local c = byte(text, at)
+local function behind(bytes, at, closing)
+  at = blanks(bytes, at)
+  local c = at_(bytes, at)
   if c == closing then return at + 1, true end
-  if c == 44 then return blanks(text, at + 1), false end
+  if c == 44 then return blanks(bytes, at + 1), false end
 end
 
 local value_at
 
-local function list_at(text, at, depth)
-  at = blanks(text, at + 1)
-  if byte(text, at) == 93 then return at + 1 end
+local function list_at(bytes, at, depth)
+  at = blanks(bytes, at + 1)
+  if at_(bytes, at) == 93 then return at + 1 end
   local ended
   repeat
-    at = value_at(text, at, depth - 1)
-    if at then at, ended = behind(text, at, 93) end
+    at = value_at(bytes, at, depth - 1)
+    if at then at, ended = behind(bytes, at, 93) end
   until ended or not at
   return at
 end
 
-local function object_at(text, at, depth)
-  at = blanks(text, at + 1)
-  if byte(text, at) == 125 then return at + 1 end
+local function object_at(bytes, at, depth)
+  at = blanks(bytes, at + 1)
+  if at_(bytes, at) == 125 then return at + 1 end
   local seen, ended = {}, false
   repeat
-    if byte(text, at) ~= 34 then return nil end
-    local stop = text_at(text, at)
-    local key = stop and sub(text, at + 1, stop - 2)
+    if at_(bytes, at) ~= 34 then return nil end
+    local stop = text_at(bytes, at)
+    local key = stop and text_of(bytes + at + 1, stop - at - 2)
     if not key or seen[key] or find(key, "\\", 1, true) then return nil end
     seen[key] = true
-    at = blanks(text, stop)
-    if byte(text, at) ~= 58 then return nil end
-    at = value_at(text, blanks(text, at + 1), depth - 1)
-    if at then at, ended = behind(text, at, 125) end
+    at = blanks(bytes, stop)
+    if at_(bytes, at) ~= 58 then return nil end
+    at = value_at(bytes, blanks(bytes, at + 1), depth - 1)
+    if at then at, ended = behind(bytes, at, 125) end
   until ended or not at
   return at
 end
 
-function value_at(text, at, depth)
-  local c = byte(text, at)
+local WORDS = { [116] = "true", [102] = "false", [110] = "null" }
+
+function value_at(bytes, at, depth)
+  local c = at_(bytes, at)
   left = left - 1
   if left < 0 then return nil end
-  if c == 34 then return text_at(text, at) end
+  if c == 34 then return text_at(bytes, at) end
   if c == 123 or c == 91 then
     if depth < 1 then return nil end
-    return (c == 123 and object_at or list_at)(text, at, depth)
+    return (c == 123 and object_at or list_at)(bytes, at, depth)
   end
-  if c == 116 then return sub(text, at, at + 3) == "true" and at + 4 or nil end
-  if c == 102 then return sub(text, at, at + 4) == "false" and at + 5 or nil end
-  if c == 110 then return sub(text, at, at + 3) == "null" and at + 4 or nil end
-  return number_at(text, at)
+  local word = WORDS[c]
+  if word then return is(bytes, at, word) and at + #word or nil end
+  return number_at(bytes, at)
 end
 
-local function id_at(text, at)
-  if byte(text, at) ~= 34 then
-    local digits, stop = match(text, "^%-?([1-9]%d*)()", at)
-    return digits and #digits <= 15 and stop or match(text, "^0()", at)
+local function id_at(bytes, at)
+  local c = at_(bytes, at)
+  if c == 34 then
+    local stop = text_at(bytes, at)
+    return stop and stop - at <= MOST_IDS and not find(text_of(bytes + at, stop - at), "\\", 1, true) and stop or nil
   end
-  local stop = text_at(text, at)
-  return stop and stop - at <= MOST_IDS and not find(sub(text, at, stop - 1), "\\", 1, true) and stop or nil
+  if c == 48 then return at + 1 end
+  local from = c == 45 and at + 1 or at
+  local stop = digits(bytes, from)
+  return stop > from and stop - from <= MAX_DIGITS and bytes[from] ~= 48 and stop or nil
 end
 
-local function arguments_at(text, at)
-  return byte(text, at) == 123 and object_at(text, at, DEPTH) or nil
+local function arguments_at(bytes, at)
+  return at_(bytes, at) == 123 and object_at(bytes, at, DEPTH) or nil
 end
 
 local HOLES = { id = id_at, arguments = arguments_at }
 
 -- A message that was decided over, as what stands around its holes: { text, name of the hole, text, name of the hole, text }.
--- Its arguments are an object; where it has none, it is asked each time.
+-- Its arguments are an object; where it has none, or what stands around them is not plain, it is asked each time.
 function _M.shape(body)
-  local holes = law.places(body)
+  local holes = #body <= MAX_BODY and law.places(body)
   if not holes then return nil end
   local first, second = holes.id, holes.arguments
   local shape = { false, "id", false, "arguments", false }
@@ -136,33 +163,31 @@ function _M.shape(body)
   end
   if #body - (first[2] - first[1]) - (second[2] - second[1]) > MAX_SHAPE then return nil end
   shape[1], shape[3], shape[5] = sub(body, 1, first[1] - 1), sub(body, first[2] + 1, second[1] - 1), sub(body, second[2] + 1)
+  for place = 1, 5, 2 do
+    if find(shape[place], "[^ -~]") then return nil end
+  end
   return shape
 end
 
 -- The id of a message, as it is written, where it is the shape with something plain in each hole. A body is one JSON text if
 -- what was decided over is, as each of two values has another value in its place.
-function _M.id_of(shape, body)
-  local at, id = 1, nil
-  slash, left = 0, MOST_VALUES
+function _M.id_of(shape, bytes, length)
+  if length > MAX_BODY then return nil end
+  local at, id = 0, nil
+  size, left = length, MOST_VALUES
   for place = 1, 5, 2 do
     local text = shape[place]
-    if sub(body, at, at + #text - 1) ~= text then return nil end
+    if not is(bytes, at, text) then return nil end
     at = at + #text
     local hole = shape[place + 1]
     if hole then
-      local stop = HOLES[hole](body, at)
+      local stop = HOLES[hole](bytes, at)
       if not stop then return nil end
-      if hole == "id" then id = sub(body, at, stop - 1) end
+      if hole == "id" then id = text_of(bytes + at, stop - at) end
       at = stop
     end
   end
-  return at == #body + 1 and id or nil
-end
-
-function _M.is_plain(headers, body)
-  if #headers > MAX_HEADERS or #body > MAX_BODY then return false end
-  local odd, _, err = ngx.re.find(body, "[^ -~]", "jo")
-  return not odd and not err
+  return at == size and id or nil
 end
 
 -- What the guard's files are now. A verdict stands as long as they are what it was made by.
@@ -223,13 +248,13 @@ local function with_id(question, id)
 end
 
 -- Returns the question, decoded, that the guard asked when it let the same pass a moment ago, with this message's id in it.
-function _M.question(conf, headers, told, body)
+function _M.question(conf, headers, told, bytes, length)
   local now = ngx.now()
   turn(now)
   local entries = entries_in(kept, conf, headers, told) or entries_in(before, conf, headers, told)
   for _, entry in ipairs(entries or {}) do
     local since = now - entry.at
-    local id = since >= 0 and since < SECONDS and stands(entry.word) and _M.id_of(entry.shape, body)
+    local id = since >= 0 and since < SECONDS and stands(entry.word) and _M.id_of(entry.shape, bytes, length)
     if id then return with_id(entry.question, id) end
   end
 end
@@ -258,14 +283,11 @@ end
 function _M.keep(conf, headers, told, body, at, said)
   if type(said) ~= "string" or not find(said, '"again":', 1, true) then return end
   turn(ngx.now())
-  if not headers then
-    kept[conf] = kept[conf] or {}
-    return
-  end
-  local entries = seen_before(conf, headers, told)
+  kept[conf] = kept[conf] or {}
+  local entries = headers and type(body) == "string" and #headers <= MAX_HEADERS and seen_before(conf, headers, told)
   if not entries then return end
   local question, shape = cjson.decode(said), _M.shape(body)
-  local word, id = type(question) == "table" and question.again, shape and _M.id_of(shape, body)
+  local word, id = type(question) == "table" and question.again, shape and _M.id_of(shape, bodies.of(body))
   if type(word) ~= "string" or not id or with_id(question, id).id ~= question.id then return end
   for place = #entries, 1, -1 do -- the newest first, and each message once
     local known = entries[place].shape

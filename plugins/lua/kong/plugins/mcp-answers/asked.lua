@@ -3,14 +3,14 @@
 -- more: the question that it asked then stands in its place. See spec/decisions/327, 374 and 377.
 
 local again = require "kong.plugins.mcp-answers.again"
+local bodies = require "kong.plugins.mcp-answers.bodies"
 local cjson = require "cjson.safe"
 
 local kong, ngx = kong, ngx
-local concat, find = table.concat, string.find
+local concat, find, rawset, type = table.concat, string.find, rawset, type
 
--- The headers alone; with the body behind them; those of which requests that differ in their length alone have the same; and
--- the second of these, or the word that a verdict is used again.
-local HEADERS_KEY, REQUEST_KEY, ALIKE_KEY, ASKED_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_3", "mcp_request_4"
+-- The headers alone; with the body behind them; and the second of these, or the word that a verdict is used again.
+local HEADERS_KEY, REQUEST_KEY, ASKED_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_4"
 local AGAIN = "again " -- begins no JSON
 local QUESTION = "mcp_question"
 local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
@@ -18,9 +18,15 @@ local MAX_HEADERS = 100
 
 local _M = {}
 
-local function headers_now(alike)
+local function headers_now()
+  local headers = ngx.req.get_headers(MAX_HEADERS) -- the first value alone: the second one says that there were more
+  return cjson.encode(headers)
+end
+
+-- The headers, of which requests that differ in their length alone have the same.
+local function alike_now()
   local headers = ngx.req.get_headers(MAX_HEADERS)
-  if alike and type(headers["content-length"]) == "string" then headers["content-length"] = "" end
+  if type(headers["content-length"]) == "string" then headers["content-length"] = "" end
   return cjson.encode(headers)
 end
 
@@ -38,8 +44,36 @@ function _M.told()
   }
 end
 
--- These values as one text: of all of them the path alone could have a NUL in it.
-function _M.as_text(told) return concat(told, "\0") end
+-- Returns the question of a verdict that stands for this request too, or nil; and what the guard is told, where that was looked
+-- at. `whose` is what has verdicts of its own: an entry of the plugin, or a configuration. What `keep` needs is remembered.
+function _M.used_again(whose)
+  ngx.ctx.mcp_asked = { whose = whose, at = ngx.now() }
+  if not again.knows(whose) then return nil end
+  local values = _M.told()
+  local alike, told = alike_now(), concat(values, "\0") -- of these values the path alone could have a NUL in it
+  local bytes, length, text = bodies.view() -- `text` is what holds them
+  local question = bytes and again.question(whose, alike, told, bytes, length, text)
+  if question then return question end
+  ngx.ctx.mcp_asked.alike, ngx.ctx.mcp_asked.told = alike, told
+  return nil, values
+end
+
+-- Remembers the body over which is decided, and returns it; and why there is none.
+function _M.body()
+  local body, why = kong.request.get_raw_body()
+  local asked = ngx.ctx.mcp_asked
+  if asked then asked.body = body end
+  return body, why
+end
+
+-- Forgets a request: its verdict is for it alone.
+function _M.forget() ngx.ctx.mcp_asked = nil end
+
+-- A question that the guard has asked: kept, if that may be.
+function _M.keep(said)
+  local asked = ngx.ctx.mcp_asked
+  if asked then again.keep(asked.whose, asked.alike, asked.told, asked.body, asked.at, said) end
+end
 
 -- A body that is not ASCII the guard asks for: a text of Kong's protocol is UTF-8.
 local function request(body)
@@ -47,34 +81,22 @@ local function request(body)
   return headers_now() .. "\n" .. body
 end
 
--- Whose verdicts Kong's way uses again: those of one entry of the plugin, which is what Kong runs now. Which configuration it
--- had then the guard compares itself, by the law in the question.
-local function used_again(shared, body)
-  local whose = ngx.ctx.plugin_id
-  if not whose or type(body) ~= "string" then return nil end
-  ngx.ctx.mcp_asked = { whose }
-  local alike = again.knows(whose) and headers_now(true)
-  if not alike or not again.is_plain(alike, body) then return nil end
-  local told = _M.as_text(_M.told())
-  local question = again.question(whose, alike, told, body)
-  if question and type(question.law) == "string" then
-    rawset(shared, QUESTION, question)
-    return AGAIN .. question.law
-  end
-  ngx.ctx.mcp_asked = { whose, alike, told, body, ngx.now() }
-end
-
 local GIVEN = {
-  [HEADERS_KEY] = function() return headers_now() end,
-  [ALIKE_KEY] = function() return headers_now(true) end,
+  [HEADERS_KEY] = headers_now,
   -- Whoever wants the request decides over it: what was used again is taken back.
   [REQUEST_KEY] = function(shared)
     rawset(shared, QUESTION, nil)
     return request(kong.request.get_raw_body())
   end,
+  -- In Kong's own way. Which configuration its entry of the plugin had then the guard compares itself, by the law in the question.
   [ASKED_KEY] = function(shared)
-    local body = kong.request.get_raw_body()
-    return used_again(shared, body) or request(body)
+    local whose = ngx.ctx.plugin_id
+    local question = whose and _M.used_again(whose)
+    if question and type(question.law) == "string" then
+      rawset(shared, QUESTION, question)
+      return AGAIN .. question.law
+    end
+    return request(_M.body())
   end,
 }
 
@@ -85,11 +107,5 @@ _M.CONTEXT = {
     return given and given(shared)
   end,
 }
-
--- A question that the guard has asked, in Kong's way: kept, if that may be.
-function _M.keep(said)
-  local asked = ngx.ctx.mcp_asked
-  if asked then again.keep(asked[1], asked[2], asked[3], asked[4], asked[5], said) end
-end
 
 return _M

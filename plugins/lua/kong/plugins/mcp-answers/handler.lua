@@ -3,6 +3,7 @@
 -- Where it is missing or of another release, nothing opens: see spec/decisions/100.
 
 local asked = require "kong.plugins.mcp-answers.asked"
+local bodies = require "kong.plugins.mcp-answers.bodies"
 local cjson = require "cjson.safe"
 local collector = require "kong.plugins.mcp-answers.collector"
 local cuts = require "kong.plugins.mcp-answers.cuts"
@@ -32,6 +33,7 @@ local Answers = { PRIORITY = 939, VERSION = "0.2.0" }
 
 function Answers:init_worker()
   cuts.start()
+  bodies.start()
 end
 
 function Answers:rewrite()

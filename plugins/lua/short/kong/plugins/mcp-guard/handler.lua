@@ -5,7 +5,6 @@
 -- only by a verdict that says so, its own or that of the same call a moment ago (again.lua), and whatever else happens ends
 -- it. See spec/decisions/295.
 
-local again = require "kong.plugins.mcp-answers.again"
 local asked = require "kong.plugins.mcp-answers.asked"
 local cjson = require "cjson.safe"
 local lpack = require "lua_pack"
@@ -16,7 +15,6 @@ local concat, unpack = table.concat, unpack
 
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
-local ALIKE_KEY = "mcp_request_3" -- the same, but for the length of the body: whoever reads that counts
 local REQUEST_KEY = "mcp_request_4" -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
@@ -36,7 +34,7 @@ local NAMES = {}
 for kind in ("bfe"):gmatch "." do NAMES[kind] = lpack.pack("I", #READS + 1) .. READS .. kind end
 
 local function body()
-  local content, why = kong.request.get_raw_body()
+  local content, why = asked.body()
   if type(content) == "string" then return "b", content end
   local file = ngx.req.get_body_file()
   if file then return "f", file end
@@ -107,29 +105,20 @@ local function is_understood(verdict)
   return exit == nil or (type(exit) == "table" and type(exit[1]) == "number" and type(exit[2]) == "string" and type(exit[3]) == "table")
 end
 
--- The question of a verdict that does nothing but ask it.
-local function question_of(steps)
-  local step = #steps == 1 and steps[1]
-  return step and step[1] == "kong.ctx.shared.set" and step[2] == "mcp_question" and step[3] or nil
-end
-
 local function refuse(why)
   kong.log.err("mcp-guard gave no verdict, so the request goes no further: ", why)
   return kong.response.error(500) -- as Kong answers where its own way ends so
 end
 
 function Guard:access(conf)
-  local values, kind, content = asked.told(), body()
-  local alike, told = kind == "b" and kong.ctx.shared[ALIKE_KEY], nil
-  if type(alike) == "string" and again.is_plain(alike, content) then
-    told = asked.as_text(values)
-    local question = again.question(conf, alike, told, content)
-    if question then
-      kong.ctx.shared.mcp_question = question
-      return
-    end
+  local question, values = asked.used_again(conf)
+  if question then
+    kong.ctx.shared.mcp_question = question
+    return
   end
-  local headers, asked_at = kong.ctx.shared[HEADERS_KEY], ngx.now()
+  values = values or asked.told()
+  local kind, content = body()
+  local headers = kong.ctx.shared[HEADERS_KEY]
   if type(headers) ~= "string" then return external:access(conf) end -- without mcp-answers nothing is held to its question here
   local names = NAMES[kind]
   values[#values + 1], values[#values + 2] = headers, content
@@ -146,7 +135,7 @@ function Guard:access(conf)
   if verdict.ask == "long" then return external:access(conf) end
   if verdict.ask ~= nil or not is_understood(verdict) then return refuse("a verdict that is not understood") end
   for _, step in ipairs(verdict["do"]) do STEPS[step[1]](unpack(step, 2)) end
-  if told and not verdict.exit then again.keep(conf, alike, told, content, asked_at, question_of(verdict["do"])) end
+  if #verdict["do"] ~= 1 then asked.forget() end -- one that does more than ask a question is for this request alone
   if verdict.exit then return kong.response.exit(verdict.exit[1], verdict.exit[2], verdict.exit[3]) end
 end
 
