@@ -67,22 +67,21 @@ end
 local GIVEN = {
   [HEADERS_KEY] = function() return headers_now() end,
   [ALIKE_KEY] = function() return headers_now(true) end,
-  -- Whoever wants the request decides over it: what was used again is taken back.
-  [REQUEST_KEY] = function(shared)
-    rawset(shared, QUESTION, nil)
-    return request(kong.request.get_raw_body())
-  end,
+  [REQUEST_KEY] = function() return request(kong.request.get_raw_body()) end,
   [ASKED_KEY] = function(shared)
     local body = kong.request.get_raw_body()
     return used_again(shared, body) or request(body)
   end,
 }
 
--- The request's context, with these.
+-- The request's context, with these. Whoever wants the request decides over it, by whatever key: what was used again is
+-- taken back. Kong sends an event once more where a plugin server ended under it: what the first was told is gone then.
 _M.CONTEXT = {
   __index = function(shared, key)
     local given = GIVEN[key]
-    return given and given(shared)
+    if not given then return nil end
+    rawset(shared, QUESTION, nil)
+    return given(shared)
   end,
 }
 
