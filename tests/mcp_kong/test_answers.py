@@ -7,12 +7,14 @@ import time
 
 import pytest
 from kong_side import CONFIG, KEY, KongSide
+from token_side import guard as token_guard
 
 from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
 from mcp_core.question import Asked
 from mcp_kong import answers
 from mcp_kong.guard import Guard
+from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.settings_error import SettingsError
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
@@ -132,3 +134,19 @@ def test_a_law_is_that_of_a_configuration_and_the_same_for_all_who_have_it():
     assert asked(call()).question["law"] == law
     side = given(f"again {law}", config={"tools": {"allow": ["other"]}})
     assert (side.question, bool(side.exit)) == (None, True)
+
+
+@pytest.mark.requirement("FAST-012")
+def test_what_is_used_again_is_taken_back_before_a_request_for_the_metadata_of_tokens_is_answered(monkeypatch):
+    monkeypatch.setenv(ISSUER_KEYS_VARIABLE, "/nowhere")
+    path = "/.well-known/oauth-protected-resource"
+    side = KongSide(b"", {}, http_method="GET", target=path, route={"id": "r-1", "methods": ["GET"]})
+    keys, whole = [], side.pdk.ctx.shared.get
+
+    def told(key):
+        keys.append(key)
+        return "again 0" if key == answers.REQUEST else whole(answers.REQUEST)
+
+    side.pdk.ctx.shared.get = told
+    token_guard().access(side.pdk)
+    assert (side.exit[0], keys) == (200, [answers.REQUEST, answers.DECIDED])
