@@ -86,7 +86,7 @@ class Guard:
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
         # Before all else that ends an event well: what mcp-answers uses again stands until somebody decides.
-        read = answers.read_request(kong, answers.MAX_HEADERS, self._reuse.law)
+        read = answers.read_request(kong, answers.MAX_HEADERS, self._reuse.stands)
         if read is None:  # what was decided a moment ago is done again
             return
         tokens = settings.tokens if self._acting is None else None

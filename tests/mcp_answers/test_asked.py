@@ -119,7 +119,7 @@ def used(hand, *times, **how):
 
 def test_it_is_given_headers_and_body_until_the_same_was_let_pass_three_times():
     hand = used(AskedHand())
-    assert hand.ask(OTHER) == b"again law-1"
+    assert hand.ask(OTHER) == b"again law-1 "
     assert hand.question == {"format": b"1", "upstream": b"u", "again": b"", "law": b"law-1", "id": b"b"}
 
 
@@ -170,7 +170,7 @@ def test_a_second_later_the_guard_is_asked():
 @pytest.mark.parametrize("key", [b"mcp_request_1", b"mcp_request_2", b"mcp_request_3"])
 def test_a_guard_that_decides_over_the_request_itself_finds_nothing_used(key):
     hand = used(AskedHand())
-    assert hand.ask() == b"again law-1"
+    assert hand.ask() == b"again law-1 "
     assert hand.question
     assert hand.ask_again(key).startswith(b"{")
     assert hand.question is None
@@ -178,7 +178,7 @@ def test_a_guard_that_decides_over_the_request_itself_finds_nothing_used(key):
 
 def test_what_a_plugin_server_that_ended_was_told_is_not_there_for_the_next_one():
     hand = used(AskedHand())
-    assert hand.ask() == b"again law-1"
+    assert hand.ask() == b"again law-1 "
     hand.now += 1
     assert hand.ask_again().startswith(b"{")
     assert hand.question is None

@@ -48,7 +48,7 @@ local function request(body)
 end
 
 -- Whose verdicts Kong's way uses again: those of one entry of the plugin, which is what Kong runs now. Which configuration it
--- had then the guard compares itself, by the law in the question.
+-- had then the guard compares itself, by the law in the question, and once more the files, as it knows them.
 local function used_again(shared, body)
   local whose = ngx.ctx.plugin_id
   if not whose or type(body) ~= "string" then return nil end
@@ -59,7 +59,7 @@ local function used_again(shared, body)
   local question = again.question(whose, alike, told, body)
   if question and type(question.law) == "string" then
     rawset(shared, QUESTION, question)
-    return AGAIN .. question.law
+    return AGAIN .. question.law .. " " .. question.again
   end
   ngx.ctx.mcp_asked = { whose, alike, told, body, ngx.now() }
 end
