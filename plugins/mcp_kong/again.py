@@ -76,5 +76,17 @@ class Reuse:
             return None
         if admitted.session is not None and admitted.session.opened + self._most_age < self._clock():
             return None
+        return self._signs()
+
+    def stands(self) -> str:
+        """Return the law, and behind a blank the word of what stands by the files as they are now.
+
+        Kong's word that a verdict is used may have waited here, behind the reading of a large file, for what closed it.
+        """
+        for _, file in self._files:
+            file.look()
+        return f"{self.law} {self._signs()}"
+
+    def _signs(self) -> str | None:
         signs = [(letter, file.sign) for letter, file in self._files]
         return None if None in (sign for _, sign in signs) else "".join(f"{letter}={sign};" for letter, sign in signs)

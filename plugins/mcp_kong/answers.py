@@ -6,7 +6,7 @@ upstream that it names, changes the headers as it says, and judges what comes ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
@@ -28,7 +28,8 @@ HEADERS: Final = "mcp_request_1"
 """The key under which mcp-answers of 0.2 and before gives the request's headers, and so says that it is there."""
 REQUEST: Final = "mcp_request_4"
 """The key under which it gives them, and behind a line feed the body, where that is ASCII and not large; or, in Kong's
-own way, AGAIN and a law: the question that a guard of this law asked a moment ago stands for this request too."""
+own way, AGAIN, a law and a word: the question that a guard of this law asked a moment ago, by the files of this word,
+stands for this request too."""
 DECIDED: Final = "mcp_request_2"
 """The key under which it gives headers and body to whoever decides by itself, and takes back what it has used again."""
 AGAIN: Final = "again "
@@ -55,15 +56,15 @@ MAX_HEADERS: Final = 100
 """Headers of a request that are read; one with more is refused."""
 
 
-def read_request(kong: Kong, most: int, law: str) -> tuple[Headers, bytes | None, bool] | None:
+def read_request(kong: Kong, most: int, stands: Callable[[], str]) -> tuple[Headers, bytes | None, bool] | None:
     """Return the request's headers, its body, None where that is to be asked for, and whether mcp-answers is there.
 
-    Returns None where the same request was let pass a moment ago by the same law (again.Reuse): mcp-answers has put the
-    question of then in place of another one, and nothing is left to do.
+    Returns None where the same request was let pass a moment ago by what stands now (again.Reuse): mcp-answers has put
+    the question of then in place of another one, and nothing is left to do.
     """
     said = kong.ctx.shared.get(REQUEST)
     if isinstance(said, str) and said.startswith(AGAIN):
-        if said == AGAIN + law:
+        if said == AGAIN + stands():
             return None
         said = None
     for key in (DECIDED, HEADERS):

@@ -85,11 +85,12 @@ class Guard:
         """Decide over the request and carry the decision out."""
         settings = self._settings
         http_method, post_only = self._methods.of(kong)
+        # Before all else that ends an event well: what mcp-answers uses again stands until somebody decides.
+        read = answers.read_request(kong, answers.MAX_HEADERS, self._reuse.stands)
+        if read is None:  # what was decided a moment ago is done again
+            return
         tokens = settings.tokens if self._acting is None else None
         if tokens and _is_about_tokens(kong, tokens, http_method):
-            return
-        read = answers.read_request(kong, answers.MAX_HEADERS, self._reuse.law)
-        if read is None:  # what was decided a moment ago is done again
             return
         headers, given, held = read
         if self._pages is not None:

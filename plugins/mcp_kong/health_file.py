@@ -47,14 +47,18 @@ class HealthFile:
         """Return why a server is not asked now, or None where it may be. What ends a session may always go on."""
         if http_method == "DELETE":
             return None
-        now = self._clock()
-        if now - self._looked >= CHECK_SECONDS:
-            self._looked = now
-            self._look()
+        self.look()
         closed = self._closed.get(server)
         if closed is None or closed.until <= self._wall():
             return None
         return told.refusal(closed.why, closed.retry, id_)
+
+    def look(self) -> None:
+        """Read the file if it is another one, where nobody has looked for CHECK_SECONDS."""
+        now = self._clock()
+        if now - self._looked >= CHECK_SECONDS:
+            self._looked = now
+            self._look()
 
     def _look(self) -> None:
         try:

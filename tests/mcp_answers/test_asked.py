@@ -89,7 +89,11 @@ class AskedHand:
         }
         self._lua.globals()[b"ngx"][b"ctx"] = self._lua.table_from({b"plugin_id": self.plugin and self.plugin.encode()})
         self.shared = self._new(self._asked[b"CONTEXT"])
-        return self.shared[b"mcp_request_4"]
+        return self.ask_again()
+
+    def ask_again(self, key=b"mcp_request_4"):
+        """Return what the guard is given when it asks once more of the same request."""
+        return self.shared[key]
 
     def let_pass(self, law="law-1", body=BODY, **request):
         """Begin a request that the guard lets pass: mcp-answers has its question."""
@@ -114,7 +118,7 @@ def used(hand, *times, **how):
 
 def test_it_is_given_headers_and_body_until_the_same_was_let_pass_three_times():
     hand = used(AskedHand())
-    assert hand.ask(OTHER) == b"again law-1"
+    assert hand.ask(OTHER) == b"again law-1 "
     assert hand.question == {"format": b"1", "upstream": b"u", "again": b"", "law": b"law-1", "id": b"b"}
 
 
@@ -162,11 +166,20 @@ def test_a_second_later_the_guard_is_asked():
     assert hand.ask().startswith(b"{")
 
 
-def test_a_guard_that_decides_over_the_request_itself_finds_nothing_used():
+@pytest.mark.parametrize("key", [b"mcp_request_1", b"mcp_request_2"])
+def test_a_guard_that_decides_over_the_request_itself_finds_nothing_used(key):
     hand = used(AskedHand())
-    assert hand.ask() == b"again law-1"
+    assert hand.ask() == b"again law-1 "
     assert hand.question
-    assert hand.shared[b"mcp_request_2"].startswith(b"{")
+    assert hand.ask_again(key).startswith(b"{")
+    assert hand.question is None
+
+
+def test_what_a_plugin_server_that_ended_was_told_is_not_there_for_the_next_one():
+    hand = used(AskedHand())
+    assert hand.ask() == b"again law-1 "
+    hand.now += 1
+    assert hand.ask_again().startswith(b"{")
     assert hand.question is None
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import time
 
+import msgspec
 import pytest
 from kong_side import CONFIG, KEY, KongSide
+from token_side import guard as token_guard
 
 from mcp_core.answer import ServerMessages
 from mcp_core.claims import ClaimSigner
+from mcp_core.health import told
+from mcp_core.health.breaker import Why
+from mcp_core.health.told import ClosedServer
 from mcp_core.question import Asked
 from mcp_kong import answers
 from mcp_kong.guard import Guard
+from mcp_kong.health_file import CHECK_SECONDS, HEALTH_VARIABLE
+from mcp_kong.keyfiles import ISSUER_KEYS_VARIABLE
 from mcp_kong.settings_error import SettingsError
 
 LEGACY = {"content-type": "application/json", "mcp-protocol-version": "2025-11-25"}
@@ -114,13 +121,13 @@ def given(said, *, config=None, guard=None, message=None):
 def test_a_guard_leaves_alone_what_it_decided_a_moment_ago():
     guard = Guard(CONFIG)
     law = asked(call()).question["law"]
-    side = given(f"again {law}", guard=guard)
+    side = given(f"again {law} ", guard=guard)
     assert side.question is None
     assert not {"ctx.shared.set", "response.exit", "service.set_upstream"} & set(side.names())
 
 
 @pytest.mark.requirement("FAST-012")
-@pytest.mark.parametrize("said", ["again ", "again 0"])
+@pytest.mark.parametrize("said", ["again ", "again 0 "])
 def test_by_another_law_or_none_it_decides_itself(said):
     assert given(said).question["upstream"] == "notes-replicas"
     assert given(said, message=call(name="shut")).exit
@@ -130,5 +137,36 @@ def test_by_another_law_or_none_it_decides_itself(said):
 def test_a_law_is_that_of_a_configuration_and_the_same_for_all_who_have_it():
     law = asked(call()).question["law"]
     assert asked(call()).question["law"] == law
-    side = given(f"again {law}", config={"tools": {"allow": ["other"]}})
+    side = given(f"again {law} ", config={"tools": {"allow": ["other"]}})
     assert (side.question, bool(side.exit)) == (None, True)
+
+
+@pytest.mark.requirement("FAST-012")
+def test_what_is_used_again_is_taken_back_before_a_request_for_the_metadata_of_tokens_is_answered(monkeypatch):
+    monkeypatch.setenv(ISSUER_KEYS_VARIABLE, "/nowhere")
+    path = "/.well-known/oauth-protected-resource"
+    side = KongSide(b"", {}, http_method="GET", target=path, route={"id": "r-1", "methods": ["GET"]})
+    keys, whole = [], side.pdk.ctx.shared.get
+
+    def gives(key):
+        keys.append(key)
+        return "again 0 " if key == answers.REQUEST else whole(answers.REQUEST)
+
+    side.pdk.ctx.shared.get = gives
+    token_guard().access(side.pdk)
+    assert (side.exit[0], keys) == (200, [answers.REQUEST, answers.DECIDED])
+
+
+@pytest.mark.requirement("FAST-012")
+def test_what_was_used_again_before_a_file_changed_is_decided_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv(HEALTH_VARIABLE, str(tmp_path / "health"))
+    guard = Guard(CONFIG)
+    side = KongSide(json.dumps(call()).encode(), LEGACY)
+    guard.access(side.pdk)
+    word = f"again {side.question['law']} {side.question['again']}"
+    assert given(word, guard=guard).question is None
+    closed = told.to_values("1", {"notes": ClosedServer(Why.ERRORS, time.time() + 60)})
+    (tmp_path / "health").write_bytes(told.FILE.seal(msgspec.msgpack.encode(closed), (KEY,)))
+    monkeypatch.setattr(guard._settings.health, "_looked", -CHECK_SECONDS)
+    side = given(word, guard=guard)
+    assert (side.question, side.exit[0]) == (None, 503)

@@ -83,28 +83,28 @@ end
 
 local GIVEN = {
   [HEADERS_KEY] = headers_now,
-  -- Whoever wants the request decides over it: what was used again is taken back.
-  [REQUEST_KEY] = function(shared)
-    rawset(shared, QUESTION, nil)
-    return request(kong.request.get_raw_body())
-  end,
-  -- In Kong's own way. Which configuration its entry of the plugin had then the guard compares itself, by the law in the question.
+  [REQUEST_KEY] = function() return request(kong.request.get_raw_body()) end,
+  -- In Kong's own way. Which configuration its entry of the plugin had then the guard compares itself, by the law in the
+  -- question, and once more the files, as it knows them.
   [ASKED_KEY] = function(shared)
     local whose = ngx.ctx.plugin_id
     local question = whose and _M.used_again(whose)
     if question and type(question.law) == "string" then
       rawset(shared, QUESTION, question)
-      return AGAIN .. question.law
+      return AGAIN .. question.law .. " " .. question.again
     end
     return request(_M.body())
   end,
 }
 
--- The request's context, with these.
+-- The request's context, with these. Whoever wants the request decides over it, by whatever key: what was used again is
+-- taken back. Kong sends an event once more where a plugin server ended under it: what the first was told is gone then.
 _M.CONTEXT = {
   __index = function(shared, key)
     local given = GIVEN[key]
-    return given and given(shared)
+    if not given then return nil end
+    rawset(shared, QUESTION, nil)
+    return given(shared)
   end,
 }
 
