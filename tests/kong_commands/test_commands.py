@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-COMMANDS = sorted(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"])
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+COMMANDS = sorted(PROJECT["scripts"])
 WAITS = "import signal\nprint('importing', flush=True)\nsignal.pause()\n"
 
 
@@ -38,3 +38,10 @@ def test_ctrl_c_among_imports_ends_quietly_by_the_signal(name, tmp_path):
 def test_each_runs_under_its_own_name(name):
     ended = subprocess.run([command(name), "--help"], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.startswith(f"Usage: {name} [OPTIONS]")
+
+
+@pytest.mark.requirement("CMD-002")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_says_which_release_it_is_of(name):
+    ended = subprocess.run([command(name), "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == f"{name}, version {PROJECT['version']}\n"
