@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 import yaml
 
+from kong_devkit.errors import unreadable
 from kong_mcp import scan_output
 from kong_mcp.scan_live import LIST_SECONDS, LiveError, fetch_surface
 from kong_mcp.scan_output import ScanRow
@@ -136,7 +137,9 @@ def _config(path: Path | None) -> ScanConfig:
     if path is None:
         return ScanConfig()
     try:
-        return ScanConfig.from_config(yaml.safe_load(path.read_bytes()) or {})
+        return ScanConfig.from_config(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{path}: {unreadable(error)}") from None
     except (ScanConfigError, yaml.YAMLError) as error:
         raise click.UsageError(f"{path}: {error}") from None
 
