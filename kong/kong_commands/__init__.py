@@ -32,10 +32,11 @@ def mcp_sidecar() -> None:
 
 def _run(module: str) -> None:
     """Run `main` of the module, a click command that ends the process."""
-    before = signal.getsignal(signal.SIGINT)
     # What the parent had ignored (nohup, a shell's `&`) stays ignored.
-    if before is signal.default_int_handler:
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     main = import_module(module).main
-    signal.signal(signal.SIGINT, before)
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

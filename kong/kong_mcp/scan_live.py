@@ -33,7 +33,7 @@ LIST_SECONDS: Final = 15.0
 """How long the pages of one list may take after the first, unless somebody says otherwise."""
 TOTAL_SECONDS: Final = 120.0
 TOTAL_BYTES: Final = 64 * 1024 * 1024
-"""What a whole look at a server may take."""
+"""What a whole look at a server may take; more seconds where somebody gives its lists more."""
 _FIRST_TOLD: Final = 8
 """Pages of a list from which on it is told how many there are: at this number, and whenever there are twice as many."""
 
@@ -67,7 +67,7 @@ def fetch_surface(
         raise LiveError("scanning a running server needs httpx: pip install 'kong-mcp[sidecar]'") from None
     with httpx.Client(timeout=SECONDS, trust_env=False, headers=dict(headers or {})) as client:
         try:
-            server = _Server(client, url, place)
+            server = _Server(client, url, place, max(TOTAL_SECONDS, seconds * len(methods.LIST_METHODS)))
             surface = server.drive(_surface(server.talk, url, _Pages(url, seconds, tell)))
             if (ending := server.talk.close()) is not None:
                 server.result(ending)
@@ -157,14 +157,14 @@ class Bounds:
 class _Server:
     """The server at a URL, and the conversation with it."""
 
-    def __init__(self, client: httpx.Client, url: str, place: tuple[str, str] | None) -> None:
+    def __init__(self, client: httpx.Client, url: str, place: tuple[str, str] | None, seconds: float) -> None:
         self._client = client
         self._url = url
         self._reached, host = place or (url, "")
         # The certificate is that of the host, whatever address stands in its place.
         self._host = {"host": host, "accept-encoding": "identity"} if host else {}
         self._more = {"sni_hostname": urlsplit(url).hostname} if host else {}
-        self._bounds = Bounds(TOTAL_SECONDS, TOTAL_BYTES)
+        self._bounds = Bounds(seconds, TOTAL_BYTES)
         self.talk = Conversation("kong-mcp scan", "1")
 
     def drive(self, requests: Generator[Outgoing, Result | None, _T]) -> _T:
