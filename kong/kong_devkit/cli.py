@@ -23,6 +23,7 @@ _CONF = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kong-mcp")
 def main() -> None:
     """Stand in for Kong Gateway 3.9 (DB-less) while you try or test plugins.
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from kong_devkit.entities import CHILDREN, NAMES, TABLES, TOP
-from kong_devkit.errors import ConfigError, SchemaError
+from kong_devkit.errors import ConfigError, SchemaError, unreadable
 from kong_devkit.schema import UNKNOWN, Problems, validate
 
 _ENTITIES: Final = uuid.UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
@@ -40,7 +40,7 @@ def load(path: Path) -> Snapshot:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"declarative_config: cannot read {path}: {error}") from error
+        raise ConfigError(f"declarative_config: cannot read {path}: {unreadable(error)}") from error
     return parse(text)
 
 

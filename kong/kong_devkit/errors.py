@@ -27,6 +27,13 @@ class SchemaError(ConfigError):
         super().__init__("; ".join(f"{path}: {message}" if path else message for path, message in problems))
 
 
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file of text cannot be read, in words that do not name it: whoever raises does."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8; save the file as UTF-8"
+    return error.strerror or str(error)
+
+
 MESSAGES: Final[Mapping[int, str]] = {
     400: "Bad request",
     405: "Method not allowed",

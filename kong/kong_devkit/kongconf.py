@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kong_devkit.errors import ConfigError
+from kong_devkit.errors import ConfigError, unreadable
 
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -101,7 +101,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error}") from error
+        raise ConfigError(f"cannot read the configuration file {path}: {unreadable(error)}") from error
 
 
 def parse(text: str) -> dict[str, str]:

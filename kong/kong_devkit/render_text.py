@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from kong_devkit.errors import ConfigError
+from kong_devkit.errors import ConfigError, unreadable
 
 _PREFIX: Final = "DECK_"
 _EXPRESSION: Final = re.compile(r"\$\{\{(.*?)\}\}")
@@ -85,7 +85,7 @@ def read(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: cannot be read: {unreadable(error)}") from error
     try:
         document = yaml.load(expand(text, env), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:

@@ -200,6 +200,7 @@ def dev(  # noqa: PLR0913 - one for each option
             local=[Path(one.file) for one in declared if local_of(one.values) is not None],
             local_port=local_port,
         )
+        _check_store(store)
         click.echo(f"starting a local gateway on {_describe(settings.gateway)} ...", err=True)
         with _login(settings) if login else nullcontext(settings) as settings, run_dev(settings) as running:
             _say_what_runs(running, policy, named=bool(named))
@@ -267,6 +268,21 @@ def _check_watch(*, quiet: bool, watch: bool) -> None:
         raise click.UsageError("give --watch or --quiet")
     if watch and find_spec("rich") is None:
         raise click.ClickException("--watch needs rich: pip install 'kong-mcp[devkit]'")
+
+
+def _check_store(address: str | None) -> None:
+    """Refuse a store that cannot be used; make one that is not there yet, as the sidecar would a moment later."""
+    if address is None:
+        return
+    try:
+        from mcp_sidecar.store.engine import StoreError  # noqa: PLC0415 - without a store nobody waits for it
+        from mcp_sidecar.store.store import Store  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        raise click.ClickException("--store needs its packages: pip install 'kong-mcp[sidecar]'") from None
+    try:
+        Store(address, migrate=True).close()
+    except (StoreError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="--store") from None
 
 
 def _of_files(files: tuple[Path, ...]) -> Sequence[ServerFile]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from kong_devkit.errors import unreadable
 from mcp_kong.schema import GUARD_SCHEMA
 from mcp_kong.settings import check_config
 from mcp_kong.settings_error import SettingsError
@@ -40,9 +41,9 @@ def read_policy(path: Path) -> dict[str, Any]:
     """
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyFileError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyFileError(f"{path}: {unreadable(error)}") from None
+    except yaml.YAMLError as error:
         raise PolicyFileError(f"{path}: not YAML: {error}") from None
     if value is None:
         value = {}

@@ -12,8 +12,9 @@ from typing import Any, Final
 import click
 import yaml
 
+from kong_devkit.errors import unreadable
 from kong_mcp import scan_output
-from kong_mcp.scan_live import LiveError, fetch_surface
+from kong_mcp.scan_live import LIST_SECONDS, LiveError, fetch_surface
 from kong_mcp.scan_output import ScanRow
 from kong_mcp.scan_sources import (
     Lines,
@@ -79,6 +80,13 @@ _LONG: Final = 200
     help="Tools of other servers that stand before the same model: tools/list results or lines of tools.",
 )
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for a running server.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=LIST_SECONDS,
+    show_default=True,
+    help="How long the pages of a running server's list may take after the first.",
+)
 def scan(  # noqa: PLR0913 - one for each option
     sources: tuple[str, ...],
     *,
@@ -90,6 +98,7 @@ def scan(  # noqa: PLR0913 - one for each option
     config: Path | None,
     beside: tuple[Path, ...],
     headers: tuple[str, ...],
+    seconds: float,
 ) -> None:
     """Look for text in tools, prompts and resources that would steer a model.
 
@@ -105,7 +114,7 @@ def scan(  # noqa: PLR0913 - one for each option
     unread = 0
     for source in sources:
         try:
-            for row in _rows(Look(scanner, known, source), what or "tools", given, together=together):
+            for row in _rows(Look(scanner, known, source, seconds), what or "tools", given, together=together):
                 rows.append(row)
                 if as_json:
                     sys.stdout.write(scan_output.json_line(row) + "\n")
@@ -128,7 +137,9 @@ def _config(path: Path | None) -> ScanConfig:
     if path is None:
         return ScanConfig()
     try:
-        return ScanConfig.from_config(yaml.safe_load(path.read_bytes()) or {})
+        return ScanConfig.from_config(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{path}: {unreadable(error)}") from None
     except (ScanConfigError, yaml.YAMLError) as error:
         raise click.UsageError(f"{path}: {error}") from None
 
@@ -146,16 +157,24 @@ def read_headers(given: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Look:
-    """How one source is read: by which rules, and beside which servers' tools."""
+    """How one source is read: by which rules, and beside which servers' tools.
+
+    The pages of a running server's list may take `seconds` after the first.
+    """
 
     scanner: Scanner
     known: Mapping[str, frozenset[str]]
     source: str
+    seconds: float
 
     @cached_property
     def names(self) -> ToolNames:
         """The names of the other servers' tools."""
         return ToolNames(self.known)
+
+    def fetched(self, url: str, headers: Mapping[str, str]) -> Surface:
+        """Return the surface of a running server, and say on standard error how far a long list is."""
+        return fetch_surface(url, headers, seconds=self.seconds, tell=lambda line: click.echo(escaped(line), err=True))
 
 
 def _inventory(paths: Sequence[Path]) -> dict[str, frozenset[str]]:
@@ -172,7 +191,7 @@ def _inventory(paths: Sequence[Path]) -> dict[str, frozenset[str]]:
 def _rows(look: Look, what: str, headers: dict[str, str], *, together: bool) -> Iterator[ScanRow]:
     source = look.source
     if source.startswith(("http://", "https://")):
-        yield from _surfaces(look, {source: fetch_surface(source, headers)})
+        yield from _surfaces(look, {source: look.fetched(source, headers)})
         return
     data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     read = read_source(data)
@@ -193,7 +212,7 @@ def _configured(look: Look, servers: Servers, headers: dict[str, str]) -> Iterat
     failures = []
     for name, (url, own) in servers.urls.items():
         try:
-            surfaces[name] = fetch_surface(url, {**own, **headers})
+            surfaces[name] = look.fetched(url, {**own, **headers})
         except LiveError as error:
             failures.append(f"{name}: {error}")
     yield from _surfaces(look, surfaces)

@@ -77,7 +77,7 @@ def search(
 
 def _items(address: str | None, settle: float, lock_path: Path | None) -> list[SearchItem]:
     """Return what there is to search."""
-    locked = None if lock_path is None else lockfile.load(lock_path.read_text(encoding="utf-8"))
+    locked = None if lock_path is None else lockfile.read(lock_path)
     if address is None:
         if locked is None:
             raise click.UsageError("give --store or --lock: what is to be searched")

@@ -186,7 +186,7 @@ def approve(
         # A server may call a tool --all: whoever pastes its name approves one item, or nothing.
         raise click.UsageError("give either one item, or --all or --lock FILE; a name that begins with - goes after --")
     if lock_path is not None:
-        _approve_lock(store, lockfile.load(lock_path.read_text(encoding="utf-8")), say)
+        _approve_lock(store, lockfile.read(lock_path), say)
     elif everything:
         for seen in review.waiting(store, item[0] if item else None):
             say(seen.id, seen.digest)
@@ -245,7 +245,7 @@ def lock(store: Store, file: Path, server: str | None, *, check: bool) -> None:
         return
     if not file.is_file():
         raise click.ClickException(f"there is no {file}: write it with `kong-mcp surface lock {file}`")
-    locked = lockfile.load(file.read_text(encoding="utf-8"))
+    locked = lockfile.read(file)
     lines = lockfile.differences({id_: one for id_, one in locked.items() if server in (None, id_.server)}, now)
     for line in lines:
         click.echo(line)

@@ -19,6 +19,7 @@ from kong_pluginserver.supervisor import Supervisor
 
 
 @click.command(context_settings={"show_default": True})
+@click.version_option(package_name="kong-mcp")
 @click.option("--plugins", type=click.Path(path_type=Path), required=True, help="Directory of the plugin files, *.py.")
 @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to serve Kong on.")
 @click.option(

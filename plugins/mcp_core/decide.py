@@ -214,7 +214,7 @@ def decide_stream(
         return Reject(INVALID_REQUEST, text, Reason.HTTP_METHOD, status=405, headers={"Allow": allow})
     # In HTTP/2 a body needs no header to announce it.
     if body or http.single(http_headers, "content-length") not in (None, "0") or "transfer-encoding" in http_headers:
-        return Reject(INVALID_REQUEST, f"A {http_method} carries no body here.", Reason.STREAM_BODY)
+        return Reject(INVALID_REQUEST, f"Send {http_method} without a body here.", Reason.STREAM_BODY)
     for header in (methods.METHOD_HEADER, methods.NAME_HEADER):
         if (refusal := http.agree(http_headers, header, None, required=False)) is not None:
             return refusal

@@ -109,7 +109,7 @@ def _read_batch(batch: Batch, http_headers: http.Headers, version: str | None) -
     for message in batch.messages:
         if isinstance(message, Request) and message.method == methods.INITIALIZE:
             return Reject(
-                INVALID_REQUEST, "initialize may not stand in a batch.", Reason.BATCH_INITIALIZE, id=message.id
+                INVALID_REQUEST, "Send initialize alone, and not in a batch.", Reason.BATCH_INITIALIZE, id=message.id
             )
         if _says_version(message):
             return _version_mismatch(message)
@@ -133,7 +133,11 @@ def _read_legacy(message: Message, http_headers: http.Headers, version: str | No
 
 def _read_modern(message: Message, http_headers: http.Headers, version: str) -> Envelope | Reject:
     if isinstance(message, Response):
-        return Reject(INVALID_REQUEST, "In this revision a client sends no responses.", Reason.MODERN_RESPONSE)
+        return Reject(
+            INVALID_REQUEST,
+            "Send requests and notifications: in this revision a client sends no responses.",
+            Reason.MODERN_RESPONSE,
+        )
     notification = isinstance(message, Notification)
     # A notification need not say its version, but may not say another.
     if (not notification or _says_version(message)) and (refusal := _check_meta(message, version)) is not None:

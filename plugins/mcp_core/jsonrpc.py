@@ -27,6 +27,9 @@ MAX_METHOD: Final = 256
 """Characters of a method's name: it becomes a header."""
 
 
+STRICT: Final = "Send one JSON text in UTF-8, as RFC 8259 has it, with each key once, and within the guard's limits."
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one body may hold.
@@ -190,7 +193,7 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
     try:
         value = load(body, limits)
     except NotStrictError as error:
-        return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}.", Reason.NOT_STRICT_JSON)
+        return Reject(PARSE_ERROR, f"Not acceptable as JSON: {error}. {STRICT}", Reason.NOT_STRICT_JSON)
     ids.make_whole(value, body, SAFE_INTEGER)
     if isinstance(value, list):
         return _batch(value, limits)
@@ -199,9 +202,9 @@ def parse(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | Batch | Rej
 
 def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
     if not values:
-        return Reject(INVALID_REQUEST, "An empty batch asks nothing.", Reason.BATCH_EMPTY)
+        return Reject(INVALID_REQUEST, "Send a message: an empty batch asks nothing.", Reason.BATCH_EMPTY)
     if len(values) > limits.batch:
-        return Reject(INVALID_REQUEST, f"A batch may hold {limits.batch} messages at most.", Reason.BATCH_TOO_LONG)
+        return Reject(INVALID_REQUEST, f"Send {limits.batch} messages in a batch at most.", Reason.BATCH_TOO_LONG)
     messages = []
     for value in values:
         read = message(value, limits)
@@ -210,14 +213,14 @@ def _batch(values: list[Any], limits: Limits) -> Batch | Reject:
         messages.append(read)
     ids = [request.id for request in messages if isinstance(request, Request)]
     if len(set(ids)) != len(ids):
-        return Reject(INVALID_REQUEST, "Two requests of one batch have the same id.", Reason.BATCH_IDS)
+        return Reject(INVALID_REQUEST, "Send each request of a batch with an id of its own.", Reason.BATCH_IDS)
     return Batch(tuple(messages))
 
 
 def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     """Read one JSON value as a JSON-RPC message, or say why not."""
     if not isinstance(value, dict):
-        return _invalid("A JSON-RPC message is an object.", None)
+        return _invalid("Send each JSON-RPC message as an object.", None)
     id_ = value.get("id")
     has_id = "id" in value
     readable = id_ if _is_id(id_, limits) else None
@@ -226,9 +229,9 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
     if variant := keys.ENVELOPE.misread(value):
         return _misspelled(variant, readable)
     if value.get("jsonrpc") != "2.0":
-        return _invalid('The member "jsonrpc" must be "2.0".', readable)
+        return _invalid('Send "jsonrpc": "2.0" in each message.', readable)
     if has_id and readable is None and not ("error" in value and id_ is None):
-        return _invalid("An id is a string or an integer, within bounds.", None)
+        return _invalid(_ids(limits), None)
     if "method" in value:
         return _call(value, readable, has_id=has_id)
     return _response(value, readable)
@@ -236,23 +239,23 @@ def message(value: Any, limits: Limits = DEFAULT_LIMITS) -> Message | Reject:
 
 def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Request | Notification | Reject:
     if "result" in value or "error" in value:
-        return _invalid("A message is a call or an answer, not both.", id_)
+        return _invalid("Send a call or an answer: a message with a method has no result and no error.", id_)
     method = value["method"]
     if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
-        return _invalid(f"The method is a string of 1 to {MAX_METHOD} characters.", id_)
+        return _invalid(f"Send the method as a string of 1 to {MAX_METHOD} characters.", id_)
     # Several SDKs write null for no params. Whoever does not take it for none has nothing to read in it.
     params = value.get("params")
     if params is None:
         params = {}
     if not isinstance(params, dict):
-        return _invalid("The params are an object.", id_)
+        return _invalid("Send params as an object, or none.", id_)
     meta = params.get("_meta")
     if meta is not None and not isinstance(meta, dict):
-        return _invalid("params._meta is an object.", id_)
+        return _invalid("Send params._meta as an object, or none.", id_)
     ref = params.get("ref")
     related = meta.get(META_RELATED_TASK) if meta else None
     if related is not None and not isinstance(related, dict):
-        return _invalid(f"params._meta[{META_RELATED_TASK!r}] is an object.", id_)
+        return _invalid(f"Send params._meta[{META_RELATED_TASK!r}] as an object, or none.", id_)
     most = counts.MOST_MEMBERS
     if len(params) > most or (meta and len(meta) > most) or (related and len(related) > most):
         return _crowded(id_)
@@ -268,16 +271,16 @@ def _call(value: dict[str, Any], id_: RequestId | None, *, has_id: bool) -> Requ
         return _misspelled(variant, id_)
     if has_id and id_ is not None:
         if method.startswith("notifications/"):
-            return _invalid("A notification has no id.", id_)
+            return _invalid("Send a notification without an id.", id_)
         return Request(id_, method, params)
     if not method.startswith("notifications/"):
-        return _invalid("A request has an id.", None)
+        return _invalid("Send a request with an id: only notifications/... have none.", None)
     return Notification(method, params)
 
 
 def _response(value: dict[str, Any], id_: RequestId | None) -> Response | Reject:
     if "params" in value or ("result" in value) == ("error" in value):
-        return _invalid("A message has a method, or else exactly one of result and error.", id_)
+        return _invalid("Send a method, or else exactly one of result and error, and params with a method alone.", id_)
     if "error" in value:
         error = value["error"]
         if (
@@ -285,12 +288,19 @@ def _response(value: dict[str, Any], id_: RequestId | None) -> Response | Reject
             or not _is_integer(error.get("code"))
             or not isinstance(error.get("message"), str)
         ):
-            return _invalid("An error is an object with an integer code and a message.", id_)
+            return _invalid("Send an error as an object with an integer code and a message.", id_)
         return Response(id_, None, error)
     result = value["result"]
     if id_ is None or not isinstance(result, dict):
-        return _invalid("A result is an object, and its message has an id.", id_)
+        return _invalid("Send a result as an object, with the id of the request.", id_)
     return Response(id_, result, None)
+
+
+def _ids(limits: Limits) -> str:
+    return (
+        f"Send an id that is a string of {limits.id_length} characters at most, or an integer from -{SAFE_INTEGER} to "
+        f"{SAFE_INTEGER}."
+    )
 
 
 def _is_integer(value: Any) -> bool:
@@ -309,7 +319,9 @@ def _misspelled(key: str, id_: RequestId | None) -> Reject:
 
 
 def _crowded(id_: RequestId | None) -> Reject:
-    return _invalid(f"A message, and what the protocol knows in it, has {counts.MOST_MEMBERS} members at most.", id_)
+    return _invalid(
+        f"Send {counts.MOST_MEMBERS} members at most in a message, and in what the protocol knows in it.", id_
+    )
 
 
 def _invalid(text: str, id_: RequestId | None) -> Reject:

@@ -43,6 +43,8 @@ _ABNORMAL: Final = re.compile(
 _PARTS: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):(/*)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
 # Python takes what stands in brackets for the host, whatever stands before them.
 _HOST: Final = re.compile(r"(?:[^\[]*(?=\[))?(\[[^\]]*\]|[^:]*)(.*)", re.DOTALL)
+# Windows takes these for slashes where a program asks it in the code page of old (its "best fit" tables).
+_LIKE_SLASHES: Final = str.maketrans("\u2044\u2215\u29f8\u2216\u29f5\u29f9", "///\\\\\\")
 # What has one spelling only, and most URIs are like it.
 _ORDINARY: Final = re.compile(
     r"(?:(?!(?:https?|wss?|ftp|file):)[a-z][a-z0-9+-]*://[a-z0-9_-]+|file://)(?:/[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)*"
@@ -101,11 +103,11 @@ def is_normal(uri: str) -> bool:
 
 def _stays(uri: str) -> bool:
     """Return whether a reader that folds a URI in normal form, and then resolves it, is led nowhere else."""
-    folded = alike(uri)
+    folded = _folded(uri)
     if _has_dots(f"/{folded}") or "\\" in folded:
         return False
     # A wide percent sign encodes nothing, unless it is folded first.
-    return folded.count("%") == uri.count("%") or alike(unquote(folded)) == alike(unquote(uri))
+    return folded.count("%") == uri.count("%") or _folded(unquote(folded)) == _folded(unquote(uri))
 
 
 def _has_dots(text: str) -> bool:
@@ -123,9 +125,9 @@ def spellings(read: list[str]) -> set[str]:
     """Return what readers could take a URI of these readings for: where it is denied, one matches a glob of `denied`.
 
     Some leave out what need not lead to another resource: a fragment, a query, a user, a port, the host of a file, and
-    parameters and dots at the end of a segment, and one of two slashes.
+    parameters, dots and the name of a stream at the end of a segment, and one of two slashes.
     """
-    plain = alike(read[-1])
+    plain = _folded(read[-1])
     found = {*read, plain}
     if _ORDINARY.fullmatch(plain):
         return found
@@ -144,11 +146,17 @@ def spellings(read: list[str]) -> set[str]:
 
 
 def _short(segment: str) -> str:
-    return segment.partition(";")[0].rstrip(". ")
+    # Behind these colons NTFS has the kind of a stream: that of the file's content, or of the folder itself.
+    return segment.partition(";")[0].partition("::$")[0].partition(":$i30:$")[0].rstrip(". ")
 
 
 def _plain(text: str) -> str:
-    return alike((readings(text) or [text])[-1])
+    return _folded((readings(text) or [text])[-1])
+
+
+def _folded(text: str) -> str:
+    folded = alike(text)
+    return folded if folded.isascii() else folded.translate(_LIKE_SLASHES)
 
 
 def _parts(text: str) -> tuple[str, str, str, str, str] | None:

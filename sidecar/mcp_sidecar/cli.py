@@ -129,6 +129,7 @@ this node read them.
 
 
 @click.group(help=_HELP)
+@click.version_option(package_name="kong-mcp")
 def main() -> None:
     """Run the sidecar's commands."""
 

@@ -102,6 +102,15 @@ def test_what_it_cannot_use_it_explains(tmp_path):
     assert "No such file" in refusal("--server", "a=http://x:1/mcp", "--policy", str(tmp_path / "none.yaml"))
 
 
+@pytest.mark.requirement("STORE-024")
+def test_a_store_that_cannot_be_used_is_refused_before_anything_starts(tmp_path):
+    server = ("--server", "a=http://x:1/mcp", "--gateway", "devkit", "--port", "0", "--store")
+    said = refusal(*server, str(tmp_path / "none" / "store.db"))
+    assert f"make the folder {tmp_path}/none" in said
+    assert "starting" not in said
+    assert "write the path of a file, or postgresql://" in refusal(*server, "mysql://db/pins")
+
+
 def test_a_kong_that_is_not_there_is_named(tmp_path):
     environment = {**os.environ, "PATH": str(tmp_path)}
     command = [*COMMAND, "--server", "a=http://x:1/mcp", "--gateway", "kong"]

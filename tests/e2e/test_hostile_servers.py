@@ -15,8 +15,8 @@ from kong_mcp.servers import parse_server
 from servers.hostile_server import HostileServer, head
 from servers.launch import Replica
 
-SECONDS = 1.5
-"""How long the sidecar of these gateways waits for an answer."""
+SECONDS = 5
+"""How long a sidecar waits for answers that come in drips, and for an honest one beside them: they keep nobody busy."""
 MIB = 1024 * 1024
 STREAM = "text/event-stream"
 MODERN = JSON_HEADERS | {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
@@ -74,18 +74,27 @@ HOSTILE = {
     "an event without end": endless(b"data: " + OPEN_LIST, ITEM, STREAM),
     "lines of one event without end": endless(b"", b"data: bad\n" * 4096, STREAM),
     "a field without end": endless(b"id: ", ITEM, STREAM),
+    "a bomb with its label": bomb(["Content-Encoding: gzip"]),
+    "a bomb without its label": bomb([]),
+    "a nest": endless(b'{"a":', b"[" * 65536),
+}
+SLOW = {
     "a body in drips": dripping(OPEN_LIST, b"bad "),
     "blanks in drips": dripping(b"", b" "),
     "an event in drips": dripping(b"data: " + OPEN_LIST, b"bad ", STREAM),
     "comments in drips": dripping(b"", b": bad\n\n", STREAM),
-    "a bomb with its label": bomb(["Content-Encoding: gzip"]),
-    "a bomb without its label": bomb([]),
-    "a nest": endless(b'{"a":', b"[" * 65536),
 }
 
 
 @pytest.fixture(scope="module")
 def gateway(kind):
+    """A gateway that is patient: what keeps its machine busy may make an honest answer late."""
+    with serving(kind, {}) as serves:
+        yield serves
+
+
+@pytest.fixture(scope="module")
+def hasty(kind):
     with serving(kind, {"MCP_SIDECAR_ANSWER_TIMEOUT": str(SECONDS)}) as serves:
         yield serves
 
@@ -123,8 +132,18 @@ def ask(dev, name, **more):
 @pytest.mark.requirement("SIDE-021")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_answer_meets_a_limit_while_others_are_served(gateway, name):
-    dev, server, part = gateway
-    part["play"] = HOSTILE[name]
+    met(*gateway, HOSTILE[name], let_go="bomb" not in name)
+
+
+@pytest.mark.requirement("SIDE-021")
+@pytest.mark.parametrize("name", SLOW)
+def test_an_answer_in_drips_meets_its_time_while_others_are_served(hasty, name):
+    met(*hasty, SLOW[name])
+
+
+def met(dev, server, part, play, *, let_go=True):
+    """Ask the hostile server once, and the honest one for as long as that takes."""
+    part["play"] = play
     server.gone.clear()
     found = []
     asking = threading.Thread(target=lambda: found.append(ask(dev, "hostile")))
@@ -140,7 +159,7 @@ def test_a_hostile_answer_meets_a_limit_while_others_are_served(gateway, name):
     assert json.loads(text.rpartition("data: ")[2])["error"]["code"] == -32603
     # One that was withheld is an error in an answer; one that came too late, or broke off, never was an answer.
     assert status in ((200,) if "data: " in text or "withheld" in text else (502, 504))
-    if "bomb" not in name:
+    if let_go:
         assert server.gone.wait(30), "the server was never let go"
 
 
@@ -172,10 +191,10 @@ def test_no_server_answers_what_is_asked_of_another_one(gateway, unframed):
 
 
 @pytest.mark.requirement("SIDE-021")
-def test_a_list_of_five_thousand_tools_is_filtered_and_private(kind):
-    with serving(kind, {}) as (dev, _, part):  # it takes a busy machine longer than hostile answers are given here
-        part["play"] = large
-        status, text = ask(dev, "hostile")
+def test_a_list_of_five_thousand_tools_is_filtered_and_private(gateway):
+    dev, _, part = gateway
+    part["play"] = large
+    status, text = ask(dev, "hostile")
     result = json.loads(text)["result"]
     assert (status, len(result["tools"]), result["cacheScope"]) == (200, 2500, "private")
     assert "hidden_" not in text

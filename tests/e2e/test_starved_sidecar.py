@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +13,7 @@ from e2e.harness import KINDS, modern, start
 from servers.launch import wait_for
 
 NOBODY_THERE = 503
+GIVEN_UP, ANSWERED = "given up", "answered"
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}
 
 
@@ -21,23 +23,37 @@ def running(request):
         yield gateway
 
 
+class Starving:
+    """How many of Kong's next checks get no answer, and what became of those that came, in order."""
+
+    def __init__(self):
+        self._left = 0.0
+        self.seen = []
+
+    def keep_from(self, checks):
+        self.seen.clear()
+        self._left = checks
+
+    def takes(self):
+        """Return whether the check that has just come gets no answer."""
+        taken = self._left > 0
+        self._left -= taken
+        return taken
+
+
 @contextlib.contextmanager
 def in_its_place(running):
-    """Listen where the sidecar did: lists are answered at once, and Kong's checks while `well` is set.
-
-    Gives (well, how many checks in a row Kong gave up).
-    """
-    well, given_up = threading.Event(), []
-    well.set()
+    """Listen where the sidecar did: lists are answered at once, and Kong's checks as the yielded Starving says."""
+    starving = Starving()
 
     class Starved(BaseHTTPRequestHandler):
         def do_GET(self):
-            if not well.is_set():
+            if starving.takes():
                 self.rfile.read(1)  # until Kong closes
-                given_up.append(self.path)
-                return
-            given_up.clear()
-            self._answer(b"{}")
+                starving.seen.append(GIVEN_UP)
+            else:
+                self._answer(b"{}")
+                starving.seen.append(ANSWERED)
 
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -57,9 +73,9 @@ def in_its_place(running):
     with ThreadingHTTPServer(("127.0.0.1", running.dev.sidecar_port), Starved) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield well, given_up
+            yield starving
         finally:
-            well.set()
+            starving.keep_from(0)
             server.shutdown()
 
 
@@ -72,13 +88,18 @@ def lists(running, client):
 
 @pytest.mark.requirement("HEALTH-010")
 def test_lists_are_taken_from_a_sidecar_by_a_second_check_without_answer_and_given_back_by_one_with(running):
-    with in_its_place(running) as (well, given_up), running.client("ada") as client:
+    with in_its_place(running) as starving, running.client("ada") as client:
+
+        def asked():
+            return lists(running, client)
+
         # Whoever checked or asked while nobody listened has taken it out.
-        wait_for(lambda: lists(running, client) == 200, lambda: f"HTTP {lists(running, client)}", 30)
-        well.clear()
-        wait_for(lambda: len(given_up) == 1, lambda: f"{given_up}", 30)
-        assert lists(running, client) == 200
-        wait_for(lambda: lists(running, client) == NOBODY_THERE, lambda: f"{given_up}", 30)
-        assert len(given_up) >= 2
-        well.set()
-        wait_for(lambda: lists(running, client) == 200, lambda: f"{given_up}", 30)
+        wait_for(lambda: asked() == 200, lambda: f"HTTP {asked()}", 30)
+        starving.keep_from(1)
+        while GIVEN_UP not in starving.seen or starving.seen[-1] != ANSWERED:
+            assert asked() == 200, starving.seen
+        starving.keep_from(math.inf)
+        wait_for(lambda: asked() == NOBODY_THERE, lambda: f"{starving.seen}", 30)
+        wait_for(lambda: starving.seen.count(GIVEN_UP) >= 2, lambda: f"{starving.seen}", 30)
+        starving.keep_from(0)
+        wait_for(lambda: asked() == 200, lambda: f"{starving.seen}", 30)

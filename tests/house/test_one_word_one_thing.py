@@ -8,7 +8,7 @@ from deck.support import ROOT
 from mcp_core.reasons import Ending, Reason
 
 PACKAGES = (
-    *(ROOT / "kong" / one for one in ("kong_pluginserver", "kong_devkit", "kong_mcp")),
+    *(ROOT / "kong" / one for one in ("kong_commands", "kong_pluginserver", "kong_devkit", "kong_mcp")),
     *(ROOT / "plugins" / one for one in ("mcp_core", "mcp_kong")),
     ROOT / "sidecar" / "mcp_sidecar",
 )

@@ -48,7 +48,7 @@ def test_without_a_file_everything_is_allowed():
         ("rules: [{tools: {allow: [x]}}]", "config.rules[0]: name the consumers or groups"),
         ("mode: off", "config.mode"),
         ("tools: {allow: [", "not YAML"),
-        (b"\xff\xfe", "not YAML"),
+        (b"\xff\xfe", "byte 0 is not UTF-8; save the file as UTF-8"),
     ],
 )
 def test_what_cannot_be_used_is_explained(write, text, explanation):

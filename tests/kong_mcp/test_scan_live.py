@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from kong_mcp.cli import main
 from kong_mcp.scan_live import LiveError, fetch_surface
+from mcp_core import conversation
 from servers.launch import replicas
 from servers.legacy_server import legacy_server
 
@@ -61,6 +62,27 @@ def test_a_server_of_the_legacy_era_is_read_page_by_page_in_a_session():
         ]
         sent = {name.lower(): value for name, value in server.seen[-2][1].items()}
         assert sent["mcp-protocol-version"] == "2025-06-18"
+
+
+@pytest.mark.requirement("SCAN-035")
+def test_a_list_without_an_end_is_given_up_by_the_bound_that_it_broke(monkeypatch):
+    with legacy_server([GOOD], endless=True) as server:
+        result = scan("--seconds", "0.5", server.url)
+        assert result.exit_code == 2
+        assert f"tools/list of {server.url} has no end within 0.5 seconds" in result.stderr
+        assert "`kong-mcp scan --seconds N` gives it longer" in result.stderr
+        monkeypatch.setattr(conversation, "MOST_PAGES", 3)
+        with pytest.raises(LiveError, match="has no end: more than 20000 items, or 1000 pages"):
+            fetch_surface(server.url)
+
+
+@pytest.mark.requirement("SCAN-035")
+def test_how_far_a_long_list_is_is_told_ever_more_seldom():
+    with legacy_server(*[[GOOD]] * 33) as server:
+        result = scan(server.url)
+    told = [line.removeprefix(f"{server.url}: ") for line in result.stderr.splitlines()]
+    assert told == [f"tools/list goes on behind page {pages}" for pages in (8, 16, 32)]
+    assert result.exit_code == 0
 
 
 @pytest.mark.requirement("SCAN-021")

@@ -20,6 +20,10 @@ FOLDED = {
     "file:///public/\uff05\uff12\uff45./private/key": "a wide encoding",
     "file:///public/x\uff3c..\uff3cprivate": "wide backslashes",
     "file:///private\uff3ckey": "a wide backslash",
+    "file:///public/..\u2215private/key": "a division slash behind dots",
+    "file:///public\u2044..\u29f8private/key": "fraction and big slashes around dots",
+    "file:///public/..%E2%88%95private/key": "a division slash, encoded",
+    "file:///public/x\u2216..\u29f9private": "signs that are like backslashes",
     "file:///public/%c0%ae%c0%ae/private/key": "dots in two bytes",
     "file:///public/..%C0%AFprivate/key": "a slash in two bytes",
     "file:///public/%e0%80%ae%e0%80%ae/private/key": "dots in three bytes",
@@ -53,3 +57,47 @@ def test_other_letters_stay_in_normal_form(uri):
     assert all(map(uris.is_normal, uris.readings(uri)))
     everything = {"resources": {"allow": ["*"], "deny": ["file:///private/*"]}}
     assert Policy.from_config(everything).view(NOBODY).allows(Kind.RESOURCE, uri)
+
+
+@pytest.mark.requirement("POL-022")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("file:///private\u2215key", "file:///private\u2044key", "file:\u2215\u2215/private/key"),
+        *(
+            "file:///private%E2%88%95key",
+            "file:///PRIVATE\u29f8key",
+            "note://h\u2215private/x",
+            "note://h/private\u2044x",
+        ),
+        *("file:///notes.txt::$DATA", "file:///NOTES.TXT::$data", "file:///notes.txt%3A%3A%24DATA"),
+        *("file:///private::$INDEX_ALLOCATION/key", "file:///private:$I30:$INDEX_ALLOCATION/key"),
+        *("file:///notes.txt.::$DATA", "skill://private::$DATA/key"),
+    ],
+)
+def test_what_windows_takes_for_something_denied_is_denied(uri):
+    denied = ["file:///private/*", "file:///notes.txt", "note://h/private/*", "skill://private/*"]
+    view = Policy.from_config({"resources": {"allow": ["*"], "deny": denied}}).view(NOBODY)
+    assert not view.allows(Kind.RESOURCE, uri)
+
+
+@pytest.mark.requirement("POL-022")
+def test_a_glob_with_such_signs_denies_what_they_are_taken_for():
+    view = Policy.from_config({"resources": {"allow": ["*"], "deny": ["note://h/a\u2215*"]}}).view(NOBODY)
+    assert not any(
+        view.allows(Kind.RESOURCE, uri) for uri in ("note://h/a\u2215b", "note://h/a/b", "note://h/A\u2044b")
+    )
+
+
+@pytest.mark.requirement("POL-022")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("file:///1\u20442.txt", "file:///\u00bd.txt", "file:///privat\u2215key", "file:///x::y", "note://h/a::$b"),
+        *("repo://o/r:main:$x", "note://[::2]/x", "file:///notes.txt:summary"),
+    ],
+)
+def test_what_is_like_nothing_denied_stays_allowed(uri):
+    denied = ["file:///private/*", "file:///notes.txt", "note://h/private/*"]
+    view = Policy.from_config({"resources": {"allow": ["*"], "deny": denied}}).view(NOBODY)
+    assert view.allows(Kind.RESOURCE, uri)

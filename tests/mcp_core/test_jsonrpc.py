@@ -16,6 +16,7 @@ EVERYTHING = policy.Policy.from_config({kind: {"allow": ["*"]} for kind in ("too
 OPEN_VIEW = EVERYTHING.view(NOBODY)
 BATCHING = legacy("2025-03-26")
 MIB = 1024 * 1024
+LONG = "x" * 10_000
 
 
 def cases(table):
@@ -73,6 +74,32 @@ class TestWhatIsNoMessage:
         batch = b"[" + PLAIN + b"," + body + b"]"
         assert isinstance(parse(batch), Reject)
         assert isinstance(decided(batch), Reject)
+
+
+@pytest.mark.requirement("RPC-014")
+@cases({**NOT_STRICT, **NOT_JSON_RPC})
+def test_a_refusal_says_what_to_send(body):
+    refused = parse(body)
+    assert isinstance(refused, Reject)
+    assert "Send " in refused.message or "spell it exactly" in refused.message
+
+
+@pytest.mark.requirement("RPC-014")
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"jsonrpc": "2.0", "id": LONG, "method": "ping"},
+        {"jsonrpc": LONG, "id": 1, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1, "method": LONG},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", f"{LONG}Method": 1, LONG: [1], "params": {"_meta": LONG}},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {f"PROGRESSTOKEN{LONG}": 1}, "URI": LONG}},
+    ],
+)
+def test_a_refusal_repeats_next_to_nothing_of_what_was_sent(message):
+    refused = parse(json.dumps(message).encode())
+    assert isinstance(refused, Reject)
+    assert LONG[:100] not in refused.message
+    assert len(refused.message) < 300
 
 
 @pytest.mark.requirement("RPC-010")

@@ -5,8 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -289,11 +287,6 @@ def test_help_names_every_variable_and_its_default():
     assert all(variable in text for variable in VARIABLES)
     for value in (defaults.listen_port, defaults.kong_url, defaults.internal_host, defaults.max_answer):
         assert str(value) in text
-
-
-def test_the_command_is_installed_by_its_name():
-    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts["mcp-sidecar"] == "mcp_sidecar.cli:main"
 
 
 @pytest.mark.requirement("SIDE-035")

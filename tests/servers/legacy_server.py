@@ -25,8 +25,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(400)
         if message["method"] == "tools/list":
             page = int(message["params"].get("cursor", 0))
-            following = {"nextCursor": str(page + 1)} if page + 1 < len(self.server.pages) else {}
-            return self._answer(message, {"tools": self.server.pages[page], **following})
+            more = self.server.endless or page + 1 < len(self.server.pages)
+            following = {"nextCursor": str(page + 1)} if more else {}
+            return self._answer(message, {"tools": self.server.pages[page % len(self.server.pages)], **following})
         return self._end(404)
 
     def do_DELETE(self):
@@ -51,10 +52,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def legacy_server(*pages, key=None):
-    """Serve the pages of tools. Yields the server: its `url`, and `seen` (method, headers) of every request."""
+def legacy_server(*pages, key=None, endless=False):
+    """Serve the pages of tools, again and again where they are `endless`.
+
+    Yields the server: its `url`, and `seen` (method, headers) of every request.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.pages, server.key, server.seen = pages, key, []
+    server.pages, server.key, server.endless, server.seen = pages, key, endless, []
     server.url = f"http://127.0.0.1:{server.server_port}/mcp"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

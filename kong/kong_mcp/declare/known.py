@@ -36,9 +36,9 @@ def read_lock(path: Path) -> Surface:
     except ModuleNotFoundError:
         raise SurfaceError("a lock file needs the store's packages: pip install 'kong-mcp[sidecar]'") from None
     try:
-        locked = lockfile.load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, lockfile.LockError) as error:
-        raise SurfaceError(f"{path}: {error}") from None
+        locked = lockfile.read(path)
+    except lockfile.LockError as error:
+        raise SurfaceError(str(error)) from None
     surface: dict[str, list[tuple[ItemKind, str]]] = {}
     for item in locked:
         surface.setdefault(item.server, []).append((item.kind, item.name))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from kong_devkit.errors import unreadable
 from kong_mcp.declare import entities
 from kong_mcp.declare.folder import Folder
 from kong_mcp.declare.problems import Problem
@@ -114,7 +115,9 @@ def _take(state: DeckState, document: Record, tags: Sequence[str]) -> None:
 def _read_shared(path: Path) -> Record:
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SharedError(f"{path}: cannot be read: {unreadable(error)}") from None
+    except yaml.YAMLError as error:
         raise SharedError(f"{path}: cannot be read: {error}") from None
     if not isinstance(document, dict) or document.pop("_format_version", None) != FORMAT:
         raise SharedError(f'{path}: not decK state; it begins with _format_version: "{FORMAT}"')

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kong_devkit.errors import ConfigError
+from kong_devkit.errors import ConfigError, unreadable
 from kong_devkit.kongconf import parse
 
 PREFIX: Final = "/usr/local/kong"
@@ -81,7 +81,9 @@ def read_place(conf: Path, guard: Path, sidecar: Path, environment: Mapping[str,
     """
     try:
         values = parse(conf.read_text(encoding="utf-8")) if conf.exists() else {}
-    except (OSError, UnicodeDecodeError, ConfigError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlaceError(f"{conf}: {unreadable(error)}") from None
+    except ConfigError as error:
         raise PlaceError(f"{conf}: {error}") from None
     own = {name[5:].lower(): value for name, value in environment.items() if name.startswith("KONG_")}
     return Installation({**values, **own}, read_environment(guard, environment), read_environment(sidecar, environment))
@@ -98,7 +100,7 @@ def read_environment(path: Path, environment: Mapping[str, str]) -> Mapping[str,
             return environment
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise PlaceError(f"{path}: {error}") from None
+        raise PlaceError(f"{path}: {unreadable(error)}") from None
     pairs = [line.partition("=") for line in map(str.strip, lines) if line and line[0] not in "#;"]
     return {name.strip(): "".join(shlex.split(value)) for name, _, value in pairs}
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TextIO, TypeVar
 
 import click
 
+from kong_devkit.errors import unreadable
 from kong_mcp.policies import report
 from kong_mcp.policies.asking import USUAL, MethodError, wanted
 from kong_mcp.policies.claims import explain_claims, read_claims
@@ -142,7 +143,7 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
         known = known_surfaces(lock, store, lists, server)
         found, notes = _groups(policies, consumer, groups)
         server_policy = _policy(policies, server)
-        text = token_claims if claims is None else claims.read()
+        text = token_claims if claims is None else _text_of(claims)
         if text is None:
             explained = explain(server_policy, principal(consumer, found), want, known, server)
         else:
@@ -154,6 +155,13 @@ def explain_command(  # noqa: PLR0913, PLR0917 - each is an option
         click.echo(json.dumps({**value, "notes": [*notes, *value["notes"]]}, indent=2))
     else:
         _print(explained, notes)
+
+
+def _text_of(claims: TextIO) -> str:
+    try:
+        return claims.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicySourceError(f"{claims.name}: {unreadable(error)}") from None
 
 
 def _policy(policies: Policies, server: str) -> ServerPolicy:

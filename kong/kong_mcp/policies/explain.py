@@ -252,7 +252,10 @@ def _changes(
         if refusal is not None and asked.method in SKILL_METHODS:
             yield Change('add the skills that are meant to skills.allow, as "skill://NAME/*"')
         elif refusal is not None and refusal.kind is RejectKind.POLICY:
-            yield Change(f"add {shown(asked.method)} to methods.allow", add=("methods.allow", asked.method))
+            yield (
+                _starred("method", "methods.allow", asked.method)
+                or Change(f"add {shown(asked.method)} to methods.allow", add=("methods.allow", asked.method))
+            )
     elif refusal is None:
         yield from _additions(principal, ruling_kind(asked.kind, asked.name), asked.name, "deny")
     elif ruling.cause is Cause.DENIED:
@@ -260,13 +263,26 @@ def _changes(
     elif ruling.cause is Cause.NOT_ALLOWED:
         first = f"take {_listed(policy, ruling.denies)} out, which denies it, and " if ruling.denies else ""
         kind = ruling_kind(asked.kind, asked.name)
-        yield from _additions(principal, kind, asked.name, "allow", first, ruling.denies)
+        if starred := _starred(_WORDS[asked.kind], list_path(None, kind, "allow"), asked.name):
+            yield starred
+        else:
+            yield from _additions(principal, kind, asked.name, "allow", first, ruling.denies)
         for place in ruling.elsewhere:
             yield from _memberships(policy, place)
     elif ruling.cause in (Cause.ABNORMAL, Cause.UNPRINTABLE):
         yield Change("have the server name it in the one form that all readers take alike")
     elif ruling.cause is Cause.TOO_LONG:
         yield Change("have the server give it a shorter name")
+
+
+def _starred(word: str, path: str, name: str) -> Change | None:
+    """Return what is proposed of a name that a list would take for a glob, and open more by it than was asked about."""
+    if "*" not in name:
+        return None
+    return Change(
+        f"ask about one {word} by its whole name: in {path} a * stands for any run of characters, and {shown(name)} "
+        "would open all that it fits"
+    )
 
 
 def _additions(

@@ -66,11 +66,9 @@ def read_lock(path: Path) -> KnownSurfaces:
     """Read a lock file. Raises PolicySourceError."""
     lockfile = sidecar_module("surface.lockfile")
     try:
-        locked = lockfile.load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicySourceError(f"{path}: {error.strerror}") from None
-    except (lockfile.LockError, UnicodeDecodeError) as error:
-        raise PolicySourceError(f"{path}: {error}") from None
+        locked = lockfile.read(path)
+    except lockfile.LockError as error:
+        raise PolicySourceError(str(error)) from None
     return KnownSurfaces(_by_server((id_, IS_OPEN) for id_ in locked), states=True, source=str(path))
 
 

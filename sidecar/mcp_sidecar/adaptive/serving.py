@@ -134,8 +134,8 @@ class Serving:
             return await self._stream_of(session) if session is not None else _no_stream()
         try:
             message = jsonrpc.load(self._call.body, ANSWER_LIMITS)
-        except NotStrictError:
-            return Reject(INVALID_REQUEST, "More than is read of one message.", Reason.NOT_STRICT_JSON)
+        except NotStrictError as error:
+            return Reject(INVALID_REQUEST, f"Send less in one message: {error}.", Reason.NOT_STRICT_JSON)
         if not isinstance(message, dict):
             return _BATCH
         if "method" not in message:

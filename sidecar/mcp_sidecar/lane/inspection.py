@@ -149,9 +149,7 @@ class Inspector:
             value = jsonrpc.load(body, ANSWER_LIMITS)
         except NotStrictError as error:
             # The guard may be set to let more pass than the sidecar reads.
-            return Reject(
-                INVALID_REQUEST, f"Too much for arguments that are checked: {error}.", Reason.ARGUMENTS_LIMITS
-            )
+            return Reject(INVALID_REQUEST, f"Send less where arguments are checked: {error}.", Reason.ARGUMENTS_LIMITS)
         refusal = None
         for id_, method, params in _requests(value):
             arguments = {} if params.get("arguments") is None else params["arguments"]

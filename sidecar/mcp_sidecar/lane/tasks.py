@@ -45,7 +45,7 @@ class Tasks:
             value = jsonrpc.load(body, ANSWER_LIMITS)
         except NotStrictError as error:
             # The guard may be set to let more pass than the sidecar reads.
-            return Reject(INVALID_REQUEST, f"Too much for a message that names a task: {error}.", Reason.TASK_LIMITS)
+            return Reject(INVALID_REQUEST, f"Send less in a message that names a task: {error}.", Reason.TASK_LIMITS)
 
         def known(token: str) -> Task | None:
             return self._sealer.open(token, target.server, claims.principal)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -160,6 +161,27 @@ def said(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in _SERIALIZATION:
             raise _InTheWayError from error
-        where = engine.url.render_as_string(hide_password=True)
-        said = str(error.orig).strip().splitlines()
-        raise StoreError(f"the store {where} cannot be used: {said[0] if said else 'no word why'}") from error
+        url = engine.url
+        where = url.database if is_file(url) else url.render_as_string(hide_password=True)
+        words = str(error.orig).strip().splitlines()
+        advice = _advice(Path(url.database or ""), error.orig) if is_file(url) else ""
+        raise StoreError(f"the store {where} cannot be used: {words[0] if words else 'no word why'}{advice}") from error
+
+
+def _advice(path: Path, error: BaseException | None) -> str:
+    """Return what to do about an error of SQLite, whose own words name no file. "" where nothing is known."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
+        return (
+            f"; make room on the disk of {path.parent}: it may be full, or files have reached the largest size that "
+            "this process may write (ulimit -f, LimitFSIZE)"
+        )
+    if name.startswith("SQLITE_CANTOPEN") and path.is_dir():
+        return "; it is a folder: name a file in it"
+    if name.startswith("SQLITE_CANTOPEN") and not path.parent.is_dir():
+        return f"; make the folder {path.parent}, or name a file in a folder that is there"
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return f"; let this user read and write it and its folder {path.parent}, or name another file"
+    if name == "SQLITE_NOTADB":
+        return "; name the file of a store, or take its backup"
+    return ""

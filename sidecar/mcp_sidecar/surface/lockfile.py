@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -69,6 +70,18 @@ def dump(locked: Mapping[ItemId, Locked]) -> str:
     return _HEADER + yaml.safe_dump(
         {"format": FORMAT, "servers": servers}, sort_keys=False, allow_unicode=False, width=200
     )
+
+
+def read(path: Path) -> dict[ItemId, Locked]:
+    """Return the items of the lock file at a path. Raises LockError, whose message names it."""
+    try:
+        return load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise LockError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except LockError as error:
+        raise LockError(f"{path}: {error}") from None
 
 
 def load(text: str) -> dict[ItemId, Locked]:

@@ -126,6 +126,22 @@ def test_one_sentence_names_the_rule_and_its_place(run, arguments, sentence):
     assert said.isascii()
 
 
+@pytest.mark.requirement("KNOW-008")
+@pytest.mark.parametrize(
+    ("option", "name", "word"),
+    [
+        ("--tool", "*", "tool"),
+        ("--tool", "gr*t", "tool"),
+        ("--resource", "note://private/*", "resource"),
+        ("--method", "*", "method"),
+    ],
+)
+def test_a_star_is_never_proposed_for_what_is_allowed(run, option, name, word):
+    status, said = run("--consumer", "ada", option, name, "--json")
+    assert (status, [set(change) for change in json.loads(said)["changes"]]) == (0, [{"text", "remove"}])
+    assert f"\nto allow it: ask about one {word} by its whole name: " in run("--consumer", "ada", option, name)[1]
+
+
 @pytest.mark.requirement("KNOW-002")
 def test_it_says_what_to_write(run):
     said = run("--consumer", "bob", "--groups", "staff", "--tool", "invoice_pay")[1].splitlines()[1:]
