@@ -77,11 +77,12 @@ class Causes:
         changed = f"changed: {fields}" if fields else ""
         number = f"{len(found)} findings" if len(found) > _MOST_FINDINGS else ""
         word = {"differs": "replicas differ", "changes-often": "changes often"}.get(action, "")
-        do = (
-            f"{surface_command('diff', server, kind, name, self._review)}, then approve or reject in place of diff"
-            if self._review
-            else ""
-        )
+        if self._review:
+            do = f"{surface_command('diff', server, kind, name, self._review)}, then approve or reject in place of diff"
+        else:  # "quarantined" alone would say that agents are not shown it
+            blocks = any(one["severity"] == "block" for one in found) if found else "block: " in _rules(rules)
+            excerpts += [] if blocks else ["agents get it, without pins"]
+            do = "read what it is; pins: {mode: enforce} hides what waits until somebody approves it"
         sort = Sort.FINDING if rules else Sort.REVIEW
         return Happening(sort, server, line(server, [what, word, changed, number, *excerpts], do))
 

@@ -258,6 +258,8 @@ def _start_local(settings: DevSettings, folder: Path, reaper: Reaper, stack: con
         return
     command = [program("kong-mcp"), "stdio", "serve", *map(str, settings.local), "--port", str(settings.local_port)]
     command += [word for network in _THIS_MACHINE for word in ("--network", network)]
+    if found := os.environ.get("PATH"):  # whoever runs this has npx and uvx where a shell finds them, and nowhere else
+        command += ["--search-path", found]
     running = Child("local servers", command, os.environ, folder / "local.log")
     reaper.watch(running.pid)
     stack.callback(running.stop)

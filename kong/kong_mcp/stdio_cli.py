@@ -11,7 +11,7 @@ from kong_mcp.declare.local import local_of, stdio_servers
 from kong_mcp.declare.rest import NoSecretError, rest_servers
 from kong_mcp.declare.server_cli import good, paths_argument
 from kong_mcp.network_type import NetworkType
-from mcp_core.stdio import DEFAULT_PORT
+from mcp_core.stdio import DEFAULT_PORT, SEARCH_PATH
 from mcp_sidecar.auth.addresses import Network
 from mcp_sidecar.lane.patterns import compile_pattern
 from mcp_sidecar.rest.api import RestApi
@@ -34,7 +34,15 @@ def stdio() -> None:
     type=NetworkType(),
     help="OpenAPI descriptions may be fetched from here, beside public addresses.",
 )
-def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: tuple[Network, ...]) -> None:
+@click.option(
+    "--search-path",
+    default=SEARCH_PATH,
+    show_default=True,
+    help="The PATH of programs, in which their commands are looked for.",
+)
+def serve(
+    paths: tuple[Path, ...], port: int | None, log_level: str, networks: tuple[Network, ...], search_path: str
+) -> None:
     """Offer the local servers and REST APIs of DIR to Kong, on loopback, until SIGTERM (docs/local-servers.md).
 
     It runs beside Kong, in the same network: what it offers asks nobody who they are. Programs find in their
@@ -51,7 +59,7 @@ def serve(paths: tuple[Path, ...], port: int | None, log_level: str, networks: t
     ports = {(local_of(file.values) or {}).get("port", DEFAULT_PORT) for file in files} if port is None else {port}
     try:
         apis = {server.name: RestApi(server, compile_pattern, networks) for server in rest_servers(files, os.environ)}
-        run(stdio_servers(files, os.environ), sorted(ports), log_level, apis)
+        run(stdio_servers(files, os.environ, search_path), sorted(ports), log_level, apis)
     except NoSecretError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from mcp_core import methods
@@ -29,6 +30,8 @@ MOST: Final = 2 * 1024 * 1024
 """Characters of one message that are read. A rest is unread, which is a finding like any other."""
 
 _SPOKEN: Final = "text"
+_CUT: Final = 256
+"""Characters at the end of a text that are read with the next one: what a rule needs together is shorter."""
 _SHORT: Final = 512
 """Characters up to which base64 that is no text is read as it stands: a word could be both."""
 _KEY: Final = 24
@@ -70,8 +73,10 @@ class ResultFindings:
 def scan(message: dict[str, Any], scanner: Scan, unread: Callable[[], Report] = Report) -> Report:
     """Return what the rules find in the texts of a server's message. `unread` says what a rest is that is not read."""
     report = Report()
-    left = MOST
-    for window in _windows(texts(message)):
+    spoken, others = _told(message)
+    again = _unbroken(spoken)
+    left = MOST + len(again)
+    for window in _windows(_in_order(spoken, others, again)):
         if left <= 0:
             return report + unread()
         left -= sum(map(len, window))
@@ -99,12 +104,37 @@ def inspect(
 
 
 def texts(message: dict[str, Any]) -> list[str]:
-    """Return the texts of a message, in order. What is spoken (texts of content) is one: it is read in one go."""
+    """Return the texts of a message, in order. What is spoken (texts of content) is one: it is read in one go.
+
+    Where a word may go on from one text to the next, it is read once more without a break between them: many clients
+    put nothing there.
+    """
+    spoken, others = _told(message)
+    return _in_order(spoken, others, _unbroken(spoken))
+
+
+def _told(message: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the texts of content, and the other ones."""
     spoken: list[str] = []
     others: list[str] = []
     for key, text in _strings(_body(message)):
         (spoken if key == _SPOKEN else others).append(text)
-    return ["\n".join(spoken), *others] if spoken else others
+    return spoken, others
+
+
+def _in_order(spoken: list[str], others: list[str], again: str) -> list[str]:
+    return [text for text in ("\n".join(spoken), again, *others) if text]
+
+
+def _unbroken(spoken: list[str]) -> str:
+    """Return texts as one where a word may go on from one to the next, and nothing where none can."""
+    goes_on = any(not (one[-1].isspace() or other[0].isspace()) for one, other in pairwise(spoken))
+    return "".join(map(_ends, spoken)) if goes_on else ""
+
+
+def _ends(text: str) -> str:
+    """Return what of a text the ones before and after it can go on from."""
+    return text if len(text) <= 2 * _CUT else f"{text[:_CUT]}\n{text[-_CUT:]}"
 
 
 def _body(message: dict[str, Any]) -> Any:

@@ -69,3 +69,22 @@ def test_policies_hold_for_local_servers_behind_the_gateway(kind, tmp_path):
         assert said["good"].startswith("good: x")
         assert "nknown tool" in said["environment"]
         assert "ended with status 3" in said["exit"]
+
+
+@pytest.mark.requirement("STDIO-028")
+def test_a_program_is_found_where_whoever_starts_the_gateway_finds_it(tmp_path):
+    tools, files = tmp_path / "tools", tmp_path / "files"
+    tools.mkdir()
+    files.mkdir()
+    (tools / "my-notes").write_text(f"#!/bin/sh\nexec {sys.executable} {PROGRAM}\n")
+    (tools / "my-notes").chmod(0o755)
+    (files / "own.yaml").write_text("name: own\nreplicas: [{command: [my-notes]}]\nauth: []\ntools: {allow: [good]}\n")
+    command = [*COMMAND, "--servers", str(files), "--gateway", "devkit", "--port", "0"]
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as dev:
+        try:
+            url = dev.stdout.readline().strip().removeprefix("own: ")
+            assert anyio.run(call, url, "good").startswith("good: x")
+        finally:
+            dev.send_signal(signal.SIGTERM)
+            dev.communicate(timeout=60)

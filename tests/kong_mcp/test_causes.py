@@ -167,6 +167,15 @@ def test_findings_reviews_and_problems_are_told_as_people_read_them(logged, sort
 
 
 @pytest.mark.requirement("KNOW-006")
+@pytest.mark.parametrize(("severity", "says"), [("flag", True), ("block", False)])
+def test_where_nothing_is_pinned_it_is_said_that_agents_get_what_waits(severity, says):
+    logged = SEEN | {"state": "quarantined", "reason": "findings", "rules": ["x.y"], "fields": []}
+    text = Causes(lambda *_: [FOUND[0] | {"severity": severity}]).happening(logged).text
+    assert ("; agents get it, without pins; what to do: " in text) is says
+    assert text.endswith("pins: {mode: enforce} hides what waits until somebody approves it")
+
+
+@pytest.mark.requirement("KNOW-006")
 def test_a_file_that_is_only_for_us_is_begun_anew_and_nothing_is_lost(log, monkeypatch):
     monkeypatch.setattr("kong_mcp.follow.MOST_KEPT", 100)
     follower = Follower(log, renews=True)

@@ -124,6 +124,21 @@ def test_text_that_is_split_over_contents_is_read_as_a_model_reads_it():
 
 
 @pytest.mark.requirement("RES-001")
+@pytest.mark.parametrize("end", ["", "\u200b"])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11])
+def test_text_whose_words_are_cut_up_over_contents_is_read_as_a_model_reads_it(size, end):
+    pieces = ["Rows. " * 2000, *(STEERS[at : at + size] for at in range(0, len(STEERS), size)), "row " * 2000]
+    pieces = [f"{piece}{end}" for piece in pieces]
+    assert scan(result({"content": [{"type": "text", "text": piece} for piece in pieces]}), scanned).verdict == "block"
+
+
+@pytest.mark.requirement("RES-009")
+def test_what_is_read_twice_counts_once():
+    rows = [{"type": "text", "text": f"row {number} of the table"} for number in range(MOST // 30)]
+    assert scan(result({"content": rows}), scanned, SCANNER.unread).verdict is Verdict.CLEAN
+
+
+@pytest.mark.requirement("RES-001")
 def test_surfaces_are_left_to_pins_and_policy_and_pictures_are_not_read():
     tools = [{"name": "x", "description": STEERS}]
     assert texts(result({"tools": tools, "instructions": STEERS, "nextCursor": "more"})) == ["more"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kong_mcp.declare import rest
 from mcp_core.query import is_secret, variable
-from mcp_core.stdio import DEFAULT_PORT, ProcessLimits, StdioServer, path_of
+from mcp_core.stdio import DEFAULT_PORT, SEARCH_PATH, ProcessLimits, StdioServer, path_of
 
 if TYPE_CHECKING:
     from kong_mcp.declare.server_file import ServerFile
@@ -140,8 +140,12 @@ def _arguments(at: int, command: Sequence[str]) -> Iterator[tuple[str, str]]:
         option = word if word.startswith("-") and not equals else ""
 
 
-def stdio_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) -> list[StdioServer]:
+def stdio_servers(
+    files: Sequence[ServerFile], environment: Mapping[str, str], search_path: str = SEARCH_PATH
+) -> list[StdioServer]:
     """Return the local servers among server files, with their secrets read from the environment.
+
+    `search_path` is the PATH of programs whose files say none.
 
     Raises:
         rest.NoSecretError: a secret is not there.
@@ -151,7 +155,7 @@ def stdio_servers(files: Sequence[ServerFile], environment: Mapping[str, str]) -
         local = local_of(file.values)
         if local is None or "command" not in local:
             continue
-        given = rest.with_secrets(file.name, local.get("env", {}), environment)
+        given = {"PATH": search_path, **rest.with_secrets(file.name, local.get("env", {}), environment)}
         limits = ProcessLimits(**local.get("limits", {}))
         found.append(StdioServer(file.name, tuple(local["command"]), given, local.get("process") == "shared", limits))
     return found

@@ -223,7 +223,8 @@ OWN_FIELDS: Final[list[dict[str, Any]]] = [
             "pattern": r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+",
             "say": "write /SEGMENT/SEGMENT of letters, digits and . _ ~ -, without a slash at the end",
             "description": "Where agents find the server at the gateway: /NAME/mcp by default. The last segment is not "
-            "`messages`: there the transport of 2024-11-05 takes what agents send.",
+            "`messages`: there the transport of 2024-11-05 takes what agents send. The first one is neither `portal` "
+            "nor `registry`, which are the gateway's own.",
             "examples": ["/weather/mcp"],
         }
     },

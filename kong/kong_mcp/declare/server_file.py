@@ -181,10 +181,18 @@ def _guard(mine: ServerFile) -> list[Problem]:
     return []
 
 
+_OF_THE_GATEWAY: Final = frozenset({"portal", "registry"})
+"""First segments of paths that deck/portal.yaml and deck/registry.yaml give to routes of the gateway's own."""
+
+
 def _paths(mine: ServerFile) -> list[Problem]:
     found = []
     if takes_messages(mine.public_path):
         text = "found the last segment `messages`, which takes what agents send; write another"
+        found.append(mine.problem("path", text))
+    first = mine.public_path.split("/")[1]
+    if mine.values.get("path") and first in _OF_THE_GATEWAY:
+        text = f"found the first segment `{first}`, under which the gateway's own pages are; write another"
         found.append(mine.problem("path", text))
     return found
 

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 from mcp_core.scan.runs import REST, Runs
+from mcp_core.scan.text import FIELD
 
 MOST: Final = 24
 """Pieces of one encoding that are read each for itself. What the others decode to is read as one text: no number of
@@ -44,7 +45,7 @@ _PADDED: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text that was decoded: how, from which characters of the original, and whether it reads as a sentence."""
+    """Text that was decoded: how, from which characters, and whether it reads as a sentence. No FIELD is decoded."""
 
     how: str
     start: int
@@ -110,6 +111,7 @@ _KINDS: Final = (
 )
 _SINGLES: Final = re.compile(r"[ \t._*|/\\-][^\W_](?=[ \t._*|/\\-])(?:[ \t._*|/\\-]{1,3}[^\W_](?=[ \t._*|/\\-])){3}")
 _LEET: Final = (str.maketrans("013457@$|!", "oieastasii"), str.maketrans("013457@$|!", "oleastasll"))
+_MARK: Final = re.compile(r"(?<=[a-zA-Z])!(?=\s{1,3}[A-Z\"']|\s{0,3}\Z)")
 _LEET_KINDS: Final = (
     bytes(
         ord("d" if chr(code) in "013457@$!|" else "a" if chr(code).isalpha() else "s" if chr(code).isspace() else ".")
@@ -154,7 +156,7 @@ def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget, *, 
         read = (
             Decoded(how, found.start(), found.end(), plain)
             for found in _found(pattern, text, data)
-            if budget.allows(found[0], more) and (plain := decode(found[0])) and _is_text(plain)
+            if budget.allows(found[0], more) and (plain := decode(found[0]).replace(FIELD, " ")) and _is_text(plain)
         )
         yield from islice(read, MOST)
         if rest := list(read):
@@ -166,10 +168,8 @@ def _pieces(text: str, known: AbstractSet[str] | None, budget: DecodeBudget, *, 
             part = text if len(text) <= SHORT else _around(text, places)
             if not budget.allows(part):
                 return
-            plain = decode(part)
-            if plain not in (part, before) and _is_text(
-                plain
-            ):  # where nothing is written with a 1, both readings of leetspeak are one
+            plain = FIELD.join([decode(one).replace(FIELD, " ") for one in part.split(FIELD)])
+            if plain not in (part, before) and _is_text(plain):  # without a 1, both readings of leetspeak are one
                 yield Decoded(how, places[0], len(text), plain)
             before = plain
     if known is not None and len(known & _ROT13_WORDS) < _TELLING > len(known & _REVERSED_WORDS):
@@ -306,6 +306,13 @@ def _closed_up(text: str) -> str:
     return _SPACED.sub(lambda run: f" {_spaced(run[0])} ", text)
 
 
+def _letters_of(text: str, signs: dict[int, int]) -> str:
+    """Undo leetspeak. Where no "!" stands within a word, one that ends a sentence goes on ending it."""
+    if "!" in text and not re.search("[a-zA-Z]![a-zA-Z]", text):
+        text = _MARK.sub(".", text)
+    return text.translate(signs)
+
+
 def _morse(text: str) -> str:
     words = [[_CODES.get(sign, "") for sign in word.split()] for word in re.split(r"\s{0,2}/\s{0,2}|\s{3,}", text)]
     return " ".join("".join(word) for word in words)
@@ -345,8 +352,8 @@ _SIGNED: Final[tuple[tuple[bytes, _Whole], ...]] = (
 )
 _LETTER_SPACING: Final[_Whole] = ("letter spacing", _SINGLES, 1, _closed_up)
 _LEETSPEAK: Final[tuple[_Whole, ...]] = (
-    ("leetspeak", _LEET_WORD, 4, lambda text: text.translate(_LEET[0])),
-    ("leetspeak, l", _LEET_WORD, 4, lambda text: text.translate(_LEET[1])),
+    ("leetspeak", _LEET_WORD, 4, lambda text: _letters_of(text, _LEET[0])),
+    ("leetspeak, l", _LEET_WORD, 4, lambda text: _letters_of(text, _LEET[1])),
 )
 """What whole texts are written in: how, where, from how many places on, and how to undo it."""
 

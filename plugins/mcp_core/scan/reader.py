@@ -125,7 +125,8 @@ class Reader:
         for piece in decoded(joined, words=reading.vocabulary if reading.is_plain else None, budget=budget):
             if not budget.allows(piece.text):
                 break
-            hits = [hit for hit in self._engine.hits(Reading((piece.text,)), (), own) if hit.rule.id not in sight.ids]
+            decoded_fields = Reading(tuple(piece.text.split(FIELD)))
+            hits = [hit for hit in self._engine.hits(decoded_fields, (), own) if hit.rule.id not in sight.ids]
             if not hits and not piece.sentence:
                 continue
             ends = ends or _ends(read)

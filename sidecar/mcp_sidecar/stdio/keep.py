@@ -110,7 +110,8 @@ def _run(limits: dict[str, Any], command: list[str], users: int) -> NoReturn:
     try:
         os.execvp(command[0], command)  # noqa: S606 - what is declared is run, and no shell reads it
     except OSError as error:
-        os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode())
+        where = "" if "/" in command[0] else f" in {os.environ.get('PATH', os.defpath)}"
+        os.write(2, f"cannot run {command[0]}: {error.strerror}{where}\n".encode())
         os._exit(NOT_FOUND)
 
 

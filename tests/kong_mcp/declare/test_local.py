@@ -7,6 +7,7 @@ from kong_mcp.declare.local import stdio_servers
 from kong_mcp.declare.render import TAG, assemble, shared_files
 from kong_mcp.declare.rest import NoSecretError
 from kong_mcp.declare.server_file import read_text
+from mcp_core.stdio import SEARCH_PATH
 
 GOOD = """\
 name: files
@@ -85,8 +86,16 @@ def test_secrets_are_read_where_programs_run():
     text = GOOD + "  process: shared\n  limits: {memory: 64}\n  env: {KEY: '{vault://env/files-key}', A: b}\n"
     one, _ = read_text(text.encode(), "f.yaml")
     (server,) = stdio_servers([one], {"FILES_KEY": "of the vault", "OTHER": "x"})
-    assert server.environment == {"KEY": "of the vault", "A": "b"}
+    assert server.environment == {"PATH": SEARCH_PATH, "KEY": "of the vault", "A": "b"}
     assert (server.shared, server.limits.memory, server.limits.processes) == (True, 64, 64)
     assert "of the vault" not in repr(server)
     with pytest.raises(NoSecretError, match="no FILES_KEY, which its KEY is to be"):
         stdio_servers([one], {})
+
+
+@pytest.mark.requirement("STDIO-028")
+def test_commands_are_looked_for_where_the_operator_says_unless_the_file_does():
+    plain, _ = read_text(GOOD.encode(), "f.yaml")
+    own, _ = read_text((GOOD + "  env: {PATH: /srv/bin}\n").encode(), "f.yaml")
+    found = [server.environment["PATH"] for server in stdio_servers([plain, own], {"PATH": "/not/this"}, "/opt/bin")]
+    assert found == ["/opt/bin", "/srv/bin"]

@@ -98,6 +98,8 @@ def test_an_issuer_in_a_line_is_the_same_as_oauth_in_many():
         ("rules:\n- tools: {allow: [x]}", "4: rules[0]", "name the consumers or groups"),
         ("scan: {families: {nonsense: off}}", "3: scan", "nonsense"),
         ("path: /a/messages", "3: path", "the last segment `messages`"),
+        ("path: /portal/review", "3: path", "the first segment `portal`, under which the gateway's own pages are"),
+        ("path: /registry/v0.1/servers", "3: path", "the first segment `registry`"),
         ("tls:\n  cert: '{vault://env/c}'", "3: tls", "one of cert and key"),
         (
             f"tls: {{cert: '{{vault://e/c}}', key: '{{vault://e/k}}', client_certificate: {ID}}}",

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from kong_mcp.dev import free_port
+from mcp_core.stdio import SEARCH_PATH
 from servers.launch import wait_for, whole_lines
 
 PROGRAM = Path(__file__).parents[2] / "servers" / "stdio_server.py"
@@ -234,7 +235,8 @@ def test_an_agent_whose_initialize_is_refused_keeps_nobody_else_out(tmp_path):
 def test_a_command_that_is_not_there_is_said(tmp_path):
     with served(tmp_path, 'name: local\nreplicas: [{command: ["no-such-program"]}]\n') as local:
         assert "was not found" in local.post(question("initialize", **PARAMS)).json()["error"]["message"]
-        assert "cannot run no-such-program" in local.logged("standard error")[0]["text"]
+        said = local.logged("standard error")[0]["text"]
+        assert said == f"cannot run no-such-program: No such file or directory in {SEARCH_PATH}"
 
 
 @pytest.mark.requirement("STDIO-007")

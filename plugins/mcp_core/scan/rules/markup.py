@@ -38,7 +38,7 @@ RULES: Final = (
             ),
             Pattern(
                 r"#{2,6}\s{0,3}\(?(?:system[_ ]?(?:message|prompt|instructions?)?|new instructions?|assistant|"
-                r"instructions?)\)?\s{0,2}(?::|\)|$)",
+                r"instruction)\)?\s{0,2}(?::|\)|$)",  # "## Instructions:" is a heading of many honest texts
                 ("##",),
             ),
             Pattern(
@@ -63,10 +63,22 @@ RULES: Final = (
                 r"urgent|mandatory|"
                 r"assistant|llm|ai|agent|internal|priority|system[_ -]?(?:message|note|instructions?|prompt|reminder|"
                 r"override|alert)|"
-                r"information|context_update|policy|security|developer|root|confidential|prompt|rules?|attention|"
+                r"information|context_update|security|developer|confidential|prompt|attention|"
                 r"ai[_ -]?instructions?|hidden[_ -]?instructions?|admin[_ -]?(?:note|override)|"
                 r"metadata[_ -]?directive)\s{0,2}/?>",
                 ("<",),
+            ),
+            # These are elements of many XML documents too: there they hold elements, and no text.
+            Pattern(
+                r"<\s{0,2}(?:policy|root|rules?)\s{0,2}/?>(?!\s{0,40}<)",
+                ("<",),
+                gate="policy|root|rule|rules",
+            ),
+            Pattern(
+                r"(?:^|[^>\s])\s{0,40}</\s{0,2}(?:policy|root|rules?)\s{0,2}>",
+                ("</",),
+                gate="policy|root|rule|rules",
+                probe=r"</\s{0,2}(?:policy|root|rules?)\s{0,2}>",
             ),
             Pattern(
                 r"\[/?\s{0,2}(?:system(?:[_ -](?:message|note|prompt|override|directive|instructions?|monitor|alert|"
@@ -94,7 +106,7 @@ RULES: Final = (
         "It holds markup that a renderer does not show.",
         patterns=(
             Pattern(
-                r"<!--",
+                r"<!--(?!\s{0,40}-->)",  # one of nothing hides nothing: "write no <!-- -->"
                 ("<!--",),
             ),
             Pattern(
@@ -124,7 +136,8 @@ RULES: Final = (
                 ("]:",),
             ),
             Pattern(
-                r"<(?:details|template|noscript|script|style|iframe|svg|object|meta)\b",
+                r"<(?:(?:details|template|noscript|script|style|iframe|svg|meta)\b(?!>[`'\"]?\s(?:tag|element)s?\b)|"
+                r"object\s[^>\x00]{0,400}\b(?:data|type|classid|codebase|hidden)\b)",  # other ones are other XML's
                 ("<details", "<template", "<noscript", "<script", "<style", "<iframe", "<svg", "<object", "<meta"),
             ),
             Pattern(

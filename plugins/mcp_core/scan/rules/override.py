@@ -100,9 +100,13 @@ RULES: Final = (
             ),
             (
                 "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks "
-                "~2 user|users|human|all|any|other|previous|prior|every|explicit|subsequent|conflicting ~2 "
+                "~2 user|users|human|all|any|other|previous|prior|every|subsequent|conflicting ~2 "
                 "instruction|instructions|request|requests|command|commands|rule|rules|guidelines|policies|"
                 "directives|wishes"
+            ),
+            (
+                "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks "
+                "~2 explicit ~2 instruction|instructions|request|requests|command|commands|directives|wishes"
             ),
             (
                 "supersede|supersedes|superseding|override|overrides|overriding|overrule|overrules|outrank|outranks "
