@@ -51,8 +51,8 @@ function _M.used_again(whose)
   if not again.knows(whose) then return nil end
   local values = _M.told()
   local alike, told = alike_now(), concat(values, "\0") -- of these values the path alone could have a NUL in it
-  local bytes, length, text = bodies.view() -- `text` is what holds them
-  local question = bytes and again.question(whose, alike, told, bytes, length, text)
+  local bytes, length = bodies.view()
+  local question = bytes and again.question(whose, alike, told, bytes, length)
   if question then return question end
   ngx.ctx.mcp_asked.alike, ngx.ctx.mcp_asked.told = alike, told
   return nil, values

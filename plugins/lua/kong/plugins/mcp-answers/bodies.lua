@@ -43,18 +43,22 @@ function _M.start()
   get_request = there and _M.is_left_alone(read) and base.get_request or nil
 end
 
--- Returns the bytes of a text, and how many; they are good as long as the text is held.
-function _M.of(text) return ffi.cast("const uint8_t *", text), #text end
+local held -- of whose bytes these are: LuaJIT would collect it
 
--- Returns the body's bytes, how many, and what is to be held for them; nil where it is in a file, or is none.
+-- Returns the bytes of a text, and how many. They are good until it is asked for others.
+function _M.of(text)
+  held = text
+  return ffi.cast("const uint8_t *", held), #held
+end
+
+-- Returns the body's bytes, and how many; nil where it is in a file, or is none. They are good until others are asked for.
 function _M.view()
   ngx.req.read_body()
   local request = get_request and get_request()
   if not request then
     local text = ngx.req.get_body_data()
     if not text then return nil end
-    local bytes, size = _M.of(text)
-    return bytes, size, text
+    return _M.of(text)
   end
   if C.ngx_http_lua_ffi_var_get(request, NAME, #NAME, lowered, 0, value, length, problem) ~= 0 then return nil end
   return ffi.cast("const uint8_t *", value[0]), tonumber(length[0])
