@@ -59,6 +59,7 @@ def _stop_the_clock():
     """Have both sides see the same time and draw the same lots."""
     time.time, time.monotonic = (lambda: 1_800_000_000.0), (lambda: 1000.0)
     secrets.token_hex = lambda size: "0" * 2 * size
+    secrets.token_bytes = bytes
 
 
 def _run_side(seed, inputs, only):
