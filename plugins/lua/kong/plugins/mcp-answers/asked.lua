@@ -18,15 +18,10 @@ local MAX_HEADERS = 100
 
 local _M = {}
 
-local function headers_now()
+-- The request's headers; with `alike` those of which requests that differ in their length alone have the same.
+local function headers_now(alike)
   local headers = ngx.req.get_headers(MAX_HEADERS) -- the first value alone: the second one says that there were more
-  return cjson.encode(headers)
-end
-
--- The headers, of which requests that differ in their length alone have the same.
-local function alike_now()
-  local headers = ngx.req.get_headers(MAX_HEADERS)
-  if type(headers["content-length"]) == "string" then headers["content-length"] = "" end
+  if alike and type(headers["content-length"]) == "string" then headers["content-length"] = "" end
   return cjson.encode(headers)
 end
 
@@ -50,7 +45,7 @@ function _M.used_again(whose)
   ngx.ctx.mcp_asked = { whose = whose, at = ngx.now() }
   if not again.knows(whose) then return nil end
   local values = _M.told()
-  local alike, told = alike_now(), concat(values, "\0") -- of these values the path alone could have a NUL in it
+  local alike, told = headers_now(true), concat(values, "\0") -- of these values the path alone could have a NUL in it
   local bytes, length = bodies.view()
   local question = bytes and again.question(whose, alike, told, bytes, length)
   if question then return question end
@@ -82,7 +77,7 @@ local function request(body)
 end
 
 local GIVEN = {
-  [HEADERS_KEY] = headers_now,
+  [HEADERS_KEY] = function() return headers_now() end,
   [REQUEST_KEY] = function() return request(kong.request.get_raw_body()) end,
   -- In Kong's own way. Which configuration its entry of the plugin had then the guard compares itself, by the law in the
   -- question, and once more the files, as it knows them.
