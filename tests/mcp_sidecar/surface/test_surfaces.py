@@ -328,7 +328,15 @@ async def test_a_backup_opens_nothing_that_was_rejected_after_it_was_made(node, 
 async def test_a_server_that_floods_keeps_no_other_server_waiting(node, monkeypatch):
     monkeypatch.setattr(budget, "AT_ONCE", 1000)
     monkeypatch.setattr(budget, "A_MINUTE", 0)
-    order = []
+    order, begun, asked, grade = [], threading.Event(), threading.Event(), Store.grade
+
+    def hold(self, server, sightings, **more):
+        if server == "flood" and not begun.is_set():
+            begun.set()
+            assert asked.wait(20)
+        return grade(self, server, sightings, **more)
+
+    monkeypatch.setattr(Store, "grade", hold)
     async with node.running(), anyio.create_task_group() as tasks:
         await node.tools(TOOL, server="known")
 
@@ -339,10 +347,11 @@ async def test_a_server_that_floods_keeps_no_other_server_waiting(node, monkeypa
 
         async def quiet():
             order.append(("known", await node.tools(TOOL, server="known")))
+            asked.set()
             order.append(("quiet", await node.tools(TOOL, server="quiet")))
 
         tasks.start_soon(flood)
-        await anyio.wait_all_tasks_blocked()
+        await until(begun.is_set)
         tasks.start_soon(quiet)
     assert order[:2] == [("known", ["read"]), ("quiet", ["read"])]
     assert order[2] == ("flood", 1000)
