@@ -74,6 +74,9 @@ class Reuse:
         """Return what a verdict that lets a call pass stands by, None where it is for this one alone."""
         if self._never or admitted.method != methods.CALL or admitted.would_refuse or admitted.id is None:
             return None
+        # What a message says of its trace is written over its header, which nobody compares. See spec/decisions/380.
+        if admitted.trace:
+            return None
         if admitted.session is not None and admitted.session.opened + self._most_age < self._clock():
             return None
         return self._signs()

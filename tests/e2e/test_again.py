@@ -130,6 +130,25 @@ def test_the_same_call_with_other_arguments_is_not_asked_and_is_answered_to_its_
     assert told.count(0) > told.count(1), "a verdict is good for a second"
 
 
+@pytest.mark.requirement("FAST-014")
+def test_what_says_which_request_it_is_goes_to_the_server_unasked(counted, client, replica):
+    def traced(number):
+        trace = f"00-{number:032x}-{number:016x}-01"
+        return with_(headers={"traceparent": trace, "x-request-id": f"{number}"}), trace
+
+    until_used_again(counted, client, **traced(1)[0])
+    told, sent = [], []
+    for number in range(2, 102):
+        request, trace = traced(number)
+        asked, answer = asks(counted, client, **request)
+        assert answer.status_code == 200
+        told.append(asked)
+        sent.append((trace, f"{number}"))
+    assert told.count(0) > told.count(1)
+    got = [(headers.get("traceparent"), headers.get("x-request-id")) for _, headers in replica.requests()]
+    assert got[-len(sent) :] == sent
+
+
 RAW = {
     "a key twice": '{"text":"x","text":"y"}',
     "a key twice, in other words": '{"text":"x","\\u0074ext":"y"}',

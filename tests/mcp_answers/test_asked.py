@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
+from fuzz.again import BASES
+from fuzz.oracles import decide_request
 from mcp_answers.again_hand import LUA
 
 pytestmark = pytest.mark.requirement("FAST-012")
@@ -41,6 +45,7 @@ class AskedHand:
 
     Attributes:
         now, plugin: what its clock says, and the entry of mcp-guard that Kong runs.
+        passing: names of the headers that nobody compares.
         shared: the context of the request that `ask` began last.
     """
 
@@ -58,10 +63,14 @@ class AskedHand:
             source = (LUA / f"kong/plugins/mcp-answers/{name}.lua").read_bytes()
             loaded[f"kong.plugins.mcp-answers.{name}".encode()] = lua.execute(source)
         self._asked = loaded[b"kong.plugins.mcp-answers.asked"]
+        self.passing = [name.decode() for name in self._asked[b"PASSING"].values()]
         self._new = lua.eval(b"function(context) return setmetatable({}, context) end")
 
     def _headers(self):
-        return self._lua.table_from({name.encode(): one.encode() for name, one in self._request["headers"].items()})
+        def text(value):
+            return value.encode() if isinstance(value, str) else self._lua.table_from([one.encode() for one in value])
+
+        return self._lua.table_from({name.encode(): text(one) for name, one in self._request["headers"].items()})
 
     def _decode(self, text):
         try:
@@ -73,7 +82,7 @@ class AskedHand:
     def _encode(self, table):
         def plain(value):
             if isinstance(value, bytes):
-                return value.decode()
+                return value.decode("latin-1")
             return {plain(k): plain(v) for k, v in value.items()} if hasattr(value, "items") else value
 
         return json.dumps(plain(table), sort_keys=True).encode()
@@ -125,6 +134,28 @@ def test_it_is_given_headers_and_body_until_the_same_was_let_pass_three_times():
 def test_headers_and_body_are_those_of_the_request():
     given = AskedHand().ask()
     assert given == json.dumps(HEADERS, sort_keys=True).encode() + b"\n" + BODY
+
+
+@pytest.mark.requirement("FAST-014")
+def test_headers_that_say_which_request_it_is_keep_nobody_from_using_a_verdict_again():
+    hand = AskedHand()
+    for name in hand.passing:
+        hand.now += 10
+        headers = HEADERS | {name: "1"}
+        used(hand, headers=headers)
+        assert hand.ask(headers=headers | {name: "2" * 256}) == b"again law-1 "
+        for other in ("2" * 257, "caf\u00e9", "a\tb", ["1", "2"], None):
+            different = {key: value for key, value in (headers | {name: other}).items() if value is not None}
+            assert hand.ask(headers=different).startswith(b"{"), other
+    # The guard hears what came.
+    assert json.loads(AskedHand().ask(headers=HEADERS | {"traceparent": "1"}).split(b"\n")[0])["traceparent"] == "1"
+
+
+@pytest.mark.requirement("FAST-014")
+@given(st.sampled_from(sorted(AskedHand().passing)), st.from_regex(r"\A[ -~]{0,256}\Z"))
+def test_whatever_stands_in_these_headers_the_guard_decides_the_same(name, value):
+    for lines, body in BASES:
+        assert decide_request([*lines, (name, value)], body) == decide_request([*lines, (name, "")], body)
 
 
 @pytest.mark.parametrize("body", [None, b'{"x":"\xc3\xa9"}', b" " * 65537], ids=["none", "no ASCII", "large"])

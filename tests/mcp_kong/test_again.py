@@ -72,6 +72,14 @@ def test_what_is_no_call_of_a_tool_is_asked_each_time():
     assert again({"jsonrpc": "2.0", "method": "notifications/initialized"}) is None
 
 
+@pytest.mark.requirement("FAST-014")
+def test_a_message_that_says_its_trace_itself_is_asked_each_time():
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for headers in (HEADERS, HEADERS | {"traceparent": parent}):
+        assert again(call(_meta={"traceparent": parent}), headers) is None
+        assert again(call(_meta={"traceparent": "none"}), headers) == ""
+
+
 def test_what_monitor_mode_forgives_is_asked_each_time():
     assert again(call(name="shut"), mode="monitor") is None
     assert again(mode="monitor") == ""

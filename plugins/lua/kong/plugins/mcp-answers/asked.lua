@@ -7,7 +7,7 @@ local bodies = require "kong.plugins.mcp-answers.bodies"
 local cjson = require "cjson.safe"
 
 local kong, ngx = kong, ngx
-local concat, find, rawset, type = table.concat, string.find, rawset, type
+local concat, find, ipairs, rawget, rawset, type = table.concat, string.find, ipairs, rawget, rawset, type
 
 -- The headers alone; with the body behind them; and the second of these, or the word that a verdict is used again.
 local HEADERS_KEY, REQUEST_KEY, ASKED_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_4"
@@ -15,13 +15,24 @@ local AGAIN = "again " -- begins no JSON
 local QUESTION = "mcp_question"
 local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 local MAX_HEADERS = 100
+local MAX_PASSING = 256
 
 local _M = {}
 
--- The request's headers; with `alike` those of which requests that differ in their length alone have the same.
+-- Headers that say which request this is, and nothing of it: whatever stands in one, the guard decides the same, and the
+-- server gets it as it came. Agents that are traced, and Kong's correlation-id, write another value each time.
+_M.PASSING = { "content-length", "kong-request-id", "traceparent", "tracestate", "x-correlation-id", "x-request-id" }
+
+local function passes(value)
+  return type(value) == "string" and #value <= MAX_PASSING and not find(value, "[^ -~]")
+end
+
+-- The request's headers; with `alike` those of which requests that differ in no more than what passes have the same.
 local function headers_now(alike)
   local headers = ngx.req.get_headers(MAX_HEADERS) -- the first value alone: the second one says that there were more
-  if alike and type(headers["content-length"]) == "string" then headers["content-length"] = "" end
+  for _, name in ipairs(alike and _M.PASSING or {}) do
+    if passes(rawget(headers, name)) then headers[name] = "" end
+  end
   return cjson.encode(headers)
 end
 
