@@ -30,6 +30,7 @@ environment variables; KONG_MCP_KEYS (the keys that Kong's plugins have too) has
   MCP_SIDECAR_OPEN_PER_SERVER  streams, and requests, to one    2048
   MCP_SIDECAR_KEEP_ALIVE       silent seconds until a comment    15
   MCP_SIDECAR_SLOW_READER      seconds that nobody reads         60
+  MCP_SIDECAR_KEEP_LISTS       seconds that lists are kept       1
   MCP_SIDECAR_REPEATS          how often to ask again, 0 to 2   2
   MCP_SIDECAR_REPEAT_SHARE     part of requests asked again      0.2
   MCP_SIDECAR_LOG_LEVEL        debug, info, warning or error    info

@@ -23,6 +23,7 @@ from mcp_core.record import Hop, Record, RefusedBecause, hash_session
 DEBUG_LOGGER: Final = "mcp_sidecar.debug"
 """The logger of lines that somebody asked for by name: written whatever MCP_SIDECAR_LOG_LEVEL is."""
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_ROOT: Final = logging.getLogger()
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_ID_HEADERS: Final = ("x-kong-request-id", "kong-request-id")
 
@@ -69,7 +70,9 @@ class Line:
         return replace(self.asked, outcome=self.ended, refused=refused)
 
     def write(self, now: float) -> None:
-        """Write the line."""
+        """Write the line, where lines of requests are written."""
+        if not _ROOT.isEnabledFor(logging.INFO):
+            return
         structlog.get_logger().info(
             "request",
             **{"server": None, "principal": None, **self.record().to_json()},

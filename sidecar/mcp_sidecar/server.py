@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_sidecar.app import create_apps
 from mcp_sidecar.lane.answering import GRACE_SECONDS
+from mcp_sidecar.one_write import OneWriteProtocol
 from mcp_sidecar.process_server import ProcessServer
 from mcp_sidecar.settings import Settings
 
@@ -94,7 +95,7 @@ def create_server(settings: Settings, review_port: int | None = None) -> Sidecar
     config = uvicorn.Config(
         last_answers(create_apps(settings, stopping).at(review_port), stopping),
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -66,6 +66,7 @@ class Settings:
     open_per_server: int = 2048
     keep_alive: float = 15.0
     slow_reader: float = 60.0
+    keep_lists: float = 1.0
     log_level: str = "info"
     search_model: str = "wordllama"
     policies: str | None = None
@@ -217,6 +218,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _moment(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 60:
+        raise ValueError("write a number of seconds from 0 (no list is kept) to 60")
+    return value
+
+
 def _bytes(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
     if not 1024 <= value <= 16 * _MIB:
@@ -282,6 +293,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     f"{PREFIX}OPEN_PER_SERVER": ("open_per_server", _places),
     f"{PREFIX}KEEP_ALIVE": ("keep_alive", _seconds),
     f"{PREFIX}SLOW_READER": ("slow_reader", _seconds),
+    f"{PREFIX}KEEP_LISTS": ("keep_lists", _moment),
     f"{PREFIX}LOG_LEVEL": ("log_level", _level),
     f"{PREFIX}SEARCH_MODEL": ("search_model", _search_model),
     POLICIES_VARIABLE: ("policies", _folder),

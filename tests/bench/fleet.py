@@ -1,7 +1,8 @@
 """What many servers cost on one real Kong without a database: the start, the memory, and one event of the guard.
 
 Two gateways run at once, one with few servers and one with many, alike but for that. Processor time is compared
-round by round: of all that works for calls (Kong, plugin server and sidecar), and of the plugin server alone.
+round by round: of all that works for calls (Kong, plugin server and sidecar), and of the plugin server alone. Each call
+is asked: of a few servers that are called in turn, verdicts would be used again, and of many none.
 """
 
 import http.client
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from bench.measure import descendants, processors_of, resident_of, row, shown
 from bench.stand import call, start_server, start_stand
+from mcp_kong.again import SWITCH
 
 FEW = 10
 MANY = {True: 100, False: 1000}
@@ -32,7 +34,7 @@ class _Stand:
         self.paths = [f"/s{number}/mcp" for number in range(count)]
         urls = {f"s{number}": url for number in range(count)}
         gateway, self.port, self.pids = start_stand(
-            stack, "kong", folder, urls, ["good"], opened=(), change=self._begin
+            stack, "kong", folder, urls, ["good"], opened=(), change=self._begin, environment={SWITCH: "off"}
         )
         self.start = time.perf_counter() - self.began
         self.gateway = gateway.pid

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "event",
     "gateway",
     "short",
+    "lists",
     "answers",
     "fleet",
     "shares",

@@ -31,7 +31,11 @@ WAYS = {
 COMPILED_WAYS = {f"{way}, compiled": (short, more | ON_COMPILED) for way, (short, more) in WAYS.items()}
 """Way -> whether it is the short one, and the environment of its Kong, which is that of the plugin server too."""
 BARS = {"PDK way": (0.35, 4, 3.0), "short way": (0.6, 2.2, 2.0)}
-"""Way -> the least ratio of calls a second, and the most of processor time and median, to key-auth alone."""
+ASKED_BARS = {"PDK way": (0.2, 7.5, 4.0), "short way": (0.26, 5.5, 3.2)}
+"""Way -> the least ratio of calls a second, and the most of processor time and median, to key-auth alone.
+
+Those of calls that are asked each time are what they must not fall behind, and no targets: docs/speed.md says why.
+"""
 
 
 def run(*, quick):
@@ -78,7 +82,8 @@ def _used(pid):
 
 def _rows(way, rounds):
     rate, cost, nginx, server, median = (statistics.median(values) for values in zip(*rounds, strict=True))
-    least_rate, most_cost, most_median = BARS["PDK way" if way.startswith("PDK") else "short way"]
+    bars = ASKED_BARS if "asked" in way else BARS
+    least_rate, most_cost, most_median = bars["PDK way" if way.startswith("PDK") else "short way"]
     return [
         {
             "name": f"{way}: guarded / key-auth throughput, 16 connections",

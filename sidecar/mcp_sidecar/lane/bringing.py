@@ -164,6 +164,7 @@ class Bringing:
         with streams.track_inprogress():
             async with aclosing(behind(missed, events(stream, response))) as told:
                 async for event in told:
+                    self._parts.kept.hear(self._target.server, None if isinstance(event, Reject) else event.data)
                     piece = event if isinstance(event, Reject) else await stream.judge(event)
                     if isinstance(piece, Reject):
                         do = {"do": _TOO_LARGE} if stream.overflowed else None

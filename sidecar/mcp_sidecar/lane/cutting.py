@@ -56,6 +56,10 @@ class Cuts:
         """Return whether something is cut off now."""
         return self._revoked.holds(digest, self._wall())
 
+    def name(self, marks: Sequence[str]) -> bool:
+        """Return whether a request with these marks is cut off now."""
+        return any(self.holds(digest) for mark in marks if (digest := from_base64url(mark)) is not None)
+
     def hear(self, revoked: Revoked) -> None:
         """Take the node's list as it is now, and cut off what it names."""
         self._revoked = revoked

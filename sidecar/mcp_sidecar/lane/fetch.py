@@ -88,6 +88,7 @@ class Fetch:
         self._reopened = False
         self._anew = False
         self._lost: Target | None = None
+        self._whole: Whole | None = None
         self.told: Mapping[str, str] = {}
         """The headers of the answer that counts, once there is one."""
         self.heard: Callable[[], bool] | None = None
@@ -125,6 +126,11 @@ class Fetch:
     def is_open(self) -> bool:
         """Whether something that was asked has no answer yet."""
         return bool(self._judge.waiting)
+
+    def keep(self) -> None:
+        """Keep the answer for whoever asks the same in a moment, where that may be."""
+        if self._whole is not None:
+            self._parts.kept.keep(self._call, self._whole, self._sight.pins, self._account.line)
 
     def fail(self, refusal: Reject, outcome: str) -> Failed:
         """Return that there is no answer, or no more of it."""
@@ -175,6 +181,7 @@ class Fetch:
         if not self._reopened:
             yield first
         if isinstance(first, Whole) and first.status < 400:
+            self._whole = first
             self._parts.resumer.note(self._call)
         if isinstance(first, Began):
             self._lost, self._resumed = None, 0

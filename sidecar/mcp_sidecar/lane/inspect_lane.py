@@ -59,26 +59,32 @@ class InspectLane:
         Raises:
             LateError: when the context ends, where the server took too long.
         """
-        return self._asked(call, line).answer()
+        line.asked = asked(call.claims, call.target, call.headers)
+        return Fetch(self._parts, call, line).answer()
 
     async def reply(self, call: Call, reply: Reply, line: Line, receive: Receive) -> None:
         """Answer an agent with what comes back for its request; a breaker that is open answers at once."""
-        fetch = self._asked(call, line)
+        line.asked = asked(call.claims, call.target, call.headers)
         if (refusal := held_back(self._breakers, call)) is not None:
             line.end(Ending.HELD_BACK, refusal)
             await reply.refuse(refusal)
             return
+        # The guard may have let it in by an older list of who is cut off than ours.
+        found = None if self._parts.cuts.name(call.claims.cuts) else self._parts.kept.find(call)
+        if found is not None:
+            kept, body = found
+            kept.tell(line, call.target.server, self._parts.metrics)
+            await reply.whole(200, kept.headers, body)
+            return
+        fetch = Fetch(self._parts, call, line)
         alive = KeepAlive(self._parts.settings.keep_alive, self._parts.metrics.lane.kept_alive.inc)
         try:
             await Answering(fetch, call.claims.http_method, reply, line, self._parts.stopping, alive).run(receive)
         except* SlowReaderError:
             line.outcome = Ending.CANCELLED
             self._parts.metrics.lane.slow_readers.inc()
+        fetch.keep()
         note(self._breakers, call, line, time.monotonic())
-
-    def _asked(self, call: Call, line: Line) -> Fetch:
-        line.asked = asked(call.claims, call.target, call.headers)
-        return Fetch(self._parts, call, line)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -12,6 +12,7 @@ from mcp_sidecar.lane.cancelling import Cancels
 from mcp_sidecar.lane.cutting import Cuts
 from mcp_sidecar.lane.filtering import Filter
 from mcp_sidecar.lane.inspection import Inspector
+from mcp_sidecar.lane.kept import KeptLists
 from mcp_sidecar.lane.old_transport import OldTransport
 from mcp_sidecar.lane.resuming import Resumer
 from mcp_sidecar.lane.sessions import Sessions
@@ -45,6 +46,7 @@ class Parts:
     cuts: Cuts
     resumer: Resumer
     cancels: Cancels
+    kept: KeptLists
 
     @classmethod
     def of(
@@ -75,4 +77,5 @@ class Parts:
             Cuts(),
             Resumer(upstream, metrics.lane.resumed, settings.max_answer),
             Cancels(upstream, metrics.lane.cancelled, shares),
+            KeptLists(surfaces, settings.keep_lists),
         )

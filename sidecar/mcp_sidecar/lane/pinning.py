@@ -46,6 +46,10 @@ class Pins:
         self._metrics = metrics
         self._seen: list[Sighting] = []
         self._judged: tuple[int, bool] | None = None
+        self.judged_by: tuple[int, bool] | None = None
+        """What was known of the server's items when the last text was judged, None where there was nothing to judge."""
+        self.showed_all = True
+        """Whether all of them were open."""
         self._unapproved: Counter[ItemKind] = Counter()
 
     def revise(self, message: dict[str, Any]) -> bool:
@@ -110,13 +114,15 @@ class Pins:
         if self._surfaces is None:
             return not self.enforces
         if self._judged is None:
-            self._judged = self._surfaces.view(self._server)
+            self._judged = self.judged_by = self._surfaces.view(self._server)
+            self.showed_all = True
         sighting = Sighting.of(kind, name, item)
         # What a look opened before a guard said whose server it is has waited for nobody.
         waits = self._foreign and not self._surfaces.is_foreign(self._server)
         shown = not waits and self._surfaces.shown(self._server, kind, name, sighting.digest)
         self._seen.append(sighting)
         if not shown:
+            self.showed_all = False
             self._unapproved[kind] += 1
         return bool(shown) or not self.enforces
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -13,6 +14,11 @@ from mcp_core.outcome import Reject
 from mcp_core.sse import Event
 
 COMMENT: Final = Event(comment=True).encode()
+
+
+def _head(status: int, headers: Mapping[str, str]) -> Message:
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": raw}
 
 
 class SlowReaderError(Exception):
@@ -34,10 +40,9 @@ class Reply:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head, unless it was sent."""
-        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         async with self._lock:
             if self.status is None:
-                await self._out({"type": "http.response.start", "status": status, "headers": raw})
+                await self._out(_head(status, headers))
                 # Not before: where a deadline ends this first, nothing was sent, and a refusal can be.
                 self.status = status
 
@@ -59,9 +64,14 @@ class Reply:
             await self._out({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _out(self, message: Message) -> None:
+        with self._in_time():
+            await self._send(message)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
         try:
             with anyio.fail_after(self._patience):
-                await self._send(message)
+                yield
         except TimeoutError:
             self.ended = True
             raise SlowReaderError from None
@@ -70,8 +80,13 @@ class Reply:
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send an answer that is complete."""
         length = {} if status in (204, 205) else {"content-length": str(len(body))}
-        await self.start(status, {**headers, **length})
-        await self.end(body)
+        async with self._lock:
+            with self._in_time():
+                if self.status is None:
+                    await self._send(_head(status, {**headers, **length}))
+                    self.status = status
+                self.ended = True
+                await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def refuse(self, refusal: Reject, body: bytes | None = None) -> None:
         """Send a refusal as the answer. `body` says it in other words."""

@@ -93,6 +93,11 @@ class Surfaces:
         return self._memory.view_of(server)
 
     @property
+    def known(self) -> tuple[int, float]:
+        """What changes whenever an item of any server may be shown that was not, or the other way round."""
+        return self._memory.view, self._memory.told
+
+    @property
     def is_failing(self) -> bool:
         """Whether the store or the snapshot could not be used when they were needed last."""
         return self._keeper.problem is not None
