@@ -38,7 +38,7 @@ MEANINGS: Final = {
     "MCP_SIDECAR_OPEN_PER_SERVER": "Requests to one server that may be open at once; then 503.",
     "MCP_SIDECAR_KEEP_ALIVE": "Seconds of silence after which an event stream to an agent gets a comment.",
     "MCP_SIDECAR_SLOW_READER": "Seconds that an agent may leave what is written to it unread; then it is cut off.",
-    "MCP_SIDECAR_KEEP_LISTS": "Seconds for which a list is answered again unasked, where its server allows it; 0: none.",
+    "MCP_SIDECAR_KEEP_LISTS": "Seconds for which a list is given again unasked, where its server lets it be; 0: none.",
     "MCP_SIDECAR_PORTAL_ROLES": "Roles of people: `NAME=ROLE` or `group:NAME=ROLE`; viewer, reviewer or administrator.",
     "MCP_SIDECAR_PORTAL_LOGIN": "People's OpenID provider: `ISSUER CLIENT-ID SECRET`, SECRET as `env:NAME` or a file.",
     "MCP_SIDECAR_PORTAL_LINKS": "Folder of one-time links by which people sign in; `kong-mcp dev` makes some.",
