@@ -26,7 +26,8 @@ MODULES: Final = (
     *("mcp_core/counts", "mcp_core/ids", "mcp_core/keys", "mcp_core/methods", "mcp_core/outcome", "mcp_core/reasons"),
     *("mcp_core/passing", "mcp_core/policy", "mcp_core/principal", "mcp_core/tasks", "mcp_core/tracing"),
     *("mcp_core/extended", "mcp_core/unknown"),
-    *("mcp_kong/answers", "mcp_kong/asked", "mcp_kong/guard", "mcp_kong/parts", "mcp_kong/proofs"),
+    *("mcp_kong/answers", "mcp_kong/asked", "mcp_kong/guard", "mcp_kong/inspecting"),
+    *("mcp_kong/parts", "mcp_kong/proofs"),
 )
 """What an allowed call is seen in. Not kong_pluginserver: a deadline must know that package's own frames."""
 LIBRARY: Final = "kong_mcp_compiled"
@@ -37,7 +38,7 @@ NUMBERS: Final = frozenset(
     {
         *("excess", "_exponents", "_long_ones", "_outside", "_excess", "_of_large_exponent", "_is_infinite"),
         *("make_whole", "_blanks", "Reject.http_status", "Hidden.hides", "Policy.view", "Principal.from_json"),
-        *("read_parent", "Guard._caller", "Guard._open", "Guard._inspect", "Principals.of", "HttpMethods._proves_post"),
+        *("read_parent", "Guard._caller", "Guard._open", "Words.write", "Principals.of", "HttpMethods._proves_post"),
         "_token",
     }
 )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from mcp_core import tracing
-from mcp_core.decide import Admitted, Decision
+from mcp_core.decide import Decision
 from mcp_core.methods import Era, Lane
 from mcp_core.outcome import Reject, RejectKind
 from mcp_core.reasons import Ending, Reason
@@ -59,7 +59,7 @@ class RefusedBecause:
 
     def cut(self) -> RefusedBecause:
         """Return it with texts as short as `to_json` writes them."""
-        return _read_refused(_known(self))
+        return _read_refused(_known(self, _BECAUSE))
 
 
 _NOTHING: Final = RefusedBecause()
@@ -97,11 +97,10 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, flat and without what is not known: Kong's serializer takes no nulls."""
-        own = _known(self, but=("refused", "forgiven"))
-        told = {"format": FORMAT, **_known(self.refused), **own}
-        return (
-            {**told, "forgiven": [_known(because) for because in self.forgiven[:MOST_TOLD]]} if self.forgiven else told
-        )
+        told = {"format": FORMAT, **_known(self.refused, _BECAUSE), **_known(self, _OWN)}
+        if self.forgiven:
+            told["forgiven"] = [_known(because, _BECAUSE) for because in self.forgiven[:MOST_TOLD]]
+        return told
 
     @classmethod
     def from_json(cls, value: Any) -> Record | None:
@@ -133,6 +132,10 @@ class Record:
         )
 
 
+_BECAUSE: Final = tuple(member.name for member in fields(RefusedBecause))
+_OWN: Final = tuple(member.name for member in fields(Record) if member.name not in ("refused", "forgiven"))
+
+
 def of_decision(
     decision: Decision,
     server: str,
@@ -150,10 +153,6 @@ def of_decision(
         method, name, own = told.method, told.name, decision.trace or _traceparent(trace)
         return Record(Hop.GUARD, ending, server, method, name, principal, refused=told, refusals=refusals, trace=own)
     own = dict(decision.trace).get(tracing.TRACEPARENT) or _traceparent(trace)
-    return replace(_admitted(decision, server), principal=principal, trace=own)
-
-
-def _admitted(decision: Admitted, server: str) -> Record:
     forgiven = tuple(map(RefusedBecause.of, decision.would_refuse))
     return Record(
         Hop.GUARD,
@@ -161,10 +160,12 @@ def _admitted(decision: Admitted, server: str) -> Record:
         server,
         decision.method or None,
         decision.name,
+        principal,
         era=decision.era,
         lane=decision.lane,
         session=hash_session(server, decision.session.upstream) if decision.session else None,
         forgiven=forgiven,
+        trace=own,
     )
 
 
@@ -173,9 +174,13 @@ def hash_session(server: str, session: str) -> str:
     return hashlib.sha256(f"{server}\0{session}".encode()).hexdigest()[:16]
 
 
-def _known(value: Record | RefusedBecause, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    told = ((field.name, getattr(value, field.name)) for field in fields(value) if field.name not in but)
-    return {name: str(said)[:MOST_TEXT] if isinstance(said, str) else said for name, said in told if said is not None}
+def _known(value: Record | RefusedBecause, names: tuple[str, ...]) -> dict[str, Any]:
+    told = {}
+    for name in names:
+        said = getattr(value, name)
+        if said is not None:
+            told[name] = str(said)[:MOST_TEXT] if isinstance(said, str) else said
+    return told
 
 
 def _read_refused(value: Mapping[str, Any]) -> RefusedBecause:

@@ -23,6 +23,7 @@ from mcp_core.scan import ScanConfig
 from mcp_core.seal import base64url, from_base64url
 from mcp_core.virtual import Virtual
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 NAMED: Final = "~"  # what base64url never has: a digest follows
 
 
@@ -124,7 +125,7 @@ def terms_of(values: Mapping[str, Any]) -> Terms:
 
 def dumped(values: Mapping[str, Any]) -> bytes:
     """Return an object as JSON without blanks."""
-    return json.dumps(values, separators=(",", ":")).encode()
+    return _encode(values).encode()
 
 
 def loaded(text: str) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mcp_core import headers as http
 from mcp_core.principal import Principal
+from mcp_kong.answers import Knows
 from mcp_kong.pdk import Kong
 
 
@@ -28,10 +29,14 @@ class WhoAsks:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One request as it came in. Kong is asked for the principal only where something depends on it, and once."""
+    """One request as it came in. Kong is asked for the principal only where something depends on it, and once.
+
+    `knows` is what mcp-answers can do for it.
+    """
 
     kong: Kong
     http_method: str
     headers: http.Headers
     body: bytes
     principal: WhoAsks
+    knows: Knows = Knows.NOTHING

@@ -1,6 +1,6 @@
 """mcp-guard's access phase: one request in, one outcome carried out.
 
-The number of PDK calls is the speed of the gateway: an allowed tools/call makes two, one that reads the request and one
+The number of PDK calls is the speed of the gateway: what is allowed makes two, one that reads the request and one
 that leaves what is to be done with it, or the first alone where that was decided a moment ago. Whatever is not admitted
 ends in response.exit, and whatever raises ends in the plugin server's refusal; the service behind the route has no
 targets of its own, so that silence refuses too.
@@ -8,9 +8,7 @@ targets of its own, so that silence refuses too.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,36 +18,31 @@ from typing import Any, Final
 from mcp_core import endpoint, methods, record, tracing
 from mcp_core import headers as http
 from mcp_core.auth import metadata, wanted
-from mcp_core.claims import Claims, Target
 from mcp_core.decide import Admitted, Caller, Decision, decide_endpoint_post, decide_post, decide_stream
 from mcp_core.methods import Era, Kind, Lane
 from mcp_core.outcome import ACCEPTED, SESSION_NOT_FOUND, UNAVAILABLE, Reject, RequestId
-from mcp_core.passing import HIDDEN_HEADERS, Hidden
+from mcp_core.passing import Hidden
 from mcp_core.policy import View
 from mcp_core.principal import CONSUMER, NOBODY
 from mcp_core.question import Question
 from mcp_core.reasons import Reason
 from mcp_core.seal import Session, SessionSealer
 from mcp_core.tasks import Task
-from mcp_core.terms import Terms
-from mcp_kong import again, answers, parts
+from mcp_kong import again, answers, inspecting, parts
 from mcp_kong.acting import ActingCallers, Deputies, without_word
 from mcp_kong.asked import Incoming, WhoAsks
 from mcp_kong.pages import Pages
 from mcp_kong.pdk import Kong
-from mcp_kong.policies import WrittenTerms
 from mcp_kong.proofs import HttpMethods, Principals
 from mcp_kong.refusals import Refusals
 from mcp_kong.revocations import cuts_of
 from mcp_kong.settings import read_settings
-from mcp_kong.tokens import REDACTED, Tokens
+from mcp_kong.tokens import Tokens
 
 MAX_REFUSAL: Final = 2048
 """Bytes of a refusal that a server is to bring back in the id of a ping."""
 _SHOWN: Final = 64
 _METADATA_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-CONTEXT_SECONDS: Final = 30
-"""How long the sidecar may believe a context: the time from the guard to the sidecar, with room for a busy machine."""
 
 
 def _is_about_tokens(kong: Kong, tokens: Tokens, http_method: str) -> bool:
@@ -67,10 +60,8 @@ class Guard:
         """Read the configuration and the keys. Raises SettingsError, which leaves the route closed."""
         self._settings = read_settings(config, os.environ)
         one_route = self._settings.route_id is not None
-        hide = self._settings.hide_headers
-        self._hidden = Hidden(hide)
-        self._hide = None if hide == frozenset(HIDDEN_HEADERS) else tuple(sorted(hide))
-        self._terms = WrittenTerms(self._make_terms, self._settings.policies)
+        self._hidden = Hidden(self._settings.hide_headers)
+        self._words = inspecting.Words(self._settings)
         self._methods = HttpMethods(time.monotonic, one_route=one_route)
         self._refusals = Refusals(time.monotonic)
         # The sidecar comes by a host of its own.
@@ -92,15 +83,17 @@ class Guard:
         tokens = settings.tokens if self._acting is None else None
         if tokens and _is_about_tokens(kong, tokens, http_method):
             return
-        headers, given, held = read
+        headers, given, knows = read
         if self._pages is not None:
             self._pages.open(kong, http_method, headers, self._principals.of(kong, headers))
             return
-        asked = self._asked(kong, http_method, headers, given)
+        asked = self._asked(kong, http_method, headers, given, knows)
         if asked is not None:
-            self._go_on(asked, post_only=post_only, held=held)
+            self._go_on(asked, post_only=post_only)
 
-    def _asked(self, kong: Kong, http_method: str, headers: http.Headers, given: bytes | None) -> Incoming | None:
+    def _asked(
+        self, kong: Kong, http_method: str, headers: http.Headers, given: bytes | None, knows: answers.Knows
+    ) -> Incoming | None:
         """Return a request whose caller and headers are in order, with its body; None for one that was refused."""
         # For whom the sidecar acts is signed with the body.
         given = given if self._acting is None else parts.body(kong, given)
@@ -113,13 +106,13 @@ class Guard:
         refusal = http.check(headers, origins=origins, hosts=self._hosts, most=answers.MAX_HEADERS)
         # A GET goes to the sidecar, which sends one of its own: only what reaches a server need be read.
         body = parts.body(kong, given) if refusal is None and http_method in ("POST", "DELETE") else b""
-        asked = Incoming(kong, http_method, headers, body, caller)
+        asked = Incoming(kong, http_method, headers, body, caller, knows)
         if refusal is not None:
             self._refuse(asked, refusal)
             return None
         return asked
 
-    def _go_on(self, asked: Incoming, *, post_only: bool, held: bool) -> None:
+    def _go_on(self, asked: Incoming, *, post_only: bool) -> None:
         """Decide over what is asked, and carry the decision out."""
         settings = self._settings
         # A route for POST alone serves the one path of the newer transports.
@@ -127,8 +120,7 @@ class Guard:
         if isinstance(messages, Reject):
             self._refuse(asked, messages)
             return
-        # What virtual servers answer is the sidecar's.
-        decision = self._decide(asked, messages, held=held and settings.virtual is None)
+        decision = self._decide(asked, messages)
         if isinstance(decision, Reject):
             challenges = methods.AUTHENTICATE_HEADER in decision.headers
             if messages is not None and decision.id is not None and not challenges:
@@ -178,19 +170,8 @@ class Guard:
             self._refuse(asked, refusal, stranger=True)
             return
         self._record(asked, refusal)
-        self._send_to_sidecar(
-            asked, wanted.PATH, {**parts.cleared(self._taken_off(asked)), methods.CONTEXT_HEADER: word}
-        )
-
-    def _send_to_sidecar(self, asked: Incoming, path: str, changes: Mapping[str, str | list[str]]) -> None:
-        """Turn a request, whose upstream is the sidecar's already, to one of its paths, with its signed word."""
-        kong = asked.kong
-        # The service's protocol and path are the server's; the sidecar speaks plain HTTP on a private network.
-        kong.service.request.set_scheme("http")
-        kong.service.request.set_path(path)
-        kong.service.request.set_headers(changes)
-        # Kong's log plugins write down every header of the request. A name with dots changes their record alone.
-        kong.log.set_serialize_value(f"request.headers.{methods.CONTEXT_HEADER}", REDACTED)
+        changes = {**dict.fromkeys(self._taken_off(asked)), methods.CONTEXT_HEADER: word}
+        inspecting.turn(kong, wanted.PATH, changes)
 
     def _view(self, asked: Incoming) -> View:
         """Return what the caller may see and call, by policy and scopes."""
@@ -216,8 +197,10 @@ class Guard:
         opened = sealer.open(token, settings.server, principal, now=time.time(), max_age=most)
         return opened and opened.under(resumes=settings.guard.inspection.resumes)
 
-    def _decide(self, asked: Incoming, messages: Session | None, *, held: bool) -> Decision:
+    def _decide(self, asked: Incoming, messages: Session | None) -> Decision:
         settings = self._settings
+        # What virtual servers answer is the sidecar's.
+        held = asked.knows is not answers.Knows.NOTHING and settings.virtual is None
 
         def open_session(token: str) -> Session | None:
             return self._open(settings.sessions, token, asked)
@@ -300,9 +283,11 @@ class Guard:
 
     def _record(self, asked: Incoming, decision: Decision, refusals: int | None = None) -> None:
         """Put what happened into Kong's own log records. One call: a second one would replace the first."""
+        asked.kong.log.set_serialize_value(record.KEY, self._told(asked, decision, refusals).to_json())
+
+    def _told(self, asked: Incoming, decision: Decision, refusals: int | None = None) -> record.Record:
         name, trace = asked.principal().name, asked.headers.get(tracing.TRACEPARENT)
-        told = record.of_decision(decision, self._settings.server, name, refusals, trace)
-        asked.kong.log.set_serialize_value(record.KEY, told.to_json())
+        return record.of_decision(decision, self._settings.server, name, refusals, trace)
 
     def _refuse(self, asked: Incoming, refusal: Reject, *, stranger: bool = False) -> None:
         """End the request with a refusal."""
@@ -341,59 +326,23 @@ class Guard:
         authorization: str | None = None,
     ) -> None:
         """Open the way to the sidecar, with the signed context that it acts on."""
-        settings, kong = self._settings, asked.kong
-        terms = self._terms.of(self._view(asked))
-        if terms is None:
+        kong, sidecar = asked.kong, self._settings.sidecar
+        word = self._words.write(asked, admitted, self._view(asked), messages, refusal, authorization)
+        if word is None:
             self._refuse(asked, replace(parts.UNWRITTEN, id=admitted.id))
             return
-        if not kong.service.set_upstream(settings.sidecar):
-            self._refuse(asked, parts.missing(settings.sidecar, admitted))
+        changes: dict[str, str | None] = dict.fromkeys(self._taken_off(asked, admitted))
+        changes.update(parts.truth(admitted))
+        changes[methods.CONTEXT_HEADER] = word
+        # A refusal that a stream brings is told already.
+        told = self._told(asked, admitted) if refusal is None else None
+        if asked.knows is answers.Knows.SIDECAR:
+            said = answers.to_sidecar(sidecar, self._words.path, changes, told, admitted.id)
+            kong.ctx.shared.set(answers.SHARED, said)
             return
-        if refusal is None:
-            self._record(asked, admitted)
-        # What an answer opens (a session, a task) is bound to its principal, so here it is always asked for.
-        principal = asked.principal()
-        session = admitted.session or messages
-        opens = asked.http_method == "GET" and session is None
-        claims = Claims(
-            principal=principal,
-            terms=terms[0],
-            http_method=asked.http_method,
-            method=admitted.method,
-            id=admitted.id,
-            question=admitted.question,
-            body=hashlib.sha256(asked.body).hexdigest(),
-            expires=int(time.time()) + CONTEXT_SECONDS,
-            announce=endpoint.announced_path(kong.request.get_path()) if opens else None,
-            refusal=refusal.body().decode() if refusal else None,
-            cuts=cuts_of(settings.revoked, principal, asked.headers),
-        )
-        target = Target(
-            server=settings.server,
-            era=admitted.era,
-            affinity=session.affinity if session else secrets.token_hex(8),
-            session=admitted.session.upstream if admitted.session else None,
-            endpoint=messages.upstream if messages else None,
-            address=settings.address,
-            authorization=authorization,
-            hello=admitted.session.hello if admitted.session else None,
-        )
-        changes = {**parts.cleared(self._taken_off(asked, admitted)), **parts.truth(admitted)}
-        changes[methods.CONTEXT_HEADER] = settings.signer.sign(claims, target, terms[1])
-        self._send_to_sidecar(asked, f"/inspect/{settings.server}", changes)
-
-    def _make_terms(self, view: View) -> Terms:
-        """Return what the sidecar carries out of the configuration, for whoever has a view."""
-        settings, guard = self._settings, self._settings.guard
-        return Terms(
-            view=view,
-            enforce=guard.enforce,
-            lists_tasks=guard.policy.methods.matches(methods.LIST_TASKS),
-            server_messages=guard.server_messages,
-            hide=self._hide,
-            pins=settings.pinning,
-            inspection=guard.inspection,
-            scan=settings.scan,
-            call_seconds=guard.limits.call_seconds,
-            virtual=settings.virtual,
-        )
+        if not kong.service.set_upstream(sidecar):
+            self._refuse(asked, parts.missing(sidecar, admitted))
+            return
+        if told is not None:
+            kong.log.set_serialize_value(record.KEY, told.to_json())
+        inspecting.turn(kong, self._words.path, changes)

@@ -59,7 +59,7 @@ class Event:
             "t kong.nginx.get_var ssl_client_raw_cert": b"",
             "j kong.client.get_consumer": json.dumps(_CONSUMER).encode(),
             "j kong.router.get_route": json.dumps(_ROUTE).encode(),
-            "t kong.ctx.shared.get mcp_request_4": json.dumps(headers).encode(),
+            "t kong.ctx.shared.get mcp_request_5": json.dumps(headers).encode(),
             "b": body,
         }
         names = "\n".join(["access", *carried]).encode()

@@ -100,7 +100,7 @@ class AskedHand:
         self.shared = self._new(self._asked[b"CONTEXT"])
         return self.ask_again()
 
-    def ask_again(self, key=b"mcp_request_4"):
+    def ask_again(self, key=b"mcp_request_5"):
         """Return what the guard is given when it asks once more of the same request."""
         return self.shared[key]
 
@@ -214,6 +214,16 @@ def test_what_a_plugin_server_that_ended_was_told_is_not_there_for_the_next_one(
     assert hand.question is None
 
 
+@pytest.mark.requirement("FAST-016")
+@pytest.mark.parametrize("key", [b"mcp_request_1", b"mcp_request_2", b"mcp_request_5"])
+def test_nor_is_the_question_that_it_has_left(key):
+    hand = AskedHand()
+    hand.ask()
+    hand.shared[b"mcp_question"] = b'{"format":"1","upstream":"mcp-sidecar","path":"/inspect/notes"}'
+    assert hand.ask_again(key).startswith(b"{")
+    assert hand.shared[b"mcp_question"] is None
+
+
 def test_a_question_without_a_law_is_never_used_in_this_way():
     hand = used(AskedHand(), law=None)
     assert hand.ask().startswith(b"{")
@@ -223,4 +233,4 @@ def test_a_question_without_a_law_is_never_used_in_this_way():
 def test_nothing_else_is_given():
     hand = AskedHand()
     hand.ask()
-    assert [hand.shared[key] for key in (b"mcp_request_5", b"other", 7)] == [None, None, None]
+    assert [hand.shared[key] for key in (b"mcp_request_4", b"other", 7)] == [None, None, None]

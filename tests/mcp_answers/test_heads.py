@@ -52,7 +52,7 @@ def passing(written, servers, plugins):
     loaded = lua.globals()["package"]["loaded"]
     empty = lua.execute("return function() return {} end")
     loaded["cjson.safe"] = lua.table()
-    for name in ("asked", "bodies", "law", "own", "cuts", "collector"):
+    for name in ("asked", "bodies", "law", "own", "cuts", "collector", "record"):
         loaded["kong.plugins.mcp-answers." + name] = lua.table_from(
             {"remember": lambda of: of, "body": empty, "hold": lambda _marks: False}
         )

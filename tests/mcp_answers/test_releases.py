@@ -48,7 +48,7 @@ def asked(said):
     seen = lua.execute(KONG)(said.encode())
     loaded = lua.globals()[b"package"][b"loaded"]
     loaded[b"cjson.safe"] = lua.table_from({b"decode": lambda text: table(json.loads(text))})
-    for name in (b"asked", b"bodies", b"law", b"own", b"cuts", b"collector"):
+    for name in (b"asked", b"bodies", b"law", b"own", b"cuts", b"collector", b"record"):
         loaded[b"kong.plugins.mcp-answers." + name] = lua.table_from(
             {b"remember": lambda of: of, b"keep": lambda _said: None}
         )

@@ -66,6 +66,7 @@ return function(script, headers, body_file, used)
     pack = pack, unpack = function(text) return 5, unpack_number(text) end,
   }
   package.loaded["kong.plugins.mcp-answers.asked"] = {
+    ASKED_KEY = "mcp_request_5",
     used_again = function() return used end, forget = function() seen.forgot = true end,
     body = function() if body_file then return nil, "in a file" end return "{}" end,
     told = function() return { "POST", "/notes/mcp", "", "127.0.0.1", "", "null", "null" } end,
@@ -165,7 +166,7 @@ def test_what_the_frame_does_not_hold_and_all_without_mcp_answers_takes_kongs_ow
 def test_a_body_in_a_file_is_named():
     seen = run(Turn(verdict(do=OPENS)), body_file="/tmp/body-1")
     assert seen[b"frames"][1].endswith(struct.pack("=I", 11) + b"POST/notes/mcp127.0.0.1nullnull{}/tmp/body-1")
-    assert b"mcp_request_4\nf" in seen[b"frames"][1]
+    assert b"mcp_request_5\nf" in seen[b"frames"][1]
 
 
 def whole(text, size=None):

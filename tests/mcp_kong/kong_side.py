@@ -25,13 +25,21 @@ ANNS_HEADERS = {
     "x-credential-identifier": "k-1",
 }
 
+SILENT = (
+    *("response.exit", "log.set_serialize_value", "client.authenticate"),
+    *("service.request.set_path", "service.request.set_scheme"),
+)
+"""What gives nothing back."""
+
 
 class KongSide:
     """One request as Kong holds it.
 
-    `calls` lists every PDK call as (method, arguments), and `next_hop` holds the headers that Kong would send on.
+    `calls` lists every PDK call of the guard's as (method, arguments), `carried` what mcp-answers did for it, and
+    `next_hop` holds the headers that Kong would send on.
     `sidecar` takes what the guard asks at its local socket. With `answers`, mcp-answers is there: it gives the
-    request's headers, and does as the guard's question says.
+    request's headers under a key, that of this release or, with a text for `answers`, that one alone, and does as the
+    guard's question says. `said` is that question, and `question` what it says where it is a call's.
     """
 
     def __init__(
@@ -44,7 +52,7 @@ class KongSide:
         consumer: dict[str, Any] | None = None,
         knows_upstreams: bool = True,
         target: str = "/notes/mcp",
-        answers: bool = True,
+        answers: bool | str = True,
         line: str | None = None,
         word: str | None = None,
         sidecar: Any = None,
@@ -54,7 +62,11 @@ class KongSide:
     ) -> None:
         self.next_hop = dict(headers)
         self.question: dict[str, Any] | None = None
+        self.said: str | None = None
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.carried: list[tuple[str, tuple[Any, ...]]] = []
+        self._key = answers if isinstance(answers, str) else "mcp_request_5"
+        self._knows_upstreams = knows_upstreams
         replies = {
             "request.get_method": http_method,
             "request.get_path": target.partition("?")[0],
@@ -75,8 +87,7 @@ class KongSide:
             }.get,
             "ctx.shared.get": lambda key: self._shared(key, headers, body, whole=whole) if answers else None,
             "ctx.shared.set": self._set_shared,
-            **dict.fromkeys(("response.exit", "log.set_serialize_value", "client.authenticate")),
-            **dict.fromkeys(("service.request.set_path", "service.request.set_scheme")),
+            **dict.fromkeys(SILENT),
         }
         self.pdk = SimpleNamespace(
             request=SimpleNamespace(),
@@ -114,24 +125,53 @@ class KongSide:
             else:
                 self.next_hop[name.lower()] = value
 
-    @staticmethod
-    def _shared(key: str, headers: dict[str, Any], body: bytes, *, whole: bool) -> str | None:
+    def _shared(self, key: str, headers: dict[str, Any], body: bytes, *, whole: bool) -> str | None:
         """Give what mcp-answers does: headers, and with `whole` the body behind them."""
-        if key != "mcp_request_4":
+        if key != self._key:
             return None
         return f"{json.dumps(headers)}\n{body.decode()}" if whole else json.dumps(headers)
 
     def _set_shared(self, name: str, said: str) -> None:
         """Do as mcp-answers does with the guard's word."""
         assert name == "mcp_question"
-        self.question = json.loads(said)
-        assert self.question["format"] == "1"
-        for header, value in self.question["headers"].items():
+        self.said = said
+        question = json.loads(said)
+        assert question["format"] == "1"
+        if "path" in question:
+            self._to_sidecar(question)
+            return
+        self.question = question
+        self._change(question["headers"])
+        self.next_hop["accept-encoding"] = "identity"
+
+    def _to_sidecar(self, question: dict[str, Any]) -> None:
+        assert question["crit"] == ["path"]
+        said = question.get("record")
+        self.carried = [("service.set_upstream", (question["upstream"],))]
+        if not self._knows_upstreams:
+            self._change({name: value for name, value in question["headers"].items() if value is False})
+            named = {name: said[name] for name in ("format", "hop", "server", "principal", "trace") if name in said}
+            why = {"outcome": "refused", "reason": "upstream-missing", "detail": question["upstream"]}
+            self.carried += [("log.set_serialize_value", ("mcp", named | why | {"kind": "protocol", "code": -32603}))]
+            text = "This server is not available: the gateway's operator must add its upstream to the configuration."
+            error = {"jsonrpc": "2.0", "id": question.get("id"), "error": {"code": -32603, "message": text}}
+            body = json.dumps({name: value for name, value in error.items() if value is not None})
+            self.carried += [("response.exit", (503, body, {"Content-Type": "application/json"}))]
+            return
+        self.carried += [
+            ("service.request.set_scheme", (question["scheme"],)),
+            ("service.request.set_path", (question["path"],)),
+            ("log.set_serialize_value", (f"request.headers.{question['redacted']}", "REDACTED")),
+            *([("log.set_serialize_value", ("mcp", said))] if said else []),
+        ]
+        self._change(question["headers"])
+
+    def _change(self, headers: dict[str, Any]) -> None:
+        for header, value in headers.items():
             if value is False:
                 self.next_hop.pop(header.lower(), None)
             else:
                 self.next_hop[header.lower()] = value
-        self.next_hop["accept-encoding"] = "identity"
 
     @property
     def upstream(self) -> str | None:
@@ -143,7 +183,8 @@ class KongSide:
         return [name for name, _ in self.calls]
 
     def arguments(self, path: str) -> list[tuple[Any, ...]]:
-        return [arguments for name, arguments in self.calls if name == path]
+        """Return with what something was called, by the guard, or by mcp-answers for it."""
+        return [arguments for name, arguments in self.calls + self.carried if name == path]
 
     @property
     def exit(self) -> tuple[int, str, dict[str, str]] | None:

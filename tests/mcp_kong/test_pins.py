@@ -331,6 +331,5 @@ def test_the_sidecar_is_told_how_to_scan(path):
     write(path)
     scan = {"families": {"shell": "off"}, "rules": {"secrecy.from-user": "flag"}}
     side = ask(guard(scan=scan | {"patterns": {}}), "tools/list", {})
-    ((headers,),) = side.arguments("service.request.set_headers")
-    claims, _ = ClaimSigner([KEY]).verify(headers["mcp-gateway-context"], now=time.time())
+    claims, _ = ClaimSigner([KEY]).verify(side.next_hop["mcp-gateway-context"], now=time.time())
     assert claims.terms.scan == scan

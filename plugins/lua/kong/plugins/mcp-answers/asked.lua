@@ -9,15 +9,16 @@ local cjson = require "cjson.safe"
 local kong, ngx = kong, ngx
 local concat, find, ipairs, rawget, rawset, type = table.concat, string.find, ipairs, rawget, rawset, type
 
--- The headers alone; with the body behind them; and the second of these, or the word that a verdict is used again.
-local HEADERS_KEY, REQUEST_KEY, ASKED_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_4"
+-- The headers alone; with the body behind them; and the second of these, or the word that a verdict is used again. The last
+-- says too that mcp-answers knows the way to the sidecar.
+local HEADERS_KEY, REQUEST_KEY, ASKED_KEY = "mcp_request_1", "mcp_request_2", "mcp_request_5"
 local AGAIN = "again " -- begins no JSON
 local QUESTION = "mcp_question"
 local MAX_BODY = 65536 -- bytes of a body that goes to the guard with the headers; what is larger it asks for
 local MAX_HEADERS = 100
 local MAX_PASSING = 256
 
-local _M = {}
+local _M = { ASKED_KEY = ASKED_KEY }
 
 -- Headers that say which request this is, and nothing of it: whatever stands in one, the guard decides the same, and the
 -- server gets it as it came. Agents that are traced, and Kong's correlation-id, write another value each time.

@@ -77,7 +77,7 @@ local function queue_of(conf)
   return found
 end
 
--- Tells of the request that ends now. `said` is the record of a call; else what the guard left is told.
+-- Tells of the request that ends now. `said` is its record as mcp-answers has it; else what the guard left is told.
 function _M.tell(conf, said)
   local service = kong.router.get_service()
   if not is_server(service) then return end

@@ -9,17 +9,18 @@ local collector = require "kong.plugins.mcp-answers.collector"
 local cuts = require "kong.plugins.mcp-answers.cuts"
 local law = require "kong.plugins.mcp-answers.law"
 local own = require "kong.plugins.mcp-answers.own"
+local record = require "kong.plugins.mcp-answers.record"
 
 local kong, ngx = kong, ngx
 local byte, find, gmatch, gsub, lower, match, sub = string.byte, string.find, string.gmatch, string.gsub, string.lower, string.match, string.sub
 local remember = law.remember
 
 local FORMAT = "1"
+local MISSING = -32603
 -- What a question may say. A member that is not here means nothing, unless the question calls it critical.
 local KNOWN = { format = true, upstream = true, era = true, version = true, kinds = true, headers = true, id = true, method = true,
   token = true, server = true, principal = true, cuts = true, query = true,
-  again = true, law = true }
-local MAX_TEXT = 1024
+  again = true, law = true, path = true, scheme = true, redacted = true, record = true }
 local MAX_REST = 1048576
 -- Bytes a second of one stream. Above it nginx waits a millisecond after each buffer that it has passed on, and so gives
 -- others their turn: by itself it reads a fast server for as long as that server is faster than our law.
@@ -68,6 +69,35 @@ local function is_understood(question)
   return true
 end
 
+local function change(headers)
+  for name, value in pairs(headers) do
+    if value then ngx.req.set_header(name, value) else ngx.req.clear_header(name) end
+  end
+end
+
+-- Ends what Kong knows no upstream for. Its log plugins read the agent's headers afterwards.
+local function refuse(question)
+  for name, value in pairs(question.headers) do
+    if not value then ngx.req.clear_header(name) end
+  end
+  record.remember(question.record and record.unopened(question.record, question.upstream, MISSING))
+  -- On the sidecar's own way to a member: it then knows that no server said this.
+  local own_way = question.headers["mcp-gateway-acting"] == false
+  return kong.response.exit(503, law.error(question, MISSING,
+    "This server is not available: the gateway's operator must add its upstream to the configuration."),
+    { ["Content-Type"] = "application/json", ["mcp-gateway-refused"] = own_way and MISSING .. " upstream-missing" or nil })
+end
+
+-- The inspect lane: the sidecar holds the answer, so nothing of it is judged here. See spec/decisions/381.
+local function to_sidecar(question)
+  kong.service.request.set_scheme(question.scheme)
+  kong.service.request.set_path(question.path)
+  change(question.headers)
+  -- Kong's log plugins write down every header of the request. A name with dots changes their record alone.
+  kong.log.set_serialize_value("request.headers." .. question.redacted, "REDACTED")
+  record.remember(question.record)
+end
+
 function Answers:access()
   local said = kong.ctx.shared.mcp_question
   if said == nil then return end
@@ -79,14 +109,11 @@ function Answers:access()
   local ok, err = kong.service.set_upstream(question.upstream)
   if not ok then
     kong.log.err("mcp-answers: ", err)
-    return kong.response.exit(503, law.error(question, -32603,
-      "This server is not available: the gateway's operator must add its upstream to the configuration."),
-      { ["Content-Type"] = "application/json" })
+    return refuse(question)
   end
+  if question.path then return to_sidecar(question) end
   if type(said) == "string" then asked.keep(said) end
-  for name, value in pairs(question.headers) do
-    if value then ngx.req.set_header(name, value) else ngx.req.clear_header(name) end
-  end
+  change(question.headers)
   ngx.req.set_header("Accept-Encoding", "identity") -- what is compressed could not be judged
   ask_the_endpoint(question.query)
   ngx.ctx.mcp_question = question
@@ -319,49 +346,8 @@ function Answers:body_filter()
   if last or (held.law and held.law.failed) then report(held) end
 end
 
--- A name as the agent wrote it: what is no plain text travels in base64 (2026-07-28, basic/transports).
-local function name_of(value)
-  local coded = type(value) == "string" and match(value, "^=%?base64%?(.*)%?=$")
-  return coded and ngx.decode_base64(coded) or value
-end
-
--- No text of a record is longer: 256 characters of it are read (mcp_core.record.MOST_TEXT), each of four bytes at most.
-local function cut(value)
-  return type(value) == "string" and sub(value, 1, MAX_TEXT) or nil
-end
-
--- The record of a call, as mcp_core.record has it. The guard would need one more trip to Kong for each call to leave it
--- there, and does so only where it has more to tell: then its question names no server. See spec/decisions/175.
-local function record()
-  local question, held = ngx.ctx.mcp_question, ngx.ctx.mcp_held or {}
-  if not question or not question.server then return nil end
-  -- One by one, not all of them: the guard takes each of these once at most, and no other spelling of the first three.
-  local session, trace = ngx.var.http_mcp_session_id, ngx.var.http_traceparent
-  if session then
-    local hash = require("resty.sha256"):new()
-    hash:update(question.server .. "\0" .. session)
-    session = sub(require("resty.string").to_hex(hash:final()), 1, 16)
-  end
-  local failed = held.failed or (held.law and held.law.failed)
-  return {
-    format = 1, hop = "guard", lane = "call", server = question.server, era = question.era,
-    principal = question.principal, session = session,
-    method = cut(question.method or ngx.var.http_mcp_method), name = cut(name_of(ngx.var.http_mcp_name)),
-    outcome = failed and "withheld" or held.outcome or "passed",
-    reason = failed and "answer" or held.reason, detail = failed or nil,
-    trace = trace and not find(trace, ",", 1, true) and cut(trace) or nil, -- two of them are none
-  }
-end
-
--- Whether anybody reads records of this request: a log plugin, or the collector. Kong keeps what runs in pairs.
-local function is_recorded(conf)
-  local run = ngx.ctx.plugins and ngx.ctx.plugins.log
-  return conf.collector or not run or (run[0] or 0) ~= 2 or run[1].name ~= "mcp-answers"
-end
-
 function Answers:log(conf)
-  local said = is_recorded(conf) and record()
-  if said then kong.log.set_serialize_value("mcp", said) end
+  local said = record.write(conf)
   if conf.collector then collector.tell(conf.collector, said) end
 end
 

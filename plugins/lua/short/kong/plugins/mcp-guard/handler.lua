@@ -15,7 +15,7 @@ local concat, unpack = table.concat, unpack
 
 local NAME, PHASE, FORMAT = "mcp-guard", "access", 1
 local HEADERS_KEY = "mcp_request_1" -- by it mcp-answers gives the request's headers, and so says that it is there
-local REQUEST_KEY = "mcp_request_4" -- by it the plugin server asks for them; without a body behind them it asks for that too
+local REQUEST_KEY = asked.ASKED_KEY -- by it the plugin server asks for them; without a body behind them it asks for that too
 local CONNECT, SEND, READ = 1000, 5000, 10000 -- ms; the plugin server's own deadline for an event is 5 s
 local MOST = 8388608 -- bytes of a verdict
 
