@@ -14,6 +14,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from mcp_core.answer import ServerMessages
@@ -207,10 +208,11 @@ def _read_claims(values: Mapping[str, Any], terms: Terms) -> tuple[Claims, Targe
         _text_or_none(values.get("authorization")),
         _text_or_none(values.get("hello")),
     )
-    said = {"kind": text_of(values["kind"]), "id": values.get("who", ""), "issuer": values.get("issuer", "")}
+    who = values["kind"], values.get("who", ""), values.get("issuer", "")
+    all_of_who = values.get("all_of_who")
     asked = {"place": values["place"], "asked": values.get("asked", []), "batch": values.get("batch", False)}
     claims = Claims(
-        Principal.from_json(object_of(values.get("all_of_who", said))),
+        _principal(*who) if all_of_who is None else Principal.from_json(object_of(all_of_who)),
         terms,
         text_of(values["http"]),
         text_of(values.get("method", "")),
@@ -262,7 +264,16 @@ def _text_or_none(value: Any) -> str | None:
 
 
 def _address(value: Any) -> Address | None:
-    return None if value is None else Address.read(*value)
+    return None if value is None else _read_address(*value)
+
+
+# The same few come again and again.
+_read_address = lru_cache(1024)(Address.read)
+
+
+@lru_cache(1024)
+def _principal(kind: str, id_: str, issuer: str) -> Principal:
+    return Principal.from_json({"kind": kind, "id": id_, "issuer": issuer})
 
 
 def _id(value: Any) -> RequestId | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Final
 
 import anyio
 from starlette.applications import Starlette
@@ -50,21 +51,27 @@ from mcp_sidecar.telemetry.collector import Collector
 from mcp_sidecar.telemetry.debugging import Debugging
 from mcp_sidecar.upstream.internal_route import Upstream
 
+_INSPECT: Final = "/inspect/"
+
 
 @dataclass(frozen=True, slots=True)
 class Applications:
-    """What the sidecar serves. `lane` runs what both live by; `review` is None where nobody reviews over HTTP."""
+    """What the sidecar serves: `inspect` what guards send, `lane` all else beside it, and what both live by.
 
+    `review` is None where nobody reviews over HTTP.
+    """
+
+    inspect: InspectLane
     lane: Starlette
     review: Starlette | None
 
     def at(self, review_port: int | None) -> ASGIApp:
         """Return what answers at each address: the review at this port of ours alone, or beside the lane for None."""
-        lane, review = self.lane, self.review
+        lane, review = self._beside, self.review
         if review is None:
             return lane
         if review_port is None:
-            lane.router.routes.extend(review.routes)
+            self.lane.router.routes.extend(review.routes)
             return lane
 
         async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +80,15 @@ class Applications:
             await (review if at_review else lane)(scope, receive, send)
 
         return by_port
+
+    async def _beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the inspect lane by itself: it needs nothing of Starlette's routes and handlers, which take a tenth."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith(_INSPECT) and path != _INSPECT and "/" not in path[len(_INSPECT) :]:
+            scope["path_params"] = {"server": path[len(_INSPECT) :]}
+            await self.inspect(scope, receive, send)
+        else:
+            await self.lane(scope, receive, send)
 
 
 def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
@@ -124,7 +140,6 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
             *(RegistryApi(catalog, settings.catalog, viewers).routes() if settings.catalog.public_url else ()),
             *(_wanted_keys(issuers, settings) if issuers is not None else ()),
             *(portal.routes() if portal is not None else ()),
-            Route("/inspect/{server}", InspectLane(callers, parts, ward.breakers, virtual.reply, debugging.saw)),
             *([Route(COLLECTOR_PATH, collector.answer, methods=["POST"])] if collects else ()),
             Route("/livez", operations.livez),
             Route("/readyz", operations.readyz),
@@ -132,7 +147,7 @@ def create_apps(settings: Settings, stopping: anyio.Event) -> Applications:
         ],
         lifespan=lifespan,
     )
-    return Applications(lane, review)
+    return Applications(InspectLane(callers, parts, ward.breakers, virtual.reply, debugging.saw), lane, review)
 
 
 async def _close(upstream: Upstream, reads: FlowReads | None) -> None:

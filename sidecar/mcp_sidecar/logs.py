@@ -69,13 +69,13 @@ class Line:
         refused = self.asked.refused if self.refusal is None else RefusedBecause.of(self.refusal)
         return replace(self.asked, outcome=self.ended, refused=refused)
 
-    def write(self, now: float) -> None:
+    def write(self, record: Record, now: float) -> None:
         """Write the line, where lines of requests are written."""
         if not _ROOT.isEnabledFor(logging.INFO):
             return
         structlog.get_logger().info(
             "request",
-            **{"server": None, "principal": None, **self.record().to_json()},
+            **{"server": None, "principal": None, **record.to_json()},
             trace=self.trace,
             status=self.status,
             hidden=self.hidden,

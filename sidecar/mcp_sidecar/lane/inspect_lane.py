@@ -110,8 +110,9 @@ class InspectLane:
                 await reply.refuse(_FAILED)
         finally:
             line.status = reply.status
-            self._parts.metrics.count(line.record())
-            self._parts.metrics.telemetry.heard.put(request_id(headers), line.record())
-            line.write(now := time.monotonic())
+            record, id_ = line.record(), request_id(headers)
+            self._parts.metrics.count(record)
+            self._parts.metrics.telemetry.heard.put(id_, record)
+            line.write(record, now := time.monotonic())
             if terms is not None:
-                self._saw(request_id(headers), line, terms, now)
+                self._saw(id_, line, terms, now)

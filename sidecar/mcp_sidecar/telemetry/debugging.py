@@ -58,9 +58,9 @@ class Debugging:
 
     def saw(self, request: str | None, line: Line, terms: Terms, now: float) -> None:
         """Take what the inspect lane found out of a request; `now` is in monotonic seconds."""
-        record = line.record()
-        if not self.wants(record.server, record.principal):
+        if not self.wants(line.asked.server, line.principal):
             return
+        record = line.record()
         known = {
             "policy": terms_digest(write_terms(terms)),
             "sidecar_ms": round((now - line.started) * 1000, 1),

@@ -184,8 +184,8 @@ def test_what_is_closed_meanwhile_is_not_shown_again(start, kong, words, tmp_pat
     )
     with_store.close()
     words.until(lambda: shown() == ["read"])
-    # What is not open is counted each time: the server is asked.
-    assert asks.ask(**pinned)[0] == 1
+    # What is not open is counted each time, so the server is asked; the sidecar itself may look just then.
+    assert asks.ask(**pinned)[0] >= 1
 
 
 class Keeping:
