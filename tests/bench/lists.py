@@ -1,7 +1,8 @@
 """What lists cost through the inspect lane: the same tools/list guarded, and behind key-auth alone, round by round.
 
-One agent asks for a list that its server lets be kept (2026-07-28, ttlMs), so that nearly every one is answered without
-it; "asked each time" is where none is kept, and the list goes to the server and back through the filter. Without a bar.
+One agent discovers a server, as clients do, and asks for a list that its server lets be kept (2026-07-28, ttlMs) and
+does not change, so that nearly every one is answered without it; "asked each time" is where none is kept, and the list
+goes to the server and back through the filter. Without a bar.
 """
 
 import shutil
@@ -39,23 +40,24 @@ def run(*, quick):
             gateway, port, pids = start_stand(
                 stack, "kong", folder, urls, ["good"], short=short, sidecar_environment=environment
             )
+            _asked(port, GUARDED, "server/discover", 0.1)
             for path in (KEYED, GUARDED):
-                _lists(port, path, 1)
+                _asked(port, path, "tools/list", 1)
             found[name] += [_round(gateway.pid, pids[1], port, seconds) for _ in range(rounds)]
     return [row for name in _STANDS for row in _rows(name, found[name])]
 
 
-def _lists(port, path, seconds):
-    """Return the lists a second that 16 connections get."""
-    request = ask(path, "tools/list")
+def _asked(port, path, method, seconds):
+    """Return the answers a second that 16 connections get."""
+    request = ask(path, method)
     job = {"host": "127.0.0.1", "port": port, "requests": [request], "connections": 16, "seconds": seconds}
     return load(job, path)["rate"]
 
 
 def _round(gateway, sidecar, port, seconds):
     """Return the ratio of lists a second, and the microseconds of a list: of nginx, plugin server and sidecar."""
-    keyed, before = _lists(port, KEYED, seconds), _used(gateway, sidecar)
-    guarded = _lists(port, GUARDED, seconds)
+    keyed, before = _asked(port, KEYED, "tools/list", seconds), _used(gateway, sidecar)
+    guarded = _asked(port, GUARDED, "tools/list", seconds)
     used = [1e6 * (now - then) / (guarded * seconds) for now, then in zip(_used(gateway, sidecar), before, strict=True)]
     return guarded / keyed, *used
 

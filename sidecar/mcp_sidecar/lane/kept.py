@@ -1,8 +1,9 @@
 """Lists that a server lets be kept: answered once more to the same caller, for a moment, without asking it.
 
 What is kept is what a caller was shown, so that nothing of it is judged less: it is given again to the same request of
-the same caller by the same terms, while nothing that this node knows of any server's items has changed, and the server
-has not said that its lists did. Source: 2026-07-28, server/utilities/caching; spec/decisions/382.
+the same caller by the same terms, while nothing that this node knows of any server's items has changed. Only of a
+server that said when it was discovered that its lists do not change while it runs: else a call may change them, and
+whoever made it asks at once. Source: 2026-07-28, server/utilities/caching; spec/decisions/382.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from mcp_core import methods
 from mcp_core.claims import Target
+from mcp_core.errand import Address
 from mcp_core.methods import Era, Kind, Place
 from mcp_core.outcome import RequestId
 from mcp_core.reasons import Ending
@@ -33,7 +35,10 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 MOST_OF_ONE: Final = 4 * 1024 * 1024
 MOST_ASKED: Final = 8 * 1024
 """Bytes of a request: a list's has a cursor and what is said of the client."""
-_METHODS: Final = frozenset(method for method, _, _ in methods.LIST_METHODS)
+MOST_SERVERS: Final = 10_000
+STEADY_SECONDS: Final = 300.0
+"""How long what a server said of itself counts: it may be replaced by another release."""
+_CAPABILITY: Final = {method: capability for method, _, capability in methods.LIST_METHODS}
 _CHANGED: Final = "list_changed"
 _TTL: Final = "ttlMs"
 _PASSED: Final = frozenset({Ending.PASSED, Ending.FILTERED, Ending.WOULD_FILTER})
@@ -116,6 +121,8 @@ class KeptLists:
         self._size = 0
         # The oldest first: each is kept equally long at most.
         self._lists: OrderedDict[_Key, Kept] = OrderedDict()
+        # Which lists of a server do not change while it runs, and until when that counts.
+        self._steady: dict[tuple[str, Address | None], tuple[frozenset[str], float]] = {}
 
     def find(self, call: Call) -> tuple[Kept, bytes] | None:
         """Return the list that answers a request, and the answer; None where its server is to be asked."""
@@ -131,10 +138,13 @@ class KeptLists:
 
     def keep(self, call: Call, whole: Whole, pins: Pins | None, line: Line) -> None:
         """Keep an answer as it was passed on, where the server lets it be kept and all of it was shown for good."""
-        if not self._seconds or line.ended not in _PASSED or not _may_be_kept(whole):
+        claims, target = call.claims, call.target
+        if claims.method == methods.DISCOVER and claims.question.era is Era.MODERN:
+            self._discovered(target, whole)
+        if not self._seconds or line.ended not in _PASSED or not _may_be_kept(whole) or not self._is_steady(call):
             return
         # What is not open is counted each time, and what was judged by what is known no more is judged anew.
-        if pins is not None and not (pins.showed_all and pins.judged_by == self._view(call.target)):
+        if pins is not None and not (pins.showed_all and pins.judged_by == self._view(target)):
             return
         key, result = _key_of(call), _result_of(whole.text)
         ttl = _milliseconds(result.pop(_TTL, msgspec.Raw(b"0")))
@@ -147,7 +157,7 @@ class KeptLists:
         until = min(good, now + self._seconds)
         hidden = Counter(call.view.hidden)
         self._drop(key)
-        self._lists[key] = Kept(call.claims.terms, whole.headers, text, good, until, self._known(), hidden, line.ended)
+        self._lists[key] = Kept(claims.terms, whole.headers, text, good, until, self._known(), hidden, line.ended)
         self._size += len(text)
         while self._size > MOST_BYTES or next(iter(self._lists.values())).until <= now:
             self._drop(next(iter(self._lists)))
@@ -157,6 +167,17 @@ class KeptLists:
         if self._lists and said is not None and _CHANGED in said:
             for key in [key for key in self._lists if key.server == server]:
                 self._drop(key)
+
+    def _discovered(self, target: Target, whole: Whole) -> None:
+        """Note which lists a server says do not change: those of which it would not tell that they did."""
+        if len(self._steady) >= MOST_SERVERS:
+            self._steady.clear()
+        steady = _steady_in(whole.text) if whole.status == 200 else frozenset[str]()
+        self._steady[target.server, target.address] = steady, self._clock() + STEADY_SECONDS
+
+    def _is_steady(self, call: Call) -> bool:
+        steady, until = self._steady.get((call.target.server, call.target.address), (frozenset[str](), 0.0))
+        return _CAPABILITY.get(call.claims.method) in steady and self._clock() < until
 
     def _drop(self, key: _Key) -> None:
         gone = self._lists.pop(key, None)
@@ -175,7 +196,7 @@ def _key_of(call: Call) -> _Key | None:
     question = claims.question
     alone = question.era is Era.MODERN and question.place is Place.POST and question.only is not None
     bound = target.session is not None or target.endpoint is not None or claims.refusal is not None
-    if claims.method not in _METHODS or not alone or bound or len(body) > MOST_ASKED or b"task" in body:
+    if claims.method not in _CAPABILITY or not alone or bound or len(body) > MOST_ASKED or b"task" in body:
         return None
     try:
         asked = _read_request(body)
@@ -210,6 +231,15 @@ def _result_of(text: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.DecodeError:
         return {}
     return result if bytes(result.get("resultType", b"")) == b'"complete"' else {}
+
+
+def _steady_in(text: bytes) -> frozenset[str]:
+    """Return the capabilities of a discovered server whose lists do not change while it runs."""
+    try:
+        told = msgspec.json.decode(_read_answer(text).result.get("capabilities", b"{}"), type=dict[str, dict[str, Any]])
+    except msgspec.DecodeError:
+        return frozenset()
+    return frozenset(name for name, said in told.items() if said.get("listChanged", False) is False)
 
 
 def _milliseconds(written: msgspec.Raw) -> int:

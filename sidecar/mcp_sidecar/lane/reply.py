@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -14,8 +14,6 @@ from mcp_core.outcome import Reject
 from mcp_core.sse import Event
 
 COMMENT: Final = Event(comment=True).encode()
-SMALL: Final = 16 * 1024
-"""Bytes of a whole answer that need no deadline: the transport takes them, whoever reads, as Kong asks one by one."""
 
 
 def _head(status: int, headers: Mapping[str, str]) -> Message:
@@ -83,7 +81,7 @@ class Reply:
         """Send an answer that is complete."""
         length = {} if status in (204, 205) else {"content-length": str(len(body))}
         async with self._lock:
-            with self._in_time() if len(body) > SMALL else nullcontext():
+            with self._in_time():
                 if self.status is None:
                     await self._send(_head(status, {**headers, **length}))
                     self.status = status

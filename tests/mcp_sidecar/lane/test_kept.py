@@ -52,9 +52,16 @@ class Asks:
         answer = self.guard.ask(asking() if body is None else body, **modern | changes)
         return len(self.kong.requests) - before, answer
 
-    def is_kept(self, answer, **changes):
+    def discover(self, listed='{"tools":{},"resources":{}}', **changes):
+        """Have the server say of itself what it has, and whether that changes."""
+        result = f'{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{listed}}}'
+        self.kong.answers(self.words.json_answer(saying(result)))
+        self.ask(asking(method="server/discover"), method="server/discover", **changes)
+
+    def is_kept(self, answer, *, discovered='{"tools":{},"resources":{}}', **changes):
         """Return whether this answer, of which the caller is a new one, is given a second time without the server."""
         self.caller = next(CALLERS)
+        self.discover(discovered)
         self.kong.answers(answer)
         assert self.ask(**changes)[0] == 1
         return self.ask(**changes)[0] == 0
@@ -62,8 +69,10 @@ class Asks:
 
 @pytest.fixture
 def asks(start, kong, words):
-    """A caller of a sidecar that keeps lists for a minute: machines may be slow."""
-    return Asks(start(MCP_SIDECAR_KEEP_LISTS="60"), kong, words)
+    """A caller of a sidecar that keeps lists for a minute, as machines may be slow, and has discovered its server."""
+    asks = Asks(start(MCP_SIDECAR_KEEP_LISTS="60"), kong, words)
+    asks.discover()
+    return asks
 
 
 def test_the_same_is_answered_again_unasked_and_seen_counted_and_logged_alike(asks, kong, words):
@@ -131,6 +140,26 @@ def test_only_what_its_server_lets_be_kept_is(asks, words):
     assert not asks.is_kept(answer(RESULT), **older)
 
 
+def test_only_lists_of_which_their_server_says_that_they_do_not_change_are_kept(asks, kong, words):
+    said = words.json_answer(saying())
+    assert asks.is_kept(said, discovered='{"tools":{"listChanged":false},"prompts":{"listChanged":true}}')
+    for other in (
+        '{"tools":{"listChanged":true}}',
+        '{"tools":{"listChanged":null}}',
+        "{}",
+        '{"tools":[]}',
+        "[]",
+        '"x"',
+    ):
+        assert not asks.is_kept(said, discovered=other), other
+    assert not asks.is_kept(said, address=Address("mcp-files-sessions", "http", "/not-discovered"))
+    # A server that is replaced says so to the next one who connects.
+    assert asks.is_kept(said)
+    asks.discover('{"tools":{"listChanged":true}}')
+    kong.answers(said)
+    assert asks.is_kept(said, discovered='{"tools":{"listChanged":true}}') is False
+
+
 def test_no_other_answers_are_kept(asks, words):
     said = words.json_answer(saying(f'{{"contents":[],{RESULT}}}'))
     read = asking(method="resources/read", uri="file:///a")
@@ -167,6 +196,7 @@ def test_what_is_closed_meanwhile_is_not_shown_again(start, kong, words, tmp_pat
     )
     words.until((tmp_path / "snapshot").exists)
     asks, pinned = Asks(guard, kong, words), {"pins": "enforce", "view": {"tools": {"allow": ["*"]}}}
+    asks.discover()
     kong.answers(words.json_answer(saying()))
 
     def shown():
@@ -194,6 +224,8 @@ class Keeping:
     def __init__(self, words, seconds=1.0):
         self.words, self.clock = words, Clock()
         self.lists = KeptLists(None, seconds, self.clock)
+        discover = self.call(asking(method="server/discover"), method="server/discover")
+        self.keep(discover, saying('{"capabilities":{"tools":{}}}'))
 
     def call(self, body=None, **changes):
         changes = {"era": "modern", "version": "2026-07-28", **changes}
@@ -217,6 +249,14 @@ def test_a_list_ends_with_its_second_and_never_later_than_its_server_says(words)
         assert json.loads(body)["result"]["ttlMs"] == pytest.approx(ttl - (good - 0.1) * 1000, abs=1)
         keeping.clock.now += 0.11
         assert keeping.lists.find(call) is None
+
+
+def test_what_a_server_said_of_itself_counts_for_a_while(words):
+    keeping = Keeping(words)
+    call = keeping.call()
+    keeping.clock.now += kept.STEADY_SECONDS
+    keeping.keep(call)
+    assert keeping.lists.find(call) is None
 
 
 @pytest.mark.parametrize("ended", [Ending.FLAGGED, Ending.WITHHELD, Ending.FAILED, Ending.CANCELLED])
