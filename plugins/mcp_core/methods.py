@@ -76,6 +76,11 @@ SINGLE_HEADERS: Final = frozenset(
 OWN_HEADERS: Final = frozenset({CONTEXT_HEADER, AFFINITY_HEADER, TARGET_HEADER, ACTING_HEADER})
 """Headers that only the gateway writes."""
 
+PASSING_HEADERS: Final = frozenset(
+    {"content-length", "kong-request-id", "traceparent", "tracestate", "x-correlation-id", "x-request-id"}
+)
+"""Headers that say which request this is, and nothing of it: nothing is decided by them (spec/decisions/380)."""
+
 OVERRIDE_HEADERS: Final = frozenset(
     {"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"}
 )

@@ -84,8 +84,9 @@ class Applications:
     async def _beside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the inspect lane by itself: it needs nothing of Starlette's routes and handlers, which take a tenth."""
         path = scope["path"] if scope["type"] == "http" else ""
-        if path.startswith(_INSPECT) and path != _INSPECT and "/" not in path[len(_INSPECT) :]:
-            scope["path_params"] = {"server": path[len(_INSPECT) :]}
+        server = path[len(_INSPECT) :] if path.startswith(_INSPECT) else ""
+        if server and "/" not in server:
+            scope["path_params"] = {"server": server}
             await self.inspect(scope, receive, send)
         else:
             await self.lane(scope, receive, send)

@@ -218,16 +218,6 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _moment(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 60:
-        raise ValueError("write a number of seconds from 0 (no list is kept) to 60")
-    return value
-
-
 def _bytes(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
     if not 1024 <= value <= 16 * _MIB:
@@ -241,14 +231,23 @@ def _repeats(text: str) -> int:
     return int(text)
 
 
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ValueError("write the part of a server's requests that may be repeats, from 0 to 1")
-    return value
+def _up_to(most: float, wanted: str) -> Callable[[str], float]:
+    """Return what parses a number from 0 to `most`, and says what is wanted where it is none."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+_share = _up_to(1, "write the part of a server's requests that may be repeats, from 0 to 1")
+_moment = _up_to(60, "write a number of seconds from 0 (no list is kept) to 60")
 
 
 def _places(text: str) -> int:

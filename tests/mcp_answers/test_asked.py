@@ -10,6 +10,7 @@ from lupa.luajit21 import LuaRuntime
 from fuzz.again import BASES
 from fuzz.oracles import decide_request
 from mcp_answers.again_hand import LUA
+from mcp_core.methods import PASSING_HEADERS
 
 pytestmark = pytest.mark.requirement("FAST-012")
 HEADERS = {"content-type": "application/json", "content-length": "90"}
@@ -149,6 +150,11 @@ def test_headers_that_say_which_request_it_is_keep_nobody_from_using_a_verdict_a
             assert hand.ask(headers=different).startswith(b"{"), other
     # The guard hears what came.
     assert json.loads(AskedHand().ask(headers=HEADERS | {"traceparent": "1"}).split(b"\n")[0])["traceparent"] == "1"
+
+
+@pytest.mark.requirement("FAST-014")
+def test_the_sidecar_passes_over_the_same_headers():
+    assert set(AskedHand().passing) == PASSING_HEADERS
 
 
 @pytest.mark.requirement("FAST-014")

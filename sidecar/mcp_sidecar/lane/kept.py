@@ -43,10 +43,10 @@ _CHANGED: Final = "list_changed"
 _TTL: Final = "ttlMs"
 _PASSED: Final = frozenset({Ending.PASSED, Ending.FILTERED, Ending.WOULD_FILTER})
 """How a list ends that may be kept: of others there is more to be told each time."""
-_EACH: Final = frozenset({"content-length", "traceparent", "tracestate", "x-request-id", "x-correlation-id"})
-"""Headers that say which request this is, and nothing of it (spec/decisions/380)."""
+_EACH: Final = methods.PASSING_HEADERS | methods.OWN_HEADERS
+"""Headers that say which request this is, and nothing of it, and the gateway's own words."""
 _EACH_PREFIXES: Final = ("x-kong-", "kong-")
-"""Of headers that reach no server (mcp_core.passing), and those of the gateway's own words."""
+"""Of headers that Kong writes, and no server gets (mcp_core.passing)."""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,9 +139,11 @@ class KeptLists:
     def keep(self, call: Call, whole: Whole, pins: Pins | None, line: Line) -> None:
         """Keep an answer as it was passed on, where the server lets it be kept and all of it was shown for good."""
         claims, target = call.claims, call.target
+        if not self._seconds:
+            return
         if claims.method == methods.DISCOVER and claims.question.era is Era.MODERN:
             self._discovered(target, whole)
-        if not self._seconds or line.ended not in _PASSED or not _may_be_kept(whole) or not self._is_steady(call):
+        if line.ended not in _PASSED or not _may_be_kept(whole) or not self._is_steady(call):
             return
         # What is not open is counted each time, and what was judged by what is known no more is judged anew.
         if pins is not None and not (pins.showed_all and pins.judged_by == self._view(target)):
@@ -165,19 +167,24 @@ class KeptLists:
     def hear(self, server: str, said: str | None) -> None:
         """Take note of what a server says on a stream: where its lists changed, none of them is kept."""
         if self._lists and said is not None and _CHANGED in said:
-            for key in [key for key in self._lists if key.server == server]:
-                self._drop(key)
+            self._forget(server)
 
     def _discovered(self, target: Target, whole: Whole) -> None:
         """Note which lists a server says do not change: those of which it would not tell that they did."""
         if len(self._steady) >= MOST_SERVERS:
             self._steady.clear()
         steady = _steady_in(whole.text) if whole.status == 200 else frozenset[str]()
+        if steady != self._steady.get((target.server, target.address), (steady, 0.0))[0]:
+            self._forget(target.server)  # another release of it may have come
         self._steady[target.server, target.address] = steady, self._clock() + STEADY_SECONDS
 
     def _is_steady(self, call: Call) -> bool:
         steady, until = self._steady.get((call.target.server, call.target.address), (frozenset[str](), 0.0))
         return _CAPABILITY.get(call.claims.method) in steady and self._clock() < until
+
+    def _forget(self, server: str) -> None:
+        for key in [key for key in self._lists if key.server == server]:
+            self._drop(key)
 
     def _drop(self, key: _Key) -> None:
         gone = self._lists.pop(key, None)
@@ -204,7 +211,7 @@ def _key_of(call: Call) -> _Key | None:
         return None
     headers = []
     for name, value in call.headers.items():
-        if name in _EACH or name in methods.OWN_HEADERS or name.startswith(_EACH_PREFIXES):
+        if name in _EACH or name.startswith(_EACH_PREFIXES):
             continue
         if not isinstance(value, str):
             return None

@@ -155,8 +155,9 @@ def test_only_lists_of_which_their_server_says_that_they_do_not_change_are_kept(
     assert not asks.is_kept(said, address=Address("mcp-files-sessions", "http", "/not-discovered"))
     # A server that is replaced says so to the next one who connects.
     assert asks.is_kept(said)
-    asks.discover('{"tools":{"listChanged":true}}')
+    asks.discover('{"tools":{"listChanged":true}}', principal="another")
     kong.answers(said)
+    assert asks.ask()[0] == 1
     assert asks.is_kept(said, discovered='{"tools":{"listChanged":true}}') is False
 
 
